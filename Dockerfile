@@ -1,0 +1,20 @@
+# The builder is the full image: faust-streaming has no wheel for Linux on ARM and needs a compiler there.
+FROM python:3.13 AS build
+RUN python -m venv /venv
+WORKDIR /source
+COPY pyproject.toml requirements.lock README.md ./
+COPY domain domain
+COPY projections projections
+COPY streams streams
+RUN /venv/bin/pip install --no-cache-dir --constraint requirements.lock .
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --create-home refusion \
+ && install --directory --owner=refusion --mode=700 /state
+COPY --from=build /venv /venv
+USER refusion
+WORKDIR /state
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 REFUSION_STATE_DIR=/state
+VOLUME /state
+ENTRYPOINT ["refusion"]
+CMD ["worker"]

@@ -1,0 +1,39 @@
+# Everything runs in .venv, made from requirements.lock. `make PYTHON=python3.12 install` picks another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: install run test test-long bench lint lock
+
+install: $(READY)
+	@:
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 install' >&2; exit 1; }
+	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@echo 'Installing the locked packages into .venv (about a minute the first time)' >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+run: install
+	@$(BIN)/python -m streams.demo
+
+test: install
+	@$(BIN)/python -m pytest -n 2 -m 'not long'
+
+test-long: install
+	@$(BIN)/python -m pytest -m long
+
+bench: install
+	@$(BIN)/python -m bench
+
+# Format, lint, types, imports and dead code: the same checks as in `make test`, alone.
+lint: install
+	@$(BIN)/python -m pytest tests/test_house.py -k 'tool'
+
+# After a change of the dependencies in pyproject.toml.
+lock: install
+	@$(BIN)/uv pip compile --quiet --universal --all-extras --no-header --no-emit-index-url \
+	  pyproject.toml --output-file requirements.lock
