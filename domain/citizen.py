@@ -1,0 +1,397 @@
+"""The aggregate: one citizen, folded report by report, read from top to bottom.
+
+`evolve` takes a report in; `Settling.moves` are the cells it makes dirty, each with what is
+now due. Any order, any number of deliveries and reversals before what they reverse
+give the same truth (contract section 2); only of conflicting duplicates the first stands.
+
+Incremental: a report at the frontier moves its own cells alone. One that changes the state of
+an earlier week keeps the resets before that week, searches on from there, and settles the
+cells in spans of weeks whose step of the staircase differs, and no others.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from domain.counters import Counters, counters, differing, extend_resets, lowest, profile
+from domain.money import split
+from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause, content_digest
+from domain.settlement import OUTSIDE, Count, Due, Law, money_code, validity
+from domain.state import (
+    AMOUNT,
+    ATP,
+    CELL_AMOUNT,
+    CELL_ATP,
+    CHANNEL,
+    CODE,
+    END,
+    FINANCING,
+    INCOME_REVERSED,
+    PAYING,
+    REPORT_ID,
+    REPORTER,
+    REVERSED,
+    START,
+    WEEK,
+    Cell,
+    Citizen,
+    Group,
+    Known,
+    Line,
+    Part,
+)
+from domain.weeks import day_text, month_of, month_text, slices
+
+FUTURE_DAYS = 62
+"""A period that ends more days than this after it was reported is noticed (contract section 2)."""
+
+OLD_RATE_CODES = frozenset({"LYG", "FPG"})
+"""Codes whose old percentages are not established: applied without a row, and noticed (item 13)."""
+
+
+class Notice(NamedTuple):
+    """A doubt about a report that was applied; `detail` says what to look at."""
+
+    code: str
+    detail: dict[str, Any]
+
+
+class Move:
+    """A cell to settle: its new amounts in øre, and what is due for it now.
+
+    `group` is the group of the cell (`domain.state`); `own` tells that the report itself has money in it.
+    """
+
+    __slots__ = ("amount_ore", "atp_ore", "cell", "due", "group", "month", "own", "week")
+
+    due: Due | None
+
+    def __init__(self, month: int, group: Group, cell: Cell, amount_ore: int, atp_ore: int, own: bool) -> None:
+        self.month = month
+        self.week: int = cell[WEEK]
+        self.group = group
+        self.cell = cell
+        self.amount_ore = amount_ore
+        self.atp_ore = atp_ore
+        self.own = own
+
+    def key(self) -> tuple[int, int, str, str, str]:
+        """The order of cells in a message."""
+        code, paying, financing, _ = self.group
+        return self.month, self.week, code, paying or "", financing or ""
+
+
+class Settling(NamedTuple):
+    """What a report did. `counters` is None where neither counter moved."""
+
+    moves: list[Move]
+    counters: Counters | None
+    notices: list[Notice]
+    reversal: bool
+
+
+class ConflictingDuplicateError(Exception):
+    """The idempotency key came before with other content; nothing was changed."""
+
+
+def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
+    """Fold a report into the citizen. None where it changes nothing that anybody could see.
+
+    Raises ConflictingDuplicateError.
+    """
+    digest = content_digest(report)
+    known = citizen.known(report.reporter, report.report_id)
+    if known is not None and known.came:
+        if known.digest != digest:
+            raise ConflictingDuplicateError(cause(report))
+        return None
+    is_reversed = known is not None and known.reversed
+    citizen.know(report.reporter, report.report_id, _known(law, report, digest, is_reversed=is_reversed))
+    match report:
+        case Payment():
+            return _pay(law, citizen, report, is_reversed=is_reversed)
+        case Reversal():
+            return _reverse(law, citizen, report)
+        case Income():
+            _earn(law, citizen, report, is_reversed=is_reversed)
+        case CaseFact():
+            return _establish(citizen, report, is_reversed=is_reversed)
+    return None
+
+
+def _known(law: Law, report: Report, digest: bytes, *, is_reversed: bool) -> Known:
+    match report:
+        case Payment() | Income():
+            place = str(max(month_of(report.start), law.counting_from_month))
+        case CaseFact():
+            place = f"{report.fact}:{report.date}"
+        case Reversal():
+            place = ""
+    return Known(type(report).__name__[0], digest, place, came=True, is_reversed=is_reversed)
+
+
+def _pay(law: Law, citizen: Citizen, payment: Payment, *, is_reversed: bool) -> Settling | None:
+    line = _line(payment)
+    line[REVERSED] = int(is_reversed)
+    parts = _parts_of_period(law, citizen, payment.start, payment.end)
+    notices = [] if is_reversed else _payment_notices(law, citizen, payment, parts)
+    for part in parts:
+        part.lines.append(list(line))
+    if is_reversed:
+        return None
+    return _settle(law, citizen, line, parts, sign=1, notices=notices)
+
+
+def _line(payment: Payment) -> Line:
+    code = money_code(payment.benefit, payment.outside_act)
+    return [payment.reporter, payment.report_id, code, *payment[3:10], 0]
+
+
+def _parts_of_period(law: Law, citizen: Citizen, start: int, end: int) -> list[Part]:
+    first = max(month_of(start), law.counting_from_month)
+    return [citizen.open_part(month) for month in range(first, month_of(end) + 1)]
+
+
+def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling | None:
+    target = citizen.known(reversal.reporter, reversal.reverses)
+    if target is None:
+        waiting = Known("?", bytes(8), "", came=False, is_reversed=True)
+        citizen.know(reversal.reporter, reversal.reverses, waiting)
+        return None
+    if target.reversed or target.type == "R":
+        return None
+    target.reversed = True
+    citizen.know(reversal.reporter, reversal.reverses, target)
+    if target.type == "P":
+        return _unpay(law, citizen, reversal, int(target.place))
+    if target.type == "I":
+        _unearn(law, citizen, reversal, int(target.place))
+    else:
+        fact, date = target.place.split(":")
+        _count_fact(citizen, fact, int(date), -1)
+    return None
+
+
+def _unpay(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> Settling | None:
+    part = citizen.part(month)
+    line = part.line(reversal.reporter, reversal.reverses) if part else None
+    if line is None:  # all its days lie before counting began
+        return None
+    parts = _parts_of_period(law, citizen, line[START], line[END])
+    for each in parts:
+        copy = each.line(reversal.reporter, reversal.reverses)
+        if copy is not None:
+            copy[REVERSED] = 1
+    return _settle(law, citizen, line, parts, sign=-1, notices=[])
+
+
+def _earn(law: Law, citizen: Citizen, income: Income, *, is_reversed: bool) -> None:
+    for part in _parts_of_period(law, citizen, income.start, income.end):
+        part.incomes.append([*income[:7], int(is_reversed)])
+
+
+def _unearn(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> None:
+    part = citizen.part(month)
+    line = part.income(reversal.reporter, reversal.reverses) if part else None
+    if line is None:
+        return
+    for each in _parts_of_period(law, citizen, line[START], line[END]):
+        copy = each.income(reversal.reporter, reversal.reverses)
+        if copy is not None:
+            copy[INCOME_REVERSED] = 1
+
+
+def _establish(citizen: Citizen, fact: CaseFact, *, is_reversed: bool) -> Settling | None:
+    if is_reversed:
+        return None
+    _count_fact(citizen, fact.fact, fact.date, 1)
+    if fact.fact != "death" or not (late := _paid_after(citizen, fact.date)):
+        return None
+    return Settling([], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False)
+
+
+def _count_fact(citizen: Citizen, fact: str, date: int, times: int) -> None:
+    dates = citizen.change_head().facts.setdefault(fact, {})
+    dates[date] = dates.get(date, 0) + times
+    if not dates[date]:
+        del dates[date]
+
+
+def _paid_after(citizen: Citizen, date: int) -> list[str]:
+    """The payments whose period begins after a day."""
+    horizon = citizen.head.horizon
+    found = {
+        f"{line[REPORTER]}/{line[REPORT_ID]}"
+        for month in range(month_of(date), month_of(date) + citizen.head.months.bit_length())
+        if horizon >= 0 and (part := citizen.part(month))
+        for line in part.lines
+        if line[START] > date and not line[REVERSED]
+    }
+    return sorted(found)
+
+
+def _settle(
+    law: Law, citizen: Citizen, line: Line, parts: list[Part], *, sign: int, notices: list[Notice]
+) -> Settling | None:
+    """Move the money of a line in or out, and settle what that changes."""
+    moves = _own_moves(law, line, parts, sign)
+    if not moves:
+        return Settling([], None, notices, reversal=sign < 0) if notices else None
+    notices += _net_notices(line[CODE], parts, moves)
+    was = citizen.head.count
+    horizon = citizen.head.horizon
+    _touch(citizen, line[CODE], moves)
+    first_changed = _recount(law, citizen, max(move.week for move in moves))
+    if first_changed is not None and first_changed <= horizon:
+        moves += _stale_moves(law, citizen, was, first_changed, moves)
+    now = citizen.head.count
+    for move in moves:
+        move.due = law.due(now, move.month, move.week, move.group[0], move.amount_ore)
+    return Settling(moves, _moved_counters(law, was, now), notices, reversal=sign < 0)
+
+
+def _own_moves(law: Law, line: Line, parts: list[Part], sign: int) -> list[Move]:
+    """The cells that a line's slices lie in, with the slices added (sign 1) or taken out (-1)."""
+    start, end = line[START], line[END]
+    code = line[CODE]
+    base_ore, atp_ore = law.base(code, sign * line[AMOUNT], sign * line[ATP])
+    pieces = slices(start, end)
+    amounts = split(base_ore, start, end)
+    atps = split(atp_ore, start, end) if atp_ore else [0] * len(pieces)
+    groups = {part.month: part.group(code, line[PAYING], line[FINANCING]) for part in parts}
+    moves = []
+    for piece, amount, atp in zip(pieces, amounts, atps, strict=True):
+        group = groups.get(piece.month)  # days before counting began have no part: their share is lost (item 3)
+        if group is None or not (amount or atp):
+            continue
+        cell = _cell(group, piece.week)
+        moves.append(Move(piece.month, group, cell, cell[CELL_AMOUNT] + amount, cell[CELL_ATP] + atp, True))
+    return moves
+
+
+def _cell(group: Group, week: int) -> Cell:
+    for cell in group[3]:
+        if cell[WEEK] == week:
+            return cell  # type: ignore[no-any-return]
+    group[3].append(cell := [week, 0, 0])
+    return cell
+
+
+def _touch(citizen: Citizen, code: str, moves: list[Move]) -> None:
+    """Mark the weeks whose net is now positive or negative.
+
+    The old sign mostly decides; where it does not, the net is summed, over the neighbour month too.
+    """
+    deltas: dict[int, int] = {}
+    for move in moves:
+        deltas[move.week] = deltas.get(move.week, 0) + move.amount_ore - move.cell[CELL_AMOUNT]
+    head = citizen.change_head()
+    positive, negative = head.touched.get(code, 0), head.overpaid.get(code, 0)
+    for week, delta in deltas.items():
+        bit = 1 << week
+        if not delta or (positive if delta > 0 else negative) & bit:
+            continue
+        net = citizen.net(code, week) + delta if (negative if delta > 0 else positive) & bit else delta
+        positive = positive | bit if net > 0 else positive & ~bit
+        negative = negative | bit if net < 0 else negative & ~bit
+    head.touched[code], head.overpaid[code] = positive, negative
+
+
+def _recount(law: Law, citizen: Citizen, last_week: int) -> int | None:
+    """Bring states, horizon and resets up to date. Returns the first week whose state changed."""
+    head = citizen.head
+    was, old_horizon = head.count, head.horizon
+    benefit, busy = law.states(head.touched)
+    changed = (benefit ^ was.benefit) | (busy ^ was.busy)
+    head.horizon = max(old_horizon, law.decided_by(last_week))
+    first_changed = lowest(changed) if changed else None
+    if first_changed is None and head.horizon == old_horizon:
+        return None
+    start = old_horizon if first_changed is None else min(first_changed, old_horizon)
+    kept = [reset for reset in was.resets if reset < start]
+    head.count = Count(benefit, busy, extend_resets(law.window, benefit, busy, kept, start, head.horizon))
+    return first_changed
+
+
+def _stale_moves(law: Law, citizen: Citizen, was: Count, first_changed: int, own: list[Move]) -> list[Move]:
+    """The cells, other than the report's own, in weeks whose step differs from what it was."""
+    now = citizen.head.count
+    spans = differing(
+        profile(was.benefit, was.resets, law.steps, first_changed),
+        profile(now.benefit, now.resets, law.steps, first_changed),
+        citizen.head.horizon,
+    )
+    turn_week, turn_step = law.turn_of_year_step(was)
+    if first_changed <= turn_week + 1 and turn_step != law.turn_of_year_step(now)[1]:
+        spans.append((turn_week, turn_week))
+    taken = {id(move.cell) for move in own}
+    return [move for span in spans for move in _moves_in(law, citizen, span, taken)]
+
+
+def _moves_in(law: Law, citizen: Citizen, span: tuple[int, int], taken: set[int]) -> Iterable[Move]:
+    first, last = span
+    for part in citizen.parts_between(first, last):
+        for group in part.groups:
+            if group[0] not in law.on_staircase:
+                continue
+            for cell in group[3]:
+                if first <= cell[WEEK] <= last and id(cell) not in taken:
+                    taken.add(id(cell))
+                    citizen.open_part(part.month)
+                    yield Move(part.month, group, cell, cell[CELL_AMOUNT], cell[CELL_ATP], False)
+
+
+def _moved_counters(law: Law, was: Count, now: Count) -> Counters | None:
+    """Both counters, or None where no report since has moved them."""
+    if was.busy == now.busy and was.benefit == now.benefit:
+        return None
+    after = counters(law.window, *now)
+    if was.busy.bit_length() != now.busy.bit_length():  # another latest week: no need to count what was
+        return after
+    return after if after != counters(law.window, *was) else None
+
+
+def _payment_notices(law: Law, citizen: Citizen, payment: Payment, parts: list[Part]) -> list[Notice]:
+    notices = []
+    if other := _duplicate_of(payment, parts):
+        notices.append(Notice("possible_duplicate", _described(payment) | {"other": other}))
+    died = min(citizen.head.facts.get("death") or (payment.start,))
+    if payment.start > died:
+        notices.append(Notice("after_death", _described(payment) | {"date": day_text(died)}))
+    if payment.benefit in OLD_RATE_CODES and not payment.outside_act:
+        notices.append(Notice("rate_missing", _described(payment)))
+    valid_from, valid_to = validity(law.rules.benefits[payment.benefit])
+    if payment.start < valid_from or (valid_to is not None and payment.end > valid_to):
+        notices.append(Notice("validity_partial", _described(payment)))
+    if payment.end > payment.reported + FUTURE_DAYS:
+        notices.append(Notice("future_period", _described(payment)))
+    return notices
+
+
+def _described(payment: Payment) -> dict[str, Any]:
+    return {
+        "benefit": payment.benefit,
+        "period_start": day_text(payment.start),
+        "period_end": day_text(payment.end),
+    }
+
+
+def _duplicate_of(payment: Payment, parts: list[Part]) -> str | None:
+    """The first report of the same benefit, period and amount from another reporter or channel."""
+    for line in parts[0].lines if parts else ():
+        same = line[START] == payment.start and line[END] == payment.end and line[AMOUNT] == payment.amount_ore
+        if same and not line[REVERSED] and line[CODE].removesuffix(OUTSIDE) == payment.benefit:
+            if line[REPORTER] != payment.reporter or line[CHANNEL] != payment.channel:
+                return f"{line[REPORTER]}/{line[REPORT_ID]}"
+    return None
+
+
+def _net_notices(code: str, parts: list[Part], moves: list[Move]) -> list[Notice]:
+    """A month whose net becomes negative for the benefit with this report."""
+    notices = []
+    for part in parts:
+        delta = sum(move.amount_ore - move.cell[CELL_AMOUNT] for move in moves if move.month == part.month)
+        if delta < 0:
+            net = sum(cell[CELL_AMOUNT] for cell in part.cells_of(code))
+            if net >= 0 > net + delta:
+                notices.append(Notice("negative_net", {"benefit": code.removesuffix(OUTSIDE), "month": month_text(part.month)}))
+    return notices

@@ -1,0 +1,186 @@
+"""The two counters of a citizen, on bitsets: bit w stands for week w (rules 3 and 4.5).
+
+`benefit` has the weeks in state B, `busy` those in state B or O; every other week is
+self-support (S). No ordinal is stored: it is a popcount since the last reset, and the
+earned weeks are the zero bits of `busy` in the window. Only the weeks of resets are kept.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from domain.ruleset import Reset
+from domain.weeks import WEEK_ZERO, sunday, years_before
+
+NO_WEEK = -1
+
+
+class Counters(NamedTuple):
+    """Both counters at the end of `week`, the citizen's latest week in state B or O (None before the first).
+
+    `earned` are the self-support weeks that count, as runs of (first week, number of weeks), oldest first.
+    """
+
+    week: int | None
+    seniority: int
+    earned: tuple[tuple[int, int], ...]
+
+
+class Window:
+    """Where the window of § 6, stk. 1 begins, week by week, and how many weeks in it make a new start."""
+
+    def __init__(self, reset: Reset) -> None:
+        self.needed = reset.self_support_weeks
+        self._years = reset.within_years
+        self.first = cache(self._first)
+
+    def _first(self, week: int) -> int:
+        """The earliest week whose Monday is later than the date so many years before `week`'s Sunday."""
+        return (years_before(sunday(week), self._years) - WEEK_ZERO) // 7 + 1
+
+
+def lowest(weeks: int) -> int:
+    """The first week of a set that is not empty."""
+    return (weeks & -weeks).bit_length() - 1
+
+
+def count_between(weeks: int, first: int, last: int) -> int:
+    """How many weeks of the set lie in first..last."""
+    return ((weeks >> first) & ((1 << (last - first + 1)) - 1)).bit_count() if last >= first else 0
+
+
+def last_reset_before(resets: Sequence[int], week: int) -> int:
+    """The latest reset that holds for `week`: a reset at the end of a week holds for the weeks after it."""
+    for reset in reversed(resets):
+        if reset < week:
+            return reset
+    return NO_WEEK
+
+
+def ordinal(benefit: int, resets: Sequence[int], week: int) -> int:
+    """The count of benefit weeks reached in `week` since the last reset; 0 where none has begun."""
+    return count_between(benefit, last_reset_before(resets, week) + 1, week)
+
+
+def extend_resets(window: Window, benefit: int, busy: int, resets: list[int], start: int, end: int) -> list[int]:
+    """All resets before `end`, given those before `start`.
+
+    With k weeks earned at the end of a week, needed - k weeks can be jumped: each week earns
+    at most one, and what drops out of the window only delays the reset, so no jump overshoots.
+    """
+    found = resets
+    while True:
+        following = found[-1] + 1 if found else 0
+        run = benefit >> following
+        if not run:
+            return found
+        began = following + lowest(run)
+        reset = _first_reset(window, busy, began, max(start, began), end)
+        if reset == NO_WEEK:
+            return found
+        found = [*found, reset]
+        start = reset
+
+
+def _first_reset(window: Window, busy: int, began: int, week: int, end: int) -> int:
+    while week < end:
+        earned = _earned_count(window, busy, began, week)
+        if earned >= window.needed:
+            return week
+        week += window.needed - earned
+    return NO_WEEK
+
+
+def _earned_count(window: Window, busy: int, began: int, week: int) -> int:
+    first = max(window.first(week), began + 1)
+    return week - first + 1 - count_between(busy, first, week) if week >= first else 0
+
+
+def counters(window: Window, benefit: int, busy: int, resets: Sequence[int]) -> Counters:
+    """Both counters at the end of the latest week in state B or O."""
+    if not busy:
+        return Counters(None, 0, ())
+    week = busy.bit_length() - 1
+    reset = last_reset_before(resets, week)
+    run = (benefit >> (reset + 1)) & ((1 << (week - reset)) - 1)
+    if not run:
+        return Counters(week, 0, ())
+    first = max(window.first(week), reset + 1 + lowest(run) + 1)
+    return Counters(week, run.bit_count(), _free_runs(busy, first, week))
+
+
+def _free_runs(busy: int, first: int, last: int) -> tuple[tuple[int, int], ...]:
+    """The weeks of first..last that are not in `busy`, as (first, number) runs."""
+    if last < first:
+        return ()
+    free = ~(busy >> first) & ((1 << (last - first + 1)) - 1)
+    runs = []
+    while free:
+        at = lowest(free)
+        length = lowest(~(free >> at))
+        runs.append((first + at, length))
+        free &= ~(((1 << length) - 1) << at)
+    return tuple(runs)
+
+
+def select(weeks: int, number: int) -> int:
+    """The `number`-th week of the set (1 is the first), or NO_WEEK where it has fewer."""
+    if weeks.bit_count() < number:
+        return NO_WEEK
+    base, width = 0, 1 << (weeks.bit_length() - 1).bit_length()
+    while width > 1:
+        width >>= 1
+        low = weeks & ((1 << width) - 1)
+        if (below := low.bit_count()) >= number:
+            weeks = low
+        else:
+            number -= below
+            weeks >>= width
+            base += width
+    return base
+
+
+def profile(benefit: int, resets: Sequence[int], steps: Sequence[int], start: int) -> list[tuple[int, int]]:
+    """The staircase over time as (first week, step) boundaries, for the weeks from `start` on.
+
+    `steps` are the ordinals at which a step begins after the first (5, 27, 53); step 0 holds
+    from the week after a reset, also before the first benefit week ("at least 1", rules 4.2 item 9).
+    """
+    boundaries: list[tuple[int, int]] = []
+    before = last_reset_before(resets, start)
+    for reset, end in _runs(before, [week for week in resets if week > before]):
+        boundaries.append((reset + 1, 0))
+        run = benefit >> (reset + 1)
+        if end is not None:
+            run &= (1 << (end - reset)) - 1
+        for step, number in enumerate(steps, 1):
+            at = select(run, number)
+            if at == NO_WEEK:
+                break
+            boundaries.append((reset + 1 + at, step))
+    return boundaries
+
+
+def _runs(before: int, later: Sequence[int]) -> list[tuple[int, int | None]]:
+    starts = [before, *later]
+    return list(zip(starts, [*later, None], strict=True))
+
+
+def differing(old: list[tuple[int, int]], new: list[tuple[int, int]], end: int) -> list[tuple[int, int]]:
+    """The spans of weeks (first, last), none after `end`, in which two profiles have different steps."""
+    spans = []
+    marks = sorted({week for week, _ in old} | {week for week, _ in new})
+    for first, after in zip(marks, [*marks[1:], end + 1], strict=True):
+        last = min(after - 1, end)
+        if first <= last and _step_at(old, first) != _step_at(new, first):
+            spans.append((first, last))
+    return spans
+
+
+def _step_at(boundaries: list[tuple[int, int]], week: int) -> int:
+    step = 0
+    for first, value in boundaries:
+        if first > week:
+            break
+        step = value
+    return step

@@ -1,0 +1,79 @@
+"""What upstream reports: the four kinds of report, validated and in the domain's own types.
+
+Source: contract section 2. Days are ordinals (`domain.weeks.day`), money is øre.
+`reported` is the day of `reported_at`; it tells nothing about the content and
+is left out when two deliveries are compared. It stands last in every kind.
+"""
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+
+class Payment(NamedTuple):
+    """One line of eIndkomst or DFDG (`benefit_payment`)."""
+
+    reporter: str
+    report_id: str
+    benefit: str
+    start: int
+    end: int
+    amount_ore: int
+    atp_ore: int
+    paying: str | None
+    financing: str | None
+    channel: str
+    outside_act: bool
+    reported: int
+
+
+class Income(NamedTuple):
+    """Wages or income from self-employment (`income`)."""
+
+    reporter: str
+    report_id: str
+    kind: str
+    start: int
+    end: int
+    amount_ore: int
+    pension_ore: int
+    reported: int
+
+
+class CaseFact(NamedTuple):
+    """A date that decides the transitional rules (`case_fact`)."""
+
+    reporter: str
+    report_id: str
+    fact: str
+    date: int
+    reported: int
+
+
+class Reversal(NamedTuple):
+    """The report `reverses` of the same citizen and reporter never counted (`reversal`)."""
+
+    reporter: str
+    report_id: str
+    reverses: str
+    reported: int
+
+
+Report = Payment | Income | CaseFact | Reversal
+
+
+class RunMarker(NamedTuple):
+    """A control record: the month's run is cut here (contract sections 1 and 3)."""
+
+    run: int
+    closed_at: str
+    data_month: int
+
+
+def cause(report: Report) -> str:
+    """How postings and notices name the report that caused them: `reporter/report_id`."""
+    return f"{report.reporter}/{report.report_id}"
+
+
+def content_digest(report: Report) -> bytes:
+    """Eight bytes that tell whether two deliveries have the same content (contract section 2)."""
+    return blake2b(repr(report[2:-1]).encode() + type(report).__name__.encode(), digest_size=8).digest()

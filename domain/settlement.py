@@ -1,0 +1,171 @@
+"""What is due for a cell: mechanism, rate and result (rules 4.2, items 7-11 and 13)."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from domain.counters import Window, ordinal
+from domain.money import percentage
+from domain.ruleset import Benefit, Mechanism, RuleSet, Staircase
+from domain.weeks import month_number, week_of
+
+ENGINE = 1
+"""The version of this computation. It stands in every head; a change of what is computed raises it."""
+
+OUTSIDE = "!"
+"""Suffix of a money code: money of the benefit that the Act does not cover is netted by itself (item 6)."""
+
+
+class Count(NamedTuple):
+    """One reading of a citizen's weeks: the sets of B weeks and of B or O weeks, and the resets that follow."""
+
+    benefit: int
+    busy: int
+    resets: tuple[int, ...] | list[int]
+
+
+class Due(NamedTuple):
+    """What the law makes of a cell's amount; `result_ore` is the refusion or the medfinansiering."""
+
+    ordinal: int
+    mechanism: Mechanism
+    rate: int
+    result_ore: int
+    account: str | None
+
+
+class Terms(NamedTuple):
+    """How a financed benefit is settled: (rate, account) for each step of the staircase.
+
+    `tables` has one list for each time the rates changed, latest first, with the week they hold from;
+    a fixed rate stands on every step.
+    """
+
+    mechanism: Mechanism
+    turn_of_year_weekly: bool
+    tables: tuple[tuple[int, tuple[tuple[int, str | None], ...]], ...]
+
+
+def money_code(benefit: str, outside_act: bool) -> str:
+    """The code under which money is netted: the benefit's own, or that of its money outside the Act."""
+    return benefit + OUTSIDE if outside_act else benefit
+
+
+class Law:
+    """A rule set made ready for settling: dates as weeks and months, rates as tables."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self.rules = rules
+        self.window = Window(rules.reset)
+        self.counting_from_month = month_number(rules.dates.counting_from.isoformat()[:7])
+        self._rates_from_month = month_number(rules.dates.rates_from_month)
+        self._turn_week = week_of(rules.dates.turn_of_year_week.toordinal())
+        self._rates_from_week = week_of(rules.dates.turn_of_year_rate_from.toordinal())
+        self.steps = _steps(rules.staircases)
+        self._counting = frozenset(code for code, benefit in rules.benefits.items() if benefit.counts)
+        self._blocking = frozenset(code for code, benefit in rules.benefits.items() if benefit.blocks)
+        self._less_atp = frozenset(code for code, benefit in rules.benefits.items() if benefit.atp_deducted)
+        self._terms = {code: _terms(rules, benefit, self.steps) for code, benefit in rules.benefits.items()}
+        self.on_staircase = frozenset(code for code, benefit in rules.benefits.items() if benefit.rate == "staircase")
+
+    def states(self, touched: Mapping[str, int]) -> tuple[int, int]:
+        """The sets of B weeks and of B or O weeks, given the touched weeks by money code (rules 3.3).
+
+        The citizen's facts belong here: they move weeks of the transitional benefits between B and O.
+        """
+        benefit = other = 0
+        for code, weeks in touched.items():
+            if code in self._counting:
+                benefit |= weeks
+            elif code in self._blocking or code.endswith(OUTSIDE):
+                other |= weeks
+        return benefit, benefit | other
+
+    def base(self, code: str, amount_ore: int, atp_ore: int) -> tuple[int, int]:
+        """The base of a payment under a money code and the ATP deducted to get it, in øre (item 2)."""
+        if code.removesuffix(OUTSIDE) in self._less_atp:
+            return amount_ore - atp_ore, atp_ore
+        return amount_ore, 0
+
+    def decided_by(self, week: int) -> int:
+        """The last week that the ordinal of a week hangs on."""
+        return self._rates_from_week if week == self._turn_week else week
+
+    def ordinal(self, count: Count, week: int) -> int:
+        """The ordinal that money of a week takes; the week of 28 December 2015 looks ahead (§ 29, stk. 3)."""
+        if week != self._turn_week:
+            benefit, _, resets = count
+            if resets and week <= resets[-1]:
+                return ordinal(benefit, resets, week)
+            # Nearly always the current run: the same popcount without the search for its reset.
+            began = resets[-1] + 1 if resets else 0
+            return ((benefit >> began) & ((2 << (week - began)) - 1)).bit_count()
+        following = self._rates_from_week
+        if count.benefit >> following & 1:
+            return ordinal(count.benefit, count.resets, following)
+        return ordinal(count.benefit, count.resets, week) + 1
+
+    def step(self, number: int) -> int:
+        """The step of the staircase for an ordinal; money before the first benefit week takes the first."""
+        return bisect_right(self.steps, number)
+
+    def due(self, count: Count, month: int, week: int, code: str, amount_ore: int) -> Due | None:
+        """What is due for a cell, or None where it gives no row."""
+        terms = self._terms.get(code)
+        if terms is None or not amount_ore:
+            return None
+        if month < self._rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
+            return None
+        number = self.ordinal(count, week)
+        rate, account = self._table(terms, week)[bisect_right(self.steps, number)]
+        return Due(number, terms.mechanism, rate, percentage(amount_ore, rate), account)
+
+    def turn_of_year_step(self, count: Count) -> tuple[int, int]:
+        """The week of 28 December 2015 and the step its money takes: it hangs on the week after."""
+        return self._turn_week, self.step(self.ordinal(count, self._turn_week))
+
+    def _table(self, terms: Terms, week: int) -> tuple[tuple[int, str | None], ...]:
+        """The rates that hold for money of a week; that of 28 December 2015 takes those of the week after."""
+        for valid_from, rates in terms.tables:
+            if valid_from <= week or valid_from <= self._rates_from_week:
+                return rates
+        raise LookupError(f"no staircase is valid in week {week}: rule data must cover every week with rates")
+
+
+def _terms(rules: RuleSet, benefit: Benefit, steps: tuple[int, ...]) -> Terms | None:
+    """The terms of a benefit; None where it gives no row of its own (item 13; FB is computed)."""
+    mechanism = benefit.mechanism
+    if mechanism is None or benefit.rate in (None, "computed"):
+        return None
+    dated = [
+        (week_of(stairs.valid_from.toordinal()), _step_rates(stairs, benefit, steps))
+        for stairs in sorted(rules.staircases, key=lambda stairs: stairs.valid_from, reverse=True)
+    ]
+    tables = tuple(
+        (week, tuple((rate, rules.accounts.get((benefit.code, mechanism, rate))) for rate in rates))
+        for week, rates in dated
+    )
+    return Terms(mechanism, benefit.turn_of_year_weekly, tables)
+
+
+def _steps(staircases: tuple[Staircase, ...]) -> tuple[int, ...]:
+    """The ordinals at which any staircase begins a band, the first band aside."""
+    return tuple(sorted({band.from_week for stairs in staircases for band in stairs.bands if band.from_week > 1}))
+
+
+def _step_rates(staircase: Staircase, benefit: Benefit, steps: tuple[int, ...]) -> list[int]:
+    """The rate of a benefit on each step."""
+    if isinstance(benefit.rate, int):
+        return [benefit.rate] * (len(steps) + 1)
+    bands = [
+        max((band for band in staircase.bands if band.from_week <= number), key=lambda band: band.from_week)
+        for number in (1, *steps)
+    ]
+    return [band.refusion if benefit.mechanism == "refusion" else band.medfinansiering for band in bands]
+
+
+def validity(benefit: Benefit) -> tuple[int, int | None]:
+    """The first and last day on which a benefit is valid."""
+    return benefit.valid_from.toordinal(), benefit.valid_to.toordinal() if benefit.valid_to else None
+
+

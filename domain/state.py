@@ -1,0 +1,255 @@
+"""The state of one citizen: what stands in it, how it is kept, and the port it is kept through.
+
+It is split so that a report reads and writes little:
+
+* the **head**: sets of weeks as bitsets, resets, facts;
+* a **part** for each month: the report lines that have days in the month and its cells;
+* a **known** entry for each report id: whether it came, was reversed, and its content's digest.
+
+Heads and parts are JSON arrays (small, readable by an operator, no pickling). Inside a part:
+
+    line    [reporter, report_id, money code, start, end, amount, atp, paying, financing, channel, reversed]
+    income  [reporter, report_id, kind, start, end, amount, pension, reversed]
+    group   [money code, paying, financing, cells]
+    cell    [week, amount, atp] and, where a row stands for it,
+            [..., revision, position, ordinal, "R" or "M", rate, result, account]
+
+Days and weeks are numbers as in `domain.weeks`, money is øre.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import orjson
+
+from domain.settlement import ENGINE, Count, Law
+from domain.weeks import month_of, monday, sunday
+
+FORMAT = 1
+
+REPORTER, REPORT_ID, CODE, START, END, AMOUNT, ATP, PAYING, FINANCING, CHANNEL, REVERSED = range(11)
+INCOME_REVERSED = 7
+
+WEEK, CELL_AMOUNT, CELL_ATP = range(3)
+MECHANISM = 6
+UNPOSTED = 3
+"""The length of a cell for which no row stands."""
+
+Line = list[Any]
+Cell = list[Any]
+Group = list[Any]
+
+
+class Store(Protocol):
+    """Where state is read from: a dict, RocksDB, or a batch's overlay on either.
+
+    Nothing is written through it: `Citizen.changes` hands over what has changed, for the owner
+    of the batch to write at once, together with whatever must not be apart from it.
+    """
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value of a key, or None."""
+
+
+class Known:
+    """What is known of a report id. `place` finds its content: a month, or a case fact and its date."""
+
+    __slots__ = ("came", "digest", "place", "reversed", "type")
+
+    def __init__(self, type_: str, digest: bytes, place: str, *, came: bool, is_reversed: bool) -> None:
+        self.type, self.digest, self.place = type_, digest, place
+        self.came, self.reversed = came, is_reversed
+
+    def encode(self) -> bytes:
+        """One byte of flags, one of type, eight of digest, then the place."""
+        flags = 48 + self.came + 2 * self.reversed
+        return bytes((flags, ord(self.type))) + self.digest + self.place.encode()
+
+    @classmethod
+    def decode(cls, value: bytes) -> "Known":
+        """The inverse of `encode`."""
+        flags = value[0] - 48
+        return cls(
+            chr(value[1]), value[2:10], value[10:].decode(), came=bool(flags & 1), is_reversed=bool(flags & 2)
+        )
+
+
+class Part:
+    """One month of a citizen: report lines, incomes, and cells by money code and municipalities."""
+
+    __slots__ = ("groups", "incomes", "lines", "month")
+
+    def __init__(self, month: int, lines: list[Line], incomes: list[Line], groups: list[Group]) -> None:
+        self.month, self.lines, self.incomes, self.groups = month, lines, incomes, groups
+
+    def encode(self) -> bytes:
+        """As JSON."""
+        return orjson.dumps((FORMAT, self.lines, self.incomes, self.groups))
+
+    @classmethod
+    def decode(cls, month: int, value: bytes) -> "Part":
+        """The inverse of `encode`."""
+        _format, lines, incomes, groups = orjson.loads(value)
+        return cls(month, lines, incomes, groups)
+
+    def group(self, code: str, paying: str | None, financing: str | None) -> Group:
+        """The group of a money code and its municipalities; made when there is none."""
+        for group in self.groups:
+            if group[0] == code and group[1] == paying and group[2] == financing:
+                return group
+        self.groups.append(group := [code, paying, financing, []])
+        return group
+
+    def cells_of(self, code: str) -> Iterator[Cell]:
+        """All cells of a money code, whatever municipalities."""
+        for group in self.groups:
+            if group[0] == code:
+                yield from group[3]
+
+    def line(self, reporter: str, report_id: str) -> Line | None:
+        """The payment line of a report id."""
+        return _find(self.lines, reporter, report_id)
+
+    def income(self, reporter: str, report_id: str) -> Line | None:
+        """The income line of a report id."""
+        return _find(self.incomes, reporter, report_id)
+
+
+def _find(lines: list[Line], reporter: str, report_id: str) -> Line | None:
+    for line in lines:
+        if line[REPORT_ID] == report_id and line[REPORTER] == reporter:
+            return line
+    return None
+
+
+class Head:
+    """What is known of a citizen without opening a month.
+
+    `touched` and `overpaid` are the weeks with a positive and with a negative net, by money code;
+    `months` the months (from the first that counts) that have a part; `horizon` the last week that
+    ever had money; `count` the states of the weeks and the resets before the horizon.
+    """
+
+    __slots__ = ("count", "engine", "facts", "horizon", "months", "overpaid", "revision", "rules", "touched")
+
+    def __init__(self, rules: str) -> None:
+        self.rules, self.engine = rules, ENGINE
+        self.revision = 0
+        self.horizon = -1
+        self.months = 0
+        self.touched: dict[str, int] = {}
+        self.overpaid: dict[str, int] = {}
+        self.facts: dict[str, dict[int, int]] = {}
+        self.count = Count(0, 0, ())
+
+    def encode(self) -> bytes:
+        """As JSON, bitsets in hexadecimal."""
+        return orjson.dumps(
+            (
+                FORMAT,
+                self.rules,
+                self.engine,
+                self.revision,
+                self.horizon,
+                f"{self.months:x}",
+                self.count.resets,
+                _hexadecimal(self.touched),
+                _hexadecimal(self.overpaid),
+                [(fact, date, times) for fact, dates in self.facts.items() for date, times in dates.items()],
+            )
+        )
+
+    @classmethod
+    def decode(cls, law: Law, value: bytes) -> "Head":
+        """The inverse of `encode`."""
+        head = cls.__new__(cls)
+        _format, head.rules, head.engine, head.revision, head.horizon, months, resets, touched, overpaid, facts = (
+            orjson.loads(value)
+        )
+        head.months = int(months, 16)
+        head.touched = {code: int(weeks, 16) for code, weeks in touched.items()}
+        head.overpaid = {code: int(weeks, 16) for code, weeks in overpaid.items()}
+        head.facts = {}
+        for fact, date, times in facts:
+            head.facts.setdefault(fact, {})[date] = times
+        head.count = Count(*law.states(head.touched), resets)
+        return head
+
+
+def _hexadecimal(weeks_by_code: dict[str, int]) -> dict[str, str]:
+    return {code: f"{weeks:x}" for code, weeks in weeks_by_code.items() if weeks}
+
+
+class Citizen:
+    """A citizen's state opened for a batch: read as needed, changed in memory, written once."""
+
+    __slots__ = ("_changed", "_first_month", "_key", "_known", "_parts", "_store", "head", "id")
+
+    def __init__(self, citizen: str, store: Store, law: Law) -> None:
+        self.id = citizen
+        self._store = store
+        self._key = citizen + "/"
+        self._first_month = law.counting_from_month
+        value = store.get((self._key + "head").encode())
+        self.head = Head(law.rules.name) if value is None else Head.decode(law, value)
+        self._parts: dict[int, Part] = {}
+        self._known: dict[str, Known | None] = {}
+        self._changed: dict[str, Head | Part | Known] = {}
+
+    def part(self, month: int) -> Part | None:
+        """The part of a month, or None where the citizen has none."""
+        part = self._parts.get(month)
+        if part is None and month >= self._first_month and self.head.months >> (month - self._first_month) & 1:
+            value = self._store.get(f"{self._key}{month}".encode())
+            if value is None:
+                raise StateError(f"the state of citizen {self.id} lacks month {month}, which its head names")
+            part = self._parts[month] = Part.decode(month, value)
+        return part
+
+    def open_part(self, month: int) -> Part:
+        """The part of a month, made where there is none, to be changed."""
+        part = self.part(month)
+        if part is None:
+            part = self._parts[month] = Part(month, [], [], [])
+            self.head.months |= 1 << (month - self._first_month)
+        self._changed[str(month)] = part
+        return part
+
+    def parts_between(self, first_week: int, last_week: int) -> Iterator[Part]:
+        """The parts of all months that have days in the weeks."""
+        for month in range(month_of(monday(first_week)), month_of(sunday(last_week)) + 1):
+            if part := self.part(month):
+                yield part
+
+    def net(self, code: str, week: int) -> int:
+        """The net in øre of a money code in a week: over its months, reporters and municipalities."""
+        parts = self.parts_between(week, week)
+        return sum(cell[CELL_AMOUNT] for part in parts for cell in part.cells_of(code) if cell[WEEK] == week)
+
+    def known(self, reporter: str, report_id: str) -> Known | None:
+        """What is known of a report id."""
+        name = f"{reporter}/{report_id}"
+        if name not in self._known:
+            value = self._store.get((self._key + name).encode())
+            self._known[name] = Known.decode(value) if value is not None else None
+        return self._known[name]
+
+    def know(self, reporter: str, report_id: str, known: Known) -> None:
+        """Remember a report id."""
+        name = f"{reporter}/{report_id}"
+        self._known[name] = self._changed[name] = known
+
+    def change_head(self) -> Head:
+        """The head, to be changed."""
+        self._changed["head"] = self.head
+        return self.head
+
+    def changes(self) -> list[tuple[bytes, bytes]]:
+        """Every changed entry, encoded, once; then nothing is changed any more."""
+        changes = [((self._key + name).encode(), entry.encode()) for name, entry in self._changed.items()]
+        self._changed.clear()
+        return changes
+
+
+class StateError(Exception):
+    """The stored state contradicts itself: it has to be restored from the journal."""
