@@ -1,0 +1,137 @@
+"""What was posted + what is true now -> result and correction rows (contract section 3).
+
+A standing row is never edited: it is reversed by a row with the old figures negated, and a new
+row follows where something is still due. Ids are made from citizen, revision and position, so
+that the same journal gives the same bytes.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from domain.citizen import Move, Settling
+from domain.counters import Counters
+from domain.ruleset import Mechanism
+from domain.settlement import Due
+from domain.state import CELL_AMOUNT, CELL_ATP, MECHANISM, UNPOSTED, Cell
+from domain.weeks import month_text, week_text
+
+Row = dict[str, Any]
+LETTER: dict[Mechanism, str] = {"refusion": "R", "medfinansiering": "M"}
+MECHANISM_OF = {letter: mechanism for mechanism, letter in LETTER.items()}
+
+
+Standing = tuple[Move, tuple[Any, ...]]
+"""A moved cell, and revision, position and figures of the row that stands for it now, or nothing."""
+
+
+class Projection(NamedTuple):
+    """The rows of one message, what stands afterwards, and whether a row belongs to the report itself."""
+
+    rows: list[Row]
+    standing: list[Standing]
+    own: bool
+
+
+def project(citizen: str, revision: int, moves: list[Move]) -> Projection:
+    """The rows that bring what was posted for the moved cells to what is due for them, in order."""
+    rows: list[Row] = []
+    standing: list[Standing] = []
+    own = False
+    digest = _message_digest(citizen, revision)
+    for move in sorted(moves, key=Move.key) if len(moves) > 1 else moves:
+        cell, due = move.cell, move.due
+        posted = len(cell) > UNPOSTED
+        if posted and due is not None and _stands(cell, move, due):
+            continue
+        own = own or (move.own and (posted or due is not None))
+        if posted:
+            rows.append(_reversing_row(citizen, f"{digest}{len(rows):04x}", move))
+        if due is None:
+            standing.append((move, ()))
+        else:
+            standing.append((move, (revision, len(rows), *_figures(due))))
+            rows.append(_new_row(f"{digest}{len(rows):04x}", "correction" if posted else "result", move, due))
+    return Projection(rows, standing, own)
+
+
+def _stands(cell: Cell, move: Move, due: Due) -> bool:
+    """Whether the posted row says all that is due; its ordinal may be another (contract section 3)."""
+    was = (cell[CELL_AMOUNT], cell[CELL_ATP], *cell[MECHANISM:])
+    return was == (move.amount_ore, move.atp_ore, *_figures(due)[1:])
+
+
+def _figures(due: Due) -> tuple[Any, ...]:
+    """As a cell keeps them: the mechanism by its letter."""
+    return due.ordinal, LETTER[due.mechanism], due.rate, due.result_ore, due.account
+
+
+def _new_row(id_: str, kind: str, move: Move, due: Due) -> Row:
+    number, mechanism, rate, result_ore, account = due
+    code, paying, financing, _ = move.group
+    is_refusion = mechanism == "refusion"
+    row = {
+        "id": id_,
+        "kind": kind,
+        "month": month_text(move.month),
+        "week": week_text(move.week),
+        "benefit": code,
+        "paying": paying,
+        "financing": financing,
+        "amount_ore": move.amount_ore,
+        "ordinal": number,
+        "mechanism": mechanism,
+        "rate": rate,
+        "refusion_ore": result_ore if is_refusion else 0,
+        "medfinansiering_ore": 0 if is_refusion else result_ore,
+        "account": account,
+    }
+    if move.atp_ore:
+        row["atp_ore"] = move.atp_ore
+    return row
+
+
+def _reversing_row(citizen: str, id_: str, move: Move) -> Row:
+    """The standing row with its money negated and all else as it was."""
+    _, amount_ore, atp_ore, revision, position, number, letter, rate, result_ore, account = move.cell
+    negated = Move(move.month, move.group, move.cell, -amount_ore, -atp_ore, move.own)
+    row = _new_row(id_, "correction", negated, Due(number, MECHANISM_OF[letter], rate, -result_ore, account))
+    return {"id": id_, "kind": "correction", "reverses": row_id(citizen, revision, position)} | row
+
+
+def row_id(citizen: str, revision: int, position: int) -> str:
+    """The id of a row: a digest of citizen and revision, then the position in the message."""
+    return f"{_message_digest(citizen, revision)}{position:04x}"
+
+
+@lru_cache(maxsize=4096)
+def _message_digest(citizen: str, revision: int) -> str:
+    return blake2b(f"{citizen}/{revision}".encode(), digest_size=12).hexdigest()
+
+
+def keep(standing: Sequence[Standing]) -> None:
+    """Write what stands now into the cells; a cell with neither money nor a row is gone."""
+    for move, posted in standing:
+        cell = move.cell
+        cell[CELL_AMOUNT:] = (move.amount_ore, move.atp_ore, *posted)
+        if not posted and not move.amount_ore and not move.atp_ore:
+            move.group[3].remove(cell)
+
+
+def reason(settling: Settling, projection: Projection, closed_month: str) -> str:
+    """Why rows were posted: the first reason of contract section 3 that fits. `closed_month` "" is none."""
+    if any(row["month"] <= closed_month for row in projection.rows):
+        return "late_report"
+    if settling.reversal:
+        return "reversal"
+    return "adjustment" if projection.rows and not projection.own else "report"
+
+
+def counters_value(counters: Counters) -> dict[str, Any]:
+    """Both counters as they stand in a message."""
+    return {
+        "week": None if counters.week is None else week_text(counters.week),
+        "seniority": counters.seniority,
+        "earned": [[week_text(first), number] for first, number in counters.earned],
+    }
