@@ -1,0 +1,186 @@
+"""Settings: one table of what can be set in the environment, its default and its meaning.
+
+Source: contract section 6. The keys are demanded only by what needs them
+(`Settings.identity`), so that `refusion settings` works without.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, NamedTuple, TypedDict
+
+from streams.identity import KEY_BYTES, Identity
+
+Origin = Literal["environment", "default", "demo", "not set"]
+
+MASK = "********"
+MAX_PARTITIONS = 10_000
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the message names it and says what to do."""
+
+
+class Setting(NamedTuple):
+    """One row of the table; `default` None: there is none."""
+
+    name: str
+    default: str | None
+    meaning: str
+    secret: bool = False
+
+
+BOOTSTRAP = Setting("REFUSION_BOOTSTRAP", None, "Kafka brokers, host:port, separated by commas")
+PREFIX = Setting("REFUSION_PREFIX", "refusion.", "what the names of all topics begin with")
+PARTITIONS = Setting("REFUSION_PARTITIONS", "12", "partitions of the citizen-keyed topics, fixed at creation")
+STATE_DIR = Setting("REFUSION_STATE_DIR", "refusion-state", "where each worker process takes a folder of its own")
+PSEUDONYM_KEY = Setting(
+    "REFUSION_PSEUDONYM_KEY",
+    None,
+    "64 hex digits; names the citizens; cannot be rotated without a rebuild",
+    secret=True,
+)
+SEAL_KEY = Setting(
+    "REFUSION_SEAL_KEY", None, "64 hex digits, or several separated by commas: the first seals, all unseal", secret=True
+)
+DEMO = Setting("REFUSION_DEMO", "0", "1: fictive CPR numbers are accepted and fixed keys are used where none are given")
+
+TABLE = (BOOTSTRAP, PREFIX, PARTITIONS, STATE_DIR, PSEUDONYM_KEY, SEAL_KEY, DEMO)
+
+_DEMO_KEYS = {
+    setting.name: sha256(f"ydelsesrefusion demo {setting.name}".encode()).hexdigest()
+    for setting in (PSEUDONYM_KEY, SEAL_KEY)
+}
+"""Known to everybody, hence good for fictive persons only."""
+
+
+class Row(TypedDict):
+    """A setting as it is shown; a secret's value is masked, the value of one that is not set is None."""
+
+    name: str
+    value: str | None
+    source: Origin
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """The settings of this process, checked."""
+
+    values: Mapping[str, tuple[str | None, Origin]]
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings of an environment; SettingsError names every one that is wrong."""
+        demo = _value(DEMO, environ, demo=False)[0] == "1"
+        settings = cls({setting.name: _value(setting, environ, demo) for setting in TABLE})
+        problems = list(filter(None, (_problem(setting, settings._text(setting)) for setting in TABLE)))
+        if problems:
+            raise SettingsError("; ".join(problems))
+        return settings
+
+    def __repr__(self) -> str:
+        shown = (f"{row['name']}={row['value']}" for row in self.describe())
+        return f"Settings({', '.join(shown)})"
+
+    def describe(self) -> list[Row]:
+        """Every setting with value, source and meaning; secrets masked."""
+        return [
+            Row(
+                name=setting.name,
+                value=_shown(setting, self._text(setting)),
+                source=self.values[setting.name][1],
+                meaning=setting.meaning,
+            )
+            for setting in TABLE
+        ]
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers; SettingsError where none are set."""
+        brokers = self._text(BOOTSTRAP)
+        if brokers is None:
+            raise SettingsError(f"{BOOTSTRAP.name} is not set; set it to your brokers, or start one with `make kafka`")
+        return brokers
+
+    @property
+    def prefix(self) -> str:
+        """What the names of all topics begin with."""
+        return self._text(PREFIX) or ""
+
+    @property
+    def partitions(self) -> int:
+        """The number of partitions of the citizen-keyed topics."""
+        return int(self._text(PARTITIONS) or 0)
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder above those of the worker processes."""
+        return Path(self._text(STATE_DIR) or ".")
+
+    @property
+    def demo(self) -> bool:
+        """Whether fictive CPR numbers are accepted."""
+        return self._text(DEMO) == "1"
+
+    def identity(self) -> Identity:
+        """Pseudonyms and seals with the keys that are set; SettingsError where one is missing."""
+        pseudonym_key, seal_keys = (_keys(self._demanded(setting)) for setting in (PSEUDONYM_KEY, SEAL_KEY))
+        return Identity(pseudonym_key[0], seal_keys)
+
+    def _text(self, setting: Setting) -> str | None:
+        return self.values[setting.name][0]
+
+    def _demanded(self, setting: Setting) -> str:
+        text = self._text(setting)
+        if text is None:
+            raise SettingsError(
+                f"{setting.name} is not set; make a key with `openssl rand -hex 32`, keep it safe and set it"
+                f" (with {DEMO.name}=1 a fixed key for fictive persons is used)"
+            )
+        return text
+
+
+def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[str | None, Origin]:
+    """A setting's text and where it comes from. Set to nothing counts as not set."""
+    if text := environ.get(setting.name, "").strip():
+        return text, "environment"
+    if demo and setting.name in _DEMO_KEYS:
+        return _DEMO_KEYS[setting.name], "demo"
+    return setting.default, "not set" if setting.default is None else "default"
+
+
+def _shown(setting: Setting, text: str | None) -> str | None:
+    return MASK if setting.secret and text is not None else text
+
+
+def _problem(setting: Setting, text: str | None) -> str | None:
+    """What is wrong with a setting's text and what to do; None where it is fine. Never holds a secret."""
+    if text is None:
+        return None
+    match setting.name:
+        case PREFIX.name if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
+            return f"{setting.name} must be 1-200 of the characters A-Z a-z 0-9 . _ - that Kafka allows in topics"
+        case PARTITIONS.name if not (re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PARTITIONS):
+            return f"{setting.name} must be a whole number from 1 to {MAX_PARTITIONS}"
+        case DEMO.name if text not in {"0", "1"}:
+            return f"{setting.name} must be 0 or 1"
+        case PSEUDONYM_KEY.name if not _is_key(text):
+            return f"{setting.name} must be {2 * KEY_BYTES} hex digits; make one with `openssl rand -hex {KEY_BYTES}`"
+        case SEAL_KEY.name if not all(map(_is_key, text.split(","))):
+            return (
+                f"{setting.name} must be {2 * KEY_BYTES} hex digits, or several such keys separated by commas;"
+                f" make one with `openssl rand -hex {KEY_BYTES}`"
+            )
+    return None
+
+
+def _is_key(text: str) -> bool:
+    return re.fullmatch(rf"[0-9A-Fa-f]{{{2 * KEY_BYTES}}}", text.strip()) is not None
+
+
+def _keys(text: str) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(key) for key in text.split(","))
