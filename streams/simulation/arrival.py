@@ -1,0 +1,144 @@
+"""The simulation itself: chunks of citizens in parallel, then everything in the order of arrival.
+
+1. Citizens are cut into chunks. A process makes all reports of a chunk and appends each,
+   behind a sort key, to the spill file of its span of arrival time.
+2. When all chunks are done, the spans are read one after the other, sorted and written.
+
+The key is (arrival, citizen, number within the citizen), so neither the chunks nor the
+processes nor the order in which they finish can be seen in the output. Memory holds one chunk
+per process, then one span. Spill files lie in a temporary folder that goes when the run
+ends, however it ends.
+"""
+
+import gc
+import signal
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import current_process
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO, NamedTuple
+
+from streams.simulation.chance import generator, happens, pick
+from streams.simulation.drafts import Delivery, Draft
+from streams.simulation.extraordinary import STORIES, Teller
+from streams.simulation.habits import DAY_SECONDS, Habits, deliver
+from streams.simulation.lines import line
+from streams.simulation.lives import Window, live
+from streams.simulation.options import SimulationOptions
+from streams.simulation.reporting import plan
+
+CHUNK_CITIZEN_MONTHS = 24_000
+"""About 30,000 reports: 12 MB in a process, and enough to pay for opening the spill files."""
+
+SPAN_CITIZEN_MONTHS = 20_000
+"""About 9 MB of reports in a usual span; the days around the turn of a month have several times that."""
+
+MOST_SPANS = 2000
+KEY_LENGTH = 25
+_KEYED_LINE = "%010d%08d%07d%s"
+
+
+class Chunk(NamedTuple):
+    """Citizens that one process makes at a time, and where their reports go."""
+
+    options: SimulationOptions
+    first: int
+    last: int
+    folder: Path
+    span_seconds: int
+
+
+def simulate(options: SimulationOptions, out: BinaryIO, progress: Callable[[int], None] | None = None) -> int:
+    """Writes the population's reports to `out`, one JSON object a line, in the order of arrival.
+
+    `progress` is told how many citizens of `options.citizens` are ready, each time some
+    are. Returns the number of reports. OSError where the disk is full or `out` is closed.
+    """
+    with TemporaryDirectory(prefix="refusion-simulate-") as name:
+        folder = Path(name)
+        ready = 0
+        with _workers(options) as run:
+            for citizens in run(_chunks(options, folder)):
+                ready += citizens
+                if progress:
+                    progress(ready)
+        return _merge(folder, out)
+
+
+def deliveries(options: SimulationOptions, citizen: int) -> tuple[str, list[Delivery]]:
+    """A citizen's number and reports, in the order they were made (not of arrival)."""
+    window = Window.of_months(options.first_month, options.last_month)
+    rng = generator(options.seed, citizen, "life")
+    odd = "extraordinary" in options.faults and happens(rng, 1)
+    story = pick(rng, STORIES) if odd else None
+    life = live(rng, citizen, window, days_between_moves=story.days_between_moves if story else 7000)
+    draft = Draft(life, facts="facts" in options.faults)
+    if story is None or story.on_top:
+        plan(draft, rng, window)
+    if story:
+        story.tell(Teller(draft, rng, window))
+    delivered = deliver(draft.planned, generator(options.seed, citizen, "habits"), Habits.of(options))
+    return life.cpr, [*delivered, *draft.sent]
+
+
+@contextmanager
+def _workers(options: SimulationOptions) -> Iterator[Callable[[Iterable[Chunk]], Iterable[int]]]:
+    """A way to run chunks: in this process for one job, otherwise in several."""
+    if options.processes == 1:
+        yield lambda chunks: map(_spill, chunks)
+        return
+    pool = ProcessPoolExecutor(options.processes, initializer=_prepare_worker)
+    try:
+        yield lambda chunks: pool.map(_spill, chunks)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _prepare_worker() -> None:
+    """Ctrl-C reaches every process of the terminal; the parent alone answers it, and cancels the chunks.
+
+    Nothing here makes reference cycles, so looking for them would be a tenth of the work.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
+
+
+def _chunks(options: SimulationOptions, folder: Path) -> Iterator[Chunk]:
+    months = options.last_month - options.first_month + 1
+    size = max(1, min(CHUNK_CITIZEN_MONTHS // months, options.citizens // (4 * options.processes)))
+    spans = max(1, min(MOST_SPANS, options.citizens * months // SPAN_CITIZEN_MONTHS))
+    seconds = max(DAY_SECONDS, months * 31 * DAY_SECONDS // spans)
+    for first in range(0, options.citizens, size):
+        yield Chunk(options, first, min(first + size, options.citizens), folder, seconds)
+
+
+def _spill(chunk: Chunk) -> int:
+    """Makes a chunk's reports and appends them to this process's spill files. Returns the citizens made."""
+    spans: defaultdict[int, list[str]] = defaultdict(list)
+    for citizen in range(chunk.first, chunk.last):
+        cpr, delivered = deliveries(chunk.options, citizen)
+        for number, (at, report, _) in enumerate(delivered):
+            keyed = _KEYED_LINE % (at, citizen, number, line(report, cpr, at))
+            spans[at // chunk.span_seconds].append(keyed)
+    for span, keyed_lines in spans.items():
+        with (chunk.folder / f"{span:08d}-{current_process().name}").open("ab") as file:
+            file.write("".join(keyed_lines).encode("ascii"))
+    return chunk.last - chunk.first
+
+
+def _merge(folder: Path, out: BinaryIO) -> int:
+    """Writes the spans in order of time, each sorted and without its keys, and deletes them. Returns the reports."""
+    files_of: defaultdict[str, list[Path]] = defaultdict(list)
+    for file in folder.iterdir():
+        files_of[file.name.partition("-")[0]].append(file)
+    reports = 0
+    for span in sorted(files_of):
+        keyed_lines = sorted(b"".join(file.read_bytes() for file in files_of[span]).splitlines(keepends=True))
+        out.write(b"".join([keyed[KEY_LENGTH:] for keyed in keyed_lines]))
+        reports += len(keyed_lines)
+        for file in files_of[span]:
+            file.unlink()
+    return reports

@@ -1,0 +1,63 @@
+"""What a simulation is asked for."""
+
+import os
+from dataclasses import dataclass
+
+from domain.weeks import month_number, month_text
+from streams.simulation.lives import MOST_CITIZENS
+
+FAULTS = frozenset(
+    (
+        "late",
+        "late_by_years",
+        "reversed",
+        "repaid",
+        "delivered_twice",
+        "two_channels",
+        "facts",
+        "extraordinary",
+    )
+)
+"""Everything that makes a life or its reports difficult; `facts` are case facts, `extraordinary` the odd 1 %."""
+
+EARLIEST_MONTH = month_number("2014-07")
+LATEST_MONTH = month_number("2095-12")
+
+
+def _all_cores() -> int:
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationOptions:
+    """A population, its months (`domain.weeks` numbers, both included) and what goes wrong upstream.
+
+    `late` is the share (0 to 1) of reports that come one to four months late, None the
+    usual one. `faults` are the names of FAULTS that are on. `jobs` processes work;
+    their number does not change a byte. ValueError says what is out of range.
+    """
+
+    citizens: int
+    first_month: int
+    last_month: int
+    seed: int
+    late: float | None = None
+    faults: frozenset[str] = FAULTS
+    jobs: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.faults - FAULTS)
+        if unknown:
+            raise ValueError(f"unknown fault {unknown[0]}: choose from {', '.join(sorted(FAULTS))}")
+        if not 0 <= self.citizens <= MOST_CITIZENS:
+            raise ValueError(f"citizens must be 0 to {MOST_CITIZENS}: there are no more fictive numbers")
+        if not EARLIEST_MONTH <= self.first_month <= self.last_month <= LATEST_MONTH:
+            bounds = f"{month_text(EARLIEST_MONTH)} and {month_text(LATEST_MONTH)}"
+            raise ValueError(f"months must lie between {bounds}, the first not after the last")
+        if self.late is not None and not 0 <= self.late <= 0.9:
+            raise ValueError("late must be a share from 0 to 0.9")
+
+    @property
+    def processes(self) -> int:
+        """How many processes work: as asked for, or one for each core."""
+        return max(1, self.jobs or _all_cores())
