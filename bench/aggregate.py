@@ -1,0 +1,131 @@
+"""Microseconds of one report in the aggregate: usual, late, and by part."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+
+from domain.reports import Payment
+from domain.settlement import Law
+from domain.weeks import first_day, month_number
+from streams.citizens import Partition
+from streams.identity import Identity
+from streams.rulefiles import load_rule_set
+from streams.validation import Accepted, Validator
+
+CITIZENS = 300
+FIRST_MONTH = month_number("2016-01")
+MICROSECONDS = 1e6
+SEALED = "k00000000." + "x" * 35
+
+
+def payment(citizen: int, month: int, benefit: str = "KTH") -> Payment:
+    """A month's kontanthjælp, with an amount of the citizen's own."""
+    start, end = first_day(FIRST_MONTH + month), first_day(FIRST_MONTH + month + 1) - 1
+    report_id = f"{benefit}-{month:04d}"
+    amount_ore = 1_200_000 + 7 * citizen
+    return Payment("12345678", report_id, benefit, start, end, amount_ore, 0, "730", "730", "eindkomst", False, end)
+
+
+class Lives:
+    """Citizens with a payment in each month so far, kept in a dict as a store would."""
+
+    def __init__(self, citizens: int = CITIZENS) -> None:
+        self.law = Law(load_rule_set())
+        self.store: dict[bytes, bytes] = {}
+        self.names = [f"{citizen:032x}" for citizen in range(citizens)]
+
+    def settle(self, reports: Iterable[Payment]) -> float:
+        """Settle a report for each citizen as one batch; seconds of CPU for each."""
+        partition = Partition(self.law, self.store)
+        reports = list(reports)
+        start = time.process_time()
+        for name, report in zip(self.names, reports, strict=True):
+            partition.settle(name, SEALED, report)
+        for key, value in partition.changes():
+            self.store[key] = value
+        return (time.process_time() - start) / len(self.names)
+
+    def live(self, months: Iterable[int]) -> list[float]:
+        """A payment for each month, all citizens; microseconds of a report by month."""
+        citizens = range(len(self.names))
+        return [MICROSECONDS * self.settle(payment(c, month) for c in citizens) for month in months]
+
+
+def frontier() -> tuple[float, float]:
+    """Microseconds of a report at the frontier in month 37 (the window is full) and in month 120."""
+    usual = Lives().live(range(126))
+    return sorted(usual[34:40])[3], sorted(usual[117:123])[3]
+
+
+def late(months_back: int) -> float:
+    """Microseconds of a report that fills a month left out so many months ago, after 120 months."""
+    lives = Lives()
+    missing = 119 - months_back
+    lives.live(month for month in range(120) if month != missing)
+    return MICROSECONDS * lives.settle(payment(c, missing) for c in range(CITIZENS))
+
+
+def moving_reset() -> float:
+    """Microseconds of a late report that takes a reset away: everything after it gets other rates."""
+    lives = Lives()
+    gap = range(30, 43)  # 56 whole weeks of self-support: a new start
+    lives.live(month for month in range(120) if month not in gap)
+    return MICROSECONDS * lives.settle(payment(c, 36) for c in range(CITIZENS))
+
+
+def state_bytes_per_year() -> float:
+    """Bytes of state, keys included, for a citizen and year with one monthly payment."""
+    lives = Lives(50)
+    lives.live(range(120))
+    return sum(len(key) + len(value) for key, value in lives.store.items()) / 50 / 10
+
+
+def line(citizen: int, month: int) -> bytes:
+    """The same payment as upstream publishes it."""
+    from domain.weeks import day_text
+
+    report = payment(citizen, month)
+    return orjson.dumps(
+        {
+            "schema": 1,
+            "type": "benefit_payment",
+            "report_id": report.report_id,
+            "reporter": report.reporter,
+            "reported_at": f"{day_text(report.end)}T08:00:00Z",
+            "cpr": f"61{citizen % 12 + 1:02d}{citizen % 90 + 10:02d}{citizen:04d}",
+            "benefit": report.benefit,
+            "period_start": day_text(report.start),
+            "period_end": day_text(report.end),
+            "amount_ore": report.amount_ore,
+            "paying_municipality": "730",
+            "channel": "eindkomst",
+        }
+    )
+
+
+def parts() -> dict[str, float]:
+    """Microseconds of a usual report by part; `fold, settle, post` is what the aggregate does in between."""
+    validator = Validator(load_rule_set(), demo=True)
+    identity = Identity(bytes(32), (bytes(range(32)),))
+    lines = [line(citizen, 60) for citizen in range(CITIZENS)]
+    accepted = [report for report in map(validator.parse, lines) if isinstance(report, Accepted)]
+    assert len(accepted) == len(lines), "the benchmark's lines must be valid"
+    lives = Lives()
+    lives.live(range(60))
+    heads = [lives.store[f"{name}/head".encode()] for name in lives.names]
+    return {
+        "decode (orjson alone, the peer)": _each(orjson.loads, lines),
+        "validate": _each(validator.parse, lines),
+        "pseudonym and seal": _each(lambda report: identity.of(report.cpr), accepted),
+        "load a head": _each(orjson.loads, heads),
+        "fold, settle, post, encode": MICROSECONDS * lives.settle(payment(c, 60) for c in range(CITIZENS)),
+    }
+
+
+def _each(work: Callable[[Any], object], items: list[Any]) -> float:
+    start = time.process_time()
+    for item in items:
+        work(item)
+    return MICROSECONDS * (time.process_time() - start) / len(items)

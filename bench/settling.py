@@ -1,0 +1,80 @@
+"""`refusion settle` as a user runs it: reports a second and memory, beside a peer that only copies JSON."""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()"]
+COPY = "import sys, orjson\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(orjson.dumps(orjson.loads(line)) + b'\\n')"
+ENVIRONMENT = {**os.environ, "REFUSION_DEMO": "1"}
+
+
+def simulated(folder: Path, citizens: int, months: str) -> Path:
+    """A population's reports in a file, in the order of arrival."""
+    path = folder / f"{citizens}-{months}.jsonl"
+    with path.open("wb") as out:
+        arguments = ["simulate", "--citizens", str(citizens), "--months", months, "--seed", "1"]
+        subprocess.run([*PROGRAM, *arguments], stdout=out, check=True, env=ENVIRONMENT)
+    return path
+
+
+def ordered(path: Path) -> Path:
+    """The same reports as if nothing came late, and each once: sorted by the period's end."""
+    lines = sorted(set(path.read_bytes().splitlines(keepends=True)), key=_period_end)
+    out = path.with_suffix(".ordered")
+    out.write_bytes(b"".join(lines))
+    return out
+
+
+def _period_end(line: bytes) -> bytes:
+    at = line.find(b'"period_end"')
+    return line[at : at + 40] if at >= 0 else b"~"
+
+
+def chaotic(path: Path) -> Path:
+    """The same reports in a random order."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    random.Random(1).shuffle(lines)
+    out = path.with_suffix(".chaotic")
+    out.write_bytes(b"".join(lines))
+    return out
+
+
+def rate(path: Path, jobs: int) -> float:
+    """Reports a second of a whole run, start included."""
+    return _rate(path, [*PROGRAM, "settle", "--jobs", str(jobs), str(path)])
+
+
+def copy_rate(path: Path) -> float:
+    """Lines a second of the peer: decode and encode each line, nothing else."""
+    return _rate(path, [sys.executable, "-c", COPY])
+
+
+def _rate(path: Path, command: list[str]) -> float:
+    lines = path.read_bytes().count(b"\n")
+    start = time.monotonic()
+    with path.open("rb") as source:
+        subprocess.run(command, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=ENVIRONMENT)
+    return lines / (time.monotonic() - start)
+
+
+def peak_memory_mb(path: Path) -> float:
+    """The peak resident memory of a settling in one process."""
+    code = "import sys, subprocess, resource; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True); "
+    code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    command = [sys.executable, "-c", code, *PROGRAM, "settle", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    return int(done.stdout) / 1024
+
+
+def in_folder(work: Callable[[Path], None]) -> None:
+    """Work in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="refusion-bench-") as folder:
+        work(Path(folder))
+
+

@@ -1,0 +1,266 @@
+"""`refusion settle`: the whole calculation without Kafka, reports in and posting messages out.
+
+Lines are settled in blocks. With several jobs each citizen belongs to one process for good, so
+every process sees its citizens' reports in their order, and the outputs of a block are put back
+in the order of its lines: the bytes are those of one process.
+"""
+
+import re
+import signal
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+from zlib import crc32
+
+import orjson
+
+from domain.citizen import ConflictingDuplicateError
+from domain.reports import RunMarker
+from domain.settlement import Law
+from streams.citizens import Outcome, Partition
+from streams.rulefiles import load_rule_set
+from streams.settings import Settings
+from streams.store import RocksStore
+from streams.validation import CONFLICTING_DUPLICATE, INTERNAL_ERROR, Accepted, Rejection, Validator
+
+BLOCK_LINES = 4_000
+"""Large enough that a block's overhead does not show, small enough that memory stays small."""
+
+BLOCKS_AHEAD = 3
+"""How many blocks wait with each process, so that none stands idle while another is slower."""
+
+CPR_OF_LINE = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
+
+Line = tuple[int, bytes]
+"""A line of the input and its number, from 1."""
+
+
+class LineOutput(NamedTuple):
+    """What a line led to: bytes for each of the three outputs, each empty or whole lines."""
+
+    number: int
+    postings: bytes
+    rejects: bytes
+    notices: bytes
+
+
+@dataclass
+class Totals:
+    """What a settling did, for the person who started it."""
+
+    lines: int = 0
+    rejected: int = 0
+    noticed: int = 0
+    posted: int = 0
+
+    def add(self, lines: int, outputs: list[LineOutput]) -> None:
+        """Count a block."""
+        self.lines += lines
+        self.posted += sum(1 for output in outputs if output.postings)
+        self.rejected += sum(1 for output in outputs if output.rejects)
+        self.noticed += sum(output.notices.count(b"\n") for output in outputs)
+
+    def sentence(self, *, rejects_kept: bool) -> str:
+        """What was done, and what is lost unless the reader acts."""
+        text = f"{self.lines:,} lines: {self.posted:,} messages, {self.noticed:,} notices, {self.rejected:,} rejected"
+        return text if rejects_kept or not self.rejected else text + " (give --rejects FILE to keep them with reasons)"
+
+
+class LineSettler:
+    """One process's share of the work: validates, settles, and keeps its citizens' state in a folder."""
+
+    def __init__(self, settings: Settings, folder: Path, *, leads: bool) -> None:
+        rules = load_rule_set()
+        self._validator = Validator(rules, demo=settings.demo, markers=True)
+        self._identity = settings.identity()
+        self._store = RocksStore(folder)
+        self._partition = Partition(Law(rules), self._store)
+        self._leads = leads  # every process cuts a run, the leading one says so
+
+    def settle(self, lines: Iterable[Line]) -> list[LineOutput]:
+        """Settle lines in their order; those that lead to nothing have no output."""
+        parsed = [(number, line, self._validator.parse(line)) for number, line in lines]
+        failed: dict[int, Rejection] = {}
+        while True:
+            closed_month = self._partition.closed_month
+            try:
+                outputs = [self._settle_line(*entry, failed) for entry in parsed]
+            except _DefectError as defect:
+                # The rest of the block must not suffer: forget it, and do it again without that line.
+                self._partition.forget()
+                self._partition.closed_month = closed_month
+                failed[defect.number] = INTERNAL_ERROR
+            else:
+                self._store.write(self._partition.changes())
+                return [output for output in outputs if output is not None]
+
+    def _settle_line(
+        self, number: int, line: bytes, parsed: Accepted | RunMarker | Rejection, failed: dict[int, Rejection]
+    ) -> LineOutput | None:
+        if number in failed:
+            parsed = failed[number]
+        if isinstance(parsed, Rejection):
+            return _rejected(number, line, parsed)
+        if isinstance(parsed, RunMarker):
+            marker = self._partition.close(parsed)
+            return LineOutput(number, marker + b"\n", b"", b"") if self._leads else None
+        try:
+            outcome = self._partition.settle(*self._identity.of(parsed.cpr), parsed.report)
+        except ConflictingDuplicateError:
+            return _rejected(number, line, CONFLICTING_DUPLICATE)
+        except Exception as error:
+            raise _DefectError(number) from error
+        return _settled(number, outcome)
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self._store.close()
+
+
+class _DefectError(Exception):
+    """A defect of ours met a line."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _settled(number: int, outcome: Outcome) -> LineOutput | None:
+    if outcome.posting is None and not outcome.notices:
+        return None
+    postings = outcome.posting + b"\n" if outcome.posting else b""
+    return LineOutput(number, postings, b"", b"".join(notice + b"\n" for notice in outcome.notices))
+
+
+def _rejected(number: int, line: bytes, rejection: Rejection) -> LineOutput:
+    value = {
+        "line": number,
+        "reason": rejection.reason,
+        "field": rejection.field,
+        "detail": rejection.detail,
+        "record": line.decode(errors="backslashreplace"),
+    }
+    return LineOutput(number, b"", orjson.dumps(value) + b"\n", b"")
+
+
+def numbered(lines: Iterable[bytes]) -> Iterator[Line]:
+    """Lines with their numbers and without their ends; blank lines are counted and skipped."""
+    for number, line in enumerate(lines, 1):
+        if line := line.rstrip(b"\r\n"):
+            if not line.isspace():
+                yield number, line
+
+
+def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Lines in blocks of at most BLOCK_LINES."""
+    block: list[Line] = []
+    for line in lines:
+        block.append(line)
+        if len(block) == BLOCK_LINES:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+class Crew:
+    """The processes that settle, each with its own citizens and folder."""
+
+    def __init__(self, settings: Settings, folder: Path, jobs: int) -> None:
+        self._validator = Validator(load_rule_set(), demo=settings.demo, markers=True)
+        self._processes = [
+            ProcessPoolExecutor(
+                1, get_context("spawn"), initializer=_start_process, initargs=(settings, folder / str(at), at == 0)
+            )
+            for at in range(jobs)
+        ]
+
+    def submit(self, block: list[Line]) -> list[Future[list[LineOutput]]]:
+        """Hand a block out, line by line, to the processes whose citizens they concern."""
+        shares: list[list[Line]] = [[] for _ in self._processes]
+        for line in block:
+            for share in self._shares_of(line[1], shares):
+                share.append(line)
+        return [
+            process.submit(_settle_in_process, share) for process, share in zip(self._processes, shares, strict=True)
+        ]
+
+    def _shares_of(self, line: bytes, shares: list[list[Line]]) -> list[list[Line]]:
+        found = CPR_OF_LINE.search(line)
+        if found is not None:
+            return [shares[crc32(found[1]) % len(shares)]]
+        parsed = self._validator.parse(line)  # rare: a run marker, an odd spelling, or a line to reject
+        if isinstance(parsed, RunMarker):
+            return shares
+        return [shares[crc32(parsed.cpr.encode()) % len(shares) if isinstance(parsed, Accepted) else 0]]
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            process.shutdown(wait=True, cancel_futures=True)
+
+
+_settler: LineSettler
+
+
+def _start_process(settings: Settings, folder: Path, leads: bool) -> None:
+    global _settler  # noqa: PLW0603 - a pool's process has no other place for its state
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends us in good order
+    _settler = LineSettler(settings, folder, leads=leads)
+
+
+def _settle_in_process(lines: list[Line]) -> list[LineOutput]:
+    return _settler.settle(lines)
+
+
+def settled_blocks(lines: Iterable[Line], settings: Settings, jobs: int) -> Iterator[tuple[int, list[LineOutput]]]:
+    """Settle all lines with state in a temporary folder; gives (lines read, outputs in their order) by block."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refusion-")))
+        if jobs == 1:
+            settler = LineSettler(settings, folder / "0", leads=True)
+            stack.callback(settler.close)
+            for block in blocks(lines):
+                yield len(block), settler.settle(block)
+            return
+        crew = Crew(settings, folder, jobs)
+        stack.callback(crew.close)
+        waiting: deque[tuple[int, list[Future[list[LineOutput]]]]] = deque()
+        for block in blocks(lines):
+            waiting.append((len(block), crew.submit(block)))
+            if len(waiting) > BLOCKS_AHEAD:
+                yield _collected(*waiting.popleft())
+        while waiting:
+            yield _collected(*waiting.popleft())
+
+
+def _collected(size: int, futures: list[Future[list[LineOutput]]]) -> tuple[int, list[LineOutput]]:
+    return size, sorted(output for future in futures for output in future.result())
+
+
+def settle(
+    lines: Iterable[bytes],
+    settings: Settings,
+    jobs: int,
+    postings: BinaryIO,
+    rejects: BinaryIO | None = None,
+    notices: BinaryIO | None = None,
+    progress: Callable[[int], None] = lambda lines: None,
+) -> Totals:
+    """Settle published reports and run markers, one JSON object a line, and write what follows from them."""
+    totals = Totals()
+    for size, outputs in settled_blocks(numbered(lines), settings, jobs):
+        postings.write(b"".join(output.postings for output in outputs))
+        if rejects:
+            rejects.write(b"".join(output.rejects for output in outputs))
+        if notices:
+            notices.write(b"".join(output.notices for output in outputs))
+        totals.add(size, outputs)
+        progress(totals.lines)
+    return totals
