@@ -18,7 +18,7 @@ $(READY): pyproject.toml requirements.lock
 	@touch $@
 
 run: install
-	@$(BIN)/python -m streams.demo
+	@$(BIN)/python -m examples.demo
 
 test: install
 	@$(BIN)/python -m pytest -n 2 -m 'not long'

@@ -42,7 +42,7 @@ class Lives:
         reports = list(reports)
         start = time.process_time()
         for name, report in zip(self.names, reports, strict=True):
-            partition.settle(name, SEALED, report)
+            partition.settle((name, SEALED, report))
         for key, value in partition.changes():
             self.store[key] = value
         return (time.process_time() - start) / len(self.names)

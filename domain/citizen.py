@@ -10,12 +10,13 @@ cells in spans of weeks whose step of the staircase differs, and no others.
 """
 
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from domain.counters import Counters, counters, differing, extend_resets, lowest, profile
 from domain.money import split
 from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause, content_digest
-from domain.settlement import OUTSIDE, Count, Due, Law, money_code, validity
+from domain.settlement import OUTSIDE, Count, Law, Move, money_code
 from domain.state import (
     AMOUNT,
     ATP,
@@ -31,13 +32,14 @@ from domain.state import (
     REPORTER,
     REVERSED,
     START,
+    WAITING,
     WEEK,
     Cell,
     Citizen,
-    Group,
     Known,
     Line,
     Part,
+    StateError,
 )
 from domain.weeks import day_text, month_of, month_text, slices
 
@@ -53,31 +55,6 @@ class Notice(NamedTuple):
 
     code: str
     detail: dict[str, Any]
-
-
-class Move:
-    """A cell to settle: its new amounts in øre, and what is due for it now.
-
-    `group` is the group of the cell (`domain.state`); `own` tells that the report itself has money in it.
-    """
-
-    __slots__ = ("amount_ore", "atp_ore", "cell", "due", "group", "month", "own", "week")
-
-    due: Due | None
-
-    def __init__(self, month: int, group: Group, cell: Cell, amount_ore: int, atp_ore: int, own: bool) -> None:
-        self.month = month
-        self.week: int = cell[WEEK]
-        self.group = group
-        self.cell = cell
-        self.amount_ore = amount_ore
-        self.atp_ore = atp_ore
-        self.own = own
-
-    def key(self) -> tuple[int, int, str, str, str]:
-        """The order of cells in a message."""
-        code, paying, financing, _ = self.group
-        return self.month, self.week, code, paying or "", financing or ""
 
 
 class Settling(NamedTuple):
@@ -98,35 +75,54 @@ def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
 
     Raises ConflictingDuplicateError.
     """
-    digest = content_digest(report)
     known = citizen.known(report.reporter, report.report_id)
-    if known is not None and known.came:
-        if known.digest != digest:
+    if known is not None and known.type != WAITING.type:
+        if not _is_same(citizen, known, report):
             raise ConflictingDuplicateError(cause(report))
         return None
-    is_reversed = known is not None and known.reversed
-    citizen.know(report.reporter, report.report_id, _known(law, report, digest, is_reversed=is_reversed))
-    match report:
-        case Payment():
-            return _pay(law, citizen, report, is_reversed=is_reversed)
-        case Reversal():
-            return _reverse(law, citizen, report)
-        case Income():
-            _earn(law, citizen, report, is_reversed=is_reversed)
-        case CaseFact():
-            return _establish(citizen, report, is_reversed=is_reversed)
-    return None
+    is_reversed = known is not None
+    citizen.know(report.reporter, report.report_id, Known(_type(report), is_reversed, _place(law, report)))
+    if isinstance(report, Payment):
+        return _pay(law, citizen, report, is_reversed=is_reversed)
+    if isinstance(report, Reversal):
+        return _reverse(law, citizen, report)
+    if isinstance(report, Income):
+        _earn(law, citizen, report, is_reversed=is_reversed)
+        return None
+    return _establish(citizen, report, is_reversed=is_reversed)
 
 
-def _known(law: Law, report: Report, digest: bytes, *, is_reversed: bool) -> Known:
-    match report:
-        case Payment() | Income():
-            place = str(max(month_of(report.start), law.counting_from_month))
-        case CaseFact():
-            place = f"{report.fact}:{report.date}"
-        case Reversal():
-            place = ""
-    return Known(type(report).__name__[0], digest, place, came=True, is_reversed=is_reversed)
+def _type(report: Report) -> str:
+    return type(report).__name__[0]
+
+
+def _place(law: Law, report: Report) -> str:
+    """Where a report's content is found again: its first month with a part, or here."""
+    if isinstance(report, Payment | Income):
+        if report.end >= law.counting_from:
+            return str(max(slices(report.start, report.end)[0].month, law.counting_from_month))
+        return content_digest(report)
+    if isinstance(report, Reversal):
+        return report.reverses
+    return f"{report.fact}:{report.date}"
+
+
+def _is_same(citizen: Citizen, known: Known, report: Report) -> bool:
+    """Whether a report that came before under the same id has the same content."""
+    if known.type != _type(report):
+        return False
+    if isinstance(report, Reversal):
+        return known.place == report.reverses
+    if isinstance(report, CaseFact):
+        return known.place == f"{report.fact}:{report.date}"
+    if not known.place.isdecimal():
+        return known.place == content_digest(report)
+    part = citizen.part(int(known.place))
+    if part is None:
+        raise StateError(f"the state of citizen {citizen.id} lacks month {known.place}, in which a report lies")
+    find, line = (part.line, _line(report)) if isinstance(report, Payment) else (part.income, _income_line(report))
+    before = find(report.reporter, report.report_id)
+    return before is not None and before[:-1] == line[:-1]  # the last field tells whether it was reversed
 
 
 def _pay(law: Law, citizen: Citizen, payment: Payment, *, is_reversed: bool) -> Settling | None:
@@ -135,68 +131,70 @@ def _pay(law: Law, citizen: Citizen, payment: Payment, *, is_reversed: bool) -> 
     parts = _parts_of_period(law, citizen, payment.start, payment.end)
     notices = [] if is_reversed else _payment_notices(law, citizen, payment, parts)
     for part in parts:
-        part.lines.append(list(line))
+        part.lines.append(line.copy())
     if is_reversed:
         return None
     return _settle(law, citizen, line, parts, sign=1, notices=notices)
 
 
 def _line(payment: Payment) -> Line:
-    code = money_code(payment.benefit, payment.outside_act)
-    return [payment.reporter, payment.report_id, code, *payment[3:10], 0]
+    reporter, report_id, benefit, *content, outside_act, _ = payment
+    return [reporter, report_id, money_code(benefit, outside_act), *content, 0]
+
+
+def _income_line(income: Income) -> Line:
+    return [*income[:7], 0]
 
 
 def _parts_of_period(law: Law, citizen: Citizen, start: int, end: int) -> list[Part]:
-    first = max(month_of(start), law.counting_from_month)
-    return [citizen.open_part(month) for month in range(first, month_of(end) + 1)]
+    """The parts of a period's months, opened; days before counting began have none."""
+    pieces = slices(start, end)
+    first, last = max(pieces[0].month, law.counting_from_month), pieces[-1].month
+    return [citizen.open_part(month) for month in range(first, last + 1)]
 
 
 def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling | None:
     target = citizen.known(reversal.reporter, reversal.reverses)
     if target is None:
-        waiting = Known("?", bytes(8), "", came=False, is_reversed=True)
-        citizen.know(reversal.reporter, reversal.reverses, waiting)
+        citizen.know(reversal.reporter, reversal.reverses, WAITING)
         return None
     if target.reversed or target.type == "R":
         return None
-    target.reversed = True
-    citizen.know(reversal.reporter, reversal.reverses, target)
-    if target.type == "P":
-        return _unpay(law, citizen, reversal, int(target.place))
-    if target.type == "I":
-        _unearn(law, citizen, reversal, int(target.place))
-    else:
+    citizen.know(reversal.reporter, reversal.reverses, target._replace(reversed=True))
+    if target.type == "C":
         fact, date = target.place.split(":")
         _count_fact(citizen, fact, int(date), -1)
+    elif target.place.isdecimal() and target.type == "P":
+        return _unpay(law, citizen, reversal, int(target.place))
+    elif target.place.isdecimal():
+        _unearn(law, citizen, reversal, int(target.place))
     return None
 
 
 def _unpay(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> Settling | None:
-    part = citizen.part(month)
-    line = part.line(reversal.reporter, reversal.reverses) if part else None
-    if line is None:  # all its days lie before counting began
-        return None
+    line = citizen.open_part(month).line(reversal.reporter, reversal.reverses)
+    if line is None:
+        raise StateError(f"the state of citizen {citizen.id} lacks a line in month {month}")
     parts = _parts_of_period(law, citizen, line[START], line[END])
-    for each in parts:
-        copy = each.line(reversal.reporter, reversal.reverses)
-        if copy is not None:
+    for part in parts:
+        if copy := part.line(reversal.reporter, reversal.reverses):
             copy[REVERSED] = 1
     return _settle(law, citizen, line, parts, sign=-1, notices=[])
 
 
 def _earn(law: Law, citizen: Citizen, income: Income, *, is_reversed: bool) -> None:
+    line = _income_line(income)
+    line[INCOME_REVERSED] = int(is_reversed)
     for part in _parts_of_period(law, citizen, income.start, income.end):
-        part.incomes.append([*income[:7], int(is_reversed)])
+        part.incomes.append(line.copy())
 
 
 def _unearn(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> None:
-    part = citizen.part(month)
-    line = part.income(reversal.reporter, reversal.reverses) if part else None
+    line = citizen.open_part(month).income(reversal.reporter, reversal.reverses)
     if line is None:
-        return
-    for each in _parts_of_period(law, citizen, line[START], line[END]):
-        copy = each.income(reversal.reporter, reversal.reverses)
-        if copy is not None:
+        raise StateError(f"the state of citizen {citizen.id} lacks an income in month {month}")
+    for part in _parts_of_period(law, citizen, line[START], line[END]):
+        if copy := part.income(reversal.reporter, reversal.reverses):
             copy[INCOME_REVERSED] = 1
 
 
@@ -236,64 +234,72 @@ def _settle(
     moves = _own_moves(law, line, parts, sign)
     if not moves:
         return Settling([], None, notices, reversal=sign < 0) if notices else None
-    notices += _net_notices(line[CODE], parts, moves)
+    if moves[0].amount_ore < moves[0].cell[CELL_AMOUNT]:  # all slices of a report have one sign
+        notices += _net_notices(line[CODE], parts, moves)
     was = citizen.head.count
     horizon = citizen.head.horizon
     _touch(citizen, line[CODE], moves)
     first_changed = _recount(law, citizen, max(move.week for move in moves))
     if first_changed is not None and first_changed <= horizon:
         moves += _stale_moves(law, citizen, was, first_changed, moves)
+        moves.sort(key=Move.key)
     now = citizen.head.count
-    for move in moves:
-        move.due = law.due(now, move.month, move.week, move.group[0], move.amount_ore)
+    law.settle(now, moves)
     return Settling(moves, _moved_counters(law, was, now), notices, reversal=sign < 0)
 
 
 def _own_moves(law: Law, line: Line, parts: list[Part], sign: int) -> list[Move]:
-    """The cells that a line's slices lie in, with the slices added (sign 1) or taken out (-1)."""
-    start, end = line[START], line[END]
-    code = line[CODE]
-    base_ore, atp_ore = law.base(code, sign * line[AMOUNT], sign * line[ATP])
-    pieces = slices(start, end)
-    amounts = split(base_ore, start, end)
-    atps = split(atp_ore, start, end) if atp_ore else [0] * len(pieces)
+    """The cells that a line's slices lie in, with the slices added (sign 1) or taken out (-1), in their order."""
+    start, end, code = line[START], line[END], line[CODE]
+    base_ore, total_atp_ore = law.base(code, sign * line[AMOUNT], sign * line[ATP])
+    atps = [atp for _, _, atp in split(total_atp_ore, start, end)] if total_atp_ore else repeat(0)
     groups = {part.month: part.group(code, line[PAYING], line[FINANCING]) for part in parts}
     moves = []
-    for piece, amount, atp in zip(pieces, amounts, atps, strict=True):
-        group = groups.get(piece.month)  # days before counting began have no part: their share is lost (item 3)
-        if group is None or not (amount or atp):
-            continue
-        cell = _cell(group, piece.week)
-        moves.append(Move(piece.month, group, cell, cell[CELL_AMOUNT] + amount, cell[CELL_ATP] + atp, True))
+    for (month, week, amount_ore), atp_ore in zip(split(base_ore, start, end), atps, strict=False):
+        group = groups.get(month)  # days before counting began have none: their share is lost (item 3)
+        if group is not None and (amount_ore or atp_ore):
+            cell = _cell(group[3], week)
+            moves.append(Move(month, week, group, cell, cell[CELL_AMOUNT] + amount_ore, cell[CELL_ATP] + atp_ore, True))
     return moves
 
 
-def _cell(group: Group, week: int) -> Cell:
-    for cell in group[3]:
-        if cell[WEEK] == week:
-            return cell  # type: ignore[no-any-return]
-    group[3].append(cell := [week, 0, 0])
-    return cell
+def _cell(cells: list[Cell], week: int) -> Cell:
+    """The cell of a week among those of a group, which are in order; made where there is none."""
+    at = len(cells)
+    while at and cells[at - 1][WEEK] >= week:  # mostly the last one, or none yet
+        at -= 1
+        if cells[at][WEEK] == week:
+            return cells[at]
+    cells.insert(at, new := [week, 0, 0])
+    return new
 
 
 def _touch(citizen: Citizen, code: str, moves: list[Move]) -> None:
-    """Mark the weeks whose net is now positive or negative.
-
-    The old sign mostly decides; where it does not, the net is summed, over the neighbour month too.
-    """
+    """Mark the weeks whose net is now positive or negative."""
     deltas: dict[int, int] = {}
+    weeks = 0
     for move in moves:
+        weeks |= 1 << move.week
         deltas[move.week] = deltas.get(move.week, 0) + move.amount_ore - move.cell[CELL_AMOUNT]
     head = citizen.change_head()
-    positive, negative = head.touched.get(code, 0), head.overpaid.get(code, 0)
+    if not head.overpaid.get(code, 0) & weeks and min(deltas.values()) > 0:
+        head.touched[code] = head.touched.get(code, 0) | weeks  # money where none is owed back: the usual report
+        return
     for week, delta in deltas.items():
-        bit = 1 << week
-        if not delta or (positive if delta > 0 else negative) & bit:
-            continue
-        net = citizen.net(code, week) + delta if (negative if delta > 0 else positive) & bit else delta
-        positive = positive | bit if net > 0 else positive & ~bit
-        negative = negative | bit if net < 0 else negative & ~bit
-    head.touched[code], head.overpaid[code] = positive, negative
+        _touch_week(citizen, code, week, delta)
+
+
+def _touch_week(citizen: Citizen, code: str, week: int, delta_ore: int) -> None:
+    """Move a week's net. Its old sign mostly decides the new one; else the net is summed, over both its months."""
+    head = citizen.head
+    bit = 1 << week
+    positive, negative = head.touched.get(code, 0), head.overpaid.get(code, 0)
+    if not delta_ore or (positive if delta_ore > 0 else negative) & bit:
+        return
+    owed = (negative if delta_ore > 0 else positive) & bit
+    net_ore = citizen.net(code, week) + delta_ore if owed else delta_ore
+    head.touched[code] = positive | bit if net_ore > 0 else positive & ~bit
+    head.overpaid[code] = negative | bit if net_ore < 0 else negative & ~bit
 
 
 def _recount(law: Law, citizen: Citizen, last_week: int) -> int | None:
@@ -337,7 +343,7 @@ def _moves_in(law: Law, citizen: Citizen, span: tuple[int, int], taken: set[int]
                 if first <= cell[WEEK] <= last and id(cell) not in taken:
                     taken.add(id(cell))
                     citizen.open_part(part.month)
-                    yield Move(part.month, group, cell, cell[CELL_AMOUNT], cell[CELL_ATP], False)
+                    yield Move(part.month, cell[WEEK], group, cell, cell[CELL_AMOUNT], cell[CELL_ATP], False)
 
 
 def _moved_counters(law: Law, was: Count, now: Count) -> Counters | None:
@@ -354,13 +360,12 @@ def _payment_notices(law: Law, citizen: Citizen, payment: Payment, parts: list[P
     notices = []
     if other := _duplicate_of(payment, parts):
         notices.append(Notice("possible_duplicate", _described(payment) | {"other": other}))
-    died = min(citizen.head.facts.get("death") or (payment.start,))
-    if payment.start > died:
+    if (deaths := citizen.head.facts.get("death")) and payment.start > (died := min(deaths)):
         notices.append(Notice("after_death", _described(payment) | {"date": day_text(died)}))
     if payment.benefit in OLD_RATE_CODES and not payment.outside_act:
         notices.append(Notice("rate_missing", _described(payment)))
-    valid_from, valid_to = validity(law.rules.benefits[payment.benefit])
-    if payment.start < valid_from or (valid_to is not None and payment.end > valid_to):
+    valid_from, valid_to = law.validity[payment.benefit]
+    if payment.start < valid_from or payment.end > valid_to:
         notices.append(Notice("validity_partial", _described(payment)))
     if payment.end > payment.reported + FUTURE_DAYS:
         notices.append(Notice("future_period", _described(payment)))

@@ -11,25 +11,25 @@ def percentage(amount_ore: int, percent: int) -> int:
     return rounded if amount_ore >= 0 else -rounded
 
 
-def split(amount_ore: int, start: int, end: int) -> list[int]:
-    """An amount over the slices of its period, in their order, by calendar days (switch SPLIT).
+def split(amount_ore: int, start: int, end: int) -> list[tuple[int, int, int]]:
+    """An amount over the slices of its period, by calendar days (switch SPLIT), as (month, week, øre).
 
     Rounded down to whole øre each; the øre left over go one each to the slices with the
     largest remainders, ties to the earliest. The parts always sum to the amount.
     """
     per_day, rest = divmod(abs(amount_ore), end - start + 1)
-    extras = _extras(start, end, rest)
-    parts = [per_day * part.days + extra for part, extra in zip(slices(start, end), extras, strict=True)]
-    return parts if amount_ore >= 0 else [-part for part in parts]
+    shares = _shares(start, end, rest)
+    if amount_ore < 0:
+        return [(month, week, -per_day * days - extra) for month, week, days, extra in shares]
+    return [(month, week, per_day * days + extra) for month, week, days, extra in shares]
 
 
 @lru_cache(maxsize=1 << 16)
-def _extras(start: int, end: int, rest_ore: int) -> tuple[int, ...]:
-    """What each slice gets of the øre that do not divide by the days. Few enough to be worth keeping."""
+def _shares(start: int, end: int, rest_ore: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Each slice with what it gets of the øre that do not divide by the days. Few enough to be worth keeping."""
+    pieces = slices(start, end)
     days = end - start + 1
-    parts = [divmod(rest_ore * part.days, days) for part in slices(start, end)]
-    extras = [whole for whole, _ in parts]
-    largest_first = sorted(range(len(parts)), key=lambda at: (-parts[at][1], at))
-    for at in largest_first[: rest_ore - sum(extras)]:
-        extras[at] += 1
-    return tuple(extras)
+    extras, remainders = zip(*(divmod(rest_ore * piece.days, days) for piece in pieces), strict=True)
+    left_over = rest_ore - sum(extras)
+    favoured = set(sorted(range(len(pieces)), key=lambda at: (-remainders[at], at))[:left_over])
+    return tuple((*piece, extras[at] + (at in favoured)) for at, piece in enumerate(pieces))

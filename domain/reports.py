@@ -74,6 +74,6 @@ def cause(report: Report) -> str:
     return f"{report.reporter}/{report.report_id}"
 
 
-def content_digest(report: Report) -> bytes:
-    """Eight bytes that tell whether two deliveries have the same content (contract section 2)."""
-    return blake2b(repr(report[2:-1]).encode() + type(report).__name__.encode(), digest_size=8).digest()
+def content_digest(report: Report) -> str:
+    """A mark and sixteen hexadecimal digits that tell whether two deliveries have the same content (contract section 2)."""
+    return "!" + blake2b(repr(report[:-1]).encode(), digest_size=8).hexdigest()

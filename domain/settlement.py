@@ -2,7 +2,8 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import NamedTuple
+from datetime import date
+from typing import Any, NamedTuple
 
 from domain.counters import Window, ordinal
 from domain.money import percentage
@@ -24,14 +25,49 @@ class Count(NamedTuple):
     resets: tuple[int, ...] | list[int]
 
 
+LETTER: dict[Mechanism, str] = {"refusion": "R", "medfinansiering": "M"}
+"""How a mechanism is kept in a cell."""
+
+
 class Due(NamedTuple):
-    """What the law makes of a cell's amount; `result_ore` is the refusion or the medfinansiering."""
+    """What the law makes of a cell's amount, in the order in which a cell keeps it.
+
+    `mechanism` is its LETTER, `result_ore` the refusion or the medfinansiering.
+    """
 
     ordinal: int
-    mechanism: Mechanism
+    mechanism: str
     rate: int
     result_ore: int
     account: str | None
+
+
+class Move:
+    """A cell to settle: its new amounts in øre, and what is due for it now (None: no row).
+
+    `group` is [money code, paying, financing, cells], `cell` begins with its week and old amounts
+    (`domain.state`); `own` tells that the report itself has money in it.
+    """
+
+    __slots__ = ("amount_ore", "atp_ore", "cell", "due", "group", "month", "own", "week")
+
+    due: Due | None
+
+    def __init__(
+        self, month: int, week: int, group: list[Any], cell: list[Any], amount_ore: int, atp_ore: int, own: bool
+    ) -> None:
+        self.month = month
+        self.week = week
+        self.group = group
+        self.cell = cell
+        self.amount_ore = amount_ore
+        self.atp_ore = atp_ore
+        self.own = own
+
+    def key(self) -> tuple[int, int, str, str, str]:
+        """The order of cells in a message."""
+        code, paying, financing, _ = self.group
+        return self.month, self.week, code, paying or "", financing or ""
 
 
 class Terms(NamedTuple):
@@ -41,7 +77,7 @@ class Terms(NamedTuple):
     a fixed rate stands on every step.
     """
 
-    mechanism: Mechanism
+    mechanism: str
     turn_of_year_weekly: bool
     tables: tuple[tuple[int, tuple[tuple[int, str | None], ...]], ...]
 
@@ -57,6 +93,7 @@ class Law:
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
         self.window = Window(rules.reset)
+        self.counting_from = rules.dates.counting_from.toordinal()
         self.counting_from_month = month_number(rules.dates.counting_from.isoformat()[:7])
         self._rates_from_month = month_number(rules.dates.rates_from_month)
         self._turn_week = week_of(rules.dates.turn_of_year_week.toordinal())
@@ -64,6 +101,7 @@ class Law:
         self.steps = _steps(rules.staircases)
         self._counting = frozenset(code for code, benefit in rules.benefits.items() if benefit.counts)
         self._blocking = frozenset(code for code, benefit in rules.benefits.items() if benefit.blocks)
+        self.validity = {code: _validity(benefit) for code, benefit in rules.benefits.items()}
         self._less_atp = frozenset(code for code, benefit in rules.benefits.items() if benefit.atp_deducted)
         self._terms = {code: _terms(rules, benefit, self.steps) for code, benefit in rules.benefits.items()}
         self.on_staircase = frozenset(code for code, benefit in rules.benefits.items() if benefit.rate == "staircase")
@@ -94,12 +132,7 @@ class Law:
     def ordinal(self, count: Count, week: int) -> int:
         """The ordinal that money of a week takes; the week of 28 December 2015 looks ahead (§ 29, stk. 3)."""
         if week != self._turn_week:
-            benefit, _, resets = count
-            if resets and week <= resets[-1]:
-                return ordinal(benefit, resets, week)
-            # Nearly always the current run: the same popcount without the search for its reset.
-            began = resets[-1] + 1 if resets else 0
-            return ((benefit >> began) & ((2 << (week - began)) - 1)).bit_count()
+            return ordinal(count.benefit, count.resets, week)
         following = self._rates_from_week
         if count.benefit >> following & 1:
             return ordinal(count.benefit, count.resets, following)
@@ -109,22 +142,40 @@ class Law:
         """The step of the staircase for an ordinal; money before the first benefit week takes the first."""
         return bisect_right(self.steps, number)
 
-    def due(self, count: Count, month: int, week: int, code: str, amount_ore: int) -> Due | None:
-        """What is due for a cell, or None where it gives no row."""
-        terms = self._terms.get(code)
-        if terms is None or not amount_ore:
-            return None
-        if month < self._rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
+    def settle(self, count: Count, moves: list[Move]) -> None:
+        """Fill in what is due for each moved cell. The usual cell takes no calls: this is the hot path."""
+        benefit, _, resets = count
+        began = resets[-1] + 1 if resets else 0
+        run = benefit >> began
+        usual = max(began, self._rates_from_week)
+        for move in moves:
+            week, amount_ore = move.week, move.amount_ore
+            terms = self._terms.get(move.group[0])
+            if terms is None or not amount_ore:
+                move.due = None
+            elif week < usual:  # an earlier run, or about the turn of 2015/16
+                move.due = self._due_before(count, move, terms)
+            else:
+                number = (run & ((2 << (week - began)) - 1)).bit_count()  # as `ordinal`, the run cut out once
+                valid_from, rates = terms.tables[0]
+                if week < valid_from:
+                    rates = self._rates(terms, week)
+                rate, account = rates[bisect_right(self.steps, number)]
+                move.due = Due(number, terms.mechanism, rate, percentage(amount_ore, rate), account)
+
+    def _due_before(self, count: Count, move: Move, terms: Terms) -> Due | None:
+        week = move.week
+        if move.month < self._rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
             return None
         number = self.ordinal(count, week)
-        rate, account = self._table(terms, week)[bisect_right(self.steps, number)]
-        return Due(number, terms.mechanism, rate, percentage(amount_ore, rate), account)
+        rate, account = self._rates(terms, week)[bisect_right(self.steps, number)]
+        return Due(number, terms.mechanism, rate, percentage(move.amount_ore, rate), account)
 
     def turn_of_year_step(self, count: Count) -> tuple[int, int]:
         """The week of 28 December 2015 and the step its money takes: it hangs on the week after."""
         return self._turn_week, self.step(self.ordinal(count, self._turn_week))
 
-    def _table(self, terms: Terms, week: int) -> tuple[tuple[int, str | None], ...]:
+    def _rates(self, terms: Terms, week: int) -> tuple[tuple[int, str | None], ...]:
         """The rates that hold for money of a week; that of 28 December 2015 takes those of the week after."""
         for valid_from, rates in terms.tables:
             if valid_from <= week or valid_from <= self._rates_from_week:
@@ -145,7 +196,7 @@ def _terms(rules: RuleSet, benefit: Benefit, steps: tuple[int, ...]) -> Terms | 
         (week, tuple((rate, rules.accounts.get((benefit.code, mechanism, rate))) for rate in rates))
         for week, rates in dated
     )
-    return Terms(mechanism, benefit.turn_of_year_weekly, tables)
+    return Terms(LETTER[mechanism], benefit.turn_of_year_weekly, tables)
 
 
 def _steps(staircases: tuple[Staircase, ...]) -> tuple[int, ...]:
@@ -164,8 +215,6 @@ def _step_rates(staircase: Staircase, benefit: Benefit, steps: tuple[int, ...]) 
     return [band.refusion if benefit.mechanism == "refusion" else band.medfinansiering for band in bands]
 
 
-def validity(benefit: Benefit) -> tuple[int, int | None]:
+def _validity(benefit: Benefit) -> tuple[int, int]:
     """The first and last day on which a benefit is valid."""
-    return benefit.valid_from.toordinal(), benefit.valid_to.toordinal() if benefit.valid_to else None
-
-
+    return benefit.valid_from.toordinal(), (benefit.valid_to or date.max).toordinal()

@@ -12,13 +12,13 @@ Heads and parts are JSON arrays (small, readable by an operator, no pickling). I
     income  [reporter, report_id, kind, start, end, amount, pension, reversed]
     group   [money code, paying, financing, cells]
     cell    [week, amount, atp] and, where a row stands for it,
-            [..., revision, position, ordinal, "R" or "M", rate, result, account]
+            [..., revision, position, ordinal, mechanism (R or M), rate, result, account]
 
 Days and weeks are numbers as in `domain.weeks`, money is øre.
 """
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -31,7 +31,6 @@ REPORTER, REPORT_ID, CODE, START, END, AMOUNT, ATP, PAYING, FINANCING, CHANNEL, 
 INCOME_REVERSED = 7
 
 WEEK, CELL_AMOUNT, CELL_ATP = range(3)
-MECHANISM = 6
 UNPOSTED = 3
 """The length of a cell for which no row stands."""
 
@@ -51,27 +50,29 @@ class Store(Protocol):
         """The value of a key, or None."""
 
 
-class Known:
-    """What is known of a report id. `place` finds its content: a month, or a case fact and its date."""
+class Known(NamedTuple):
+    """What is known of a report id.
 
-    __slots__ = ("came", "digest", "place", "reversed", "type")
+    `type` is the report's (P, I, C, R; or WAITING: its reversal came first), `place` finds its
+    content: the month of its line, or the content itself where it has no line.
+    """
 
-    def __init__(self, type_: str, digest: bytes, place: str, *, came: bool, is_reversed: bool) -> None:
-        self.type, self.digest, self.place = type_, digest, place
-        self.came, self.reversed = came, is_reversed
+    type: str
+    reversed: bool
+    place: str
 
     def encode(self) -> bytes:
-        """One byte of flags, one of type, eight of digest, then the place."""
-        flags = 48 + self.came + 2 * self.reversed
-        return bytes((flags, ord(self.type))) + self.digest + self.place.encode()
+        """Type, `x` if reversed, place."""
+        return f"{self.type}{'x' if self.reversed else '-'}{self.place}".encode()
 
     @classmethod
     def decode(cls, value: bytes) -> "Known":
         """The inverse of `encode`."""
-        flags = value[0] - 48
-        return cls(
-            chr(value[1]), value[2:10], value[10:].decode(), came=bool(flags & 1), is_reversed=bool(flags & 2)
-        )
+        text = value.decode()
+        return cls(text[0], text[1] == "x", text[2:])
+
+
+WAITING = Known("?", True, "")
 
 
 class Part:
@@ -183,7 +184,8 @@ def _hexadecimal(weeks_by_code: dict[str, int]) -> dict[str, str]:
 class Citizen:
     """A citizen's state opened for a batch: read as needed, changed in memory, written once."""
 
-    __slots__ = ("_changed", "_first_month", "_key", "_known", "_parts", "_store", "head", "id")
+    __slots__ = ("_changed_known", "_changed_months", "_first_month", "_head_changed", "_key", "_known", "_parts",
+                 "_store", "head", "id")  # fmt: skip
 
     def __init__(self, citizen: str, store: Store, law: Law) -> None:
         self.id = citizen
@@ -192,9 +194,11 @@ class Citizen:
         self._first_month = law.counting_from_month
         value = store.get((self._key + "head").encode())
         self.head = Head(law.rules.name) if value is None else Head.decode(law, value)
+        self._head_changed = False
         self._parts: dict[int, Part] = {}
+        self._changed_months: set[int] = set()
         self._known: dict[str, Known | None] = {}
-        self._changed: dict[str, Head | Part | Known] = {}
+        self._changed_known: set[str] = set()
 
     def part(self, month: int) -> Part | None:
         """The part of a month, or None where the citizen has none."""
@@ -211,8 +215,8 @@ class Citizen:
         part = self.part(month)
         if part is None:
             part = self._parts[month] = Part(month, [], [], [])
-            self.head.months |= 1 << (month - self._first_month)
-        self._changed[str(month)] = part
+            self.change_head().months |= 1 << (month - self._first_month)
+        self._changed_months.add(month)
         return part
 
     def parts_between(self, first_week: int, last_week: int) -> Iterator[Part]:
@@ -237,17 +241,26 @@ class Citizen:
     def know(self, reporter: str, report_id: str, known: Known) -> None:
         """Remember a report id."""
         name = f"{reporter}/{report_id}"
-        self._known[name] = self._changed[name] = known
+        self._known[name] = known
+        self._changed_known.add(name)
 
     def change_head(self) -> Head:
         """The head, to be changed."""
-        self._changed["head"] = self.head
+        self._head_changed = True
         return self.head
 
     def changes(self) -> list[tuple[bytes, bytes]]:
-        """Every changed entry, encoded, once; then nothing is changed any more."""
-        changes = [((self._key + name).encode(), entry.encode()) for name, entry in self._changed.items()]
-        self._changed.clear()
+        """Every changed entry, encoded, once; then only the head is kept in memory."""
+        key = self._key
+        changes = [(f"{key}{month}".encode(), self._parts[month].encode()) for month in self._changed_months]
+        for name in self._changed_known:
+            if known := self._known[name]:
+                changes.append(((key + name).encode(), known.encode()))
+        if self._head_changed:
+            changes.append(((key + "head").encode(), self.head.encode()))
+        self._head_changed = False
+        for kept in (self._parts, self._known, self._changed_months, self._changed_known):
+            kept.clear()
         return changes
 
 

@@ -10,16 +10,13 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from domain.citizen import Move, Settling
+from domain.citizen import Settling
 from domain.counters import Counters
-from domain.ruleset import Mechanism
-from domain.settlement import Due
-from domain.state import CELL_AMOUNT, CELL_ATP, MECHANISM, UNPOSTED, Cell
+from domain.settlement import LETTER, Due, Move
+from domain.state import CELL_AMOUNT, UNPOSTED
 from domain.weeks import month_text, week_text
 
 Row = dict[str, Any]
-LETTER: dict[Mechanism, str] = {"refusion": "R", "medfinansiering": "M"}
-MECHANISM_OF = {letter: mechanism for mechanism, letter in LETTER.items()}
 
 
 Standing = tuple[Move, tuple[Any, ...]]
@@ -35,42 +32,42 @@ class Projection(NamedTuple):
 
 
 def project(citizen: str, revision: int, moves: list[Move]) -> Projection:
-    """The rows that bring what was posted for the moved cells to what is due for them, in order."""
+    """The rows that bring what was posted for the moved cells, in their order, to what is due for them."""
     rows: list[Row] = []
     standing: list[Standing] = []
     own = False
     digest = _message_digest(citizen, revision)
-    for move in sorted(moves, key=Move.key) if len(moves) > 1 else moves:
-        cell, due = move.cell, move.due
-        posted = len(cell) > UNPOSTED
-        if posted and due is not None and _stands(cell, move, due):
-            continue
-        own = own or (move.own and (posted or due is not None))
-        if posted:
+    for move in moves:
+        due = move.due
+        kind = "result"
+        if len(move.cell) > UNPOSTED:
+            if due is not None and _stands(move, due):
+                continue
+            kind = "correction"
             rows.append(_reversing_row(citizen, f"{digest}{len(rows):04x}", move))
+        elif due is None:
+            standing.append((move, ()))
+            continue
+        own = own or move.own
         if due is None:
             standing.append((move, ()))
         else:
-            standing.append((move, (revision, len(rows), *_figures(due))))
-            rows.append(_new_row(f"{digest}{len(rows):04x}", "correction" if posted else "result", move, due))
+            position = len(rows)
+            standing.append((move, (revision, position, *due)))
+            rows.append(_new_row(f"{digest}{position:04x}", kind, move, due))
     return Projection(rows, standing, own)
 
 
-def _stands(cell: Cell, move: Move, due: Due) -> bool:
+def _stands(move: Move, due: Due) -> bool:
     """Whether the posted row says all that is due; its ordinal may be another (contract section 3)."""
-    was = (cell[CELL_AMOUNT], cell[CELL_ATP], *cell[MECHANISM:])
-    return was == (move.amount_ore, move.atp_ore, *_figures(due)[1:])
-
-
-def _figures(due: Due) -> tuple[Any, ...]:
-    """As a cell keeps them: the mechanism by its letter."""
-    return due.ordinal, LETTER[due.mechanism], due.rate, due.result_ore, due.account
+    _, amount_ore, atp_ore, _, _, _, *figures = move.cell
+    return amount_ore == move.amount_ore and atp_ore == move.atp_ore and figures == list(due[1:])
 
 
 def _new_row(id_: str, kind: str, move: Move, due: Due) -> Row:
-    number, mechanism, rate, result_ore, account = due
+    number, letter, rate, result_ore, account = due
     code, paying, financing, _ = move.group
-    is_refusion = mechanism == "refusion"
+    is_refusion = letter == LETTER["refusion"]
     row = {
         "id": id_,
         "kind": kind,
@@ -81,7 +78,7 @@ def _new_row(id_: str, kind: str, move: Move, due: Due) -> Row:
         "financing": financing,
         "amount_ore": move.amount_ore,
         "ordinal": number,
-        "mechanism": mechanism,
+        "mechanism": "refusion" if is_refusion else "medfinansiering",
         "rate": rate,
         "refusion_ore": result_ore if is_refusion else 0,
         "medfinansiering_ore": 0 if is_refusion else result_ore,
@@ -95,8 +92,8 @@ def _new_row(id_: str, kind: str, move: Move, due: Due) -> Row:
 def _reversing_row(citizen: str, id_: str, move: Move) -> Row:
     """The standing row with its money negated and all else as it was."""
     _, amount_ore, atp_ore, revision, position, number, letter, rate, result_ore, account = move.cell
-    negated = Move(move.month, move.group, move.cell, -amount_ore, -atp_ore, move.own)
-    row = _new_row(id_, "correction", negated, Due(number, MECHANISM_OF[letter], rate, -result_ore, account))
+    negated = Move(move.month, move.week, move.group, move.cell, -amount_ore, -atp_ore, move.own)
+    row = _new_row(id_, "correction", negated, Due(number, letter, rate, -result_ore, account))
     return {"id": id_, "kind": "correction", "reverses": row_id(citizen, revision, position)} | row
 
 
@@ -121,7 +118,7 @@ def keep(standing: Sequence[Standing]) -> None:
 
 def reason(settling: Settling, projection: Projection, closed_month: str) -> str:
     """Why rows were posted: the first reason of contract section 3 that fits. `closed_month` "" is none."""
-    if any(row["month"] <= closed_month for row in projection.rows):
+    if closed_month and any(row["month"] <= closed_month for row in projection.rows):
         return "late_report"
     if settling.reversal:
         return "reversal"

@@ -1,16 +1,17 @@
 """The program `refusion`. Each command imports what it needs, so that help and errors come at once."""
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, BinaryIO, NoReturn
 
 import click
 
-INTERRUPTED = 130
+from streams.stopping import Stopped, output_unread, unwind_on_signals
+
 USER_ERROR = 2
 
 
@@ -21,29 +22,18 @@ class _Program(click.Group):
         from domain.ruleset import RuleError
         from streams.settings import SettingsError
 
-        signal.signal(signal.SIGTERM, _end)
+        unwind_on_signals()
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            _leave_quietly()
+            sys.exit(output_unread())
         except (SettingsError, RuleError) as error:
             _fail(str(error))
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
-        except KeyboardInterrupt:
-            click.echo("refusion: interrupted, nothing is left behind", err=True)
-            sys.exit(INTERRUPTED)
-
-
-def _end(number: int, _frame: object) -> NoReturn:
-    """SIGTERM unwinds like Ctrl-C, so that temporary folders and processes go too."""
-    sys.exit(128 + number)
-
-
-def _leave_quietly() -> NoReturn:
-    """Whoever read our output has gone (`| head`): not an error of the user's."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(128 + signal.SIGPIPE)
+        except Stopped as stopped:
+            click.echo("refusion: stopped, nothing is left behind", err=True)
+            sys.exit(stopped.status)
 
 
 def _fail(message: str) -> NoReturn:
@@ -61,16 +51,22 @@ def main() -> None:
     """
 
 
+INPUT = click.Path(dir_okay=False, allow_dash=True)
+OUTPUT = click.Path(dir_okay=False)
+JOBS_HELP = "Processes; the bytes do not change."
+
+
 @main.command()
-@click.argument("files", nargs=-1, type=click.Path(dir_okay=False, allow_dash=True))
-@click.option("--rejects", type=click.Path(dir_okay=False), help="Write rejected lines here, with the reason.")
-@click.option("--notices", type=click.Path(dir_okay=False), help="Write notices about doubtful reports here.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes; the bytes do not change.")
+@click.argument("files", nargs=-1, type=INPUT)
+@click.option("--rejects", type=OUTPUT, help="Write rejected lines here, with the reason.")
+@click.option("--notices", type=OUTPUT, help="Write notices about doubtful reports here.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help=JOBS_HELP)
 @click.option("--json", "as_json", is_flag=True, help="The closing summary on stderr as JSON.")
 def settle(files: tuple[str, ...], rejects: str | None, notices: str | None, jobs: int, as_json: bool) -> None:
-    """Reports in (JSON Lines; no FILE or - is standard input), posting messages out.
+    """Settle reports: JSON Lines in, posting messages out.
 
-    Lines of several files are numbered on as if they were one file.
+    Without FILES, or where one is -, standard input is read. Lines of several files are
+    numbered on as if they were one file.
     """
     import orjson
 
@@ -80,17 +76,17 @@ def settle(files: tuple[str, ...], rejects: str | None, notices: str | None, job
 
     settings = Settings.load(os.environ)
     with ExitStack() as stack:
-        reader = _Reader([_opened(stack, name) for name in files or ("-",)])
-        reject_file, notice_file = (stack.enter_context(Path(name).open("wb")) if name else None for name in (rejects, notices))
+        opened = [_opened(stack, name) for name in files or ("-",)]
+        reader = _Reader(opened)
+        outputs = [_created(stack, name, opened) for name in (rejects, notices)]
         shown = stack.enter_context(meter("lines"))
         totals = settle_lines(
             iter(reader),
             settings,
             jobs,
             sys.stdout.buffer,
-            reject_file,
-            notice_file,
-            lambda lines: shown.show(lines, reader.estimated(lines)),
+            *outputs,
+            progress=lambda lines: shown.show(lines, reader.estimated()),
         )
         sys.stdout.buffer.flush()
     click.echo(orjson.dumps(totals).decode() if as_json else totals.sentence(rejects_kept=bool(rejects)), err=True)
@@ -100,47 +96,65 @@ def _opened(stack: ExitStack, name: str) -> BinaryIO:
     return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
 
 
+def _created(stack: ExitStack, name: str | None, taken: list[BinaryIO]) -> BinaryIO | None:
+    """A file to write, and taken from now on. One that is taken is refused before it is emptied."""
+    if name is None:
+        return None
+    path = Path(name)
+    if path.is_file() and any(os.path.samestat(path.stat(), os.fstat(file.fileno())) for file in taken):
+        _fail(f"{name}: is read or written already; choose another file")
+    taken.append(file := stack.enter_context(path.open("wb")))
+    return file
+
+
 class _Reader:
     """The lines of several files, and how many there may be in all, by the bytes read so far."""
 
     def __init__(self, files: list[BinaryIO]) -> None:
-        self._files = files
-        self._bytes = 0
-        sizes = [os.fstat(file.fileno()).st_size for file in files]
-        self._total = sum(sizes) if all(sizes) else None  # a pipe has no size
+        self._files = tuple(files)
+        self._lines = self._bytes = 0
+        stats = [os.fstat(file.fileno()) for file in files]
+        self._total_bytes = (
+            sum(stat.st_size for stat in stats) if all(S_ISREG(stat.st_mode) for stat in stats) else None
+        )
 
     def __iter__(self) -> Iterator[bytes]:
         for file in self._files:
             for line in file:
+                self._lines += 1
                 self._bytes += len(line)
                 yield line
 
-    def estimated(self, lines: int) -> int | None:
-        return self._total * lines // self._bytes if self._total and self._bytes else None
+    def estimated(self) -> int | None:
+        """How many lines there may be in all; None for a pipe."""
+        return self._total_bytes * self._lines // self._bytes if self._total_bytes and self._bytes else None
 
 
 @main.command()
 @click.option("--citizens", type=click.IntRange(0), required=True, help="How many citizens.")
 @click.option("--months", required=True, metavar="A..B", help="First and last month, such as 2023-01..2024-12.")
 @click.option("--seed", type=int, required=True, help="The same seed gives the same bytes, on any machine.")
-@click.option("--late", type=click.FloatRange(0, 0.9), help="Share of reports that come 1-4 months late.  [default: usual]")
-@click.option("--faults", metavar="LIST", help="What goes wrong upstream: names separated by commas, all or none.  [default: all]")
-@click.option("--jobs", type=click.IntRange(0, 64), default=0, help="Processes; the bytes do not change.  [default: all cores]")
-def simulate(citizens: int, months: str, seed: int, late: float | None, faults: str | None, jobs: int) -> None:
-    """A population's reports as JSON Lines on stdout, in the order in which they would arrive."""
+@click.option(
+    "--late", type=click.FloatRange(0, 0.9), help="Share of reports that come 1-4 months late.  [default: usual]"
+)
+@click.option("--faults", default="all", show_default=True, help="What goes wrong upstream: all, none or NAME,NAME…")
+@click.option("--jobs", type=click.IntRange(0, 64), default=0, help=f"{JOBS_HELP}  [default: all cores]")
+def simulate(citizens: int, months: str, seed: int, late: float | None, faults: str, jobs: int) -> None:
+    """Make up a population's reports, as they would arrive.
+
+    They are JSON Lines on standard output, late, repeated and reversed as upstream does it.
+    """
     from streams.progress import meter
     from streams.simulation import FAULTS, SimulationOptions
     from streams.simulation import simulate as simulate_reports
 
-    chosen = {None: FAULTS, "all": FAULTS, "none": frozenset[str]()}.get(faults)
-    if chosen is None:
-        chosen = frozenset((faults or "").split(","))
+    chosen = {"all": FAULTS, "none": frozenset[str]()}.get(faults, frozenset(faults.split(",")))
     first, last = _months(months)
     try:
         options = SimulationOptions(citizens, first, last, seed, late, chosen, jobs)
     except ValueError as error:
         _fail(str(error))
-    with meter("reports") as shown:
+    with meter("citizens", citizens) as shown:
         simulate_reports(options, sys.stdout.buffer, shown.show)
         sys.stdout.buffer.flush()
 
@@ -158,7 +172,10 @@ def _months(text: str) -> tuple[int, int]:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def settings(as_json: bool) -> None:
-    """Every setting with value, source and meaning; secrets are masked."""
+    """Show every setting with value, source and meaning.
+
+    They are set in the environment. Secrets are masked.
+    """
     import orjson
 
     from streams.settings import Settings
@@ -168,4 +185,5 @@ def settings(as_json: bool) -> None:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return
     for row in rows:
-        click.echo(f"{row['name']} = {row['value']}  ({row['source']})\n    {row['meaning']}")
+        shown = f"{row['name']} = {row['value']}" if row["value"] is not None else row["name"]
+        click.echo(f"{shown}  ({row['source']})\n    {row['meaning']}")

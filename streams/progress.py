@@ -39,7 +39,8 @@ class Meter:
 
     def _start(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-        shown = Progress(*columns, console=self._console, transient=True)
+        # Standard output is data here, never text to be moved above the bar.
+        shown = Progress(*columns, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False)
         shown.add_task(self._unit, total=self._total)
         shown.start()
         return shown

@@ -9,21 +9,20 @@ import re
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeGuard
 from zlib import crc32
 
 import orjson
 
-from domain.citizen import ConflictingDuplicateError
 from domain.reports import RunMarker
 from domain.settlement import Law
-from streams.citizens import Outcome, Partition
+from streams.citizens import NOTHING, Outcome, Partition, Settleable
 from streams.rulefiles import load_rule_set
 from streams.settings import Settings
 from streams.store import RocksStore
@@ -36,6 +35,8 @@ BLOCKS_AHEAD = 3
 """How many blocks wait with each process, so that none stands idle while another is slower."""
 
 CPR_OF_LINE = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
+
+REFUSED: dict[str, Rejection] = {rejection.reason: rejection for rejection in (CONFLICTING_DUPLICATE, INTERNAL_ERROR)}
 
 Line = tuple[int, bytes]
 """A line of the input and its number, from 1."""
@@ -83,57 +84,34 @@ class LineSettler:
         self._partition = Partition(Law(rules), self._store)
         self._leads = leads  # every process cuts a run, the leading one says so
 
-    def settle(self, lines: Iterable[Line]) -> list[LineOutput]:
+    def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
         """Settle lines in their order; those that lead to nothing have no output."""
-        parsed = [(number, line, self._validator.parse(line)) for number, line in lines]
-        failed: dict[int, Rejection] = {}
-        while True:
-            closed_month = self._partition.closed_month
-            try:
-                outputs = [self._settle_line(*entry, failed) for entry in parsed]
-            except _DefectError as defect:
-                # The rest of the block must not suffer: forget it, and do it again without that line.
-                self._partition.forget()
-                self._partition.closed_month = closed_month
-                failed[defect.number] = INTERNAL_ERROR
-            else:
-                self._store.write(self._partition.changes())
-                return [output for output in outputs if output is not None]
+        parsed = [self._validator.parse(line) for _, line in lines]
+        outcomes = iter(self._partition.settle_batch([self._record(each) for each in parsed if _is_valid(each)]))
+        self._store.write(self._partition.changes())
+        outputs = []
+        for (number, line), result in zip(lines, parsed, strict=True):
+            if isinstance(result, Rejection):
+                outputs.append(_rejected(number, line, result))
+            elif (outcome := next(outcomes)) is not NOTHING and (self._leads or not isinstance(result, RunMarker)):
+                outputs.append(_settled(number, line, outcome))
+        return outputs
 
-    def _settle_line(
-        self, number: int, line: bytes, parsed: Accepted | RunMarker | Rejection, failed: dict[int, Rejection]
-    ) -> LineOutput | None:
-        if number in failed:
-            parsed = failed[number]
-        if isinstance(parsed, Rejection):
-            return _rejected(number, line, parsed)
-        if isinstance(parsed, RunMarker):
-            marker = self._partition.close(parsed)
-            return LineOutput(number, marker + b"\n", b"", b"") if self._leads else None
-        try:
-            outcome = self._partition.settle(*self._identity.of(parsed.cpr), parsed.report)
-        except ConflictingDuplicateError:
-            return _rejected(number, line, CONFLICTING_DUPLICATE)
-        except Exception as error:
-            raise _DefectError(number) from error
-        return _settled(number, outcome)
+    def _record(self, result: Accepted | RunMarker) -> Settleable:
+        return result if isinstance(result, RunMarker) else (*self._identity.of(result.cpr), result.report)
 
     def close(self) -> None:
         """Let go of the state."""
         self._store.close()
 
 
-class _DefectError(Exception):
-    """A defect of ours met a line."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+def _is_valid(result: Accepted | RunMarker | Rejection) -> TypeGuard[Accepted | RunMarker]:
+    return not isinstance(result, Rejection)
 
 
-def _settled(number: int, outcome: Outcome) -> LineOutput | None:
-    if outcome.posting is None and not outcome.notices:
-        return None
+def _settled(number: int, line: bytes, outcome: Outcome) -> LineOutput:
+    if outcome.refused:
+        return _rejected(number, line, REFUSED[outcome.refused])
     postings = outcome.posting + b"\n" if outcome.posting else b""
     return LineOutput(number, postings, b"", b"".join(notice + b"\n" for notice in outcome.notices))
 

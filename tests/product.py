@@ -7,16 +7,20 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from domain.citizen import ConflictingDuplicateError
+from domain.reports import RunMarker
 from domain.settlement import Law
-from streams.citizens import Partition
+from domain.state import Citizen
+from streams.citizens import Outcome, Partition, Settleable
 from streams.identity import Identity
 from streams.rulefiles import load_rule_set
+from streams.store import RocksStore
 from streams.validation import Accepted, Validator
 
 JsonObject = dict[str, Any]
 CELL = ("month", "week", "benefit", "paying", "financing")
 MONEY = ("amount_ore", "atp_ore", "refusion_ore", "medfinansiering_ore")
+OF_A_POSTING = ("id", "kind", "reverses", "ordinal")
+"""Fields of a row that say how it was posted, not what is true; the ordinal is as of posting."""
 
 
 class Books(NamedTuple):
@@ -36,40 +40,80 @@ def law() -> Law:
 
 @cache
 def validator() -> Validator:
-    """Reads reports as the program does in demo mode."""
-    return Validator(load_rule_set(), demo=True)
+    """Reads reports and run markers as `refusion settle` does in demo mode."""
+    return Validator(load_rule_set(), demo=True, markers=True)
 
 
 IDENTITY = Identity(bytes(32), (bytes(range(32)),))
 
 
-def settle_all(reports: Iterable[JsonObject], store: Any = None, batch: int = 1) -> Books:
+def settle_all(reports: Iterable[JsonObject], store: Any = None, batch: int = 1, settled_by: Law | None = None) -> Books:
     """Publish reports in their order; a conflicting duplicate is left out, as the program does."""
+    return books(outcomes(reports, store, batch, settled_by=settled_by))
+
+
+def outcomes(
+    reports: Iterable[JsonObject],
+    store: Any = None,
+    batch: int = 1,
+    *,
+    restarts: bool = False,
+    settled_by: Law | None = None,
+) -> list[Outcome]:
+    """What each report or run marker led to. After every `batch` of them the state is written.
+
+    With `restarts` a new worker, which knows only what is written, then goes on.
+    """
     store = {} if store is None else store
-    partition = Partition(law(), store)
-    messages, notices = [], []
-    for number, report in enumerate(reports, 1):
-        accepted = validator().parse(orjson.dumps(report))
-        assert isinstance(accepted, Accepted), accepted
-        assert accepted.cpr is not None
-        citizen, sealed = IDENTITY.of(accepted.cpr)
-        try:
-            outcome = partition.settle(citizen, sealed, accepted.report)
-        except ConflictingDuplicateError:
-            continue
-        messages += [orjson.loads(outcome.posting)] if outcome.posting else []
-        notices += [orjson.loads(notice) for notice in outcome.notices]
-        if number % batch == 0:
+    settled_by = settled_by or law()
+    partition = Partition(settled_by, store)
+    found = []
+    for report in reports:
+        found.append(partition.settle(record_of(report)))
+        if len(found) % batch == 0:
             write(partition, store)
+            if restarts:
+                partition = Partition(settled_by, store, partition.closed_month)
     write(partition, store)
+    return found
+
+
+def books(found: Iterable[Outcome]) -> Books:
+    """What a ledger makes of the outcomes."""
+    records = [orjson.loads(outcome.posting) for outcome in found if outcome.posting]
+    messages = [record for record in records if record["type"] == "postings"]
+    notices = [orjson.loads(notice) for outcome in found for notice in outcome.notices]
     nothing = {"week": None, "seniority": 0, "earned": []}
     return Books(standing_rows(messages), messages[-1]["counters"] if messages else nothing, messages, notices)
 
 
+def record_of(report: JsonObject) -> Settleable:
+    """A valid report as the citizens stage takes it."""
+    result = validator().parse(orjson.dumps(report))
+    if isinstance(result, RunMarker):
+        return result
+    assert isinstance(result, Accepted), (result, report)
+    return (*IDENTITY.of(result.cpr), result.report)
+
+
 def write(partition: Partition, store: Any) -> None:
     """End a batch: its changes go to the store."""
-    for key, value in partition.changes():
-        store[key] = value
+    changes = partition.changes()
+    if isinstance(store, RocksStore):
+        store.write(changes)
+    else:
+        store.update(changes)
+
+
+def state_of(store: Any, cpr: str) -> Citizen:
+    """A citizen's state as a store has it."""
+    citizen, _ = IDENTITY.of(cpr)
+    return Citizen(citizen, store, law())
+
+
+def true_now(rows: Iterable[JsonObject]) -> list[JsonObject]:
+    """Rows without what only a posting has: what the reference and every other order must agree on."""
+    return [{name: value for name, value in row.items() if name not in OF_A_POSTING} for row in rows]
 
 
 def standing_rows(messages: list[JsonObject]) -> list[JsonObject]:
@@ -77,7 +121,8 @@ def standing_rows(messages: list[JsonObject]) -> list[JsonObject]:
     rows = [row for message in messages for row in message["rows"]]
     reversed_ids = [row["reverses"] for row in rows if "reverses" in row]
     assert len(reversed_ids) == len(set(reversed_ids)), "a row was reversed twice"
-    standing = [row for row in rows if "reverses" not in row and row["id"] not in set(reversed_ids)]
+    gone = set(reversed_ids)
+    standing = [row for row in rows if "reverses" not in row and row["id"] not in gone]
     sums: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(MONEY))
     for row in rows:
         cell = sums[tuple(row[name] for name in CELL)]
