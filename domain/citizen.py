@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from domain.counters import Counters, counters, differing, extend_resets, lowest, profile
 from domain.money import split
 from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause, content_digest
-from domain.settlement import OUTSIDE, Count, Law, Move, money_code
+from domain.settlement import OUTSIDE, Count, Due, Law, Move, cell_order, money_code
 from domain.state import (
     AMOUNT,
     ATP,
@@ -58,9 +58,10 @@ class Notice(NamedTuple):
 
 
 class Settling(NamedTuple):
-    """What a report did. `counters` is None where neither counter moved."""
+    """What a report did: moved cells, what is due for each; `counters` is None where neither counter moved."""
 
     moves: list[Move]
+    dues: list[Due | None]
     counters: Counters | None
     notices: list[Notice]
     reversal: bool
@@ -204,7 +205,7 @@ def _establish(citizen: Citizen, fact: CaseFact, *, is_reversed: bool) -> Settli
     _count_fact(citizen, fact.fact, fact.date, 1)
     if fact.fact != "death" or not (late := _paid_after(citizen, fact.date)):
         return None
-    return Settling([], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False)
+    return Settling([], [], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False)
 
 
 def _count_fact(citizen: Citizen, fact: str, date: int, times: int) -> None:
@@ -233,19 +234,18 @@ def _settle(
     """Move the money of a line in or out, and settle what that changes."""
     moves = _own_moves(law, line, parts, sign)
     if not moves:
-        return Settling([], None, notices, reversal=sign < 0) if notices else None
-    if moves[0].amount_ore < moves[0].cell[CELL_AMOUNT]:  # all slices of a report have one sign
+        return Settling([], [], None, notices, reversal=sign < 0) if notices else None
+    if _delta_ore(moves[0]) < 0:  # all slices of a report have one sign
         notices += _net_notices(line[CODE], parts, moves)
     was = citizen.head.count
     horizon = citizen.head.horizon
     _touch(citizen, line[CODE], moves)
-    first_changed = _recount(law, citizen, max(move.week for move in moves))
+    first_changed = _recount(law, citizen, moves[-1][1])
     if first_changed is not None and first_changed <= horizon:
         moves += _stale_moves(law, citizen, was, first_changed, moves)
-        moves.sort(key=Move.key)
+        moves.sort(key=cell_order)
     now = citizen.head.count
-    law.settle(now, moves)
-    return Settling(moves, _moved_counters(law, was, now), notices, reversal=sign < 0)
+    return Settling(moves, law.settle(now, moves), _moved_counters(law, was, now), notices, reversal=sign < 0)
 
 
 def _own_moves(law: Law, line: Line, parts: list[Part], sign: int) -> list[Move]:
@@ -259,8 +259,13 @@ def _own_moves(law: Law, line: Line, parts: list[Part], sign: int) -> list[Move]
         group = groups.get(month)  # days before counting began have none: their share is lost (item 3)
         if group is not None and (amount_ore or atp_ore):
             cell = _cell(group[3], week)
-            moves.append(Move(month, week, group, cell, cell[CELL_AMOUNT] + amount_ore, cell[CELL_ATP] + atp_ore, True))
+            moves.append((month, week, group, cell, cell[CELL_AMOUNT] + amount_ore, cell[CELL_ATP] + atp_ore, True))
     return moves
+
+
+def _delta_ore(move: Move) -> int:
+    _, _, _, cell, amount_ore, _, _ = move
+    return amount_ore - cell[CELL_AMOUNT]  # type: ignore[no-any-return]
 
 
 def _cell(cells: list[Cell], week: int) -> Cell:
@@ -276,15 +281,16 @@ def _cell(cells: list[Cell], week: int) -> Cell:
 
 def _touch(citizen: Citizen, code: str, moves: list[Move]) -> None:
     """Mark the weeks whose net is now positive or negative."""
-    deltas: dict[int, int] = {}
-    weeks = 0
-    for move in moves:
-        weeks |= 1 << move.week
-        deltas[move.week] = deltas.get(move.week, 0) + move.amount_ore - move.cell[CELL_AMOUNT]
     head = citizen.change_head()
-    if not head.overpaid.get(code, 0) & weeks and min(deltas.values()) > 0:
-        head.touched[code] = head.touched.get(code, 0) | weeks  # money where none is owed back: the usual report
+    if not head.overpaid.get(code) and _delta_ore(moves[0]) > 0:  # nothing is owed back: the usual report
+        weeks = 0
+        for move in moves:
+            weeks |= 1 << move[1]
+        head.touched[code] = head.touched.get(code, 0) | weeks
         return
+    deltas: dict[int, int] = {}
+    for move in moves:
+        deltas[move[1]] = deltas.get(move[1], 0) + _delta_ore(move)
     for week, delta in deltas.items():
         _touch_week(citizen, code, week, delta)
 
@@ -329,7 +335,7 @@ def _stale_moves(law: Law, citizen: Citizen, was: Count, first_changed: int, own
     turn_week, turn_step = law.turn_of_year_step(was)
     if first_changed <= turn_week + 1 and turn_step != law.turn_of_year_step(now)[1]:
         spans.append((turn_week, turn_week))
-    taken = {id(move.cell) for move in own}
+    taken = {id(cell) for _, _, _, cell, *_ in own}
     return [move for span in spans for move in _moves_in(law, citizen, span, taken)]
 
 
@@ -343,7 +349,7 @@ def _moves_in(law: Law, citizen: Citizen, span: tuple[int, int], taken: set[int]
                 if first <= cell[WEEK] <= last and id(cell) not in taken:
                     taken.add(id(cell))
                     citizen.open_part(part.month)
-                    yield Move(part.month, cell[WEEK], group, cell, cell[CELL_AMOUNT], cell[CELL_ATP], False)
+                    yield part.month, cell[WEEK], group, cell, cell[CELL_AMOUNT], cell[CELL_ATP], False
 
 
 def _moved_counters(law: Law, was: Count, now: Count) -> Counters | None:
@@ -394,7 +400,7 @@ def _net_notices(code: str, parts: list[Part], moves: list[Move]) -> list[Notice
     """A month whose net becomes negative for the benefit with this report."""
     notices = []
     for part in parts:
-        delta = sum(move.amount_ore - move.cell[CELL_AMOUNT] for move in moves if move.month == part.month)
+        delta = sum(_delta_ore(move) for move in moves if move[0] == part.month)
         if delta < 0:
             net = sum(cell[CELL_AMOUNT] for cell in part.cells_of(code))
             if net >= 0 > net + delta:

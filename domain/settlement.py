@@ -1,7 +1,7 @@
 """What is due for a cell: mechanism, rate and result (rules 4.2, items 7-11 and 13)."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -29,45 +29,21 @@ LETTER: dict[Mechanism, str] = {"refusion": "R", "medfinansiering": "M"}
 """How a mechanism is kept in a cell."""
 
 
-class Due(NamedTuple):
-    """What the law makes of a cell's amount, in the order in which a cell keeps it.
+Due = tuple[int, str, int, int, str | None]
+"""What the law makes of a cell's amount, as a cell keeps it: ordinal, LETTER of the mechanism, rate, result in øre
+(refusion or medfinansiering), account. A plain tuple, as is Move: there are five of each in a usual report."""
 
-    `mechanism` is its LETTER, `result_ore` the refusion or the medfinansiering.
-    """
+Move = tuple[int, int, list[Any], list[Any], int, int, bool]
+"""A cell to settle: month, week, group, cell, its new amount and ATP in øre, and whether the report has money in it.
 
-    ordinal: int
-    mechanism: str
-    rate: int
-    result_ore: int
-    account: str | None
+`group` is [money code, paying, financing, cells]; `cell` begins with its week and old amounts (`domain.state`).
+"""
 
 
-class Move:
-    """A cell to settle: its new amounts in øre, and what is due for it now (None: no row).
-
-    `group` is [money code, paying, financing, cells], `cell` begins with its week and old amounts
-    (`domain.state`); `own` tells that the report itself has money in it.
-    """
-
-    __slots__ = ("amount_ore", "atp_ore", "cell", "due", "group", "month", "own", "week")
-
-    due: Due | None
-
-    def __init__(
-        self, month: int, week: int, group: list[Any], cell: list[Any], amount_ore: int, atp_ore: int, own: bool
-    ) -> None:
-        self.month = month
-        self.week = week
-        self.group = group
-        self.cell = cell
-        self.amount_ore = amount_ore
-        self.atp_ore = atp_ore
-        self.own = own
-
-    def key(self) -> tuple[int, int, str, str, str]:
-        """The order of cells in a message."""
-        code, paying, financing, _ = self.group
-        return self.month, self.week, code, paying or "", financing or ""
+def cell_order(move: Move) -> tuple[int, int, str, str, str]:
+    """The order of cells in a message."""
+    month, week, (code, paying, financing, _), *_ = move
+    return month, week, code, paying or "", financing or ""
 
 
 class Terms(NamedTuple):
@@ -142,34 +118,35 @@ class Law:
         """The step of the staircase for an ordinal; money before the first benefit week takes the first."""
         return bisect_right(self.steps, number)
 
-    def settle(self, count: Count, moves: list[Move]) -> None:
-        """Fill in what is due for each moved cell. The usual cell takes no calls: this is the hot path."""
+    def settle(self, count: Count, moves: Iterable[Move]) -> list[Due | None]:
+        """What is due for each moved cell, None where it gives no row. The hot path: the usual cell takes one call."""
         benefit, _, resets = count
         began = resets[-1] + 1 if resets else 0
         run = benefit >> began
         usual = max(began, self._rates_from_week)
-        for move in moves:
-            week, amount_ore = move.week, move.amount_ore
-            terms = self._terms.get(move.group[0])
+        terms_of, steps = self._terms, self.steps
+        dues: list[Due | None] = []
+        for month, week, group, _, amount_ore, _, _ in moves:
+            terms = terms_of.get(group[0])
             if terms is None or not amount_ore:
-                move.due = None
+                dues.append(None)
             elif week < usual:  # an earlier run, or about the turn of 2015/16
-                move.due = self._due_before(count, move, terms)
+                dues.append(self._due_before(count, terms, month, week, amount_ore))
             else:
                 number = (run & ((2 << (week - began)) - 1)).bit_count()  # as `ordinal`, the run cut out once
-                valid_from, rates = terms.tables[0]
+                mechanism, _, ((valid_from, rates), *_) = terms
                 if week < valid_from:
                     rates = self._rates(terms, week)
-                rate, account = rates[bisect_right(self.steps, number)]
-                move.due = Due(number, terms.mechanism, rate, percentage(amount_ore, rate), account)
+                rate, account = rates[bisect_right(steps, number)]
+                dues.append((number, mechanism, rate, percentage(amount_ore, rate), account))
+        return dues
 
-    def _due_before(self, count: Count, move: Move, terms: Terms) -> Due | None:
-        week = move.week
-        if move.month < self._rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
+    def _due_before(self, count: Count, terms: Terms, month: int, week: int, amount_ore: int) -> Due | None:
+        if month < self._rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
             return None
         number = self.ordinal(count, week)
         rate, account = self._rates(terms, week)[bisect_right(self.steps, number)]
-        return Due(number, terms.mechanism, rate, percentage(move.amount_ore, rate), account)
+        return number, terms.mechanism, rate, percentage(amount_ore, rate), account
 
     def turn_of_year_step(self, count: Count) -> tuple[int, int]:
         """The week of 28 December 2015 and the step its money takes: it hangs on the week after."""

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, NamedTuple
 
+import click
 import orjson
 from rich.box import SIMPLE
 from rich.console import Console
@@ -68,7 +69,7 @@ def main() -> int:
     except BrokenPipeError:
         return output_unread()
     except Stopped as stopped:
-        print("stopped, nothing is left behind", file=sys.stderr)
+        click.echo("stopped, nothing is left behind", err=True)
         return stopped.status
 
 
@@ -94,9 +95,9 @@ def demonstrate(console: Console, citizens: int, reference_seconds: float) -> in
 def simulated(citizens: int) -> list[bytes]:
     """The population's reports, one JSON object a line, in the order of arrival."""
     out = io.BytesIO()
-    months = [month_number(month) for month in MONTHS]
+    first, last = map(month_number, MONTHS)
     with meter("citizens", citizens) as shown:
-        simulate(SimulationOptions(citizens, *months, SEED), out, shown.show)
+        simulate(SimulationOptions(citizens, first, last, SEED), out, shown.show)
     return out.getvalue().splitlines(keepends=True)
 
 
@@ -143,12 +144,12 @@ def _run_marker(month: int) -> bytes:
 def settled(lines: list[bytes]) -> Settled:
     """Settle lines as `refusion settle --jobs` does."""
     started = time.monotonic()
-    outputs = [TemporaryFile() for _ in range(3)]
+    postings, rejects, notices = (TemporaryFile() for _ in range(3))  # noqa: SIM115 - no names: they go with us
     with meter("lines", len(lines)) as shown:
-        totals = settle(lines, SETTINGS, JOBS, *outputs, progress=shown.show)
-    for output in outputs:
+        totals = settle(lines, SETTINGS, JOBS, postings, rejects, notices, shown.show)
+    for output in (postings, rejects, notices):
         output.seek(0)
-    return Settled(totals, time.monotonic() - started, *outputs)
+    return Settled(totals, time.monotonic() - started, postings, rejects, notices)
 
 
 # What comes out

@@ -1,5 +1,6 @@
 """A correction told in a sentence: what came late or changed, which week moved, from which rate to which."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -41,9 +42,15 @@ def _what_moved(message: JsonObject) -> str:
     changes = corrections(message)
     moved = [(before, after) for before, after in changes if after and before["rate"] != after["rate"]]
     before, after = moved[0]
-    change = sum((share(after) if after else 0) - share(before) for before, after in changes)
     weeks = f"{len(moved)} weeks took other rates, the first" if len(moved) > 1 else "One week took another rate, that"
     return (
         f"{weeks} of {before['week']} {before['rate']} % -> {after['rate']} %;"
-        f" what had been posted was corrected by {kroner(change)} kr. in {len(changes)} rows."
+        f" what had been posted was corrected in {len(changes)} rows, by {_change(changes)}."
     )
+
+
+def _change(changes: list[tuple[JsonObject, JsonObject | None]]) -> str:
+    by_mechanism: Counter[str] = Counter()
+    for before, after in changes:
+        by_mechanism[before["mechanism"]] += (share(after) if after else 0) - share(before)
+    return " and ".join(f"{kroner(ore)} kr. of {mechanism}" for mechanism, ore in by_mechanism.items())

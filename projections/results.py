@@ -5,7 +5,7 @@ row follows where something is still due. Ids are made from citizen, revision an
 that the same journal gives the same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from domain.state import CELL_AMOUNT, UNPOSTED
 from domain.weeks import month_text, week_text
 
 Row = dict[str, Any]
+REFUSION = LETTER["refusion"]
 
 
 Standing = tuple[Move, tuple[Any, ...]]
@@ -31,16 +32,16 @@ class Projection(NamedTuple):
     own: bool
 
 
-def project(citizen: str, revision: int, moves: list[Move]) -> Projection:
+def project(citizen: str, revision: int, moves: Iterable[Move], dues: Iterable[Due | None]) -> Projection:
     """The rows that bring what was posted for the moved cells, in their order, to what is due for them."""
     rows: list[Row] = []
     standing: list[Standing] = []
     own = False
     digest = _message_digest(citizen, revision)
-    for move in moves:
-        due = move.due
+    for move, due in zip(moves, dues, strict=True):
+        _, _, _, cell, _, _, is_own = move
         kind = "result"
-        if len(move.cell) > UNPOSTED:
+        if len(cell) > UNPOSTED:
             if due is not None and _stands(move, due):
                 continue
             kind = "correction"
@@ -48,7 +49,7 @@ def project(citizen: str, revision: int, moves: list[Move]) -> Projection:
         elif due is None:
             standing.append((move, ()))
             continue
-        own = own or move.own
+        own = own or is_own
         if due is None:
             standing.append((move, ()))
         else:
@@ -60,23 +61,24 @@ def project(citizen: str, revision: int, moves: list[Move]) -> Projection:
 
 def _stands(move: Move, due: Due) -> bool:
     """Whether the posted row says all that is due; its ordinal may be another (contract section 3)."""
-    _, amount_ore, atp_ore, _, _, _, *figures = move.cell
-    return amount_ore == move.amount_ore and atp_ore == move.atp_ore and figures == list(due[1:])
+    _, _, _, cell, new_amount_ore, new_atp_ore, _ = move
+    _, amount_ore, atp_ore, _, _, _, *figures = cell
+    return amount_ore == new_amount_ore and atp_ore == new_atp_ore and figures == [*due[1:]]
 
 
 def _new_row(id_: str, kind: str, move: Move, due: Due) -> Row:
+    month, week, (code, paying, financing, _), _, amount_ore, atp_ore, _ = move
     number, letter, rate, result_ore, account = due
-    code, paying, financing, _ = move.group
-    is_refusion = letter == LETTER["refusion"]
+    is_refusion = letter == REFUSION
     row = {
         "id": id_,
         "kind": kind,
-        "month": month_text(move.month),
-        "week": week_text(move.week),
+        "month": month_text(month),
+        "week": week_text(week),
         "benefit": code,
         "paying": paying,
         "financing": financing,
-        "amount_ore": move.amount_ore,
+        "amount_ore": amount_ore,
         "ordinal": number,
         "mechanism": "refusion" if is_refusion else "medfinansiering",
         "rate": rate,
@@ -84,16 +86,17 @@ def _new_row(id_: str, kind: str, move: Move, due: Due) -> Row:
         "medfinansiering_ore": 0 if is_refusion else result_ore,
         "account": account,
     }
-    if move.atp_ore:
-        row["atp_ore"] = move.atp_ore
+    if atp_ore:
+        row["atp_ore"] = atp_ore
     return row
 
 
 def _reversing_row(citizen: str, id_: str, move: Move) -> Row:
     """The standing row with its money negated and all else as it was."""
-    _, amount_ore, atp_ore, revision, position, number, letter, rate, result_ore, account = move.cell
-    negated = Move(move.month, move.week, move.group, move.cell, -amount_ore, -atp_ore, move.own)
-    row = _new_row(id_, "correction", negated, Due(number, letter, rate, -result_ore, account))
+    month, week, group, cell, _, _, own = move
+    _, amount_ore, atp_ore, revision, position, number, letter, rate, result_ore, account = cell
+    negated = (month, week, group, cell, -amount_ore, -atp_ore, own)
+    row = _new_row(id_, "correction", negated, (number, letter, rate, -result_ore, account))
     return {"id": id_, "kind": "correction", "reverses": row_id(citizen, revision, position)} | row
 
 
@@ -107,13 +110,12 @@ def _message_digest(citizen: str, revision: int) -> str:
     return blake2b(f"{citizen}/{revision}".encode(), digest_size=12).hexdigest()
 
 
-def keep(standing: Sequence[Standing]) -> None:
+def keep(standing: Iterable[Standing]) -> None:
     """Write what stands now into the cells; a cell with neither money nor a row is gone."""
-    for move, posted in standing:
-        cell = move.cell
-        cell[CELL_AMOUNT:] = (move.amount_ore, move.atp_ore, *posted)
-        if not posted and not move.amount_ore and not move.atp_ore:
-            move.group[3].remove(cell)
+    for (_, _, group, cell, amount_ore, atp_ore, _), posted in standing:
+        cell[CELL_AMOUNT:] = (amount_ore, atp_ore, *posted)
+        if not posted and not amount_ore and not atp_ore:
+            group[3].remove(cell)
 
 
 def reason(settling: Settling, projection: Projection, closed_month: str) -> str:

@@ -93,7 +93,7 @@ class Partition:
 
     def _post(self, citizen: Citizen, cpr_sealed: str, name: str, settling: Settling) -> bytes | None:
         head = citizen.head
-        projection = project(citizen.id, head.revision + 1, settling.moves)
+        projection = project(citizen.id, head.revision + 1, settling.moves, settling.dues)
         keep(projection.standing)
         if not projection.rows and settling.counters is None:
             return None

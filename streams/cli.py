@@ -78,15 +78,16 @@ def settle(files: tuple[str, ...], rejects: str | None, notices: str | None, job
     with ExitStack() as stack:
         opened = [_opened(stack, name) for name in files or ("-",)]
         reader = _Reader(opened)
-        outputs = [_created(stack, name, opened) for name in (rejects, notices)]
+        reject_file, notice_file = (_created(stack, name, opened) for name in (rejects, notices))
         shown = stack.enter_context(meter("lines"))
         totals = settle_lines(
             iter(reader),
             settings,
             jobs,
             sys.stdout.buffer,
-            *outputs,
-            progress=lambda lines: shown.show(lines, reader.estimated()),
+            reject_file,
+            notice_file,
+            lambda lines: shown.show(lines, reader.estimated()),
         )
         sys.stdout.buffer.flush()
     click.echo(orjson.dumps(totals).decode() if as_json else totals.sentence(rejects_kept=bool(rejects)), err=True)

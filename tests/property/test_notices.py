@@ -1,0 +1,237 @@
+"""A valid but doubtful report is applied and noticed (contract section 2)."""
+
+import random
+from datetime import date
+
+import pytest
+
+from tests import product, reference
+from tests.property.lives import RULES, THEMES, life
+
+HEAD = {"schema": 1, "cpr": "6101000000", "reporter": "12345678", "reported_at": "2024-02-01T08:00:00Z"}
+
+
+def payment(report_id="P1", start="2024-01-01", end="2024-01-31", amount_ore=1_000_000, **others):
+    """Kontanthjælp for January 2024 unless said otherwise."""
+    body = {"type": "benefit_payment", "report_id": report_id, "benefit": "KTH", "period_start": start}
+    money = {"period_end": end, "amount_ore": amount_ore, "paying_municipality": "730", "channel": "eindkomst"}
+    return HEAD | body | money | others
+
+
+def reversal(reverses, report_id="R1", **others):
+    return HEAD | {"type": "reversal", "report_id": report_id, "reverses": reverses} | others
+
+
+def death(day, report_id="D1", **others):
+    return HEAD | {"type": "case_fact", "report_id": report_id, "fact": "death", "date": day} | others
+
+
+def noticed(*reports):
+    """(code, report id of the cause) of every notice, in their order."""
+    return [(notice["code"], notice["cause"].split("/")[1]) for notice in product.settle_all(reports).notices]
+
+
+# Possible duplicates
+
+
+@pytest.mark.parametrize("others", [{"reporter": "87654321"}, {"channel": "direct"}], ids=["reporter", "channel"])
+def test_the_second_payment_of_one_benefit_period_and_amount_is_noticed_whichever_arrives_first(others):
+    one, other = payment("P1"), payment("P2", **others)
+    assert noticed(one, other) == [("possible_duplicate", "P2")]
+    assert noticed(other, one) == [("possible_duplicate", "P1")]
+
+
+def test_the_notice_names_the_other_report():
+    (notice,) = product.settle_all([payment("P1"), payment("P2", channel="direct")]).notices
+    assert notice["detail"]["other"] == "12345678/P1"
+    assert {name: notice[name] for name in ("schema", "type", "cause")} == {
+        "schema": 1,
+        "type": "notice",
+        "cause": "12345678/P2",
+    }
+    assert notice["citizen"] == product.IDENTITY.of(HEAD["cpr"])[0]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {},  # the same reporter and channel: a second line, not a second way
+        {"channel": "direct", "amount_ore": 1_000_001},
+        {"channel": "direct", "start": "2024-01-02"},
+        {"channel": "direct", "end": "2024-01-30"},
+        {"channel": "direct", "benefit": "UDH"},
+    ],
+)
+def test_what_differs_in_benefit_period_or_amount_is_no_duplicate(others):
+    assert noticed(payment("P1"), payment("P2", **others)) == []
+
+
+def test_a_duplicate_is_applied_all_the_same():
+    books = product.settle_all([payment("P1"), payment("P2", channel="direct")])
+    assert sum(row["amount_ore"] for row in books.rows) == 2_000_000
+
+
+def test_a_reversed_payment_is_nobodys_duplicate():
+    assert noticed(payment("P1"), reversal("P1"), payment("P2", channel="direct")) == []
+    assert noticed(reversal("P1"), payment("P1"), payment("P2", channel="direct")) == []
+    assert noticed(reversal("P2"), payment("P1"), payment("P2", channel="direct")) == []
+
+
+# After death
+
+
+def test_a_payment_that_begins_after_death_is_noticed_whichever_arrives_first():
+    paid = [payment("P1"), payment("P2", "2024-02-01", "2024-02-29"), payment("P3", "2024-03-01", "2024-03-31")]
+    assert noticed(death("2024-01-31"), *paid) == [("after_death", "P2"), ("after_death", "P3")]
+    assert noticed(*paid, death("2024-01-31")) == [("after_death", "D1")]
+    (notice,) = product.settle_all([*paid, death("2024-01-31")]).notices
+    assert notice["detail"] == {"date": "2024-01-31", "reports": ["12345678/P2", "12345678/P3"]}
+
+
+def test_a_payment_that_begins_on_the_day_of_death_is_not_noticed():
+    assert noticed(death("2024-01-01"), payment()) == []
+    assert noticed(payment(), death("2024-01-01")) == []
+
+
+def test_a_death_that_was_reversed_is_no_death():
+    assert noticed(death("2023-12-31"), reversal("D1"), payment()) == []
+    assert noticed(reversal("D1"), death("2023-12-31"), payment()) == []
+    assert noticed(reversal("D1"), payment(), death("2023-12-31")) == []
+
+
+@pytest.mark.parametrize("day", ["1999-12-31", "2014-01-31", "2014-06-30", "2014-07-31", "2020-02-29", "2099-01-01"])
+def test_the_same_payments_are_noticed_however_late_the_death_is_known(day):
+    """As causes of their own, or in the notice about the death."""
+    months = [("2014-06-01", "2014-07-31"), ("2014-08-01", "2014-08-31"), ("2016-01-01", "2016-01-31"), ("2020-03-01", "2020-03-31")]
+    paid = [payment(f"P{at}", *month) for at, month in enumerate(months)]
+    expected = {f"12345678/{report['report_id']}" for report in paid if report["period_start"] > day}
+    for place in range(len(paid) + 1):
+        books = product.settle_all([*paid[:place], death(day), *paid[place:]])
+        found = [notice for notice in books.notices if notice["code"] == "after_death"]
+        assert {name for notice in found for name in notice["detail"].get("reports", [notice["cause"]])} == expected
+
+
+# One report alone
+
+
+@pytest.mark.parametrize("benefit", ["LYG", "FPG"])
+def test_money_at_an_old_percentage_is_noticed_and_gives_no_row(benefit):
+    report = payment(benefit=benefit, financing_municipality="730")
+    books = product.settle_all([report])
+    assert [notice["code"] for notice in books.notices] == ["rate_missing"]
+    assert books.rows == []
+    assert noticed(report | {"outside_act": True}) == []  # gives no row whatever its percentage
+
+
+@pytest.mark.parametrize(
+    ("benefit", "start", "end", "codes"),
+    [
+        ("KTH", "2025-06-01", "2025-06-30", []),
+        ("KTH", "2025-06-16", "2025-07-01", ["validity_partial"]),
+        ("KTH25", "2025-06-30", "2025-07-06", ["validity_partial"]),
+        ("KTH25", "2025-07-01", "2025-07-31", []),
+        ("KTH", "2014-06-30", "2014-07-06", ["validity_partial"]),
+    ],
+)
+def test_a_period_partly_outside_the_benefits_validity_is_applied_whole_and_noticed(benefit, start, end, codes):
+    report = payment(benefit=benefit, start=start, end=end, reported_at="2026-01-01T00:00:00Z")
+    assert [code for code, _ in noticed(report)] == codes
+    if start > "2016":
+        assert sum(row["amount_ore"] for row in product.settle_all([report]).rows) == 1_000_000
+
+
+def test_a_period_that_ends_more_than_62_days_after_it_was_reported_is_noticed():
+    # 62 days after 30 November 2023 is 31 January 2024.
+    assert noticed(payment(reported_at="2023-11-30T23:59:59Z")) == []
+    assert noticed(payment(reported_at="2023-11-29T23:59:59Z")) == [("future_period", "P1")]
+
+
+def test_one_report_can_be_doubtful_in_many_ways():
+    report = payment("P2", "2025-06-16", "2025-07-31", channel="direct", reported_at="2025-01-01T00:00:00Z")
+    found = noticed(death("2025-01-31"), payment("P1", "2025-06-16", "2025-07-31", reported_at="2025-08-01T00:00:00Z"), report)
+    codes = ("possible_duplicate", "after_death", "validity_partial", "future_period")
+    assert [code for code, cause in found if cause == "P2"] == list(codes)
+
+
+# Negative net
+
+
+def test_a_month_whose_net_falls_below_zero_is_noticed_once():
+    paid, repaid = payment("P1"), payment("P2", amount_ore=-1_000_001)
+    assert noticed(paid, payment("P2", amount_ore=-1_000_000)) == []
+    assert noticed(paid, repaid) == [("negative_net", "P2")]
+    assert noticed(repaid, paid) == [("negative_net", "P2")]  # negative until the payment comes
+    assert noticed(paid, repaid, payment("P3", amount_ore=-1)) == [("negative_net", "P2")]
+
+
+def test_a_reversal_that_leaves_a_month_negative_is_its_cause():
+    assert noticed(payment("P1"), payment("P2", amount_ore=-400_000), reversal("P1")) == [("negative_net", "R1")]
+
+
+def test_the_net_is_that_of_the_benefit_over_reporters_and_municipalities():
+    elsewhere = payment("P1", reporter="87654321", paying_municipality="751")
+    assert noticed(elsewhere, payment("P2", amount_ore=-1_000_000)) == []
+    assert noticed(elsewhere, payment("P2", amount_ore=-1_000_000, benefit="UDH")) == [("negative_net", "P2")]
+
+
+def test_the_notice_names_benefit_and_month():
+    notices = product.settle_all([payment(amount_ore=-62, start="2024-01-01", end="2024-02-29")]).notices
+    assert [notice["detail"] for notice in notices] == [
+        {"benefit": "KTH", "month": "2024-01"},
+        {"benefit": "KTH", "month": "2024-02"},
+    ]
+
+
+# Every life
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_each_cause_is_noticed_once_for_each_doubt_and_never_when_reversed_before_or_delivered_again(theme):
+    for seed in range(9000, 9020):
+        reports = life(theme, seed)
+        notices = product.settle_all(reports, batch=4).notices
+        keys = [(notice["code"], notice["cause"], notice["detail"].get("month")) for notice in notices]
+        assert len(set(keys)) == len(keys)
+        assert not {notice["cause"] for notice in notices} & _reversed_before_they_came(reports)
+        assert product.settle_all([*reports, *reports], batch=4).notices == notices
+
+
+def _reversed_before_they_came(reports):
+    reversed_ids, found = set(), set()
+    arrived = set()
+    for report in reports:
+        name = f"{report['reporter']}/{report['report_id']}"
+        if name in arrived:
+            continue
+        arrived.add(name)
+        if name in reversed_ids and report["type"] != "reversal":
+            found.add(name)
+        if report["type"] == "reversal":
+            reversed_ids.add(f"{report['reporter']}/{report['reverses']}")
+    return found
+
+
+def test_a_month_is_noticed_as_negative_exactly_when_its_net_falls_below_zero():
+    """Followed report by report with the reference's slices."""
+    noticed_months = 0
+    for seed in range(60):
+        reports = life("a_faulty_upstream", seed)
+        found = product.outcomes(reports)
+        net_before: dict[tuple[str, str], int] = {}
+        for number, outcome in enumerate(found, 1):
+            net = _net_by_month(reports[:number])
+            fell = {key for key, amount_ore in net.items() if amount_ore < 0 <= net_before.get(key, 0)}
+            fallen = {(code, month) for code, kind, month in fell if kind}
+            details = [notice["detail"] for notice in product.books([outcome._replace(posting=None)]).notices if notice["code"] == "negative_net"]
+            assert {(detail["benefit"], detail["month"]) for detail in details} == fallen, reports[:number]
+            net_before = net
+            noticed_months += len(details)
+    assert noticed_months > 50
+
+
+def _net_by_month(reports):
+    net: dict[tuple, int] = {}
+    for line in reference.money_of_slices(reference.valid_payments(reports), RULES):
+        key = line.benefit, line.kind, line.slice.month
+        net[key] = net.get(key, 0) + line.amount_ore
+    return net

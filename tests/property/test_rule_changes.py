@@ -1,0 +1,91 @@
+"""A change of the law is a change of data: no number of it is hidden in the code."""
+
+import random
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from domain.ruleset import Band, RuleSet
+from domain.settlement import Law
+from tests import product, reference
+from tests.property.lives import RULES, THEMES, life
+
+
+def other_bands(rng: random.Random) -> RuleSet:
+    """One to seven steps, at other ordinals and percentages."""
+    return _with_bands(RULES, rng)
+
+
+def another_reset(rng: random.Random) -> RuleSet:
+    """From one week of self-support in a year to more than the window holds."""
+    needed, years = rng.choice((1, 2, 13, 26, 51, 53, 104, 300)), rng.choice((1, 2, 4, 5))
+    return replace(RULES, reset=replace(RULES.reset, self_support_weeks=needed, within_years=years))
+
+
+def other_dates(rng: random.Random) -> RuleSet:
+    """Counting and rates begin later; the turn of the year that looks ahead is another."""
+    year = rng.choice((2017, 2018, 2020, 2021))
+    first_monday = date.fromisocalendar(year, 1, 1)
+    turn = date.fromordinal(first_monday.toordinal() - 7)
+    counting_from = date(rng.randint(2014, year - 1), rng.randint(7, 12), 1)
+    dates = replace(
+        RULES.dates,
+        counting_from=counting_from,
+        rates_from_month=f"{year}-01",
+        turn_of_year_week=turn,
+        turn_of_year_rate_from=first_monday,
+    )
+    staircases = tuple(replace(stairs, valid_from=first_monday) for stairs in RULES.staircases)
+    return replace(RULES, dates=dates, staircases=staircases)
+
+
+def another_catalogue(rng: random.Random) -> RuleSet:
+    """Other benefits count, block, bear ATP and have fixed percentages; other accounts."""
+    benefits = {
+        code: replace(
+            benefit,
+            counts=rng.random() < 0.5,
+            blocks=rng.random() < 0.5,
+            atp_deducted=rng.random() < 0.3,
+            turn_of_year_weekly=rng.random() < 0.3,
+            rate=rng.choice(("staircase", "staircase", 37, 3)) if benefit.mechanism and benefit.rate != "computed" else None,
+        )
+        for code, benefit in RULES.benefits.items()
+    }
+    accounts = {(code, benefit.mechanism, 37): f"9.{code}" for code, benefit in benefits.items() if benefit.mechanism}
+    return replace(RULES, benefits=benefits, accounts=RULES.accounts | accounts)
+
+
+def everything(rng: random.Random) -> RuleSet:
+    """All of it at once."""
+    return _with_bands(replace(other_dates(rng), reset=another_reset(rng).reset, benefits=another_catalogue(rng).benefits), rng)
+
+
+def _with_bands(rules: RuleSet, rng: random.Random) -> RuleSet:
+    starts = sorted({1, *rng.choices((2, 3, 4, 6, 10, 20, 26, 28, 51, 52, 54, 80, 110), k=rng.randint(0, 6))})
+    ends = [start - 1 for start in starts[1:]]
+    refusions = [rng.randint(0, 100) for _ in starts]
+    bands = [
+        Band(start, end, refusion, 100 - refusion)
+        for start, end, refusion in zip(starts, [*ends, None], refusions, strict=True)
+    ]
+    return replace(rules, staircases=tuple(replace(stairs, bands=tuple(bands)) for stairs in rules.staircases))
+
+
+CHANGES = {change.__name__: change for change in (other_bands, another_reset, other_dates, another_catalogue, everything)}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_rule_set_settles_as_the_reference_reads_it(change):
+    themes = sorted(THEMES)
+    differing_from_today = 0
+    for seed in range(8000, 8080):
+        rules = CHANGES[change](random.Random(seed))
+        reports = life(themes[seed % len(themes)], seed)
+        books = product.settle_all(reports, batch=6, settled_by=Law(rules))
+        rows, counters = reference.settle(reports, rules)
+        assert product.true_now(books.rows) == product.true_now(rows), (seed, rules)
+        assert books.counters == counters, (seed, rules)
+        differing_from_today += rows != reference.settle(reports, RULES).rows
+    assert differing_from_today > 20, "the change hardly changed anything"
