@@ -10,10 +10,10 @@ cells in spans of weeks whose step of the staircase differs, and no others.
 """
 
 from collections.abc import Iterable
-from itertools import repeat
 from typing import Any, NamedTuple
 
 from domain.counters import Counters, counters, differing, extend_resets, lowest, profile
+from domain.frontier import settle_at_frontier
 from domain.money import split
 from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause, content_digest
 from domain.settlement import OUTSIDE, Count, Due, Law, Move, cell_order, money_code
@@ -34,12 +34,13 @@ from domain.state import (
     START,
     WAITING,
     WEEK,
-    Cell,
     Citizen,
+    Group,
     Known,
     Line,
     Part,
     StateError,
+    cell_of,
 )
 from domain.weeks import day_text, month_of, month_text, slices
 
@@ -232,7 +233,10 @@ def _settle(
     law: Law, citizen: Citizen, line: Line, parts: list[Part], *, sign: int, notices: list[Notice]
 ) -> Settling | None:
     """Move the money of a line in or out, and settle what that changes."""
-    moves = _own_moves(law, line, parts, sign)
+    groups = {part.month: part.group(line[CODE], line[PAYING], line[FINANCING]) for part in parts}
+    if sign > 0 and (usual := settle_at_frontier(law, citizen, line, groups)):
+        return Settling(*usual, notices, reversal=False)
+    moves = _own_moves(law, line, groups, sign)
     if not moves:
         return Settling([], [], None, notices, reversal=sign < 0) if notices else None
     if _delta_ore(moves[0]) < 0:  # all slices of a report have one sign
@@ -248,17 +252,17 @@ def _settle(
     return Settling(moves, law.settle(now, moves), _moved_counters(law, was, now), notices, reversal=sign < 0)
 
 
-def _own_moves(law: Law, line: Line, parts: list[Part], sign: int) -> list[Move]:
+def _own_moves(law: Law, line: Line, groups: dict[int, Group], sign: int) -> list[Move]:
     """The cells that a line's slices lie in, with the slices added (sign 1) or taken out (-1), in their order."""
-    start, end, code = line[START], line[END], line[CODE]
-    base_ore, total_atp_ore = law.base(code, sign * line[AMOUNT], sign * line[ATP])
-    atps = [atp for _, _, atp in split(total_atp_ore, start, end)] if total_atp_ore else repeat(0)
-    groups = {part.month: part.group(code, line[PAYING], line[FINANCING]) for part in parts}
+    start, end = line[START], line[END]
+    base_ore, total_atp_ore = law.base(line[CODE], sign * line[AMOUNT], sign * line[ATP])
     moves = []
-    for (month, week, amount_ore), atp_ore in zip(split(base_ore, start, end), atps, strict=False):
+    for (month, week, amount_ore), (_, _, atp_ore) in zip(
+        split(base_ore, start, end), split(total_atp_ore, start, end), strict=True
+    ):
         group = groups.get(month)  # days before counting began have none: their share is lost (item 3)
         if group is not None and (amount_ore or atp_ore):
-            cell = _cell(group[3], week)
+            cell = cell_of(group[3], week)
             moves.append((month, week, group, cell, cell[CELL_AMOUNT] + amount_ore, cell[CELL_ATP] + atp_ore, True))
     return moves
 
@@ -268,26 +272,9 @@ def _delta_ore(move: Move) -> int:
     return amount_ore - cell[CELL_AMOUNT]  # type: ignore[no-any-return]
 
 
-def _cell(cells: list[Cell], week: int) -> Cell:
-    """The cell of a week among those of a group, which are in order; made where there is none."""
-    at = len(cells)
-    while at and cells[at - 1][WEEK] >= week:  # mostly the last one, or none yet
-        at -= 1
-        if cells[at][WEEK] == week:
-            return cells[at]
-    cells.insert(at, new := [week, 0, 0])
-    return new
-
-
 def _touch(citizen: Citizen, code: str, moves: list[Move]) -> None:
     """Mark the weeks whose net is now positive or negative."""
-    head = citizen.change_head()
-    if not head.overpaid.get(code) and _delta_ore(moves[0]) > 0:  # nothing is owed back: the usual report
-        weeks = 0
-        for move in moves:
-            weeks |= 1 << move[1]
-        head.touched[code] = head.touched.get(code, 0) | weeks
-        return
+    citizen.change_head()
     deltas: dict[int, int] = {}
     for move in moves:
         deltas[move[1]] = deltas.get(move[1], 0) + _delta_ore(move)

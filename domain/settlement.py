@@ -13,6 +13,9 @@ from domain.weeks import month_number, week_of
 ENGINE = 1
 """The version of this computation. It stands in every head; a change of what is computed raises it."""
 
+MOST_WEEKS = week_of(date(2100, 12, 31).toordinal())
+"""More weeks than a citizen can have: periods end in 2099 (contract section 2)."""
+
 OUTSIDE = "!"
 """Suffix of a money code: money of the benefit that the Act does not cover is netted by itself (item 6)."""
 
@@ -80,6 +83,12 @@ class Law:
         self.validity = {code: _validity(benefit) for code, benefit in rules.benefits.items()}
         self._less_atp = frozenset(code for code, benefit in rules.benefits.items() if benefit.atp_deducted)
         self._terms = {code: _terms(rules, benefit, self.steps) for code, benefit in rules.benefits.items()}
+        self._last_rates_from = max(week for terms in self._terms.values() if terms for week, _ in terms.tables)
+        self._frontier_terms = {
+            code: (terms.mechanism, [terms.tables[0][1][self.step(number)] for number in range(MOST_WEEKS)])
+            for code, terms in self._terms.items()
+            if terms is not None and code in self._counting
+        }
         self.on_staircase = frozenset(code for code, benefit in rules.benefits.items() if benefit.rate == "staircase")
 
     def states(self, touched: Mapping[str, int]) -> tuple[int, int]:
@@ -101,6 +110,14 @@ class Law:
             return amount_ore - atp_ore, atp_ore
         return amount_ore, 0
 
+    def frontier_terms(self, code: str, week: int) -> tuple[str, list[tuple[int, str | None]]] | None:
+        """Mechanism and (rate, account) by ordinal of a counting benefit.
+
+        None where a week from `week` on may take other rates, or the benefit does not count or has no row.
+        """
+        terms = self._frontier_terms.get(code)
+        return terms if terms is not None and week >= self._last_rates_from else None
+
     def decided_by(self, week: int) -> int:
         """The last week that the ordinal of a week hangs on."""
         return self._rates_from_week if week == self._turn_week else week
@@ -119,29 +136,13 @@ class Law:
         return bisect_right(self.steps, number)
 
     def settle(self, count: Count, moves: Iterable[Move]) -> list[Due | None]:
-        """What is due for each moved cell, None where it gives no row. The hot path: the usual cell takes one call."""
-        benefit, _, resets = count
-        began = resets[-1] + 1 if resets else 0
-        run = benefit >> began
-        usual = max(began, self._rates_from_week)
-        terms_of, steps = self._terms, self.steps
-        dues: list[Due | None] = []
-        for month, week, group, _, amount_ore, _, _ in moves:
-            terms = terms_of.get(group[0])
-            if terms is None or not amount_ore:
-                dues.append(None)
-            elif week < usual:  # an earlier run, or about the turn of 2015/16
-                dues.append(self._due_before(count, terms, month, week, amount_ore))
-            else:
-                number = (run & ((2 << (week - began)) - 1)).bit_count()  # as `ordinal`, the run cut out once
-                mechanism, _, ((valid_from, rates), *_) = terms
-                if week < valid_from:
-                    rates = self._rates(terms, week)
-                rate, account = rates[bisect_right(steps, number)]
-                dues.append((number, mechanism, rate, percentage(amount_ore, rate), account))
-        return dues
+        """What is due for each moved cell, None where it gives no row."""
+        return [self._due(count, month, week, group[0], amount) for month, week, group, _, amount, _, _ in moves]
 
-    def _due_before(self, count: Count, terms: Terms, month: int, week: int, amount_ore: int) -> Due | None:
+    def _due(self, count: Count, month: int, week: int, code: str, amount_ore: int) -> Due | None:
+        terms = self._terms.get(code)
+        if terms is None or not amount_ore:
+            return None
         if month < self._rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
             return None
         number = self.ordinal(count, week)

@@ -17,7 +17,9 @@ Heads and parts are JSON arrays (small, readable by an operator, no pickling). I
 Days and weeks are numbers as in `domain.weeks`, money is øre.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -114,6 +116,17 @@ class Part:
     def income(self, reporter: str, report_id: str) -> Line | None:
         """The income line of a report id."""
         return _find(self.incomes, reporter, report_id)
+
+
+def cell_of(cells: list[Cell], week: int) -> Cell:
+    """The cell of a week among those of a group, which are in order; made where there is none."""
+    if not cells or cells[-1][WEEK] < week:
+        cells.append(new := [week, 0, 0])
+        return new
+    at = bisect_left(cells, week, key=itemgetter(WEEK))
+    if cells[at][WEEK] != week:
+        cells.insert(at, [week, 0, 0])
+    return cells[at]
 
 
 def _find(lines: list[Line], reporter: str, report_id: str) -> Line | None:

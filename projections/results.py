@@ -20,43 +20,41 @@ Row = dict[str, Any]
 REFUSION = LETTER["refusion"]
 
 
-Standing = tuple[Move, tuple[Any, ...]]
-"""A moved cell, and revision, position and figures of the row that stands for it now, or nothing."""
+GONE, UNCHANGED = -1, -2
+"""Places of a move that has no new row: nothing stands for its cell now, or what stood still does."""
 
 
 class Projection(NamedTuple):
-    """The rows of one message, what stands afterwards, and whether a row belongs to the report itself."""
+    """The rows of one message, the position of each move's new row among them (or GONE, UNCHANGED),
+    and whether a row belongs to the report itself."""
 
     rows: list[Row]
-    standing: list[Standing]
+    places: list[int]
     own: bool
 
 
 def project(citizen: str, revision: int, moves: Iterable[Move], dues: Iterable[Due | None]) -> Projection:
     """The rows that bring what was posted for the moved cells, in their order, to what is due for them."""
     rows: list[Row] = []
-    standing: list[Standing] = []
+    places: list[int] = []
     own = False
     digest = _message_digest(citizen, revision)
     for move, due in zip(moves, dues, strict=True):
-        _, _, _, cell, _, _, is_own = move
         kind = "result"
-        if len(cell) > UNPOSTED:
+        if len(move[3]) > UNPOSTED:
             if due is not None and _stands(move, due):
+                places.append(UNCHANGED)
                 continue
             kind = "correction"
             rows.append(_reversing_row(citizen, f"{digest}{len(rows):04x}", move))
-        elif due is None:
-            standing.append((move, ()))
-            continue
-        own = own or is_own
+            own = own or move[6]
         if due is None:
-            standing.append((move, ()))
-        else:
-            position = len(rows)
-            standing.append((move, (revision, position, *due)))
-            rows.append(_new_row(f"{digest}{position:04x}", kind, move, due))
-    return Projection(rows, standing, own)
+            places.append(GONE)
+            continue
+        own = own or move[6]
+        places.append(len(rows))
+        rows.append(_new_row(f"{digest}{len(rows):04x}", kind, move, due))
+    return Projection(rows, places, own)
 
 
 def _stands(move: Move, due: Due) -> bool:
@@ -110,12 +108,15 @@ def _message_digest(citizen: str, revision: int) -> str:
     return blake2b(f"{citizen}/{revision}".encode(), digest_size=12).hexdigest()
 
 
-def keep(standing: Iterable[Standing]) -> None:
+def keep(revision: int, moves: Iterable[Move], dues: Iterable[Due | None], places: Iterable[int]) -> None:
     """Write what stands now into the cells; a cell with neither money nor a row is gone."""
-    for (_, _, group, cell, amount_ore, atp_ore, _), posted in standing:
-        cell[CELL_AMOUNT:] = (amount_ore, atp_ore, *posted)
-        if not posted and not amount_ore and not atp_ore:
-            group[3].remove(cell)
+    for (_, _, group, cell, amount_ore, atp_ore, _), due, place in zip(moves, dues, places, strict=True):
+        if place >= 0 and due is not None:
+            cell[CELL_AMOUNT:] = (amount_ore, atp_ore, revision, place, *due)
+        elif place == GONE:
+            cell[CELL_AMOUNT:] = (amount_ore, atp_ore)
+            if not amount_ore and not atp_ore:
+                group[3].remove(cell)
 
 
 def reason(settling: Settling, projection: Projection, closed_month: str) -> str:

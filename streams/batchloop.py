@@ -34,7 +34,7 @@ rebalance the same partition is another tenure. Inside step 4 fencing answers it
 A stage without transactions delivers at least once: in step 4 all outputs are acknowledged, then
 the position is committed. It has no fence. So a process that stood still long enough to have lost
 its partitions does not enter step 4 before it has heard from its group again
-(`_Pulse`), and a revocation lets step 4 end before others can begin: what is delivered twice,
+(`Pulse`), and a revocation lets step 4 end before others can begin: what is delivered twice,
 is so only after a crash.
 
 Drawn as states of a tenure:
@@ -48,9 +48,12 @@ Timeouts, with the reason for each value:
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine
+import traceback
+from collections import defaultdict
+from collections.abc import Awaitable, Collection, Coroutine
 from contextlib import suppress
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeVar
 
 from streams.faultpoints import reached
 from streams.ports import Batch, Delivery, Kafka, Source, Stage, Work
@@ -85,6 +88,8 @@ BATCHES_AT_WORK: Final = 3
 
 log = logging.getLogger("refusion")
 
+Result = TypeVar("Result")
+
 
 class StalledError(Exception):
     """This process stood still so long that its partitions may be others' by now."""
@@ -113,13 +118,14 @@ class Outage:
             self._since = None
 
 
-class _Pulse:
+class Pulse:
     """Notices that this process stood still (SIGSTOP, a frozen machine) longer than half a session."""
 
     def __init__(self) -> None:
         self._last = self._trusted_from = asyncio.get_running_loop().time()
 
     async def beat(self) -> None:
+        """Look at the clock for as long as the process lives."""
         while True:
             await asyncio.sleep(HEARTBEAT_S / 2)
             self._look()
@@ -137,93 +143,98 @@ class _Pulse:
             raise StalledError
 
 
+class _LostError(Exception):
+    """The partition is not ours any more."""
+
+
 class _Tenure:
     """One partition, from its assignment to its revocation."""
 
-    def __init__(self, loop: "BatchLoop", source: Source, partition: int, former: "asyncio.Task[None] | None") -> None:
+    def __init__(self, member: "_Member", partition: int, formers: "Collection[asyncio.Task[None]]") -> None:
         self.partition = partition
         self.committing = False
-        self._loop = loop
-        self._source = source
+        self._member = member
+        self._loop = member.loop
+        self._stage = member.loop.stage
+        self._name = f"{self._stage.name}/{partition}"
         self._delivery: Delivery | None = None
         self._work: Work | None = None
         self._failing = False
-        self.task = asyncio.create_task(self._run(former), name=self._name)
-
-    @property
-    def _name(self) -> str:
-        return f"{self._loop.stage.name}/{self.partition}"
+        self.task = asyncio.create_task(self._run(formers), name=self._name)
 
     @property
     def _ours(self) -> bool:
-        return self._loop.tenures.get(self.partition) is self
+        return self._member.tenures.get(self.partition) is self
 
-    async def _run(self, former: "asyncio.Task[None] | None") -> None:
-        if former is not None:
-            await asyncio.wait([former])
+    async def _ours_after(self, awaited: Awaitable[Result]) -> Result:
+        result = await awaited
+        if not self._ours:
+            raise _LostError
+        return result
+
+    async def _run(self, formers: "Collection[asyncio.Task[None]]") -> None:
+        if formers:
+            await asyncio.wait(formers)
         while self._ours:
             try:
                 await self._live()
+            except _LostError:
+                return
             except Exception as error:  # noqa: BLE001 - step 6: every failure goes the same way
                 self._say(error)
             finally:
                 self._let_go()
-            if self._ours:
-                await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
 
     async def _live(self) -> None:
         """Steps 1 to 5, until the partition is not ours any more or something fails."""
         work, delivery = await self._take_possession()
         while self._ours:
-            first = await self._source.fetch(self.partition, 1, FETCH_S)
+            first = await self._ours_after(self._member.source.fetch(self.partition, 1, FETCH_S))
             if not first.records:
                 continue
             async with self._loop.batches:
-                rest = await self._source.fetch(self.partition, BATCH_RECORDS - 1, 0)
-                if self._ours:
-                    await self._settle(work, delivery, Batch([*first.records, *rest.records], rest.position))
+                rest = await self._ours_after(self._member.source.fetch(self.partition, BATCH_RECORDS - 1, 0))
+                await self._settle(work, delivery, Batch([*first.records, *rest.records], rest.position))
 
     async def _take_possession(self) -> tuple[Work, Delivery]:
         """Step 1, in this order: fence, restore, read the offset."""
-        stage, source = self._loop.stage, self._source
-        delivery = self._delivery = self._loop.new_delivery(source, self.partition)
-        await delivery.start()
+        delivery = self._delivery = self._loop.new_delivery(self._member.source, self.partition)
+        async with asyncio.timeout(COMMIT_S):
+            await self._ours_after(delivery.start())
         self._loop.outage.ended()
-        work = self._work = stage.work(self.partition)
-        if self._ours:
-            await work.restore()
-        offset = await self._start_offset()
-        if self._ours:
-            source.resume_at(self.partition, offset)
+        work = self._work = self._stage.work(self.partition)
+        await self._ours_after(work.restore())
+        async with asyncio.timeout(COMMIT_S):
+            offset = await self._ours_after(self._start_offset())
+        self._member.source.resume_at(self.partition, offset)
         return work, delivery
 
     async def _start_offset(self) -> int:
-        committed = await self._source.committed(self.partition)
-        first, end = await self._source.bounds(self.partition)
+        committed = await self._member.source.committed(self.partition)
+        first, end = await self._member.source.bounds(self.partition)
         if committed is None:
             return first
-        if first <= committed <= end:
-            return committed
-        if not self._loop.stage.source_expires:
-            raise GapError(f"to go on at offset {committed}, but the topic holds {first} to {end}")
-        offset = min(max(first, committed), end)
-        log.error("%s: offsets %d to %d are lost: the topic no longer has them", self._name, committed, offset)
-        return offset
+        if committed < first and self._stage.source_expires:
+            log.error("%s: offsets %d to %d expired before they were read", self._name, committed, first - 1)
+            return first
+        if not first <= committed <= end:
+            raise GapError(f"it is to go on at offset {committed}, but {self._stage.topic} has {first} to {end}")
+        return committed
 
     async def _settle(self, work: Work, delivery: Delivery, batch: Batch) -> None:
         """Steps 3 to 5."""
-        name = self._loop.stage.name
         outputs = work.process(batch.records)
-        self._loop.check_pulse()
-        reached(name, "before_transaction")
+        self._loop.pulse.check()
+        reached(self._stage.name, "before_transaction")
         self.committing = True
         try:
             async with asyncio.timeout(COMMIT_S):
                 await delivery.begin()
                 ends = await delivery.send(outputs)
-                reached(name, "before_commit")
+                reached(self._stage.name, "before_commit")
                 await delivery.commit(batch.position)
-            reached(name, "after_commit")
+            reached(self._stage.name, "after_commit")
             work.keep(ends)
         finally:
             self.committing = False
@@ -235,7 +246,7 @@ class _Tenure:
             self._loop.outage.began(error)
         elif not self._failing:
             self._failing = True
-            log.warning("%s: begins again after %s", self._name, self._loop.kafka.describe(error))
+            log.warning("%s: begins again after %s", self._name, _described(error))
 
     def _let_go(self) -> None:
         """Step 6, all but the waiting."""
@@ -247,93 +258,105 @@ class _Tenure:
             self._loop.in_background(delivery.stop())
 
 
+class _Member:
+    """One membership in the stage's group, and the tenures that it gave."""
+
+    def __init__(self, loop: "BatchLoop") -> None:
+        self.loop = loop
+        self.source = loop.kafka.source(loop.group, loop.stage.topic)
+        self.tenures: dict[int, _Tenure] = {}
+        self._over = False
+
+    async def be(self, stopping: asyncio.Event) -> None:
+        """Join, and work until told to stop or the membership fails; then leave."""
+        try:
+            await self.source.join(self)
+            self.loop.outage.ended()
+            while not await _is_set(stopping, HEARTBEAT_S):
+                await self.source.check()
+        finally:
+            self._over = True
+            await self.revoked()
+            with suppress(Exception):
+                async with asyncio.timeout(STOP_S):
+                    await self.source.leave()
+
+    async def revoked(self) -> None:
+        """Step 6: when this returns, nothing of ours is inside step 4, or `REVOCATION_S` have passed."""
+        leaving, self.tenures = list(self.tenures.values()), {}
+        if leaving:
+            reached(self.loop.stage.name, "in_revocation")
+        for tenure in leaving:
+            self.loop.remember(tenure)
+            if not tenure.committing:
+                tenure.task.cancel()
+        late = await _within(REVOCATION_S, {tenure.task for tenure in leaving})
+        if late:
+            log.warning("%s: %d partitions given back in the middle of a commit", self.loop.stage.name, late)
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """Step 1 begins: pause, and one tenure each."""
+        if self._over:
+            return
+        assert not self.tenures, "partitions were assigned before the former ones were given back"
+        log.info("%s: partitions %s", self.loop.stage.name, " ".join(map(str, sorted(partitions))) or "none")
+        for partition in partitions:
+            self.source.pause(partition)
+            self.tenures[partition] = _Tenure(self, partition, self.loop.formers(partition))
+
+
 class BatchLoop:
-    """A stage in this process: its member of the group and its tenures."""
+    """A stage in this process: one membership after the other, until it is stopped."""
 
     def __init__(self, stage: Stage, kafka: Kafka, group: str, outage: Outage, batches: asyncio.Semaphore) -> None:
-        """`batches` is the budget that all loops of the process share."""
+        """`outage` and `batches`, the budget, are shared by all loops of the process."""
         self.stage = stage
         self.kafka = kafka
+        self.group = group
         self.outage = outage
         self.batches = batches
-        self.tenures: dict[int, _Tenure] = {}
-        self._group = group
-        self._source: Source | None = None
-        self._former: dict[int, asyncio.Task[None]] = {}
+        self.pulse = Pulse()
+        self._leaving: dict[int, set[asyncio.Task[None]]] = defaultdict(set)
         self._background: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
-        self._pulse = _Pulse()
 
     async def run(self) -> None:
         """Work until `stop` is called, through any loss of brokers or membership."""
-        beating = asyncio.create_task(self._pulse.beat())
+        beating = asyncio.create_task(self.pulse.beat())
         try:
             while not self._stopping.is_set():
                 try:
-                    await self._be_member()
-                except Exception as error:  # noqa: BLE001 - a member that failed is replaced by a new one
+                    await _Member(self).be(self._stopping)
+                except Exception as error:  # noqa: BLE001 - a membership that failed is followed by a new one
                     self._say(error)
-                    await self._wait_for_stop(RETRY_S)
+                    await _is_set(self._stopping, RETRY_S)
         finally:
             beating.cancel()
             await _within(STOP_S, self._background)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Let `run` end: commits under way are finished, the partitions given back."""
         self._stopping.set()
-
-    async def _be_member(self) -> None:
-        source = self._source = self.kafka.source(self._group, self.stage.topic)
-        try:
-            await source.join(self)
-            self.outage.ended()
-            while not await self._wait_for_stop(HEARTBEAT_S):
-                await source.check()
-        finally:
-            await self.revoked()
-            with suppress(Exception):
-                async with asyncio.timeout(STOP_S):
-                    await source.leave()
-
-    async def _wait_for_stop(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        return self._stopping.is_set()
 
     def _say(self, error: Exception) -> None:
         if self.kafka.is_outage(error):
             self.outage.began(error)
         else:
-            log.warning("%s: joins its group again after %s", self.stage.name, self.kafka.describe(error))
-
-    async def revoked(self) -> None:
-        """Step 6: when this returns, nothing of ours is inside step 4, or `REVOCATION_S` have passed."""
-        reached(self.stage.name, "in_revocation")
-        leaving, self.tenures = list(self.tenures.values()), {}
-        for tenure in leaving:
-            self._former[tenure.partition] = tenure.task
-            if not tenure.committing:
-                tenure.task.cancel()
-        late = await _within(REVOCATION_S, {tenure.task for tenure in leaving})
-        if late:
-            log.warning("%s: %d partitions given back in the middle of a commit", self.stage.name, late)
-
-    def assigned(self, partitions: Collection[int]) -> None:
-        """Step 1 begins: pause, and one tenure each."""
-        assert self._source is not None
-        assert not self.tenures, "a partition was assigned before the former ones were given back"
-        log.info("%s: partitions %s", self.stage.name, " ".join(map(str, sorted(partitions))) or "none")
-        for partition in partitions:
-            self._source.pause(partition)
-            self.tenures[partition] = _Tenure(self, self._source, partition, self._former.pop(partition, None))
+            log.warning("%s: joins its group again after %s", self.stage.name, _described(error))
 
     def new_delivery(self, source: Source, partition: int) -> Delivery:
         """What a tenure writes with."""
-        return self.kafka.delivery(self._group, source, partition, transactional=self.stage.transactional)
+        return self.kafka.delivery(self.group, source, partition, transactional=self.stage.transactional)
 
-    def check_pulse(self) -> None:
-        """StalledError where this process may have lost its partitions without knowing."""
-        self._pulse.check()
+    def remember(self, tenure: _Tenure) -> None:
+        """A tenure that is over may hold its disk for a while yet."""
+        tasks = self._leaving[tenure.partition]
+        tasks.add(tenure.task)
+        tenure.task.add_done_callback(tasks.discard)
+
+    def formers(self, partition: int) -> frozenset["asyncio.Task[None]"]:
+        """The former tenures of a partition that are not quite gone."""
+        return frozenset(self._leaving[partition])
 
     def in_background(self, ending: Coroutine[None, None, None]) -> None:
         """Let something end in its own time."""
@@ -342,17 +365,32 @@ class BatchLoop:
         task.add_done_callback(self._background.discard)
 
 
+def _described(error: Exception) -> str:
+    """What an operator needs to know of an error; only our own messages are sure to hold no value from a record."""
+    if isinstance(error, GapError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
+
+
+async def _is_set(event: asyncio.Event, patience_s: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), patience_s)
+    return event.is_set()
+
+
 async def _quietly(ending: Coroutine[None, None, None]) -> None:
     """A connection that cannot be closed in good order is of no use to anybody."""
     with suppress(Exception):
         await ending
 
 
-async def _within(seconds: float, tasks: Collection["asyncio.Task[None]"]) -> int:
+async def _within(patience_s: float, tasks: Collection["asyncio.Task[None]"]) -> int:
     """Wait for tasks; those that take longer are cancelled. Returns how many were."""
     if not tasks:
         return 0
-    _, late = await asyncio.wait(tasks, timeout=seconds)
+    _, late = await asyncio.wait(tasks, timeout=patience_s)
     for task in late:
         task.cancel()
     return len(late)

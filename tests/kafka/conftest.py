@@ -4,14 +4,14 @@ import uuid
 
 import pytest
 
-from streams.localkafka import LocalKafka
+from streams.localkafka import QUICK_START, LocalKafka
 from streams.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def kafka():
     """A running broker. A test may kill it if it restarts it."""
-    with LocalKafka() as running:
+    with LocalKafka(java_options=QUICK_START) as running:
         yield running
 
 

@@ -1,0 +1,71 @@
+"""The usual report, straight through: positive money of a counting benefit at the frontier.
+
+Nothing behind it moves, its weeks are all in state B, so its ordinals follow one another and no
+cell but its own is looked at. It gives what the general way of `domain.citizen` gives (a property
+test compares the two), at a third of the cost; whatever is not usual is left to that way.
+"""
+
+from itertools import repeat
+
+from domain.counters import Counters, counters, extend_resets, lowest, ordinal
+from domain.money import percentage, split
+from domain.settlement import Count, Due, Law, Move
+from domain.state import AMOUNT, ATP, CELL_AMOUNT, CELL_ATP, CODE, END, START, Citizen, Group, Head, Line, cell_of
+
+
+def settle_at_frontier(
+    law: Law, citizen: Citizen, line: Line, groups: dict[int, Group]
+) -> tuple[list[Move], list[Due | None], Counters | None] | None:
+    """Settle a payment line that has come in; `groups` are those of its months. None where it is not usual."""
+    start, end, code = line[START], line[END], line[CODE]
+    base_ore, total_atp_ore = law.base(code, line[AMOUNT], line[ATP])
+    if base_ore <= end - start:  # some slice may have no money
+        return None
+    pieces = split(base_ore, start, end)
+    first, last = pieces[0][1], pieces[-1][1]
+    terms = law.frontier_terms(code, first)
+    if terms is None or not _is_at_frontier(citizen.head, code, first, last):
+        return None
+    moved = _extend(law, citizen.change_head(), code, first, last)
+    count = citizen.head.count
+    before = ordinal(count.benefit, count.resets, first) - first  # the ordinal of a week is `before` + week
+    mechanism, rates = terms
+    atps = [atp_ore for _, _, atp_ore in split(total_atp_ore, start, end)] if total_atp_ore else repeat(0)
+    moves: list[Move] = []
+    dues: list[Due | None] = []
+    for (month, week, amount_ore), atp_ore in zip(pieces, atps, strict=False):
+        group = groups[month]
+        cell = cell_of(group[3], week)
+        number = before + week
+        rate, account = rates[number]
+        total_ore = cell[CELL_AMOUNT] + amount_ore
+        moves.append((month, week, group, cell, total_ore, cell[CELL_ATP] + atp_ore, True))
+        # `percentage`, without the call where the amount is positive
+        result_ore = (total_ore * rate * 2 + 100) // 200 if total_ore > 0 else percentage(total_ore, rate)
+        dues.append((number, mechanism, rate, result_ore, account) if total_ore else None)
+    return moves, dues, counters(law.window, *count) if moved else None
+
+
+def _is_at_frontier(head: Head, code: str, first: int, last: int) -> bool:
+    """Whether the weeks have no money owed back, and all that are not in state B lie beyond the horizon."""
+    new = _weeks(first, last) & ~head.count.benefit
+    return not head.overpaid.get(code) and (not new or lowest(new) > head.horizon)
+
+
+def _extend(law: Law, head: Head, code: str, first: int, last: int) -> bool:
+    """Put the weeks into state B. Returns whether that moved a counter."""
+    weeks = _weeks(first, last)
+    head.touched[code] = head.touched.get(code, 0) | weeks
+    benefit, busy, resets = head.count
+    if not weeks & ~benefit:
+        return False
+    benefit, busy = benefit | weeks, busy | weeks
+    if first > head.horizon + 1 or not busy >> max(head.horizon, 0) & 1:  # self-support since: a reset may lie there
+        resets = extend_resets(law.window, benefit, busy, [*resets], head.horizon, last)
+    head.count = Count(benefit, busy, resets)
+    head.horizon = last
+    return True
+
+
+def _weeks(first: int, last: int) -> int:
+    return ((2 << (last - first)) - 1) << first

@@ -1,0 +1,236 @@
+"""The citizens stage: the journal folded and settled, what follows posted, the state kept.
+
+Partition p reads partition p of the journal and writes to partition p of `postings`, `notices` and of the
+changelog `citizens`, so that one transactional id for each partition fences all of it.
+
+The state lives on disk in RocksDB, beside the point of the changelog that it stands at:
+
+    <citizen>/<part>     as in `domain.state`; the same key and value stand in the changelog
+    _partition/<p>       the latest closed month and the rule set; in the changelog too
+    _checkpoint          cluster, topic and offset of the changelog; on disk alone
+
+In the changelog an empty value deletes a key: a tombstone could be compacted away before an old disk sees it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from domain.reports import RunMarker
+from domain.settlement import Law
+from streams import journal
+from streams.citizens import DEFECT, Outcome, Partition, Settleable
+from streams.deadletters import Refused, dead_letter
+from streams.faultpoints import reached
+from streams.identity import Identity
+from streams.ports import Changelog, Ends, Headers, Kafka, Message, Output, Record
+from streams.store import RocksStore
+from streams.validation import CONFLICTING_DUPLICATE, INTERNAL_ERROR, Rejection
+
+CHECKPOINT: Final = b"_checkpoint"
+REJECTIONS: Final[dict[str, Rejection]] = {
+    rejection.reason: rejection for rejection in (CONFLICTING_DUPLICATE, INTERNAL_ERROR)
+}
+RESTORE_SAID_S: Final = 10.0
+"""How often a long restore says how far it is."""
+
+log = logging.getLogger("refusion")
+
+
+class CitizenTopics(NamedTuple):
+    """What the stage reads and writes."""
+
+    journal: str
+    postings: str
+    notices: str
+    citizens: str
+    dead_letters: str
+
+
+class CitizenStage:
+    """The stage, for all of its partitions in this process."""
+
+    name: Final = "citizens"
+    transactional: Final = True
+    source_expires: Final = False
+
+    def __init__(self, topics: CitizenTopics, law: Law, identity: Identity, kafka: Kafka, folder: Path) -> None:
+        """`folder` is this process's own."""
+        self.topics = topics
+        self.law = law
+        self.identity = identity
+        self.kafka = kafka
+        self.folder = folder
+
+    @property
+    def topic(self) -> str:
+        """What it reads."""
+        return self.topics.journal
+
+    def work(self, partition: int) -> "CitizenWork":
+        """Work on one partition of the journal."""
+        return CitizenWork(self, partition)
+
+
+class CitizenWork:
+    """One partition: its state on disk, its citizens, and the batch at hand."""
+
+    def __init__(self, stage: CitizenStage, partition: int) -> None:
+        self._stage = stage
+        self._number = partition
+        self._name = f"{stage.name}/{partition}"
+        self._disk = Disk(stage.folder / f"citizens-{partition}")
+        self._key = f"_partition/{partition}".encode()
+        self._changes: list[tuple[bytes, bytes]] = []
+
+    async def restore(self) -> None:
+        """Bring the disk to the end of the changelog, or begin a new one where it belongs to another."""
+        stage = self._stage
+        async with stage.kafka.changelog(stage.topics.citizens, self._number) as changelog:
+            self._disk.open(changelog)
+            await self._catch_up(changelog)
+        noted = orjson.loads(self._disk.store.get(self._key) or b"{}")
+        self._noted = noted
+        self._partition = Partition(stage.law, self._disk.store, noted.get("closed_month", ""))
+
+    async def _catch_up(self, changelog: Changelog) -> None:
+        loop = asyncio.get_running_loop()
+        start, began, said = self._disk.position, loop.time(), loop.time()
+        async for batch in changelog.read(start):
+            self._disk.write([(record.key or b"", record.value or b"") for record in batch.records], batch.position)
+            reached(self._stage.name, "in_restore")
+            if loop.time() - said > RESTORE_SAID_S:
+                said = loop.time()
+                log.info("%s: restored up to %d of %d", self._name, batch.position, changelog.end)
+        if changelog.end - start > 0 and loop.time() - began > 1:
+            log.info("%s: restored %d records in %.1f s", self._name, changelog.end - start, loop.time() - began)
+
+    def process(self, records: Sequence[Record]) -> list[Output]:
+        """Settle records in their order; gives postings, notices, dead letters and the changed state."""
+        entries = [_entry(record) for record in records]
+        outcomes = self._settle([_settleable(entry) for entry in entries if entry is not None], entries)
+        postings: list[Message] = []
+        notices: list[Message] = []
+        dead: list[Message] = []
+        for record, entry, outcome in zip(records, entries, outcomes, strict=True):
+            if outcome.refused:
+                dead.append(self._dead_letter(record, REJECTIONS[outcome.refused]))
+            elif entry is not None and (outcome.posting is not None or outcome.notices):
+                headers = partial(self._headers, record.offset, entry.at)
+                if outcome.posting is not None:
+                    kind = b"refusion.run" if isinstance(entry.report, RunMarker) else b"refusion.postings"
+                    postings.append((record.key, outcome.posting, headers(kind)))
+                notices += [(record.key, notice, headers(b"refusion.notice")) for notice in outcome.notices]
+        self._changes = self._partition.changes() + self._noted_changes()
+        return self._outputs(postings, notices, dead)
+
+    def _settle(self, records: list[Settleable], entries: "list[journal.Entry | None]") -> list[Outcome]:
+        """An outcome for each entry; one that cannot be read is a defect."""
+        settled = iter(self._partition.settle_batch(records))
+        return [DEFECT if entry is None else next(settled) for entry in entries]
+
+    def _noted_changes(self) -> list[tuple[bytes, bytes]]:
+        """The partition's own entry, when a run was cut or at the very first."""
+        noted = {"closed_month": self._partition.closed_month, "rules": self._stage.law.rules.name}
+        if noted == self._noted:
+            return []
+        self._noted = noted
+        return [(self._key, orjson.dumps(noted))]
+
+    def _outputs(self, postings: list[Message], notices: list[Message], dead: list[Message]) -> list[Output]:
+        topics = self._stage.topics
+        state: list[Message] = [(key, value, ()) for key, value in self._changes]
+        outputs = [
+            Output(topics.postings, self._number, postings),
+            Output(topics.citizens, self._number, state),
+            Output(topics.notices, self._number, notices),
+            Output(topics.dead_letters, None, dead),
+        ]
+        return [output for output in outputs if output.messages]
+
+    def _headers(self, offset: int, at: str, kind: bytes) -> Headers:
+        """CloudEvents headers of a message that a record of the journal led to."""
+        return (
+            journal.CE_VERSION,
+            ("ce_id", journal.position_text(self._stage.topic, self._number, offset).encode()),
+            ("ce_type", kind),
+            ("ce_source", b"refusion/citizens"),
+            ("ce_time", at.encode()),
+            journal.JSON,
+        )
+
+    def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
+        refused = Refused(self._stage.name, self._stage.topic, self._number, record.offset, record.value or b"")
+        return dead_letter(self._stage.identity, rejection, refused, (record.key or b"").decode(errors="replace"))
+
+    def keep(self, ends: Ends) -> None:
+        """Write the batch's changes and the changelog's new end to disk."""
+        if self._changes:
+            self._disk.write(self._changes, ends[self._stage.topics.citizens])
+            self._changes = []
+
+    def close(self) -> None:
+        """Let go of the disk."""
+        self._disk.close()
+
+
+def _entry(record: Record) -> "journal.Entry | None":
+    """What a record of the journal says; None where it cannot be read, which is for us to repair."""
+    try:
+        return journal.decode(record.key, record.value)
+    except Exception:  # noqa: BLE001 - whatever it is: the record becomes a dead letter, nothing else stops
+        return None
+
+
+def _settleable(entry: "journal.Entry") -> Settleable:
+    report = entry.report
+    return report if isinstance(report, RunMarker) else (entry.citizen, entry.cpr_sealed, report)
+
+
+class Disk:
+    """A partition's RocksDB and the point of the changelog that it stands at. It may be thrown away at any time."""
+
+    store: RocksStore
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._identity = ""
+        self._open = False
+        self.position = 0
+
+    def open(self, changelog: Changelog) -> None:
+        """Open the folder; what belongs to another changelog, or is ahead of this one, is thrown away."""
+        self._identity = changelog.identity
+        self._open_store()
+        point = orjson.loads(self.store.get(CHECKPOINT) or b"{}")
+        if point.get("changelog", self._identity) == self._identity and point.get("offset", 0) <= changelog.end:
+            self.position = point.get("offset", 0)
+            return
+        log.warning("%s: its state is not of this changelog, or ahead of it: thrown away", self._folder.name)
+        self.close()
+        rmtree(self._folder)
+        self._open_store()
+
+    def _open_store(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.store = RocksStore(self._folder)
+        self._open = True
+
+    def write(self, changes: list[tuple[bytes, bytes]], position: int) -> None:
+        """Changes up to a position of the changelog, in one write with that position."""
+        assert position >= self.position, "the disk would go back in the changelog"
+        point: dict[str, Any] = {"changelog": self._identity, "offset": position}
+        self.store.write([*changes, (CHECKPOINT, orjson.dumps(point))])
+        self.position = position
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._open:
+            self._open = False
+            self.store.close()

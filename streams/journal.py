@@ -1,0 +1,198 @@
+"""The journal's records: accepted reports with the CPR sealed, and control records.
+
+The key is the citizen; the value is plain JSON as in contract section 2, with `cpr_sealed` in
+the place of `cpr` and every default filled in. The partition follows from the citizen as in
+any other Kafka producer (murmur2), so that others may write to the topic too.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from struct import unpack
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from domain.reports import CaseFact, Income, Payment, Report, Reversal, RunMarker
+from domain.weeks import day, day_text, month_number
+from streams.ports import Headers
+
+PARTITIONS_CACHED: Final = 1 << 16
+CE_VERSION: Final = ("ce_specversion", b"1.0")
+JSON: Final = ("content-type", b"application/json")
+
+
+class Entry(NamedTuple):
+    """A record of the journal: a citizen's report with the time it was reported at, or a control record."""
+
+    citizen: str
+    cpr_sealed: str
+    report: Report | RunMarker
+    at: str
+
+
+# --- writing ------------------------------------------------------------------------------------------
+
+
+def encode(report: Report, cpr_sealed: str, reported_at: str) -> bytes:
+    """The value of an accepted report."""
+    fields = _FIELDS[type(report)](report)
+    return orjson.dumps(
+        {
+            "schema": 1,
+            "type": TYPE_OF[type(report)],
+            "report_id": report.report_id,
+            "reporter": report.reporter,
+            "reported_at": reported_at,
+            "cpr_sealed": cpr_sealed,
+            **fields,
+        }
+    )
+
+
+def _payment_fields(report: Payment) -> dict[str, Any]:
+    return {
+        "benefit": report.benefit,
+        "period_start": day_text(report.start),
+        "period_end": day_text(report.end),
+        "amount_ore": report.amount_ore,
+        "atp_ore": report.atp_ore,
+        "paying_municipality": report.paying,
+        "financing_municipality": report.financing,
+        "channel": report.channel,
+        "outside_act": report.outside_act,
+    }
+
+
+def _income_fields(report: Income) -> dict[str, Any]:
+    return {
+        "kind": report.kind,
+        "period_start": day_text(report.start),
+        "period_end": day_text(report.end),
+        "amount_ore": report.amount_ore,
+        "pension_ore": report.pension_ore,
+    }
+
+
+def _fact_fields(report: CaseFact) -> dict[str, Any]:
+    return {"fact": report.fact, "date": day_text(report.date)}
+
+
+def _reversal_fields(report: Reversal) -> dict[str, Any]:
+    return {"reverses": report.reverses}
+
+
+_FIELDS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
+    Payment: _payment_fields,
+    Income: _income_fields,
+    CaseFact: _fact_fields,
+    Reversal: _reversal_fields,
+}
+TYPE_OF: Final[dict[type, str]] = {
+    Payment: "benefit_payment",
+    Income: "income",
+    CaseFact: "case_fact",
+    Reversal: "reversal",
+}
+
+
+def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
+    """CloudEvents headers of an accepted report, and the raw position it came from."""
+    return (
+        ("raw", raw),
+        CE_VERSION,
+        ("ce_id", f"{report.reporter}/{report.report_id}".encode()),
+        ("ce_type", _CE_TYPE[type(report)]),
+        ("ce_source", f"urn:dk:cvr:{report.reporter}".encode()),
+        ("ce_time", reported_at.encode()),
+        JSON,
+    )
+
+
+_CE_TYPE: Final = {kind: f"refusion.report.{name}".encode() for kind, name in TYPE_OF.items()}
+
+
+def position_text(topic: str, partition: int, offset: int) -> str:
+    """How headers name a record: `topic/partition/offset`."""
+    return f"{topic}/{partition}/{offset}"
+
+
+# --- reading ------------------------------------------------------------------------------------------
+
+
+def decode(key: bytes | None, value: bytes | None) -> Entry:
+    """A record of the journal. Raises ValueError, KeyError or TypeError where it is none that we know."""
+    record = orjson.loads(value or b"")
+    read = _READERS.get(record["type"])
+    if read is None:
+        return Entry("", "", _run_marker(record), record["closed_at"])
+    reported_at = record["reported_at"]
+    report = read(record, day(reported_at[:10]))
+    return Entry((key or b"").decode(), record["cpr_sealed"], report, reported_at)
+
+
+def _run_marker(record: dict[str, Any]) -> RunMarker:
+    if record["type"] != "run":
+        raise ValueError("a control record of a type that this version does not know")
+    return RunMarker(record["run"], record["closed_at"], month_number(record["data_month"]))
+
+
+def _read_payment(record: dict[str, Any], reported: int) -> Payment:
+    return Payment(
+        record["reporter"],
+        record["report_id"],
+        record["benefit"],
+        day(record["period_start"]),
+        day(record["period_end"]),
+        record["amount_ore"],
+        record["atp_ore"],
+        record["paying_municipality"],
+        record["financing_municipality"],
+        record["channel"],
+        record["outside_act"],
+        reported,
+    )
+
+
+def _read_income(record: dict[str, Any], reported: int) -> Income:
+    return Income(
+        record["reporter"],
+        record["report_id"],
+        record["kind"],
+        day(record["period_start"]),
+        day(record["period_end"]),
+        record["amount_ore"],
+        record["pension_ore"],
+        reported,
+    )
+
+
+def _read_fact(record: dict[str, Any], reported: int) -> CaseFact:
+    return CaseFact(record["reporter"], record["report_id"], record["fact"], day(record["date"]), reported)
+
+
+def _read_reversal(record: dict[str, Any], reported: int) -> Reversal:
+    return Reversal(record["reporter"], record["report_id"], record["reverses"], reported)
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any], int], Report]]] = {
+    "benefit_payment": _read_payment,
+    "income": _read_income,
+    "case_fact": _read_fact,
+    "reversal": _read_reversal,
+}
+
+
+# --- the partition of a citizen -----------------------------------------------------------------------
+
+_SEED, _M, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
+
+
+@lru_cache(maxsize=PARTITIONS_CACHED)
+def partition_of(citizen: bytes, partitions: int) -> int:
+    """The partition that Kafka's default partitioner gives to a citizen (32 hex digits)."""
+    mixed = _SEED ^ len(citizen)
+    for word in unpack("<8I", citizen):
+        k = word * _M & _MASK
+        mixed = (mixed * _M & _MASK) ^ ((k ^ k >> 24) * _M & _MASK)
+    mixed = (mixed ^ mixed >> 13) * _M & _MASK
+    return ((mixed ^ mixed >> 15) & 0x7FFFFFFF) % partitions

@@ -1,0 +1,300 @@
+"""Kafka behind the ports of the batch loop: aiokafka, and what had to be learned about it.
+
+* Transactions as older clients send them are answered with `NotEnoughReplicasError` while the broker
+  verifies them; the client retries by itself. That is expected.
+* `send_batch` may raise KafkaTimeoutError with nothing enqueued, and its future must be awaited:
+  a commit goes through although a batch failed.
+* A client that has been stopped in the middle may wait for a broker for ever; see `streams.batchloop`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from streams.batchloop import COMMIT_S, HEARTBEAT_S, SESSION_S, TRANSACTION_TIMEOUT_S
+from streams.ports import Batch, Changelog, Delivery, Ends, Message, Output, Rebalance, Source
+from streams.topicid import topic_identity
+
+REQUEST_TIMEOUT_S: Final = 15.0
+"""For one request; shorter than step 4's limit, so that a broker that went silent is noticed within it."""
+MAX_POLL_INTERVAL_MS: Final = 2**31 - 1
+"""Never: a restore may take long and fetches nothing meanwhile. Heartbeats tell whether we live."""
+FETCH_PARTITION_BYTES: Final = 1 << 20
+"""Compressed. A batch of 4,000 reports is about half of it; twelve partitions are 12 MB."""
+OUTPUT_BATCH_BYTES: Final = 900_000
+"""Before compression; brokers take 1,048,588 by default. A larger message goes alone."""
+RESTORE_RECORDS: Final = 2_000
+"""Between two of these the event loop is let go: heartbeats must not wait for a restore."""
+RESTORE_BYTES: Final = 4 << 20
+NOWHERE: Final = TopicPartition("", 0)
+
+
+class KafkaBrokers:
+    """The brokers, for one worker process."""
+
+    def __init__(self, bootstrap: str, worker_id: str) -> None:
+        """`worker_id` names this process for as long as its state folder lives."""
+        self._common: dict[str, Any] = {
+            "bootstrap_servers": bootstrap.split(","),
+            "client_id": f"refusion-{worker_id}",
+            "request_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
+        }
+        self._worker_id = worker_id
+
+    def is_outage(self, error: Exception) -> bool:
+        """Whether an error says that no broker answers, rather than that one answered with an error."""
+        return isinstance(
+            error, KafkaConnectionError | KafkaTimeoutError | NodeNotReadyError | RequestTimedOutError | TimeoutError
+        )
+
+    def source(self, group: str, topic: str) -> Source:
+        """A member of the group, static: this process after a crash is the same member."""
+        consumer = AIOKafkaConsumer(
+            **self._common,
+            group_id=group,
+            group_instance_id=self._worker_id,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # the batch loop decides what a gap means
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=FETCH_PARTITION_BYTES,
+            session_timeout_ms=int(SESSION_S * 1000),
+            rebalance_timeout_ms=int(SESSION_S * 1000),
+            heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+        )
+        return KafkaSource(consumer, topic)
+
+    def delivery(self, group: str, source: Source, partition: int, *, transactional: bool) -> Delivery:
+        """A producer of a partition's own, since one transactional id for each input partition is what fences."""
+        assert isinstance(source, KafkaSource)
+        producer = AIOKafkaProducer(
+            **self._common,
+            compression_type="zstd",
+            max_batch_size=OUTPUT_BATCH_BYTES,
+            enable_idempotence=True,
+            transactional_id=f"{group}-{partition}" if transactional else None,
+            transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
+        )
+        at = TopicPartition(source.topic, partition)
+        if transactional:
+            return TransactionalDelivery(producer, group, at)
+        return IdempotentDelivery(producer, source, at)
+
+    @asynccontextmanager
+    async def changelog(self, topic: str, partition: int) -> AsyncIterator[Changelog]:
+        """Open one partition of a changelog."""
+        consumer = AIOKafkaConsumer(
+            **self._common,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=RESTORE_BYTES,
+        )
+        at = TopicPartition(topic, partition)
+        consumer.assign([at])
+        try:
+            await consumer.start()
+            identity = await topic_identity(consumer._client, topic)  # noqa: SLF001 - aiokafka has no other way to it
+            end = (await consumer.end_offsets([at]))[at]
+            yield KafkaChangelog(consumer, at, identity, end)
+        finally:
+            await consumer.stop()
+
+
+class KafkaChangelog:
+    """One partition of a changelog, open for reading."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, at: TopicPartition, identity: str, end: int) -> None:
+        self.identity = identity
+        self.end = end
+        self._consumer = consumer
+        self._at = at
+
+    async def read(self, start: int) -> AsyncIterator[Batch]:
+        """Records from an offset to the end."""
+        self._consumer.seek(self._at, start)
+        position = start
+        while position < self.end:
+            found = await self._consumer.getmany(self._at, timeout_ms=1000, max_records=RESTORE_RECORDS)
+            position = await self._consumer.position(self._at)
+            yield Batch(found.get(self._at, ()), position)
+            await asyncio.sleep(0)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Hands the group's decisions on, by partition number."""
+
+    def __init__(self, rebalance: Rebalance) -> None:
+        self._rebalance = rebalance
+
+    async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
+        await self._rebalance.revoked()
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._rebalance.assigned([at.partition for at in assigned])
+
+
+class KafkaSource:
+    """A stage's member of its consumer group."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+        self.topic = topic
+        self._consumer = consumer
+
+    async def join(self, rebalance: Rebalance) -> None:
+        """Connect first, then subscribe: `start` would wait for the first assignment otherwise."""
+        await self._consumer.start()
+        self._consumer.subscribe([self.topic], listener=_Listener(rebalance))
+
+    async def check(self) -> None:
+        """Raises what the coordination has come upon; a fetch from nowhere looks at nothing else."""
+        with suppress(TimeoutError):  # it waits while partitions are being assigned
+            await asyncio.wait_for(self._consumer.getmany(NOWHERE), HEARTBEAT_S / 4)
+
+    async def leave(self) -> None:
+        """Leave the group, which aiokafka does only for members that are not static."""
+        if coordinator := self._consumer._coordinator:  # noqa: SLF001
+            coordinator._group_instance_id = None  # noqa: SLF001
+        await self._consumer.stop()
+
+    def pause(self, partition: int) -> None:
+        """Fetch nothing from a partition until it is resumed."""
+        self._consumer.pause(self._at(partition))
+
+    def resume_at(self, partition: int, offset: int) -> None:
+        """Fetch from an offset on."""
+        self._consumer.seek(self._at(partition), offset)
+        self._consumer.resume(self._at(partition))
+
+    async def fetch(self, partition: int, max_records: int, patience_s: float) -> Batch:
+        """The next records; between taking them and reading the position nothing else can run."""
+        at = self._at(partition)
+        found = await self._consumer.getmany(at, timeout_ms=int(patience_s * 1000), max_records=max_records)
+        return Batch(found.get(at, ()), await self._consumer.position(at))
+
+    async def committed(self, partition: int) -> int | None:
+        """The group's offset, asked of the broker."""
+        offset: int | None = await self._consumer.committed(self._at(partition))
+        return offset
+
+    async def bounds(self, partition: int) -> tuple[int, int]:
+        """The first offset, and the one after the last committed record."""
+        at = self._at(partition)
+        first = await self._consumer.beginning_offsets([at])
+        end = await self._consumer.end_offsets([at])
+        return first[at], end[at]
+
+    async def commit(self, at: TopicPartition, position: int) -> None:
+        """Commit a position as this member of the group, which fails when it is not one any more."""
+        await self._consumer.commit({at: position})
+
+    def _at(self, partition: int) -> TopicPartition:
+        return TopicPartition(self.topic, partition)
+
+
+class _Delivery:
+    """What both ways to deliver have in common: whole batches, all acknowledged."""
+
+    def __init__(self, producer: AIOKafkaProducer, at: TopicPartition) -> None:
+        """`at` is where the records came from."""
+        self._producer = producer
+        self._at = at
+
+    async def start(self) -> None:
+        """Connect, and get a producer id; a transactional one fences."""
+        await self._producer.start()
+
+    async def send(self, outputs: Sequence[Output]) -> Ends:
+        """Send the outputs side by side; all are awaited before the first error is raised."""
+        sent = await asyncio.gather(*map(self._send, outputs), return_exceptions=True)
+        ends: dict[str, int] = {}
+        for output, end in zip(outputs, sent, strict=True):
+            if isinstance(end, BaseException):
+                raise end
+            ends[output.topic] = end
+        return ends
+
+    async def _send(self, output: Output) -> int:
+        """Send one output. Returns the offset after its last message."""
+        futures = []
+        count = 0
+        for builder in self._builders(output.messages):
+            count = builder.record_count()
+            futures.append(await self._enqueue(builder, output))
+        end = -1
+        for acknowledged in await asyncio.gather(*futures, return_exceptions=True):
+            if isinstance(acknowledged, BaseException):
+                raise acknowledged
+            end = acknowledged.offset + count
+            if acknowledged.offset < 0:
+                raise KafkaError("the broker had the batch already and no longer knows its offset")
+        return end
+
+    def _builders(self, messages: "Sequence[Message] | Any") -> Iterator[BatchBuilder]:
+        """Full batches, and what is left."""
+        builder = self._producer.create_batch()
+        for key, value, headers in messages:
+            if builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                yield builder
+                builder = self._producer.create_batch()
+                builder.append(timestamp=None, key=key, value=value, headers=headers)
+        if builder.record_count():
+            yield builder
+
+    async def _enqueue(self, builder: BatchBuilder, output: Output) -> "asyncio.Future[Any]":
+        partition = output.partition
+        if partition is None:
+            partition = self._at.partition % len(await self._producer.partitions_for(output.topic))
+        while True:
+            try:
+                future: asyncio.Future[Any] = await self._producer.send_batch(
+                    builder, output.topic, partition=partition
+                )
+            except KafkaTimeoutError:  # nothing was enqueued; step 4's limit ends this
+                continue
+            return future
+
+    async def stop(self) -> None:
+        """Disconnect, for which the client wants a broker; without one it is cut off."""
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                await self._producer.stop()
+        finally:
+            await self._producer.client.close()
+
+
+class TransactionalDelivery(_Delivery):
+    """Outputs and position in one transaction."""
+
+    def __init__(self, producer: AIOKafkaProducer, group: str, at: TopicPartition) -> None:
+        super().__init__(producer, at)
+        self._group = group
+
+    async def begin(self) -> None:
+        """Open a transaction."""
+        await self._producer.begin_transaction()
+
+    async def commit(self, position: int) -> None:
+        """The position, then the commit."""
+        await self._producer.send_offsets_to_transaction({self._at: position}, self._group)
+        await self._producer.commit_transaction()
+
+
+class IdempotentDelivery(_Delivery):
+    """Outputs first, then the position: a crash between the two delivers twice."""
+
+    def __init__(self, producer: AIOKafkaProducer, source: KafkaSource, at: TopicPartition) -> None:
+        super().__init__(producer, at)
+        self._source = source
+
+    async def begin(self) -> None:
+        """Nothing: there is no transaction."""
+
+    async def commit(self, position: int) -> None:
+        """Commit the position as a member of the group."""
+        await self._source.commit(self._at, position)

@@ -1,0 +1,272 @@
+"""`refusion worker`: the stages in a Faust app, and a supervisor over one such process per core.
+
+    refusion worker [STAGE…] --processes N
+
+With N = 1 this process does the work itself. With more it starts N children, each with a state
+folder of its own, and starts one again that died: at once, because the group gives it its partitions
+back without waiting for the dead one's session; one that keeps dying after longer and longer pauses.
+Children end when their parent does, however that ended: each watches a pipe from it.
+
+Faust hosts the stages, and carries no data: its own Kafka client and its web server (which would serve
+`/router/` and table contents) are not started.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import faust
+import uvloop
+from aiokafka.errors import KafkaConnectionError
+from faust.app.base import BootStrategy
+
+from domain.settlement import Law
+from streams import topics
+from streams.batchloop import BATCHES_AT_WORK, RETRY_S, BatchLoop, Outage
+from streams.citizenstage import CitizenStage, CitizenTopics
+from streams.intake import Intake, IntakeTopics
+from streams.kafkaport import KafkaBrokers
+from streams.logs import set_up_logs
+from streams.ports import Stage
+from streams.rulefiles import load_rule_set
+from streams.settings import Settings
+from streams.statefolder import StateFolder, take
+from streams.validation import Validator
+
+STAGES: Final = ("intake", "citizens")
+USER_ERROR: Final = 2
+"""The exit status for what a restart cannot mend: settings, or topics that do not fit them."""
+CHILD: Final = "--child"
+
+LOOK_S: Final = 0.1
+"""How often the supervisor looks after its children."""
+STEADY_S: Final = 10.0
+"""A child that lived so long is started again at once."""
+LONGEST_PAUSE_S: Final = 30.0
+END_S: Final = 20.0
+"""For children to finish their commits; then SIGKILL, which costs a takeover but no data."""
+
+log = logging.getLogger("refusion")
+
+
+# --- one process ------------------------------------------------------------------------------------
+
+
+class _StagesAlone(BootStrategy):
+    """Starts our services and nothing of Faust's own."""
+
+    enable_kafka = False
+    enable_web = False
+    enable_sensors = False
+
+
+class WorkerApp(faust.App):
+    """The Faust app that hosts the stages."""
+
+    BootStrategy = _StagesAlone
+
+
+class StageService(faust.Service):
+    """A stage's batch loop as a service: stopping it finishes the commits under way."""
+
+    def __init__(self, batch_loop: BatchLoop, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._batch_loop = batch_loop
+        self._ended = asyncio.Event()
+
+    async def on_start(self) -> None:
+        """Let the loop run beside us; its failure is the service's and the app's."""
+        self.add_future(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._batch_loop.run()
+        finally:
+            self._ended.set()
+
+    async def on_stop(self) -> None:
+        """Wait until the loop has ended in good order."""
+        self._batch_loop.stop()
+        await self._ended.wait()
+
+
+def make_app() -> faust.App:
+    """The app, without services."""
+    return WorkerApp("refusion", store="memory://", web_enabled=False, web_tables_enabled=False)
+
+
+def make_stages(names: Iterable[str], settings: Settings, folder: StateFolder, kafka: KafkaBrokers) -> list[Stage]:
+    """The stages of one process."""
+    rules = load_rule_set()
+    identity = settings.identity()
+    raw, reports, postings, citizens, notices, dead = (
+        settings.prefix + topic.name
+        for topic in (topics.RAW, topics.REPORTS, topics.POSTINGS, topics.CITIZENS, topics.NOTICES, topics.DEAD_LETTERS)
+    )
+    number = settings.partitions
+    makers: dict[str, Callable[[], Stage]] = {
+        "intake": lambda: Intake(
+            IntakeTopics(raw, reports, dead, number), Validator(rules, demo=settings.demo), identity
+        ),
+        "citizens": lambda: CitizenStage(
+            CitizenTopics(reports, postings, notices, citizens, dead), Law(rules), identity, kafka, folder.path
+        ),
+    }
+    return [makers[name]() for name in names]
+
+
+async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) -> None:
+    """Create or check the topics, as soon as a broker answers."""
+    while not stopping.is_set():
+        try:
+            await topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
+        except KafkaConnectionError as error:
+            outage.began(error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), RETRY_S)
+        else:
+            outage.ended()
+            return
+
+
+async def _serve(names: Sequence[str], settings: Settings, folder: StateFolder, stopping: asyncio.Event) -> None:
+    """Run stages until told to stop."""
+    outage, batches = Outage(), asyncio.Semaphore(BATCHES_AT_WORK)
+    await _prepare(settings, outage, stopping)
+    kafka = KafkaBrokers(settings.bootstrap, folder.worker_id)
+    app = make_app()
+    await app.start()
+    for stage in make_stages(names, settings, folder, kafka):
+        batch_loop = BatchLoop(stage, kafka, settings.prefix + stage.name, outage, batches)
+        await app.add_runtime_dependency(StageService(batch_loop, beacon=app.beacon))
+    _tune_collector()
+    await app.wait(stopping.wait())
+    await app.stop()
+    if app.crash_reason is not None:
+        raise app.crash_reason
+
+
+def _tune_collector() -> None:
+    """What is there after the start stays; a batch's objects die by reference counting, cycles are few."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+def work(names: Sequence[str], settings: Settings, parent: int | None = None) -> None:
+    """Be a worker process until SIGTERM or SIGINT, or until the pipe from the parent closes.
+
+    Raises TopicError where the topics cannot be worked with.
+    """
+    settings.identity()
+    folder = take(settings.state_dir)
+    log.info("starts %s with state in %s", " and ".join(names), folder.path)
+
+    async def main() -> None:
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        if parent is not None:
+            loop.add_reader(parent, stopping.set)  # nothing is ever written to it: it becomes readable at its end
+        await _serve(names, settings, folder, stopping)
+
+    uvloop.run(main())
+    log.info("stopped")
+
+
+# --- the supervisor ---------------------------------------------------------------------------------
+
+
+class _Child:
+    """One worker process, started again when it dies."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._pause_s = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0)  # noqa: S603
+        self._again_at: float | None = None
+
+    def look(self) -> None:
+        """Start it again if it has died and its pause is over."""
+        status = self.process.poll()
+        if status is None:
+            return
+        now = time.monotonic()
+        if self._again_at is None:
+            steady = now - self._started > STEADY_S
+            self._pause_s = 0.0 if steady else min(max(1.0, 2 * self._pause_s), LONGEST_PAUSE_S)
+            self._again_at = now + self._pause_s
+            log.warning("worker %d died (status %d), starts again", self.process.pid, status)
+        if now >= self._again_at:
+            self._start()
+
+
+def supervise(command: Sequence[str], processes: int) -> int:
+    """Keep worker processes running until SIGTERM or SIGINT; the exit status."""
+    stopped: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: stopped.append(number))
+    children = [_Child(command) for _ in range(processes)]
+    while not stopped and not any(child.process.poll() == USER_ERROR for child in children):
+        for child in children:
+            child.look()
+        time.sleep(LOOK_S)
+    return _end(children)
+
+
+def _end(children: Sequence[_Child]) -> int:
+    """End the children in good order. Returns 0 only if all of them ended so."""
+    for child in children:
+        with suppress(ProcessLookupError):
+            child.process.terminate()
+    deadline = time.monotonic() + END_S
+    for child in children:
+        try:
+            child.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
+    return max(abs(child.process.wait()) for child in children)
+
+
+def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
+    """What `refusion worker` does. Returns the exit status."""
+    set_up_logs()
+    chosen = [name for name in STAGES if name in names or not names]
+    if processes == 1:
+        return _guarded(chosen, settings, None)
+    settings.identity()  # a missing key is said once, by us
+    return supervise([sys.executable, "-m", "streams.worker", CHILD, *chosen], processes)
+
+
+def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> int:
+    try:
+        work(names, settings, parent)
+    except topics.TopicError as error:
+        log.error("%s", error)  # noqa: TRY400 - where it was raised is of no use to an operator
+        return USER_ERROR
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """A child of the supervisor."""
+    set_up_logs()
+    return _guarded(list(arguments), Settings.load(os.environ), sys.stdin.fileno())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [CHILD]:
+        sys.exit(main(sys.argv[2:]))
+    sys.exit(run_worker(sys.argv[1:], Settings.load(os.environ), 1))
