@@ -41,7 +41,9 @@ def settling_figures(folder: Path) -> list[Figure]:
             rate = settling.rate(path, jobs)
             figures.append((f"settle, {name}, --jobs {jobs}", f"{rate:,.0f}/s", f"{rate / peer:.3f}"))
     many = settling.simulated(folder, MEMORY_CITIZENS, "2023-01..2023-06")
-    figures.append((f"settle, peak memory at {MEMORY_CITIZENS:,} citizens", f"{settling.peak_memory_mb(many):.0f} MB", ""))
+    figures.append(
+        (f"settle, peak memory at {MEMORY_CITIZENS:,} citizens", f"{settling.peak_memory_mb(many):.0f} MB", "")
+    )
     return figures
 
 

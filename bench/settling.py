@@ -59,7 +59,9 @@ def _rate(path: Path, command: list[str]) -> float:
     lines = path.read_bytes().count(b"\n")
     start = time.monotonic()
     with path.open("rb") as source:
-        subprocess.run(command, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=ENVIRONMENT)
+        subprocess.run(
+            command, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=ENVIRONMENT
+        )
     return lines / (time.monotonic() - start)
 
 
@@ -76,5 +78,3 @@ def in_folder(work: Callable[[Path], None]) -> None:
     """Work in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="refusion-bench-") as folder:
         work(Path(folder))
-
-

@@ -206,7 +206,9 @@ def _establish(citizen: Citizen, fact: CaseFact, *, is_reversed: bool) -> Settli
     _count_fact(citizen, fact.fact, fact.date, 1)
     if fact.fact != "death" or not (late := _paid_after(citizen, fact.date)):
         return None
-    return Settling([], [], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False)
+    return Settling(
+        [], [], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False
+    )
 
 
 def _count_fact(citizen: Citizen, fact: str, date: int, times: int) -> None:
@@ -391,5 +393,7 @@ def _net_notices(code: str, parts: list[Part], moves: list[Move]) -> list[Notice
         if delta < 0:
             net = sum(cell[CELL_AMOUNT] for cell in part.cells_of(code))
             if net >= 0 > net + delta:
-                notices.append(Notice("negative_net", {"benefit": code.removesuffix(OUTSIDE), "month": month_text(part.month)}))
+                notices.append(
+                    Notice("negative_net", {"benefit": code.removesuffix(OUTSIDE), "month": month_text(part.month)})
+                )
     return notices

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from domain.settlement import ENGINE, Count, Law
-from domain.weeks import month_of, monday, sunday
+from domain.weeks import monday, month_of, sunday
 
 FORMAT = 1
 

@@ -15,7 +15,7 @@ from domain.reports import Report, RunMarker, cause
 from domain.settlement import Law
 from domain.state import Citizen, StateError, Store
 from domain.weeks import month_text
-from projections.results import counters_value, keep, project, reason
+from projections.results import Message, keep, posting_message, project, reason, run_message
 
 Settleable = tuple[str, str, Report] | RunMarker
 """Citizen, sealed CPR and report; or a run marker."""
@@ -98,34 +98,15 @@ class Partition:
         keep(revision, settling.moves, settling.dues, projection.places)
         if not projection.rows and settling.counters is None:
             return None
-        citizen.change_head().revision += 1
-        return orjson.dumps(
-            {
-                "schema": 1,
-                "type": "postings",
-                "citizen": citizen.id,
-                "revision": head.revision,
-                "cause": name,
-                "reason": reason(settling, projection, self.closed_month),
-                "rules": head.rules,
-                "cpr_sealed": cpr_sealed,
-                "counters": counters_value(settling.counters or counters(self._law.window, *head.count)),
-                "rows": projection.rows,
-            }
-        )
+        citizen.change_head().revision = revision
+        why = reason(settling, projection, self.closed_month)
+        message = Message(citizen.id, revision, name, why, head.rules, cpr_sealed)
+        return posting_message(message, settling.counters or counters(self._law.window, *head.count), projection.rows)
 
     def _close(self, marker: RunMarker) -> bytes:
-        """Cut a run: later rows of its month or an earlier one are late. Returns the marker for `postings`."""
+        """Cut a run: later rows of its month or an earlier one are late."""
         self.closed_month = max(self.closed_month, month_text(marker.data_month))
-        return orjson.dumps(
-            {
-                "schema": 1,
-                "type": "run",
-                "run": marker.run,
-                "closed_at": marker.closed_at,
-                "data_month": month_text(marker.data_month),
-            }
-        )
+        return run_message(marker)
 
     def forget(self) -> None:
         """Undo everything since the last call of `changes`."""

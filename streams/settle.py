@@ -26,6 +26,7 @@ from streams.citizens import NOTHING, Outcome, Partition, Settleable
 from streams.rulefiles import load_rule_set
 from streams.settings import Settings
 from streams.store import RocksStore
+from streams.tuning import tune_garbage_collection
 from streams.validation import CONFLICTING_DUPLICATE, INTERNAL_ERROR, Accepted, Rejection, Validator
 
 BLOCK_LINES = 4_000
@@ -83,6 +84,7 @@ class LineSettler:
         self._store = RocksStore(folder)
         self._partition = Partition(Law(rules), self._store)
         self._leads = leads  # every process cuts a run, the leading one says so
+        tune_garbage_collection()
 
     def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
         """Settle lines in their order; those that lead to nothing have no output."""
@@ -130,9 +132,9 @@ def _rejected(number: int, line: bytes, rejection: Rejection) -> LineOutput:
 def numbered(lines: Iterable[bytes]) -> Iterator[Line]:
     """Lines with their numbers and without their ends; blank lines are counted and skipped."""
     for number, line in enumerate(lines, 1):
-        if line := line.rstrip(b"\r\n"):
-            if not line.isspace():
-                yield number, line
+        record = line.rstrip(b"\r\n")
+        if record and not record.isspace():
+            yield number, record
 
 
 def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -229,7 +231,7 @@ def settle(
     postings: BinaryIO,
     rejects: BinaryIO | None = None,
     notices: BinaryIO | None = None,
-    progress: Callable[[int], None] = lambda lines: None,
+    progress: Callable[[int], None] | None = None,
 ) -> Totals:
     """Settle published reports and run markers, one JSON object a line, and write what follows from them."""
     totals = Totals()
@@ -240,5 +242,6 @@ def settle(
         if notices:
             notices.write(b"".join(output.notices for output in outputs))
         totals.add(size, outputs)
-        progress(totals.lines)
+        if progress:
+            progress(totals.lines)
     return totals
