@@ -377,11 +377,14 @@ def _described(payment: Payment) -> dict[str, Any]:
 
 def _duplicate_of(payment: Payment, parts: list[Part]) -> str | None:
     """The first report of the same benefit, period and amount from another reporter or channel."""
-    for line in parts[0].lines if parts else ():
-        same = line[START] == payment.start and line[END] == payment.end and line[AMOUNT] == payment.amount_ore
-        if same and not line[REVERSED] and line[CODE].removesuffix(OUTSIDE) == payment.benefit:
-            if line[REPORTER] != payment.reporter or line[CHANNEL] != payment.channel:
-                return f"{line[REPORTER]}/{line[REPORT_ID]}"
+    if not parts:
+        return None
+    same = (payment.benefit, payment.start, payment.end, payment.amount_ore)
+    for line in parts[0].lines:
+        found = (line[CODE].removesuffix(OUTSIDE), line[START], line[END], line[AMOUNT])
+        elsewhere = line[REPORTER] != payment.reporter or line[CHANNEL] != payment.channel
+        if found == same and elsewhere and not line[REVERSED]:
+            return f"{line[REPORTER]}/{line[REPORT_ID]}"
     return None
 
 

@@ -75,5 +75,5 @@ def cause(report: Report) -> str:
 
 
 def content_digest(report: Report) -> str:
-    """A mark and sixteen hexadecimal digits that tell whether two deliveries have the same content (contract section 2)."""
+    """A mark and a digest that tell whether two deliveries have the same content (contract section 2)."""
     return "!" + blake2b(repr(report[:-1]).encode(), digest_size=8).hexdigest()

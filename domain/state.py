@@ -211,7 +211,7 @@ class Citizen:
         self._parts: dict[int, Part] = {}
         self._changed_months: set[int] = set()
         self._known: dict[str, Known | None] = {}
-        self._changed_known: set[str] = set()
+        self._changed_known: dict[str, Known] = {}
 
     def part(self, month: int) -> Part | None:
         """The part of a month, or None where the citizen has none."""
@@ -254,8 +254,7 @@ class Citizen:
     def know(self, reporter: str, report_id: str, known: Known) -> None:
         """Remember a report id."""
         name = f"{reporter}/{report_id}"
-        self._known[name] = known
-        self._changed_known.add(name)
+        self._known[name] = self._changed_known[name] = known
 
     def change_head(self) -> Head:
         """The head, to be changed."""
@@ -266,9 +265,7 @@ class Citizen:
         """Every changed entry, encoded, once; then only the head is kept in memory."""
         key = self._key
         changes = [(f"{key}{month}".encode(), self._parts[month].encode()) for month in self._changed_months]
-        for name in self._changed_known:
-            if known := self._known[name]:
-                changes.append(((key + name).encode(), known.encode()))
+        changes += [((key + name).encode(), known.encode()) for name, known in self._changed_known.items()]
         if self._head_changed:
             changes.append(((key + "head").encode(), self.head.encode()))
         self._head_changed = False

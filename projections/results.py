@@ -29,8 +29,9 @@ GONE, NOTHING, UNCHANGED = -1, -2, -3
 
 
 class Projection(NamedTuple):
-    """The rows of one message, the position of each move's new row among them (or why it has none),
-    and whether a row belongs to the report itself.
+    """The rows of one message, and each move's place: the position of its new row, or why it has none.
+
+    `own` tells whether a row belongs to the report itself.
     """
 
     rows: list[str]
