@@ -10,26 +10,24 @@ cells in spans of weeks whose step of the staircase differs, and no others.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from domain.counters import Counters, counters, differing, extend_resets, lowest, profile
 from domain.frontier import settle_at_frontier
 from domain.money import split
+from domain.notices import Notice, net_notices, paid_after, payment_notices
 from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause, content_digest
-from domain.settlement import OUTSIDE, Count, Due, Law, Move, cell_order, money_code
+from domain.settlement import Count, Due, Law, Move, cell_order, delta_ore, money_code
 from domain.state import (
     AMOUNT,
     ATP,
     CELL_AMOUNT,
     CELL_ATP,
-    CHANNEL,
     CODE,
     END,
     FINANCING,
     INCOME_REVERSED,
     PAYING,
-    REPORT_ID,
-    REPORTER,
     REVERSED,
     START,
     WAITING,
@@ -42,20 +40,7 @@ from domain.state import (
     StateError,
     cell_of,
 )
-from domain.weeks import day_text, month_of, month_text, slices
-
-FUTURE_DAYS = 62
-"""A period that ends more days than this after it was reported is noticed (contract section 2)."""
-
-OLD_RATE_CODES = frozenset({"LYG", "FPG"})
-"""Codes whose old percentages are not established: applied without a row, and noticed (item 13)."""
-
-
-class Notice(NamedTuple):
-    """A doubt about a report that was applied; `detail` says what to look at."""
-
-    code: str
-    detail: dict[str, Any]
+from domain.weeks import day_text, slices
 
 
 class Settling(NamedTuple):
@@ -131,7 +116,7 @@ def _pay(law: Law, citizen: Citizen, payment: Payment, *, is_reversed: bool) -> 
     line = _line(payment)
     line[REVERSED] = int(is_reversed)
     parts = _parts_of_period(law, citizen, payment.start, payment.end)
-    notices = [] if is_reversed else _payment_notices(law, citizen, payment, parts)
+    notices = [] if is_reversed else payment_notices(law, citizen, payment, parts)
     for part in parts:
         part.lines.append(line.copy())
     if is_reversed:
@@ -204,7 +189,7 @@ def _establish(citizen: Citizen, fact: CaseFact, *, is_reversed: bool) -> Settli
     if is_reversed:
         return None
     _count_fact(citizen, fact.fact, fact.date, 1)
-    if fact.fact != "death" or not (late := _paid_after(citizen, fact.date)):
+    if fact.fact != "death" or not (late := paid_after(citizen, fact.date)):
         return None
     return Settling(
         [], [], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False
@@ -218,19 +203,6 @@ def _count_fact(citizen: Citizen, fact: str, date: int, times: int) -> None:
         del dates[date]
 
 
-def _paid_after(citizen: Citizen, date: int) -> list[str]:
-    """The payments whose period begins after a day."""
-    horizon = citizen.head.horizon
-    found = {
-        f"{line[REPORTER]}/{line[REPORT_ID]}"
-        for month in range(month_of(date), month_of(date) + citizen.head.months.bit_length())
-        if horizon >= 0 and (part := citizen.part(month))
-        for line in part.lines
-        if line[START] > date and not line[REVERSED]
-    }
-    return sorted(found)
-
-
 def _settle(
     law: Law, citizen: Citizen, line: Line, parts: list[Part], *, sign: int, notices: list[Notice]
 ) -> Settling | None:
@@ -241,8 +213,8 @@ def _settle(
     moves = _own_moves(law, line, groups, sign)
     if not moves:
         return Settling([], [], None, notices, reversal=sign < 0) if notices else None
-    if _delta_ore(moves[0]) < 0:  # all slices of a report have one sign
-        notices += _net_notices(line[CODE], parts, moves)
+    if delta_ore(moves[0]) < 0:  # all slices of a report have one sign
+        notices += net_notices(line[CODE], parts, moves)
     was = citizen.head.count
     horizon = citizen.head.horizon
     _touch(citizen, line[CODE], moves)
@@ -269,17 +241,12 @@ def _own_moves(law: Law, line: Line, groups: dict[int, Group], sign: int) -> lis
     return moves
 
 
-def _delta_ore(move: Move) -> int:
-    _, _, _, cell, amount_ore, _, _ = move
-    return amount_ore - cell[CELL_AMOUNT]  # type: ignore[no-any-return]
-
-
 def _touch(citizen: Citizen, code: str, moves: list[Move]) -> None:
     """Mark the weeks whose net is now positive or negative."""
     citizen.change_head()
     deltas: dict[int, int] = {}
     for move in moves:
-        deltas[move[1]] = deltas.get(move[1], 0) + _delta_ore(move)
+        deltas[move[1]] = deltas.get(move[1], 0) + delta_ore(move)
     for week, delta in deltas.items():
         _touch_week(citizen, code, week, delta)
 
@@ -349,54 +316,3 @@ def _moved_counters(law: Law, was: Count, now: Count) -> Counters | None:
     if was.busy.bit_length() != now.busy.bit_length():  # another latest week: no need to count what was
         return after
     return after if after != counters(law.window, *was) else None
-
-
-def _payment_notices(law: Law, citizen: Citizen, payment: Payment, parts: list[Part]) -> list[Notice]:
-    notices = []
-    if other := _duplicate_of(payment, parts):
-        notices.append(Notice("possible_duplicate", _described(payment) | {"other": other}))
-    if (deaths := citizen.head.facts.get("death")) and payment.start > (died := min(deaths)):
-        notices.append(Notice("after_death", _described(payment) | {"date": day_text(died)}))
-    if payment.benefit in OLD_RATE_CODES and not payment.outside_act:
-        notices.append(Notice("rate_missing", _described(payment)))
-    valid_from, valid_to = law.validity[payment.benefit]
-    if payment.start < valid_from or payment.end > valid_to:
-        notices.append(Notice("validity_partial", _described(payment)))
-    if payment.end > payment.reported + FUTURE_DAYS:
-        notices.append(Notice("future_period", _described(payment)))
-    return notices
-
-
-def _described(payment: Payment) -> dict[str, Any]:
-    return {
-        "benefit": payment.benefit,
-        "period_start": day_text(payment.start),
-        "period_end": day_text(payment.end),
-    }
-
-
-def _duplicate_of(payment: Payment, parts: list[Part]) -> str | None:
-    """The first report of the same benefit, period and amount from another reporter or channel."""
-    if not parts:
-        return None
-    same = (payment.benefit, payment.start, payment.end, payment.amount_ore)
-    for line in parts[0].lines:
-        found = (line[CODE].removesuffix(OUTSIDE), line[START], line[END], line[AMOUNT])
-        elsewhere = line[REPORTER] != payment.reporter or line[CHANNEL] != payment.channel
-        if found == same and elsewhere and not line[REVERSED]:
-            return f"{line[REPORTER]}/{line[REPORT_ID]}"
-    return None
-
-
-def _net_notices(code: str, parts: list[Part], moves: list[Move]) -> list[Notice]:
-    """A month whose net becomes negative for the benefit with this report."""
-    notices = []
-    for part in parts:
-        delta = sum(_delta_ore(move) for move in moves if move[0] == part.month)
-        if delta < 0:
-            net = sum(cell[CELL_AMOUNT] for cell in part.cells_of(code))
-            if net >= 0 > net + delta:
-                notices.append(
-                    Notice("negative_net", {"benefit": code.removesuffix(OUTSIDE), "month": month_text(part.month)})
-                )
-    return notices

@@ -61,6 +61,12 @@ class Terms(NamedTuple):
     tables: tuple[tuple[int, tuple[tuple[int, str | None], ...]], ...]
 
 
+def delta_ore(move: Move) -> int:
+    """How much a move adds to its cell's amount, in øre."""
+    _, _, _, cell, amount_ore, _, _ = move
+    return amount_ore - cell[1]  # type: ignore[no-any-return]
+
+
 def money_code(benefit: str, outside_act: bool) -> str:
     """The code under which money is netted: the benefit's own, or that of its money outside the Act."""
     return benefit + OUTSIDE if outside_act else benefit

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from domain.citizen import ConflictingDuplicateError, Notice, Settling, evolve
+from domain.citizen import ConflictingDuplicateError, Settling, evolve
 from domain.counters import counters
+from domain.notices import Notice
 from domain.reports import Report, RunMarker, cause
 from domain.settlement import Law
 from domain.state import Citizen, StateError, Store
