@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: install run test test-long bench lint lock
+.PHONY: install run kafka kafka-stop test test-long bench lint lock
 
 install: $(READY)
 	@:
@@ -19,6 +19,13 @@ $(READY): pyproject.toml requirements.lock
 
 run: install
 	@$(BIN)/python -m examples.demo
+
+# A local real Kafka for development; its data stays in build/kafka.
+kafka: install
+	@$(BIN)/python -m streams.localkafka start
+
+kafka-stop: install
+	@$(BIN)/python -m streams.localkafka stop
 
 test: install
 	@$(BIN)/python -m pytest -n 2 -m 'not long'

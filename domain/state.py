@@ -4,7 +4,7 @@ It is split so that a report reads and writes little:
 
 * the **head**: sets of weeks as bitsets, resets, facts;
 * a **part** for each month: the report lines that have days in the month and its cells;
-* a **known** entry for each report id: whether it came, was reversed, and its content's digest.
+* a **known** entry for each report id: whether it came, was reversed, and where its content is.
 
 Heads and parts are JSON arrays (small, readable by an operator, no pickling). Inside a part:
 

@@ -43,9 +43,10 @@ def _what_moved(message: JsonObject) -> str:
     moved = [(before, after) for before, after in changes if after and before["rate"] != after["rate"]]
     before, after = moved[0]
     weeks = f"{len(moved)} weeks took other rates, the first" if len(moved) > 1 else "One week took another rate, that"
+    rows = "rows" if len(changes) > 1 else "row"
     return (
         f"{weeks} of {before['week']} {before['rate']} % -> {after['rate']} %;"
-        f" what had been posted was corrected in {len(changes)} rows, by {_change(changes)}."
+        f" what had been posted was corrected in {len(changes)} {rows}, by {_change(changes)}."
     )
 
 

@@ -19,21 +19,21 @@ class _Program(click.Group):
     """Turns what a user can mend into one line on stderr; a stack trace is left for defects of ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from domain.ruleset import RuleError
-        from streams.settings import SettingsError
-
         unwind_on_signals()
         try:
+            from domain.ruleset import RuleError
+            from streams.settings import SettingsError
+
             return super().invoke(ctx)
+        except Stopped as stopped:
+            click.echo("refusion: stopped, nothing is left behind", err=True)
+            sys.exit(stopped.status)
         except BrokenPipeError:
             sys.exit(output_unread())
         except (SettingsError, RuleError) as error:
             _fail(str(error))
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
-        except Stopped as stopped:
-            click.echo("refusion: stopped, nothing is left behind", err=True)
-            sys.exit(stopped.status)
 
 
 def _fail(message: str) -> NoReturn:
@@ -75,6 +75,7 @@ def settle(files: tuple[str, ...], rejects: str | None, notices: str | None, job
     from streams.settle import settle as settle_lines
 
     settings = Settings.load(os.environ)
+    settings.identity()  # a missing key is told before any file is made or process started
     with ExitStack() as stack:
         opened = [_opened(stack, name) for name in files or ("-",)]
         reader = _Reader(opened)

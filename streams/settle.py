@@ -9,9 +9,9 @@ import re
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -149,10 +149,21 @@ def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield block
 
 
+@contextmanager
+def _children_spared(signals: Collection[signal.Signals]) -> Iterator[None]:
+    """Processes started in here do not see the signals, which their terminal sends to all of us at once."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Crew:
-    """The processes that settle, each with its own citizens and folder."""
+    """The processes that settle, each with its own citizens and folder. The parent ends them in good order."""
 
     def __init__(self, settings: Settings, folder: Path, jobs: int) -> None:
+        settings.identity()  # a missing key is said here, not by each process
         self._validator = Validator(load_rule_set(), demo=settings.demo, markers=True)
         self._processes = [
             ProcessPoolExecutor(
@@ -160,6 +171,9 @@ class Crew:
             )
             for at in range(jobs)
         ]
+        with _children_spared((signal.SIGINT, signal.SIGHUP)):
+            for process in self._processes:
+                process.submit(_settle_in_process, [])
 
     def submit(self, block: list[Line]) -> list[Future[list[LineOutput]]]:
         """Hand a block out, line by line, to the processes whose citizens they concern."""
@@ -191,7 +205,6 @@ _settler: LineSettler
 
 def _start_process(settings: Settings, folder: Path, leads: bool) -> None:
     global _settler  # noqa: PLW0603 - a pool's process has no other place for its state
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends us in good order
     _settler = LineSettler(settings, folder, leads=leads)
 
 

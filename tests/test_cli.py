@@ -40,6 +40,11 @@ def refused(done, status=2) -> str:
     return text
 
 
+def many_payments(number: int) -> bytes:
+    """One for each of many citizens."""
+    return b"".join(payment(cpr=f"01018{at:05d}") + b"\n" for at in range(number))
+
+
 SECOND = payment(report_id="2024-03-0001", period_start="2024-03-01", period_end="2024-03-31")
 
 # --- input and output ---------------------------------------------------------------------------
@@ -163,10 +168,10 @@ def test_help_says_what_a_command_does(command):
     long, short = refusion(*command, "--help"), refusion(*command, "-h")
     assert long.returncode == 0
     assert long.stdout == short.stdout
-    assert b"..." not in long.stdout, "a sentence is cut off"
-    options = [line for line in long.stdout.decode().splitlines() if line.lstrip().startswith("-")]
-    assert options
-    assert all(len(line) <= 100 for line in long.stdout.decode().splitlines())
+    usage, *lines = long.stdout.decode().splitlines()
+    assert usage.startswith("Usage: refusion")
+    assert not any(line.endswith("...") for line in lines), "a sentence is cut off"
+    assert all(len(line) <= 100 for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -174,10 +179,7 @@ def test_help_says_what_a_command_does(command):
     [["simulate", "--citizens", "3000", "--months", "2024-01..2024-12", "--seed", "1"], ["settle", "--jobs", "2"]],
 )
 def test_a_reader_that_has_enough_is_no_error(arguments, tmp_path):
-    given = b"".join(
-        payment(report_id=str(number), cpr=f"01018{number % 100_000:05d}") + b"\n" for number in range(12_000)
-    )
-    (tmp_path / "in").write_bytes(given)
+    (tmp_path / "in").write_bytes(many_payments(12_000))
     with (tmp_path / "in").open("rb") as source, (tmp_path / "errors").open("wb") as errors:
         process = subprocess.Popen([PROGRAM, *arguments], stdin=source, stdout=subprocess.PIPE, stderr=errors, env=DEMO)
         assert process.stdout is not None
@@ -205,16 +207,27 @@ def until(condition, seconds=30):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("to_group", [True, False], ids=["group", "parent"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def at_work(temporary: Path, arguments: list[str]) -> bool:
+    """Whether each process has a file of its own below the temporary folder."""
+    pattern = "*/*/CURRENT" if "settle" in arguments else "*/*-*"
+    return len(list(temporary.glob(pattern))) >= int(arguments[-1])
+
+
+SETTLE_ALONE, SETTLE = ["settle", "--jobs", "1"], ["settle", "--jobs", "2"]
+SIMULATE_LONG = ["simulate", "--citizens", "200000", "--months", "2020-01..2024-12", "--seed", "1", "--jobs", "2"]
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "number", "to_group"),
     [
-        ["settle", "--jobs", "1"],
-        ["settle", "--jobs", "2"],
-        ["simulate", "--citizens", "200000", "--months", "2020-01..2024-12", "--seed", "1", "--jobs", "2"],
+        pytest.param(SETTLE_ALONE, signal.SIGINT, True, id="alone, Ctrl-C"),
+        pytest.param(SETTLE_ALONE, signal.SIGTERM, False, id="alone, SIGTERM"),
+        pytest.param(SETTLE, signal.SIGINT, True, id="two processes, Ctrl-C"),
+        pytest.param(SETTLE, signal.SIGTERM, True, id="two processes, SIGTERM to all"),
+        pytest.param(SETTLE, signal.SIGTERM, False, id="two processes, SIGTERM"),
+        pytest.param(SETTLE, signal.SIGHUP, False, id="two processes, SIGHUP"),
+        pytest.param(SIMULATE_LONG, signal.SIGINT, True, id="simulate, Ctrl-C"),
     ],
-    ids=["settle-1", "settle-2", "simulate"],
 )
 def test_a_signal_leaves_neither_folders_nor_processes(tmp_path, arguments, number, to_group):
     temporary = tmp_path / "temporary"
@@ -229,9 +242,9 @@ def test_a_signal_leaves_neither_folders_nor_processes(tmp_path, arguments, numb
     )
     assert process.stdin is not None
     if "settle" in arguments:
-        process.stdin.write(b"".join(payment(report_id=str(at)) + b"\n" for at in range(9000)))  # two blocks, and waits
+        process.stdin.write(many_payments(5_000))  # a block and more; then it waits
         process.stdin.flush()
-    until(lambda: any(path.is_file() for path in temporary.rglob("*")))
+    until(lambda: at_work(temporary, arguments))
     (os.killpg if to_group else os.kill)(process.pid, number)
     assert process.wait(30) == 128 + number
     until(lambda: not is_alive(process.pid), 5)
