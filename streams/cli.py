@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import click
 
+from streams.errors import UserError
 from streams.stopping import Stopped, output_unread, unwind_on_signals
 
 USER_ERROR = 2
@@ -22,7 +23,6 @@ class _Program(click.Group):
         unwind_on_signals()
         try:
             from domain.ruleset import RuleError
-            from streams.settings import SettingsError
 
             return super().invoke(ctx)
         except Stopped as stopped:
@@ -30,7 +30,7 @@ class _Program(click.Group):
             sys.exit(stopped.status)
         except BrokenPipeError:
             sys.exit(output_unread())
-        except (SettingsError, RuleError) as error:
+        except (UserError, RuleError) as error:
             _fail(str(error))
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
@@ -169,6 +169,50 @@ def _months(text: str) -> tuple[int, int]:
         return month_number(first), month_number(last)
     except ValueError:
         _fail("--months must be two months YYYY-MM..YYYY-MM, such as 2023-01..2024-12")
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=INPUT)
+@click.option("--json", "as_json", is_flag=True, help="The closing summary on stderr as JSON.")
+def publish(files: tuple[str, ...], as_json: bool) -> None:
+    """Send reports to the topic reports.raw.
+
+    All of them are acknowledged, or it is an error. Nothing is validated here. Without FILES,
+    or where one is -, standard input is read. Topics that are missing are made.
+    """
+    import asyncio
+    import logging
+
+    import orjson
+
+    from streams.progress import meter
+    from streams.publish import publish as publish_lines
+    from streams.settings import Settings
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error at the end says it all
+    settings = Settings.load(os.environ)
+    with ExitStack() as stack:
+        reader = _Reader([_opened(stack, name) for name in files or ("-",)])
+        shown = stack.enter_context(meter("records"))
+        done = asyncio.run(publish_lines(reader, settings, lambda lines: shown.show(lines, reader.estimated())))
+    click.echo(orjson.dumps(done._asdict()).decode() if as_json else done.sentence(), err=True)
+
+
+@main.command()
+@click.argument("stages", nargs=-1, metavar="[STAGE]...")
+@click.option("--processes", type=click.IntRange(1, 256), default=None, help="How many.  [default: one for each core]")
+def worker(stages: tuple[str, ...], processes: int | None) -> None:
+    """Run stages: intake, citizens; all of them by default.
+
+    Several workers, on one machine or many, share the partitions. Ends in good order on SIGTERM
+    and Ctrl-C; killed in any way, it loses and repeats nothing.
+    """
+    from streams.settings import Settings
+    from streams.worker import STAGES, run_worker
+
+    if unknown := [stage for stage in stages if stage not in STAGES]:
+        _fail(f"there is no stage {unknown[0]}; the stages are {', '.join(STAGES)}")
+    sys.exit(run_worker(stages, Settings.load(os.environ), processes or os.cpu_count() or 1))
 
 
 @main.command()

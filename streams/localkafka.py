@@ -33,6 +33,7 @@ import click
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streams.errors import UserError
 from streams.progress import meter
 
 VERSION: Final = "4.3.0"
@@ -48,8 +49,9 @@ PROJECT_FOLDER: Final = Path("build/kafka")
 
 START_SECONDS: Final = 90.0
 """2-4 s are usual; a loaded machine with three brokers has taken ten times as long."""
-STOP_SECONDS: Final = 20.0
-"""2 s are usual for SIGTERM; what takes longer gets SIGKILL, which loses nothing that was acknowledged."""
+STOP_SECONDS: Final = 10.0
+"""1-2 s are usual for SIGTERM. What takes longer, as a broker without a majority of controllers, gets
+SIGKILL, which loses nothing that was acknowledged."""
 MIN_FREE_BYTES: Final = 500 * 1000 * 1000
 LOG_TAIL_LINES: Final = 15
 PORTS: Final = range(20_000, 32_000)
@@ -70,7 +72,7 @@ WATCH: Final = 'read _; kill -KILL "$1"; if [ -n "$2" ]; then rm -rf -- "$2"; fi
 """Ends a broker whose starter is gone, however it went: its end of the pipe on standard input closes then."""
 
 
-class LocalKafkaError(RuntimeError):
+class LocalKafkaError(UserError):
     """The local Kafka cannot be had; the message says why and what to do."""
 
 
@@ -355,7 +357,7 @@ class LocalKafka:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.stop()
 
@@ -383,8 +385,8 @@ class LocalKafka:
         self._wait_until_ready()
 
     def stop(self) -> None:
-        """Stop the brokers, and remove their data if it is temporary."""
-        self._end(self.nodes, signal.SIGTERM)
+        """Stop the brokers, and remove their data if it is temporary: an orderly end would save it for nobody."""
+        self._end(self.nodes, signal.SIGKILL if self._temporary else signal.SIGTERM)
         if self._temporary:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -482,18 +484,20 @@ class LocalKafka:
 # --- the command ------------------------------------------------------------------------------------
 
 
+_folder = click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), default=PROJECT_FOLDER, show_default=True
+)
+
+
 @click.group()
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=PROJECT_FOLDER, show_default=True)
-@click.pass_context
-def main(context: click.Context, folder: Path) -> None:
+def main() -> None:
     """A local Kafka for development, with its data in a folder."""
-    context.obj = folder
 
 
 @main.command()
 @click.option("--nodes", type=click.IntRange(1, 5), default=1, show_default=True, help="Brokers of a new cluster.")
-@click.pass_obj
-def start(folder: Path, nodes: int) -> None:
+@_folder
+def start(nodes: int, folder: Path) -> None:
     """Start it, if it does not run, and print its address."""
     kafka = LocalKafka(nodes, folder)
     try:
@@ -506,7 +510,7 @@ def start(folder: Path, nodes: int) -> None:
 
 
 @main.command()
-@click.pass_obj
+@_folder
 def stop(folder: Path) -> None:
     """Stop it; its data stays."""
     kafka = LocalKafka(folder=folder)
@@ -516,7 +520,7 @@ def stop(folder: Path) -> None:
 
 
 @main.command()
-@click.pass_obj
+@_folder
 def address(folder: Path) -> None:
     """Print its address; exit status 1 where it does not run."""
     kafka = LocalKafka(folder=folder)

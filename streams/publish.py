@@ -29,6 +29,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streams.errors import UserError
 from streams.settings import Settings
 from streams.topics import RAW, RAW_BYTES, ensure_topics
 
@@ -49,7 +50,7 @@ _CPR = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 _partition_of = DefaultPartitioner()
 
 
-class PublishError(RuntimeError):
+class PublishError(UserError):
     """Not all was acknowledged; the message says how much was and what to do, and holds nothing of the records."""
 
 
@@ -144,8 +145,8 @@ class _Sending:
     def state(self) -> str:
         """What has come of the lines so far and what to do, for an error."""
         return (
-            f"{self.acknowledged:,} of the {self._read:,} records read so far were acknowledged, others may have arrived;"
-            " publish everything again when the cause is mended: a report that comes again changes nothing"
+            f"{self.acknowledged:,} of the {self._read:,} records read so far were acknowledged, others may have"
+            " arrived; publish everything again when the cause is mended: a report that comes again changes nothing"
         )
 
     async def send(self, lines: Iterable[bytes]) -> None:
@@ -153,8 +154,8 @@ class _Sending:
         partitions = sorted(await self._producer.partitions_for(self._topic))
         partition_of = lru_cache(maxsize=None)(lambda key: _partition_of(key, partitions, partitions))
         for number, line in enumerate(lines, 1):
-            record = line.removesuffix(b"\n").removesuffix(b"\r")
-            if not record or record.isspace():
+            record = line.rstrip(b"\r\n")
+            if not record:
                 continue
             if len(record) > MAX_LINE_BYTES:
                 raise PublishError(

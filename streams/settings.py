@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
 
+from streams.errors import UserError
 from streams.identity import KEY_BYTES, Identity
 
 Origin = Literal["environment", "default", "demo", "not set"]
@@ -20,7 +21,7 @@ MASK = "********"
 MAX_PARTITIONS = 10_000
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError):
     """A setting is missing or wrong; the message names it and says what to do."""
 
 

@@ -13,6 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 
+from streams.errors import UserError
+
 FOR_EVER: Final = "-1"
 DAY_MS: Final = 24 * 60 * 60 * 1000
 RAW_BYTES: Final = 1024 * 1024
@@ -28,7 +30,7 @@ VISIBLE_SECONDS: Final = 30.0
 CREATE_TIMEOUT_MS: Final = 30_000
 
 
-class TopicError(RuntimeError):
+class TopicError(UserError):
     """A topic is there with settings that cannot be worked with; the message names it and says what to do."""
 
 
@@ -50,8 +52,8 @@ class Topic(NamedTuple):
         """Why a topic that is there under this name cannot be worked with and what to do; None where it can."""
         if self.by_citizen and existing.partitions != partitions:
             return (
-                f"topic {name} has {existing.partitions} partitions, {partitions} are asked for: a citizen's reports and"
-                f" state would part; set REFUSION_PARTITIONS={existing.partitions}, or another REFUSION_PREFIX"
+                f"topic {name} has {existing.partitions} partitions, {partitions} are asked for: a citizen's reports"
+                f" and state would part; set REFUSION_PARTITIONS={existing.partitions}, or another REFUSION_PREFIX"
             )
         for setting in _LOSES_DATA:
             there, needed = existing.settings.get(setting), self.settings.get(setting)

@@ -1,0 +1,5 @@
+"""What a user or operator can mend."""
+
+
+class UserError(Exception):
+    """Its message says what is wrong, where, and what to do next; it is shown without a stack trace."""

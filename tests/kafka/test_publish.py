@@ -1,0 +1,169 @@
+"""Publishing to the broker: all acknowledged, in order, byte for byte, or an error that says how much was."""
+
+import asyncio
+import random
+import threading
+from dataclasses import replace
+
+import pytest
+
+from streams import publish as publishing
+from streams.publish import MAX_LINE_BYTES, PublishError, publish, record_key
+from streams.settings import Settings
+from streams.topics import TopicError, ensure_topics
+from tests.kafka.records import records_of
+
+CPRS = [f"010190{number:04}" for number in range(40)]
+
+
+def nothing(_acknowledged):
+    pass
+
+
+def report(cpr, number):
+    return b'{"schema": 1, "report_id": "r-%d", "cpr": "%s", "filler": "%s"}\n' % (number, cpr.encode(), b"x" * 150)
+
+
+def reports(count):
+    return [report(CPRS[number * number % len(CPRS)], number) for number in range(count)]
+
+
+def published(lines, settings, progress=nothing):
+    return asyncio.run(publish(lines, settings, progress))
+
+
+def raw(settings):
+    """What stands in `reports.raw`, by partition."""
+    return asyncio.run(records_of(settings.bootstrap, f"{settings.prefix}reports.raw"))
+
+
+def values(settings):
+    return [record.value for records in raw(settings).values() for record in records]
+
+
+def test_every_line_arrives_byte_for_byte_and_blank_lines_do_not(settings):
+    lines = [report(CPRS[0], 1), b"\n", b"\r\n", b"no json \xff\n", b'  {"cpr": 7}  \r\n', report(CPRS[1], 2).rstrip()]
+    told: list[int] = []
+    done = published(lines, settings, told.append)
+    sent = [line.rstrip(b"\r\n") for line in lines if line.strip()]
+    assert sorted(values(settings)) == sorted(sent)
+    assert (done.records, done.bytes) == (4, sum(map(len, sent)))
+    assert max(told) == 4
+
+
+def test_nothing_to_publish_is_fine(settings):
+    assert published([], settings).records == 0
+
+
+def test_reports_of_a_citizen_keep_their_order(settings):
+    lines = reports(20_000)
+    assert published(lines, settings).records == len(lines)
+    there = raw(settings)
+    assert sum(len(records) for records in there.values()) == len(lines)
+    assert all(there.values())
+    for cpr in CPRS:
+        mine = [line.rstrip() for line in lines if cpr.encode() in line]
+        found = [[each.value for each in records if cpr.encode() in each.value] for records in there.values()]
+        assert sorted(found) == sorted([mine] + [[]] * (len(there) - 1))
+
+
+def test_a_key_names_nobody(settings):
+    published(reports(500), settings)
+    keys = {record.key for records in raw(settings).values() for record in records}
+    assert all(len(key) == 4 for key in keys)
+    many = {record_key(b'{"cpr": "%010d"}' % number) for number in range(200_000)}
+    assert len(many) > 50_000  # spread over all keys, each of them shared
+
+
+@pytest.mark.parametrize("line", [b'{"cpr":"0101900001","x":1}', b'{"x": 2, "cpr" : "0101900001"}'])
+def test_the_key_depends_on_the_cpr_alone(line):
+    assert record_key(line) == record_key(b'{"cpr": "0101900001"}')
+
+
+def test_the_largest_line_goes_and_a_larger_one_is_named(settings):
+    largest = random.Random(1).randbytes(MAX_LINE_BYTES).replace(b"\n", b"_").replace(b"\r", b"_")
+    assert published([largest], settings).records == 1
+    assert values(settings) == [largest]
+    secret = CPRS[0].encode() * 110_000
+    with pytest.raises(PublishError, match=r"line 2 has 1,100,000 bytes .* publish everything again") as caught:
+        published([report(CPRS[0], 1), secret], settings)
+    assert CPRS[0] not in str(caught.value)
+
+
+def test_two_publishers_at_once(settings):
+    first, second = reports(3_000), reports(6_000)[3_000:]
+
+    async def both():
+        return await asyncio.gather(publish(first, settings, nothing), publish(second, settings, nothing))
+
+    assert [done.records for done in asyncio.run(both())] == [3_000, 3_000]
+    assert sorted(values(settings)) == sorted(line.rstrip() for line in first + second)
+
+
+def test_a_broker_killed_on_the_way_loses_and_doubles_nothing(kafka, settings):
+    """Lines go on coming until the broker is back."""
+    lines: list[bytes] = []
+    restarter = threading.Thread(target=lambda: (kafka.kill(), kafka.restart()))
+
+    def endless():
+        while not lines or restarter.is_alive() or restarter.ident is None:
+            lines.extend(reports(10_000))
+            yield from lines[-10_000:]
+
+    def kill_once(_acknowledged):
+        if restarter.ident is None:
+            restarter.start()
+
+    done = published(endless(), settings, kill_once)
+    restarter.join()
+    assert done.records == len(lines)
+    assert len(values(settings)) == len(lines)
+    assert set(values(settings)) == {line.rstrip() for line in lines}
+
+
+def test_a_broker_that_stays_away_is_an_error_with_what_was_acknowledged(kafka, settings, monkeypatch):
+    monkeypatch.setattr(publishing, "SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr(publishing, "REQUEST_TIMEOUT_MS", 1_000)
+    told: list[int] = []
+
+    def endless():
+        while True:
+            if told:
+                kafka.kill()
+            yield from reports(10_000)
+
+    try:
+        with pytest.raises(PublishError, match="acknowledged nothing for 2 s; ") as caught:
+            published(endless(), settings, told.append)
+        assert f"; {told[-1]:,} of the " in str(caught.value)
+    finally:
+        kafka.restart()
+
+
+def test_no_broker_is_an_error_that_names_the_address(settings):
+    values = dict(settings.values) | {"REFUSION_BOOTSTRAP": ("127.0.0.1:1", "environment")}
+    with pytest.raises(PublishError, match=r"no Kafka answers at 127\.0\.0\.1:1 .*; 0 of the 0 records"):
+        published(reports(1), replace(settings, values=values))
+
+
+def test_an_interruption_says_what_was_acknowledged(settings):
+    async def interrupted():
+        heard = asyncio.Event()
+        task = asyncio.create_task(publish(reports(50_000), settings, lambda _acknowledged: heard.set()))
+        await heard.wait()
+        task.cancel()
+        await task
+
+    with pytest.raises(PublishError, match=r"interrupted; [1-9][\d,]* of the"):
+        asyncio.run(interrupted())
+
+
+def test_topics_that_do_not_fit_are_refused(settings):
+    asyncio.run(ensure_topics(settings.bootstrap, settings.prefix, 3))
+    with pytest.raises(TopicError, match="has 3 partitions, 4 are asked for"):
+        published(reports(1), settings)
+
+
+def test_a_setting_that_is_missing_is_named():
+    with pytest.raises(ValueError, match="REFUSION_BOOTSTRAP is not set"):
+        published(reports(1), Settings.load({"REFUSION_DEMO": "1"}))
