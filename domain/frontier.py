@@ -1,8 +1,9 @@
-"""The usual report, straight through: positive money of a counting benefit at the frontier.
+"""The usual report, straight through: positive money at the frontier.
 
-Nothing behind it moves, its weeks are all in state B, so its ordinals follow one another and no
-cell but its own is looked at. It gives what the general way of `domain.citizen` gives (a property
-test compares the two), at a third of the cost; whatever is not usual is left to that way.
+Nothing behind it moves. Its weeks are all in one state: B, where their ordinals follow one
+another, or O without a row (SU, folkepension ...); no cell but its own is looked at. It gives what
+the general way of `domain.citizen` gives (a property test compares the two), at a fraction of the
+cost; whatever is not usual is left to that way.
 """
 
 from itertools import repeat
@@ -24,42 +25,48 @@ def settle_at_frontier(
     pieces = split(base_ore, start, end)
     first, last = pieces[0][1], pieces[-1][1]
     terms = law.frontier_terms(code, first)
-    if terms is None or not _is_at_frontier(citizen.head, code, first, last):
+    if terms is None or not _is_at_frontier(citizen.head, code, first, last, terms.state):
         return None
-    moved = _extend(law, citizen.change_head(), code, first, last)
+    moved = _extend(law, citizen.change_head(), code, first, last, terms.state)
     count = citizen.head.count
-    before = ordinal(count.benefit, count.resets, first) - first  # the ordinal of a week is `before` + week
-    mechanism, rates = terms
+    before = ordinal(count.benefit, count.resets, first) - first  # in state B the ordinal of a week is `before` + week
+    mechanism, rates = terms.mechanism, terms.rates
     atps = [atp_ore for _, _, atp_ore in split(total_atp_ore, start, end)] if total_atp_ore else repeat(0)
     moves: list[Move] = []
     dues: list[Due | None] = []
     for (month, week, amount_ore), atp_ore in zip(pieces, atps, strict=False):
         group = groups[month]
         cell = cell_of(group[3], week)
-        number = before + week
-        rate, account = rates[number]
         total_ore = cell[CELL_AMOUNT] + amount_ore
         moves.append((month, week, group, cell, total_ore, cell[CELL_ATP] + atp_ore, True))
+        if not rates:
+            dues.append(None)
+            continue
+        number = before + week
+        rate, account = rates[number]
         # `percentage`, without the call where the amount is positive
         result_ore = (total_ore * rate * 2 + 100) // 200 if total_ore > 0 else percentage(total_ore, rate)
         dues.append((number, mechanism, rate, result_ore, account) if total_ore else None)
     return moves, dues, counters(law.window, *count) if moved else None
 
 
-def _is_at_frontier(head: Head, code: str, first: int, last: int) -> bool:
-    """Whether the weeks have no money owed back, and all that are not in state B lie beyond the horizon."""
-    new = _weeks(first, last) & ~head.count.benefit
+def _is_at_frontier(head: Head, code: str, first: int, last: int, state: str) -> bool:
+    """Whether the weeks have no money owed back, and all that are not in the state lie beyond the horizon."""
+    new = _weeks(first, last) & ~(head.count.benefit if state == "B" else head.count.busy)
     return not head.overpaid.get(code) and (not new or lowest(new) > head.horizon)
 
 
-def _extend(law: Law, head: Head, code: str, first: int, last: int) -> bool:
-    """Put the weeks into state B. Returns whether that moved a counter."""
+def _extend(law: Law, head: Head, code: str, first: int, last: int, state: str) -> bool:
+    """Put the weeks into their state. Returns whether that moved a counter."""
     weeks = _weeks(first, last)
     head.touched[code] = head.touched.get(code, 0) | weeks
     benefit, busy, resets = head.count
-    if not weeks & ~benefit:
+    new = weeks & ~(benefit if state == "B" else busy)
+    if not new:
         return False
-    benefit, busy = benefit | weeks, busy | weeks
+    if state == "B":
+        benefit |= weeks
+    busy |= weeks
     if first > head.horizon + 1 or not busy >> max(head.horizon, 0) & 1:  # self-support since: a reset may lie there
         resets = extend_resets(law.window, benefit, busy, [*resets], head.horizon, last)
     head.count = Count(benefit, busy, resets)

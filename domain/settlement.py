@@ -32,6 +32,14 @@ LETTER: dict[Mechanism, str] = {"refusion": "R", "medfinansiering": "M"}
 """How a mechanism is kept in a cell."""
 
 
+class FrontierTerms(NamedTuple):
+    """How a usual report is settled: the state of its weeks, and (rate, account) by ordinal, empty for no row."""
+
+    state: str
+    mechanism: str
+    rates: list[tuple[int, str | None]]
+
+
 Due = tuple[int, str, int, int, str | None]
 """What the law makes of a cell's amount, as a cell keeps it: ordinal, LETTER of the mechanism, rate, result in øre
 (refusion or medfinansiering), account. A plain tuple, as is Move: there are five of each in a usual report."""
@@ -90,12 +98,19 @@ class Law:
         self._less_atp = frozenset(code for code, benefit in rules.benefits.items() if benefit.atp_deducted)
         self._terms = {code: _terms(rules, benefit, self.steps) for code, benefit in rules.benefits.items()}
         self._last_rates_from = max(week for terms in self._terms.values() if terms for week, _ in terms.tables)
-        self._frontier_terms = {
-            code: (terms.mechanism, [terms.tables[0][1][self.step(number)] for number in range(MOST_WEEKS)])
-            for code, terms in self._terms.items()
-            if terms is not None and code in self._counting
-        }
+        self._frontier_terms = self._all_frontier_terms()
         self.on_staircase = frozenset(code for code, benefit in rules.benefits.items() if benefit.rate == "staircase")
+
+    def _all_frontier_terms(self) -> dict[str, "FrontierTerms"]:
+        found = {}
+        for code, terms in self._terms.items():
+            if terms is not None and code in self._counting:
+                by_step = terms.tables[0][1]
+                rates = [by_step[self.step(number)] for number in range(MOST_WEEKS)]
+                found[code] = FrontierTerms("B", terms.mechanism, rates)
+            elif terms is None and code in self._blocking - self._counting:
+                found[code] = FrontierTerms("O", "", [])
+        return found
 
     def states(self, touched: Mapping[str, int]) -> tuple[int, int]:
         """The sets of B weeks and of B or O weeks, given the touched weeks by money code (rules 3.3).
@@ -116,13 +131,12 @@ class Law:
             return amount_ore - atp_ore, atp_ore
         return amount_ore, 0
 
-    def frontier_terms(self, code: str, week: int) -> tuple[str, list[tuple[int, str | None]]] | None:
-        """Mechanism and (rate, account) by ordinal of a counting benefit.
+    def frontier_terms(self, code: str, week: int) -> "FrontierTerms | None":
+        """How money of a code is settled that makes its weeks B, or O without a row.
 
-        None where a week from `week` on may take other rates, or the benefit does not count or has no row.
+        None for any other code, and where a week from `week` on may take other rates.
         """
-        terms = self._frontier_terms.get(code)
-        return terms if terms is not None and week >= self._last_rates_from else None
+        return self._frontier_terms.get(code) if week >= self._last_rates_from else None
 
     def decided_by(self, week: int) -> int:
         """The last week that the ordinal of a week hangs on."""
