@@ -1,6 +1,7 @@
 """`make bench`: all benchmarks, a table at the end. CITIZENS=100000 in the environment for the memory figure's size."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -53,7 +54,9 @@ def main() -> None:
     for figure in aggregate_figures():
         table.add_row(*figure)
     table.add_section()
-    settling.in_folder(lambda folder: [table.add_row(*figure) for figure in settling_figures(folder)] and None)
+    with tempfile.TemporaryDirectory(prefix="refusion-bench-") as folder:
+        for figure in settling_figures(Path(folder)):
+            table.add_row(*figure)
     Console(width=110).print(table)
 
 

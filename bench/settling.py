@@ -4,9 +4,7 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()"]
@@ -72,9 +70,3 @@ def peak_memory_mb(path: Path) -> float:
     command = [sys.executable, "-c", code, *PROGRAM, "settle", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     return int(done.stdout) / 1024
-
-
-def in_folder(work: Callable[[Path], None]) -> None:
-    """Work in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="refusion-bench-") as folder:
-        work(Path(folder))
