@@ -8,7 +8,7 @@ import orjson
 
 from domain.reports import Payment
 from domain.settlement import Law
-from domain.weeks import first_day, month_number
+from domain.weeks import day_text, first_day, month_number
 from streams.citizens import Partition
 from streams.identity import Identity
 from streams.rulefiles import load_rule_set
@@ -84,8 +84,6 @@ def state_bytes_per_year() -> float:
 
 def line(citizen: int, month: int) -> bytes:
     """The same payment as upstream publishes it."""
-    from domain.weeks import day_text
-
     report = payment(citizen, month)
     return orjson.dumps(
         {

@@ -8,7 +8,11 @@ import time
 from pathlib import Path
 
 PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()"]
-COPY = "import sys, orjson\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(orjson.dumps(orjson.loads(line)) + b'\\n')"
+COPY = """
+import sys, orjson
+for line in sys.stdin.buffer:
+    sys.stdout.buffer.write(orjson.dumps(orjson.loads(line)) + b"\\n")
+"""
 ENVIRONMENT = {**os.environ, "REFUSION_DEMO": "1"}
 
 
