@@ -10,7 +10,7 @@ escaping: codes, numbers and dates all come from the catalogue or from validated
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -75,19 +75,25 @@ def _row(id_: str, kind: str, move: Move, due: Due) -> str:
     month, week, (code, paying, financing, _), _, amount_ore, atp_ore, _ = move
     number, letter, rate, result_ore, account = due
     atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
-    result = (
-        f'"mechanism":"refusion","rate":{rate},"refusion_ore":{result_ore},"medfinansiering_ore":0'
-        if letter == REFUSION
-        else f'"mechanism":"medfinansiering","rate":{rate},"refusion_ore":0,"medfinansiering_ore":{result_ore}'
+    mechanism, refusion_ore, medfinansiering_ore = (
+        ("refusion", result_ore, 0) if letter == REFUSION else ("medfinansiering", 0, result_ore)
     )
     return (
-        f'{{"id":"{id_}","kind":{kind},"month":"{month_text(month)}","week":"{week_text(week)}","benefit":"{code}",'
-        f'"paying":{_text(paying)},"financing":{_text(financing)},"amount_ore":{amount_ore},{atp}"ordinal":{number},'
-        f'{result},"account":{_text(account)}}}'
+        f'{{"id":"{id_}","kind":{kind},"month":"{month_text(month)}","week":"{week_text(week)}",'
+        f'{_group(code, paying, financing)},"amount_ore":{amount_ore},{atp}"ordinal":{number},"mechanism":"{mechanism}","rate":{rate},'
+        f'"refusion_ore":{refusion_ore},"medfinansiering_ore":{medfinansiering_ore},"account":{_text(account)}}}'
     )
 
 
+@lru_cache(maxsize=1 << 14)
+def _group(code: str, paying: str | None, financing: str | None) -> str:
+    """What the rows of a group have in common."""
+    return f'"benefit":"{code}","paying":{_text(paying)},"financing":{_text(financing)}'
+
+
+@cache
 def _text(value: str | None) -> str:
+    """A code or a date in JSON. Only for values of which there are few: they are kept."""
     return "null" if value is None else f'"{value}"'
 
 
