@@ -80,8 +80,8 @@ def _row(id_: str, kind: str, move: Move, due: Due) -> str:
     )
     return (
         f'{{"id":"{id_}","kind":{kind},"month":"{month_text(month)}","week":"{week_text(week)}",'
-        f'{_group(code, paying, financing)},"amount_ore":{amount_ore},{atp}"ordinal":{number},"mechanism":"{mechanism}","rate":{rate},'
-        f'"refusion_ore":{refusion_ore},"medfinansiering_ore":{medfinansiering_ore},"account":{_text(account)}}}'
+        f'{_group(code, paying, financing)},"amount_ore":{amount_ore},{atp}"ordinal":{number},'
+        f'"mechanism":"{mechanism}","rate":{rate},"refusion_ore":{refusion_ore},"medfinansiering_ore":{medfinansiering_ore},"account":{_text(account)}}}'
     )
 
 
