@@ -76,7 +76,7 @@ def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
     if isinstance(report, Income):
         _earn(law, citizen, report, is_reversed=is_reversed)
         return None
-    return _establish(citizen, report, is_reversed=is_reversed)
+    return _establish(law, citizen, report, is_reversed=is_reversed)
 
 
 def _type(report: Report) -> str:
@@ -185,11 +185,11 @@ def _unearn(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> None:
             copy[INCOME_REVERSED] = 1
 
 
-def _establish(citizen: Citizen, fact: CaseFact, *, is_reversed: bool) -> Settling | None:
+def _establish(law: Law, citizen: Citizen, fact: CaseFact, *, is_reversed: bool) -> Settling | None:
     if is_reversed:
         return None
     _count_fact(citizen, fact.fact, fact.date, 1)
-    if fact.fact != "death" or not (late := paid_after(citizen, fact.date)):
+    if fact.fact != "death" or not (late := paid_after(law, citizen, fact.date)):
         return None
     return Settling(
         [], [], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False
@@ -213,7 +213,7 @@ def _settle(
     moves = _own_moves(law, line, groups, sign)
     if not moves:
         return Settling([], [], None, notices, reversal=sign < 0) if notices else None
-    if delta_ore(moves[0]) < 0:  # all slices of a report have one sign
+    if any(delta_ore(move) < 0 for move in moves):
         notices += net_notices(line[CODE], parts, moves)
     was = citizen.head.count
     horizon = citizen.head.horizon

@@ -73,13 +73,13 @@ def net_notices(code: str, parts: list[Part], moves: list[Move]) -> list[Notice]
     return notices
 
 
-def paid_after(citizen: Citizen, date: int) -> list[str]:
+def paid_after(law: Law, citizen: Citizen, date: int) -> list[str]:
     """The payments whose period begins after a day."""
-    horizon = citizen.head.horizon
+    first = law.counting_from_month
     found = {
         f"{line[REPORTER]}/{line[REPORT_ID]}"
-        for month in range(month_of(date), month_of(date) + citizen.head.months.bit_length())
-        if horizon >= 0 and (part := citizen.part(month))
+        for month in range(max(month_of(date), first), first + citizen.head.months.bit_length())
+        if (part := citizen.part(month))
         for line in part.lines
         if line[START] > date and not line[REVERSED]
     }

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from domain.counters import Window, ordinal
 from domain.money import percentage
 from domain.ruleset import Benefit, Mechanism, RuleSet, Staircase
-from domain.weeks import month_number, week_of
+from domain.weeks import first_day, month_number, week_of
 
 ENGINE = 1
 """The version of this computation. It stands in every head; a change of what is computed raises it."""
@@ -97,7 +97,9 @@ class Law:
         self.validity = {code: _validity(benefit) for code, benefit in rules.benefits.items()}
         self._less_atp = frozenset(code for code, benefit in rules.benefits.items() if benefit.atp_deducted)
         self._terms = {code: _terms(rules, benefit, self.steps) for code, benefit in rules.benefits.items()}
-        self._last_rates_from = max(week for terms in self._terms.values() if terms for week, _ in terms.tables)
+        first_with_rates = week_of(first_day(self._rates_from_month) + 6)  # the first week that lies in those months
+        changed = [week for terms in self._terms.values() if terms for week, _ in terms.tables]
+        self._last_rates_from = max(first_with_rates, *changed)
         self._frontier_terms = self._all_frontier_terms()
         self.on_staircase = frozenset(code for code, benefit in rules.benefits.items() if benefit.rate == "staircase")
 

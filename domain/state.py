@@ -191,7 +191,7 @@ class Head:
 
 
 def _hexadecimal(weeks_by_code: dict[str, int]) -> dict[str, str]:
-    return {code: f"{weeks:x}" for code, weeks in weeks_by_code.items() if weeks}
+    return {code: f"{weeks:x}" for code, weeks in sorted(weeks_by_code.items()) if weeks}
 
 
 class Citizen:

@@ -22,6 +22,9 @@ MONEY = ("amount_ore", "atp_ore", "refusion_ore", "medfinansiering_ore")
 OF_A_POSTING = ("id", "kind", "reverses", "ordinal")
 """Fields of a row that say how it was posted, not what is true; the ordinal is as of posting."""
 
+NOTHING: JsonObject = {"week": None, "seniority": 0, "earned": []}
+"""The counters of a citizen without a message."""
+
 
 class Books(NamedTuple):
     """What a ledger knows: the standing row of every cell, the last counters, and all messages."""
@@ -47,7 +50,9 @@ def validator() -> Validator:
 IDENTITY = Identity(bytes(32), (bytes(range(32)),))
 
 
-def settle_all(reports: Iterable[JsonObject], store: Any = None, batch: int = 1, settled_by: Law | None = None) -> Books:
+def settle_all(
+    reports: Iterable[JsonObject], store: Any = None, batch: int = 1, settled_by: Law | None = None
+) -> Books:
     """Publish reports in their order; a conflicting duplicate is left out, as the program does."""
     return books(outcomes(reports, store, batch, settled_by=settled_by))
 
@@ -83,8 +88,8 @@ def books(found: Iterable[Outcome]) -> Books:
     records = [orjson.loads(outcome.posting) for outcome in found if outcome.posting]
     messages = [record for record in records if record["type"] == "postings"]
     notices = [orjson.loads(notice) for outcome in found for notice in outcome.notices]
-    nothing = {"week": None, "seniority": 0, "earned": []}
-    return Books(standing_rows(messages), messages[-1]["counters"] if messages else nothing, messages, notices)
+    counters = messages[-1]["counters"] if messages else NOTHING
+    return Books(standing_rows(messages), counters, messages, notices)
 
 
 def record_of(report: JsonObject) -> Settleable:

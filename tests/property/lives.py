@@ -50,11 +50,25 @@ def years_of_53_weeks(rng: random.Random) -> Plan:
 
 
 def a_faulty_upstream(rng: random.Random) -> Plan:
-    """A short life in any order, with more faults than payments."""
+    """A short life in any order, with as many faults as payments."""
     plan = _with_spells(rng, gaps=(0, 1, 2, 52), weeks=(1, 2, 3, 5))
     kinds = ("reversed", "reported_anew", "week_repaid", "repaid", "delivered_again", "conflicting_amount")
-    faults = [Fault(rng.choice(kinds), rng.randrange(50), rng.choice((50, 100, 150)), rng.randint(0, 100)) for _ in range(25)]
+    shares = (50, 100, 150)
+    faults = [Fault(rng.choice(kinds), rng.randrange(50), rng.choice(shares), rng.randint(0, 100)) for _ in range(25)]
     return plan._replace(faults=faults, order_seed=rng.randrange(2**16))
+
+
+def crowded_weeks(rng: random.Random) -> Plan:
+    """A few weeks with several benefits and money back and forth, so that a net passes through every sign."""
+    plan = _with_spells(rng, gaps=(0, -1, -1, -2, -3), weeks=(1, 2, 3))
+    amounts_ore, benefits = (280_000, 100_000, -60_000, -150_000, -280_000), ("KTH", "KTH", "SDP-B", "SU")
+    spells = [
+        spell._replace(benefit=rng.choice(benefits), amount_ore=rng.choice(amounts_ore), rhythm="weekly")
+        for spell in (*plan.spells, *plan.spells)
+    ]
+    kinds = ("reversed", "reported_anew", "repaid")
+    faults = [Fault(rng.choice(kinds), rng.randrange(50), rng.choice((50, 100)), 100) for _ in range(5)]
+    return plan._replace(start=_near(rng, date(2024, 1, 29), 10), spells=spells, faults=faults)
 
 
 def backwards(rng: random.Random) -> Plan:
@@ -72,6 +86,7 @@ THEMES: dict[str, Callable[[random.Random], Plan]] = {
         the_29th_of_february,
         years_of_53_weeks,
         a_faulty_upstream,
+        crowded_weeks,
         backwards,
     )
 }
@@ -80,6 +95,12 @@ THEMES: dict[str, Callable[[random.Random], Plan]] = {
 def life(theme: str, seed: int, citizen: int = 0) -> list[JsonObject]:
     """A citizen's reports under a theme: the same for the same seed."""
     return reports_of(THEMES[theme](random.Random(f"{theme} {seed}")), RULES, citizen)
+
+
+def in_order_of_time(theme: str, seed: int) -> list[JsonObject]:
+    """A life as it would be without late reports: each as its period ends."""
+    plan = THEMES[theme](random.Random(f"{theme} {seed}"))._replace(order_seed=None)
+    return sorted(reports_of(plan, RULES), key=lambda report: report.get("period_end", ""))
 
 
 def short_life(seed: int, citizen: int = 0) -> list[JsonObject]:

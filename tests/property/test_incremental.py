@@ -2,7 +2,7 @@
 
 import random
 from datetime import date
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from tests import product, reference
 from tests.histories import fictive_cpr, histories
 from tests.property.lives import RULES, THEMES, differs, life, short_life, smallest, truth_of
 
-LIVES_OF_A_SHARD = 100
+LIVES_OF_A_SHARD = 80
 WEEKS_LATER = (0, 1, 9, 10, 50, 51, 52, 53, 104, 155, 156, 157, 158, 200)
 
 
@@ -29,7 +29,7 @@ def test_incremental_is_from_scratch(theme, shard):
             assert _of_product(fewest or reports) == truth_of(fewest or reports), f"seed {seed}: {fewest}"
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(histories(RULES))
 def test_incremental_is_from_scratch_and_what_is_not_shrinks(reports):
     assert _of_product(reports) == truth_of(reports)
@@ -38,12 +38,11 @@ def test_incremental_is_from_scratch_and_what_is_not_shrinks(reports):
 @pytest.mark.parametrize("shard", range(2))
 def test_after_every_single_report_the_books_are_the_truth_so_far(shard):
     """An error that a later report repairs is an error too. Posted ordinals are right when posted."""
-    for seed in range(shard, 70, 2):
+    for seed in range(shard, 50, 2):
         reports = short_life(seed)
         found = product.outcomes(reports)
-        for number, outcome in enumerate(found, 1):
-            if outcome is found[-1] or outcome.posting:
-                _check_books_so_far(reports[:number], found[:number])
+        for number in range(1, len(found) + 1):
+            _check_books_so_far(reports[:number], found[:number])
 
 
 def _check_books_so_far(reports, found):
@@ -55,6 +54,30 @@ def _check_books_so_far(reports, found):
     latest = books.messages[-1]["rows"] if found[-1].posting else []
     posted = [row for row in latest if "reverses" not in row]
     assert [row["ordinal"] for row in posted] == [true_ordinals[_cell(row)] for row in posted], reports
+
+
+def test_the_week_of_28_december_2015_looks_ahead_across_a_new_start_in_any_order():
+    """Too rare to be met by chance: one benefit week, 52 of self-support that end with the very week that looks
+    ahead, money in it that does not touch it, and a benefit week after it. It alone decides between n = 2 and 1."""
+    periods = {"first": ("2014-12-29", 280_000), "repaid": ("2015-12-28", -70_000), "after": ("2016-01-04", 280_000)}
+    reports = [_week_of_assistance(name, start, amount_ore) for name, (start, amount_ore) in periods.items()]
+    assert [row["ordinal"] for row in reference.settle(reports, RULES).rows] == [1, 1]
+    assert [row["ordinal"] for row in reference.settle(reports[:2], RULES).rows] == [2]
+    # Four benefit weeks before make it n = 5, on another step, until the week after is known.
+    earlier = [_week_of_assistance(f"E{day}", f"2014-12-{day:02d}", 280_000) for day in (1, 8, 15, 22)]
+    for order in permutations(reports):
+        assert _of_product([*earlier, *order]) == truth_of([*earlier, *order]), [
+            report["report_id"] for report in order
+        ]
+
+
+def _week_of_assistance(report_id, monday_text, amount_ore):
+    end = date.fromordinal(date.fromisoformat(monday_text).toordinal() + 6)
+    return {
+        "schema": 1, "type": "benefit_payment", "report_id": report_id, "reporter": "12345678", "cpr": "6101000000",
+        "reported_at": "2016-02-01T08:00:00Z", "benefit": "KTH", "period_start": monday_text,
+        "period_end": end.isoformat(), "amount_ore": amount_ore, "paying_municipality": "730", "channel": "direct",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -83,7 +106,7 @@ def test_every_theme_reaches_its_rule():
     """In at least one life of five, or the tests above prove less than their names say."""
     reached = {
         "resets": [_starts_anew(rows) for rows in _rows("resets")],
-        "the_window": [len(truth_of(life("the_window", seed))[1]["earned"]) > 1 for seed in range(50)],
+        "the_window": [len(truth_of(life("the_window", seed))[1]["earned"]) > 1 for seed in range(30)],
         "the_turn_of_2015_16": [_has_week(rows, "2015-12-28") for rows in _rows("the_turn_of_2015_16")],
         "the_29th_of_february": [_starts_anew(rows) for rows in _rows("the_29th_of_february")],
         "years_of_53_weeks": [
@@ -92,11 +115,11 @@ def test_every_theme_reaches_its_rule():
         ],
         "backwards": [any(row["ordinal"] > 52 for row in rows) for rows in _rows("backwards")],
     }
-    assert {theme: sum(lives) for theme, lives in reached.items() if sum(lives) < 10} == {}
+    assert {theme: sum(lives) for theme, lives in reached.items() if sum(lives) < 6} == {}
 
 
 def _rows(theme):
-    return [reference.settle(life(theme, seed), RULES).rows for seed in range(50)]
+    return [reference.settle(life(theme, seed), RULES).rows for seed in range(30)]
 
 
 def _has_week(rows, week):

@@ -1,14 +1,13 @@
 """A valid but doubtful report is applied and noticed (contract section 2)."""
 
-import random
-from datetime import date
+from typing import Any
 
 import pytest
 
 from tests import product, reference
 from tests.property.lives import RULES, THEMES, life
 
-HEAD = {"schema": 1, "cpr": "6101000000", "reporter": "12345678", "reported_at": "2024-02-01T08:00:00Z"}
+HEAD: dict[str, Any] = {"schema": 1, "cpr": "6101000000", "reporter": "12345678", "reported_at": "2024-02-01T08:00:00Z"}
 
 
 def payment(report_id="P1", start="2024-01-01", end="2024-01-31", amount_ore=1_000_000, **others):
@@ -93,6 +92,10 @@ def test_a_payment_that_begins_on_the_day_of_death_is_not_noticed():
     assert noticed(payment(), death("2024-01-01")) == []
 
 
+def test_a_payment_that_was_reversed_is_not_noticed_for_a_death_whatever_months_it_has_days_in():
+    assert noticed(payment("P1", "2024-01-15", "2024-03-15"), reversal("P1"), death("2023-12-31")) == []
+
+
 def test_a_death_that_was_reversed_is_no_death():
     assert noticed(death("2023-12-31"), reversal("D1"), payment()) == []
     assert noticed(reversal("D1"), death("2023-12-31"), payment()) == []
@@ -102,7 +105,12 @@ def test_a_death_that_was_reversed_is_no_death():
 @pytest.mark.parametrize("day", ["1999-12-31", "2014-01-31", "2014-06-30", "2014-07-31", "2020-02-29", "2099-01-01"])
 def test_the_same_payments_are_noticed_however_late_the_death_is_known(day):
     """As causes of their own, or in the notice about the death."""
-    months = [("2014-06-01", "2014-07-31"), ("2014-08-01", "2014-08-31"), ("2016-01-01", "2016-01-31"), ("2020-03-01", "2020-03-31")]
+    months = [
+        ("2014-06-01", "2014-07-31"),
+        ("2014-08-01", "2014-08-31"),
+        ("2016-01-01", "2016-01-31"),
+        ("2020-03-01", "2020-03-31"),
+    ]
     paid = [payment(f"P{at}", *month) for at, month in enumerate(months)]
     expected = {f"12345678/{report['report_id']}" for report in paid if report["period_start"] > day}
     for place in range(len(paid) + 1):
@@ -148,7 +156,8 @@ def test_a_period_that_ends_more_than_62_days_after_it_was_reported_is_noticed()
 
 def test_one_report_can_be_doubtful_in_many_ways():
     report = payment("P2", "2025-06-16", "2025-07-31", channel="direct", reported_at="2025-01-01T00:00:00Z")
-    found = noticed(death("2025-01-31"), payment("P1", "2025-06-16", "2025-07-31", reported_at="2025-08-01T00:00:00Z"), report)
+    same = report | {"report_id": "P1", "channel": "eindkomst", "reported_at": "2025-08-01T00:00:00Z"}
+    found = noticed(death("2025-01-31"), same, report)
     codes = ("possible_duplicate", "after_death", "validity_partial", "future_period")
     assert [code for code, cause in found if cause == "P2"] == list(codes)
 
@@ -174,6 +183,13 @@ def test_the_net_is_that_of_the_benefit_over_reporters_and_municipalities():
     assert noticed(elsewhere, payment("P2", amount_ore=-1_000_000, benefit="UDH")) == [("negative_net", "P2")]
 
 
+def test_the_net_is_what_remains_after_atp():
+    # -101 øre less -100 øre of ATP is -1 øre. January has 3 of the 10 days; the øre goes to the first week of February.
+    repaid = payment(benefit="ADP", start="2024-01-29", end="2024-02-07", amount_ore=-101, atp_ore=-100)
+    (notice,) = product.settle_all([repaid | {"financing_municipality": "730"}]).notices
+    assert (notice["code"], notice["detail"]["month"]) == ("negative_net", "2024-02")
+
+
 def test_the_notice_names_benefit_and_month():
     notices = product.settle_all([payment(amount_ore=-62, start="2024-01-01", end="2024-02-29")]).notices
     assert [notice["detail"] for notice in notices] == [
@@ -197,8 +213,9 @@ def test_each_cause_is_noticed_once_for_each_doubt_and_never_when_reversed_befor
 
 
 def _reversed_before_they_came(reports):
-    reversed_ids, found = set(), set()
-    arrived = set()
+    reversed_ids: set[str] = set()
+    arrived: set[str] = set()
+    found = set()
     for report in reports:
         name = f"{report['reporter']}/{report['report_id']}"
         if name in arrived:
@@ -217,13 +234,14 @@ def test_a_month_is_noticed_as_negative_exactly_when_its_net_falls_below_zero():
     for seed in range(60):
         reports = life("a_faulty_upstream", seed)
         found = product.outcomes(reports)
-        net_before: dict[tuple[str, str], int] = {}
+        net_before: dict[tuple, int] = {}
         for number, outcome in enumerate(found, 1):
             net = _net_by_month(reports[:number])
             fell = {key for key, amount_ore in net.items() if amount_ore < 0 <= net_before.get(key, 0)}
-            fallen = {(code, month) for code, kind, month in fell if kind}
-            details = [notice["detail"] for notice in product.books([outcome._replace(posting=None)]).notices if notice["code"] == "negative_net"]
-            assert {(detail["benefit"], detail["month"]) for detail in details} == fallen, reports[:number]
+            notices = product.books([outcome._replace(posting=None)]).notices
+            details = [notice["detail"] for notice in notices if notice["code"] == "negative_net"]
+            found_months = {(detail["benefit"], detail["month"]) for detail in details}
+            assert found_months == {(code, month) for code, _, month in fell}, reports[:number]
             net_before = net
             noticed_months += len(details)
     assert noticed_months > 50

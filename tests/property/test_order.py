@@ -101,7 +101,8 @@ def _pair(rng, reports):
     payments = [report for report in reports if report["type"] == "benefit_payment"]
     if not payments:
         return []
-    payment = rng.choice(payments) | {"report_id": "wrong", "amount_ore": rng.choice((1_234_567, -1_234_567)), "atp_ore": 0}
+    money = {"amount_ore": rng.choice((1_234_567, -1_234_567)), "atp_ore": 0}
+    payment = rng.choice(payments) | money | {"report_id": "wrong"}
     head = {name: payment[name] for name in ("schema", "cpr", "reporter", "reported_at")}
     return [payment, head | {"type": "reversal", "report_id": "right", "reverses": "wrong"}]
 

@@ -49,17 +49,19 @@ def another_catalogue(rng: random.Random) -> RuleSet:
             blocks=rng.random() < 0.5,
             atp_deducted=rng.random() < 0.3,
             turn_of_year_weekly=rng.random() < 0.3,
-            rate=rng.choice(("staircase", "staircase", 37, 3)) if benefit.mechanism and benefit.rate != "computed" else None,
+            rate=rng.choice(("staircase", "staircase", 37, 3)) if benefit.mechanism else None,
         )
         for code, benefit in RULES.benefits.items()
     }
     accounts = {(code, benefit.mechanism, 37): f"9.{code}" for code, benefit in benefits.items() if benefit.mechanism}
-    return replace(RULES, benefits=benefits, accounts=RULES.accounts | accounts)
+    return replace(RULES, benefits=benefits, accounts=dict(RULES.accounts) | accounts)
 
 
 def everything(rng: random.Random) -> RuleSet:
     """All of it at once."""
-    return _with_bands(replace(other_dates(rng), reset=another_reset(rng).reset, benefits=another_catalogue(rng).benefits), rng)
+    dates, reset, catalogue = other_dates(rng), another_reset(rng), another_catalogue(rng)
+    rules = replace(dates, reset=reset.reset, benefits=catalogue.benefits, accounts=catalogue.accounts)
+    return _with_bands(rules, rng)
 
 
 def _with_bands(rules: RuleSet, rng: random.Random) -> RuleSet:
@@ -73,14 +75,36 @@ def _with_bands(rules: RuleSet, rng: random.Random) -> RuleSet:
     return replace(rules, staircases=tuple(replace(stairs, bands=tuple(bands)) for stairs in rules.staircases))
 
 
-CHANGES = {change.__name__: change for change in (other_bands, another_reset, other_dates, another_catalogue, everything)}
+CHANGES = {
+    change.__name__: change for change in (other_bands, another_reset, other_dates, another_catalogue, everything)
+}
+
+
+def test_rates_begin_with_their_month_even_in_a_week_that_begins_before_it():
+    """2020-W01 begins on 30 December 2019: its first two days have no row, though its staircase is there."""
+    first_monday = date(2019, 12, 30)
+    dates = replace(
+        RULES.dates,
+        rates_from_month="2020-01",
+        turn_of_year_week=date(2019, 12, 23),
+        turn_of_year_rate_from=first_monday,
+    )
+    staircases = tuple(replace(stairs, valid_from=first_monday) for stairs in RULES.staircases)
+    rules = replace(RULES, dates=dates, staircases=staircases)
+    payment = {
+        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678", "cpr": "6101000000",
+        "reported_at": "2020-02-01T08:00:00Z", "benefit": "KTH", "period_start": "2019-12-30",
+        "period_end": "2020-01-05", "amount_ore": 700_000, "paying_municipality": "730", "channel": "direct",
+    }  # fmt: skip
+    (row,) = product.settle_all([payment], settled_by=Law(rules)).rows
+    assert (row["month"], row["amount_ore"]) == ("2020-01", 500_000)
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_rule_set_settles_as_the_reference_reads_it(change):
     themes = sorted(THEMES)
     differing_from_today = 0
-    for seed in range(8000, 8080):
+    for seed in range(8000, 8060):
         rules = CHANGES[change](random.Random(seed))
         reports = life(themes[seed % len(themes)], seed)
         books = product.settle_all(reports, batch=6, settled_by=Law(rules))
@@ -88,4 +112,4 @@ def test_a_changed_rule_set_settles_as_the_reference_reads_it(change):
         assert product.true_now(books.rows) == product.true_now(rows), (seed, rules)
         assert books.counters == counters, (seed, rules)
         differing_from_today += rows != reference.settle(reports, RULES).rows
-    assert differing_from_today > 20, "the change hardly changed anything"
+    assert differing_from_today > 15, "the change hardly changed anything"

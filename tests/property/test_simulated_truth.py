@@ -6,7 +6,7 @@ from datetime import date
 import orjson
 import pytest
 
-from domain.weeks import month_number, month_text, monday
+from domain.weeks import monday, month_number, month_text
 from streams.simulation import SimulationOptions, truth
 from streams.simulation.arrival import deliveries
 from streams.simulation.chance import generator, happens
@@ -28,7 +28,7 @@ EXTRAORDINARY = [n for n in range(POPULATION) if happens(generator(OPTIONS.seed,
 )
 def test_money_and_touched_weeks_are_what_the_life_was_made_of(options, citizens):
     """To the øre by benefit and month, in the state for every benefit and in the rows for the financed ones."""
-    found = Counter()
+    found: Counter[str] = Counter()
     for citizen in citizens:
         expected = truth(options, citizen)
         store: dict[bytes, bytes] = {}
@@ -63,7 +63,8 @@ def _net_of_state(store, cpr):
     first, months = month_number("2014-07"), citizen.head.months
     sums: Counter[tuple[str, str]] = Counter()
     for month in range(first, first + months.bit_length()):
-        for code, _, _, cells in (part.groups if (part := citizen.part(month)) else []):
+        part = citizen.part(month)
+        for code, _, _, cells in part.groups if part else []:
             if code in RULES.benefits:
                 sums[code, month_text(month)] += sum(cell[1] for cell in cells)
     return _not_zero(sums)

@@ -68,7 +68,9 @@ def test_rocksdb_is_a_dict(tmp_path):
         on_disk.close()
 
 
-@given(st.builds(Known, st.sampled_from("PICR?"), st.booleans(), st.sampled_from(("", "24289", "death:738000", "x-1 æ"))))
+@given(
+    st.builds(Known, st.sampled_from("PICR?"), st.booleans(), st.sampled_from(("", "24289", "death:738000", "x-1 æ")))
+)
 def test_what_is_known_of_an_id_is_read_as_written(known):
     assert Known.decode(known.encode()) == known
 
