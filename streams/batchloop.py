@@ -74,12 +74,16 @@ COMMIT_S: Final = 20.0
 TRANSACTION_TIMEOUT_S: Final = 30.0
 """After which brokers end a transaction whose writer has gone and whose partition nobody took over. Longer
 than `COMMIT_S`, so that a transaction never ends behind the back of a writer that is still waiting."""
+STRANGER_S: Final = SESSION_S + HEARTBEAT_S
+"""How long a new member waits before it joins a group that has others: one of them may just have died, and a join
+would let the partitions of all stand still until its session is over. Meanwhile the others do the work."""
 FETCH_S: Final = 1.0
 """How long one fetch waits for records. It returns with the first one; the bound only makes errors heard."""
 RETRY_S: Final = 1.0
 """Between two attempts to reach a broker that is not there: cheap, and nobody waits long after its start."""
-STOP_S: Final = 5.0
-"""For leaving the group and closing connections at the end; what hangs longer dies with the process."""
+STOP_S: Final = 3.0
+"""For leaving the group, and again for closing connections at the end; both hang without a broker. What takes
+longer dies with the process, which stays within the ten seconds that Docker gives it."""
 
 BATCH_RECORDS: Final = 4_000
 """Fewer cost speed (500 half of it), more only memory."""
@@ -184,7 +188,8 @@ class _Tenure:
                 self._say(error)
             finally:
                 self._let_go()
-            await asyncio.sleep(PAUSE_S)
+            if self._ours:
+                await asyncio.sleep(PAUSE_S)
 
     async def _live(self) -> None:
         """Steps 1 to 5, until the partition is not ours any more or something fails."""
@@ -270,6 +275,8 @@ class _Member:
     async def be(self, stopping: asyncio.Event) -> None:
         """Join, and work until told to stop or the membership fails; then leave."""
         try:
+            if await self.source.is_stranger() and await _is_set(stopping, STRANGER_S):
+                return
             await self.source.join(self)
             self.loop.outage.ended()
             while not await _is_set(stopping, HEARTBEAT_S):

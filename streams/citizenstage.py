@@ -34,6 +34,7 @@ from streams.store import RocksStore
 from streams.validation import CONFLICTING_DUPLICATE, INTERNAL_ERROR, Rejection
 
 CHECKPOINT: Final = b"_checkpoint"
+NO_HEADERS: Final[Headers] = []
 REJECTIONS: Final[dict[str, Rejection]] = {
     rejection.reason: rejection for rejection in (CONFLICTING_DUPLICATE, INTERNAL_ERROR)
 }
@@ -101,15 +102,16 @@ class CitizenWork:
 
     async def _catch_up(self, changelog: Changelog) -> None:
         loop = asyncio.get_running_loop()
-        start, began, said = self._disk.position, loop.time(), loop.time()
-        async for batch in changelog.read(start):
+        restored, began, said = 0, loop.time(), loop.time()
+        async for batch in changelog.read(self._disk.position):
+            restored += len(batch.records)
             self._disk.write([(record.key or b"", record.value or b"") for record in batch.records], batch.position)
             reached(self._stage.name, "in_restore")
             if loop.time() - said > RESTORE_SAID_S:
                 said = loop.time()
                 log.info("%s: restored up to %d of %d", self._name, batch.position, changelog.end)
-        if changelog.end - start > 0 and loop.time() - began > 1:
-            log.info("%s: restored %d records in %.1f s", self._name, changelog.end - start, loop.time() - began)
+        if restored:
+            log.info("%s: restored %d records in %.1f s", self._name, restored, loop.time() - began)
 
     def process(self, records: Sequence[Record]) -> list[Output]:
         """Settle records in their order; gives postings, notices, dead letters and the changed state."""
@@ -145,7 +147,7 @@ class CitizenWork:
 
     def _outputs(self, postings: list[Message], notices: list[Message], dead: list[Message]) -> list[Output]:
         topics = self._stage.topics
-        state: list[Message] = [(key, value, ()) for key, value in self._changes]
+        state: list[Message] = [(key, value, NO_HEADERS) for key, value in self._changes]
         outputs = [
             Output(topics.postings, self._number, postings),
             Output(topics.citizens, self._number, state),
@@ -156,14 +158,14 @@ class CitizenWork:
 
     def _headers(self, offset: int, at: str, kind: bytes) -> Headers:
         """CloudEvents headers of a message that a record of the journal led to."""
-        return (
+        return [
             journal.CE_VERSION,
             ("ce_id", journal.position_text(self._stage.topic, self._number, offset).encode()),
             ("ce_type", kind),
             ("ce_source", b"refusion/citizens"),
             ("ce_time", at.encode()),
             journal.JSON,
-        )
+        ]
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
         refused = Refused(self._stage.name, self._stage.topic, self._number, record.offset, record.value or b"")

@@ -6,7 +6,6 @@ from streams.identity import Identity
 from streams.ports import Message
 from streams.validation import Rejection
 
-
 MAX_RECORD_BYTES: Final = 5 << 20
 """What the topic takes when sealed. A record that was larger, which it can be before compression, is cut; its
 header `bytes` tells how large it was, and the whole of it stays at its position for as long as that topic keeps it."""

@@ -97,7 +97,7 @@ TYPE_OF: Final[dict[type, str]] = {
 
 def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
     """CloudEvents headers of an accepted report, and the raw position it came from."""
-    return (
+    return [
         ("raw", raw),
         CE_VERSION,
         ("ce_id", f"{report.reporter}/{report.report_id}".encode()),
@@ -105,7 +105,7 @@ def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
         ("ce_source", f"urn:dk:cvr:{report.reporter}".encode()),
         ("ce_time", reported_at.encode()),
         JSON,
-    )
+    ]
 
 
 _CE_TYPE: Final = {kind: f"refusion.report.{name}".encode() for kind, name in TYPE_OF.items()}

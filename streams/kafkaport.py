@@ -4,17 +4,29 @@
   verifies them; the client retries by itself. That is expected.
 * `send_batch` may raise KafkaTimeoutError with nothing enqueued, and its future must be awaited:
   a commit goes through although a batch failed.
+* uvloop raises RuntimeError where a connection was lost before a request is written, and the client, which expects
+  OSError, loses its background tasks by that; see `_lost_connections_are_outages`.
 * A client that has been stopped in the middle may wait for a broker for ever; see `streams.batchloop`.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import wraps
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.batchloop import COMMIT_S, HEARTBEAT_S, SESSION_S, TRANSACTION_TIMEOUT_S
@@ -32,7 +44,27 @@ OUTPUT_BATCH_BYTES: Final = 900_000
 RESTORE_RECORDS: Final = 2_000
 """Between two of these the event loop is let go: heartbeats must not wait for a restore."""
 RESTORE_BYTES: Final = 4 << 20
+RESTORE_POLL_MS: Final = 20
+"""A changelog ends with the marker of a transaction: the client passes over it, and waits in vain for a record."""
 NOWHERE: Final = TopicPartition("", 0)
+
+
+def _lost_connections_are_outages() -> None:
+    """Let aiokafka see a connection that uvloop has closed as what it is, and try again."""
+    send = AIOKafkaConnection.send
+
+    @wraps(send)
+    def guarded(self: AIOKafkaConnection, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return send(self, *args, **kwargs)
+        except RuntimeError as error:
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError("the connection was lost") from error
+
+    AIOKafkaConnection.send = guarded
+
+
+_lost_connections_are_outages()
 
 
 class KafkaBrokers:
@@ -68,7 +100,7 @@ class KafkaBrokers:
             heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
         )
-        return KafkaSource(consumer, topic)
+        return KafkaSource(consumer, group, topic, self._common)
 
     def delivery(self, group: str, source: Source, partition: int, *, transactional: bool) -> Delivery:
         """A producer of a partition's own, since one transactional id for each input partition is what fences."""
@@ -120,7 +152,7 @@ class KafkaChangelog:
         self._consumer.seek(self._at, start)
         position = start
         while position < self.end:
-            found = await self._consumer.getmany(self._at, timeout_ms=1000, max_records=RESTORE_RECORDS)
+            found = await self._consumer.getmany(self._at, timeout_ms=RESTORE_POLL_MS, max_records=RESTORE_RECORDS)
             position = await self._consumer.position(self._at)
             yield Batch(found.get(self._at, ()), position)
             await asyncio.sleep(0)
@@ -131,28 +163,55 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     def __init__(self, rebalance: Rebalance) -> None:
         self._rebalance = rebalance
+        self.failure: Exception | None = None
+        """aiokafka swallows what is raised here."""
 
     async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
-        await self._rebalance.revoked()
+        try:
+            await self._rebalance.revoked()
+        except Exception as error:  # noqa: BLE001 - raised by `check`
+            self.failure = error
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._rebalance.assigned([at.partition for at in assigned])
+        try:
+            self._rebalance.assigned([at.partition for at in assigned])
+        except Exception as error:  # noqa: BLE001 - raised by `check`
+            self.failure = error
 
 
 class KafkaSource:
     """A stage's member of its consumer group."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, group: str, topic: str, common: dict[str, Any]) -> None:
         self.topic = topic
         self._consumer = consumer
+        self._group = group
+        self._common = common
+
+    async def is_stranger(self) -> bool:
+        """Whether the group has members, none of which has our client id."""
+        admin = AIOKafkaAdminClient(**self._common)
+        await admin.start()
+        try:
+            (response,) = await admin.describe_consumer_groups([self._group])
+        except GroupCoordinatorNotAvailableError:  # a cluster's very first group: its coordinator is being made
+            return False
+        finally:
+            await admin.close()
+        ((_code, _group, _state, _type, _protocol, members, *_),) = response.groups
+        clients = {client_id for _member, client_id, *_ in members}
+        return bool(clients) and self._common["client_id"] not in clients
 
     async def join(self, rebalance: Rebalance) -> None:
         """Connect first, then subscribe: `start` would wait for the first assignment otherwise."""
         await self._consumer.start()
-        self._consumer.subscribe([self.topic], listener=_Listener(rebalance))
+        self._listener = _Listener(rebalance)
+        self._consumer.subscribe([self.topic], listener=self._listener)
 
     async def check(self) -> None:
         """Raises what the coordination has come upon; a fetch from nowhere looks at nothing else."""
+        if self._listener.failure is not None:
+            raise self._listener.failure
         with suppress(TimeoutError):  # it waits while partitions are being assigned
             await asyncio.wait_for(self._consumer.getmany(NOWHERE), HEARTBEAT_S / 4)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = list[tuple[str, bytes]]
 
 Message = tuple[bytes | None, bytes | None, Headers]
 """Key, value and headers of a record that is to be written."""
@@ -61,6 +61,9 @@ class Rebalance(Protocol):
 
 class Source(Protocol):
     """A member of a stage's consumer group. Every call may raise, and the member is then no good any more."""
+
+    async def is_stranger(self) -> bool:
+        """Whether the group has members and this process, under whatever former process id, is none of them."""
 
     async def join(self, rebalance: Rebalance) -> None:
         """Connect and become a member; raises where no broker answers."""

@@ -12,7 +12,6 @@ Faust hosts the stages, and carries no data: its own Kafka client and its web se
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -39,6 +38,7 @@ from streams.ports import Stage
 from streams.rulefiles import load_rule_set
 from streams.settings import Settings
 from streams.statefolder import StateFolder, take
+from streams.tuning import tune_garbage_collection
 from streams.validation import Validator
 
 STAGES: Final = ("intake", "citizens")
@@ -142,23 +142,19 @@ async def _serve(names: Sequence[str], settings: Settings, folder: StateFolder, 
     outage, batches = Outage(), asyncio.Semaphore(BATCHES_AT_WORK)
     await _prepare(settings, outage, stopping)
     kafka = KafkaBrokers(settings.bootstrap, folder.worker_id)
+    stages = make_stages(names, settings, folder, kafka)
+    loops = [BatchLoop(stage, kafka, settings.prefix + stage.name, outage, batches) for stage in stages]
     app = make_app()
     await app.start()
-    for stage in make_stages(names, settings, folder, kafka):
-        batch_loop = BatchLoop(stage, kafka, settings.prefix + stage.name, outage, batches)
-        await app.add_runtime_dependency(StageService(batch_loop, beacon=app.beacon))
-    _tune_collector()
+    for each in loops:
+        await app.add_runtime_dependency(StageService(each, beacon=app.beacon))
+    tune_garbage_collection()
     await app.wait(stopping.wait())
+    for each in loops:
+        each.stop()  # all at once; the app stops its services one after the other
     await app.stop()
     if app.crash_reason is not None:
         raise app.crash_reason
-
-
-def _tune_collector() -> None:
-    """What is there after the start stays; a batch's objects die by reference counting, cycles are few."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 def work(names: Sequence[str], settings: Settings, parent: int | None = None) -> None:
@@ -238,7 +234,8 @@ def _end(children: Sequence[_Child]) -> int:
         except subprocess.TimeoutExpired:
             child.process.kill()
             child.process.wait()
-    return max(abs(child.process.wait()) for child in children)
+    clean = (0, -signal.SIGTERM)  # one that was still starting has nothing to put in order
+    return max(0 if child.process.returncode in clean else abs(child.process.returncode) for child in children)
 
 
 def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:

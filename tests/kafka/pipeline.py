@@ -1,0 +1,198 @@
+"""Both stages on a real Kafka, worker processes included, and what must hold whatever happened to them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from itertools import zip_longest
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from domain.reports import RunMarker
+from domain.settlement import Law
+from domain.weeks import month_number
+from streams import journal, topics
+from streams.batchloop import HEARTBEAT_S, SESSION_S
+from streams.citizens import Partition
+from streams.publish import publish
+from streams.rulefiles import load_rule_set
+from streams.validation import FIRST_RUN_MONTH
+from streams.worker import STAGES
+from tests.kafka.records import records_of
+
+DONE_S = 60.0
+"""Until all that was published is settled: seconds on an idle machine, many times that on a busy one."""
+TAKEOVER_S = SESSION_S + 2 * HEARTBEAT_S
+POLL_S = 0.05
+
+
+class Pipeline:
+    """The topics of one test, its workers, and the audit."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.published = []
+        self._workers = []
+
+    # --- doing ----------------------------------------------------------------------------------
+
+    def publish(self, lines):
+        """Publish reports, all acknowledged."""
+        asyncio.run(publish(lines, self.settings, lambda _: None))
+        self.published += lines
+
+    def close_run(self, month):
+        """A run marker in every partition of the journal, in one transaction."""
+        asyncio.run(self._close_run(month))
+
+    async def _close_run(self, month):
+        value = {"schema": 1, "type": "run", "run": month_number(month) - FIRST_RUN_MONTH + 1}
+        value |= {"closed_at": f"{month}-28T12:00:00Z", "data_month": month}
+        producer = AIOKafkaProducer(bootstrap_servers=self.settings.bootstrap, transactional_id=f"run {month}")
+        async with producer, producer.transaction():
+            for partition in range(self.settings.partitions):
+                await producer.send(self.topic(topics.REPORTS), orjson.dumps(value), partition=partition)
+
+    def start(self, *stages, state=None, log=None, **environment):
+        """A worker process; `environment` may plan a fault."""
+        given = {name: value for name, (value, origin) in self.settings.values.items() if origin == "environment"}
+        if state is not None:
+            given["REFUSION_STATE_DIR"] = str(state)
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "streams.worker", *stages],
+            env={**os.environ, **given, **environment},
+            stderr=log,
+        )
+        self._workers.append(worker)
+        return worker
+
+    def stop(self, worker):
+        """End a worker in good order."""
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(DONE_S) == 0
+
+    def clean_up(self):
+        """End what is left."""
+        for worker in self._workers:
+            worker.kill()
+            worker.wait()
+
+    # --- waiting --------------------------------------------------------------------------------
+
+    def wait_until_settled(self, stages=STAGES):
+        """Wait until the stages have committed all that stands in their topics."""
+        asyncio.run(self._wait_until_settled(stages))
+
+    async def _wait_until_settled(self, stages):
+        deadline = time.monotonic() + DONE_S
+        for stage in stages:
+            topic = self.topic(topics.RAW if stage == "intake" else topics.REPORTS)
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self.settings.bootstrap,
+                group_id=self.settings.prefix + stage,  # to look at its offsets; it is not joined
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+            )
+            consumer.assign([TopicPartition(topic, number) for number in range(self.settings.partitions)])
+            await consumer.start()
+            try:
+                while await _lag(consumer) > 0:
+                    assert time.monotonic() < deadline, f"{stage} did not get through"
+                    await asyncio.sleep(POLL_S)
+            finally:
+                await consumer.stop()
+
+    def wait_for_death(self, worker):
+        """A planned SIGKILL has come."""
+        assert worker.wait(DONE_S) == -signal.SIGKILL
+
+    def wait_until_stopped(self, worker):
+        """A planned SIGSTOP has come."""
+        deadline = time.monotonic() + DONE_S
+        while os.waitpid(worker.pid, os.WUNTRACED | os.WNOHANG) == (0, 0):
+            assert time.monotonic() < deadline, "the worker never came to the planned point"
+            time.sleep(POLL_S)
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def topic(self, topic):
+        return self.settings.prefix + topic.name
+
+    def records(self, topic):
+        """The committed records of a topic, by partition."""
+        return asyncio.run(records_of(self.settings.bootstrap, self.topic(topic)))
+
+    def audit(self, crashed=True):
+        """Postings are those of the journal's order, byte for byte, and every raw record went somewhere once.
+
+        After a crash of intake it may be in the journal twice.
+        """
+        reports = self.records(topics.REPORTS)
+        postings = self.records(topics.POSTINGS)
+        for partition, records in reports.items():
+            assert_same([record.value for record in postings[partition]], expected_postings(records))
+        assert_no_gaps(postings)
+        ends = self._ends_of_raw(reports)
+        assert set(ends) == {
+            f"{record.topic}/{record.partition}/{record.offset}"
+            for records in self.records(topics.RAW).values()
+            for record in records
+        }
+        if not crashed:
+            assert set(ends.values()) <= {1}
+        return postings
+
+    def _ends_of_raw(self, reports):
+        """How often each raw record was accepted or refused, by its position."""
+        ends: Counter[str] = Counter()
+        for records in reports.values():
+            ends.update(headers["raw"].decode() for record in records if "raw" in (headers := dict(record.headers)))
+        for records in self.records(topics.DEAD_LETTERS).values():
+            for record in records:
+                headers = {name: value.decode() for name, value in record.headers}
+                if headers["stage"] == "intake":
+                    ends["{topic}/{partition}/{offset}".format(**headers)] += 1
+        return ends
+
+
+async def _lag(consumer):
+    """How many records the group has not committed."""
+    lag = 0
+    for at, end in (await consumer.end_offsets(list(consumer.assignment()))).items():
+        lag += end - (await consumer.committed(at) or 0)
+    return lag
+
+
+def expected_postings(records):
+    """What `settle` makes of a partition of the journal, in its order."""
+    store: dict[bytes, bytes] = {}
+    partition = Partition(Law(load_rule_set()), store)
+    entries = [journal.decode(record.key, record.value) for record in records]
+    settled = partition.settle_batch(
+        [
+            entry.report if isinstance(entry.report, RunMarker) else (entry.citizen, entry.cpr_sealed, entry.report)
+            for entry in entries
+        ]
+    )
+    return [outcome.posting for outcome in settled if outcome.posting is not None]
+
+
+def assert_same(found, expected):
+    """The first difference tells more than all of them."""
+    for number, (one, other) in enumerate(zip_longest(found, expected)):
+        assert one == other, f"posting {number} of {len(found)}, {len(expected)} expected"
+
+
+def assert_no_gaps(postings):
+    """Revisions grow by one."""
+    revisions: Counter[str] = Counter()
+    for records in postings.values():
+        for record in records:
+            value = orjson.loads(record.value)
+            if value["type"] == "postings":
+                revisions[value["citizen"]] += 1
+                assert value["revision"] == revisions[value["citizen"]]
