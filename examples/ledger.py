@@ -28,13 +28,20 @@ class Correction(NamedTuple):
 
 @dataclass
 class Ledger:
-    """What is known from posting messages alone. `by_rate` has (amount, share) in øre by mechanism and rate."""
+    """What is known from posting messages alone. `by_rate` has (amount, share) in øre by mechanism and rate.
+
+    `doubled` counts rows whose id was there before, `gaps` messages whose revision does not follow the citizen's last.
+    """
 
     sums: dict[str, Sums] = field(default_factory=lambda: defaultdict(dict))
     messages: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     by_rate: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     largest: dict[str, Correction] = field(default_factory=dict)
+    doubled: int = 0
+    gaps: int = 0
+    _ids: set[str] = field(default_factory=set)
+    _revisions: Counter[str] = field(default_factory=Counter)
 
     def post(self, lines: Iterable[bytes]) -> None:
         """Add the messages of a settling; run markers are passed over."""
@@ -42,8 +49,16 @@ class Ledger:
             message = orjson.loads(line)
             if message["type"] == "postings":
                 add(self.sums[message["citizen"]], message["rows"], 1)
+                self._check(message)
                 self._count(message)
                 self._keep_largest(message)
+
+    def _check(self, message: JsonObject) -> None:
+        before = len(self._ids)
+        self._ids.update(row["id"] for row in message["rows"])
+        self.doubled += len(message["rows"]) - (len(self._ids) - before)
+        self.gaps += message["revision"] != self._revisions[message["citizen"]] + 1
+        self._revisions[message["citizen"]] = message["revision"]
 
     def _count(self, message: JsonObject) -> None:
         self.messages[message["reason"]] += 1

@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import closing
 from io import BytesIO
-from threading import Thread
+from threading import Semaphore, Thread
 from types import SimpleNamespace
 
 import orjson
@@ -28,6 +28,8 @@ PATIENCE_S = 60.0
 KILLS = 4
 BATCH = 20
 """Messages in a transaction."""
+PORTION = 15
+"""Transactions for each time that the ledger runs."""
 PAUSE_S = 0.03
 """Between transactions, so that postings still arrive while the ledger is killed."""
 RUN = {"schema": 1, "type": "run", "run": 42, "closed_at": "2023-07-01T00:00:00Z", "data_month": "2023-06"}
@@ -41,12 +43,17 @@ def postings_of_lives(settings):
     return postings.getvalue().splitlines()
 
 
-async def arrive(settings, values):
-    """Write postings as workers do: transactions, some of which are aborted, and a run marker in the middle."""
+async def arrive(settings, values, portions):
+    """Write postings as workers do: transactions, some of which are aborted, and a run marker in the middle.
+
+    Each portion of them waits until it is let in.
+    """
     topic = settings.prefix + topics.POSTINGS.name
     producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap, transactional_id=settings.prefix)
     async with producer:
         for start in range(0, len(values), BATCH):
+            if start // BATCH % PORTION == 0:
+                await asyncio.to_thread(portions.acquire)
             batch = values[start : start + BATCH]
             if start // BATCH % 5 == 0:
                 await producer.begin_transaction()
@@ -68,14 +75,20 @@ async def send(producer, topic, values, partitions):
 
 
 @pytest.fixture
-def arriving(settings):
-    """A thread in which postings arrive."""
+def portions(settings):
+    """Lets the portions of postings in, one for each release; all that are left at the end."""
     values = postings_of_lives(settings)
     asyncio.run(topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, [topics.POSTINGS]))
-    thread = Thread(target=lambda: asyncio.run(arrive(settings, values)))
+    allowed = Semaphore(0)
+    thread = Thread(target=lambda: asyncio.run(arrive(settings, values, allowed)))
     thread.start()
-    yield thread
-    thread.join()
+
+    def rest():
+        allowed.release(len(values))
+        thread.join()
+
+    yield SimpleNamespace(one=allowed.release, rest=rest)
+    rest()
 
 
 @pytest.fixture
@@ -114,16 +127,16 @@ def wait_for_rows(file, number, process):
         time.sleep(0.01)
 
 
-def test_a_ledger_that_is_killed_again_and_again_has_each_posting_once(settings, arriving, ledger_process, tmp_path):
+def test_a_ledger_that_is_killed_again_and_again_has_each_posting_once(settings, portions, ledger_process, tmp_path):
     file = tmp_path / "ledger.sqlite"
     for _ in range(KILLS):
         process = ledger_process()
+        portions.one()
         wait_for_rows(file, applied(file) + 1, process)
         process.kill()
         assert process.wait() == -signal.SIGKILL
-    assert arriving.is_alive(), "it was killed while postings arrived"
     process = ledger_process()
-    arriving.join()
+    portions.rest()
     found = asyncio.run(records_of(settings.bootstrap, settings.prefix + topics.POSTINGS.name))
     values = {partition: [orjson.loads(record.value) for record in records] for partition, records in found.items()}
     rows = [row for each in values.values() for value in each for row in value.get("rows", ())]
