@@ -24,7 +24,7 @@ def split(amount_ore: int, start: int, end: int) -> list[tuple[int, int, int]]:
     return [(month, week, per_day * days + extra) for month, week, days, extra in shares]
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 15)
 def _shares(start: int, end: int, rest_ore: int) -> tuple[tuple[int, int, int, int], ...]:
     """Each slice with what it gets of the øre that do not divide by the days. Few enough to be worth keeping."""
     pieces = slices(start, end)

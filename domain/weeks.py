@@ -91,7 +91,7 @@ def years_before(number: int, years: int) -> int:
     return then.replace(year=then.year - years).toordinal()
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 15)
 def slices(start: int, end: int) -> tuple[Slice, ...]:
     """The slices of an inclusive period, in order of time. Their days sum to the period's."""
     found = []

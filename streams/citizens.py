@@ -21,8 +21,9 @@ from projections.results import Message, keep, posting_message, project, reason,
 Settleable = tuple[str, str, Report] | RunMarker
 """Citizen, sealed CPR and report; or a run marker."""
 
-CITIZENS_KEPT = 4_096
-"""How many heads stay decoded between batches: who was paid last month is often paid again."""
+CITIZENS_KEPT = 1_024
+"""How many heads stay decoded between batches: who was paid last month is often paid again. About 2 kB each,
+and a worker has many partitions."""
 
 
 class Outcome(NamedTuple):

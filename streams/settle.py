@@ -35,6 +35,9 @@ BLOCK_LINES = 4_000
 BLOCKS_AHEAD = 3
 """How many blocks wait with each process, so that none stands idle while another is slower."""
 
+HEADS_KEPT = 8_192
+"""By each process; the one partition that it has may keep more than one of a worker's many."""
+
 CPR_OF_LINE = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 
 REFUSED: dict[str, Rejection] = {rejection.reason: rejection for rejection in (CONFLICTING_DUPLICATE, INTERNAL_ERROR)}
@@ -82,7 +85,7 @@ class LineSettler:
         self._validator = Validator(rules, demo=settings.demo, markers=True)
         self._identity = settings.identity()
         self._store = RocksStore(folder)
-        self._partition = Partition(Law(rules), self._store)
+        self._partition = Partition(Law(rules), self._store, kept=HEADS_KEPT)
         self._leads = leads  # every process cuts a run, the leading one says so
         tune_garbage_collection()
 
