@@ -1,19 +1,28 @@
-"""`make bench`: all benchmarks, a table at the end. CITIZENS=100000 in the environment for the memory figure's size."""
+"""`make bench`: all benchmarks, a table at the end; `python -m bench NAME…` for some of aggregate, settle and kafka.
 
+The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a worker on Kafka.
+"""
+
+import logging
 import os
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import aggregate, settling
+from bench import aggregate, pipeline, settling
+from streams.stopping import Stopped, unwind_on_signals
 
 MEMORY_CITIZENS = int(os.environ.get("CITIZENS", "100000"))
+KAFKA_CITIZENS = int(os.environ.get("KAFKA_CITIZENS", "20000"))
+PIPELINE_CITIZENS = 20_000
 Figure = tuple[str, str, str]
 
 
-def aggregate_figures() -> list[Figure]:
+def aggregate_figures(_folder: Path) -> list[Figure]:
     """The aggregate alone, in memory: microseconds of CPU a report."""
     early, old = aggregate.frontier()
     figures = [
@@ -48,17 +57,35 @@ def settling_figures(folder: Path) -> list[Figure]:
     return figures
 
 
-def main() -> None:
-    """Measure and show."""
+def kafka_figures(folder: Path) -> list[Figure]:
+    """The stages on a real Kafka, worker processes as a user runs them."""
+    return pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS)
+
+
+SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
+    "aggregate": aggregate_figures,
+    "settle": settling_figures,
+    "kafka": kafka_figures,
+}
+
+
+def main(names: list[str]) -> None:
+    """Measure the sections with these names, all if none is given, and show."""
+    if unknown := set(names) - SECTIONS.keys():
+        sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     table = Table("what", "figure", "ratio to the peer or the first line")
-    for figure in aggregate_figures():
-        table.add_row(*figure)
-    table.add_section()
     with tempfile.TemporaryDirectory(prefix="refusion-bench-") as folder:
-        for figure in settling_figures(Path(folder)):
-            table.add_row(*figure)
+        for name in names or SECTIONS:
+            for figure in SECTIONS[name](Path(folder)):
+                table.add_row(*figure)
+            table.add_section()
     Console(width=110).print(table)
 
 
 if __name__ == "__main__":
-    main()
+    unwind_on_signals()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is an exception, and said once
+    try:
+        main(sys.argv[1:])
+    except Stopped as stopped:
+        sys.exit(stopped.status)

@@ -11,9 +11,9 @@ numbers stand in the tests too.
        its transaction; so what follows reads what nobody can change any more. Then it
        opens the disk, restores it from the changelog from its checkpoint to the end (read
        committed), reads the committed offset, seeks, resumes.
-    2  Fetch.  As much as is there, at once; batches grow by themselves while the last commit runs.
-       At most `BATCH_RECORDS`, and `BATCHES_AT_WORK` batches in the process; who waits for
-       records holds no share of that budget.
+    2  Fetch.  As much as is there a moment (`LINGER_S`) after the first record; batches grow by themselves while
+       the last commit runs. At most `BATCH_RECORDS`, and `BATCHES_AT_WORK` batches in the
+       process; who waits for records, or has but few, holds no share of that budget.
     3  Process.  A pure step over an overlay of the state: nothing is written.
     4  Commit.  One transaction: outputs and changelog, **all acknowledged** (the client would
        commit although a batch failed), then the source's position (which has passed over
@@ -87,6 +87,11 @@ longer dies with the process, which stays within the ten seconds that Docker giv
 
 BATCH_RECORDS: Final = 4_000
 """Fewer cost speed (500 half of it), more only memory."""
+SMALL_RECORDS: Final = 200
+"""A smaller batch takes no share of the budget: at an even load it would only wait for others' commits."""
+LINGER_S: Final = 0.1
+"""From the first record of a batch to its start: without it, many partitions commit a few records at a time, and
+the brokers have more to do with transactions than with records."""
 BATCHES_AT_WORK: Final = 3
 """One is processed while others wait for their commits; 12,000 records bound the process's memory."""
 
@@ -195,12 +200,21 @@ class _Tenure:
         """Steps 1 to 5, until the partition is not ours any more or something fails."""
         work, delivery = await self._take_possession()
         while self._ours:
-            first = await self._ours_after(self._member.source.fetch(self.partition, 1, FETCH_S))
+            first = await self._fetch(1, FETCH_S)
             if not first.records:
                 continue
+            await self._ours_after(asyncio.sleep(LINGER_S))
+            more = await self._fetch(SMALL_RECORDS - 1, 0)
+            batch = Batch([*first.records, *more.records], more.position)
+            if len(batch.records) < SMALL_RECORDS:
+                await self._settle(work, delivery, batch)
+                continue
             async with self._loop.batches:
-                rest = await self._ours_after(self._member.source.fetch(self.partition, BATCH_RECORDS - 1, 0))
-                await self._settle(work, delivery, Batch([*first.records, *rest.records], rest.position))
+                rest = await self._fetch(BATCH_RECORDS - SMALL_RECORDS, 0)
+                await self._settle(work, delivery, Batch([*batch.records, *rest.records], rest.position))
+
+    async def _fetch(self, max_records: int, patience_s: float) -> Batch:
+        return await self._ours_after(self._member.source.fetch(self.partition, max_records, patience_s))
 
     async def _take_possession(self) -> tuple[Work, Delivery]:
         """Step 1, in this order: fence, restore, read the offset."""

@@ -39,6 +39,8 @@ MAX_POLL_INTERVAL_MS: Final = 2**31 - 1
 """Never: a restore may take long and fetches nothing meanwhile. Heartbeats tell whether we live."""
 FETCH_PARTITION_BYTES: Final = 1 << 20
 """Compressed. A batch of 4,000 reports is about half of it; twelve partitions are 12 MB."""
+RETRY_BACKOFF_MS: Final = 20
+"""Each transaction is first answered with a retry, while the broker verifies it; the default is 100 ms."""
 OUTPUT_BATCH_BYTES: Final = 900_000
 """Before compression; brokers take 1,048,588 by default. A larger message goes alone."""
 RESTORE_RECORDS: Final = 2_000
@@ -110,6 +112,7 @@ class KafkaBrokers:
             compression_type="zstd",
             max_batch_size=OUTPUT_BATCH_BYTES,
             enable_idempotence=True,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
             transactional_id=f"{group}-{partition}" if transactional else None,
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
         )
