@@ -207,12 +207,15 @@ def worker(stages: tuple[str, ...], processes: int | None) -> None:
     Several workers, on one machine or many, share the partitions. Ends in good order on SIGTERM
     and Ctrl-C; killed in any way, it loses and repeats nothing.
     """
-    from streams.settings import Settings
-    from streams.worker import STAGES, run_worker
+    try:
+        from streams.settings import Settings
+        from streams.worker import STAGES, run_worker
 
-    if unknown := [stage for stage in stages if stage not in STAGES]:
-        _fail(f"there is no stage {unknown[0]}; the stages are {', '.join(STAGES)}")
-    sys.exit(run_worker(stages, Settings.load(os.environ), processes or os.cpu_count() or 1))
+        if unknown := [stage for stage in stages if stage not in STAGES]:
+            _fail(f"there is no stage {unknown[0]}; the stages are {', '.join(STAGES)}")
+        sys.exit(run_worker(stages, Settings.load(os.environ), processes or os.cpu_count() or 1))
+    except Stopped:  # while it was still starting: there is nothing yet to put in order
+        sys.exit(0)
 
 
 @main.command()

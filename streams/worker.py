@@ -31,6 +31,7 @@ from domain.settlement import Law
 from streams import topics
 from streams.batchloop import BATCHES_AT_WORK, RETRY_S, BatchLoop, Outage
 from streams.citizenstage import CitizenStage, CitizenTopics
+from streams.errors import UserError
 from streams.intake import Intake, IntakeTopics
 from streams.kafkaport import KafkaBrokers
 from streams.logs import set_up_logs
@@ -197,7 +198,7 @@ class _Child:
     def look(self) -> None:
         """Start it again if it has died and its pause is over."""
         status = self.process.poll()
-        if status is None:
+        if status is None or status == USER_ERROR:  # what a restart cannot mend ends the supervisor
             return
         now = time.monotonic()
         if self._again_at is None:
@@ -244,14 +245,15 @@ def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
     chosen = [name for name in STAGES if name in names or not names]
     if processes == 1:
         return _guarded(chosen, settings, None)
-    settings.identity()  # a missing key is said once, by us
+    for demanded in (settings.identity, lambda: settings.bootstrap):
+        demanded()  # what is missing is said once, by us
     return supervise([sys.executable, "-m", "streams.worker", CHILD, *chosen], processes)
 
 
 def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> int:
     try:
         work(names, settings, parent)
-    except topics.TopicError as error:
+    except UserError as error:
         log.error("%s", error)  # noqa: TRY400 - where it was raised is of no use to an operator
         return USER_ERROR
     return 0

@@ -1,17 +1,24 @@
 """A real Apache Kafka for the tests: one broker for each test process, started when the first test needs it."""
 
 import uuid
+from io import BytesIO
 
 import pytest
 
+from domain.weeks import month_number
 from streams.localkafka import QUICK_START, LocalKafka
 from streams.settings import Settings
+from streams.simulation import FAULTS, SimulationOptions, simulate
+from tests.kafka.pipeline import Pipeline
+
+QUICK_RETURN = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
+"""A killed broker is let in again when its former session is over: after 9 s by default."""
 
 
 @pytest.fixture(scope="session")
 def kafka():
     """A running broker. A test may kill it if it restarts it."""
-    with LocalKafka(java_options=QUICK_START) as running:
+    with LocalKafka(properties=QUICK_RETURN, java_options=QUICK_START) as running:
         yield running
 
 
@@ -33,3 +40,22 @@ def settings(kafka, prefix, tmp_path):
             "REFUSION_DEMO": "1",
         }
     )
+
+
+@pytest.fixture
+def pipeline(settings):
+    """Topics of the test's own; what is left of its workers at the end is killed."""
+    made = Pipeline(settings)
+    yield made
+    made.clean_up()
+
+
+@pytest.fixture(scope="session")
+def lives():
+    """Reports of some lives, in the order in which they arrive, in four portions."""
+    written = BytesIO()
+    months = month_number("2023-01"), month_number("2023-12")
+    simulate(SimulationOptions(120, *months, seed=4, late=None, faults=FAULTS, jobs=1), written, lambda _: None)
+    lines = written.getvalue().splitlines()
+    quarter = len(lines) // 4 + 1
+    return [lines[at : at + quarter] for at in range(0, len(lines), quarter)]

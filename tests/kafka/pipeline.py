@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from itertools import zip_longest
+from itertools import cycle, pairwise, zip_longest
+from pathlib import Path
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -16,18 +18,19 @@ from domain.reports import RunMarker
 from domain.settlement import Law
 from domain.weeks import month_number
 from streams import journal, topics
-from streams.batchloop import HEARTBEAT_S, SESSION_S
 from streams.citizens import Partition
-from streams.publish import publish
+from streams.publish import publish, record_key
 from streams.rulefiles import load_rule_set
 from streams.validation import FIRST_RUN_MONTH
 from streams.worker import STAGES
 from tests.kafka.records import records_of
 
-DONE_S = 60.0
+PROGRAM = Path(sys.executable).parent / "refusion"
+DONE_S = 120.0
 """Until all that was published is settled: seconds on an idle machine, many times that on a busy one."""
-TAKEOVER_S = SESSION_S + 2 * HEARTBEAT_S
 POLL_S = 0.05
+FEW = 4
+"""Lines that are fed at a time: a trickle that lasts, not a flood."""
 
 
 class Pipeline:
@@ -35,7 +38,6 @@ class Pipeline:
 
     def __init__(self, settings):
         self.settings = settings
-        self.published = []
         self._workers = []
 
     # --- doing ----------------------------------------------------------------------------------
@@ -43,7 +45,33 @@ class Pipeline:
     def publish(self, lines):
         """Publish reports, all acknowledged."""
         asyncio.run(publish(lines, self.settings, lambda _: None))
-        self.published += lines
+
+    def publish_by_two(self, lines, pieces=4):
+        """Two publishers of the same lines side by side, each piece by piece, so that they interleave."""
+        size = len(lines) // pieces + 1
+
+        async def one():
+            for at in range(0, len(lines), size):
+                await publish(lines[at : at + size], self.settings, lambda _: None)
+
+        async def two():
+            await asyncio.gather(one(), one())
+
+        asyncio.run(two())
+
+    def feed(self, lines, enough):
+        """Publish a few of the lines at a time, from the beginning again after the last, until `enough()`."""
+        asyncio.run(self._feed(lines, enough))
+
+    async def _feed(self, lines, enough):
+        few = cycle([lines[at : at + FEW] for at in range(0, len(lines), FEW)])
+        deadline = time.monotonic() + DONE_S
+        async with AIOKafkaProducer(bootstrap_servers=self.settings.bootstrap) as producer:
+            while not enough():
+                assert time.monotonic() < deadline, "what is fed for never came"
+                for line in next(few):
+                    await producer.send_and_wait(self.topic(topics.RAW), line, key=record_key(line))
+                await asyncio.sleep(POLL_S)
 
     def close_run(self, month):
         """A run marker in every partition of the journal, in one transaction."""
@@ -57,18 +85,18 @@ class Pipeline:
             for partition in range(self.settings.partitions):
                 await producer.send(self.topic(topics.REPORTS), orjson.dumps(value), partition=partition)
 
-    def start(self, *stages, state=None, log=None, **environment):
+    def start(self, *stages, log=None, **environment):
         """A worker process; `environment` may plan a fault."""
+        return self._started([sys.executable, "-m", "streams.worker", *stages], log, environment)
+
+    def start_program(self, *arguments, log=None):
+        """The program `refusion` as a user starts it."""
+        return self._started([PROGRAM, *arguments], log, {})
+
+    def _started(self, command, log, environment):
         given = {name: value for name, (value, origin) in self.settings.values.items() if origin == "environment"}
-        if state is not None:
-            given["REFUSION_STATE_DIR"] = str(state)
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "streams.worker", *stages],
-            env={**os.environ, **given, **environment},
-            stderr=log,
-        )
-        self._workers.append(worker)
-        return worker
+        self._workers.append(subprocess.Popen(command, env={**os.environ, **given, **environment}, stderr=log))
+        return self._workers[-1]
 
     def stop(self, worker):
         """End a worker in good order."""
@@ -106,16 +134,20 @@ class Pipeline:
             finally:
                 await consumer.stop()
 
+    def wait_until(self, come_about):
+        """Wait for what a function looks for."""
+        deadline = time.monotonic() + DONE_S
+        while not come_about():
+            assert time.monotonic() < deadline, "it did not come about"
+            time.sleep(POLL_S)
+
     def wait_for_death(self, worker):
         """A planned SIGKILL has come."""
         assert worker.wait(DONE_S) == -signal.SIGKILL
 
     def wait_until_stopped(self, worker):
         """A planned SIGSTOP has come."""
-        deadline = time.monotonic() + DONE_S
-        while os.waitpid(worker.pid, os.WUNTRACED | os.WNOHANG) == (0, 0):
-            assert time.monotonic() < deadline, "the worker never came to the planned point"
-            time.sleep(POLL_S)
+        self.wait_until(lambda: os.waitpid(worker.pid, os.WUNTRACED | os.WNOHANG) != (0, 0))
 
     # --- looking --------------------------------------------------------------------------------
 
@@ -165,6 +197,21 @@ async def _lag(consumer):
     for at, end in (await consumer.end_offsets(list(consumer.assignment()))).items():
         lag += end - (await consumer.committed(at) or 0)
     return lag
+
+
+def shares(log, stage):
+    """The partitions of a stage that a worker was given, one set for each assignment, as it says them."""
+    return [
+        {int(number) for number in line.split() if number.isdecimal()}
+        for line in re.findall(rf"{stage}: partitions (.*)", log.read_text())
+    ]
+
+
+def longest_silence_s(records, start, end):
+    """Between two moments, in which nothing came; records bear the time in ms, moments are seconds since 1970."""
+    moments = sorted(record.timestamp / 1000 for record in records)
+    inside = [start, *(moment for moment in moments if start < moment < end), end]
+    return max(later - earlier for earlier, later in pairwise(inside))
 
 
 def expected_postings(records):

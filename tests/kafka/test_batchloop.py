@@ -4,40 +4,24 @@ import re
 import shutil
 import signal
 import time
-from io import BytesIO
 
 import orjson
 import pytest
 
-from domain.weeks import month_number
 from streams import topics
-from streams.simulation import FAULTS, SimulationOptions, simulate
-from tests.kafka.pipeline import DONE_S, TAKEOVER_S, Pipeline
+from streams.batchloop import HEARTBEAT_S, SESSION_S
+from streams.worker import STAGES
+from tests.kafka.pipeline import expected_postings, longest_silence_s, shares
+from tests.kafka.processes import listening_sockets
 
 
-@pytest.fixture
-def pipeline(settings):
-    made = Pipeline(settings)
-    yield made
-    made.clean_up()
-
-
-@pytest.fixture(scope="session")
-def lives():
-    """Reports of some lives, in the order in which they arrive, in four portions."""
-    written = BytesIO()
-    months = month_number("2023-01"), month_number("2023-12")
-    simulate(SimulationOptions(120, *months, seed=4, late=None, faults=FAULTS, jobs=1), written, lambda _: None)
-    lines = written.getvalue().splitlines()
-    quarter = len(lines) // 4 + 1
-    return [lines[at : at + quarter] for at in range(0, len(lines), quarter)]
-
-
-def test_reports_become_postings_and_the_worker_stops_in_good_order(pipeline, lives):
+def test_reports_become_postings_and_the_worker_stops_in_good_order(kafka, pipeline, lives):
     worker = pipeline.start()
     for portion in lives:
         pipeline.publish(portion)
     pipeline.wait_until_settled()
+    assert listening_sockets(kafka.nodes[0].pid)
+    assert not listening_sockets(worker.pid)  # no web server, so no tables and no routes either
     pipeline.stop(worker)
     postings = pipeline.audit(crashed=False)
     assert sum(map(len, postings.values())) > 1_000
@@ -91,18 +75,20 @@ def test_a_worker_dies_in_the_revocation_of_step_6(pipeline, lives):
     pipeline.audit()
 
 
-def test_a_zombie_is_fenced_and_does_not_write(pipeline, lives):
-    zombie = pipeline.start(REFUSION_TEST_STOP="citizens:before_commit:3")
+def test_a_zombie_is_fenced_and_does_not_write(pipeline, lives, tmp_path):
+    said = tmp_path / "said"
+    with said.open("wb") as log:
+        zombie = pipeline.start(log=log, REFUSION_TEST_STOP="citizens:before_commit:3")
     pipeline.publish(lives[0])
     pipeline.publish(lives[1])
     pipeline.wait_until_stopped(zombie)
     successor = pipeline.start()
-    time.sleep(TAKEOVER_S)
     pipeline.publish(lives[2])
-    pipeline.wait_until_settled()
+    pipeline.wait_until_settled()  # all of it, so the zombie's session is over
     before = pipeline.records(topics.POSTINGS)
+    known = len(shares(said, "citizens"))
     zombie.send_signal(signal.SIGCONT)
-    time.sleep(TAKEOVER_S)
+    pipeline.wait_until(lambda: len(shares(said, "citizens")) > known)  # it is back, and what it was at is over
     assert pipeline.records(topics.POSTINGS) == before
     pipeline.publish(lives[3])  # both are of use again
     pipeline.wait_until_settled()
@@ -111,17 +97,72 @@ def test_a_zombie_is_fenced_and_does_not_write(pipeline, lives):
     pipeline.audit()
 
 
-def test_partitions_move_between_workers_without_a_crash(pipeline, lives):
-    first = pipeline.start()
-    pipeline.publish(lives[0])
-    second = pipeline.start()
-    pipeline.publish(lives[1])
+def test_partitions_move_between_workers_while_batches_run(pipeline, lives, tmp_path):
+    logs = first_said, second_said = tmp_path / "first", tmp_path / "second"
+    with first_said.open("wb") as one, second_said.open("wb") as other:
+        first = pipeline.start(log=one)
+        pipeline.publish(lives[0])
+        pipeline.wait_until_settled()
+        second = pipeline.start(log=other)
+    pipeline.feed(lives[1], lambda: all_work(logs))
+    first.send_signal(signal.SIGTERM)
+    pipeline.feed(lives[2], lambda: works_alone(second_said, pipeline.settings.partitions))
     pipeline.wait_until_settled()
-    pipeline.stop(first)
-    pipeline.publish(lives[2])
-    pipeline.wait_until_settled()
+    assert first.wait() == 0
     pipeline.stop(second)
     pipeline.audit(crashed=False)
+
+
+def all_work(logs):
+    """Whether each worker has partitions of each stage."""
+    return all(any(shares(log, stage)[-1:]) for log in logs for stage in STAGES)
+
+
+def works_alone(log, partitions):
+    return all(shares(log, stage)[-1] == set(range(partitions)) for stage in STAGES)
+
+
+def test_survivors_go_on_while_the_session_of_a_dead_worker_runs_out(pipeline, lives, tmp_path):
+    logs = _, survivor_said = tmp_path / "doomed", tmp_path / "survivor"
+    with logs[0].open("wb") as one, logs[1].open("wb") as other:
+        doomed, survivor = pipeline.start(log=one), pipeline.start(log=other)
+    pipeline.wait_until(lambda: all_work(logs))
+    pipeline.publish(lives[0])
+    pipeline.wait_until_settled()
+    share = {stage: shares(survivor_said, stage)[-1] for stage in STAGES}
+    killed = time.time()
+    doomed.kill()
+    over = killed + SESSION_S - HEARTBEAT_S  # its last heartbeat may have come so long before
+    pipeline.feed([*lives[1], *lives[2], *lives[3]], lambda: time.time() > over)
+    pipeline.wait_until_settled()
+    pipeline.stop(survivor)
+    postings = [record for number in share["citizens"] for record in pipeline.audit()[number]]
+    raw = [record for number in share["intake"] for record in pipeline.records(topics.RAW)[number]]
+    accepted = [
+        record
+        for records in pipeline.records(topics.REPORTS).values()
+        for record in records
+        if int(dict(record.headers)["raw"].split(b"/")[1]) in share["intake"]
+    ]
+    patience_s = longest_silence_s(raw, killed, over) + SESSION_S / 3
+    assert longest_silence_s(accepted, killed, over) < patience_s
+    assert longest_silence_s(postings, killed, over) < patience_s
+
+
+def test_two_publishers_at_once_change_nothing(pipeline, lives):
+    worker = pipeline.start()
+    pipeline.publish_by_two(lives[0] + lives[1])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    postings = pipeline.audit(crashed=False)
+    raw = {number: [record.value for record in records] for number, records in pipeline.records(topics.RAW).items()}
+    assert any(lines[: len(lines) // 2] != lines[len(lines) // 2 :] for lines in raw.values()), "one after the other"
+    for number, records in pipeline.records(topics.REPORTS).items():
+        once: dict = {}
+        for record in records:
+            once.setdefault(record.value, record)
+        assert len(once) <= len(records) / 2
+        assert [record.value for record in postings[number]] == expected_postings(once.values())
 
 
 def test_delivered_twice_changes_nothing(pipeline, lives):
@@ -159,36 +200,28 @@ def test_a_closed_month_outlives_its_disk(pipeline, lives):
     assert "late_report" in after
 
 
-def test_a_worker_waits_for_a_broker_that_is_not_there_or_goes_away(kafka, pipeline, lives, tmp_path):
+def test_a_worker_waits_for_a_broker_outlives_its_end_and_stops_without_one(kafka, pipeline, lives, tmp_path):
     said = tmp_path / "said"
     kafka.kill()
     try:
         with said.open("wb") as log:
             worker = pipeline.start(log=log)
-        wait_for_line(said, "does not answer")
+        pipeline.wait_until(lambda: "does not answer" in said.read_text())
     finally:
         kafka.start()
-    wait_for_line(said, "answers again")
-    pipeline.publish(lives[0])
-    kafka.kill()
+    pipeline.wait_until(lambda: "answers again" in said.read_text() and all_work([said]))
+    pipeline.publish(lives[0] + lives[1])
+    kafka.kill()  # in the middle of the batches
     kafka.start()
-    pipeline.publish(lives[1])
-    pipeline.wait_until_settled()
-    pipeline.stop(worker)
-    pipeline.audit()
-    assert len(said.read_text().splitlines()) < 30
-
-
-def test_without_a_broker_a_worker_still_stops_in_good_order(kafka, pipeline, lives):
-    worker = pipeline.start()
-    pipeline.publish(lives[0])
+    pipeline.publish(lives[2])
     pipeline.wait_until_settled()
     kafka.kill()
     try:
         pipeline.stop(worker)
     finally:
         kafka.start()
-    pipeline.audit(crashed=False)
+    pipeline.audit()
+    assert len(said.read_text().splitlines()) < 30
 
 
 def test_no_cpr_in_what_the_workers_leave_behind(pipeline, lives, tmp_path):
@@ -206,10 +239,3 @@ def test_no_cpr_in_what_the_workers_leave_behind(pipeline, lives, tmp_path):
     for record in (record for topic in left for records in pipeline.records(topic).values() for record in records):
         parts = [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
         assert not any(map(cprs.search, parts))
-
-
-def wait_for_line(file, part):
-    deadline = time.monotonic() + DONE_S
-    while part not in file.read_text():
-        assert time.monotonic() < deadline, f"the worker never said that Kafka {part}"
-        time.sleep(0.1)

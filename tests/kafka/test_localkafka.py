@@ -17,24 +17,10 @@ from aiokafka.errors import KafkaError
 from streams import localkafka
 from streams.localkafka import QUICK_START, LocalKafka, LocalKafkaError, broker_jars
 from streams.topics import RAW, ensure_topics
+from tests.kafka.processes import gone, is_alive
 from tests.kafka.records import records_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def is_alive(pid):
-    """Whether a process runs: one that nobody has waited for yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def gone(pid):
-    deadline = time.monotonic() + 10
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not is_alive(pid)
 
 
 async def sent(kafka, topic, value, timeout_ms=20_000):
