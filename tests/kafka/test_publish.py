@@ -9,7 +9,7 @@ import pytest
 
 from streams import publish as publishing
 from streams.publish import MAX_LINE_BYTES, PublishError, publish, record_key
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 from streams.topics import TopicError, ensure_topics
 from tests.kafka.records import records_of
 
@@ -165,5 +165,5 @@ def test_topics_that_do_not_fit_are_refused(settings):
 
 
 def test_a_setting_that_is_missing_is_named():
-    with pytest.raises(ValueError, match="REFUSION_BOOTSTRAP is not set"):
+    with pytest.raises(SettingsError, match="REFUSION_BOOTSTRAP is not set"):
         published(reports(1), Settings.load({"REFUSION_DEMO": "1"}))
