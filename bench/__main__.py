@@ -42,7 +42,7 @@ def aggregate_figures(_folder: Path) -> list[Figure]:
 
 def settling_figures(folder: Path) -> list[Figure]:
     """The whole program, as a user runs it."""
-    reports = settling.simulated(folder, 10_000, "2022-01..2023-12")
+    reports = settling.simulated(folder, 4_000, "2022-01..2023-12")
     inputs = {"ordered": settling.ordered(reports), "as it arrives": reports, "chaotic": settling.chaotic(reports)}
     peer = settling.copy_rate(reports)
     figures = [("peer: decode and encode each line", f"{peer:,.0f}/s", "1.00")]
@@ -50,7 +50,7 @@ def settling_figures(folder: Path) -> list[Figure]:
         for jobs in (1, 2):
             rate = settling.rate(path, jobs)
             figures.append((f"settle, {name}, --jobs {jobs}", f"{rate:,.0f}/s", f"{rate / peer:.3f}"))
-    many = settling.simulated(folder, MEMORY_CITIZENS, "2023-01..2023-06")
+    many = settling.simulated(folder, MEMORY_CITIZENS, "2023-01..2023-03")
     figures.append(
         (f"settle, peak memory at {MEMORY_CITIZENS:,} citizens", f"{settling.peak_memory_mb(many):.0f} MB", "")
     )
