@@ -18,7 +18,7 @@ from streams.stopping import Stopped, unwind_on_signals
 
 MEMORY_CITIZENS = int(os.environ.get("CITIZENS", "100000"))
 KAFKA_CITIZENS = int(os.environ.get("KAFKA_CITIZENS", "20000"))
-PIPELINE_CITIZENS = 20_000
+PIPELINE_CITIZENS = 6_000
 Figure = tuple[str, str, str]
 
 
