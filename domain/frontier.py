@@ -25,10 +25,17 @@ def settle_at_frontier(
     pieces = split(base_ore, start, end)
     first, last = pieces[0][1], pieces[-1][1]
     terms = law.frontier_terms(code, first)
-    if terms is None or not _is_at_frontier(citizen.head, code, first, last, terms.state):
+    if terms is None:
         return None
-    moved = _extend(law, citizen.change_head(), code, first, last, terms.state)
-    count = citizen.head.count
+    weeks = ((2 << (last - first)) - 1) << first
+    new = weeks & ~(citizen.head.count.benefit if terms.state == "B" else citizen.head.count.busy)
+    if citizen.head.overpaid.get(code) or (new and lowest(new) <= citizen.head.horizon):
+        return None  # money is owed back, or a week behind the horizon changes its state
+    head = citizen.change_head()
+    head.touched[code] = head.touched.get(code, 0) | weeks
+    if new:
+        _extend(law, head, new, first, last, terms.state)
+    count = head.count
     before = ordinal(count.benefit, count.resets, first) - first  # in state B the ordinal of a week is `before` + week
     mechanism, rates = terms.mechanism, terms.rates
     atps = [atp_ore for _, _, atp_ore in split(total_atp_ore, start, end)] if total_atp_ore else repeat(0)
@@ -47,32 +54,16 @@ def settle_at_frontier(
         # `percentage`, without the call where the amount is positive
         result_ore = (total_ore * rate * 2 + 100) // 200 if total_ore > 0 else percentage(total_ore, rate)
         dues.append((number, mechanism, rate, result_ore, account) if total_ore else None)
-    return moves, dues, counters(law.window, *count) if moved else None
+    return moves, dues, counters(law.window, *count) if new else None
 
 
-def _is_at_frontier(head: Head, code: str, first: int, last: int, state: str) -> bool:
-    """Whether the weeks have no money owed back, and all that are not in the state lie beyond the horizon."""
-    new = _weeks(first, last) & ~(head.count.benefit if state == "B" else head.count.busy)
-    return not head.overpaid.get(code) and (not new or lowest(new) > head.horizon)
-
-
-def _extend(law: Law, head: Head, code: str, first: int, last: int, state: str) -> bool:
-    """Put the weeks into their state. Returns whether that moved a counter."""
-    weeks = _weeks(first, last)
-    head.touched[code] = head.touched.get(code, 0) | weeks
+def _extend(law: Law, head: Head, new: int, first: int, last: int, state: str) -> None:
+    """Put new weeks into their state."""
     benefit, busy, resets = head.count
-    new = weeks & ~(benefit if state == "B" else busy)
-    if not new:
-        return False
     if state == "B":
-        benefit |= weeks
-    busy |= weeks
+        benefit |= new
+    busy |= new
     if first > head.horizon + 1 or not busy >> max(head.horizon, 0) & 1:  # self-support since: a reset may lie there
         resets = extend_resets(law.window, benefit, busy, [*resets], head.horizon, last)
     head.count = Count(benefit, busy, resets)
     head.horizon = last
-    return True
-
-
-def _weeks(first: int, last: int) -> int:
-    return ((2 << (last - first)) - 1) << first

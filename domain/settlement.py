@@ -168,7 +168,7 @@ class Law:
         if month < self._rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
             return None
         number = self.ordinal(count, week)
-        rate, account = self._rates(terms, week)[bisect_right(self.steps, number)]
+        rate, account = self._rates(terms, week)[self.step(number)]
         return number, terms.mechanism, rate, percentage(amount_ore, rate), account
 
     def turn_of_year_step(self, count: Count) -> tuple[int, int]:

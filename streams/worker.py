@@ -245,8 +245,8 @@ def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
     chosen = [name for name in STAGES if name in names or not names]
     if processes == 1:
         return _guarded(chosen, settings, None)
-    for demanded in (settings.identity, lambda: settings.bootstrap):
-        demanded()  # what is missing is said once, by us
+    settings.identity()  # what is missing is said once, by us
+    _ = settings.bootstrap
     return supervise([sys.executable, "-m", "streams.worker", CHILD, *chosen], processes)
 
 
