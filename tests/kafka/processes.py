@@ -1,6 +1,7 @@
 """Processes looked at from outside, as Linux shows them."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 END_S = 30.0
@@ -37,6 +38,9 @@ def has_loaded(pid, library):
 
 def listening_sockets(pid):
     """The TCP addresses at which a process can be reached, in the kernel's notation."""
-    mine = {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    mine = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            mine.add(str(path.readlink()))
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
     return {row[1] for row in rows if row[3] == LISTENING and f"socket:[{row[9]}]" in mine}
