@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO, NoReturn
@@ -15,9 +16,22 @@ from streams.stopping import Stopped, output_unread, unwind_on_signals
 
 USER_ERROR = 2
 
+COMMANDS: dict[str, str] = {}
+"""Commands that have a module of their own, by name: `module:function`, imported when called."""
+
 
 class _Program(click.Group):
     """Turns what a user can mend into one line on stderr; a stack trace is left for defects of ours."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, name = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         unwind_on_signals()

@@ -1,0 +1,1 @@
+"""Commands of `refusion`, each in a module of its own; `streams.cli.COMMANDS` names them."""
