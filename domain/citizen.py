@@ -62,13 +62,14 @@ def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
 
     Raises ConflictingDuplicateError.
     """
-    known = citizen.known(report.reporter, report.report_id)
+    name = cause(report)
+    known = citizen.known(name)
     if known is not None and known.type != WAITING.type:
         if not _is_same(citizen, known, report):
-            raise ConflictingDuplicateError(cause(report))
+            raise ConflictingDuplicateError(name)
         return None
     is_reversed = known is not None
-    citizen.know(report.reporter, report.report_id, Known(_type(report), is_reversed, _place(law, report)))
+    citizen.know(name, Known(_type(report), is_reversed, _place(law, report)))
     if isinstance(report, Payment):
         return _pay(law, citizen, report, is_reversed=is_reversed)
     if isinstance(report, Reversal):
@@ -141,13 +142,14 @@ def _parts_of_period(law: Law, citizen: Citizen, start: int, end: int) -> list[P
 
 
 def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling | None:
-    target = citizen.known(reversal.reporter, reversal.reverses)
+    name = f"{reversal.reporter}/{reversal.reverses}"
+    target = citizen.known(name)
     if target is None:
-        citizen.know(reversal.reporter, reversal.reverses, WAITING)
+        citizen.know(name, WAITING)
         return None
     if target.reversed or target.type == "R":
         return None
-    citizen.know(reversal.reporter, reversal.reverses, target._replace(reversed=True))
+    citizen.know(name, target._replace(reversed=True))
     if target.type == "C":
         fact, date = target.place.split(":")
         _count_fact(citizen, fact, int(date), -1)

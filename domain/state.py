@@ -210,7 +210,7 @@ class Citizen:
         self._head_changed = False
         self._parts: dict[int, Part] = {}
         self._changed_months: set[int] = set()
-        self._known: dict[str, Known | None] = {}
+        self._known: dict[str, Known] = {}
         self._changed_known: dict[str, Known] = {}
 
     def part(self, month: int) -> Part | None:
@@ -243,17 +243,15 @@ class Citizen:
         parts = self.parts_between(week, week)
         return sum(cell[CELL_AMOUNT] for part in parts for cell in part.cells_of(code) if cell[WEEK] == week)
 
-    def known(self, reporter: str, report_id: str) -> Known | None:
-        """What is known of a report id."""
-        name = f"{reporter}/{report_id}"
-        if name not in self._known:
-            value = self._store.get((self._key + name).encode())
-            self._known[name] = Known.decode(value) if value is not None else None
-        return self._known[name]
+    def known(self, name: str) -> Known | None:
+        """What is known of a report, by `domain.reports.cause`."""
+        known = self._known.get(name)
+        if known is None and (value := self._store.get((self._key + name).encode())) is not None:
+            known = self._known[name] = Known.decode(value)
+        return known
 
-    def know(self, reporter: str, report_id: str, known: Known) -> None:
-        """Remember a report id."""
-        name = f"{reporter}/{report_id}"
+    def know(self, name: str, known: Known) -> None:
+        """Remember a report."""
         self._known[name] = self._changed_known[name] = known
 
     def change_head(self) -> Head:
