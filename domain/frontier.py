@@ -9,9 +9,9 @@ cost; whatever is not usual is left to that way.
 from itertools import repeat
 
 from domain.counters import Counters, counters, extend_resets, lowest, ordinal
-from domain.money import percentage, split
+from domain.money import percentage, shares, split
 from domain.settlement import Count, Due, Law, Move
-from domain.state import AMOUNT, ATP, CELL_AMOUNT, CELL_ATP, CODE, END, START, Citizen, Group, Head, Line, cell_of
+from domain.state import AMOUNT, ATP, CELL_AMOUNT, CELL_ATP, CODE, END, START, WEEK, Citizen, Group, Head, Line, cell_of
 
 
 def settle_at_frontier(
@@ -22,7 +22,8 @@ def settle_at_frontier(
     base_ore, total_atp_ore = law.base(code, line[AMOUNT], line[ATP])
     if base_ore <= end - start:  # some slice may have no money
         return None
-    pieces = split(base_ore, start, end)
+    per_day_ore, rest_ore = divmod(base_ore, end - start + 1)
+    pieces = shares(start, end, rest_ore)
     first, last = pieces[0][1], pieces[-1][1]
     terms = law.frontier_terms(code, first)
     if terms is None:
@@ -41,10 +42,14 @@ def settle_at_frontier(
     atps = [atp_ore for _, _, atp_ore in split(total_atp_ore, start, end)] if total_atp_ore else repeat(0)
     moves: list[Move] = []
     dues: list[Due | None] = []
-    for (month, week, amount_ore), atp_ore in zip(pieces, atps, strict=False):
+    for (month, week, days, extra_ore), atp_ore in zip(pieces, atps, strict=False):
         group = groups[month]
-        cell = cell_of(group[3], week)
-        total_ore = cell[CELL_AMOUNT] + amount_ore
+        cells = group[3]
+        if not cells or cells[-1][WEEK] < week:  # `cell_of`, without the call where the week is new
+            cells.append(cell := [week, 0, 0])
+        else:
+            cell = cell_of(cells, week)
+        total_ore = cell[CELL_AMOUNT] + per_day_ore * days + extra_ore
         moves.append((month, week, group, cell, total_ore, cell[CELL_ATP] + atp_ore, True))
         if not rates:
             dues.append(None)

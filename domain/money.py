@@ -18,15 +18,18 @@ def split(amount_ore: int, start: int, end: int) -> list[tuple[int, int, int]]:
     largest remainders, ties to the earliest. The parts always sum to the amount.
     """
     per_day, rest = divmod(abs(amount_ore), end - start + 1)
-    shares = _shares(start, end, rest)
+    pieces = shares(start, end, rest)
     if amount_ore < 0:
-        return [(month, week, -per_day * days - extra) for month, week, days, extra in shares]
-    return [(month, week, per_day * days + extra) for month, week, days, extra in shares]
+        return [(month, week, -per_day * days - extra) for month, week, days, extra in pieces]
+    return [(month, week, per_day * days + extra) for month, week, days, extra in pieces]
 
 
 @lru_cache(maxsize=1 << 15)
-def _shares(start: int, end: int, rest_ore: int) -> tuple[tuple[int, int, int, int], ...]:
-    """Each slice with what it gets of the øre that do not divide by the days. Few enough to be worth keeping."""
+def shares(start: int, end: int, rest_ore: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Each slice as (month, week, days, what it gets of the øre that do not divide by the days).
+
+    Few enough to be worth keeping.
+    """
     pieces = slices(start, end)
     days = end - start + 1
     extras, remainders = zip(*(divmod(rest_ore * piece.days, days) for piece in pieces), strict=True)

@@ -40,26 +40,35 @@ class Projection(NamedTuple):
 
 
 def project(citizen: str, revision: int, moves: Iterable[Move], dues: Iterable[Due | None]) -> Projection:
-    """The rows that bring what was posted for the moved cells, in their order, to what is due for them."""
+    """The rows that bring what was posted for the moved cells, in their order, to what is due for them.
+
+    Each cell is left as it stands then: one with neither money nor a row is gone.
+    """
     rows: list[str] = []
     places: list[int] = []
     own = False
     digest = _message_digest(citizen, revision)
     for move, due in zip(moves, dues, strict=True):
-        kind, none = '"result"', NOTHING
-        if len(move[3]) > UNPOSTED:
+        month, week, group, cell, amount_ore, atp_ore, is_own = move
+        kind, place = '"result"', NOTHING
+        if len(cell) > UNPOSTED:
             if due is not None and _stands(move, due):
                 places.append(UNCHANGED)
                 continue
-            kind, none = '"correction"', GONE
+            kind, place = '"correction"', GONE
             rows.append(_reversing_row(citizen, f"{digest}{len(rows)}", move))
-            own = own or move[6]
+            own = own or is_own
         if due is None:
-            places.append(none)
-            continue
-        own = own or move[6]
-        places.append(len(rows))
-        rows.append(_row(f"{digest}{len(rows)}", kind, move, due))
+            cell[CELL_AMOUNT:] = (amount_ore, atp_ore)
+            if not amount_ore and not atp_ore:
+                group[3].remove(cell)
+        else:
+            own = own or is_own
+            place = len(rows)
+            where = _where(month, week, group[0], group[1], group[2])
+            rows.append(_row(f"{digest}{place}", kind, where, amount_ore, atp_ore, due))
+            cell[CELL_AMOUNT:] = (amount_ore, atp_ore, revision, place, *due)
+        places.append(place)
     return Projection(rows, places, own)
 
 
@@ -70,25 +79,35 @@ def _stands(move: Move, due: Due) -> bool:
     return amount_ore == new_amount_ore and atp_ore == new_atp_ore and figures == [*due[1:]]
 
 
-def _row(id_: str, kind: str, move: Move, due: Due) -> str:
+def _row(id_: str, kind: str, where: str, amount_ore: int, atp_ore: int, due: Due) -> str:
     """`kind` is JSON, followed by `reverses` in a reversing row."""
-    month, week, (code, paying, financing, _), _, amount_ore, atp_ore, _ = move
     number, letter, rate, result_ore, account = due
     atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
-    mechanism, refusion_ore, medfinansiering_ore = (
-        ("refusion", result_ore, 0) if letter == REFUSION else ("medfinansiering", 0, result_ore)
-    )
+    before, after = _terms(letter, rate, account)
+    return f'{{"id":"{id_}","kind":{kind},{where}{amount_ore},{atp}"ordinal":{number}{before}{result_ore}{after}'
+
+
+@lru_cache(maxsize=1 << 15)
+def _where(month: int, week: int, code: str, paying: str | None, financing: str | None) -> str:
+    """The cell of a row, up to its amount: a population's reports lie in few."""
     return (
-        f'{{"id":"{id_}","kind":{kind},"month":"{month_text(month)}","week":"{week_text(week)}",'
-        f'{_group(code, paying, financing)},"amount_ore":{amount_ore},{atp}"ordinal":{number},'
-        f'"mechanism":"{mechanism}","rate":{rate},"refusion_ore":{refusion_ore},"medfinansiering_ore":{medfinansiering_ore},"account":{_text(account)}}}'
+        f'"month":"{month_text(month)}","week":"{week_text(week)}","benefit":"{code}",'
+        f'"paying":{_text(paying)},"financing":{_text(financing)},"amount_ore":'
     )
 
 
-@lru_cache(maxsize=1 << 14)
-def _group(code: str, paying: str | None, financing: str | None) -> str:
-    """What the rows of a group have in common."""
-    return f'"benefit":"{code}","paying":{_text(paying)},"financing":{_text(financing)}'
+@cache
+def _terms(letter: str, rate: int, account: str | None) -> tuple[str, str]:
+    """What stands in a row before and after its result."""
+    if letter == REFUSION:
+        return (
+            f',"mechanism":"refusion","rate":{rate},"refusion_ore":',
+            f',"medfinansiering_ore":0,"account":{_text(account)}}}',
+        )
+    return (
+        f',"mechanism":"medfinansiering","rate":{rate},"refusion_ore":0,"medfinansiering_ore":',
+        f',"account":{_text(account)}}}',
+    )
 
 
 @cache
@@ -99,11 +118,11 @@ def _text(value: str | None) -> str:
 
 def _reversing_row(citizen: str, id_: str, move: Move) -> str:
     """The standing row with its money negated and all else as it was."""
-    month, week, group, cell, _, _, own = move
+    month, week, (code, paying, financing, _), cell, *_ = move
     _, amount_ore, atp_ore, revision, position, number, letter, rate, result_ore, account = cell
-    negated = (month, week, group, cell, -amount_ore, -atp_ore, own)
     kind = f'"correction","reverses":"{row_id(citizen, revision, position)}"'
-    return _row(id_, kind, negated, (number, letter, rate, -result_ore, account))
+    where = _where(month, week, code, paying, financing)
+    return _row(id_, kind, where, -amount_ore, -atp_ore, (number, letter, rate, -result_ore, account))
 
 
 def row_id(citizen: str, revision: int, position: int) -> str:
@@ -114,17 +133,6 @@ def row_id(citizen: str, revision: int, position: int) -> str:
 @lru_cache(maxsize=4096)
 def _message_digest(citizen: str, revision: int) -> str:
     return blake2b(f"{citizen}/{revision}".encode(), digest_size=12).hexdigest()
-
-
-def keep(revision: int, moves: Iterable[Move], dues: Iterable[Due | None], places: Iterable[int]) -> None:
-    """Write what stands now into the cells; a cell with neither money nor a row is gone."""
-    for (_, _, group, cell, amount_ore, atp_ore, _), due, place in zip(moves, dues, places, strict=True):
-        if place >= 0 and due is not None:
-            cell[CELL_AMOUNT:] = (amount_ore, atp_ore, revision, place, *due)
-        elif place != UNCHANGED:
-            cell[CELL_AMOUNT:] = (amount_ore, atp_ore)
-            if not amount_ore and not atp_ore:
-                group[3].remove(cell)
 
 
 def reason(settling: Settling, projection: Projection, closed_month: str) -> str:
@@ -167,6 +175,7 @@ def _counters_text(counters: Counters) -> str:
 
 
 def run_message(marker: RunMarker) -> bytes:
-    """The JSON of a run marker: it cuts the partition where it stands."""
+    """The JSON of a run marker, in the journal and in postings: it cuts the partition where it stands."""
     value = {"run": marker.run, "closed_at": marker.closed_at, "data_month": month_text(marker.data_month)}
-    return orjson.dumps({"schema": 1, "type": "run", **value})
+    accepted = {"accepted": marker.accepted} if marker.accepted else {}
+    return orjson.dumps({"schema": 1, "type": "run", **value, **accepted})

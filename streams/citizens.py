@@ -16,7 +16,7 @@ from domain.reports import Report, RunMarker, cause
 from domain.settlement import Law
 from domain.state import Citizen, StateError, Store
 from domain.weeks import month_text
-from projections.results import Message, keep, posting_message, project, reason, run_message
+from projections.results import Message, posting_message, project, reason, run_message
 
 Settleable = tuple[str, str, Report] | RunMarker
 """Citizen, sealed CPR and report; or a run marker."""
@@ -97,7 +97,6 @@ class Partition:
         head = citizen.head
         revision = head.revision + 1
         projection = project(citizen.id, revision, settling.moves, settling.dues)
-        keep(revision, settling.moves, settling.dues, projection.places)
         if not projection.rows and settling.counters is None:
             return None
         citizen.change_head().revision = revision

@@ -1,0 +1,353 @@
+"""Completeness: is what a run would hold all that there should be, and only once?
+
+Two scandals, of 1.2 and 1 bn kroner, went through holes that nobody looked at: sickness benefit that came
+both directly and through eIndkomst, and a subsidy that a system's set-up left out. So before a cut
+
+* each reporter's money for each benefit is held against its own months before: `missing`, `jump`;
+* the same payment from another reporter or channel is added up: `duplicate`;
+* what was reported must be what was settled, outside the Act, or rejected, to the øre: `control_sum`.
+
+A payment belongs to months as it is settled: by its days. Money is in øre, without deducted ATP, like a row's `amount_ore`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+from domain.money import split
+from domain.reports import Payment, Report, Reversal, RunMarker
+from domain.settlement import Count, Law, money_code
+from domain.weeks import month_of, month_text
+
+Code = Literal["missing", "jump", "duplicate", "control_sum", "future_month"]
+
+Pair = tuple[str, str]
+"""A reporter and a benefit."""
+
+Item = tuple[str, str, int]
+"""A reporter, a benefit and a month: what control sums are kept by."""
+
+
+class Thresholds(NamedTuple):
+    """What holds a run."""
+
+    months_before: int = 3
+    """Data in each of so many months before, and none now: missing."""
+    missing_ore: int = 0
+    """Where at least so much is expected."""
+    median_months: int = 6
+    """The months before whose median is what is expected."""
+    jump_percent: int = 50
+    """A jump differs by more than this part of what is expected …"""
+    jump_ore: int = 1_000_000_00
+    """… and by more than this."""
+    duplicate_permille: int = 5
+    """More than this part of a reporter's money came from somebody else, or another way, before."""
+
+
+THRESHOLDS: Final = Thresholds()
+
+
+class Finding(NamedTuple):
+    """Why a run is held. `amount_ore` is what is at stake: missing, received, doubled, or off."""
+
+    code: Code
+    reporter: str
+    benefit: str
+    month: str
+    amount_ore: int
+    expected_ore: int = 0
+    other: str = ""
+
+    def sentence(self) -> str:
+        """For people."""
+        whose = f"reporter {self.reporter}, {self.benefit}, {self.month}"
+        amount, expected = kroner(self.amount_ore), kroner(self.expected_ore)
+        match self.code:
+            case "missing":
+                return f"missing: {whose}: nothing came, about {amount} was expected"
+            case "jump":
+                return f"jump: {whose}: {amount} came, about {expected} was expected"
+            case "duplicate":
+                return f"duplicate: reporter {self.reporter}: {amount} of {expected} came before from {self.other}"
+            case "control_sum":
+                return f"control sum: {whose}: {amount} was reported that is neither settled, outside nor rejected"
+            case "future_month":
+                return f"the month {self.month} has not begun"
+
+
+def kroner(amount_ore: int) -> str:
+    """An amount for people."""
+    whole, rest = divmod(abs(amount_ore), 100)
+    return f"{'-' if amount_ore < 0 else ''}{whole:,}.{rest:02d} kr."
+
+
+# --- what the journal says --------------------------------------------------------------------------
+
+
+class Paid(NamedTuple):
+    """What is kept of a payment while its partition is read: some 350 bytes in all."""
+
+    reporter: str
+    benefit: str
+    start: int
+    end: int
+    amount_ore: int
+    atp_ore: int
+    channel: str
+    outside_act: bool
+    offset: int
+
+    def same(self, other: "Paid") -> bool:
+        """Whether another delivery says the same."""
+        return self[:-1] == other[:-1]
+
+
+@dataclass
+class Sum:
+    """A control sum, in øre."""
+
+    reported: int = 0
+    outside: int = 0
+    rejected: int = 0
+    settled: int = 0
+
+    @property
+    def difference(self) -> int:
+        """What is unaccounted for."""
+        return self.reported - self.outside - self.rejected - self.settled
+
+
+@dataclass
+class Books:
+    """What the journal holds, added up over partitions. `received` has payments and øre by pair and month.
+
+    The rest is of the open run alone: `control` sums, `months` with reports and øre, and by reporter what came
+    in all and what had come another way (`sent`, `doubled`; amounts count whatever their sign).
+    """
+
+    received: dict[Pair, dict[int, list[int]]] = field(default_factory=lambda: defaultdict(dict))
+    control: dict[Item, Sum] = field(default_factory=lambda: defaultdict(Sum))
+    months: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    kinds: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
+    doubled: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    waiting: int = 0
+    """Records that the citizens stage has not settled yet; no control sum has them."""
+
+    def settle(self, settled: Mapping[Item, int], first_month: int) -> None:
+        """Enter what was posted, by the reporter whose report caused it."""
+        for item, ore in settled.items():
+            if item[2] >= first_month and ore:
+                self.control[item].settled += ore
+
+
+class PartitionBooks:
+    """One partition's records in their order, folded into books. Only what is of one partition is kept apart.
+
+    `settled_to` is the offset up to which the citizens stage has settled, `refused` are the offsets that it
+    refused, `first_month` the first month whose control sums are kept: everything of it must have been taken.
+    """
+
+    def __init__(self, law: Law, settled_to: int, refused: Collection[int], first_month: int) -> None:
+        self._law = law
+        self._settled_to = settled_to
+        self._refused = refused
+        self._first_month = first_month
+        self._paid: dict[str, Paid | None] = {}
+        """By citizen, reporter and report id; None for what was reversed, before or after."""
+        self._rows: dict[tuple[str, int, int], bool] = {}
+        self._cut = 0
+        self._books = Books()
+        self.last_run = 0
+
+    def take(self, offset: int, citizen: str, report: Report | RunMarker) -> None:
+        """The next record."""
+        if isinstance(report, RunMarker):
+            self._begin_run(offset, report)
+            return
+        self._books.kinds[type(report).__name__] += 1
+        self._books.waiting += offset >= self._settled_to
+        if isinstance(report, Payment):
+            self._pay(offset, f"{citizen}/{report.reporter}/{report.report_id}", report)
+        elif isinstance(report, Reversal) and offset not in self._refused:
+            self._reverse(offset, f"{citizen}/{report.reporter}/{report.reverses}")
+
+    def _begin_run(self, offset: int, marker: RunMarker) -> None:
+        """What came before belongs to a closed run."""
+        self._books = Books(received=self._books.received)
+        self._cut = offset
+        self.last_run = marker.run
+
+    def _pay(self, offset: int, key: str, report: Payment) -> None:
+        paid = Paid(
+            report.reporter,
+            report.benefit,
+            report.start,
+            report.end,
+            report.amount_ore,
+            report.atp_ore,
+            report.channel,
+            report.outside_act,
+            offset,
+        )
+        if offset in self._refused:
+            self._control(paid, 1, offset, refused=True)
+        elif key not in self._paid:
+            self._paid[key] = paid
+            self._count(paid, 1, offset)
+        elif (before := self._paid[key]) is not None and not before.same(paid):
+            self._control(paid, 1, offset)  # it should have been refused
+
+    def _reverse(self, offset: int, key: str) -> None:
+        paid = self._paid.get(key)
+        self._paid[key] = None
+        if paid is not None:
+            self._count(paid, -1, offset)
+
+    def _count(self, paid: Paid, sign: int, offset: int) -> None:
+        """Enter a payment that counts from now on, or no longer."""
+        months = self._books.received[paid.reporter, paid.benefit]
+        of_month: dict[int, int] = defaultdict(int)
+        for month, _, ore in self._parts(paid, sign):
+            of_month[month] += ore
+        for month, ore in of_month.items():
+            entry = months.setdefault(month, [0, 0])
+            entry[0] += sign
+            entry[1] += ore
+            self._books.months[month][1] += ore
+        self._books.months[month_of(paid.start)][0] += 1
+        self._control(paid, sign, offset)
+
+    def _control(self, paid: Paid, sign: int, offset: int, *, refused: bool = False) -> None:
+        if offset >= self._settled_to:
+            return
+        for month, week, ore in self._parts(paid, sign):
+            if month >= self._first_month:
+                entry = self._books.control[paid.reporter, paid.benefit, month]
+                entry.reported += ore
+                if refused:
+                    entry.rejected += ore
+                elif not self._gives_row(money_code(paid.benefit, paid.outside_act), month, week):
+                    entry.outside += ore
+
+    def _parts(self, paid: Paid, sign: int) -> list[tuple[int, int, int]]:
+        code = money_code(paid.benefit, paid.outside_act)
+        base_ore, _ = self._law.base(code, sign * paid.amount_ore, sign * paid.atp_ore)
+        return split(base_ore, paid.start, paid.end)
+
+    def _gives_row(self, code: str, month: int, week: int) -> bool:
+        """Whether the law settles money of a code at all, whoever the citizen is."""
+        known = self._rows.get((code, month, week))
+        if known is None:
+            (due,) = self._law.settle(
+                Count(0, 0, ()), [(month, week, [code, None, None, []], [week, 0, 0], 1, 0, True)]
+            )
+            known = self._rows[code, month, week] = due is not None
+        return known
+
+    def close(self, into: Books) -> None:
+        """Add this partition to the whole."""
+        self._find_doubled()
+        books = self._books
+        for pair, months in books.received.items():
+            for month, numbers in months.items():
+                _add(into.received[pair].setdefault(month, [0, 0]), numbers)
+        for item, entry in books.control.items():
+            whole = into.control[item]
+            whole.reported += entry.reported
+            whole.outside += entry.outside
+            whole.rejected += entry.rejected
+        for month, numbers in books.months.items():
+            _add(into.months[month], numbers)
+        for reporter, sources in books.doubled.items():
+            into.doubled[reporter].update(sources)
+        into.kinds.update(books.kinds)
+        into.sent.update(books.sent)
+        into.waiting += books.waiting
+
+    def _find_doubled(self) -> None:
+        """Payments of the open run that somebody else sent before, or that came before through another channel."""
+        standing = [(key.partition("/")[0], paid) for key, paid in self._paid.items() if paid is not None]
+        times = Counter(hash(_likeness(citizen, paid)) for citizen, paid in standing)
+        sources: dict[tuple[str | int, ...], list[str]] = {}
+        for citizen, paid in standing:
+            in_run = paid.offset >= self._cut
+            if in_run:
+                self._books.sent[paid.reporter] += abs(paid.amount_ore)
+            likeness = _likeness(citizen, paid)
+            if times[hash(likeness)] > 1:
+                source = f"{paid.reporter} ({paid.channel})"
+                before = sources.setdefault(likeness, [])
+                if in_run and (others := [other for other in before if other != source]):
+                    self._books.doubled[paid.reporter][others[0]] += abs(paid.amount_ore)
+                before.append(source)
+
+
+def _likeness(citizen: str, paid: Paid) -> tuple[str | int, ...]:
+    return citizen, paid.benefit, paid.start, paid.end, paid.amount_ore
+
+
+def _add(to: list[int], numbers: list[int]) -> None:
+    for at, number in enumerate(numbers):
+        to[at] += number
+
+
+# --- what is wrong with it --------------------------------------------------------------------------
+
+
+def findings(books: Books, month: int, thresholds: Thresholds = THRESHOLDS) -> list[Finding]:
+    """Everything that holds the run of a month, the largest amounts first."""
+    found = [
+        *_expected_against_received(books.received, month, thresholds),
+        *_doubled(books, month, thresholds),
+        *(
+            Finding("control_sum", reporter, benefit, month_text(at), entry.difference)
+            for (reporter, benefit, at), entry in books.control.items()
+            if entry.difference
+        ),
+    ]
+    return sorted(found, key=lambda each: (-abs(each.amount_ore), each))
+
+
+def _expected_against_received(
+    received: Mapping[Pair, Mapping[int, list[int]]], month: int, thresholds: Thresholds
+) -> list[Finding]:
+    began = min((at for months in received.values() for at, (number, _) in months.items() if number), default=month)
+    span = range(max(began, month - thresholds.median_months), month)
+    if len(span) < thresholds.months_before:
+        return []  # nothing is expected where nothing is known yet
+    found = []
+    for (reporter, benefit), months in received.items():
+        number, ore = months.get(month, (0, 0))
+        doubled_median = _doubled_median([months.get(at, (0, 0))[1] for at in span])
+        was_there = all(months.get(at, (0, 0))[0] for at in span[-thresholds.months_before :])
+        if not number and was_there and abs(doubled_median) >= 2 * thresholds.missing_ore:
+            found.append(Finding("missing", reporter, benefit, month_text(month), doubled_median // 2))
+        elif _is_jump(2 * ore - doubled_median, doubled_median, thresholds):
+            found.append(Finding("jump", reporter, benefit, month_text(month), ore, doubled_median // 2))
+    return found
+
+
+def _doubled_median(amounts: list[int]) -> int:
+    """Twice the median, which is whole."""
+    ordered = sorted(amounts)
+    return ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]
+
+
+def _is_jump(doubled_change: int, doubled_median: int, thresholds: Thresholds) -> bool:
+    return (
+        abs(doubled_change) * 100 > thresholds.jump_percent * abs(doubled_median)
+        and abs(doubled_change) > 2 * thresholds.jump_ore
+    )
+
+
+def _doubled(books: Books, month: int, thresholds: Thresholds) -> list[Finding]:
+    found = []
+    for reporter, sources in books.doubled.items():
+        ore, sent_ore = sources.total(), books.sent[reporter]
+        if ore * 1000 > thresholds.duplicate_permille * sent_ore:
+            others = ", ".join(sorted(sources))
+            found.append(Finding("duplicate", reporter, "", month_text(month), ore, sent_ore, others))
+    return found

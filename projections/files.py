@@ -1,0 +1,212 @@
+"""The ledger's rows of a run -> the three files of a municipality (contract section 4); pure: rows in, lines out.
+
+* `beregning`, the specification: a line for each week, person, benefit, financing municipality and rate: the rows
+  of the run with these, summed. Ids, the ids that are corrected and causes are joined by a space, each row's in
+  the order of posting. Lines without any money are left out.
+* `sumposteringer`, for the economy system: the same rows summed by account, benefit, month and rate.
+* `advisering`: the notices about reports of the run, for each citizen with rows of this municipality in it: a notice
+  bears no municipality, and these are those who deal with the citizen. Ours to define; the columns are
+  person, code, the code in words, the report, and what else the notice says as JSON.
+
+Lines are sorted by all that tells them apart, so that a file made again has the same bytes. Benefits
+and municipalities are told apart by their names, as the reader sees them.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+
+FILE_KINDS: Final = ("beregning", "sumposteringer", "advisering")
+
+Line = tuple[str | int, ...]
+"""A line's values: text, whole percents, and money in øre where the column is one of MONEY."""
+
+MONEY: Final = frozenset(
+    {"Indberetning udbetalingsbeløb", "Beregnet udbetalingsbeløb", "Refusionsbeløb", "Medfinansieringsbeløb"}
+)
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "beregning": (
+        "Uge", "CPR nummer", "Ydelse", "Finansiering Kommunenavn", "Indberetning udbetalingsbeløb",
+        "Beregnet udbetalingsbeløb", "Refusionssats", "Refusionsbeløb", "Medfinansieringssats", "Medfinansieringsbeløb",
+        "Resultat-id", "Korrektion af", "Årsag",
+    ),
+    "sumposteringer": (
+        "Konto", "Ydelse", "Måned", "Refusionssats", "Medfinansieringssats", "Indberetning udbetalingsbeløb",
+        "Beregnet udbetalingsbeløb", "Refusionsbeløb", "Medfinansieringsbeløb",
+    ),
+    "advisering": ("CPR nummer", "Advis", "Betydning", "Indberetning", "Oplysninger"),
+}  # fmt: skip
+
+MEANINGS: Final[Mapping[str, str]] = {
+    "possible_duplicate": "Samme ydelse, periode og beløb er også indberettet af en anden eller ad en anden vej",
+    "after_death": "Perioden ligger efter dødsdagen",
+    "pension_award": "Førtidspensionens kode passer ikke til tilkendelsesdatoen",
+    "flex_referral": "Fleksjobydelsens kode passer ikke til visitationsdatoen",
+    "negative_net": "Der er tilbagebetalt mere end udbetalt for måneden",
+    "rate_missing": "En sats for perioden kendes ikke",
+    "validity_partial": "Perioden ligger kun delvist i ydelsens gyldighed",
+    "future_period": "Perioden slutter længe efter indberetningen",
+}
+"""Of the codes of contract section 2; another code stands without words."""
+
+
+class Row(NamedTuple):
+    """What the files need of a posting row in the ledger, under the ledger's names; `paying` … are codes."""
+
+    offset: int
+    position: int
+    citizen: str
+    cause: str
+    id: str
+    reverses: str | None
+    month: str
+    week: str
+    benefit: str
+    paying: str
+    financing: str
+    amount_ore: int
+    atp_ore: int
+    mechanism: str
+    rate: int
+    refusion_ore: int
+    medfinansiering_ore: int
+    account: str | None
+
+
+class Names(NamedTuple):
+    """Names of benefits and municipalities by their codes."""
+
+    benefits: Mapping[str, str]
+    municipalities: Mapping[str, str]
+
+
+class Sums(NamedTuple):
+    """Øre: as reported with the ATP, as calculated with, and what is moved between municipality and state."""
+
+    reported: int
+    amount: int
+    refusion: int
+    medfinansiering: int
+
+
+NOTHING: Final = Sums(0, 0, 0, 0)
+_week_of: Final = itemgetter(*map(Row._fields.index, ("week", "citizen", "benefit", "financing", "mechanism", "rate")))
+_account_of: Final = itemgetter(*map(Row._fields.index, ("account", "benefit", "month", "mechanism", "rate")))
+
+
+def sums_of(rows: Iterable[Row]) -> Sums:
+    """What rows come to."""
+    reported = amount = refusion = medfinansiering = 0
+    for row in rows:
+        amount += row.amount_ore
+        reported += row.amount_ore + row.atp_ore
+        refusion += row.refusion_ore
+        medfinansiering += row.medfinansiering_ore
+    return Sums(reported, amount, refusion, medfinansiering)
+
+
+class Municipality:
+    """One municipality's part of a run: its rows, added in any order."""
+
+    def __init__(self, names: Names) -> None:
+        self.rows: list[Row] = []
+        self._names = names
+
+    @property
+    def citizens(self) -> set[str]:
+        """Whom the rows are about."""
+        return {row.citizen for row in self.rows}
+
+    def specification(self, cpr_of: Callable[[str], str]) -> list[Line]:
+        """The lines of `beregning`."""
+        return sorted(self._week_line(week, cpr_of(week[1]), rows) for week, rows in _grouped(self.rows, _week_of))
+
+    def _week_line(self, week: tuple[Any, ...], cpr: str, rows: list[Row]) -> Line:
+        monday, _, benefit, financing, mechanism, rate = week
+        rows.sort()  # by where they were posted
+        sums = sums_of(rows)
+        refusion, medfinansiering = _rates(mechanism, rate)
+        return (
+            monday, cpr, self._names.benefits[benefit], self._names.municipalities[financing], sums.reported, sums.amount,
+            refusion, sums.refusion, medfinansiering, sums.medfinansiering,
+            " ".join([row.id for row in rows]),
+            " ".join([row.reverses for row in rows if row.reverses]),
+            " ".join([row.cause for row in rows]),
+        )  # fmt: skip
+
+    def accounts(self) -> list[Line]:
+        """The lines of `sumposteringer`."""
+        return sorted(
+            (account or "", self._names.benefits[benefit], month, *_rates(mechanism, rate), *sums_of(rows))
+            for (account, benefit, month, mechanism, rate), rows in _grouped(self.rows, _account_of)
+        )
+
+    def advice(self, notices: Mapping[str, list[dict[str, Any]]], cpr_of: Callable[[str], str]) -> list[Line]:
+        """The lines of `advisering`, from the run's notices by citizen."""
+        return sorted(
+            _notice_line(notice, cpr_of(citizen)) for citizen in self.citizens for notice in notices.get(citizen, ())
+        )
+
+
+def municipality_of(row: Row) -> str:
+    """Whose file a row is in: refusion is due to who paid, medfinansiering from who finances."""
+    return row.paying if row.mechanism == "refusion" else row.financing
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> list[tuple[Any, list[Row]]]:
+    """Rows by key, those left out that come to nothing in every money column."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return [group for group in groups.items() if any(sums_of(group[1]))]
+
+
+def _rates(mechanism: str, rate: int) -> tuple[int, int]:
+    """The rates of refusion and of medfinansiering; the one that does not apply is 0."""
+    return (rate, 0) if mechanism == "refusion" else (0, rate)
+
+
+def _notice_line(notice: dict[str, Any], cpr: str) -> Line:
+    code = notice["code"]
+    detail = orjson.dumps(notice.get("detail") or {}, option=orjson.OPT_SORT_KEYS).decode()
+    return cpr, code, MEANINGS.get(code, ""), notice.get("cause") or "", detail
+
+
+# --- the text ---------------------------------------------------------------------------------------
+
+
+class Written(Protocol):
+    """What text is written to."""
+
+    def write(self, text: str, /) -> object:
+        """Add text."""
+
+
+def write_csv(kind: str, lines: Iterable[Line], file: Written) -> None:
+    """A file of this kind as text: semicolons, decimal commas, a header line; quoted only where it must be."""
+    columns = COLUMNS[kind]
+    money = [number for number, column in enumerate(columns) if column in MONEY]
+    writer = csv.writer(file, delimiter=";", lineterminator="\n")
+    writer.writerow(columns)
+    for line in lines:
+        values: list[Any] = [*line]
+        for number in money:
+            values[number] = kroner(values[number])
+        writer.writerow(values)
+
+
+def kroner(ore: int) -> str:
+    """Øre as kroner with two decimals and a comma."""
+    if ore == 0:
+        return "0,00"
+    return f"{ore // 100},{ore % 100:02d}" if ore > 0 else f"-{-ore // 100},{-ore % 100:02d}"
+
+
+def file_name(kind: str, municipality: str, run: int, closed_at: str) -> str:
+    """A file's name, without what it ends with; the date is that of the cut in UTC."""
+    closed_on = datetime.fromisoformat(closed_at).astimezone(UTC).date()
+    return f"yr-ydelsesrefusion-{kind}-{municipality}-{run:04d}-{closed_on.isoformat()}"
