@@ -435,6 +435,13 @@ def _refuse_benefit(entry: _Entry | None, start: int, end: int) -> Rejection | N
     return _NOT_VALID if start > entry.last or end < entry.first else None
 
 
+_Place = tuple[Rejection | None, Rejection | None, str | None, str | None]
+"""Why a payment's place is refused before and after its CPR is looked at; its paying and financing municipality."""
+
+CACHED_PLACES: Final = 1 << 15
+"""About 10 MB; the payments of a month lie in few."""
+
+
 class _Kind(NamedTuple):
     """How one type of record is read: its shape, then the checks of its content."""
 
@@ -457,6 +464,8 @@ class Validator:
         self._demo = demo
         self._benefits = {code: _entry(benefit) for code, benefit in rules.benefits.items()}
         self._municipalities = frozenset(rules.municipalities)
+        self._places = frozenset((*rules.municipalities, None))
+        self._known_place = lru_cache(maxsize=CACHED_PLACES)(self._place)
         self._kinds = {
             "benefit_payment": _Kind(_reader(PaymentLine), self._payment),
             "income": _Kind(_reader(IncomeLine), self._income),
@@ -521,27 +530,41 @@ class Validator:
             yield _missing("financing_municipality")
 
     def _payment(self, fields: PaymentLine) -> Accepted | Rejection:
-        report = Payment._make(fields[: len(Payment._fields)])
-        entry = self._benefits.get(report.benefit)
-        refused = self._refuse_payment(report, fields.cpr, entry)
+        (
+            reporter, report_id, benefit, start, end, amount_ore, atp_ore, paying, financing, channel, outside,
+            reported, cpr, _, _,
+        ) = fields  # fmt: skip
+        known = benefit in self._benefits and paying in self._places and financing in self._places
+        place = self._known_place if known else self._place  # what is refused may be long, and is not worth keeping
+        missing, refused, paying, financing = place(benefit, start, end, paying, financing)
+        refused = (
+            missing
+            or (None if is_cpr(cpr, self._demo) else _BAD_CPR)
+            or refused
+            or _refuse_amounts(amount_ore, "atp_ore", atp_ore)
+            or (_OTHER_SIGN if atp_ore and amount_ore * atp_ore < 0 else None)
+        )
         if refused:
             return refused
-        if entry and entry.mechanism == "refusion" and (report.paying is None or report.financing is None):
-            known = report.paying or report.financing
-            report = report._replace(paying=known, financing=known)
-        return Accepted(report, fields.cpr)
+        money = amount_ore, atp_ore, paying, financing
+        return Accepted(Payment(reporter, report_id, benefit, start, end, *money, channel, outside, reported), cpr)
 
-    def _refuse_payment(self, report: Payment, cpr: str, entry: _Entry | None) -> Rejection | None:
-        if entry and _lacks_municipality(entry.mechanism, report.paying, report.financing):
-            return _missing("financing_municipality")
-        return (
-            (None if is_cpr(cpr, self._demo) else _BAD_CPR)
-            or _refuse_period(report.start, report.end)
-            or _refuse_benefit(entry, report.start, report.end)
-            or self._refuse_municipalities(report.paying, report.financing)
-            or _refuse_amounts(report.amount_ore, "atp_ore", report.atp_ore)
-            or (_OTHER_SIGN if report.amount_ore * report.atp_ore < 0 else None)
+    def _place(self, benefit: str, start: int, end: int, paying: str | None, financing: str | None) -> _Place:
+        """What the checks say of a payment's benefit, period and municipalities, and the municipalities it gets."""
+        entry = self._benefits.get(benefit)
+        missing = (
+            _missing("financing_municipality")
+            if entry and _lacks_municipality(entry.mechanism, paying, financing)
+            else None
         )
+        refused = (
+            _refuse_period(start, end)
+            or _refuse_benefit(entry, start, end)
+            or self._refuse_municipalities(paying, financing)
+        )
+        if entry and entry.mechanism == "refusion":
+            paying, financing = paying or financing, financing or paying
+        return missing, refused, paying, financing
 
     def _refuse_municipalities(self, paying: str | None, financing: str | None) -> Rejection | None:
         if paying is not None and paying not in self._municipalities:
