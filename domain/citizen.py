@@ -12,12 +12,22 @@ cells in spans of weeks whose step of the staircase differs, and no others.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from domain.counters import Counters, counters, differing, extend_resets, lowest, profile
+from domain.counters import Counters, differing, extend_resets, lowest
+from domain.fleksbidrag import WAGES, fleksbidrag
 from domain.frontier import settle_at_frontier
+from domain.legacy import DECIDING_FACTS, FLEKSLOENTILSKUD, ORDINARY
 from domain.money import split
-from domain.notices import Notice, net_notices, paid_after, payment_notices
+from domain.notices import (
+    Notice,
+    basis_notice,
+    contradicted,
+    contradiction_notices,
+    net_notices,
+    paid_after,
+    payment_notices,
+)
 from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause, content_digest
-from domain.settlement import Count, Due, Law, Move, cell_order, delta_ore, money_code
+from domain.settlement import Count, Due, Law, Move, Reading, cell_order, delta_ore, entering, money_code
 from domain.state import (
     AMOUNT,
     ATP,
@@ -27,6 +37,7 @@ from domain.state import (
     END,
     FINANCING,
     INCOME_REVERSED,
+    KIND,
     PAYING,
     REVERSED,
     START,
@@ -34,6 +45,7 @@ from domain.state import (
     WEEK,
     Citizen,
     Group,
+    Head,
     Known,
     Line,
     Part,
@@ -75,8 +87,7 @@ def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
     if isinstance(report, Reversal):
         return _reverse(law, citizen, report)
     if isinstance(report, Income):
-        _earn(law, citizen, report, is_reversed=is_reversed)
-        return None
+        return _earn(law, citizen, report, is_reversed=is_reversed)
     return _establish(law, citizen, report, is_reversed=is_reversed)
 
 
@@ -152,11 +163,11 @@ def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling | None:
     citizen.know(name, target._replace(reversed=True))
     if target.type == "C":
         fact, date = target.place.split(":")
-        _count_fact(citizen, fact, int(date), -1)
-    elif target.place.isdecimal() and target.type == "P":
+        return _count_fact(law, citizen, fact, int(date), -1)
+    if target.place.isdecimal() and target.type == "P":
         return _unpay(law, citizen, reversal, int(target.place))
-    elif target.place.isdecimal():
-        _unearn(law, citizen, reversal, int(target.place))
+    if target.place.isdecimal():
+        return _unearn(law, citizen, reversal, int(target.place))
     return None
 
 
@@ -171,38 +182,74 @@ def _unpay(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> Settli
     return _settle(law, citizen, line, parts, sign=-1, notices=[])
 
 
-def _earn(law: Law, citizen: Citizen, income: Income, *, is_reversed: bool) -> None:
+def _earn(law: Law, citizen: Citizen, income: Income, *, is_reversed: bool) -> Settling | None:
     line = _income_line(income)
     line[INCOME_REVERSED] = int(is_reversed)
-    for part in _parts_of_period(law, citizen, income.start, income.end):
+    parts = _parts_of_period(law, citizen, income.start, income.end)
+    for part in parts:
         part.incomes.append(line.copy())
+    return None if is_reversed else _resettle_fleksbidrag(law, citizen, line, parts, reversal=False)
 
 
-def _unearn(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> None:
+def _unearn(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> Settling | None:
     line = citizen.open_part(month).income(reversal.reporter, reversal.reverses)
     if line is None:
         raise StateError(f"the state of citizen {citizen.id} lacks an income in month {month}")
-    for part in _parts_of_period(law, citizen, line[START], line[END]):
+    parts = _parts_of_period(law, citizen, line[START], line[END])
+    for part in parts:
         if copy := part.income(reversal.reporter, reversal.reverses):
             copy[INCOME_REVERSED] = 1
+    return _resettle_fleksbidrag(law, citizen, line, parts, reversal=True)
+
+
+def _resettle_fleksbidrag(
+    law: Law, citizen: Citizen, income: Line, parts: list[Part], *, reversal: bool
+) -> Settling | None:
+    """An income moves nothing but the fleksbidrag of its months."""
+    if income[KIND] not in WAGES:
+        return None
+    reading = citizen.head.reading()
+    months = {part.month for part in parts}
+    settling = _with_fleksbidrag(law, citizen, Settling([], [], None, [], reversal), reading, months)
+    return settling if settling.moves or settling.notices else None
 
 
 def _establish(law: Law, citizen: Citizen, fact: CaseFact, *, is_reversed: bool) -> Settling | None:
     if is_reversed:
         return None
-    _count_fact(citizen, fact.fact, fact.date, 1)
-    if fact.fact != "death" or not (late := paid_after(law, citizen, fact.date)):
-        return None
+    settling = _count_fact(law, citizen, fact.fact, fact.date, 1)
+    if fact.fact != "death" or not (late := paid_after(citizen, fact.date)):
+        return settling
     return Settling(
         [], [], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False
     )
 
 
-def _count_fact(citizen: Citizen, fact: str, date: int, times: int) -> None:
-    dates = citizen.change_head().facts.setdefault(fact, {})
+def _count_fact(law: Law, citizen: Citizen, fact: str, date: int, times: int) -> Settling | None:
+    """Take a fact in or out. Where it decides where a case stands, the citizen's whole life is settled anew."""
+    head = citizen.change_head()
+    before = contradicted(law, citizen) if fact in DECIDING_FACTS else {}
+    dates = head.facts.setdefault(fact, {})
     dates[date] = dates.get(date, 0) + times
     if not dates[date]:
         del dates[date]
+    if fact not in DECIDING_FACTS:
+        return None
+    was, head.standing = head.reading(), law.standing(head.facts)
+    notices = contradiction_notices(head.facts, before, contradicted(law, citizen))
+    if was.standing != head.standing:
+        return _settle_anew(law, citizen, was, notices, reversal=times < 0)
+    return Settling([], [], None, notices, reversal=times < 0) if notices else None
+
+
+def _settle_anew(law: Law, citizen: Citizen, was: Reading, notices: list[Notice], *, reversal: bool) -> Settling:
+    """Settle every cell that the standing of the case or an ordinal has a part in."""
+    head = citizen.head
+    head.count = Count(0, 0, ())
+    head.second = Count(0, 0, ()) if head.standing.enters else None
+    _recount(law, head, head.reading(), head.horizon)
+    moves = [*_moves_in(law, citizen, (0, max(head.horizon, 0)), set())]
+    return _settle_moves(law, citizen, (was, head.reading()), moves, set(), notices, reversal=reversal)
 
 
 def _settle(
@@ -210,22 +257,63 @@ def _settle(
 ) -> Settling | None:
     """Move the money of a line in or out, and settle what that changes."""
     groups = {part.month: part.group(line[CODE], line[PAYING], line[FINANCING]) for part in parts}
-    if sign > 0 and (usual := settle_at_frontier(law, citizen, line, groups)):
-        return Settling(*usual, notices, reversal=False)
+    months = set(groups) if line[CODE] == FLEKSLOENTILSKUD else set()
+    is_ordinary = citizen.head.standing is ORDINARY
+    if sign > 0 and is_ordinary and (usual := settle_at_frontier(law, citizen, line, groups)):
+        settling = Settling(*usual, notices, reversal=False)
+        return _with_fleksbidrag(law, citizen, settling, citizen.head.reading(), months) if months else settling
     moves = _own_moves(law, line, groups, sign)
     if not moves:
         return Settling([], [], None, notices, reversal=sign < 0) if notices else None
     if any(delta_ore(move) < 0 for move in moves):
         notices += net_notices(line[CODE], parts, moves)
-    was = citizen.head.count
-    horizon = citizen.head.horizon
+    head = citizen.head
+    was, horizon = head.reading(), head.horizon
     _touch(citizen, line[CODE], moves)
-    first_changed = _recount(law, citizen, moves[-1][1])
+    first_changed = _recount(law, head, was, moves[-1][1])
+    now = head.reading()
     if first_changed is not None and first_changed <= horizon:
-        moves += _stale_moves(law, citizen, was, first_changed, moves)
-        moves.sort(key=cell_order)
-    now = citizen.head.count
-    return Settling(moves, law.settle(now, moves), _moved_counters(law, was, now), notices, reversal=sign < 0)
+        moves += _stale_moves(law, citizen, was, now, first_changed, moves)
+    return _settle_moves(law, citizen, (was, now), moves, months, notices, reversal=sign < 0)
+
+
+def _settle_moves(
+    law: Law,
+    citizen: Citizen,
+    readings: tuple[Reading, Reading],
+    moves: list[Move],
+    own_months: set[int],
+    notices: list[Notice],
+    *,
+    reversal: bool,
+) -> Settling:
+    """Settle moved cells, given the weeks as they were and are, and the fleksbidrag that hangs on them."""
+    was, now = readings
+    moves.sort(key=cell_order)
+    settling = Settling(moves, law.settle(now, moves), _moved_counters(law, was, now), notices, reversal)
+    if own_months or FLEKSLOENTILSKUD in [move[2][0] for move in moves]:
+        return _with_fleksbidrag(law, citizen, settling, now, own_months)
+    return settling
+
+
+def _with_fleksbidrag(
+    law: Law, citizen: Citizen, settling: Settling, reading: Reading, own_months: set[int]
+) -> Settling:
+    """Add the fleksbidrag of the report's own months and of those in which fleksløntilskud moved."""
+    amounts = {id(move[3]): move[4] for move in settling.moves}
+    moved_months = {move[0] for move in settling.moves if move[2][0] == FLEKSLOENTILSKUD}
+    settled = [*zip(settling.moves, settling.dues, strict=True)]
+    number, missing = len(settled), []
+    for month in sorted(own_months | moved_months):
+        if bidrag := fleksbidrag(law, reading, citizen, month, amounts, own=month in own_months):
+            settled += bidrag.settled
+            missing += [month] * bidrag.basis_missing
+    notices = settling.notices + basis_notice(missing)
+    if len(settled) == number:
+        return settling._replace(notices=notices)
+    settled.sort(key=lambda each: cell_order(each[0]))
+    moves, dues = zip(*settled, strict=True)
+    return settling._replace(moves=[*moves], dues=[*dues], notices=notices)
 
 
 def _own_moves(law: Law, line: Line, groups: dict[int, Group], sign: int) -> list[Move]:
@@ -266,30 +354,36 @@ def _touch_week(citizen: Citizen, code: str, week: int, delta_ore: int) -> None:
     head.overpaid[code] = negative | bit if net_ore < 0 else negative & ~bit
 
 
-def _recount(law: Law, citizen: Citizen, last_week: int) -> int | None:
+def _recount(law: Law, head: Head, was: Reading, last_week: int) -> int | None:
     """Bring states, horizon and resets up to date. Returns the first week whose state changed."""
-    head = citizen.head
-    was, old_horizon = head.count, head.horizon
-    benefit, busy = law.states(head.touched)
-    changed = (benefit ^ was.benefit) | (busy ^ was.busy)
+    (first, standing, second), old_horizon = was, head.horizon
+    benefit, busy = law.states(head.touched, standing)
+    changed = (benefit ^ first.benefit) | (busy ^ first.busy)
+    if second is not None:
+        benefit_after = benefit | entering(head.touched, standing)
+        changed |= benefit_after ^ second.benefit
     head.horizon = max(old_horizon, law.decided_by(last_week))
     first_changed = lowest(changed) if changed else None
     if first_changed is None and head.horizon == old_horizon:
         return None
     start = old_horizon if first_changed is None else min(first_changed, old_horizon)
-    kept = [reset for reset in was.resets if reset < start]
-    head.count = Count(benefit, busy, extend_resets(law.window, benefit, busy, kept, start, head.horizon))
+    head.count = _counted(law, benefit, busy, first.resets, start, head.horizon)
+    if second is not None:
+        head.second = _counted(law, benefit_after, busy, second.resets, start, head.horizon)
     return first_changed
 
 
-def _stale_moves(law: Law, citizen: Citizen, was: Count, first_changed: int, own: list[Move]) -> list[Move]:
+def _counted(law: Law, benefit: int, busy: int, resets: Iterable[int], start: int, horizon: int) -> Count:
+    """A count whose resets before `start` stand, and are looked for from there on."""
+    kept = [reset for reset in resets if reset < start]
+    return Count(benefit, busy, extend_resets(law.window, benefit, busy, kept, start, horizon))
+
+
+def _stale_moves(
+    law: Law, citizen: Citizen, was: Reading, now: Reading, first_changed: int, own: list[Move]
+) -> list[Move]:
     """The cells, other than the report's own, in weeks whose step differs from what it was."""
-    now = citizen.head.count
-    spans = differing(
-        profile(was.benefit, was.resets, law.steps, first_changed),
-        profile(now.benefit, now.resets, law.steps, first_changed),
-        citizen.head.horizon,
-    )
+    spans = differing(law.profile(was, first_changed), law.profile(now, first_changed), citizen.head.horizon)
     turn_week, turn_step = law.turn_of_year_step(was)
     if first_changed <= turn_week + 1 and turn_step != law.turn_of_year_step(now)[1]:
         spans.append((turn_week, turn_week))
@@ -301,7 +395,7 @@ def _moves_in(law: Law, citizen: Citizen, span: tuple[int, int], taken: set[int]
     first, last = span
     for part in citizen.parts_between(first, last):
         for group in part.groups:
-            if group[0] not in law.on_staircase:
+            if group[0] not in law.movable:
                 continue
             for cell in group[3]:
                 if first <= cell[WEEK] <= last and id(cell) not in taken:
@@ -310,11 +404,13 @@ def _moves_in(law: Law, citizen: Citizen, span: tuple[int, int], taken: set[int]
                     yield part.month, cell[WEEK], group, cell, cell[CELL_AMOUNT], cell[CELL_ATP], False
 
 
-def _moved_counters(law: Law, was: Count, now: Count) -> Counters | None:
+def _moved_counters(law: Law, was: Reading, now: Reading) -> Counters | None:
     """Both counters, or None where no report since has moved them."""
-    if was.busy == now.busy and was.benefit == now.benefit:
+    (first, standing, second), (first_now, standing_now, second_now) = was, now
+    same_weeks = first.busy == first_now.busy and first.benefit == first_now.benefit
+    if same_weeks and standing == standing_now and (second and second.benefit) == (second_now and second_now.benefit):
         return None
-    after = counters(law.window, *now)
-    if was.busy.bit_length() != now.busy.bit_length():  # another latest week: no need to count what was
+    after = law.counters(now)
+    if first.busy.bit_length() != first_now.busy.bit_length():  # another latest week: no need to count what was
         return after
-    return after if after != counters(law.window, *was) else None
+    return after if after != law.counters(was) else None

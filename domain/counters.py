@@ -19,11 +19,14 @@ class Counters(NamedTuple):
     """Both counters at the end of `week`, the citizen's latest week in state B or O (None before the first).
 
     `earned` are the self-support weeks that count, as runs of (first week, number of weeks), oldest first.
+    `after_transfer` is (week, seniority, earned): what `seniority` and `earned` are, at the end of the same
+    `week`, for whoever evaluates the counters in that later week or after it (legacy flex cases, § 30, stk. 3).
     """
 
     week: int | None
     seniority: int
     earned: tuple[tuple[int, int], ...]
+    after_transfer: tuple[int, int, tuple[tuple[int, int], ...]] | None = None
 
 
 class Window:

@@ -62,11 +62,15 @@ Report = Payment | Income | CaseFact | Reversal
 
 
 class RunMarker(NamedTuple):
-    """A control record: the month's run is cut here (contract sections 1 and 3)."""
+    """A control record: the month's run is cut here (contract sections 1 and 3).
+
+    `accepted` are the reasons for which it was cut although its completeness was in doubt.
+    """
 
     run: int
     closed_at: str
     data_month: int
+    accepted: tuple[str, ...] = ()
 
 
 def cause(report: Report) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from domain.ruleset import Evidence, RuleError, Source
+from domain.ruleset import Absence, DatedValue, Evidence, NotCoded, RuleError, Source
 
 Choice = TypeVar("Choice")
 
@@ -14,8 +14,10 @@ PERCENT = "percent of the amount"
 SOURCE_FIELDS = ("valid_from", "valid_to", "reference", "evidence")
 """What every entry says about itself."""
 
-REMARK_FIELDS = ("note", "evidence_of")
+REMARK_FIELDS = ("note", "evidence_of", "before_first", "after_last")
 """What an entry may say besides."""
+
+ABSENCES: Mapping[str, Absence] = {"not_in_force": "not_in_force", "ceased": "ceased", "rate_missing": "rate_missing"}
 
 EVIDENCE: Mapping[str, Evidence] = {
     "verified": "verified",
@@ -110,11 +112,25 @@ def entry(file: str, name: str, value: object, required: Iterable[str], optional
     return read
 
 
-def document(documents: Mapping[str, object], file: str, fields: Iterable[str]) -> Entry:
-    """The whole of one rule file."""
+def document(
+    documents: Mapping[str, object], file: str, fields: Iterable[str], optional: Iterable[str] = ("not_coded",)
+) -> Entry:
+    """The whole of one rule file; any may say what it leaves out."""
     if file not in documents:
         raise RuleError(f"{file}: missing from the rule files")
-    return entry(file, "(whole file)", documents[file], fields)
+    return entry(file, "(whole file)", documents[file], fields, optional)
+
+
+def read_not_coded(documents: Mapping[str, object], file: str) -> list[NotCoded]:
+    """What a rule file leaves out on purpose."""
+    held = documents[file]
+    if not isinstance(held, dict) or "not_coded" not in held:
+        return []
+    entries = [
+        entry(file, f"not_coded {number}", value, ("rule", "reason", "reference"))
+        for number, value in enumerate(Entry(file, "(whole file)", held).items("not_coded"), 1)
+    ]
+    return [NotCoded(file, read.text("rule"), read.text("reason"), read.text("reference")) for read in entries]
 
 
 def refuse_second(read: Entry, field: str, key: object, known: Iterable[object]) -> None:
@@ -135,6 +151,16 @@ def _evidence_of(read: Entry) -> tuple[tuple[str, Evidence], ...]:
         return ()
     marks = entry(read.file, f"{read.name}, evidence_of", read.fields["evidence_of"], (), read.fields)
     return tuple((field, marks.choice(field, EVIDENCE)) for field in marks.fields)
+
+
+def dated_value(read: Entry, name: str, value: object) -> DatedValue:
+    """A value of an entry with the entry's unit, dates and source."""
+    start, end = read.period()
+    before, after = (
+        read.choice(field, ABSENCES) if field in read.fields else None for field in ("before_first", "after_last")
+    )
+    unit = read.text("unit") if "unit" in read.fields else ""
+    return DatedValue(read.file, name, value, unit, start, end, source_of(read), before, after)
 
 
 def combined_source(entries: Mapping[str, Entry]) -> Source:

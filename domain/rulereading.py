@@ -5,9 +5,12 @@ account of an unknown benefit stops the program before it settles anything.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 
+from domain.coverage import gaps
 from domain.rulecatalogue import read_accounts, read_benefits, read_municipalities
+from domain.ruledates import dated_values
 from domain.rulefields import (
     PERCENT,
     REMARK_FIELDS,
@@ -18,10 +21,23 @@ from domain.rulefields import (
     document,
     entry,
     named_values,
-    refuse_second,
+    read_not_coded,
     source_of,
 )
-from domain.ruleset import Band, Dates, Fleksbidrag, FlexBasis, Legacy, Reset, RuleError, RuleSet, Source, Staircase
+from domain.ruleset import (
+    Band,
+    Benefit,
+    Dates,
+    Fleksbidrag,
+    FlexBasis,
+    Legacy,
+    Question,
+    Reset,
+    RuleError,
+    RuleSet,
+    Staircase,
+)
+from domain.ruleswitches import RuleSetFile, merged, read_rule_set_file
 
 FILES = (
     "staircase.yaml",
@@ -35,58 +51,68 @@ FILES = (
 )
 """The rule files that every rule set reads, besides its own."""
 
-FOLLOWED: Mapping[str, str] = {
-    "SPLIT": "CALENDAR_DAYS",
-    "TOUCH": "NET_POSITIVE",
-    "WINDOW": "DATES_AT_SUNDAY",
-    "RESET_AT": "WHEN_REACHED",
-    "WEEK_MONTH": "SUNDAY",
-    "ADP_WEEKS": "WHOLE_PERIOD",
-    "OTHER_LIST": "CATALOGUE",
-    "ABROAD_PRISON": "SELF_SUPPORT",
-    "UFB": "OTHER",
-    "ROUND": "ROW_ORE",
-    "FB_READING": "B",
-    "FB_PRORATION": "BY_DAYS",
-    "RECALC": "ALL",
-    "NO15": "CHILD_GRANT_WITHOUT_TOUCH",
-    "RESIDENCE": "BY_DAYS",
-    "LEGACY_COUNT": "ON_TRANSFER",
-    "FP6": "EXPLICIT_INPUT",
-    "LEGACY_RATES": "TABLE",
-}
-"""The one value of each switch that the program follows; a rule set with another is refused."""
 
-
-def rule_set_from(name: str, documents: Mapping[str, object]) -> RuleSet:
-    """The rule set of this name. `documents` are the parsed rule files by name, `rule-sets/<name>.yaml` among them.
+def rule_set_from(own_file: str, documents: Mapping[str, object]) -> RuleSet:
+    """The rule set of a file. `documents` are the parsed rule files by name, and the file it is based on if any.
 
     Raises:
         RuleError: a file is missing or unknown, or something in it is; file, entry and field are named.
     """
-    own_file = f"rule-sets/{name}.yaml"
+    own = read_rule_set_file(documents, own_file)
+    known = dict.fromkeys((*FILES, own.whole_file, own_file))
     for file in documents:
-        if file not in (*FILES, own_file):
-            raise RuleError(f"{file}: unknown; the rule files are {', '.join((*FILES, own_file))}")
+        if file not in known:
+            raise RuleError(f"{file}: unknown; the rule files are {', '.join(known)}")
+    if not own.overrides:
+        return _rule_set(own, documents, _staircases(documents, _dates(documents)))
+    standing = _rule_set(own, documents, _staircases(documents, _dates(documents)))
+    try:
+        return _rule_set(own, {**documents, **_overridden(own, documents)}, standing.staircases)
+    except RuleError as error:  # the files that are overridden were good
+        raise RuleError(f"{own_file}: overrides: {error}") from error
+
+
+def _overridden(own: RuleSetFile, documents: Mapping[str, object]) -> dict[str, object]:
+    return {file: merged(documents[file], change) for file, change in own.overrides.items()}
+
+
+def _rule_set(own: RuleSetFile, documents: Mapping[str, object], standing: tuple[Staircase, ...]) -> RuleSet:
+    """`standing` are the staircases in force: accounts are made for their rates, and none is invented for others."""
     dates = _dates(documents)
     staircases = _staircases(documents, dates)
     benefits = read_benefits(documents)
     fleksbidrag = _fleksbidrag(documents)
-    switches = _switches(documents, own_file, name)
-    return RuleSet(
-        name=name,
-        benefits=benefits,
+    rules = RuleSet(
+        name=own.name,
+        benefits=_answered(benefits, own.questions),
         municipalities=read_municipalities(documents),
         staircases=staircases,
         reset=_reset(documents, dates),
         dates=dates,
-        accounts=read_accounts(documents, benefits, staircases),
-        switches={switch: value for switch, (value, _) in switches.items()},
-        switch_sources={switch: source for switch, (_, source) in switches.items()},
+        accounts=read_accounts(documents, benefits, (*standing, *staircases)),
+        switches={switch: question.value for switch, question in own.questions.items()},
+        questions=own.questions,
         fleksbidrag=fleksbidrag,
         flex_basis=_flex_basis(documents, fleksbidrag.basis_percent),
         legacy=_legacy(documents),
+        dated=(*own.dated, *dated_values(documents)),
+        not_coded=tuple(left_out for file in (*FILES, own.whole_file) for left_out in read_not_coded(documents, file)),
     )
+    _check_every_day(rules)
+    return rules
+
+
+def _check_every_day(rules: RuleSet) -> None:
+    """One value of every rule on every day that counts, or the data says why there is none."""
+    if problems := gaps(rules.dated, rules.dates.counting_from, date.max):
+        raise RuleError(problems[0])
+
+
+def _answered(benefits: dict[str, Benefit], questions: Mapping[str, Question]) -> dict[str, Benefit]:
+    """The catalogue, in which the switch UFB makes the refugee groups with 100 % count."""
+    if questions["UFB"].value != "BENEFIT" or "UFB" not in benefits:
+        return benefits
+    return benefits | {"UFB": replace(benefits["UFB"], counts=True)}
 
 
 # The staircase (§ 5)
@@ -267,47 +293,3 @@ def _legacy(documents: Mapping[str, object]) -> Legacy:
     return Legacy(
         **read_days, flex_refusion=values["flex_refusion"].whole("value", 0, 100), source=combined_source(values)
     )
-
-
-# The switches
-
-
-def _switches(documents: Mapping[str, object], file: str, name: str) -> dict[str, tuple[str, Source]]:
-    """The value and the source of every switch, by its name."""
-    top = document(documents, file, ("name", "switches"))
-    if top.text("name") != name:
-        raise top.error("name", f"is not {name!r}, the name of the file")
-    switches: dict[str, tuple[str, Source]] = {}
-    for number, value in enumerate(top.items("switches"), 1):
-        entry_name = str(value["name"]) if isinstance(value, dict) and "name" in value else f"number {number}"
-        fields = ("id", "name", "question", "value", "alternatives", *SOURCE_FIELDS)
-        read = entry(file, entry_name, value, fields, REMARK_FIELDS)
-        refuse_second(read, "name", _switch_name(read), switches)
-        switches[entry_name] = (read.text("value"), source_of(read))
-    missing = [switch for switch in FOLLOWED if switch not in switches]
-    if missing:
-        raise top.error("switches", f"no entry for {', '.join(missing)}")
-    return switches
-
-
-def _switch_name(read: Entry) -> str:
-    """The name of a switch that exists, set to the value that the program follows."""
-    name = read.text("name")
-    if name not in FOLLOWED:
-        raise read.error("name", f"{name!r} is no switch; they are {', '.join(FOLLOWED)}")
-    if read.text("value") != FOLLOWED[name]:
-        raise read.error("value", f"{read.text('value')!r} is not coded; the program follows {FOLLOWED[name]}")
-    _check_remarks(read)
-    return name
-
-
-def _check_remarks(read: Entry) -> None:
-    """What only people read about a switch is read here, so that it is there."""
-    read.text("id", r"Q[0-9]+")
-    read.text("question")
-    read.period()
-    alternatives = read.fields["alternatives"]
-    if not isinstance(alternatives, list) or not all(isinstance(word, str) for word in alternatives):
-        raise read.error("alternatives", "is not a list of the words for what is not followed")
-    if read.text("value") in alternatives:
-        raise read.error("alternatives", f"has {read.text('value')}, the value that is followed")

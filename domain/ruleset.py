@@ -11,6 +11,9 @@ from typing import Literal
 Evidence = Literal["verified", "inferred", "expert", "assumed"]
 Mechanism = Literal["refusion", "medfinansiering"]
 
+Absence = Literal["not_in_force", "ceased", "rate_missing"]
+"""Why a rule has no value on a day: it is not yet law, it has run out, or its value is not known."""
+
 
 class RuleError(ValueError):
     """Rule data that cannot be used. The message names file, entry and field and says what is wrong."""
@@ -27,6 +30,59 @@ class Source:
     evidence: Evidence
     note: str = ""
     evidence_of: tuple[tuple[str, Evidence], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatedValue:
+    """One value of a rule and the days it holds, both inclusive; None is open.
+
+    Values of one `name` follow each other in time (`domain.coverage` checks it). `before_first` and
+    `after_last` say why there is none before the first of them and after the last.
+    """
+
+    file: str
+    name: str
+    value: object
+    unit: str
+    valid_from: date
+    valid_to: date | None
+    source: Source
+    before_first: Absence | None = None
+    after_last: Absence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotCoded:
+    """A rule that is left out on purpose: what it says, why it is left out, and where in the law it would stand."""
+
+    file: str
+    rule: str
+    reason: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another answer to an open question; `not_coded` says why no rule set may choose it, or is ""."""
+
+    value: str
+    meaning: str
+    not_coded: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A point that the sources leave open (rules section 11), with the answer that this rule set gives."""
+
+    id: str
+    switch: str
+    question: str
+    value: str
+    meaning: str
+    alternatives: tuple[Alternative, ...]
+    valid_from: date
+    valid_to: date | None
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +197,9 @@ class RuleSet:
     """Everything the settlement needs to know about the law; immutable.
 
     `benefits` is by code, `municipalities` code to name, `accounts` by code, mechanism and
-    percentage, `flex_basis` by year, `switches` and `switch_sources` by the switch's name.
+    percentage, `flex_basis` by year. `switches` has the chosen value by the switch's name, and
+    `questions` what people read about it. `dated` has every value of the rule files once more,
+    with its dates.
     """
 
     name: str
@@ -152,7 +210,9 @@ class RuleSet:
     dates: Dates
     accounts: Mapping[tuple[str, Mechanism, int], str]
     switches: Mapping[str, str]
-    switch_sources: Mapping[str, Source]
+    questions: Mapping[str, Question]
     fleksbidrag: Fleksbidrag
     flex_basis: Mapping[int, FlexBasis]
     legacy: Legacy
+    dated: tuple[DatedValue, ...]
+    not_coded: tuple[NotCoded, ...]

@@ -1,11 +1,13 @@
-"""What is due for a cell: mechanism, rate and result (rules 4.2, items 7-11 and 13)."""
+"""What is due for a cell: mechanism, rate and result (rules 4.2, items 7-11 and 13-15)."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
-from domain.counters import Window, ordinal
+from domain.counters import Counters, Window, counters, ordinal, profile
+from domain.legacy import AT_OLD_RATE, FLEX, ORDINARY, PENSION, TRANSITIONAL, Facts, Standing, standing_of
 from domain.money import percentage
 from domain.ruleset import Benefit, Mechanism, RuleSet, Staircase
 from domain.weeks import first_day, month_number, week_of
@@ -26,6 +28,22 @@ class Count(NamedTuple):
     benefit: int
     busy: int
     resets: tuple[int, ...] | list[int]
+
+
+class Reading(NamedTuple):
+    """A citizen's weeks as the law reads them.
+
+    `second` is None but where legacy weeks enter the count on transfer: then it has them as B,
+    and ranks the week of the transfer and all later ones.
+    """
+
+    first: Count
+    standing: Standing = ORDINARY
+    second: Count | None = None
+
+    def at(self, week: int) -> Count:
+        """The count that ranks a week."""
+        return self.first if self.second is None or week < self.standing.transfer else self.second
 
 
 LETTER: dict[Mechanism, str] = {"refusion": "R", "medfinansiering": "M"}
@@ -88,7 +106,7 @@ class Law:
         self.window = Window(rules.reset)
         self.counting_from = rules.dates.counting_from.toordinal()
         self.counting_from_month = month_number(rules.dates.counting_from.isoformat()[:7])
-        self._rates_from_month = month_number(rules.dates.rates_from_month)
+        self.rates_from_month = month_number(rules.dates.rates_from_month)
         self._turn_week = week_of(rules.dates.turn_of_year_week.toordinal())
         self._rates_from_week = week_of(rules.dates.turn_of_year_rate_from.toordinal())
         self.steps = _steps(rules.staircases)
@@ -97,11 +115,16 @@ class Law:
         self.validity = {code: _validity(benefit) for code, benefit in rules.benefits.items()}
         self._less_atp = frozenset(code for code, benefit in rules.benefits.items() if benefit.atp_deducted)
         self._terms = {code: _terms(rules, benefit, self.steps) for code, benefit in rules.benefits.items()}
-        first_with_rates = week_of(first_day(self._rates_from_month) + 6)  # the first week that lies in those months
+        self._old_terms = {
+            code: _terms(rules, replace(rules.benefits[code], rate=rules.legacy.flex_refusion), self.steps)
+            for code in AT_OLD_RATE
+        }
+        first_with_rates = week_of(first_day(self.rates_from_month) + 6)  # the first week that lies in those months
         changed = [week for terms in self._terms.values() if terms for week, _ in terms.tables]
         self._last_rates_from = max(first_with_rates, *changed)
         self._frontier_terms = self._all_frontier_terms()
         self.on_staircase = frozenset(code for code, benefit in rules.benefits.items() if benefit.rate == "staircase")
+        self.movable = self.on_staircase | TRANSITIONAL
 
     def _all_frontier_terms(self) -> dict[str, "FrontierTerms"]:
         found = {}
@@ -114,13 +137,17 @@ class Law:
                 found[code] = FrontierTerms("O", "", [])
         return found
 
-    def states(self, touched: Mapping[str, int]) -> tuple[int, int]:
+    def standing(self, facts: Facts) -> Standing:
+        """Where a case with these facts stands."""
+        return standing_of(self.rules.legacy, facts)
+
+    def states(self, touched: Mapping[str, int], standing: Standing = ORDINARY) -> tuple[int, int]:
         """The sets of B weeks and of B or O weeks, given the touched weeks by money code (rules 3.3).
 
-        The citizen's facts belong here: they move weeks of the transitional benefits between B and O.
+        Legacy weeks are O.
         """
         benefit = other = 0
-        for code, weeks in touched.items():
+        for code, weeks in touched.items() if standing is ORDINARY else _old_cases_apart(touched, standing):
             if code in self._counting:
                 benefit |= weeks
             elif code in self._blocking or code.endswith(OUTSIDE):
@@ -144,36 +171,63 @@ class Law:
         """The last week that the ordinal of a week hangs on."""
         return self._rates_from_week if week == self._turn_week else week
 
-    def ordinal(self, count: Count, week: int) -> int:
+    def ordinal(self, reading: Reading, week: int) -> int:
         """The ordinal that money of a week takes; the week of 28 December 2015 looks ahead (§ 29, stk. 3)."""
+        first, standing, second = reading
+        # `Reading.at`, without the call: this is asked for every cell
+        benefit, _, resets = first if second is None or week < standing.transfer else second
         if week != self._turn_week:
-            return ordinal(count.benefit, count.resets, week)
+            return ordinal(benefit, resets, week)
         following = self._rates_from_week
-        if count.benefit >> following & 1:
-            return ordinal(count.benefit, count.resets, following)
-        return ordinal(count.benefit, count.resets, week) + 1
+        ahead = reading.at(following)
+        if ahead.benefit >> following & 1:
+            return ordinal(ahead.benefit, ahead.resets, following)
+        return ordinal(benefit, resets, week) + 1
 
     def step(self, number: int) -> int:
         """The step of the staircase for an ordinal; money before the first benefit week takes the first."""
         return bisect_right(self.steps, number)
 
-    def settle(self, count: Count, moves: Iterable[Move]) -> list[Due | None]:
+    def settle(self, reading: Reading, moves: Iterable[Move]) -> list[Due | None]:
         """What is due for each moved cell, None where it gives no row."""
-        return [self._due(count, month, week, group[0], amount) for month, week, group, _, amount, _, _ in moves]
+        return [self.due(reading, month, week, group[0], amount) for month, week, group, _, amount, _, _ in moves]
 
-    def _due(self, count: Count, month: int, week: int, code: str, amount_ore: int) -> Due | None:
-        terms = self._terms.get(code)
+    def due(self, reading: Reading, month: int, week: int, code: str, amount_ore: int) -> Due | None:
+        """What is due for an amount of a money code; None where it gives no row."""
+        is_old = reading.standing is not ORDINARY and reading.standing.is_old(code, week)
+        terms = self._old_terms.get(code) if is_old else self._terms.get(code)
         if terms is None or not amount_ore:
             return None
-        if month < self._rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
+        if month < self.rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
             return None
-        number = self.ordinal(count, week)
+        number = self.ordinal(reading, week)
         rate, account = self._rates(terms, week)[self.step(number)]
         return number, terms.mechanism, rate, percentage(amount_ore, rate), account
 
-    def turn_of_year_step(self, count: Count) -> tuple[int, int]:
+    def counters(self, reading: Reading) -> Counters:
+        """Both counters, as contract section 3 wants them."""
+        first, standing, second = reading
+        week = first.busy.bit_length() - 1
+        found = counters(self.window, *reading.at(week))
+        if second is None or found.week is None or standing.transfer <= week:
+            return found
+        later = counters(self.window, *second)
+        return found._replace(after_transfer=(standing.transfer, later.seniority, later.earned))
+
+    def profile(self, reading: Reading, start: int) -> list[tuple[int, int]]:
+        """The staircase over time (`domain.counters.profile`), where there is a second count from the transfer on."""
+        first, standing, second = reading
+        boundaries = profile(first.benefit, first.resets, self.steps, start)
+        if second is None:
+            return boundaries
+        transfer = standing.transfer
+        later = profile(second.benefit, second.resets, self.steps, max(start, transfer))
+        before = [(week, step) for week, step in boundaries if week < transfer]
+        return before + [(max(week, transfer), step) for week, step in later]
+
+    def turn_of_year_step(self, reading: Reading) -> tuple[int, int]:
         """The week of 28 December 2015 and the step its money takes: it hangs on the week after."""
-        return self._turn_week, self.step(self.ordinal(count, self._turn_week))
+        return self._turn_week, self.step(self.ordinal(reading, self._turn_week))
 
     def _rates(self, terms: Terms, week: int) -> tuple[tuple[int, str | None], ...]:
         """The rates that hold for money of a week; that of 28 December 2015 takes those of the week after."""
@@ -181,6 +235,32 @@ class Law:
             if valid_from <= week or valid_from <= self._rates_from_week:
                 return rates
         raise LookupError(f"no staircase is valid in week {week}: rule data must cover every week with rates")
+
+
+def entering(touched: Mapping[str, int], standing: Standing) -> int:
+    """The legacy weeks, which enter the count on transfer."""
+    weeks = 0
+    for code in FLEX:
+        weeks |= touched.get(code, 0) & _before(standing.transfer)
+    return weeks
+
+
+def _old_cases_apart(touched: Mapping[str, int], standing: Standing) -> Iterator[tuple[str, int]]:
+    """The touched weeks by money code, those of old cases as if they were outside the Act."""
+    old_flex = _before(standing.transfer)
+    for code, weeks in touched.items():
+        if code in FLEX:
+            yield code, weeks & ~old_flex
+            yield code + OUTSIDE, weeks & old_flex
+        elif code == PENSION and standing.old_pension:
+            yield code + OUTSIDE, weeks
+        else:
+            yield code, weeks
+
+
+def _before(week: int) -> int:
+    """All weeks before a week."""
+    return (1 << min(week, MOST_WEEKS)) - 1
 
 
 def _terms(rules: RuleSet, benefit: Benefit, steps: tuple[int, ...]) -> Terms | None:

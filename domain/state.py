@@ -24,15 +24,17 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from domain.settlement import ENGINE, Count, Law
+from domain.legacy import ORDINARY, Standing
+from domain.settlement import ENGINE, Count, Law, Reading, entering
 from domain.weeks import monday, month_of, sunday
 
 FORMAT = 1
 
 REPORTER, REPORT_ID, CODE, START, END, AMOUNT, ATP, PAYING, FINANCING, CHANNEL, REVERSED = range(11)
-INCOME_REVERSED = 7
+KIND, INCOME_REVERSED = 2, 7
 
 WEEK, CELL_AMOUNT, CELL_ATP = range(3)
+CELL_RATE = 7
 UNPOSTED = 3
 """The length of a cell for which no row stands."""
 
@@ -141,10 +143,12 @@ class Head:
 
     `touched` and `overpaid` are the weeks with a positive and with a negative net, by money code;
     `months` the months (from the first that counts) that have a part; `horizon` the last week that
-    ever had money; `count` the states of the weeks and the resets before the horizon.
+    ever had money; `count` the states of the weeks and the resets before the horizon; `standing` follows
+    from the facts, and `second` is the other count of `Reading`, or None.
     """
 
-    __slots__ = ("count", "engine", "facts", "horizon", "months", "overpaid", "revision", "rules", "touched")
+    __slots__ = ("count", "engine", "facts", "horizon", "months", "overpaid", "revision", "rules", "second",
+                 "standing", "touched")  # fmt: skip
 
     def __init__(self, rules: str) -> None:
         self.rules, self.engine = rules, ENGINE
@@ -155,6 +159,12 @@ class Head:
         self.overpaid: dict[str, int] = {}
         self.facts: dict[str, dict[int, int]] = {}
         self.count = Count(0, 0, ())
+        self.standing: Standing = ORDINARY
+        self.second: Count | None = None
+
+    def reading(self) -> Reading:
+        """The citizen's weeks as the law reads them."""
+        return Reading(self.count, self.standing, self.second)
 
     def encode(self) -> bytes:
         """As JSON, bitsets in hexadecimal."""
@@ -170,6 +180,7 @@ class Head:
                 _hexadecimal(self.touched),
                 _hexadecimal(self.overpaid),
                 [(fact, date, times) for fact, dates in self.facts.items() for date, times in dates.items()],
+                self.second and self.second.resets,
             )
         )
 
@@ -177,16 +188,21 @@ class Head:
     def decode(cls, law: Law, value: bytes) -> "Head":
         """The inverse of `encode`."""
         head = cls.__new__(cls)
-        _format, head.rules, head.engine, head.revision, head.horizon, months, resets, touched, overpaid, facts = (
-            orjson.loads(value)
-        )
+        (
+            _format, head.rules, head.engine, head.revision, head.horizon, months, resets, touched, overpaid, facts,
+            second,
+        ) = orjson.loads(value)  # fmt: skip
         head.months = int(months, 16)
         head.touched = {code: int(weeks, 16) for code, weeks in touched.items()}
         head.overpaid = {code: int(weeks, 16) for code, weeks in overpaid.items()}
         head.facts = {}
         for fact, date, times in facts:
             head.facts.setdefault(fact, {})[date] = times
-        head.count = Count(*law.states(head.touched), resets)
+        head.standing = law.standing(head.facts) if facts else ORDINARY
+        head.count = Count(*law.states(head.touched, head.standing), resets)
+        head.second = None
+        if second is not None:
+            head.second = Count(head.count.benefit | entering(head.touched, head.standing), head.count.busy, second)
         return head
 
 
@@ -235,6 +251,13 @@ class Citizen:
     def parts_between(self, first_week: int, last_week: int) -> Iterator[Part]:
         """The parts of all months that have days in the weeks."""
         for month in range(month_of(monday(first_week)), month_of(sunday(last_week)) + 1):
+            if part := self.part(month):
+                yield part
+
+    def all_parts(self, first_month: int = 0) -> Iterator[Part]:
+        """Every part from a month on."""
+        first = max(first_month, self._first_month)
+        for month in range(first, self._first_month + self.head.months.bit_length()):
             if part := self.part(month):
                 yield part
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from domain.ruleset import RuleSet
+from domain.ruleset import Benefit, RuleSet
 
 JsonObject = dict[str, Any]
 Period = tuple[date, date]
@@ -46,12 +46,25 @@ STARTS = tuple(
 GAPS_WEEKS = (0, 0, 0, 1, 1, 2, 3, 10, 24, 28, 30, 48, 50, 51, 52, 53, 60, 104, 156, -1, -2, -5, -30)
 LENGTHS_WEEKS = (1, 1, 1, 2, 3, 4, 5, 5, 10, 22, 26, 30, 40, 51, 52, 53, 60)
 BENEFITS = ("KTH", "KTH", "KTH", "SDP-B", "SDP-B", "ADP", "ADP", "LTS", "FPN", "SNP", "SU", "SU")
-RARE_BENEFITS = ("MBT", "BEF", "ATP", "OPO", "UFB", "SKJ", "LYG", "FPG", "SUY", "AMY", "SST", "KTH25", "SDP-A")
+RARE_BENEFITS = (
+    "MBT", "BEF", "ATP", "OPO", "UFB", "SKJ", "LYG", "FPG", "SUY", "AMY", "SST", "KTH25", "SDP-A", "FLT", "FLS", "LY",
+)  # fmt: skip
 AMOUNTS_ORE = (280_000, 280_000, 1_200_000, 1_999_999, 100_003, 99, 5, 1, 0, -1, -60_000, -280_000, 10**9)
 ATP_ORE = (0, 0, 0, 28_400, 7, 300_000)
 MUNICIPALITIES = (("730", "730"), ("730", "730"), ("751", "751"), ("730", "751"), ("730", None), (None, "751"))
 REPORTERS = (("12345678", "eindkomst"), ("12345678", "eindkomst"), ("87654321", "dfdg"), ("12345678", "direct"))
 SHARES_PERCENT = (1, 50, 100, 100, 100, 150, 1000)
+FACTS = ("flex_referral", "flex_job_start", "flex_rereferral", "flex_left", "disability_pension_award", "death")
+DATES_OF_FACTS = {
+    1: "2012-12-31",
+    50: "2013-01-01",
+    75: "2013-09-01",
+    150: "2014-06-30",
+    1000: "2014-07-01",
+    99: "2016-05-01",
+    300: "2033-01-03",
+}
+"""By the share of the fault: the days on both sides of the law's dates. Otherwise the first day of the payment."""
 
 
 class Spell(NamedTuple):
@@ -146,7 +159,7 @@ RHYTHMS: dict[str, Callable[[date, date], Iterator[Period]]] = {
 # Plan to reports
 
 
-def reports_of(plan: Plan, rules: RuleSet, citizen: int = 0, facts: Sequence[str] = ("death",)) -> list[JsonObject]:
+def reports_of(plan: Plan, rules: RuleSet, citizen: int = 0, facts: Sequence[str] = FACTS) -> list[JsonObject]:
     """The plan's reports in the order of the journal, about the fictive citizen of a number.
 
     `facts`: the kinds of case fact that may occur.
@@ -156,7 +169,8 @@ def reports_of(plan: Plan, rules: RuleSet, citizen: int = 0, facts: Sequence[str
     journal = list(payments)
     for number, fault in enumerate(plan.faults):
         for report in _fault_reports(fault, number, payments, facts):
-            journal.insert(fault.place * len(journal) // 100, report)
+            if report["type"] != "benefit_payment" or _is_valid(rules.benefits[report["benefit"]], *_period(report)):
+                journal.insert(fault.place * len(journal) // 100, report)
     common = {"schema": 1, "cpr": fictive_cpr(citizen)}
     first = datetime(2026, 1, 5, 8, tzinfo=UTC)
     times = ((first + timedelta(minutes=i)).strftime("%Y-%m-%dT%H:%M:%SZ") for i in range(len(journal)))
@@ -195,9 +209,17 @@ def _spell_reports(name: str, spell: Spell, start: date, rules: RuleSet) -> Iter
     """The reports of one spell whose period the catalogue and the contract allow."""
     benefit = rules.benefits[spell.benefit]
     for number, (first, last) in enumerate(RHYTHMS[spell.rhythm](start, start + spell.weeks * WEEK - DAY)):
-        valid = first <= (benefit.valid_to or LAST_DAY) and last >= benefit.valid_from
-        if valid and last <= LAST_DAY:
+        if _is_valid(benefit, first, last):
             yield _payment(f"{name}-{number:04d}", spell, benefit.mechanism, first, last)
+
+
+def _is_valid(benefit: Benefit, first: date, last: date) -> bool:
+    """Whether the benefit exists on a day of the period (contract section 2)."""
+    return first <= (benefit.valid_to or LAST_DAY) and benefit.valid_from <= last <= LAST_DAY
+
+
+def _period(report: JsonObject) -> Period:
+    return date.fromisoformat(report["period_start"]), date.fromisoformat(report["period_end"])
 
 
 def _payment(report_id: str, spell: Spell, mechanism: str | None, first: date, last: date) -> JsonObject:
@@ -254,9 +276,15 @@ FAULT_REPORTS: dict[str, Callable[[_Occasion], list[JsonObject]]] = {
     "reversal_reversed": lambda o: [o.reversal, _reversal(o.report_id + "-r", o.target["reporter"], o.report_id)],
     "reverses_nothing": lambda o: [_reversal(o.report_id, o.target["reporter"], "never-reported")],
     "income": lambda o: [_income(o.report_id, o.target, o.fault.share_percent)],
+    "income_reversed": lambda o: [
+        _income(o.report_id, o.target, o.fault.share_percent),
+        _reversal(o.report_id + "-r", INFORMANT, o.report_id),
+    ],
 }
-CASE_FACT = "case_fact"
-FAULTS = (*FAULT_REPORTS, CASE_FACT)
+CASE_FACT, FACT_REVERSED = "case_fact", "fact_reversed"
+FAULTS = (*FAULT_REPORTS, CASE_FACT, FACT_REVERSED)
+INFORMANT = "55667788"
+"""Reports wages and case facts."""
 
 
 def _fault_reports(fault: Fault, number: int, payments: Sequence[JsonObject], facts: Sequence[str]) -> list[JsonObject]:
@@ -264,8 +292,8 @@ def _fault_reports(fault: Fault, number: int, payments: Sequence[JsonObject], fa
     if not payments:
         return []
     report_id, target = f"F{number}", payments[fault.target % len(payments)]
-    if fault.kind == CASE_FACT:
-        return [_case_fact(report_id, target, facts[fault.target % len(facts)])] if facts else []
+    if fault.kind in (CASE_FACT, FACT_REVERSED):
+        return _fact_reports(fault, report_id, target, facts) if facts else []
     reversal = _reversal(report_id, target["reporter"], target["report_id"])
     share = _share(target, fault.share_percent)
     return FAULT_REPORTS[fault.kind](_Occasion(report_id, fault, target, share, reversal))
@@ -284,7 +312,7 @@ def _minus(payment: JsonObject) -> JsonObject:
 
 def _last_week(payment: JsonObject) -> JsonObject:
     """The last seven days of the period, or all of a shorter one."""
-    start, end = date.fromisoformat(payment["period_start"]), date.fromisoformat(payment["period_end"])
+    start, end = _period(payment)
     return {"period_start": max(start, end - WEEK + DAY).isoformat()}
 
 
@@ -296,13 +324,19 @@ def _income(report_id: str, payment: JsonObject, percent: int) -> JsonObject:
     kinds = ("wage", "flex_job_wage", "self_employed")
     money = {"amount_ore": 1_000 * percent, "pension_ore": 10 * percent}
     period = {name: payment[name] for name in ("period_start", "period_end")}
-    head = {"type": "income", "report_id": report_id, "reporter": "55667788", "kind": kinds[percent % len(kinds)]}
+    head = {"type": "income", "report_id": report_id, "reporter": INFORMANT, "kind": kinds[percent % len(kinds)]}
     return head | period | money
 
 
-def _case_fact(report_id: str, payment: JsonObject, fact: str) -> JsonObject:
-    head = {"type": "case_fact", "report_id": report_id, "reporter": "55667788"}
-    return head | {"fact": fact, "date": payment["period_start"]}
+def _fact_reports(fault: Fault, report_id: str, payment: JsonObject, facts: Sequence[str]) -> list[JsonObject]:
+    """A fact about the case, and its reversal."""
+    fact = facts[fault.target % len(facts)]
+    day = payment["period_start"] if fact == "death" else DATES_OF_FACTS.get(fault.share_percent)
+    head = {"type": "case_fact", "report_id": report_id, "reporter": INFORMANT}
+    reports = [head | {"fact": fact, "date": day or payment["period_start"]}]
+    if fault.kind == FACT_REVERSED:
+        reports.append(_reversal(report_id + "-r", INFORMANT, report_id))
+    return reports
 
 
 # Plans from hypothesis
@@ -338,7 +372,7 @@ def plans() -> st.SearchStrategy[Plan]:
     )
 
 
-def histories(rules: RuleSet, facts: Sequence[str] = ("death",)) -> st.SearchStrategy[list[JsonObject]]:
+def histories(rules: RuleSet, facts: Sequence[str] = FACTS) -> st.SearchStrategy[list[JsonObject]]:
     """Histories that hypothesis chooses and shrinks."""
     return plans().map(lambda plan: reports_of(plan, rules, facts=facts))
 
@@ -372,8 +406,6 @@ def _spell_of(rng: random.Random) -> Spell:
     )
 
 
-def history(
-    rng: random.Random, rules: RuleSet, citizen: int = 0, facts: Sequence[str] = ("death",)
-) -> list[JsonObject]:
+def history(rng: random.Random, rules: RuleSet, citizen: int = 0, facts: Sequence[str] = FACTS) -> list[JsonObject]:
     """One history from a seed: 45 reports on average, at most some hundreds; a millisecond."""
     return reports_of(plan_of(rng), rules, citizen, facts)

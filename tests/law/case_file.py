@@ -7,6 +7,8 @@
       X02-0001        KTH  2024-01-01..2024-01-31         12,000.00  730/730
       X01-0001..0054  KTH  weekly from 2016-01-04 x 54     2,800.00  730/730
       X21-0003        reversal of X21-0001
+      X17-0055        flex_job_wage 2022-01-01..2022-01-31  5,000.00 pension 600.00
+      X18-0001        flex_referral 2013-03-01
 
     rows
       2024-01  2024-W01            n 1     KTH  730/730  2,709.68 x 80 % = 2,167.74 refusion
@@ -18,6 +20,7 @@
     counters
       2024-01-31: seniority 5, earned weeks 0
       latest week 2024-W05: seniority 5, earned 2023-W20 x 3
+      after transfer in 2024-W10: seniority 57, earned none
 
 * Municipalities are `paying/financing`: `-` is null, nothing is a field left out. After them may
   stand `ATP 284.00`, `outside the Act`, `by 87654321` (another reporter) and `through dfdg`.
@@ -52,6 +55,10 @@ PAYMENT = re.compile(
 )
 REVERSAL = re.compile(r"(?P<id>\S+) reversal of (?P<reverses>\S+)( by (?P<by>\d{8}))?")
 CASE_FACT = re.compile(rf"(?P<id>\S+) (?P<fact>[a-z_]+) (?P<date>{DATE})")
+INCOME = re.compile(
+    rf"(?P<id>\S+) (?P<kind>wage|flex_job_wage|self_employed) (?P<start>{DATE})\.\.(?P<end>{DATE}) "
+    rf"(?P<amount>{MONEY}) pension (?P<pension>{MONEY})"
+)
 ROW = re.compile(
     rf"((?P<month>\d{{4}}-\d\d) )?(?P<week>{ISO_WEEK})(\.\.(?P<last_week>{ISO_WEEK}))? "
     rf"n (?P<n>\d+)(\.\.(?P<last_n>\d+))? (?P<benefit>[A-Z0-9-]+) {MUNICIPALITIES} "
@@ -60,10 +67,9 @@ ROW = re.compile(
 )
 SUMS = re.compile(rf"refusion (?P<refusion>{MONEY}), medfinansiering (?P<medfinansiering>{MONEY})")
 COUNTERS_AT = re.compile(rf"(?P<date>{DATE}): seniority (?P<seniority>\d+), earned weeks (?P<earned>\d+)")
-COUNTERS = re.compile(
-    rf"latest week (?P<week>none|{ISO_WEEK}): seniority (?P<seniority>\d+), "
-    rf"earned (?P<runs>none|{ISO_WEEK} x \d+(, {ISO_WEEK} x \d+)*)"
-)
+BOTH = rf"seniority (?P<seniority>\d+), earned (?P<runs>none|{ISO_WEEK} x \d+(, {ISO_WEEK} x \d+)*)"
+COUNTERS = re.compile(rf"latest week (?P<week>none|{ISO_WEEK}): {BOTH}")
+AFTER_TRANSFER = re.compile(rf"after transfer in (?P<week>{ISO_WEEK}): {BOTH}")
 
 
 class Case(NamedTuple):
@@ -126,9 +132,17 @@ def _reports(line: str) -> Iterator[JsonObject]:
         yield reversal | _reporter(found)
     elif found := CASE_FACT.fullmatch(line):
         yield {"type": "case_fact", "report_id": found["id"], "fact": found["fact"], "date": found["date"]}
+    elif found := INCOME.fullmatch(line):
+        yield _income(found)
     else:
         found = _match(PAYMENT, line)
         yield from (payment | _reporter(found) for payment in _payments(found))
+
+
+def _income(found: re.Match[str]) -> JsonObject:
+    head = {"type": "income", "report_id": found["id"], "kind": found["kind"]}
+    money = {"amount_ore": _money(found["amount"]), "pension_ore": _money(found["pension"])}
+    return head | {"period_start": found["start"], "period_end": found["end"]} | money
 
 
 def _reporter(found: re.Match[str]) -> JsonObject:
@@ -237,11 +251,18 @@ def _read_counters(case: Case, _common: JsonObject, line: str) -> None:
     if found := COUNTERS_AT.fullmatch(line):
         case.counters_at[date.fromisoformat(found["date"])] = int(found["seniority"]), int(found["earned"])
         return
+    if found := AFTER_TRANSFER.fullmatch(line):
+        case.counters["after_transfer"] = {"from": _week(found["week"]).isoformat()} | _both_counters(found)
+        return
     found = _match(COUNTERS, line)
-    earned = [run.split(" x ") for run in found["runs"].split(", ") if run != "none"]
     week = None if found["week"] == "none" else _week(found["week"]).isoformat()
+    case.counters.update({"week": week} | _both_counters(found))
+
+
+def _both_counters(found: re.Match[str]) -> JsonObject:
+    earned = [run.split(" x ") for run in found["runs"].split(", ") if run != "none"]
     runs = [[_week(first).isoformat(), int(length)] for first, length in earned]
-    case.counters.update(week=week, seniority=int(found["seniority"]), earned=runs)
+    return {"seniority": int(found["seniority"]), "earned": runs}
 
 
 READERS: dict[str, Callable[[Case, JsonObject, str], None]] = {

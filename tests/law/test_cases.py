@@ -64,7 +64,7 @@ def test_counters_by_the_reports_are_those_of_the_message(path):
 
 
 def test_there_are_cases():
-    assert len(CASES) >= 41
+    assert len(CASES) >= 54
 
 
 def test_a_difference_shows_both_rows():

@@ -7,7 +7,7 @@ from typing import Any
 
 from streams.rulefiles import load_rule_set
 from tests import product, reference
-from tests.histories import Fault, Plan, Spell, plan_of, reports_of
+from tests.histories import FACTS, Fault, Plan, Spell, plan_of, reports_of
 
 JsonObject = dict[str, Any]
 RULES = load_rule_set()
@@ -76,6 +76,65 @@ def backwards(rng: random.Random) -> Plan:
     return _with_spells(rng, gaps=(0, 1, 3, 20, 52), weeks=(5, 22, 26, 53))._replace(order_seed=rng.randrange(2**16))
 
 
+def old_cases(rng: random.Random) -> Plan:
+    """Flex benefits and pensions, and facts about them from both sides of the law's dates, at any time."""
+    plan = _with_spells(rng, gaps=(0, 0, 1, -2, 10, 26, 50, 52, 53, 104), weeks=(1, 2, 5, 22, 26, 53, 60))
+    benefits = ("FLT",) * 6 + ("LY",) * 3 + ("FLS", "FPN", "SDP-B", "SU", "LYG", "FPG", "FJG")
+    spells = [
+        spell._replace(benefit=rng.choice(benefits), outside_act=rng.random() < 0.05)
+        for spell in (*plan.spells, *plan.spells)
+    ]
+    referral, job_start, rereferral, left, award, _ = range(len(FACTS))
+    faults = [*plan.faults, _fact(rng, referral, rng.choice((1, 50, 75, 75, 75, 75, 150, 1000)))]
+    faults += [
+        _fact(rng, rng.choice((job_start, rereferral)), rng.choice((99, 100, 300)))
+        for _ in range(rng.choice((0, 1, 1, 2)))
+    ]
+    if rng.random() < 0.3:
+        faults += [_fact(rng, left, rng.choice((75, 100))), _fact(rng, referral, 100)]
+    if rng.random() < 0.3:
+        faults.append(_fact(rng, award, rng.choice((100, 150, 1000))))
+    order_seed = rng.choice((None, rng.randrange(2**16)))
+    start = _near(rng, rng.choice((date(2014, 1, 6), date(2014, 9, 1), date(2015, 9, 7), date(2018, 1, 1))), 60)
+    return plan._replace(start=start, spells=spells, faults=faults, order_seed=order_seed)
+
+
+def late_wages(rng: random.Random) -> Plan:
+    """Fleksløntilskud across the last step, with wages, repayments and reversals in any order."""
+    plan = _with_spells(rng, gaps=(0, 0, 0, 0, -1, -3, 1, 2, 52), weeks=(1, 2, 5, 10, 22))
+    spells = [_flex_spell(rng, spell) for spell in plan.spells]
+    before = spells[0]._replace(
+        benefit=rng.choice(("LY", "SDP-B", "FLT")),
+        weeks=rng.choice((47, 50, 52, 52, 60)),
+        rhythm=rng.choice(("whole", "whole", "monthly")),
+        amount_ore=12_000_000,
+        outside_act=False,
+    )
+    kinds = ("income", "income", "income", "income_reversed", "repaid", "week_repaid", "reversed", "reported_anew")
+    shares = (0, 1, 99, 150, 300, 1000, -150)
+    faults = [
+        Fault(rng.choice(kinds), rng.randrange(2000), rng.choice(shares), rng.randint(0, 100))
+        for _ in range(rng.choice((3, 10, 20)))
+    ]
+    faults += [
+        _fact(rng, rng.choice((0, 1, 3)), rng.choice((75, 100, 150))) for _ in range(rng.choice((0, 0, 0, 1, 3)))
+    ]
+    start = _near(rng, rng.choice((date(2015, 1, 5), date(2018, 1, 1), date(2020, 8, 3), date(2023, 12, 25))), 30)
+    return plan._replace(start=start, spells=[before._replace(gap_weeks=0), *spells], faults=faults)
+
+
+def _flex_spell(rng: random.Random, spell: Spell) -> Spell:
+    benefit = rng.choice(("FLT", "FLT", "FLT", "FLS", "LY", "SDP-B"))
+    amount_ore = rng.choice((280_000, 1_800_000, 1_800_000, 100_003, 5, 1, -60_000))
+    return spell._replace(benefit=benefit, amount_ore=amount_ore, outside_act=rng.random() < 0.1)
+
+
+def _fact(rng: random.Random, number: int, share_percent: int) -> Fault:
+    """A case fact by its number in `FACTS`, now and then taken back."""
+    kind = rng.choice(("case_fact", "case_fact", "case_fact", "fact_reversed"))
+    return Fault(kind, len(FACTS) * rng.randrange(50) + number, share_percent, rng.randint(0, 100))
+
+
 THEMES: dict[str, Callable[[random.Random], Plan]] = {
     theme.__name__: theme
     for theme in (
@@ -88,6 +147,8 @@ THEMES: dict[str, Callable[[random.Random], Plan]] = {
         a_faulty_upstream,
         crowded_weeks,
         backwards,
+        old_cases,
+        late_wages,
     )
 }
 

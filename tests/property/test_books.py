@@ -1,6 +1,7 @@
 """What a ledger may rely on, message by message (contract section 3)."""
 
 import random
+from datetime import date
 
 import orjson
 import pytest
@@ -145,8 +146,18 @@ def _reason(reports, message):
         return "late_report"
     if report["type"] == "reversal":
         return "reversal"
-    own = _cells_with_money_of(report)
-    return "adjustment" if message["rows"] and not any(_cell(row) in own for row in message["rows"]) else "report"
+    own = _cells_with_money_of(report) if report["type"] == "benefit_payment" else set()
+    months = _months_of_fleksbidrag(report)
+    is_own = [_cell(row) in own or (row["benefit"] == "FB" and row["month"] in months) for row in message["rows"]]
+    return "adjustment" if is_own and not any(is_own) else "report"
+
+
+def _months_of_fleksbidrag(report):
+    """The months whose fleksbidrag is made of the report."""
+    if report.get("benefit") != "FLT" and report.get("kind") not in ("wage", "flex_job_wage"):
+        return set()
+    start, end = date.fromisoformat(report["period_start"]), date.fromisoformat(report["period_end"])
+    return {slice_.month for slice_ in reference.days_of_slices(start, end)}
 
 
 def _cause(report):

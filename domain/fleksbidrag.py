@@ -1,0 +1,169 @@
+"""Det særlige fleksbidrag: a month's amount beside fleksløntilskud on the 20 % step (LBK 221/2021 § 7).
+
+Rules 1.4 and 4.2, item 16:
+
+    F = (min(share × (B − R), CAP) − reduction × W) × d4 / d, to the nearest krone, not below 0
+
+It hangs on a month's fleksløntilskud, its wages and the ordinals of its weeks, so that it is worked
+out anew for every month in which one of them moved, and may move to another cell.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from domain.legacy import FLEKSLOENTILSKUD
+from domain.money import split
+from domain.settlement import LETTER, Due, Law, Move, Reading
+from domain.state import (
+    AMOUNT,
+    CELL_AMOUNT,
+    CELL_RATE,
+    CODE,
+    END,
+    INCOME_REVERSED,
+    KIND,
+    REVERSED,
+    START,
+    UNPOSTED,
+    WEEK,
+    Citizen,
+    Part,
+    cell_of,
+)
+from domain.weeks import first_day, monday, sunday
+
+FLEKSBIDRAG = "FB"
+WAGES = frozenset({"wage", "flex_job_wage"})
+WHOLE = 100
+"""The state pays all of it: percent of the amount."""
+
+
+class Entitling(NamedTuple):
+    """A cell of fleksløntilskud on the step that gives a right to fleksbidrag; in the order of rule 16."""
+
+    week: int
+    paying: str
+    financing: str
+    refusion_ore: int
+
+
+class Bidrag(NamedTuple):
+    """What follows for a month's fleksbidrag: the cells that change, and whether B is newly missing for it."""
+
+    settled: list[tuple[Move, Due | None]]
+    basis_missing: bool
+
+
+def fleksbidrag(
+    law: Law, reading: Reading, citizen: Citizen, month: int, amounts: Mapping[int, int], *, own: bool
+) -> Bidrag | None:
+    """The cells of a month's fleksbidrag to settle; None where it neither had nor has any.
+
+    `amounts` are the new amounts of the cells that a report moves, by the cells' identity;
+    `own` tells whether the report itself has money or wages in the month.
+    """
+    part = citizen.part(month)
+    if part is None or month < law.rates_from_month:
+        return None
+    entitling = _entitling(law, reading, part, amounts)
+    ore = _amount_ore(law, reading, part, entitling) if entitling else 0
+    settled: list[tuple[Move, Due | None]] = []
+    if ore:
+        last = entitling[-1]
+        settled.append(_due_now(law, reading, part, (entitling[0].week, last.paying, last.financing), ore, own=own))
+    kept = settled[0][0][3] if settled else None
+    for group in part.groups:
+        if group[0] == FLEKSBIDRAG:
+            gone = [cell for cell in group[3] if cell is not kept]
+            settled += [((month, cell[WEEK], group, cell, 0, 0, own), None) for cell in gone]
+    if settled:
+        citizen.open_part(month)
+    missing = bool(entitling) and month // 12 not in law.rules.flex_basis
+    return Bidrag(settled, missing and not _had_entitling(law, part))
+
+
+def _due_now(
+    law: Law, reading: Reading, part: Part, place: tuple[int, str, str], ore: int, *, own: bool
+) -> tuple[Move, Due | None]:
+    week, paying, financing = place
+    group = part.group(FLEKSBIDRAG, paying or None, financing or None)
+    account = law.rules.accounts.get((FLEKSBIDRAG, "refusion", WHOLE))
+    due = (law.ordinal(reading, week), LETTER["refusion"], WHOLE, ore, account)
+    return (part.month, week, group, cell_of(group[3], week), ore, 0, own), due
+
+
+def _entitling(law: Law, reading: Reading, part: Part, amounts: Mapping[int, int]) -> list[Entitling]:
+    """The month's cells of fleksløntilskud that are on the staircase, on the step for it, and positive."""
+    if FLEKSLOENTILSKUD not in law.on_staircase:
+        return []
+    found = []
+    for code, paying, financing, cells in part.groups:
+        if code == FLEKSLOENTILSKUD:
+            for cell in cells:
+                week, amount_ore = cell[WEEK], amounts.get(id(cell), cell[CELL_AMOUNT])
+                if amount_ore <= 0 or reading.standing.is_old(code, week):
+                    continue
+                due = law.due(reading, part.month, week, code, amount_ore)
+                if due is not None and due[2] == law.rules.fleksbidrag.only_at_refusion:
+                    found.append(Entitling(week, paying or "", financing or "", due[3]))
+    return sorted(found)
+
+
+def _had_entitling(law: Law, part: Part) -> bool:
+    """Whether a cell on that step stood before the report."""
+    return any(
+        len(cell) > UNPOSTED and cell[CELL_AMOUNT] > 0 and cell[CELL_RATE] == law.rules.fleksbidrag.only_at_refusion
+        for cell in part.cells_of(FLEKSLOENTILSKUD)
+    )
+
+
+def _amount_ore(law: Law, reading: Reading, part: Part, entitling: Iterable[Entitling]) -> int:
+    """F in øre; 0 where the year's B is not known, or no wage is."""
+    rules = law.rules.fleksbidrag
+    basis = law.rules.flex_basis.get(part.month // 12)
+    wages_ore = _wages_ore(part)
+    if basis is None or wages_ore is None:
+        return 0
+    cap_kroner = (basis.kroner * rules.cap_percent * 2 + 100) // 200
+    refusion_ore = sum(cell.refusion_ore for cell in entitling)
+    most = min(rules.share_percent * (basis.kroner * 100 - refusion_ore), cap_kroner * 100 * 100)
+    hundredths_ore = most - rules.wage_reduction_percent * wages_ore  # of an øre, for the percent
+    days, entitling_days = _days(reading, part, {cell.week for cell in entitling})
+    if not days:
+        return 0
+    kroner = (2 * hundredths_ore * entitling_days + 10_000 * days) // (20_000 * days)  # half up
+    return max(0, kroner) * 100
+
+
+def _wages_ore(part: Part) -> int | None:
+    """W: the month's share of the wages without pension; None where none is reported, not even 0."""
+    wages = [line for line in part.incomes if line[KIND] in WAGES and not line[INCOME_REVERSED]]
+    if not wages:
+        return None
+    return sum(
+        amount_ore
+        for line in wages
+        for month, _, amount_ore in split(line[AMOUNT], line[START], line[END])
+        if month == part.month
+    )
+
+
+def _days(reading: Reading, part: Part, weeks: Iterable[int]) -> tuple[int, int]:
+    """The month's days with fleksløntilskud on the staircase (d), and those of them in the entitling weeks (d4)."""
+    paid = 0
+    for line in part.lines:
+        if line[CODE] == FLEKSLOENTILSKUD and line[AMOUNT] > 0 and not line[REVERSED]:
+            paid |= _days_of_month(part.month, line[START], line[END])
+    if reading.standing.transfer:
+        paid &= ~_days_of_month(part.month, first_day(part.month), sunday(reading.standing.transfer - 1))
+    entitling = 0
+    for week in weeks:
+        entitling |= _days_of_month(part.month, monday(week), sunday(week))
+    return paid.bit_count(), (paid & entitling).bit_count()
+
+
+def _days_of_month(month: int, start: int, end: int) -> int:
+    """The days of a period that lie in a month, as a set of bits."""
+    begins = first_day(month)
+    first, last = max(start, begins), min(end, first_day(month + 1) - 1)
+    return ((1 << (last - first + 1)) - 1) << (first - begins) if last >= first else 0
