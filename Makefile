@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: install run kafka kafka-stop test test-long bench lint lock
+.PHONY: install run kafka kafka-stop test test-long bench lint law lock
 
 install: $(READY)
 	@:
@@ -39,6 +39,10 @@ bench: install
 # Format, lint, types, imports and dead code: the same checks as in `make test`, alone.
 lint: install
 	@$(BIN)/python -m pytest tests/test_house.py -k 'tool'
+
+# After a change of the rules or of the law cases: the law on paper.
+law: install
+	@$(BIN)/python -m streams.lawtext tests/law docs/law.md
 
 # After a change of the dependencies in pyproject.toml.
 lock: install

@@ -10,6 +10,7 @@ import yaml
 
 from domain.rulereading import FILES, rule_set_from
 from domain.ruleset import RuleError, RuleSet
+from domain.ruleswitches import base_file_of
 
 try:
     from yaml import CSafeLoader as SafeLoader
@@ -41,29 +42,77 @@ class _RuleLoader(SafeLoader):
 _RuleLoader.add_constructor("tag:yaml.org,2002:timestamp", _RuleLoader.construct_date)
 
 
+PACKAGED = files("domain") / "rules"
+DEFAULT = "R-1"
+
+
 @cache
-def load_rule_set(name: str = "R-1", folder: Path | None = None) -> RuleSet:
+def load_rule_set(name: str = DEFAULT, folder: Path | None = None) -> RuleSet:
     """The rule set of this name, from `folder` or else from the installed package.
 
     Raises:
         RuleError: there is no such rule set, or a file cannot be read or used; the message says which and where.
     """
-    root = folder or files("domain") / "rules"
-    return rule_set_from(name, read_documents(name, root))
+    root = folder or PACKAGED
+    if name not in (known := rule_set_names(root)):
+        raise RuleError(f"there is no rule set {name!r}; known are {', '.join(known)}")
+    rules = rule_set_from(_own_file(name), read_documents(name, root))
+    if rules.name != name:
+        raise RuleError(f"{_own_file(name)}: entry (whole file): field name: is not {name!r}, the name of the file")
+    return rules
+
+
+def chosen_rule_set(choice: str) -> RuleSet:
+    """The rule set that a person names: one that the program brings along, or a rule set file by its path.
+
+    Raises:
+        RuleError: there is neither, or the file cannot be used or bears the name of a rule set that is not it.
+    """
+    known = rule_set_names(PACKAGED)
+    if choice in known:
+        return load_rule_set(choice)
+    if not Path(choice).is_file():
+        raise RuleError(f"there is no rule set and no file {choice!r}; known are {', '.join(known)}")
+    own = _parsed(Path(choice), choice)
+    rules = rule_set_from(choice, _rule_documents(PACKAGED, base_file_of(own)) | {choice: own})
+    if rules.name in known:
+        raise RuleError(
+            f"{choice}: entry (whole file): field name: {rules.name!r} is a rule set that the program brings along; "
+            "give yours another name, which its postings will carry"
+        )
+    return rules
+
+
+def rule_set_names(root: Traversable) -> list[str]:
+    """The rule sets below a folder of rule files."""
+    return sorted(file.name.removesuffix(".yaml") for file in (root / "rule-sets").iterdir())
+
+
+def _own_file(name: str) -> str:
+    return f"rule-sets/{name}.yaml"
 
 
 def read_documents(name: str, root: Traversable) -> dict[str, object]:
     """The parsed rule files of a rule set, by their names below `root`."""
-    known = sorted(file.name.removesuffix(".yaml") for file in (root / "rule-sets").iterdir())
-    if name not in known:
-        raise RuleError(f"there is no rule set {name!r}; known are {', '.join(known)}")
-    return {file: read_document(root, file) for file in (*FILES, f"rule-sets/{name}.yaml")}
+    own = read_document(root, _own_file(name))
+    return _rule_documents(root, base_file_of(own)) | {_own_file(name): own}
+
+
+def _rule_documents(root: Traversable, base_file: str | None) -> dict[str, object]:
+    """The files that all rule sets read, and the one that a rule set is based on."""
+    if base_file is not None and base_file not in map(_own_file, rule_set_names(root)):
+        raise RuleError(f"there is no {base_file} to base a rule set on; known are {', '.join(rule_set_names(root))}")
+    return {file: read_document(root, file) for file in (*FILES, *((base_file,) if base_file else ()))}
 
 
 def read_document(root: Traversable, file: str) -> object:
-    """One parsed YAML file; an error names the file, and the line where there is one."""
+    """One parsed YAML file below `root`; an error names the file, and the line where there is one."""
+    return _parsed(root.joinpath(*file.split("/")), file)
+
+
+def _parsed(path: Traversable, file: str) -> object:
     try:
-        text = root.joinpath(*file.split("/")).read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
         return yaml.load(text, _RuleLoader)  # noqa: S506  (it derives from the safe loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "unknown"

@@ -21,6 +21,7 @@ from zlib import crc32
 import orjson
 
 from domain.reports import RunMarker
+from domain.ruleset import RuleSet
 from domain.settlement import Law
 from streams.citizens import NOTHING, Outcome, Partition, Settleable
 from streams.rulefiles import load_rule_set
@@ -80,8 +81,7 @@ class Totals:
 class LineSettler:
     """One process's share of the work: validates, settles, and keeps its citizens' state in a folder."""
 
-    def __init__(self, settings: Settings, folder: Path, *, leads: bool) -> None:
-        rules = load_rule_set()
+    def __init__(self, settings: Settings, folder: Path, rules: RuleSet, *, leads: bool) -> None:
         self._validator = Validator(rules, demo=settings.demo, markers=True)
         self._identity = settings.identity()
         self._store = RocksStore(folder)
@@ -165,12 +165,15 @@ def _children_spared(signals: Collection[signal.Signals]) -> Iterator[None]:
 class Crew:
     """The processes that settle, each with its own citizens and folder. The parent ends them in good order."""
 
-    def __init__(self, settings: Settings, folder: Path, jobs: int) -> None:
+    def __init__(self, settings: Settings, folder: Path, rules: RuleSet, jobs: int) -> None:
         settings.identity()  # a missing key is said here, not by each process
-        self._validator = Validator(load_rule_set(), demo=settings.demo, markers=True)
+        self._validator = Validator(rules, demo=settings.demo, markers=True)
         self._processes = [
             ProcessPoolExecutor(
-                1, get_context("spawn"), initializer=_start_process, initargs=(settings, folder / str(at), at == 0)
+                1,
+                get_context("spawn"),
+                initializer=_start_process,
+                initargs=(settings, folder / str(at), rules, at == 0),
             )
             for at in range(jobs)
         ]
@@ -206,26 +209,28 @@ class Crew:
 _settler: LineSettler
 
 
-def _start_process(settings: Settings, folder: Path, leads: bool) -> None:
+def _start_process(settings: Settings, folder: Path, rules: RuleSet, leads: bool) -> None:
     global _settler  # noqa: PLW0603 - a pool's process has no other place for its state
-    _settler = LineSettler(settings, folder, leads=leads)
+    _settler = LineSettler(settings, folder, rules, leads=leads)
 
 
 def _settle_in_process(lines: list[Line]) -> list[LineOutput]:
     return _settler.settle(lines)
 
 
-def settled_blocks(lines: Iterable[Line], settings: Settings, jobs: int) -> Iterator[tuple[int, list[LineOutput]]]:
+def settled_blocks(
+    lines: Iterable[Line], settings: Settings, jobs: int, rules: RuleSet
+) -> Iterator[tuple[int, list[LineOutput]]]:
     """Settle all lines with state in a temporary folder; gives (lines read, outputs in their order) by block."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refusion-")))
         if jobs == 1:
-            settler = LineSettler(settings, folder / "0", leads=True)
+            settler = LineSettler(settings, folder / "0", rules, leads=True)
             stack.callback(settler.close)
             for block in blocks(lines):
                 yield len(block), settler.settle(block)
             return
-        crew = Crew(settings, folder, jobs)
+        crew = Crew(settings, folder, rules, jobs)
         stack.callback(crew.close)
         waiting: deque[tuple[int, list[Future[list[LineOutput]]]]] = deque()
         for block in blocks(lines):
@@ -248,10 +253,11 @@ def settle(
     rejects: BinaryIO | None = None,
     notices: BinaryIO | None = None,
     progress: Callable[[int], None] | None = None,
+    rules: RuleSet | None = None,
 ) -> Totals:
     """Settle published reports and run markers, one JSON object a line, and write what follows from them."""
     totals = Totals()
-    for size, outputs in settled_blocks(numbered(lines), settings, jobs):
+    for size, outputs in settled_blocks(numbered(lines), settings, jobs, rules or load_rule_set()):
         postings.write(b"".join(output.postings for output in outputs))
         if rejects:
             rejects.write(b"".join(output.rejects for output in outputs))
