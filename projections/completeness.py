@@ -7,18 +7,19 @@ both directly and through eIndkomst, and a subsidy that a system's set-up left o
 * the same payment from another reporter or channel is added up: `duplicate`;
 * what was reported must be what was settled, outside the Act, or rejected, to the øre: `control_sum`.
 
-A payment belongs to months as it is settled: by its days. Money is in øre, without deducted ATP, like a row's `amount_ore`.
+A payment belongs to months as it is settled: by its days. Money is in øre, less deducted ATP, like a row's amount.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from domain.legacy import AT_OLD_RATE, TRANSITIONAL
 from domain.money import split
 from domain.reports import Payment, Report, Reversal, RunMarker
-from domain.settlement import Count, Law, money_code
-from domain.weeks import month_of, month_text
+from domain.settlement import Count, Law, Reading, money_code
+from domain.weeks import month_text, slices
 
 Code = Literal["missing", "jump", "duplicate", "control_sum", "future_month"]
 
@@ -27,6 +28,15 @@ Pair = tuple[str, str]
 
 Item = tuple[str, str, int]
 """A reporter, a benefit and a month: what control sums are kept by."""
+
+
+Part = tuple[int, int, int]
+"""What a payment has in a month: the month, øre, and øre of it that the law gives no row for."""
+
+
+BY_FACTS: Final = TRANSITIONAL - AT_OLD_RATE
+"""Whether money of these gives a row hangs on the facts of the case, which may be reported before or after and be older
+than what is read: what is not settled of them counts as outside, and no control sum checks it."""
 
 
 class Thresholds(NamedTuple):
@@ -47,6 +57,7 @@ class Thresholds(NamedTuple):
 
 
 THRESHOLDS: Final = Thresholds()
+NO_WEEKS: Final = Reading(Count(0, 0, ()))
 
 
 class Finding(NamedTuple):
@@ -141,6 +152,9 @@ class Books:
         for item, ore in settled.items():
             if item[2] >= first_month and ore:
                 self.control[item].settled += ore
+        for (_, benefit, _), entry in self.control.items():
+            if benefit in BY_FACTS:
+                entry.outside += entry.difference
 
 
 class PartitionBooks:
@@ -157,7 +171,7 @@ class PartitionBooks:
         self._first_month = first_month
         self._paid: dict[str, Paid | None] = {}
         """By citizen, reporter and report id; None for what was reversed, before or after."""
-        self._rows: dict[tuple[str, int, int], bool] = {}
+        self._within: dict[tuple[str, int, int], tuple[int, bool] | None] = {}
         self._cut = 0
         self._books = Books()
         self.last_run = 0
@@ -193,12 +207,12 @@ class PartitionBooks:
             offset,
         )
         if offset in self._refused:
-            self._control(paid, 1, offset, refused=True)
+            self._control(paid, self._parts(paid, 1), offset, refused=True)
         elif key not in self._paid:
             self._paid[key] = paid
             self._count(paid, 1, offset)
         elif (before := self._paid[key]) is not None and not before.same(paid):
-            self._control(paid, 1, offset)  # it should have been refused
+            self._control(paid, self._parts(paid, 1), offset)  # it should have been refused
 
     def _reverse(self, offset: int, key: str) -> None:
         paid = self._paid.get(key)
@@ -208,44 +222,50 @@ class PartitionBooks:
 
     def _count(self, paid: Paid, sign: int, offset: int) -> None:
         """Enter a payment that counts from now on, or no longer."""
+        parts = self._parts(paid, sign)
         months = self._books.received[paid.reporter, paid.benefit]
-        of_month: dict[int, int] = defaultdict(int)
-        for month, _, ore in self._parts(paid, sign):
-            of_month[month] += ore
-        for month, ore in of_month.items():
-            entry = months.setdefault(month, [0, 0])
-            entry[0] += sign
-            entry[1] += ore
+        for month, ore, _ in parts:
+            _add(months.setdefault(month, [0, 0]), (sign, ore))
             self._books.months[month][1] += ore
-        self._books.months[month_of(paid.start)][0] += 1
-        self._control(paid, sign, offset)
+        self._books.months[parts[0][0]][0] += 1
+        self._control(paid, parts, offset)
 
-    def _control(self, paid: Paid, sign: int, offset: int, *, refused: bool = False) -> None:
+    def _control(self, paid: Paid, parts: Iterable[Part], offset: int, *, refused: bool = False) -> None:
         if offset >= self._settled_to:
             return
-        for month, week, ore in self._parts(paid, sign):
+        for month, ore, outside_ore in parts:
             if month >= self._first_month:
                 entry = self._books.control[paid.reporter, paid.benefit, month]
                 entry.reported += ore
                 if refused:
                     entry.rejected += ore
-                elif not self._gives_row(money_code(paid.benefit, paid.outside_act), month, week):
-                    entry.outside += ore
+                else:
+                    entry.outside += outside_ore
 
-    def _parts(self, paid: Paid, sign: int) -> list[tuple[int, int, int]]:
+    def _parts(self, paid: Paid, sign: int) -> Sequence[Part]:
+        """A payment's money by month; most lie in one month and need no splitting."""
         code = money_code(paid.benefit, paid.outside_act)
         base_ore, _ = self._law.base(code, sign * paid.amount_ore, sign * paid.atp_ore)
-        return split(base_ore, paid.start, paid.end)
+        kind = code, paid.start, paid.end
+        within = self._within[kind] if kind in self._within else self._look_at(*kind)
+        if within is not None:
+            month, gives_row = within
+            return ((month, base_ore, 0 if gives_row else base_ore),)
+        of_month: dict[int, list[int]] = {}
+        for month, week, ore in split(base_ore, paid.start, paid.end):
+            outside_ore = 0 if self._gives_row(code, month, week) else ore
+            _add(of_month.setdefault(month, [0, 0]), (ore, outside_ore))
+        return [(month, ore, outside_ore) for month, (ore, outside_ore) in of_month.items()]
+
+    def _look_at(self, code: str, start: int, end: int) -> tuple[int, bool] | None:
+        """The month that a period lies in and whether its money gives rows; None where that differs within it."""
+        kinds = {(month, self._gives_row(code, month, week)) for month, week, _ in slices(start, end)}
+        self._within[code, start, end] = found = kinds.pop() if len(kinds) == 1 else None
+        return found
 
     def _gives_row(self, code: str, month: int, week: int) -> bool:
-        """Whether the law settles money of a code at all, whoever the citizen is."""
-        known = self._rows.get((code, month, week))
-        if known is None:
-            (due,) = self._law.settle(
-                Count(0, 0, ()), [(month, week, [code, None, None, []], [week, 0, 0], 1, 0, True)]
-            )
-            known = self._rows[code, month, week] = due is not None
-        return known
+        """Whether the law settles money of a code in a week, whoever the citizen is."""
+        return self._law.due(NO_WEEKS, month, week, code, 1) is not None
 
     def close(self, into: Books) -> None:
         """Add this partition to the whole."""
@@ -289,7 +309,7 @@ def _likeness(citizen: str, paid: Paid) -> tuple[str | int, ...]:
     return citizen, paid.benefit, paid.start, paid.end, paid.amount_ore
 
 
-def _add(to: list[int], numbers: list[int]) -> None:
+def _add(to: list[int], numbers: Sequence[int]) -> None:
     for at, number in enumerate(numbers):
         to[at] += number
 

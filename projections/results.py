@@ -169,9 +169,18 @@ def posting_message(message: Message, counters: Counters, rows: list[str]) -> by
 
 
 def _counters_text(counters: Counters) -> str:
-    week, seniority, earned = counters
-    runs = ",".join([f'["{week_text(first)}",{number}]' for first, number in earned]) if earned else ""
-    return f'{{"week":{_text(None if week is None else week_text(week))},"seniority":{seniority},"earned":[{runs}]}}'
+    week, seniority, earned, after_transfer = counters
+    later = ""
+    if after_transfer is not None:
+        from_week, seniority_then, earned_then = after_transfer
+        runs = _runs_text(earned_then)
+        later = f',"after_transfer":{{"from":"{week_text(from_week)}","seniority":{seniority_then},"earned":[{runs}]}}'
+    text = _text(None if week is None else week_text(week))
+    return f'{{"week":{text},"seniority":{seniority},"earned":[{_runs_text(earned) if earned else ""}]{later}}}'
+
+
+def _runs_text(earned: tuple[tuple[int, int], ...]) -> str:
+    return ",".join([f'["{week_text(first)}",{number}]' for first, number in earned])
 
 
 def run_message(marker: RunMarker) -> bytes:
