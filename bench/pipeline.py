@@ -37,11 +37,12 @@ from streams.localkafka import LocalKafka
 from streams.publish import BATCH_BYTES, record_key
 from streams.settings import BOOTSTRAP, DEMO, PARTITIONS, PREFIX, STATE_DIR, Settings
 from streams.simulation import SimulationOptions, simulate
-from streams.worker import STAGES
 
 Figure = tuple[str, str, str]
 Count = Callable[[], Awaitable[int]]
 
+STAGES: Final = ("intake", "citizens")
+"""What is measured: the way from a raw report to its postings."""
 PARTITION_NUMBERS: Final = range(12)
 FIRST_MONTH, LAST_MONTH = month_number("2023-01"), month_number("2023-12")
 CHUNK: Final = 12_000

@@ -22,12 +22,14 @@ from domain.weeks import month_number
 from streams import topics
 from streams.errors import UserError
 from streams.localkafka import LocalKafka
-from streams.settings import BOOTSTRAP, DEMO, PARTITIONS, PREFIX, STATE_DIR, Settings
+from streams.settings import BOOTSTRAP, DEMO, LEDGER, PARTITIONS, PREFIX, STATE_DIR, Settings
 from streams.topics import TOPICS, Topic
 from streams.validation import FIRST_RUN_MONTH
 from streams.worker import CHILD, STAGES
 
 PARTITIONS_OF_TOPICS = 12
+SOURCES = {"intake": topics.RAW, "citizens": topics.REPORTS, "projections": topics.POSTINGS}
+"""What each stage reads."""
 LOOK_S = 0.1
 """How often the group's offsets are looked at: each look is a few requests."""
 PATIENCE_S = 120.0
@@ -65,6 +67,7 @@ def _settings(bootstrap: str, folder: Path) -> Settings:
             PREFIX.name: f"refusion-demo-{uuid.uuid4().hex[:8]}.",
             PARTITIONS.name: str(PARTITIONS_OF_TOPICS),
             STATE_DIR.name: str(folder),
+            LEDGER.name: str(folder / "ledger"),
             DEMO.name: "1",
         }
     )
@@ -193,7 +196,7 @@ class Watch:
 
     async def lag(self, stage: str) -> Lag:
         """How far a stage is."""
-        topic = topic_name(self._settings, topics.RAW if stage == "intake" else topics.REPORTS)
+        topic = topic_name(self._settings, SOURCES[stage])
         offsets = await self._admin.list_consumer_group_offsets(self._settings.prefix + stage)
         ends = await self._consumer.end_offsets([TopicPartition(topic, at) for at in range(PARTITIONS_OF_TOPICS)])
         return Lag(sum(max(0, each.offset) for each in offsets.values()), sum(ends.values()))

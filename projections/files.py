@@ -13,14 +13,12 @@ and municipalities are told apart by their names, as the reader sees them.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
-
-FILE_KINDS: Final = ("beregning", "sumposteringer", "advisering")
 
 Line = tuple[str | int, ...]
 """A line's values: text, whole percents, and money in øre where the column is one of MONEY."""
@@ -95,6 +93,8 @@ class Sums(NamedTuple):
 
 NOTHING: Final = Sums(0, 0, 0, 0)
 _week_of: Final = itemgetter(*map(Row._fields.index, ("week", "citizen", "benefit", "financing", "mechanism", "rate")))
+_apart: Final = itemgetter(0, 1, 2, 3, 6, 8)
+"""What tells the lines of `beregning` apart: week, CPR, names and rates."""
 _account_of: Final = itemgetter(*map(Row._fields.index, ("account", "benefit", "month", "mechanism", "rate")))
 
 
@@ -123,16 +123,17 @@ class Municipality:
 
     def specification(self, cpr_of: Callable[[str], str]) -> list[Line]:
         """The lines of `beregning`."""
-        return sorted(self._week_line(week, cpr_of(week[1]), rows) for week, rows in _grouped(self.rows, _week_of))
+        lines = [self._week_line(cpr_of(group.key[1]), group) for group in _grouped(self.rows, _week_of)]
+        lines.sort(key=_apart)
+        return lines
 
-    def _week_line(self, week: tuple[Any, ...], cpr: str, rows: list[Row]) -> Line:
-        monday, _, benefit, financing, mechanism, rate = week
+    def _week_line(self, cpr: str, group: "_Group") -> Line:
+        (monday, _, code, financing, mechanism, rate), rows, (reported, amount, refusion, medfinansiering) = group
         rows.sort()  # by where they were posted
-        sums = sums_of(rows)
-        refusion, medfinansiering = _rates(mechanism, rate)
+        refusion_rate, medfinansiering_rate = _rates(mechanism, rate)
         return (
-            monday, cpr, self._names.benefits[benefit], self._names.municipalities[financing], sums.reported, sums.amount,
-            refusion, sums.refusion, medfinansiering, sums.medfinansiering,
+            monday, cpr, self._names.benefits[code], self._names.municipalities[financing],
+            reported, amount, refusion_rate, refusion, medfinansiering_rate, medfinansiering,
             " ".join([row.id for row in rows]),
             " ".join([row.reverses for row in rows if row.reverses]),
             " ".join([row.cause for row in rows]),
@@ -141,8 +142,8 @@ class Municipality:
     def accounts(self) -> list[Line]:
         """The lines of `sumposteringer`."""
         return sorted(
-            (account or "", self._names.benefits[benefit], month, *_rates(mechanism, rate), *sums_of(rows))
-            for (account, benefit, month, mechanism, rate), rows in _grouped(self.rows, _account_of)
+            (account or "", self._names.benefits[benefit], month, *_rates(mechanism, rate), *sums)
+            for (account, benefit, month, mechanism, rate), _, sums in _grouped(self.rows, _account_of)
         )
 
     def advice(self, notices: Mapping[str, list[dict[str, Any]]], cpr_of: Callable[[str], str]) -> list[Line]:
@@ -157,12 +158,23 @@ def municipality_of(row: Row) -> str:
     return row.paying if row.mechanism == "refusion" else row.financing
 
 
-def _grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> list[tuple[Any, list[Row]]]:
+class _Group(NamedTuple):
+    """Rows that have a key in common."""
+
+    key: tuple[Any, ...]
+    rows: list[Row]
+    sums: Sums
+
+
+def _grouped(rows: Iterable[Row], key_of: Callable[[Row], tuple[Any, ...]]) -> Iterator[_Group]:
     """Rows by key, those left out that come to nothing in every money column."""
-    groups: dict[Any, list[Row]] = {}
+    groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return [group for group in groups.items() if any(sums_of(group[1]))]
+        groups.setdefault(key_of(row), []).append(row)
+    for key, those in groups.items():
+        sums = sums_of(those)
+        if any(sums):
+            yield _Group(key, those, sums)
 
 
 def _rates(mechanism: str, rate: int) -> tuple[int, int]:

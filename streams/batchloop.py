@@ -55,6 +55,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+from streams.errors import UserError
 from streams.faultpoints import reached
 from streams.ports import Batch, Delivery, Kafka, Source, Stage, Work
 
@@ -388,7 +389,7 @@ class BatchLoop:
 
 def _described(error: Exception) -> str:
     """What an operator needs to know of an error; only our own messages are sure to hold no value from a record."""
-    if isinstance(error, GapError):
+    if isinstance(error, GapError | UserError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

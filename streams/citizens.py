@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from domain.citizen import ConflictingDuplicateError, Settling, evolve
-from domain.counters import counters
 from domain.notices import Notice
 from domain.reports import Report, RunMarker, cause
 from domain.settlement import Law
@@ -102,7 +101,7 @@ class Partition:
         citizen.change_head().revision = revision
         why = reason(settling, projection, self.closed_month)
         message = Message(citizen.id, revision, name, why, head.rules, cpr_sealed)
-        return posting_message(message, settling.counters or counters(self._law.window, *head.count), projection.rows)
+        return posting_message(message, settling.counters or self._law.counters(head.reading()), projection.rows)
 
     def _close(self, marker: RunMarker) -> bytes:
         """Cut a run: later rows of its month or an earlier one are late."""

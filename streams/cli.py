@@ -2,21 +2,24 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any, BinaryIO, NoReturn
 
 import click
 
 from streams.errors import UserError
+from streams.inputs import Reader, opened
 from streams.stopping import Stopped, output_unread, unwind_on_signals
 
 USER_ERROR = 2
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "compare": "streams.commands.compare:compare",
+    "export": "streams.commands.export:export",
+    "run": "streams.commands.run:run",
+}
 """Commands that have a module of their own, by name: `module:function`, imported when called."""
 
 
@@ -68,6 +71,7 @@ def main() -> None:
 INPUT = click.Path(dir_okay=False, allow_dash=True)
 OUTPUT = click.Path(dir_okay=False)
 JOBS_HELP = "Processes; the bytes do not change."
+RULES_HELP = "A rule set, or a file that says how one differs."
 
 
 @main.command()
@@ -75,8 +79,11 @@ JOBS_HELP = "Processes; the bytes do not change."
 @click.option("--rejects", type=OUTPUT, help="Write rejected lines here, with the reason.")
 @click.option("--notices", type=OUTPUT, help="Write notices about doubtful reports here.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help=JOBS_HELP)
+@click.option("--rules", default="R-1", show_default=True, metavar="NAME|FILE", help=RULES_HELP)
 @click.option("--json", "as_json", is_flag=True, help="The closing summary on stderr as JSON.")
-def settle(files: tuple[str, ...], rejects: str | None, notices: str | None, jobs: int, as_json: bool) -> None:
+def settle(
+    files: tuple[str, ...], rejects: str | None, notices: str | None, jobs: int, rules: str, as_json: bool
+) -> None:
     """Settle reports: JSON Lines in, posting messages out.
 
     Without FILES, or where one is -, standard input is read. Lines of several files are
@@ -85,15 +92,17 @@ def settle(files: tuple[str, ...], rejects: str | None, notices: str | None, job
     import orjson
 
     from streams.progress import meter
+    from streams.rulefiles import chosen_rule_set
     from streams.settings import Settings
     from streams.settle import settle as settle_lines
 
+    rule_set = chosen_rule_set(rules)
     settings = Settings.load(os.environ)
     settings.identity()  # a missing key is told before any file is made or process started
     with ExitStack() as stack:
-        opened = [_opened(stack, name) for name in files or ("-",)]
-        reader = _Reader(opened)
-        reject_file, notice_file = (_created(stack, name, opened) for name in (rejects, notices))
+        taken = [opened(stack, name) for name in files or ("-",)]
+        reader = Reader(taken)
+        reject_file, notice_file = (_created(stack, name, taken) for name in (rejects, notices))
         shown = stack.enter_context(meter("lines"))
         totals = settle_lines(
             iter(reader),
@@ -103,13 +112,10 @@ def settle(files: tuple[str, ...], rejects: str | None, notices: str | None, job
             reject_file,
             notice_file,
             lambda lines: shown.show(lines, reader.estimated()),
+            rule_set,
         )
         sys.stdout.buffer.flush()
     click.echo(orjson.dumps(totals).decode() if as_json else totals.sentence(rejects_kept=bool(rejects)), err=True)
-
-
-def _opened(stack: ExitStack, name: str) -> BinaryIO:
-    return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
 
 
 def _created(stack: ExitStack, name: str | None, taken: list[BinaryIO]) -> BinaryIO | None:
@@ -121,29 +127,6 @@ def _created(stack: ExitStack, name: str | None, taken: list[BinaryIO]) -> Binar
         _fail(f"{name}: is read or written already; choose another file")
     taken.append(file := stack.enter_context(path.open("wb")))
     return file
-
-
-class _Reader:
-    """The lines of several files, and how many there may be in all, by the bytes read so far."""
-
-    def __init__(self, files: list[BinaryIO]) -> None:
-        self._files = tuple(files)
-        self._lines = self._bytes = 0
-        stats = [os.fstat(file.fileno()) for file in files]
-        self._total_bytes = (
-            sum(stat.st_size for stat in stats) if all(S_ISREG(stat.st_mode) for stat in stats) else None
-        )
-
-    def __iter__(self) -> Iterator[bytes]:
-        for file in self._files:
-            for line in file:
-                self._lines += 1
-                self._bytes += len(line)
-                yield line
-
-    def estimated(self) -> int | None:
-        """How many lines there may be in all; None for a pipe."""
-        return self._total_bytes * self._lines // self._bytes if self._total_bytes and self._bytes else None
 
 
 @main.command()
@@ -206,7 +189,7 @@ def publish(files: tuple[str, ...], as_json: bool) -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error at the end says it all
     settings = Settings.load(os.environ)
     with ExitStack() as stack:
-        reader = _Reader([_opened(stack, name) for name in files or ("-",)])
+        reader = Reader([opened(stack, name) for name in files or ("-",)])
         shown = stack.enter_context(meter("records"))
         done = asyncio.run(publish_lines(reader, settings, lambda lines: shown.show(lines, reader.estimated())))
     click.echo(orjson.dumps(done._asdict()).decode() if as_json else done.sentence(), err=True)
@@ -216,8 +199,9 @@ def publish(files: tuple[str, ...], as_json: bool) -> None:
 @click.argument("stages", nargs=-1, metavar="[STAGE]...")
 @click.option("--processes", type=click.IntRange(1, 256), default=None, help="How many.  [default: one for each core]")
 def worker(stages: tuple[str, ...], processes: int | None) -> None:
-    """Run stages: intake, citizens; all of them by default.
+    """Run stages: intake, citizens, projections.
 
+    All of them by default.
     Several workers, on one machine or many, share the partitions. Ends in good order on SIGTERM
     and Ctrl-C; killed in any way, it loses and repeats nothing.
     """

@@ -133,7 +133,8 @@ def decode(key: bytes | None, value: bytes | None) -> Entry:
 def _run_marker(record: dict[str, Any]) -> RunMarker:
     if record["type"] != "run":
         raise ValueError("a control record of a type that this version does not know")
-    return RunMarker(record["run"], record["closed_at"], month_number(record["data_month"]))
+    accepted = tuple(record.get("accepted", ()))
+    return RunMarker(record["run"], record["closed_at"], month_number(record["data_month"]), accepted)
 
 
 def _read_payment(record: dict[str, Any], reported: int) -> Payment:

@@ -74,7 +74,7 @@ class KafkaBrokers:
 
     def __init__(self, bootstrap: str, worker_id: str) -> None:
         """`worker_id` names this process for as long as its state folder lives."""
-        self._common: dict[str, Any] = {
+        self.common: dict[str, Any] = {
             "bootstrap_servers": bootstrap.split(","),
             "client_id": f"refusion-{worker_id}",
             "request_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
@@ -89,8 +89,12 @@ class KafkaBrokers:
 
     def source(self, group: str, topic: str) -> Source:
         """A member of the group, static: this process after a crash is the same member."""
-        consumer = AIOKafkaConsumer(
-            **self._common,
+        return KafkaSource(self.consumer(group), group, topic, self.common)
+
+    def consumer(self, group: str) -> AIOKafkaConsumer:
+        """The client of a member of a group."""
+        return AIOKafkaConsumer(
+            **self.common,
             group_id=group,
             group_instance_id=self._worker_id,
             enable_auto_commit=False,
@@ -102,13 +106,12 @@ class KafkaBrokers:
             heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
         )
-        return KafkaSource(consumer, group, topic, self._common)
 
     def delivery(self, group: str, source: Source, partition: int, *, transactional: bool) -> Delivery:
         """A producer of a partition's own, since one transactional id for each input partition is what fences."""
         assert isinstance(source, KafkaSource)
         producer = AIOKafkaProducer(
-            **self._common,
+            **self.common,
             compression_type="zstd",
             max_batch_size=OUTPUT_BATCH_BYTES,
             enable_idempotence=True,
@@ -125,7 +128,7 @@ class KafkaBrokers:
     async def changelog(self, topic: str, partition: int) -> AsyncIterator[Changelog]:
         """Open one partition of a changelog."""
         consumer = AIOKafkaConsumer(
-            **self._common,
+            **self.common,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=RESTORE_BYTES,

@@ -29,6 +29,10 @@ class Record(Protocol):
     def value(self) -> bytes | None:
         """Its value."""
 
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Its headers."""
+
 
 class Batch(NamedTuple):
     """Records of one partition, and the position after them: markers of transactions are passed over too."""

@@ -38,6 +38,11 @@ BOOTSTRAP = Setting("REFUSION_BOOTSTRAP", None, "Kafka brokers, host:port, separ
 PREFIX = Setting("REFUSION_PREFIX", "refusion.", "what the names of all topics begin with")
 PARTITIONS = Setting("REFUSION_PARTITIONS", "12", "partitions of the citizen-keyed topics, fixed at creation")
 STATE_DIR = Setting("REFUSION_STATE_DIR", "refusion-state", "where each worker process takes a folder of its own")
+LEDGER = Setting(
+    "REFUSION_LEDGER",
+    None,
+    "the ledger's folder or its address in an object store, the same for all; not set: `ledger` below the state folder",
+)
 PSEUDONYM_KEY = Setting(
     "REFUSION_PSEUDONYM_KEY",
     None,
@@ -49,7 +54,7 @@ SEAL_KEY = Setting(
 )
 DEMO = Setting("REFUSION_DEMO", "0", "1: fictive CPR numbers are accepted and fixed keys are used where none are given")
 
-TABLE = (BOOTSTRAP, PREFIX, PARTITIONS, STATE_DIR, PSEUDONYM_KEY, SEAL_KEY, DEMO)
+TABLE = (BOOTSTRAP, PREFIX, PARTITIONS, STATE_DIR, LEDGER, PSEUDONYM_KEY, SEAL_KEY, DEMO)
 
 _DEMO_KEYS = {
     setting.name: sha256(f"ydelsesrefusion demo {setting.name}".encode()).hexdigest()
@@ -121,6 +126,11 @@ class Settings:
     def state_dir(self) -> Path:
         """The folder above those of the worker processes."""
         return Path(self._text(STATE_DIR) or ".")
+
+    @property
+    def ledger(self) -> str:
+        """Where the ledger is: a folder, or an address in an object store."""
+        return self._text(LEDGER) or str(self.state_dir / "ledger")
 
     @property
     def demo(self) -> bool:

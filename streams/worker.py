@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import faust
 import uvloop
@@ -42,7 +42,12 @@ from streams.statefolder import StateFolder, take
 from streams.tuning import tune_garbage_collection
 from streams.validation import Validator
 
-STAGES: Final = ("intake", "citizens")
+if TYPE_CHECKING:
+    from streams.ledgerstage import LedgerStage
+
+STAGES: Final = ("intake", "citizens", "projections")
+BATCHES_FOR_LEDGER: Final = 3
+"""A budget of its own: its batches wait up to seconds for their commit."""
 USER_ERROR: Final = 2
 """The exit status for what a restart cannot mend: settings, or topics that do not fit them."""
 CHILD: Final = "--child"
@@ -104,8 +109,28 @@ def make_app() -> faust.App:
     return WorkerApp("refusion", store="memory://", web_enabled=False, web_tables_enabled=False)
 
 
+def make_loops(names: Sequence[str], settings: Settings, folder: StateFolder, outage: Outage) -> list[BatchLoop]:
+    """The stages of one process, each in its loop."""
+    kafka, batches = KafkaBrokers(settings.bootstrap, folder.worker_id), asyncio.Semaphore(BATCHES_AT_WORK)
+    stages = make_stages([name for name in names if name != "projections"], settings, folder, kafka)
+    loops = [BatchLoop(stage, kafka, settings.prefix + stage.name, outage, batches) for stage in stages]
+    if "projections" in names:
+        ledger = _ledger_stage(settings, kafka)
+        group, batches = settings.prefix + ledger.name, asyncio.Semaphore(BATCHES_FOR_LEDGER)
+        loops.append(BatchLoop(ledger, ledger, group, outage, batches))
+    return loops
+
+
+def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
+    """Imported here: Delta Lake has 20 MB that a worker without a ledger does not need."""
+    from streams.ledgerstage import LedgerStage, Scribe  # noqa: PLC0415
+
+    topic = settings.prefix + topics.POSTINGS.name
+    return LedgerStage(topic, Scribe(settings.ledger, topic, settings.partitions), kafka)
+
+
 def make_stages(names: Iterable[str], settings: Settings, folder: StateFolder, kafka: KafkaBrokers) -> list[Stage]:
-    """The stages of one process."""
+    """The stages that write to Kafka."""
     rules = load_rule_set()
     identity = settings.identity()
     raw, reports, postings, citizens, notices, dead = (
@@ -140,11 +165,9 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
 
 async def _serve(names: Sequence[str], settings: Settings, folder: StateFolder, stopping: asyncio.Event) -> None:
     """Run stages until told to stop."""
-    outage, batches = Outage(), asyncio.Semaphore(BATCHES_AT_WORK)
+    outage = Outage()
     await _prepare(settings, outage, stopping)
-    kafka = KafkaBrokers(settings.bootstrap, folder.worker_id)
-    stages = make_stages(names, settings, folder, kafka)
-    loops = [BatchLoop(stage, kafka, settings.prefix + stage.name, outage, batches) for stage in stages]
+    loops = make_loops(names, settings, folder, outage)
     app = make_app()
     await app.start()
     for each in loops:

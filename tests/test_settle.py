@@ -11,6 +11,7 @@ import pytest
 from domain.citizen import evolve
 from domain.weeks import month_number
 from streams import settle as settling
+from streams.rulefiles import load_rule_set
 from streams.settings import Settings
 from streams.settle import LineSettler, Totals, numbered, settle
 from streams.simulation import SimulationOptions, simulate
@@ -258,7 +259,7 @@ def test_outputs_that_nobody_asked_for_are_not_written():
 def test_no_cpr_is_in_the_state(tmp_path):
     lines = [month_of_benefits(month) for month in range(1, 25)]
     lines += [payment(benefit="XYZ"), reversal(reverses="2024-03"), payment(reporter="87654321")]
-    settler = LineSettler(DEMO, tmp_path, leads=True)
+    settler = LineSettler(DEMO, tmp_path, load_rule_set(), leads=True)
     outputs = settler.settle(list(numbered(lines)))
     settler.close()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -22,9 +22,12 @@ from streams.citizens import Partition
 from streams.publish import publish, record_key
 from streams.rulefiles import load_rule_set
 from streams.validation import FIRST_RUN_MONTH
-from streams.worker import STAGES
 from tests.kafka.records import records_of
 
+SETTLING = ("intake", "citizens")
+"""The stages of the tests that are not about the ledger: it commits every two seconds, which nobody has to wait for."""
+SOURCES = {"intake": topics.RAW, "citizens": topics.REPORTS, "projections": topics.POSTINGS}
+"""What each stage reads."""
 PROGRAM = Path(sys.executable).parent / "refusion"
 DONE_S = 120.0
 """Until all that was published is settled: seconds on an idle machine, many times that on a busy one."""
@@ -87,7 +90,7 @@ class Pipeline:
 
     def start(self, *stages, log=None, **environment):
         """A worker process; `environment` may plan a fault."""
-        return self._started([sys.executable, "-m", "streams.worker", *stages], log, environment)
+        return self._started([sys.executable, "-m", "streams.worker", *(stages or SETTLING)], log, environment)
 
     def start_program(self, *arguments, log=None):
         """The program `refusion` as a user starts it."""
@@ -111,14 +114,14 @@ class Pipeline:
 
     # --- waiting --------------------------------------------------------------------------------
 
-    def wait_until_settled(self, stages=STAGES):
+    def wait_until_settled(self, stages=SETTLING):
         """Wait until the stages have committed all that stands in their topics."""
         asyncio.run(self._wait_until_settled(stages))
 
     async def _wait_until_settled(self, stages):
         deadline = time.monotonic() + DONE_S
         for stage in stages:
-            topic = self.topic(topics.RAW if stage == "intake" else topics.REPORTS)
+            topic = self.topic(SOURCES[stage])
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self.settings.bootstrap,
                 group_id=self.settings.prefix + stage,  # to look at its offsets; it is not joined

@@ -10,8 +10,7 @@ import pytest
 
 from streams import topics
 from streams.batchloop import HEARTBEAT_S, SESSION_S
-from streams.worker import STAGES
-from tests.kafka.pipeline import expected_postings, longest_silence_s, shares
+from tests.kafka.pipeline import SETTLING, expected_postings, longest_silence_s, shares
 from tests.kafka.processes import listening_sockets
 
 
@@ -115,11 +114,11 @@ def test_partitions_move_between_workers_while_batches_run(pipeline, lives, tmp_
 
 def all_work(logs):
     """Whether each worker has partitions of each stage."""
-    return all(any(shares(log, stage)[-1:]) for log in logs for stage in STAGES)
+    return all(any(shares(log, stage)[-1:]) for log in logs for stage in SETTLING)
 
 
 def works_alone(log, partitions):
-    return all(shares(log, stage)[-1] == set(range(partitions)) for stage in STAGES)
+    return all(shares(log, stage)[-1] == set(range(partitions)) for stage in SETTLING)
 
 
 def test_survivors_go_on_while_the_session_of_a_dead_worker_runs_out(pipeline, lives, tmp_path):
@@ -129,7 +128,7 @@ def test_survivors_go_on_while_the_session_of_a_dead_worker_runs_out(pipeline, l
     pipeline.wait_until(lambda: all_work(logs))
     pipeline.publish(lives[0])
     pipeline.wait_until_settled()
-    share = {stage: shares(survivor_said, stage)[-1] for stage in STAGES}
+    share = {stage: shares(survivor_said, stage)[-1] for stage in SETTLING}
     killed = time.time()
     doomed.kill()
     over = killed + SESSION_S - HEARTBEAT_S  # its last heartbeat may have come so long before

@@ -101,7 +101,7 @@ def test_help_names_the_stages(refusion):
 
 def test_a_stage_that_does_not_exist_is_said(refusion):
     status, lines = refusion("worker", "intake", "citizen")
-    assert (status, lines) == (2, ["refusion: there is no stage citizen; the stages are intake, citizens"])
+    assert (status, lines) == (2, ["refusion: there is no stage citizen; the stages are intake, citizens, projections"])
 
 
 # --- publish ----------------------------------------------------------------------------------------

@@ -1,0 +1,175 @@
+"""The ledger on a real Kafka, written by worker processes that die, and the files that are made from it."""
+
+import csv
+import json
+import os
+import subprocess
+from collections import Counter
+from pathlib import Path
+from shutil import copy, rmtree
+
+import orjson
+
+from projections.ledger import COLUMNS
+from streams import topics
+from streams.ledgertable import LedgerError, LedgerTable
+from streams.worker import STAGES
+from tests.kafka.pipeline import DONE_S, PROGRAM
+
+MONTH, RUN = "2023-06", 42
+NOT_OF_ROWS = {"after_run", "journal_offset", "run", "closed_at", "data_month"}
+OF_ROWS = tuple(name for name in COLUMNS if name not in NOT_OF_ROWS)
+
+
+def messages_of(pipeline):
+    """Every message in `postings` with its place."""
+    return [
+        (partition, record.offset, orjson.loads(record.value))
+        for partition, records in pipeline.records(topics.POSTINGS).items()
+        for record in records
+    ]
+
+
+def posted_rows(pipeline):
+    """What the ledger's rows must be."""
+    return sorted(
+        tuple((place | message | {"atp_ore": 0, "reverses": None} | row)[name] for name in OF_ROWS)
+        for partition, offset, message in messages_of(pipeline)
+        if message["type"] == "postings"
+        for position, row in enumerate(message["rows"])
+        for place in [{"partition": partition, "offset": offset, "position": position}]
+    )
+
+
+def rows_by_run(pipeline):
+    """The rows before the run's marker in each partition, and (None) those after it."""
+    rows: dict[int | None, list[dict[str, object]]] = {RUN: [], None: []}
+    cut = set()
+    for partition, _, message in messages_of(pipeline):
+        if message["type"] == "run":
+            cut.add(partition)
+        else:
+            rows[None if partition in cut else RUN] += message["rows"]
+    assert len(cut) == pipeline.settings.partitions
+    return rows
+
+
+def ledger_rows(settings):
+    columns = ", ".join(f'"{name}"' for name in OF_ROWS)
+    query = f"SELECT {columns} FROM ledger WHERE id IS NOT NULL"  # noqa: S608 - columns of ours
+    return sorted(LedgerTable.open(settings.ledger).rows(query))
+
+
+def leave_an_append_without_its_commit(settings):
+    """What a writer leaves that dies between its files and its commit: a file that no commit names."""
+    written = next(path for path in Path(settings.ledger).rglob("*.parquet") if "_delta_log" not in path.parts)
+    copy(written, written.with_name(f"left-{written.name}"))
+
+
+def in_runs(settings):
+    """How many rows each run has; None is that of which no run has been closed yet. Empty while there is no ledger."""
+    query = (
+        "SELECT cut.run, count(row.id) FROM ledger AS row LEFT JOIN (SELECT * FROM ledger WHERE kind = 'run') AS cut"
+        " ON cut.partition = row.partition AND cut.after_run = row.after_run GROUP BY 1"
+    )
+    try:
+        return dict(LedgerTable.open(settings.ledger).rows(query))
+    except LedgerError:
+        return {}
+
+
+def paid_by_another_channel(lines):
+    """A payment of these that somebody noticed: the same once more, under another id and by another channel."""
+    reports = map(orjson.loads, lines)
+    paid = next(report for report in reports if report["type"] == "benefit_payment" and report["benefit"] == "KTH")
+    return orjson.dumps(paid | {"report_id": "again", "channel": "direct"})
+
+
+def ore_of_files(files, kind, column):
+    """The sum of a column over all files of a kind, in øre."""
+    ore = 0
+    for name, text in files.items():
+        if kind in name:
+            for line in csv.DictReader(text.splitlines(), delimiter=";"):
+                ore += int(line[column].replace(",", ""))
+    return ore
+
+
+def files_in(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def refusion(settings, *arguments):
+    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    command = [str(PROGRAM), *map(str, arguments)]
+    return subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False, timeout=DONE_S)
+
+
+def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_files(pipeline, settings, lives, tmp_path):
+    workers = [pipeline.start(*STAGES), pipeline.start(*STAGES)]
+    pipeline.publish(lives[0])
+    pipeline.publish([paid_by_another_channel(lives[0])])
+    pipeline.wait_until_settled()
+    pipeline.close_run(MONTH)
+    pipeline.publish(lives[1])
+    pipeline.wait_until_settled(STAGES)
+    pipeline.audit(crashed=False)
+    rows = posted_rows(pipeline)
+    assert len(rows) > 1000
+    assert ledger_rows(settings) == rows
+
+    # --- the files of the run are the postings before its marker, and the same when made again
+    by_run = rows_by_run(pipeline)
+    assert in_runs(settings) == Counter({run: len(rows) for run, rows in by_run.items()})
+    done = refusion(settings, "export", "--run", RUN, "--out", tmp_path / "files", "--json")
+    assert done.returncode == 0, done.stderr
+    again = refusion(settings, "export", "--run", RUN, "--out", tmp_path / "again", "--json")
+    assert again.stdout == done.stdout
+    files = files_in(tmp_path / "files")
+    assert files_in(tmp_path / "again") == files
+    assert len(files) == 3 * 98
+    told = json.loads(done.stdout)
+    for name, column in (("refusion_ore", "Refusionsbeløb"), ("medfinansiering_ore", "Medfinansieringsbeløb")):
+        ore = sum(row[name] for row in by_run[RUN])
+        assert told[name] == ore != 0
+        assert ore_of_files(files, "beregning", column) == ore
+        assert ore_of_files(files, "sumposteringer", column) == ore
+    assert told["rows"] == len(by_run[RUN])
+    assert told["notices"] > 0
+    refused = refusion(settings, "export", "--run", RUN + 1, "--out", tmp_path / "none")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"run {RUN + 1} is not complete in the ledger" in refused.stderr
+
+    # --- a ledger that is gone is made again, though its workers live
+    rmtree(settings.ledger)
+    pipeline.publish(lives[2])
+    pipeline.wait_until_settled()
+    rows = posted_rows(pipeline)
+    pipeline.wait_until(lambda: sum(in_runs(settings).values()) == len(rows))
+    for worker in workers:
+        pipeline.stop(worker)
+    assert ledger_rows(settings) == rows
+
+
+def test_a_ledger_whose_workers_are_killed_in_and_around_commits_is_whole(pipeline, settings, lives):
+    worker = pipeline.start()
+    pipeline.publish(lives[0])
+    pipeline.publish(lives[1])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    pipeline.wait_for_death(pipeline.start("projections", REFUSION_TEST_KILL="projections:before_commit:2"))
+    assert ledger_rows(settings) == []
+    pipeline.wait_for_death(pipeline.start("projections", REFUSION_TEST_KILL="projections:after_commit:2"))
+    assert ledger_rows(settings) == posted_rows(pipeline), "it died after the commit"
+    leave_an_append_without_its_commit(settings)
+    worker = pipeline.start("projections")
+    pipeline.wait_until_settled(["projections"])
+    pipeline.stop(worker)
+    made = ledger_rows(settings)
+    assert made == posted_rows(pipeline)
+
+    rmtree(settings.ledger)
+    worker = pipeline.start("projections")
+    pipeline.wait_until(lambda: in_runs(settings) == {None: len(made)})
+    pipeline.stop(worker)
+    assert ledger_rows(settings) == made
