@@ -4,7 +4,7 @@
 2. Publish them and settle them with two workers, of which one gets SIGKILL half-way (`examples.passage`).
 3. Read the postings as a ledger does, read committed, and show what came in and what came out.
 4. Prove it: the postings are, byte for byte, what `settle` makes of the journal; a sample of the citizens computed from
-   scratch with the tests' reference has the same sums; and so has every cell after another order of the reports.
+   scratch by the reference computation has the same sums; and so has every cell after another order of the reports.
 
 All of it is temporary: the broker, the topics, the folders. CPR numbers are fictive.
 """

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from domain import reference
 from domain.reports import RunMarker
 from domain.settlement import Law
 from examples.cluster import ByPartition
@@ -23,7 +24,6 @@ from streams.progress import meter
 from streams.rulefiles import load_rule_set
 from streams.settings import Settings
 from streams.settle import settle
-from tests import reference
 
 JOBS = os.cpu_count() or 1
 
@@ -125,7 +125,9 @@ def check_from_scratch(console: Console, ledger: Ledger, of_citizen: Reports, se
             verdicts[_from_scratch(of_citizen[citizen]) == ledger.sums.get(citizen, {})] += 1
             shown.show(number)
     outcome = f"{verdicts[False]} DO NOT" if verdicts[False] else "none differs"
-    console.print(f"From scratch by the tests' reference: {verdicts[True]:,} citizens agree to the øre, {outcome}.")
+    console.print(
+        f"From scratch by the reference computation: {verdicts[True]:,} citizens agree to the øre, {outcome}."
+    )
     return not verdicts[False]
 
 

@@ -6,9 +6,9 @@ import random
 import orjson
 import pytest
 
+from domain import reference
 from projections.comparison import BREAKDOWNS, Comparison, Money
 from streams.rulefiles import chosen_rule_set, load_rule_set
-from tests import reference
 from tests.lines import CANARY, payment
 from tests.test_cli import refused, refusion
 from tests.test_rule_set_files import THIRD_STEP_35, Written, written

@@ -8,9 +8,9 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from domain import reference
 from streams.rulefiles import load_rule_set
 from streams.validation import Accepted, Validator
-from tests import reference
 from tests.histories import RHYTHMS, fictive_cpr, histories, history, shuffled
 
 RULES = load_rule_set()

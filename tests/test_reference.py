@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
+from domain import reference
+from domain.reference import Slice
 from streams.rulefiles import load_rule_set
-from tests import reference
-from tests.reference import Slice
 
 RULES = load_rule_set()
 W01 = date(2024, 1, 1)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from domain import reference
 from domain.ruleset import RuleError
 from domain.ruleswitches import IMPLEMENTED, OVERRIDABLE
 from streams.rulefiles import chosen_rule_set, load_rule_set
-from tests import reference
 from tests.lines import payment
 from tests.test_cli import posted, refused, refusion
 

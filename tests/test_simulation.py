@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from domain import reference
 from domain.reports import CaseFact, Payment, Reversal
 from domain.weeks import day_text, month_number
 from streams.rulefiles import load_rule_set
@@ -31,7 +32,6 @@ from streams.simulation.lines import line
 from streams.simulation.lives import MOST_CITIZENS
 from streams.simulation.reporters import INHABITANTS, UNEMPLOYMENT_FUNDS, owner_of
 from streams.validation import Accepted, Validator
-from tests import reference
 
 ORDINARY = FAULTS - {"extraordinary"}
 

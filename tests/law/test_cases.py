@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from domain import reference
 from streams.rulefiles import load_rule_set
-from tests import product, reference
+from tests import product
 from tests.law.case_file import Case, difference, format_row, read_case
 
 JsonObject = dict[str, Any]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from domain import reference
 from domain.ruleset import RuleSet
 from streams.rulefiles import load_rule_set
-from tests import reference
 from tests.law.case_file import Case, difference, read_case
 
 FOLDER = Path(__file__).parent

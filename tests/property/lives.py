@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
+from domain import reference
 from streams.rulefiles import load_rule_set
-from tests import product, reference
+from tests import product
 from tests.histories import FACTS, Fault, Plan, Spell, plan_of, reports_of
 
 JsonObject = dict[str, Any]

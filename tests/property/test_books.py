@@ -6,7 +6,8 @@ from datetime import date
 import orjson
 import pytest
 
-from tests import product, reference
+from domain import reference
+from tests import product
 from tests.property.lives import RULES, THEMES, life, short_life
 
 RUN_MONTHS = [f"{year}-{month:02d}" for year in range(2020, 2034) for month in (1, 4, 12)]

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain import reference
 from domain.counters import (
     NO_WEEK,
     Window,
@@ -23,7 +24,6 @@ from domain.counters import (
     select,
 )
 from domain.weeks import monday, sunday, week_text
-from tests import reference
 from tests.property.lives import RULES
 
 STEPS = (5, 27, 53)

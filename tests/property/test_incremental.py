@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain import reference
 from domain.counters import ordinal
 from domain.weeks import monday, week_of, week_text
-from tests import product, reference
+from tests import product
 from tests.histories import fictive_cpr, histories
 from tests.property.lives import RULES, THEMES, differs, life, short_life, smallest, truth_of
 

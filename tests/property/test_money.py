@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain import reference
 from domain.money import percentage, split
 from domain.weeks import month_text, slices, week_text
-from tests import product, reference
+from tests import product
 from tests.property.lives import RULES, THEMES, life
 
 STARTS = st.dates(date(2014, 1, 1), date(2034, 12, 31))

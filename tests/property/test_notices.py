@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests import product, reference
+from domain import reference
+from tests import product
 from tests.property.lives import RULES, THEMES, life
 
 HEAD: dict[str, Any] = {"schema": 1, "cpr": "6101000000", "reporter": "12345678", "reported_at": "2024-02-01T08:00:00Z"}

@@ -6,9 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 
+from domain import reference
 from domain.ruleset import Band, RuleSet
 from domain.settlement import Law
-from tests import product, reference
+from tests import product
 from tests.property.lives import RULES, THEMES, life
 
 

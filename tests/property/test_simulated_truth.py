@@ -6,12 +6,13 @@ from datetime import date
 import orjson
 import pytest
 
+from domain import reference
 from domain.weeks import monday, month_number, month_text
 from streams.simulation import SimulationOptions, truth
 from streams.simulation.arrival import deliveries
 from streams.simulation.chance import generator, happens
 from streams.simulation.lines import line
-from tests import product, reference
+from tests import product
 from tests.property.lives import RULES
 
 COMPUTED = "FB"

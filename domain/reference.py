@@ -2,7 +2,8 @@
 
 Rule set R-1, rules 4.2 items 1-17, in the order of rules 4.5. It shares
 nothing with the product but the rule data (`domain.ruleset.RuleSet`), so that an
-error in the calendar, the rounding or the counting of one is not in the other.
+error in the calendar, the rounding or the counting of one is not in the other. The tests hold the product
+against it, and so does `refusion verify --deep`; nothing that settles uses it.
 
 Reports are JSON objects as upstream publishes them (contract section 2), each valid
 by itself, in the order of the citizen's journal. Weeks are the `date` of their
