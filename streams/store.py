@@ -14,6 +14,8 @@ BLOCK_CACHE_BYTES = 64 << 20
 MEMTABLE_BYTES = 8 << 20
 BLOOM_BITS = 10
 """One miss in a hundred reads the disk: most report ids are new."""
+MEMTABLE_BLOOM = 0.1
+"""Of a memtable's bytes, for the same question to what is not on disk yet: it costs 2 to 3 µs a report without."""
 
 
 @cache
@@ -31,6 +33,8 @@ def _options() -> Options:
     options.create_if_missing(True)
     options.set_block_based_table_factory(tables)
     options.set_write_buffer_size(MEMTABLE_BYTES)
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM)
+    options.set_memtable_whole_key_filtering(True)
     options.set_compression_type(DBCompressionType.lz4())
     return options
 
