@@ -17,6 +17,7 @@ USER_ERROR = 2
 
 COMMANDS: dict[str, str] = {
     "compare": "streams.commands.compare:compare",
+    "explain": "streams.commands.explain:explain",
     "export": "streams.commands.export:export",
     "run": "streams.commands.run:run",
 }

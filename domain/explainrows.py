@@ -1,0 +1,133 @@
+"""The cells of a week and what is due for them, with the arithmetic (rules 4.2, items 2-5 and 9-11)."""
+
+from collections.abc import Iterator
+
+from domain.legacy import LEDIGHEDSYDELSE
+from domain.money import split
+from domain.notices import OLD_RATE_CODES
+from domain.reasons import RowReason, Share
+from domain.rulebook import Rulebook
+from domain.settlement import LETTER, OUTSIDE, Law, Reading
+from domain.state import (
+    AMOUNT,
+    ATP,
+    CELL_AMOUNT,
+    CELL_ATP,
+    CODE,
+    END,
+    FINANCING,
+    PAYING,
+    REPORT_ID,
+    REPORTER,
+    REVERSED,
+    START,
+    WEEK,
+    Citizen,
+    Line,
+    Part,
+)
+from domain.weeks import month_text, slices
+
+MECHANISM = {letter: mechanism for mechanism, letter in LETTER.items()}
+NOT_KNOWN = "not established: nothing is guessed (rate_missing)"
+
+
+Place = tuple[str, str | None, str | None]
+"""Money code, paying and financing municipality."""
+
+
+def row_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[RowReason]:
+    """The week's cells of reported money, in their order, those too whose reports come to nothing.
+
+    What is computed of them stands elsewhere.
+    """
+    reading = citizen.head.reading()
+    for part in citizen.parts_between(week, week):
+        shares = _shares(law, part, week)
+        for place in sorted(shares, key=lambda place: (place[0], place[1] or "", place[2] or "")):
+            yield _row(law, book, reading, part, week, place, shares[place])
+
+
+def _shares(law: Law, part: Part, week: int) -> dict[Place, list[Share]]:
+    """What the month's standing reports have in the week, by the place of their cell."""
+    found: dict[Place, list[Share]] = {}
+    for line in part.lines:
+        if not line[REVERSED]:
+            share = _share(law, line, part.month, week)
+            if share.days:
+                found.setdefault((line[CODE], line[PAYING], line[FINANCING]), []).append(share)
+    return found
+
+
+def _row(
+    law: Law, book: Rulebook, reading: Reading, part: Part, week: int, place: Place, shares: list[Share]
+) -> RowReason:
+    amount_ore, atp_ore = _cell(part, week, place)
+    assert sum(share.share_ore for share in shares) == amount_ore, "the shares of a cell do not sum to it"
+    code, paying, financing = place
+    due = law.due(reading, part.month, week, code, amount_ore)
+    said = (month_text(part.month), code.removesuffix(OUTSIDE), paying, financing, shares, amount_ore, atp_ore)
+    if due is None:
+        why = _why_none(law, reading, week, code, amount_ore)
+        return RowReason(*said, None, None, None, None, None, None, book.benefit(code), why)
+    number, letter, rate, result_ore, account = due
+    rule = _rule_of_rate(law, book, reading, week, code, number)
+    if account:
+        book.account(account)
+    unrounded = _hundredths(amount_ore * rate)
+    return RowReason(*said, number, MECHANISM[letter], rate, unrounded, result_ore, account, rule, "")
+
+
+def _cell(part: Part, week: int, place: Place) -> tuple[int, int]:
+    """Amount and ATP of a cell, which is gone when both are nothing."""
+    for code, paying, financing, cells in part.groups:
+        if (code, paying, financing) == place:
+            for cell in cells:
+                if cell[WEEK] == week:
+                    return cell[CELL_AMOUNT], cell[CELL_ATP]
+    return 0, 0
+
+
+def _share(law: Law, line: Line, month: int, week: int) -> Share:
+    base_ore, atp_ore = law.base(line[CODE], line[AMOUNT], line[ATP])
+    start, end = line[START], line[END]
+    at = (month, week)
+    return Share(
+        cause=f"{line[REPORTER]}/{line[REPORT_ID]}",
+        amount_ore=line[AMOUNT],
+        base_ore=base_ore,
+        days=sum(days for *place, days in slices(start, end) if (*place,) == at),
+        days_of_period=end - start + 1,
+        share_ore=sum(ore for *place, ore in split(base_ore, start, end) if (*place,) == at),
+        atp_ore=sum(ore for *place, ore in split(atp_ore, start, end) if (*place,) == at),
+    )
+
+
+def _rule_of_rate(law: Law, book: Rulebook, reading: Reading, week: int, code: str, number: int) -> str:
+    if reading.standing.is_old(code, week):
+        return book.value("legacy.flex_refusion", f"{law.rules.legacy.flex_refusion} % in old cases")
+    if code in law.on_staircase:
+        return book.band(week, number).rule
+    return book.benefit(code)
+
+
+def _why_none(law: Law, reading: Reading, week: int, code: str, amount_ore: int) -> str:
+    """Why a cell gives no row, in the order in which the law looks."""
+    if code.endswith(OUTSIDE):
+        return "outside the Act: not financed"
+    if reading.standing.is_old(code, week):
+        what = "ledighedsydelse" if code == LEDIGHEDSYDELSE else "førtidspension"
+        return f"an old case of {what}, whose percentage is {NOT_KNOWN}"
+    if code in OLD_RATE_CODES:
+        return f"financed at an old percentage that is {NOT_KNOWN}"
+    if law.rules.benefits[code].mechanism is None:
+        return "not financed under the Act"
+    if not amount_ore:
+        return "what was paid and what was taken back come to nothing"
+    return f"months before {law.rules.dates.rates_from_month} have no rates"
+
+
+def _hundredths(hundredths: int) -> str:
+    """A number of hundredths as a decimal."""
+    sign = "-" if hundredths < 0 else ""
+    return f"{sign}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}"
