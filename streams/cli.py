@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "explain": "streams.commands.explain:explain",
     "export": "streams.commands.export:export",
     "run": "streams.commands.run:run",
+    "verify": "streams.commands.verify:verify",
 }
 """Commands that have a module of their own, by name: `module:function`, imported when called."""
 
