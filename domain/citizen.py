@@ -22,8 +22,8 @@ from domain.notices import (
     basis_notice,
     contradicted,
     contradiction_notices,
+    death_notices,
     net_notices,
-    paid_after,
     payment_notices,
 )
 from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause, content_digest
@@ -52,7 +52,7 @@ from domain.state import (
     StateError,
     cell_of,
 )
-from domain.weeks import day_text, slices
+from domain.weeks import slices
 
 
 class Settling(NamedTuple):
@@ -218,11 +218,8 @@ def _establish(law: Law, citizen: Citizen, fact: CaseFact, *, is_reversed: bool)
     if is_reversed:
         return None
     settling = _count_fact(law, citizen, fact.fact, fact.date, 1)
-    if fact.fact != "death" or not (late := paid_after(citizen, fact.date)):
-        return settling
-    return Settling(
-        [], [], None, [Notice("after_death", {"date": day_text(fact.date), "reports": late})], reversal=False
-    )
+    notices = death_notices(citizen, fact.date) if fact.fact == "death" else []
+    return Settling([], [], None, notices, reversal=False) if notices else settling
 
 
 def _count_fact(law: Law, citizen: Citizen, fact: str, date: int, times: int) -> Settling | None:
@@ -308,7 +305,7 @@ def _with_fleksbidrag(
         if bidrag := fleksbidrag(law, reading, citizen, month, amounts, own=month in own_months):
             settled += bidrag.settled
             missing += [month] * bidrag.basis_missing
-    notices = settling.notices + basis_notice(missing)
+    notices = settling.notices + basis_notice(citizen, missing)
     if len(settled) == number:
         return settling._replace(notices=notices)
     settled.sort(key=lambda each: cell_order(each[0]))

@@ -4,9 +4,10 @@
   of the run with these, summed. Ids, the ids that are corrected and causes are joined by a space, each row's in
   the order of posting. Lines without any money are left out.
 * `sumposteringer`, for the economy system: the same rows summed by account, benefit, month and rate.
-* `advisering`: the notices about reports of the run, for each citizen with rows of this municipality in it: a notice
-  bears no municipality, and these are those who deal with the citizen. Ours to define; the columns are
-  person, code, the code in words, the report, and what else the notice says as JSON.
+* `advisering`: the notices about reports of the run, for the municipalities that they name (those that pay or finance
+  what they are about), and where they name none for those with rows of the citizen in the run. Ours to define; the
+  columns are person, code, the code in words, the report, what else the notice says as JSON, and what to do. The
+  person is empty where the ledger has nothing of the citizen: the report tells the municipality whom it is about.
 
 Lines are sorted by all that tells them apart, so that a file made again has the same bytes. Benefits
 and municipalities are told apart by their names, as the reader sees them.
@@ -36,20 +37,52 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         "Konto", "Ydelse", "Måned", "Refusionssats", "Medfinansieringssats", "Indberetning udbetalingsbeløb",
         "Beregnet udbetalingsbeløb", "Refusionsbeløb", "Medfinansieringsbeløb",
     ),
-    "advisering": ("CPR nummer", "Advis", "Betydning", "Indberetning", "Oplysninger"),
+    "advisering": ("CPR nummer", "Advis", "Betydning", "Indberetning", "Oplysninger", "Handling"),
 }  # fmt: skip
 
-MEANINGS: Final[Mapping[str, str]] = {
-    "possible_duplicate": "Samme ydelse, periode og beløb er også indberettet af en anden eller ad en anden vej",
-    "after_death": "Perioden ligger efter dødsdagen",
-    "pension_award": "Førtidspensionens kode passer ikke til tilkendelsesdatoen",
-    "flex_referral": "Fleksjobydelsens kode passer ikke til visitationsdatoen",
-    "negative_net": "Der er tilbagebetalt mere end udbetalt for måneden",
-    "rate_missing": "En sats for perioden kendes ikke",
-    "validity_partial": "Perioden ligger kun delvist i ydelsens gyldighed",
-    "future_period": "Perioden slutter længe efter indberetningen",
+
+class Meaning(NamedTuple):
+    """A notice's code in words, and what its reader should do."""
+
+    meaning: str
+    action: str
+
+
+MEANINGS: Final[Mapping[str, Meaning]] = {
+    "possible_duplicate": Meaning(
+        "Samme ydelse, periode og beløb er også indberettet af en anden eller ad en anden vej",
+        "Afklar med den anden indberetter, hvilken der er rigtig; den forkerte tilbageføres",
+    ),
+    "after_death": Meaning(
+        "Perioden ligger efter dødsdagen",
+        "Stands og tilbagefør det, der er udbetalt efter dødsdagen, eller få dødsdagen rettet",
+    ),
+    "pension_award": Meaning(
+        "Førtidspensionens kode passer ikke til tilkendelsesdatoen",
+        "Sammenhold tilkendelsesdatoen med sagen; tilbagefør det, der er forkert, og indberet det igen",
+    ),
+    "flex_referral": Meaning(
+        "Fleksjobydelsens kode passer ikke til visitationsdatoen",
+        "Sammenhold visitationsdatoen med sagen; tilbagefør det, der er forkert, og indberet det igen",
+    ),
+    "negative_net": Meaning(
+        "Der er tilbagebetalt mere end udbetalt for måneden",
+        "Find den udbetaling, tilbagebetalingen hører til: den mangler, eller er betalt tilbage to gange",
+    ),
+    "rate_missing": Meaning(
+        "En sats for perioden kendes ikke",
+        "Der er ingen række, før satsen er kendt: afregn uden for systemet så længe, og meld det til regelansvarlig",
+    ),
+    "validity_partial": Meaning(
+        "Perioden ligger kun delvist i ydelsens gyldighed",
+        "Indberet dagene i gyldigheden for sig og de øvrige under den ydelse, der gjaldt da",
+    ),
+    "future_period": Meaning(
+        "Perioden slutter længe efter indberetningen",
+        "Kontrollér slutdatoen; tilbagefør indberetningen, hvis den er forkert",
+    ),
 }
-"""Of the codes of contract section 2; another code stands without words."""
+"""Of the codes of contract section 2 that are about a citizen; another code stands without words."""
 
 
 class Row(NamedTuple):
@@ -146,11 +179,20 @@ class Municipality:
             for (account, benefit, month, mechanism, rate), _, sums in _grouped(self.rows, _account_of)
         )
 
-    def advice(self, notices: Mapping[str, list[dict[str, Any]]], cpr_of: Callable[[str], str]) -> list[Line]:
-        """The lines of `advisering`, from the run's notices by citizen."""
-        return sorted(
-            _notice_line(notice, cpr_of(citizen)) for citizen in self.citizens for notice in notices.get(citizen, ())
-        )
+
+About = tuple[str, dict[str, Any]]
+"""A citizen and a notice about one of their reports."""
+
+
+def advice(told: Iterable[About], cpr_of: Callable[[str], str]) -> list[Line]:
+    """The lines of `advisering` for some notices."""
+    return sorted(_notice_line(notice, cpr_of(citizen)) for citizen, notice in told)
+
+
+def concerned(notice: Mapping[str, Any]) -> list[str]:
+    """The municipalities that a notice names."""
+    found: list[str] = (notice.get("detail") or {}).get("municipalities", [])
+    return found
 
 
 def municipality_of(row: Row) -> str:
@@ -184,8 +226,10 @@ def _rates(mechanism: str, rate: int) -> tuple[int, int]:
 
 def _notice_line(notice: dict[str, Any], cpr: str) -> Line:
     code = notice["code"]
-    detail = orjson.dumps(notice.get("detail") or {}, option=orjson.OPT_SORT_KEYS).decode()
-    return cpr, code, MEANINGS.get(code, ""), notice.get("cause") or "", detail
+    detail = {name: value for name, value in (notice.get("detail") or {}).items() if name != "advice"}
+    text = orjson.dumps(detail, option=orjson.OPT_SORT_KEYS).decode()
+    meaning, action = MEANINGS.get(code, ("", ""))
+    return cpr, code, meaning, notice.get("cause") or "", text, action
 
 
 # --- the text ---------------------------------------------------------------------------------------

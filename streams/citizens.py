@@ -129,6 +129,6 @@ def _notice(citizen: str, name: str, notice: Notice) -> bytes:
         "code": notice.code,
         "citizen": citizen,
         "cause": name,
-        "detail": notice.detail,
+        "detail": notice.told(),
     }
     return orjson.dumps(value)

@@ -17,11 +17,14 @@ from typing import IO, Any, Final, NamedTuple
 
 from projections.files import (
     NOTHING,
+    About,
     Line,
     Municipality,
     Names,
     Row,
     Sums,
+    advice,
+    concerned,
     file_name,
     municipality_of,
     sums_of,
@@ -40,6 +43,8 @@ PORTION_ROWS: Final = 150_000
 """Rows at a time; København alone may have more. A row takes about a kilobyte until its lines are written."""
 MUNICIPALITY: Final = "CASE mechanism WHEN 'refusion' THEN paying ELSE financing END"
 SUMS: Final = "sum(amount_ore + atp_ore), sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
+CITIZENS_AT_ONCE: Final = 5_000
+"""Asked for in one query."""
 OWNER_ALONE: Final = 0o600
 """The files hold CPR numbers."""
 REPEATED: Final = tuple(Row._fields.index(name) for name in ("citizen", "cause", "week"))
@@ -119,13 +124,13 @@ def cuts_of(ledger: LedgerTable, run: int) -> list[Cut]:
     ]
 
 
-def _of_run(cuts: Sequence[Cut]) -> str:
-    """SQL that holds for the run's rows alone."""
+def _places(cuts: Sequence[Cut]) -> str:
+    """SQL that holds for the run's entries alone."""
     partitions = defaultdict(list)
     for cut in cuts:
         partitions[cut.after_run].append(str(cut.partition))
     places = (f"(after_run = {run} AND partition IN ({', '.join(those)}))" for run, those in partitions.items())
-    return f"kind IN {_texts(ROW_KINDS)} AND ({' OR '.join(places)})"
+    return f"({' OR '.join(places)})"
 
 
 def _texts(texts: Collection[str]) -> str:
@@ -143,7 +148,8 @@ class Export:
         self._settings = settings
         self._identity = settings.identity()
         self._ledger = ledger
-        self._of_run = _of_run(cuts)
+        self._places = _places(cuts)
+        self._of_run = f"kind IN {_texts(ROW_KINDS)} AND {self._places}"
         self._names = names
         self.done = Exported(run, cuts[0].closed_at)
 
@@ -152,12 +158,13 @@ class Export:
     ) -> Exported:
         """Write the files of one municipality, or of all of them. Without notices there is no `advisering`."""
         folder.mkdir(parents=True, exist_ok=True)
+        self._address(notices)
         counted = self._counted(only)
         total = sum(counted.values())
         for portion in _portions(counted):
             parts, seals = self._read(portion), self._seals(portion)
             for code in portion:
-                lines = self._lines(code, parts.pop(code), seals, notices)
+                lines = self._lines(code, parts.pop(code), seals)
                 for kind, written in lines.items():
                     self._write(
                         folder / file_name(kind, code, self.done.run, self.done.closed_at), kind, written, parquet
@@ -165,6 +172,27 @@ class Export:
                 shown(self.done.rows, total)
         self._check(counted)
         return self.done
+
+    def _address(self, notices: Notices | None) -> None:
+        """Sort the notices by whom they are for; None where there shall be no `advisering`."""
+        self._notices = notices
+        self._addressed: dict[str, list[About]] = defaultdict(list)
+        for citizen, those in (notices or {}).items():
+            for notice in those:
+                for code in concerned(notice):
+                    self._addressed[code].append((citizen, notice))
+
+    def _told(self, code: str, part: Municipality) -> list[About] | None:
+        """The notices for a municipality: those that name it, and those that name none about its citizens."""
+        if self._notices is None:
+            return None
+        unnamed = [
+            (citizen, notice)
+            for citizen in part.citizens
+            for notice in self._notices.get(citizen, ())
+            if not concerned(notice)
+        ]
+        return self._addressed[code] + unnamed
 
     def _counted(self, only: str | None) -> dict[str, int]:
         """How many rows each municipality has in the run; those without any get their files too."""
@@ -189,18 +217,34 @@ class Export:
         return parts
 
     def _seals(self, portion: Collection[str]) -> dict[str, str]:
-        """The sealed CPR of each citizen with rows in some municipalities; of several, which have the same, any."""
-        return dict(self._query("citizen, max(cpr_sealed)", portion, group_by=1))
+        """The sealed CPR of each citizen in the files of some municipalities; of several, which have the same, any."""
+        seals = dict(self._query("citizen, max(cpr_sealed)", portion, group_by=1))
+        return seals | self._seals_of(
+            {citizen for code in portion for citizen, _ in self._addressed[code]} - seals.keys()
+        )
 
-    def _lines(
-        self, code: str, part: Municipality, seals: Mapping[str, str], notices: Notices | None
-    ) -> dict[str, list[Line]]:
+    def _seals_of(self, citizens: Collection[str]) -> dict[str, str]:
+        """The same of citizens without rows: from what else the run has of them, and else the whole ledger."""
+        found: dict[str, str] = {}
+        for place in (self._places, "TRUE"):
+            left = sorted(set(citizens) - found.keys())
+            for start in range(0, len(left), CITIZENS_AT_ONCE):
+                where = f"{place} AND citizen IN {_texts(left[start : start + CITIZENS_AT_ONCE])}"
+                found |= dict(
+                    self._ledger.rows(
+                        f"SELECT citizen, max(cpr_sealed) FROM ledger WHERE {where} GROUP BY 1"  # noqa: S608 - pseudonyms
+                    )
+                )
+        return found
+
+    def _lines(self, code: str, part: Municipality, seals: Mapping[str, str]) -> dict[str, list[Line]]:
         """The lines of a municipality's files, with the CPR numbers in them."""
-        citizens = part.citizens
+        told = self._told(code, part)
+        citizens = part.citizens | {citizen for citizen, _ in told or () if citizen in seals}
         cpr_of = self._unsealed(code, citizens, seals)
         lines = {"beregning": part.specification(cpr_of), "sumposteringer": part.accounts()}
-        if notices is not None:
-            lines["advisering"] = part.advice(notices, cpr_of)
+        if told is not None:
+            lines["advisering"] = advice(told, cpr_of)
         done = self.done
         done.municipalities += 1
         done.rows += len(part.rows)
@@ -211,14 +255,15 @@ class Export:
         return lines
 
     def _unsealed(self, code: str, citizens: Collection[str], seals: Mapping[str, str]) -> Callable[[str], str]:
-        """Unseals a municipality's citizens, and says so before."""
+        """Unseals a municipality's citizens, and says so before; nothing for one of whom the ledger has no seal."""
         if citizens:
             state_dir, run = self._settings.state_dir, self.done.run
             log_access(state_dir, "export", run=run, municipality=code, persons=len(citizens))
         try:
-            return {citizen: self._identity.unseal(citizen, seals[citizen]) for citizen in citizens}.__getitem__
+            unsealed = {citizen: self._identity.unseal(citizen, seals[citizen]) for citizen in citizens}
         except SealError as error:
             raise ExportError(f"a CPR cannot be unsealed: {error}") from error
+        return lambda citizen: unsealed.get(citizen, "")
 
     def _write(self, path: Path, kind: str, lines: Sequence[Line], parquet: bool) -> None:
         with _in_one_go(path.with_name(f"{path.name}.csv")) as file:

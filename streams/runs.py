@@ -25,6 +25,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerFenced
 
+from domain.notices import ADVICE
 from domain.reports import RunMarker
 from domain.settlement import Law
 from domain.weeks import month_number, month_text
@@ -316,6 +317,7 @@ async def _notices(topics_read: Reading, outcome: Closed, last: RunMarker | None
 
 
 def _notice(run: int, finding: Finding) -> bytes:
-    detail = {"benefit": finding.benefit, "month": finding.month, "expected_ore": finding.amount_ore}
+    expected = {"benefit": finding.benefit, "month": finding.month, "expected_ore": finding.amount_ore}
+    detail = expected | {"advice": ADVICE["missing_reporter"]}
     value = {"schema": 1, "type": "notice", "code": "missing_reporter", "reporter": finding.reporter}
     return orjson.dumps(value | {"cause": f"run/{run}", "detail": detail})

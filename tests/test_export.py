@@ -15,7 +15,7 @@ from streams.rulefiles import load_rule_set
 from streams.settings import Settings
 from tests.postings import IDENTITY, ledger_of, marker, posting
 
-ANNA, BO, CARL = "6101801234", "6202801235", "6303801236"
+ANNA, BO, CARL, DORTE = "6101801234", "6202801235", "6303801236", "6404801237"
 RULES = load_rule_set()
 NAMES = Names({code: benefit.name for code, benefit in RULES.benefits.items()}, RULES.municipalities)
 
@@ -46,6 +46,7 @@ RANDERS = [
         posting(BO, 1, DAGPENGE, HIGH | {"amount_ore": 1, "refusion_ore": 1}, cause='12345678/x;"y"'),
         posting(BO, 2, HIGH | {"amount_ore": -101, "refusion_ore": -81}, cause="12345678/z", reason="adjustment"),
         posting(CARL, 1, HIGH | {"paying": "751", "financing": "730"}, cause="12345678/w"),
+        posting(DORTE, 1, cause="12345678/q"),
         marker(50, "2024-02", "2024-03-10T00:30:00+01:00"),
     ],
 ]
@@ -75,8 +76,9 @@ Refusionsbeløb;Medfinansieringsbeløb
 5.57.73.2.011;Kontanthjælp;2024-01;40;0;2709,68;2709,68;1083,87;0,00
 """,
     "advisering": """\
-CPR nummer;Advis;Betydning;Indberetning;Oplysninger
-6202801235;after_death;Perioden ligger efter dødsdagen;12345678/z;"{""benefit"":""KTH"",""date"":""2023-12-31""}"
+CPR nummer;Advis;Betydning;Indberetning;Oplysninger;Handling
+6202801235;after_death;Perioden ligger efter dødsdagen;12345678/z;"{""benefit"":""KTH"",""date"":""2023-12-31""}";\
+Stands og tilbagefør det, der er udbetalt efter dødsdagen, eller få dødsdagen rettet
 """,
 }
 
@@ -142,6 +144,21 @@ def test_made_again_the_files_have_the_same_bytes(export, tmp_path):
     before = contents(tmp_path / "out")
     export(50)
     assert contents(tmp_path / "out") == before
+
+
+def test_a_notice_reaches_the_municipalities_that_it_names_whoever_has_rows(export, tmp_path):
+    """Anna has rows of Randers and is told of to Lolland alone; of Dorte the run has nothing but her counters."""
+    dorte, nobody = IDENTITY.of(DORTE)[0], "0" * 32
+    about = {"code": "rate_missing", "cause": "12345678/q", "detail": {"municipalities": ["360", "376"], "advice": "…"}}
+    named = {citizen: [about] for citizen in (IDENTITY.of(ANNA)[0], dorte, nobody)}
+    done = export(50, notices=named)
+    told = {
+        name.split("-")[3]: [line["CPR nummer"] for line in values(text.decode())]
+        for name, text in contents(tmp_path / "out").items()
+        if "advisering" in name and text.count(b"\n") > 1
+    }
+    assert told == {"360": ["", ANNA, DORTE], "376": ["", ANNA, DORTE]}
+    assert (done.notices, done.persons) == (6, 2 + 1 + 2 * 2)
 
 
 def test_a_file_stands_there_whole_or_not_at_all(export, tmp_path, monkeypatch):

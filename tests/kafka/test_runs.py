@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from domain.notices import ADVICE
 from streams import runs, topics
 from streams.runs import Closing, RunError
 from streams.topics import TOPICS
@@ -289,5 +290,6 @@ def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion):
         if b"missing_reporter" in record.value
     ]
     expected = changed({}, schema=1, type="notice", code="missing_reporter", reporter=JOBCENTRE, cause="run/43")
-    detail = {"benefit": "LTS", "month": "2023-07", "expected_ore": 960 * MILLION}
+    missing = {"benefit": "LTS", "month": "2023-07", "expected_ore": 960 * MILLION}
+    detail = missing | {"advice": ADVICE["missing_reporter"]}
     assert notices == [(JOBCENTRE.encode(), json.loads(expected) | {"detail": detail})], "written once"

@@ -1,10 +1,12 @@
 """A valid but doubtful report is applied and noticed (contract section 2)."""
 
+from itertools import permutations
 from typing import Any
 
 import pytest
 
 from domain import reference
+from domain.notices import ADVICE
 from tests import product
 from tests.property.lives import RULES, THEMES, life
 
@@ -77,6 +79,58 @@ def test_a_reversed_payment_is_nobodys_duplicate():
     assert noticed(reversal("P2"), payment("P1"), payment("P2", channel="direct")) == []
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"paying_municipality": "751"},
+        {"outside_act": True},
+        {"reported_at": "2035-01-01T08:00:00Z"},
+        {"atp_ore": 500},
+    ],
+    ids=["municipality", "outside the Act", "years later", "ATP"],
+)
+def test_what_else_the_two_say_does_not_hide_a_duplicate(others):
+    one, other = payment("P1"), payment("P2", channel="direct", **others)
+    assert noticed(one, other) == [("possible_duplicate", "P2")]
+    assert noticed(other, one) == [("possible_duplicate", "P1")]
+
+
+@pytest.mark.parametrize("start", ["2014-06-16", "2024-01-01"], ids=["from before counting", "across months"])
+def test_a_duplicate_is_found_by_its_first_month_that_counts(start):
+    period = {"start": start, "end": f"{start[:4]}-08-31"}
+    one, other = payment("P1", **period), payment("P2", channel="direct", **period)
+    elsewhere = payment("P3", start=period["end"], end=period["end"])
+    assert ("possible_duplicate", "P2") in noticed(one, elsewhere, other)
+    assert ("possible_duplicate", "P1") in noticed(other, elsewhere, one)
+
+
+def test_a_duplicate_that_is_reversed_and_comes_again_is_noticed_again():
+    one, other, again = payment("P1"), payment("P2", channel="direct"), payment("P3", channel="direct")
+    expected = [("possible_duplicate", "P2"), ("possible_duplicate", "P3")]
+    assert noticed(one, other, reversal("P2"), again) == expected
+    assert noticed(one, other, reversal("P1"), again) == [("possible_duplicate", "P2")], (
+        "P2 alone is left, of its own way"
+    )
+    assert noticed(one, other, reversal("P1"), reversal("P2", "R2"), again) == [("possible_duplicate", "P2")]
+
+
+def test_of_two_that_stand_one_is_noticed_in_every_order_with_their_reversals():
+    """Exactly when both have stood together: the later of the two is the cause."""
+    reports = [payment("P1"), payment("P2", channel="direct"), reversal("P1"), payment("P3", reporter="87654321")]
+    for order in permutations(reports):
+        standing: set[str] = set()
+        expected = []
+        gone = False
+        for report in order:
+            if report["type"] == "reversal":
+                gone = True
+                standing.discard("P1")
+            elif not (gone and report["report_id"] == "P1"):
+                expected += [("possible_duplicate", report["report_id"])] * bool(standing)
+                standing.add(report["report_id"])
+        assert noticed(*order) == expected, [report["report_id"] for report in order]
+
+
 # After death
 
 
@@ -85,7 +139,21 @@ def test_a_payment_that_begins_after_death_is_noticed_whichever_arrives_first():
     assert noticed(death("2024-01-31"), *paid) == [("after_death", "P2"), ("after_death", "P3")]
     assert noticed(*paid, death("2024-01-31")) == [("after_death", "D1")]
     (notice,) = product.settle_all([*paid, death("2024-01-31")]).notices
-    assert notice["detail"] == {"date": "2024-01-31", "reports": ["12345678/P2", "12345678/P3"]}
+    assert notice["detail"] == {
+        "date": "2024-01-31",
+        "reports": ["12345678/P2", "12345678/P3"],
+        "municipalities": ["730"],
+        "advice": ADVICE["after_death"],
+    }
+
+
+def test_a_second_death_speaks_against_what_the_first_did_not():
+    paid = [payment("P1"), payment("P2", "2024-02-01", "2024-02-29")]
+    later, earlier = death("2024-01-31"), death("2023-12-31", "D2")
+    assert noticed(*paid, later, death("2024-01-31", "D3")) == [("after_death", "D1")]
+    notices = product.settle_all([*paid, later, earlier]).notices
+    assert [notice["detail"]["reports"] for notice in notices] == [["12345678/P2"], ["12345678/P1"]]
+    assert noticed(*paid, earlier, later) == [("after_death", "D2")]
 
 
 def test_a_payment_that_begins_on_the_day_of_death_is_not_noticed():
@@ -193,13 +261,49 @@ def test_the_net_is_what_remains_after_atp():
 
 def test_the_notice_names_benefit_and_month():
     notices = product.settle_all([payment(amount_ore=-62, start="2024-01-01", end="2024-02-29")]).notices
-    assert [notice["detail"] for notice in notices] == [
-        {"benefit": "KTH", "month": "2024-01"},
-        {"benefit": "KTH", "month": "2024-02"},
-    ]
+    told = {"benefit": "KTH", "municipalities": ["730"], "advice": ADVICE["negative_net"]}
+    assert [notice["detail"] for notice in notices] == [told | {"month": "2024-01"}, told | {"month": "2024-02"}]
+
+
+# Whom it concerns, and what to do
+
+
+def test_a_notice_names_the_municipalities_of_what_it_is_about():
+    one = payment("P1", paying_municipality="751", financing_municipality="101")
+    (notice,) = product.settle_all([one, payment("P2", channel="direct")]).notices
+    assert notice["detail"]["municipalities"] == ["101", "730", "751"]
+    pension = payment("P3", benefit="FPG", paying_municipality=None, financing_municipality="360")
+    (notice,) = product.settle_all([pension]).notices
+    assert (notice["code"], notice["detail"]["municipalities"]) == ("rate_missing", ["360"])
+    (notice,) = product.settle_all([pension | {"financing_municipality": None}]).notices
+    assert "municipalities" not in notice["detail"]
+    repaid = payment("P4", amount_ore=-5)
+    (notice,) = product.settle_all([repaid, payment("P5", amount_ore=1, paying_municipality="751")]).notices
+    assert notice["detail"]["municipalities"] == ["730"]
+
+
+def test_every_notice_of_every_life_says_what_to_do_and_nothing_of_a_person():
+    codes = set()
+    for theme in THEMES:
+        for seed in range(9000, 9006):
+            for notice in product.settle_all(life(theme, seed), batch=50).notices:
+                codes.add(notice["code"])
+                assert notice["detail"]["advice"] == ADVICE[notice["code"]]
+                assert not [name for name in notice["detail"] if name.endswith("_ore")]
+    assert codes == ADVICE.keys() - {"missing_reporter"}
 
 
 # Every life
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_notices_do_not_depend_on_how_many_reports_are_taken_at_once(theme):
+    for seed in range(9000, 9008):
+        reports = life(theme, seed)
+        one_by_one = product.settle_all(reports, batch=1).notices
+        assert product.settle_all(reports, batch=len(reports) + 1).notices == one_by_one
+        restarted = product.outcomes(reports, batch=3, restarts=True)
+        assert product.books(restarted).notices == one_by_one
 
 
 @pytest.mark.parametrize("theme", THEMES)
