@@ -7,13 +7,16 @@ give the same truth (contract section 2); only of conflicting duplicates the fir
 Incremental: a report at the frontier moves its own cells alone. One that changes the state of
 an earlier week keeps the resets before that week, searches on from there, and settles the
 cells in spans of weeks whose step of the staircase differs, and no others.
+
+`settle_anew` does without what was kept up report by report: it takes the lines alone, for a
+citizen whom another law or an earlier version has settled.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from domain.counters import Counters, differing, extend_resets, lowest
-from domain.fleksbidrag import WAGES, fleksbidrag
+from domain.fleksbidrag import FLEKSBIDRAG, WAGES, fleksbidrag
 from domain.frontier import settle_at_frontier
 from domain.legacy import DECIDING_FACTS, FLEKSLOENTILSKUD, ORDINARY
 from domain.money import split
@@ -33,6 +36,7 @@ from domain.state import (
     ATP,
     CELL_AMOUNT,
     CELL_ATP,
+    CELL_MECHANISM,
     CODE,
     END,
     FINANCING,
@@ -43,6 +47,7 @@ from domain.state import (
     START,
     WAITING,
     WEEK,
+    Cell,
     Citizen,
     Group,
     Head,
@@ -235,11 +240,11 @@ def _count_fact(law: Law, citizen: Citizen, fact: str, date: int, times: int) ->
     was, head.standing = head.reading(), law.standing(head.facts)
     notices = contradiction_notices(head.facts, before, contradicted(law, citizen))
     if was.standing != head.standing:
-        return _settle_anew(law, citizen, was, notices, reversal=times < 0)
+        return _settle_standing(law, citizen, was, notices, reversal=times < 0)
     return Settling([], [], None, notices, reversal=times < 0) if notices else None
 
 
-def _settle_anew(law: Law, citizen: Citizen, was: Reading, notices: list[Notice], *, reversal: bool) -> Settling:
+def _settle_standing(law: Law, citizen: Citizen, was: Reading, notices: list[Notice], *, reversal: bool) -> Settling:
     """Settle every cell that the standing of the case or an ordinal has a part in."""
     head = citizen.head
     head.count = Count(0, 0, ())
@@ -411,3 +416,101 @@ def _moved_counters(law: Law, was: Reading, now: Reading) -> Counters | None:
     if first.busy.bit_length() != first_now.busy.bit_length():  # another latest week: no need to count what was
         return after
     return after if after != law.counters(was) else None
+
+
+# --- from the lines alone ---------------------------------------------------------------------------
+
+
+def settle_anew(law: Law, citizen: Citizen) -> Settling:
+    """Settle a citizen's whole life, whatever law or version has settled it until now.
+
+    The cells get what the lines add up to under this law; what stands posted for them is left as it is, for the
+    projection to compare with. Only cells are moved that are not right as they stand. The counters are always given.
+    """
+    head = citizen.head
+    was = head.law, head.reading()
+    moves = [move for part in citizen.all_parts() for move in _cells_anew(law, part)]
+    head.touched, head.overpaid = _signs_of_weeks(moves)
+    head.standing = law.standing(head.facts)
+    head.count = Count(0, 0, ())
+    head.second = Count(0, 0, ()) if head.standing.enters else None
+    _recount(law, head, head.reading(), head.horizon)
+    head.settled_by(law)
+    now = head.reading()
+    settling = Settling(moves, law.settle(now, moves), law.counters(now), [], reversal=False)
+    settling = _with_fleksbidrag(law, citizen, settling, now, _months_with_fleksbidrag(moves, citizen))
+    wrong = [each for each in zip(settling.moves, settling.dues, strict=True) if not _is_right(*each)]
+    for month in {move[0] for move, _ in wrong}:
+        citizen.open_part(month)
+    if was != (law, now):
+        citizen.change_head()
+    wrong.sort(key=lambda each: cell_order(each[0]))
+    return settling._replace(moves=[move for move, _ in wrong], dues=[due for _, due in wrong], notices=[])
+
+
+def _cells_anew(law: Law, part: Part) -> list[Move]:
+    """All cells of a month but those of fleksbidrag, with what its lines add up to."""
+    sums: dict[tuple[str, str | None, str | None], dict[int, list[int]]] = {}
+    for code, paying, financing, cells in part.groups:
+        if code != FLEKSBIDRAG:
+            sums[code, paying, financing] = {cell[WEEK]: [0, 0] for cell in cells}
+    for line in part.lines:
+        if not line[REVERSED]:
+            weeks = sums.setdefault((line[CODE], line[PAYING], line[FINANCING]), {})
+            for week, amount_ore, atp_ore in _slices_in(law, line, part.month):
+                before = weeks.setdefault(week, [0, 0])
+                before[0] += amount_ore
+                before[1] += atp_ore
+    return [
+        (part.month, week, group, cell, ore[0], ore[1], False)
+        for place, weeks in sums.items()
+        if (group := part.group(*place))
+        for week, ore in weeks.items()
+        if (cell := _cell_with(group, week, ore))
+    ]
+
+
+def _slices_in(law: Law, line: Line, month: int) -> Iterable[tuple[int, int, int]]:
+    """The weeks of a line in a month, with its amount and ATP in each."""
+    start, end = line[START], line[END]
+    base_ore, total_atp_ore = law.base(line[CODE], line[AMOUNT], line[ATP])
+    atps = split(total_atp_ore, start, end) if total_atp_ore else ()
+    for at, (of_month, week, amount_ore) in enumerate(split(base_ore, start, end)):
+        if of_month == month:
+            yield week, amount_ore, atps[at][2] if atps else 0
+
+
+def _cell_with(group: Group, week: int, ore: list[int]) -> Cell | None:
+    """The cell of a week; none is made for nothing."""
+    cells = group[3]
+    if any(ore) or any(cell[WEEK] == week for cell in cells):
+        return cell_of(cells, week)
+    return None
+
+
+def _signs_of_weeks(moves: Iterable[Move]) -> tuple[dict[str, int], dict[str, int]]:
+    """The weeks with a positive and with a negative net, by money code."""
+    nets: dict[tuple[str, int], int] = {}
+    for _, week, (code, *_), _, amount_ore, _, _ in moves:
+        nets[code, week] = nets.get((code, week), 0) + amount_ore
+    touched: dict[str, int] = {}
+    overpaid: dict[str, int] = {}
+    for (code, week), net_ore in nets.items():
+        if net_ore:
+            signs = touched if net_ore > 0 else overpaid
+            signs[code] = signs.get(code, 0) | 1 << week
+    return touched, overpaid
+
+
+def _months_with_fleksbidrag(moves: Iterable[Move], citizen: Citizen) -> set[int]:
+    """The months that may have fleksbidrag, or have it."""
+    paid = {part.month for part in citizen.all_parts() if any(part.cells_of(FLEKSBIDRAG))}
+    return paid | {move[0] for move in moves if move[2][0] == FLEKSLOENTILSKUD}
+
+
+def _is_right(move: Move, due: Due | None) -> bool:
+    """Whether a cell and the row that stands for it are what they should be."""
+    _, _, _, cell, amount_ore, atp_ore, _ = move
+    if cell[CELL_AMOUNT] != amount_ore or cell[CELL_ATP] != atp_ore:
+        return False
+    return cell[CELL_MECHANISM:] == ([] if due is None else [*due[1:]])

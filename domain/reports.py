@@ -73,6 +73,32 @@ class RunMarker(NamedTuple):
     accepted: tuple[str, ...] = ()
 
 
+class RulesRecord(NamedTuple):
+    """A control record: from here on this rule set holds. `digest` is that of its content, "" for any."""
+
+    id: str
+    rules: str
+    digest: str
+
+
+class Scope(NamedTuple):
+    """Whom a recalculation is about: a municipality, a citizen, or all where both are ""."""
+
+    municipality: str = ""
+    citizen: str = ""
+
+
+class Recalculation(NamedTuple):
+    """A control record: here the citizens in scope are settled anew from their reports."""
+
+    id: str
+    scope: Scope
+
+
+ControlRecord = RunMarker | RulesRecord | Recalculation
+"""What stands in every partition of the journal, for all of its citizens."""
+
+
 def cause(report: Report) -> str:
     """How postings and notices name the report that caused them: `reporter/report_id`."""
     return f"{report.reporter}/{report.report_id}"

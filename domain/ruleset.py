@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
+from hashlib import blake2b
 from typing import Literal
 
 Evidence = Literal["verified", "inferred", "expert", "assumed"]
@@ -216,3 +217,35 @@ class RuleSet:
     legacy: Legacy
     dated: tuple[DatedValue, ...]
     not_coded: tuple[NotCoded, ...]
+
+    def digest(self, usual: Mapping[str, str]) -> str:
+        """Of all that a settlement follows, whatever it is called and wherever it comes from.
+
+        A switch counts only where its answer is not the usual one: that is what was done before there was the switch.
+        """
+        content = (
+            sorted(_settled_by(benefit) for benefit in self.benefits.values()),
+            [
+                (
+                    stairs.valid_from.isoformat(),
+                    [(band.from_week, band.refusion, band.medfinansiering) for band in stairs.bands],
+                )
+                for stairs in self.staircases
+            ],
+            sorted((code, mechanism, rate, account) for (code, mechanism, rate), account in self.accounts.items()),
+            sorted((switch, value) for switch, value in self.switches.items() if value != usual[switch]),
+            sorted((year, basis.kroner) for year, basis in self.flex_basis.items()),
+            [str(value) for each in (self.reset, self.dates, self.fleksbidrag, self.legacy) for value in _values(each)],
+        )
+        return blake2b(repr(content).encode(), digest_size=16).hexdigest()
+
+
+def _settled_by(benefit: Benefit) -> tuple[str, ...]:
+    names = ("code", "mechanism", "rate", "counts", "blocks", "valid_from", "valid_to", "atp_deducted",
+             "turn_of_year_weekly")  # fmt: skip
+    return tuple(str(getattr(benefit, name)) for name in names)
+
+
+def _values(entry: Reset | Dates | Fleksbidrag | Legacy) -> tuple[object, ...]:
+    """All but the source, which stands last."""
+    return astuple(entry)[:-1]

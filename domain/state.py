@@ -28,13 +28,14 @@ from domain.legacy import ORDINARY, Standing
 from domain.settlement import ENGINE, Count, Law, Reading, entering
 from domain.weeks import monday, month_of, sunday
 
-FORMAT = 1
+FORMAT = 2
+"""Of heads and parts; every earlier one can be read. Parts are the same in 1; a head of 1 has no sealed CPR."""
 
 REPORTER, REPORT_ID, CODE, START, END, AMOUNT, ATP, PAYING, FINANCING, CHANNEL, REVERSED = range(11)
 KIND, INCOME_REVERSED = 2, 7
 
 WEEK, CELL_AMOUNT, CELL_ATP = range(3)
-CELL_RATE = 7
+CELL_MECHANISM, CELL_RATE = 6, 7
 UNPOSTED = 3
 """The length of a cell for which no row stands."""
 
@@ -94,7 +95,8 @@ class Part:
     @classmethod
     def decode(cls, month: int, value: bytes) -> "Part":
         """The inverse of `encode`."""
-        _format, lines, incomes, groups = orjson.loads(value)
+        format_, lines, incomes, groups = orjson.loads(value)
+        check_format(format_)
         return cls(month, lines, incomes, groups)
 
     def group(self, code: str, paying: str | None, financing: str | None) -> Group:
@@ -141,17 +143,19 @@ def _find(lines: list[Line], reporter: str, report_id: str) -> Line | None:
 class Head:
     """What is known of a citizen without opening a month.
 
-    `touched` and `overpaid` are the weeks with a positive and with a negative net, by money code;
-    `months` the months (from the first that counts) that have a part; `horizon` the last week that
-    ever had money; `count` the states of the weeks and the resets before the horizon; `standing` follows
-    from the facts, and `second` is the other count of `Reading`, or None.
+    `law` is the one that settled all of it, or None where that was another than the citizen was opened with:
+    `rules` and `engine` say which. `cpr_sealed` is as the latest report had it. `touched` and `overpaid` are the
+    weeks with a positive and with a negative net, by money code; `months` the months (from the first that counts)
+    that have a part; `horizon` the last week that ever had money; `count` the states of the weeks and the resets
+    before the horizon; `standing` follows from the facts, and `second` is the other count of `Reading`, or None.
     """
 
-    __slots__ = ("count", "engine", "facts", "horizon", "months", "overpaid", "revision", "rules", "second",
-                 "standing", "touched")  # fmt: skip
+    __slots__ = ("count", "cpr_sealed", "engine", "facts", "horizon", "law", "months", "overpaid", "revision",
+                 "rules", "second", "standing", "touched")  # fmt: skip
 
-    def __init__(self, rules: str) -> None:
-        self.rules, self.engine = rules, ENGINE
+    def __init__(self, law: Law) -> None:
+        self.settled_by(law)
+        self.cpr_sealed = ""
         self.revision = 0
         self.horizon = -1
         self.months = 0
@@ -162,9 +166,23 @@ class Head:
         self.standing: Standing = ORDINARY
         self.second: Count | None = None
 
+    def settled_by(self, law: Law) -> None:
+        """All of the citizen is settled by this law."""
+        self.law: Law | None = law
+        self.rules, self.engine = law.rules.name, ENGINE
+
     def reading(self) -> Reading:
         """The citizen's weeks as the law reads them."""
         return Reading(self.count, self.standing, self.second)
+
+    def read_by(self, law: Law) -> Reading:
+        """The citizen's weeks as a law reads them that has settled them; their resets stand."""
+        standing = law.standing(self.facts) if self.facts else ORDINARY
+        count = Count(*law.states(self.touched, standing), self.count.resets)
+        if self.second is None:
+            return Reading(count, standing)
+        benefit = count.benefit | entering(self.touched, standing)
+        return Reading(count, standing, Count(benefit, count.busy, self.second.resets))
 
     def encode(self) -> bytes:
         """As JSON, bitsets in hexadecimal."""
@@ -181,6 +199,7 @@ class Head:
                 _hexadecimal(self.overpaid),
                 [(fact, date, times) for fact, dates in self.facts.items() for date, times in dates.items()],
                 self.second and self.second.resets,
+                self.cpr_sealed,
             )
         )
 
@@ -190,20 +209,34 @@ class Head:
         head = cls.__new__(cls)
         (
             _format, head.rules, head.engine, head.revision, head.horizon, months, resets, touched, overpaid, facts,
-            second,
-        ) = orjson.loads(value)  # fmt: skip
+            second, head.cpr_sealed,
+        ) = _upcast_head(orjson.loads(value))  # fmt: skip
+        head.law = law if head.rules == law.rules.name and head.engine == ENGINE else None
         head.months = int(months, 16)
         head.touched = {code: int(weeks, 16) for code, weeks in touched.items()}
         head.overpaid = {code: int(weeks, 16) for code, weeks in overpaid.items()}
         head.facts = {}
         for fact, date, times in facts:
             head.facts.setdefault(fact, {})[date] = times
-        head.standing = law.standing(head.facts) if facts else ORDINARY
-        head.count = Count(*law.states(head.touched, head.standing), resets)
-        head.second = None
-        if second is not None:
-            head.second = Count(head.count.benefit | entering(head.touched, head.standing), head.count.busy, second)
+        head.count = Count(0, 0, resets)
+        head.second = None if second is None else Count(0, 0, second)
+        head.count, head.standing, head.second = head.read_by(law)
         return head
+
+
+def _upcast_head(fields: list[Any]) -> list[Any]:
+    """A stored head in today's format."""
+    check_format(fields[0])
+    return [*fields, ""] if fields[0] == 1 else fields
+
+
+def check_format(number: int) -> None:
+    """Raises NewerStateError for a format of state that this version does not know."""
+    if number > FORMAT:
+        raise NewerStateError(
+            f"the state has format {number}, this program knows formats up to {FORMAT}: a newer version has written it;"
+            " run that version, or make the state anew from the journal"
+        )
 
 
 def _hexadecimal(weeks_by_code: dict[str, int]) -> dict[str, str]:
@@ -222,7 +255,7 @@ class Citizen:
         self._key = citizen + "/"
         self._first_month = law.counting_from_month
         value = store.get((self._key + "head").encode())
-        self.head = Head(law.rules.name) if value is None else Head.decode(law, value)
+        self.head = Head(law) if value is None else Head.decode(law, value)
         self._head_changed = False
         self._parts: dict[int, Part] = {}
         self._changed_months: set[int] = set()
@@ -266,6 +299,10 @@ class Citizen:
         parts = self.parts_between(week, week)
         return sum(cell[CELL_AMOUNT] for part in parts for cell in part.cells_of(code) if cell[WEEK] == week)
 
+    def concerns(self, municipality: str) -> bool:
+        """Whether a payment of the citizen, reversed or not, was paid or is financed by a municipality."""
+        return any(municipality in (line[PAYING], line[FINANCING]) for part in self.all_parts() for line in part.lines)
+
     def known(self, name: str) -> Known | None:
         """What is known of a report, by `domain.reports.cause`."""
         known = self._known.get(name)
@@ -297,3 +334,7 @@ class Citizen:
 
 class StateError(Exception):
     """The stored state contradicts itself: it has to be restored from the journal."""
+
+
+class NewerStateError(StateError):
+    """The stored state is of a version newer than this one; the text says what to do."""

@@ -11,17 +11,15 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from domain import reference
-from domain.reports import RunMarker
-from domain.settlement import Law
 from examples.cluster import ByPartition
 from examples.ledger import Ledger, Sums, add
 from examples.passage import Killing
 from examples.population import SEED, JsonObject, Reports
 from examples.tables import Fates
 from streams import journal
-from streams.citizens import Partition
 from streams.progress import meter
-from streams.rulefiles import load_rule_set
+from streams.refolding import postings_again
+from streams.rulefiles import LawBook, load_rule_set
 from streams.settings import Settings
 from streams.settle import settle
 
@@ -86,14 +84,8 @@ def compare(reports: ByPartition, postings: ByPartition) -> Comparison:
 
 def settled_again(records: Sequence[Any]) -> list[bytes]:
     """The messages that follow from a partition's journal in its order."""
-    entries = [journal.decode(record.key, record.value) for record in records]
-    outcomes = Partition(Law(load_rule_set()), {}).settle_batch(
-        [
-            entry.report if isinstance(entry.report, RunMarker) else (entry.citizen, entry.cpr_sealed, entry.report)
-            for entry in entries
-        ]
-    )
-    return [outcome.posting for outcome in outcomes if outcome.posting]
+    entries = (journal.decode(record.key, record.value) for record in records)
+    return [*postings_again(entries, LawBook())]
 
 
 def _takeover(postings: ByPartition, killing: Killing) -> str:

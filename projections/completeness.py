@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 
 from domain.legacy import AT_OLD_RATE, TRANSITIONAL
 from domain.money import split
-from domain.reports import Payment, Report, Reversal, RunMarker
+from domain.reports import ControlRecord, Payment, Recalculation, Report, Reversal, RulesRecord, RunMarker
 from domain.settlement import Count, Law, Reading, money_code
 from domain.weeks import month_text, slices
 
@@ -176,10 +176,12 @@ class PartitionBooks:
         self._books = Books()
         self.last_run = 0
 
-    def take(self, offset: int, citizen: str, report: Report | RunMarker) -> None:
+    def take(self, offset: int, citizen: str, report: Report | ControlRecord) -> None:
         """The next record."""
         if isinstance(report, RunMarker):
             self._begin_run(offset, report)
+            return
+        if isinstance(report, RulesRecord | Recalculation):
             return
         self._books.kinds[type(report).__name__] += 1
         self._books.waiting += offset >= self._settled_to

@@ -8,13 +8,17 @@ from typing import Any
 from domain.weeks import month_number
 from projections.completeness import Item
 
+NO_REPORT = frozenset({"rule_change", "recalculation"})
+"""The reasons of messages that no report caused."""
+
 
 @dataclass
 class RunTotals:
     """Messages, rows, and rows with øre (amount, result) by mechanism and rate, month, and municipality.
 
     A municipality has the refusion rows it paid and the medfinansiering rows it finances (contract section 4).
-    `settled` is the amount by the reporter whose report caused it, benefit and month.
+    `settled` is the amount by the reporter whose report caused it, benefit and month; what other rules or a
+    recalculation move is nobody's report.
     """
 
     messages: int = 0
@@ -34,7 +38,7 @@ class RunTotals:
             amount, result = row["amount_ore"], row["refusion_ore"] + row["medfinansiering_ore"]
             whose = row["paying" if row["mechanism"] == "refusion" else "financing"]
             self._add(row, whose or "", amount, result)
-            if row["benefit"] not in computed:
+            if row["benefit"] not in computed and message["reason"] not in NO_REPORT:
                 self.settled[reporter, row["benefit"], month_number(row["month"])] += amount
 
     def _add(self, row: Mapping[str, Any], municipality: str, amount: int, result: int) -> None:

@@ -14,7 +14,10 @@ numbers stand in the tests too.
     2  Fetch.  As much as is there a moment (`LINGER_S`) after the first record; batches grow by themselves while
        the last commit runs. At most `BATCH_RECORDS`, and `BATCHES_AT_WORK` batches in the
        process; who waits for records, or has but few, holds no share of that budget.
-    3  Process.  A pure step over an overlay of the state: nothing is written.
+    3  Process.  A pure step over an overlay of the state: nothing is written. It may take a part of the batch
+       only, or a part of its first record: 4 and 5 follow for that part, and 3 again for the rest. The
+       committed position is that of the first record that is not done, and what is done of it
+       stands in the state: so work of any length goes on where a crash has left it.
     4  Commit.  One transaction: outputs and changelog, **all acknowledged** (the client would
        commit although a batch failed), then the source's position (which has passed over
        transaction markers, so it is not the last offset + 1), then the commit.
@@ -26,7 +29,8 @@ numbers stand in the tests too.
        (it may hang without a broker), the disk is closed.
        On any failure (fenced, timed out, unknown outcome of a commit, no broker): drop
        delivery, overlay and disk handle, wait, and if the partition is still ours begin again
-       at 1, which finds out what was committed. **A commit is never repeated blindly.**
+       at 1, which finds out what was committed. **A commit is never repeated blindly.** What no restart can
+       mend (`UnworkableError`) ends the process instead.
 
 "Still ours" is asked after every await outside step 4, by the identity of the tenure: after a
 rebalance the same partition is another tenure. Inside step 4 fencing answers it.
@@ -50,14 +54,14 @@ import asyncio
 import logging
 import traceback
 from collections import defaultdict
-from collections.abc import Awaitable, Collection, Coroutine
+from collections.abc import Awaitable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from streams.errors import UserError
+from streams.errors import UnworkableError, UserError
 from streams.faultpoints import reached
-from streams.ports import Batch, Delivery, Kafka, Source, Stage, Work
+from streams.ports import Batch, Delivery, Kafka, Output, Source, Stage, Work
 
 SESSION_S: Final = 6.0
 """How long the group waits for a silent member: the least that brokers accept by default
@@ -190,6 +194,9 @@ class _Tenure:
                 await self._live()
             except _LostError:
                 return
+            except UnworkableError as error:
+                self._loop.fail(error)
+                return
             except Exception as error:  # noqa: BLE001 - step 6: every failure goes the same way
                 self._say(error)
             finally:
@@ -243,8 +250,17 @@ class _Tenure:
         return committed
 
     async def _settle(self, work: Work, delivery: Delivery, batch: Batch) -> None:
-        """Steps 3 to 5."""
-        outputs = work.process(batch.records)
+        """Steps 3 to 5, part by part until the batch is done."""
+        left = batch.records
+        while left:
+            outputs, done = work.process(left)
+            left = left[done:]
+            await self._commit(work, delivery, outputs, left[0].offset if left else batch.position)
+            if left:
+                await self._ours_after(asyncio.sleep(0))
+
+    async def _commit(self, work: Work, delivery: Delivery, outputs: Sequence[Output], position: int) -> None:
+        """Steps 4 and 5."""
         self._loop.pulse.check()
         reached(self._stage.name, "before_transaction")
         self.committing = True
@@ -253,7 +269,7 @@ class _Tenure:
                 await delivery.begin()
                 ends = await delivery.send(outputs)
                 reached(self._stage.name, "before_commit")
-                await delivery.commit(batch.position)
+                await delivery.commit(position)
             reached(self._stage.name, "after_commit")
             work.keep(ends)
         finally:
@@ -341,9 +357,10 @@ class BatchLoop:
         self._leaving: dict[int, set[asyncio.Task[None]]] = defaultdict(set)
         self._background: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._failure: UnworkableError | None = None
 
     async def run(self) -> None:
-        """Work until `stop` is called, through any loss of brokers or membership."""
+        """Work until `stop` is called, through any loss of brokers or membership. Raises UnworkableError."""
         beating = asyncio.create_task(self.pulse.beat())
         try:
             while not self._stopping.is_set():
@@ -355,6 +372,13 @@ class BatchLoop:
         finally:
             beating.cancel()
             await _within(STOP_S, self._background)
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, error: UnworkableError) -> None:
+        """Let `run` end as `stop` does, and then raise what no restart can mend."""
+        self._failure = error
+        self.stop()
 
     def stop(self) -> None:
         """Let `run` end: commits under way are finished, the partitions given back."""

@@ -4,33 +4,58 @@ The same code serves `refusion settle` and the worker. State is read through a s
 by whoever owns the batch: `changes` hands over every changed entry once.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from domain.citizen import ConflictingDuplicateError, Settling, evolve
+from domain.citizen import ConflictingDuplicateError, Settling, evolve, settle_anew
+from domain.counters import Counters
 from domain.notices import Notice
-from domain.reports import Report, RunMarker, cause
-from domain.settlement import Law
-from domain.state import Citizen, StateError, Store
+from domain.reports import Recalculation, Report, RulesRecord, RunMarker, cause
+from domain.settlement import ENGINE, Law
+from domain.state import Citizen, Head, StateError, Store
 from domain.weeks import month_text
 from projections.results import Message, posting_message, project, reason, run_message
+from streams.errors import UserError
+from streams.store import citizens_in
 
-Settleable = tuple[str, str, Report] | RunMarker
-"""Citizen, sealed CPR and report; or a run marker."""
+CitizensReport = tuple[str, str, Report]
+"""Citizen, sealed CPR and report."""
+
+Settleable = CitizensReport | RunMarker | RulesRecord
+"""What is settled one by one. A recalculation is not: `Partition.recalculate`."""
+
+CONTROLS = (RunMarker, RulesRecord)
 
 CITIZENS_KEPT = 1_024
 """How many heads stay decoded between batches: who was paid last month is often paid again. About 2 kB each,
 and a worker has many partitions."""
 
 
+class Laws(Protocol):
+    """The rule sets that are known here."""
+
+    def law(self, name: str, digest: str = "") -> Law:
+        """The law of a rule set, the same object for the same name. Raises UserError where it is not that one."""
+
+
 class Outcome(NamedTuple):
-    """What a record led to: a message for `postings` or none, notices, each as JSON; or why it was refused."""
+    """What a record led to: a message for `postings` or none, notices, each as JSON; or why it was refused.
+
+    `settled_anew` is a message that goes before: another law or version had settled the citizen until then.
+    """
 
     posting: bytes | None
     notices: list[bytes]
     refused: str = ""
+    settled_anew: bytes | None = None
+
+    @property
+    def postings(self) -> list[bytes]:
+        """The messages in their order."""
+        return [message for message in (self.settled_anew, self.posting) if message is not None]
 
 
 NOTHING = Outcome(None, [])
@@ -38,14 +63,36 @@ CONFLICT = Outcome(None, [], "conflicting_duplicate")
 DEFECT = Outcome(None, [], "internal_error")
 
 
+class Chunk(NamedTuple):
+    """A part of a recalculation: its messages with their citizens, and the last citizen looked at; "" is all done.
+
+    `unsealed` citizens were passed over: their state is of format 1, without the sealed CPR that a message needs.
+    Their next report brings it, and settles them anew where the rules have changed. `failed` met a defect of ours.
+    """
+
+    postings: list[tuple[str, bytes]]
+    after: str
+    unsealed: int
+    failed: int
+
+
 class Partition:
     """Settles the reports of one partition in their order.
 
-    `closed_month` ("YYYY-MM" or "") is the latest month whose run is cut in this partition.
+    `closed_month` ("YYYY-MM" or "") is the latest month whose run is cut in this partition, `law` the one that
+    holds in it, which only a control record changes: `laws` are those that it may name.
     """
 
-    def __init__(self, law: Law, store: Store, closed_month: str = "", kept: int = CITIZENS_KEPT) -> None:
-        self._law = law
+    def __init__(
+        self,
+        law: Law,
+        store: Store,
+        closed_month: str = "",
+        kept: int = CITIZENS_KEPT,
+        laws: Laws | None = None,
+    ) -> None:
+        self.law = law
+        self._laws = laws
         self._store = store
         self._kept = kept
         self.closed_month = closed_month
@@ -55,53 +102,131 @@ class Partition:
     def settle_batch(self, records: Sequence[Settleable]) -> list[Outcome]:
         """Settle a batch. A defect of ours costs the one record that met it: the rest is done again without it.
 
-        Raises StateError and OSError, which no record is to blame for.
+        Raises StateError and OSError, which no record is to blame for, and UserError for a rule set not known here.
         """
-        closed_month = self.closed_month
+        closed_month, law = self.closed_month, self.law
         defects: set[int] = set()
         while True:
             outcomes: list[Outcome] = []
             try:
                 for record in records:
                     outcomes.append(DEFECT if len(outcomes) in defects else self.settle(record))
-            except (StateError, OSError):
+            except (StateError, OSError, UserError):
                 raise
             except Exception:  # noqa: BLE001 - whatever it is, the record is kept for a retry and nothing else stops
                 defects.add(len(outcomes))
                 self.forget()
-                self.closed_month = closed_month
+                self.closed_month, self.law = closed_month, law
             else:
                 return outcomes
 
     def settle(self, record: Settleable) -> Outcome:
         """Settle one record, a defect of ours not caught."""
-        if isinstance(record, RunMarker):
-            return Outcome(self._close(record), [])
+        if isinstance(record, CONTROLS):
+            return self._carry_out(record)
         citizen_id, cpr_sealed, report = record
         citizen = self._open.get(citizen_id)
         if citizen is None:
-            citizen = self._open[citizen_id] = Citizen(citizen_id, self._store, self._law)
+            citizen = self._open[citizen_id] = Citizen(citizen_id, self._store, self.law)
         self._changed[citizen_id] = citizen
+        head = citizen.head
+        if head.cpr_sealed != cpr_sealed:
+            citizen.change_head().cpr_sealed = cpr_sealed
+        anew = None if head.law is self.law else self._settle_anew(citizen, self._change_of(head))
         try:
-            settling = evolve(self._law, citizen, report)
+            settling = evolve(self.law, citizen, report)
         except ConflictingDuplicateError:
-            return CONFLICT
+            return CONFLICT if anew is None else CONFLICT._replace(settled_anew=anew)
         if settling is None:
-            return NOTHING
+            return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
         name = cause(report)
         notices = [_notice(citizen_id, name, notice) for notice in settling.notices]
-        return Outcome(self._post(citizen, cpr_sealed, name, settling), notices)
+        return Outcome(self._post(citizen, name, settling), notices, "", anew)
 
-    def _post(self, citizen: Citizen, cpr_sealed: str, name: str, settling: Settling) -> bytes | None:
+    def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
         head = citizen.head
         revision = head.revision + 1
         projection = project(citizen.id, revision, settling.moves, settling.dues)
         if not projection.rows and settling.counters is None:
             return None
         citizen.change_head().revision = revision
-        why = reason(settling, projection, self.closed_month)
-        message = Message(citizen.id, revision, name, why, head.rules, cpr_sealed)
-        return posting_message(message, settling.counters or self._law.counters(head.reading()), projection.rows)
+        why = why or reason(settling, projection, self.closed_month)
+        message = Message(citizen.id, revision, name, why, head.rules, head.cpr_sealed)
+        return posting_message(message, settling.counters or self.law.counters(head.reading()), projection.rows)
+
+    # --- control records ----------------------------------------------------------------------------
+
+    def _carry_out(self, record: RunMarker | RulesRecord) -> Outcome:
+        if isinstance(record, RunMarker):
+            return Outcome(self._close(record), [])
+        assert self._laws is not None, "no rule sets were given to choose from"
+        self.law = self._laws.law(record.rules, record.digest)
+        return NOTHING
+
+    def recalculate(self, record: Recalculation, after: str, most: int) -> Chunk:
+        """Settle the citizens in scope anew, in their order, from the one behind `after` on; look at `most` at most.
+
+        Only at the beginning of a batch: the citizens are those that the store knows.
+        """
+        assert not self._changed, "a recalculation begins a batch of its own"
+        name = f"recalculate/{record.id}"
+        postings: list[tuple[str, bytes]] = []
+        unsealed = failed = 0
+        looked_at = list(self._in_order(record, after, most))
+        for citizen_id in looked_at:
+            citizen = self._open.get(citizen_id) or Citizen(citizen_id, self._store, self.law)
+            self._changed[citizen_id] = citizen
+            if not citizen.head.months or (
+                record.scope.municipality and not citizen.concerns(record.scope.municipality)
+            ):
+                continue
+            if not citizen.head.cpr_sealed:
+                unsealed += 1
+                continue
+            try:
+                message = self._settle_anew(citizen, name)
+            except (StateError, OSError):
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, the citizen stays as it was and nothing else stops
+                failed += 1
+                self._open.pop(citizen_id, None)
+                del self._changed[citizen_id]
+                continue
+            if message is not None:
+                postings.append((citizen_id, message))
+        is_over = len(looked_at) < most or record.scope.citizen
+        return Chunk(postings, "" if is_over else looked_at[-1], unsealed, failed)
+
+    def _in_order(self, record: Recalculation, after: str, most: int) -> Iterable[str]:
+        if record.scope.citizen:
+            return (record.scope.citizen,)
+        return islice(citizens_in(self._store, after), most)
+
+    def _change_of(self, head: Head) -> str:
+        """What has changed since a citizen was settled, as a cause."""
+        return f"engine/{ENGINE}" if head.rules == self.law.rules.name else f"rules/{self.law.rules.name}"
+
+    def _settle_anew(self, citizen: Citizen, name: str) -> bytes | None:
+        head = citizen.head
+        why = "recalculation" if head.law is self.law else "rule_change"
+        before = self._counters_of(head)
+        settling = settle_anew(self.law, citizen)
+        if settling.counters == before:
+            settling = settling._replace(counters=None)
+        return self._post(citizen, name, settling, why)
+
+    def _counters_of(self, head: Head) -> Counters | None:
+        """A citizen's counters as they were last posted; None where the rule set is not known any more."""
+        if head.rules == self.law.rules.name:
+            law = self.law
+        elif self._laws is None:
+            return None
+        else:
+            try:
+                law = self._laws.law(head.rules)
+            except UserError:
+                return None
+        return law.counters(head.read_by(law))
 
     def _close(self, marker: RunMarker) -> bytes:
         """Cut a run: later rows of its month or an earlier one are late."""

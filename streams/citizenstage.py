@@ -6,7 +6,8 @@ changelog `citizens`, so that one transactional id for each partition fences all
 The state lives on disk in RocksDB, beside the point of the changelog that it stands at:
 
     <citizen>/<part>     as in `domain.state`; the same key and value stand in the changelog
-    _partition/<p>       the latest closed month and the rule set; in the changelog too
+    _partition/<p>       the latest closed month, the rule set that holds, the versions that wrote the state, and
+                         how far a recalculation is that takes more than a transaction; in the changelog too
     _checkpoint          cluster, topic and offset of the changelog; on disk alone
 
 In the changelog an empty value deletes a key: a tombstone could be compacted away before an old disk sees it.
@@ -22,14 +23,17 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from domain.reports import RunMarker
-from domain.settlement import Law
+from domain.reports import Recalculation, RunMarker
+from domain.settlement import ENGINE
+from domain.state import FORMAT, NewerStateError, check_format
 from streams import journal
-from streams.citizens import DEFECT, Outcome, Partition, Settleable
+from streams.citizens import CONTROLS, DEFECT, Outcome, Partition, Settleable
 from streams.deadletters import Refused, dead_letter
+from streams.errors import UnworkableError
 from streams.faultpoints import reached
 from streams.identity import Identity
-from streams.ports import Changelog, Ends, Headers, Kafka, Message, Output, Record
+from streams.ports import Changelog, Ends, Headers, Kafka, Message, Output, Processed, Record
+from streams.rulefiles import DEFAULT, LawBook
 from streams.store import RocksStore
 from streams.validation import CONFLICTING_DUPLICATE, INTERNAL_ERROR, Rejection
 
@@ -38,6 +42,8 @@ NO_HEADERS: Final[Headers] = []
 REJECTIONS: Final[dict[str, Rejection]] = {
     rejection.reason: rejection for rejection in (CONFLICTING_DUPLICATE, INTERNAL_ERROR)
 }
+LOOKED_AT: Final = 200
+"""Citizens of a recalculation in one transaction: tenths of a second, in which nothing else of the process runs."""
 RESTORE_SAID_S: Final = 10.0
 """How often a long restore says how far it is."""
 
@@ -61,10 +67,10 @@ class CitizenStage:
     transactional: Final = True
     source_expires: Final = False
 
-    def __init__(self, topics: CitizenTopics, law: Law, identity: Identity, kafka: Kafka, folder: Path) -> None:
+    def __init__(self, topics: CitizenTopics, laws: LawBook, identity: Identity, kafka: Kafka, folder: Path) -> None:
         """`folder` is this process's own."""
         self.topics = topics
-        self.law = law
+        self.laws = laws
         self.identity = identity
         self.kafka = kafka
         self.folder = folder
@@ -96,9 +102,23 @@ class CitizenWork:
         async with stage.kafka.changelog(stage.topics.citizens, self._number) as changelog:
             self._disk.open(changelog)
             await self._catch_up(changelog)
-        noted = orjson.loads(self._disk.store.get(self._key) or b"{}")
-        self._noted = noted
-        self._partition = Partition(stage.law, self._disk.store, noted.get("closed_month", ""))
+        self._noted: dict[str, Any] = orjson.loads(self._disk.store.get(self._key) or b"{}")
+        self._partition = self._as_noted()
+
+    def _as_noted(self) -> Partition:
+        """The partition as its own entry has it. Raises UnworkableError where a newer version has written that."""
+        noted, laws = self._noted, self._stage.laws
+        try:
+            check_format(noted.get("format", 1))
+        except NewerStateError as error:
+            raise UnworkableError(f"{self._name}: {error}") from error
+        if noted.get("engine", ENGINE) > ENGINE:
+            raise UnworkableError(
+                f"{self._name}: version {noted['engine']} of the calculation has settled this partition, this program"
+                f" has {ENGINE}: run that version, or make state and postings anew from the journal"
+            )
+        law = laws.law(noted.get("rules", DEFAULT), noted.get("digest", ""))
+        return Partition(law, self._disk.store, noted.get("closed_month", ""), laws=laws)
 
     async def _catch_up(self, changelog: Changelog) -> None:
         loop = asyncio.get_running_loop()
@@ -113,9 +133,20 @@ class CitizenWork:
         if restored:
             log.info("%s: restored %d records in %.1f s", self._name, restored, loop.time() - began)
 
-    def process(self, records: Sequence[Record]) -> list[Output]:
-        """Settle records in their order; gives postings, notices, dead letters and the changed state."""
+    def process(self, records: Sequence[Record]) -> Processed:
+        """Settle records in their order; gives postings, notices, dead letters and the changed state.
+
+        A recalculation begins a batch of its own, and goes on chunk by chunk until it is done.
+        """
         entries = [_entry(record) for record in records]
+        for at, entry in enumerate(entries):
+            if entry is not None and isinstance(entry.report, Recalculation):
+                if at == 0:
+                    return self._recalculate(records[0], entry, entry.report)
+                return self._process(records[:at], entries[:at])
+        return self._process(records, entries)
+
+    def _process(self, records: Sequence[Record], entries: "list[journal.Entry | None]") -> Processed:
         outcomes = self._settle([_settleable(entry) for entry in entries if entry is not None], entries)
         postings: list[Message] = []
         notices: list[Message] = []
@@ -123,23 +154,45 @@ class CitizenWork:
         for record, entry, outcome in zip(records, entries, outcomes, strict=True):
             if outcome.refused:
                 dead.append(self._dead_letter(record, REJECTIONS[outcome.refused]))
-            elif entry is not None and (outcome.posting is not None or outcome.notices):
+            if entry is not None and (outcome.posting is not None or outcome.notices or outcome.settled_anew):
                 headers = partial(self._headers, record.offset, entry.at)
-                if outcome.posting is not None:
-                    kind = b"refusion.run" if isinstance(entry.report, RunMarker) else b"refusion.postings"
-                    postings.append((record.key, outcome.posting, headers(kind)))
+                kind = b"refusion.run" if isinstance(entry.report, RunMarker) else b"refusion.postings"
+                postings += [(record.key, posting, headers(kind)) for posting in outcome.postings]
                 notices += [(record.key, notice, headers(b"refusion.notice")) for notice in outcome.notices]
-        self._changes = self._partition.changes() + self._noted_changes()
-        return self._outputs(postings, notices, dead)
+        self._changes = self._partition.changes() + self._noted_changes({})
+        return Processed(self._outputs(postings, notices, dead), len(records))
+
+    def _recalculate(self, record: Record, entry: "journal.Entry", recalculation: Recalculation) -> Processed:
+        """The next chunk of a recalculation: where it goes on stands in the partition's entry."""
+        before = self._noted.get("recalculation", {})
+        after = before.get("after", "") if before.get("offset") == record.offset else ""
+        chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
+        reached(self._stage.name, "in_recalculation")
+        headers = self._headers(record.offset, entry.at, b"refusion.postings")
+        postings: list[Message] = [(citizen.encode(), posting, headers) for citizen, posting in chunk.postings]
+        progress = {"recalculation": {"offset": record.offset, "after": chunk.after}} if chunk.after else {}
+        self._changes = self._partition.changes() + self._noted_changes(progress)
+        for number, why in ((chunk.unsealed, "state of an earlier version"), (chunk.failed, "a defect of ours")):
+            if number:
+                log.error("%s: recalculation %s passed over %d citizens: %s", self._name, recalculation.id, number, why)
+        return Processed(self._outputs(postings, [], []), 0 if chunk.after else 1)
 
     def _settle(self, records: list[Settleable], entries: "list[journal.Entry | None]") -> list[Outcome]:
         """An outcome for each entry; one that cannot be read is a defect."""
         settled = iter(self._partition.settle_batch(records))
         return [DEFECT if entry is None else next(settled) for entry in entries]
 
-    def _noted_changes(self) -> list[tuple[bytes, bytes]]:
-        """The partition's own entry, when a run was cut or at the very first."""
-        noted = {"closed_month": self._partition.closed_month, "rules": self._stage.law.rules.name}
+    def _noted_changes(self, progress: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+        """The partition's own entry, where it says something new."""
+        rules = self._partition.law.rules.name
+        noted = {
+            "format": FORMAT,
+            "engine": ENGINE,
+            "closed_month": self._partition.closed_month,
+            "rules": rules,
+            "digest": self._stage.laws.digest(rules),
+            **progress,
+        }
         if noted == self._noted:
             return []
         self._noted = noted
@@ -192,7 +245,8 @@ def _entry(record: Record) -> "journal.Entry | None":
 
 def _settleable(entry: "journal.Entry") -> Settleable:
     report = entry.report
-    return report if isinstance(report, RunMarker) else (entry.citizen, entry.cpr_sealed, report)
+    assert not isinstance(report, Recalculation), "a recalculation is not settled like a report"
+    return report if isinstance(report, CONTROLS) else (entry.citizen, entry.cpr_sealed, report)
 
 
 class Disk:

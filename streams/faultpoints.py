@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
-Point = Literal["in_restore", "before_transaction", "before_commit", "after_commit", "in_revocation"]
+Point = Literal[
+    "in_restore", "in_recalculation", "before_transaction", "before_commit", "after_commit", "in_revocation"
+]
 
 SIGNALS = {"REFUSION_TEST_KILL": "SIGKILL", "REFUSION_TEST_STOP": "SIGSTOP"}
 

@@ -16,7 +16,7 @@ import orjson
 from streams import journal
 from streams.deadletters import Refused, dead_letter
 from streams.identity import CACHED_CITIZENS, Identity
-from streams.ports import Ends, Message, Output, Record
+from streams.ports import Ends, Message, Output, Processed, Record
 from streams.validation import INTERNAL_ERROR, Accepted, Rejection, Validator
 
 
@@ -80,7 +80,7 @@ class IntakeWork:
     async def restore(self) -> None:
         """Nothing: there is no state."""
 
-    def process(self, records: Sequence[Record]) -> list[Output]:
+    def process(self, records: Sequence[Record]) -> Processed:
         """Accepted reports by their citizen's partition, and dead letters."""
         accepted: defaultdict[int, list[Message]] = defaultdict(list)
         dead: list[Message] = []
@@ -95,7 +95,7 @@ class IntakeWork:
         outputs = [Output(topics.journal, partition, messages) for partition, messages in accepted.items()]
         if dead:
             outputs.append(Output(topics.dead_letters, None, dead))
-        return outputs
+        return Processed(outputs, len(records))
 
     def _read(self, record: Record) -> tuple[int, Message] | Rejection:
         """The journal's partition and message for a record, or why it is refused. Never raises."""

@@ -5,6 +5,7 @@ the place of `cpr` and every default filled in. The partition follows from the c
 any other Kafka producer (murmur2), so that others may write to the topic too.
 """
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from struct import unpack
@@ -12,13 +13,26 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from domain.reports import CaseFact, Income, Payment, Report, Reversal, RunMarker
+from domain.reports import (
+    CaseFact,
+    ControlRecord,
+    Income,
+    Payment,
+    Recalculation,
+    Report,
+    Reversal,
+    RulesRecord,
+    RunMarker,
+    Scope,
+)
 from domain.weeks import day, day_text, month_number
 from streams.ports import Headers
 
 PARTITIONS_CACHED: Final = 1 << 16
 CE_VERSION: Final = ("ce_specversion", b"1.0")
 JSON: Final = ("content-type", b"application/json")
+ALL: Final = "all"
+_SCOPES: Final = {"municipality": re.compile("[0-9]{3}"), "citizen": re.compile("[0-9a-f]{32}")}
 
 
 class Entry(NamedTuple):
@@ -26,7 +40,7 @@ class Entry(NamedTuple):
 
     citizen: str
     cpr_sealed: str
-    report: Report | RunMarker
+    report: Report | ControlRecord
     at: str
 
 
@@ -111,6 +125,17 @@ def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
 _CE_TYPE: Final = {kind: f"refusion.report.{name}".encode() for kind, name in TYPE_OF.items()}
 
 
+def scope_of(value: object) -> Scope:
+    """The scope that a value says. Raises ValueError where it is none."""
+    if value == ALL:
+        return Scope()
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, text),) = value.items()
+        if name in _SCOPES and isinstance(text, str) and _SCOPES[name].fullmatch(text):
+            return Scope(**{name: text})
+    raise ValueError("not a scope")
+
+
 def position_text(topic: str, partition: int, offset: int) -> str:
     """How headers name a record: `topic/partition/offset`."""
     return f"{topic}/{partition}/{offset}"
@@ -124,17 +149,25 @@ def decode(key: bytes | None, value: bytes | None) -> Entry:
     record = orjson.loads(value or b"")
     read = _READERS.get(record["type"])
     if read is None:
-        return Entry("", "", _run_marker(record), record["closed_at"])
+        return _control(record)
     reported_at = record["reported_at"]
     report = read(record, day(reported_at[:10]))
     return Entry((key or b"").decode(), record["cpr_sealed"], report, reported_at)
 
 
-def _run_marker(record: dict[str, Any]) -> RunMarker:
-    if record["type"] != "run":
-        raise ValueError("a control record of a type that this version does not know")
-    accepted = tuple(record.get("accepted", ()))
-    return RunMarker(record["run"], record["closed_at"], month_number(record["data_month"]), accepted)
+def _control(record: dict[str, Any]) -> Entry:
+    match record["type"]:
+        case "run":
+            accepted = tuple(record.get("accepted", ()))
+            marker = RunMarker(record["run"], record["closed_at"], month_number(record["data_month"]), accepted)
+            return Entry("", "", marker, record["closed_at"])
+        case "rules":
+            rules = RulesRecord(record["id"], record["rules"], record.get("digest", ""))
+            return Entry("", "", rules, record["written_at"])
+        case "recalculate":
+            recalculation = Recalculation(record["id"], scope_of(record["scope"]))
+            return Entry("", "", recalculation, record["written_at"])
+    raise ValueError("a control record of a type that this version does not know")
 
 
 def _read_payment(record: dict[str, Any], reported: int) -> Payment:

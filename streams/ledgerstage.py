@@ -29,7 +29,7 @@ from aiokafka import TopicPartition
 from projections.ledger import Page, Posted, RevisionGapError, Standing, read_page, turn
 from streams.kafkaport import KafkaBrokers, KafkaSource
 from streams.ledgertable import Append, LedgerError, LedgerTable, entries_batch
-from streams.ports import Changelog, Delivery, Ends, Output, Record, Source
+from streams.ports import Changelog, Delivery, Ends, Output, Processed, Record, Source
 
 COMMIT_EVERY_S: Final = 2.0
 """Each commit is a file for each partition, so they come seldom; who reads a ledger does not count seconds."""
@@ -193,7 +193,7 @@ class LedgerTenure:
         if self.standing.position:
             await self._source.commit(self._at, self.standing.position)
 
-    def process(self, records: Sequence[Record]) -> Sequence[Output]:
+    def process(self, records: Sequence[Record]) -> Processed:
         """Records into entries, for `commit`; nothing goes to Kafka."""
         posted = [Posted(record.offset, record.value or b"", _journal_offset(record)) for record in records]
         try:
@@ -203,7 +203,7 @@ class LedgerTenure:
                 f"{error}: the ledger, or the topic, has lost a posting; delete the ledger and it is made again from"
                 " the topic; if this comes again, the topic has lost it, and the journal has to be folded again"
             ) from error
-        return ()
+        return Processed((), len(records))
 
     async def begin(self) -> None:
         """A commit of the table needs no beginning."""

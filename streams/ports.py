@@ -49,6 +49,13 @@ class Output(NamedTuple):
     messages: Iterable[Message]
 
 
+class Processed(NamedTuple):
+    """What is to be committed, and how many of the records are done with it."""
+
+    outputs: Sequence[Output]
+    done: int
+
+
 Ends = Mapping[str, int]
 """The offset after the last message of each topic that was written to."""
 
@@ -150,8 +157,12 @@ class Work(Protocol):
     async def restore(self) -> None:
         """Open the disk and bring it to the end of the changelog. Only after this partition was fenced."""
 
-    def process(self, records: Sequence[Record]) -> Sequence[Output]:
-        """Turn records into outputs. Nothing is written: it is as if it had not been, until `keep`."""
+    def process(self, records: Sequence[Record]) -> "Processed":
+        """Turn records into outputs. Nothing is written: it is as if it had not been, until `keep`.
+
+        It may leave records for later: it is called again with them after this is kept. One that takes more than a
+        transaction is left until its last part; what is done of it stands in the state.
+        """
 
     def keep(self, ends: Ends) -> None:
         """The outputs are committed and end there: write the same to disk."""

@@ -10,7 +10,9 @@ import yaml
 
 from domain.rulereading import FILES, rule_set_from
 from domain.ruleset import RuleError, RuleSet
-from domain.ruleswitches import base_file_of
+from domain.ruleswitches import IMPLEMENTED, base_file_of
+from domain.settlement import Law
+from streams.errors import UnworkableError
 
 try:
     from yaml import CSafeLoader as SafeLoader
@@ -81,6 +83,61 @@ def chosen_rule_set(choice: str) -> RuleSet:
             "give yours another name, which its postings will carry"
         )
     return rules
+
+
+def digest_of(rules: RuleSet) -> str:
+    """Of all that a settlement by these rules follows; the same in every version of the program."""
+    return rules.digest({switch: values[0] for switch, values in IMPLEMENTED.items()})
+
+
+class LawBook:
+    """The rule sets that this process knows by name: those of the program and those of a folder of rule set files."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._files: dict[str, str] = {}
+        for file in sorted(folder.glob("*.yaml")) if folder else ():
+            self._files[file.stem] = str(file)
+        self._laws: dict[str, tuple[Law, str]] = {}
+
+    def names(self) -> list[str]:
+        """All of them."""
+        return sorted({*rule_set_names(PACKAGED), *self._files})
+
+    def law(self, name: str, digest: str = "") -> Law:
+        """The law of a rule set: the same object for the same name.
+
+        Raises UnworkableError where it is not known, cannot be used, or has other content than `digest` tells.
+        """
+        if name not in self._laws:
+            rules = self._read(name)
+            self._laws[name] = Law(rules), digest_of(rules)
+        law, known = self._laws[name]
+        if digest and digest != known:
+            raise UnworkableError(
+                f"the rule set {name} of this program is another than the one of that name in the journal (digest"
+                f" {known}, not {digest}): run the version, or set REFUSION_RULES to the folder, that has it; a change"
+                " of rules takes a new name"
+            )
+        return law
+
+    def digest(self, name: str) -> str:
+        """The digest of a rule set. Raises UnworkableError as `law`."""
+        self.law(name)
+        return self._laws[name][1]
+
+    def _read(self, name: str) -> RuleSet:
+        if name not in self.names():
+            raise UnworkableError(
+                f"the rule set {name} is not known here; known are {', '.join(self.names())}: run a version of the"
+                " program that has it, or set REFUSION_RULES to a folder with its file"
+            )
+        try:
+            rules = chosen_rule_set(self._files.get(name, name))
+        except RuleError as error:
+            raise UnworkableError(str(error)) from error
+        if rules.name != name:
+            raise UnworkableError(f"{self._files[name]}: its name is {rules.name}; name the file {rules.name}.yaml")
+        return rules
 
 
 def rule_set_names(root: Traversable) -> list[str]:

@@ -43,6 +43,11 @@ LEDGER = Setting(
     None,
     "the ledger's folder or its address in an object store, the same for all; not set: `ledger` below the state folder",
 )
+RULES = Setting(
+    "REFUSION_RULES",
+    None,
+    "a folder of rule set files, NAME.yaml each, that are known beside those of the program; the same for all workers",
+)
 PSEUDONYM_KEY = Setting(
     "REFUSION_PSEUDONYM_KEY",
     None,
@@ -54,7 +59,7 @@ SEAL_KEY = Setting(
 )
 DEMO = Setting("REFUSION_DEMO", "0", "1: fictive CPR numbers are accepted and fixed keys are used where none are given")
 
-TABLE = (BOOTSTRAP, PREFIX, PARTITIONS, STATE_DIR, LEDGER, PSEUDONYM_KEY, SEAL_KEY, DEMO)
+TABLE = (BOOTSTRAP, PREFIX, PARTITIONS, STATE_DIR, LEDGER, RULES, PSEUDONYM_KEY, SEAL_KEY, DEMO)
 
 _DEMO_KEYS = {
     setting.name: sha256(f"ydelsesrefusion demo {setting.name}".encode()).hexdigest()
@@ -131,6 +136,14 @@ class Settings:
     def ledger(self) -> str:
         """Where the ledger is: a folder, or an address in an object store."""
         return self._text(LEDGER) or str(self.state_dir / "ledger")
+
+    @property
+    def rules(self) -> Path | None:
+        """The folder of further rule set files, if any; SettingsError where there is no such folder."""
+        text = self._text(RULES)
+        if text is not None and not Path(text).is_dir():
+            raise SettingsError(f"{RULES.name} is {text}, which is no folder")
+        return None if text is None else Path(text)
 
     @property
     def demo(self) -> bool:

@@ -2,7 +2,8 @@
 
 Lines are settled in blocks. With several jobs each citizen belongs to one process for good, so
 every process sees its citizens' reports in their order, and the outputs of a block are put back
-in the order of its lines: the bytes are those of one process.
+in the order of its lines, those of one line (a recalculation) in the order of citizens: the bytes are those of one
+process.
 """
 
 import re
@@ -13,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeGuard
@@ -20,11 +22,11 @@ from zlib import crc32
 
 import orjson
 
-from domain.reports import RunMarker
+from domain.reports import ControlRecord, Recalculation, RunMarker
 from domain.ruleset import RuleSet
 from domain.settlement import Law
-from streams.citizens import NOTHING, Outcome, Partition, Settleable
-from streams.rulefiles import load_rule_set
+from streams.citizens import CONTROLS, NOTHING, Outcome, Partition, Settleable
+from streams.rulefiles import LawBook, load_rule_set
 from streams.settings import Settings
 from streams.store import RocksStore
 from streams.tuning import tune_garbage_collection
@@ -39,12 +41,17 @@ BLOCKS_AHEAD = 3
 HEADS_KEPT = 8_192
 """By each process; the one partition that it has may keep more than one of a worker's many."""
 
+LOOKED_AT = 200
+"""Citizens of a recalculation whose changes are written at once."""
+
 CPR_OF_LINE = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 
 REFUSED: dict[str, Rejection] = {rejection.reason: rejection for rejection in (CONFLICTING_DUPLICATE, INTERNAL_ERROR)}
 
 Line = tuple[int, bytes]
 """A line of the input and its number, from 1."""
+
+Parsed = Accepted | ControlRecord | Rejection
 
 
 class LineOutput(NamedTuple):
@@ -68,7 +75,7 @@ class Totals:
     def add(self, lines: int, outputs: list[LineOutput]) -> None:
         """Count a block."""
         self.lines += lines
-        self.posted += sum(1 for output in outputs if output.postings)
+        self.posted += sum(output.postings.count(b"\n") for output in outputs)
         self.rejected += sum(1 for output in outputs if output.rejects)
         self.noticed += sum(output.notices.count(b"\n") for output in outputs)
 
@@ -85,40 +92,63 @@ class LineSettler:
         self._validator = Validator(rules, demo=settings.demo, markers=True)
         self._identity = settings.identity()
         self._store = RocksStore(folder)
-        self._partition = Partition(Law(rules), self._store, kept=HEADS_KEPT)
+        laws = LawBook(settings.rules)
+        law = laws.law(rules.name) if rules.name in laws.names() else Law(rules)
+        self._partition = Partition(law, self._store, kept=HEADS_KEPT, laws=laws)
         self._leads = leads  # every process cuts a run, the leading one says so
         tune_garbage_collection()
 
     def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
         """Settle lines in their order; those that lead to nothing have no output."""
-        parsed = [self._validator.parse(line) for _, line in lines]
-        outcomes = iter(self._partition.settle_batch([self._record(each) for each in parsed if _is_valid(each)]))
-        self._store.write(self._partition.changes())
-        outputs = []
-        for (number, line), result in zip(lines, parsed, strict=True):
-            if isinstance(result, Rejection):
-                outputs.append(_rejected(number, line, result))
-            elif (outcome := next(outcomes)) is not NOTHING and (self._leads or not isinstance(result, RunMarker)):
-                outputs.append(_settled(number, line, outcome))
+        parsed = [(line, self._validator.parse(line[1])) for line in lines]
+        outputs: list[LineOutput] = []
+        for is_recalculation, group in groupby(parsed, lambda each: isinstance(each[1], Recalculation)):
+            part = [*group]
+            outputs += self._recalculate_all(part) if is_recalculation else self._settle(part)
         return outputs
 
-    def _record(self, result: Accepted | RunMarker) -> Settleable:
-        return result if isinstance(result, RunMarker) else (*self._identity.of(result.cpr), result.report)
+    def _settle(self, parsed: Sequence[tuple[Line, Parsed]]) -> Iterator[LineOutput]:
+        outcomes = iter(self._partition.settle_batch([self._record(each) for _, each in parsed if _is_valid(each)]))
+        self._store.write(self._partition.changes())
+        for (number, line), result in parsed:
+            if isinstance(result, Rejection):
+                yield _rejected(number, line, result)
+            elif (outcome := next(outcomes)) is not NOTHING and (self._leads or not isinstance(result, RunMarker)):
+                yield _settled(number, line, outcome)
+
+    def _record(self, result: Accepted | ControlRecord) -> Settleable:
+        assert not isinstance(result, Recalculation), "a recalculation is not settled like a report"
+        return result if isinstance(result, CONTROLS) else (*self._identity.of(result.cpr), result.report)
+
+    def _recalculate_all(self, parsed: Iterable[tuple[Line, Parsed]]) -> Iterator[LineOutput]:
+        for (number, _), recalculation in parsed:
+            assert isinstance(recalculation, Recalculation)
+            yield from self._recalculate(number, recalculation)
+
+    def _recalculate(self, number: int, recalculation: Recalculation) -> Iterator[LineOutput]:
+        """This process's citizens, in their order."""
+        after, is_over = "", False
+        while not is_over:
+            chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
+            self._store.write(self._partition.changes())
+            for _, posting in chunk.postings:
+                yield LineOutput(number, posting + b"\n", b"", b"")
+            after, is_over = chunk.after, not chunk.after
 
     def close(self) -> None:
         """Let go of the state."""
         self._store.close()
 
 
-def _is_valid(result: Accepted | RunMarker | Rejection) -> TypeGuard[Accepted | RunMarker]:
+def _is_valid(result: Parsed) -> TypeGuard[Accepted | ControlRecord]:
     return not isinstance(result, Rejection)
 
 
 def _settled(number: int, line: bytes, outcome: Outcome) -> LineOutput:
-    if outcome.refused:
-        return _rejected(number, line, REFUSED[outcome.refused])
-    postings = outcome.posting + b"\n" if outcome.posting else b""
-    return LineOutput(number, postings, b"", b"".join(notice + b"\n" for notice in outcome.notices))
+    postings = b"".join(posting + b"\n" for posting in outcome.postings)
+    notices = b"".join(notice + b"\n" for notice in outcome.notices)
+    rejects = _rejected(number, line, REFUSED[outcome.refused]).rejects if outcome.refused else b""
+    return LineOutput(number, postings, rejects, notices)
 
 
 def _rejected(number: int, line: bytes, rejection: Rejection) -> LineOutput:
@@ -195,8 +225,8 @@ class Crew:
         found = CPR_OF_LINE.search(line)
         if found is not None:
             return [shares[crc32(found[1]) % len(shares)]]
-        parsed = self._validator.parse(line)  # rare: a run marker, an odd spelling, or a line to reject
-        if isinstance(parsed, RunMarker):
+        parsed = self._validator.parse(line)  # rare: a control record, an odd spelling, or a line to reject
+        if isinstance(parsed, (*CONTROLS, Recalculation)):
             return shares
         return [shares[crc32(parsed.cpr.encode()) % len(shares) if isinstance(parsed, Accepted) else 0]]
 
@@ -255,7 +285,7 @@ def settle(
     progress: Callable[[int], None] | None = None,
     rules: RuleSet | None = None,
 ) -> Totals:
-    """Settle published reports and run markers, one JSON object a line, and write what follows from them."""
+    """Settle published reports and control records, one JSON object a line, and write what follows from them."""
     totals = Totals()
     for size, outputs in settled_blocks(numbered(lines), settings, jobs, rules or load_rule_set()):
         postings.write(b"".join(output.postings for output in outputs))

@@ -4,11 +4,13 @@ Raw bytes, never the pickling default. One block cache serves all databases of a
 memtables are small, so that memory depends on neither citizens nor partitions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+
+from domain.state import Store
 
 BLOCK_CACHE_BYTES = 64 << 20
 MEMTABLE_BYTES = 8 << 20
@@ -16,6 +18,10 @@ BLOOM_BITS = 10
 """One miss in a hundred reads the disk: most report ids are new."""
 MEMTABLE_BLOOM = 0.1
 """Of a memtable's bytes, for the same question to what is not on disk yet: it costs 2 to 3 µs a report without."""
+
+
+OWN = b"_"
+"""What begins so is the partition's own entry, of no citizen."""
 
 
 @cache
@@ -55,6 +61,17 @@ class RocksStore:
         value: bytes | None = self._database.get(key)
         return value
 
+    def citizens(self, after: str) -> Iterator[str]:
+        """The citizens that have state, in order, from the one after `after` on."""
+        keys = self._database.iter()
+        keys.seek(_behind(after))
+        while keys.valid():
+            key: bytes = keys.key()
+            citizen, _, part = key.partition(b"/")
+            if part and not key.startswith(OWN):
+                yield citizen.decode()
+            keys.seek(_behind(citizen.decode()))
+
     def write(self, changes: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep all changes, or none. An empty value deletes."""
         batch = WriteBatch(raw_mode=True)
@@ -68,3 +85,17 @@ class RocksStore:
     def close(self) -> None:
         """Let go of the folder."""
         self._database.close()
+
+
+def citizens_in(store: Store, after: str) -> Iterator[str]:
+    """The citizens that a store has state of, in order, from the one after `after` on; a dict is as good as a disk."""
+    if isinstance(store, RocksStore):
+        return store.citizens(after)
+    assert isinstance(store, dict), "a store in memory is a dict"
+    citizens = {key.partition(b"/")[0].decode() for key in store if not key.startswith(OWN)}
+    return iter(sorted(citizen for citizen in citizens if citizen > after))
+
+
+def _behind(citizen: str) -> bytes:
+    """A key behind all of a citizen's, and before the next one's."""
+    return citizen.encode() + b"0" if citizen else b""

@@ -20,11 +20,24 @@ from functools import lru_cache, partial
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 from jiter import from_json
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidateAs, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidateAs, ValidationError
 
-from domain.reports import CaseFact, Income, Payment, Report, Reversal, RunMarker
+from domain.reports import (
+    CaseFact,
+    ControlRecord,
+    Income,
+    Payment,
+    Recalculation,
+    Report,
+    Reversal,
+    RulesRecord,
+    RunMarker,
+    Scope,
+)
 from domain.ruleset import Benefit, Mechanism, RuleSet
+from domain.ruleswitches import NAME as RULE_SET_NAME
 from domain.weeks import day, month_number
+from streams.journal import scope_of
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 100
@@ -77,7 +90,7 @@ class Accepted(NamedTuple):
     cpr: str
 
 
-Outcome = Accepted | RunMarker | Rejection
+Outcome = Accepted | ControlRecord | Rejection
 
 TOO_LARGE: Final = Rejection("too_large", None, "the record is over 64 KiB; send one report a record")
 NOT_JSON: Final = Rejection(
@@ -127,6 +140,7 @@ DayOfTime = Annotated[int, ValidateAs(str, _day_of_time)]
 Month = Annotated[int, ValidateAs(str, month_number)]
 ReportId = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 Reporter = Annotated[str, Field(pattern="^[0-9]{8}$")]
+ControlId = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")]
 Schema = Annotated[int, Field(ge=1, le=1)]  # Literal[1] would take 1.0 and true
 
 # --- shapes: one type of record on the wire, its fields first in the order of the domain's type ---
@@ -193,14 +207,38 @@ class ReversalLine(NamedTuple):
     type: Literal["reversal"]
 
 
+# The control records in the input of `refusion settle`, first as in `domain.reports`.
+
+
 class RunLine(NamedTuple):
-    """The control record `run` in the input of `refusion settle`; first as `domain.reports.RunMarker`."""
+    """The control record `run`: `RunMarker`."""
 
     run: Integer
     closed_at: Time
     data_month: Month
     schema: Schema
     type: Literal["run"]
+
+
+class RulesLine(NamedTuple):
+    """The control record `rules`: `RulesRecord`."""
+
+    id: ControlId
+    rules: Annotated[str, Field(pattern=f"^{RULE_SET_NAME}$")]
+    digest: Annotated[str, Field(default="", pattern="^[0-9a-f]*$")]
+    written_at: Time
+    schema: Schema
+    type: Literal["rules"]
+
+
+class RecalculateLine(NamedTuple):
+    """The control record `recalculate`: `Recalculation`."""
+
+    id: ControlId
+    scope: Annotated[Scope, PlainValidator(scope_of)]
+    written_at: Time
+    schema: Schema
+    type: Literal["recalculate"]
 
 
 FORMS: Final[Mapping[str, str]] = {
@@ -227,6 +265,11 @@ FORMS: Final[Mapping[str, str]] = {
     "run": "the number of months from 2020-01 to data_month, plus 1",
     "closed_at": "a time in UTC that exists, like 2024-03-01T10:00:00Z",
     "data_month": "a month YYYY-MM",
+    "id": "1-64 letters, digits, dots, dashes and underscores",
+    "rules": "the name of a rule set",
+    "digest": "the digest of the rule set's content, in hexadecimal, or leave it out",
+    "scope": 'all, {"municipality": its three digits} or {"citizen": 32 hexadecimal digits}',
+    "written_at": "a time in UTC that exists, like 2024-03-01T10:00:00Z",
 }
 """What to send in each field; the fields in the contract's order, which decides between findings of one reason."""
 
@@ -457,7 +500,7 @@ def _reader(shape: type) -> Callable[[object], Any]:
 class Validator:
     """Turns records into reports or rejections, by one rule set.
 
-    `demo` accepts fictive CPR numbers, `markers` the control record `run`.
+    `demo` accepts fictive CPR numbers, `markers` the control records.
     """
 
     def __init__(self, rules: RuleSet, demo: bool, markers: bool = False) -> None:
@@ -474,9 +517,11 @@ class Validator:
         }
         if markers:
             self._kinds["run"] = _Kind(_reader(RunLine), _run_marker)
+            self._kinds["rules"] = _Kind(_reader(RulesLine), _rules_record)
+            self._kinds["recalculate"] = _Kind(_reader(RecalculateLine), self._recalculation)
 
     def parse(self, line: bytes) -> Outcome:
-        """The report (or run marker) of one record, or why it is rejected. Never raises.
+        """The report (or control record) of one record, or why it is rejected. Never raises.
 
         `line` is the record without its line end, whatever bytes it has.
         """
@@ -586,6 +631,11 @@ class Validator:
         report = CaseFact._make(fields[: len(CaseFact._fields)])
         return Accepted(report, fields.cpr) if is_cpr(fields.cpr, self._demo) else _BAD_CPR
 
+    def _recalculation(self, fields: RecalculateLine) -> Recalculation | Rejection:
+        if fields.scope.municipality and fields.scope.municipality not in self._municipalities:
+            return _wrong_type("scope")
+        return Recalculation(fields.id, fields.scope)
+
     def _reversal(self, fields: ReversalLine) -> Accepted | Rejection:
         report = Reversal._make(fields[: len(Reversal._fields)])
         return Accepted(report, fields.cpr) if is_cpr(fields.cpr, self._demo) else _BAD_CPR
@@ -595,3 +645,7 @@ def _run_marker(fields: RunLine) -> RunMarker | Rejection:
     if fields.run != fields.data_month - FIRST_RUN_MONTH + 1:
         return _wrong_type("run")
     return RunMarker(fields.run, fields.closed_at, fields.data_month)
+
+
+def _rules_record(fields: RulesLine) -> RulesRecord:
+    return RulesRecord(fields.id, fields.rules, fields.digest)

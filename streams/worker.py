@@ -27,16 +27,15 @@ import uvloop
 from aiokafka.errors import KafkaConnectionError
 from faust.app.base import BootStrategy
 
-from domain.settlement import Law
 from streams import topics
 from streams.batchloop import BATCHES_AT_WORK, RETRY_S, BatchLoop, Outage
 from streams.citizenstage import CitizenStage, CitizenTopics
-from streams.errors import UserError
+from streams.errors import UnworkableError, UserError
 from streams.intake import Intake, IntakeTopics
 from streams.kafkaport import KafkaBrokers
 from streams.logs import set_up_logs
 from streams.ports import Stage
-from streams.rulefiles import load_rule_set
+from streams.rulefiles import LawBook, load_rule_set
 from streams.settings import Settings
 from streams.statefolder import StateFolder, take
 from streams.tuning import tune_garbage_collection
@@ -83,9 +82,12 @@ class WorkerApp(faust.App):
 class StageService(faust.Service):
     """A stage's batch loop as a service: stopping it finishes the commits under way."""
 
-    def __init__(self, batch_loop: BatchLoop, **kwargs: Any) -> None:
+    def __init__(self, batch_loop: BatchLoop, stopping: asyncio.Event, **kwargs: Any) -> None:
+        """`stopping` ends the process; what its operator has to mend is then in `failure`."""
         super().__init__(**kwargs)
+        self.failure: UnworkableError | None = None
         self._batch_loop = batch_loop
+        self._stopping = stopping
         self._ended = asyncio.Event()
 
     async def on_start(self) -> None:
@@ -95,6 +97,9 @@ class StageService(faust.Service):
     async def _run(self) -> None:
         try:
             await self._batch_loop.run()
+        except UnworkableError as error:
+            self.failure = error
+            self._stopping.set()
         finally:
             self._ended.set()
 
@@ -132,6 +137,7 @@ def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
 def make_stages(names: Iterable[str], settings: Settings, folder: StateFolder, kafka: KafkaBrokers) -> list[Stage]:
     """The stages that write to Kafka."""
     rules = load_rule_set()
+    laws = LawBook(settings.rules)
     identity = settings.identity()
     raw, reports, postings, citizens, notices, dead = (
         settings.prefix + topic.name
@@ -143,7 +149,7 @@ def make_stages(names: Iterable[str], settings: Settings, folder: StateFolder, k
             IntakeTopics(raw, reports, dead, number), Validator(rules, demo=settings.demo), identity
         ),
         "citizens": lambda: CitizenStage(
-            CitizenTopics(reports, postings, notices, citizens, dead), Law(rules), identity, kafka, folder.path
+            CitizenTopics(reports, postings, notices, citizens, dead), laws, identity, kafka, folder.path
         ),
     }
     return [makers[name]() for name in names]
@@ -170,21 +176,23 @@ async def _serve(names: Sequence[str], settings: Settings, folder: StateFolder, 
     loops = make_loops(names, settings, folder, outage)
     app = make_app()
     await app.start()
-    for each in loops:
-        await app.add_runtime_dependency(StageService(each, beacon=app.beacon))
+    services = [StageService(each, stopping, beacon=app.beacon) for each in loops]
+    for service in services:
+        await app.add_runtime_dependency(service)
     tune_garbage_collection()
     await app.wait(stopping.wait())
     for each in loops:
         each.stop()  # all at once; the app stops its services one after the other
     await app.stop()
-    if app.crash_reason is not None:
-        raise app.crash_reason
+    for failure in (app.crash_reason, *(service.failure for service in services)):
+        if failure is not None:
+            raise failure
 
 
 def work(names: Sequence[str], settings: Settings, parent: int | None = None) -> None:
     """Be a worker process until SIGTERM or SIGINT, or until the pipe from the parent closes.
 
-    Raises TopicError where the topics cannot be worked with.
+    Raises TopicError where the topics cannot be worked with, UnworkableError where the journal or the state cannot.
     """
     settings.identity()
     folder = take(settings.state_dir)

@@ -37,6 +37,10 @@ CASE_FACT: Final = _COMMON | {"type": "case_fact", "cpr": CANARY, "fact": "flex_
 REVERSAL: Final = _COMMON | {"type": "reversal", "cpr": CANARY, "reverses": "2024-01-0007"}
 RUN: Final = {"schema": 1, "type": "run", "run": 82, "closed_at": "2026-11-02T08:00:00Z", "data_month": "2026-10"}
 
+RULES: Final = {"schema": 1, "type": "rules", "id": "r-1", "rules": "R-1", "written_at": "2026-11-02T08:00:00Z"}
+RECALCULATE: Final = RULES | {"type": "recalculate", "scope": "all"}
+del RECALCULATE["rules"]
+
 REPORTS: Final = (PAYMENT, INCOME, CASE_FACT, REVERSAL)
 
 
@@ -64,3 +68,11 @@ def reversal(**changes: Any) -> bytes:
 
 def run(**changes: Any) -> bytes:
     return changed(RUN, **changes)
+
+
+def rules(**changes: Any) -> bytes:
+    return changed(RULES, **changes)
+
+
+def recalculate(**changes: Any) -> bytes:
+    return changed(RECALCULATE, **changes)

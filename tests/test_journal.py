@@ -6,7 +6,7 @@ from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.reports import CaseFact, Income, Payment, Reversal, RunMarker
+from domain.reports import CaseFact, Income, Payment, Recalculation, Reversal, RulesRecord, RunMarker, Scope
 from domain.weeks import day, month_number
 from streams.journal import Entry, decode, encode, partition_of
 
@@ -31,6 +31,19 @@ def test_what_was_written_is_read(report):
 def test_a_run_marker_is_read():
     value = {"schema": 1, "type": "run", "run": 49, "closed_at": AT, "data_month": "2024-01"}
     assert decode(None, orjson.dumps(value)).report == RunMarker(49, AT, month_number("2024-01"))
+
+
+@pytest.mark.parametrize(
+    ("value", "record"),
+    [
+        ({"type": "rules", "id": "a", "rules": "R-2", "digest": "0f"}, RulesRecord("a", "R-2", "0f")),
+        ({"type": "recalculate", "id": "a", "scope": "all"}, Recalculation("a", Scope())),
+        ({"type": "recalculate", "id": "a", "scope": {"municipality": "730"}}, Recalculation("a", Scope("730"))),
+    ],
+)
+def test_a_control_record_is_read(value, record):
+    value |= {"schema": 1, "written_at": AT}
+    assert decode(None, orjson.dumps(value)) == Entry("", "", record, AT)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b"{}", b'{"type":"rules"}', b'{"type":"benefit_payment"}'])

@@ -4,6 +4,7 @@ import io
 import json
 import random
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from domain.citizen import evolve
 from domain.weeks import month_number
 from streams import settle as settling
+from streams.errors import UserError
 from streams.rulefiles import load_rule_set
 from streams.settings import Settings
 from streams.settle import LineSettler, Totals, numbered, settle
@@ -18,7 +20,7 @@ from streams.simulation import SimulationOptions, simulate
 from streams.store import RocksStore
 from streams.validation import REASONS
 from tests.bad_lines import BAD_LINES
-from tests.lines import CANARY, payment, reversal, run
+from tests.lines import CANARY, payment, recalculate, reversal, rules, run
 
 DEMO = Settings.load({"REFUSION_DEMO": "1"})
 REAL = Settings.load({"REFUSION_PSEUDONYM_KEY": "0f" * 32, "REFUSION_SEAL_KEY": "a1" * 32})
@@ -72,6 +74,39 @@ def population() -> tuple[bytes, ...]:
 @cache
 def of_population() -> Outputs:
     return settled(population())
+
+
+# --- control records ----------------------------------------------------------------------------
+
+OTHER = Path(__file__).parent / "fixtures" / "rules"
+WITH_OTHER = Settings.load({"REFUSION_DEMO": "1", "REFUSION_RULES": str(OTHER)})
+
+
+def test_other_rules_and_recalculations_give_the_same_bytes_with_any_number_of_processes():
+    lines = list(population())
+    for place, line in (
+        (len(lines), recalculate()),
+        (len(lines) - 1500, recalculate(scope={"municipality": "730"})),
+        (5000, rules(rules="second-step-35")),
+    ):
+        lines.insert(place, line + b"\n")
+    alone = settled(lines, settings=WITH_OTHER)
+    assert settled(lines, jobs=3, settings=WITH_OTHER) == alone
+    found = [message for message in objects(alone.postings) if message["type"] == "postings"]
+    reasons = {message["reason"]: message["cause"] for message in found}
+    assert reasons["rule_change"] == "recalculate/r-1"
+    assert {message["cause"] for message in found if message["reason"] == "rule_change"} > {"rules/second-step-35"}
+    assert alone.totals.posted == len(objects(alone.postings))
+
+
+def test_a_rule_set_that_is_not_known_or_has_other_content_stops_before_anything_is_settled():
+    lines = [payment() + b"\n", rules(rules="second-step-35", digest="0f") + b"\n"]
+    out = io.BytesIO()
+    with pytest.raises(UserError, match=r"second-step-35 is not known here; known are R-1.*REFUSION_RULES"):
+        settle(lines, DEMO, 1, out)
+    with pytest.raises(UserError, match=r"second-step-35 of this program is another .*digest .*, not 0f"):
+        settle(lines, WITH_OTHER, 1, out)
+    assert out.getvalue() == b""
 
 
 # --- rejects ------------------------------------------------------------------------------------

@@ -7,13 +7,25 @@ from typing import Any
 
 import pytest
 
-from domain.reports import CaseFact, Income, Payment, Reversal, RunMarker
+from domain.reports import CaseFact, Income, Payment, Recalculation, Reversal, RulesRecord, RunMarker, Scope
 from domain.weeks import day, month_number
 from streams import validation
 from streams.rulefiles import load_rule_set
 from streams.validation import CONFLICTING_DUPLICATE, INTERNAL_ERROR, REASONS, Accepted, Rejection, Validator
 from tests.bad_lines import BAD_LINES, ORDER
-from tests.lines import ABSENT, CANARY, REPORTS, case_fact, changed, income, payment, reversal, run
+from tests.lines import (
+    ABSENT,
+    CANARY,
+    REPORTS,
+    case_fact,
+    changed,
+    income,
+    payment,
+    recalculate,
+    reversal,
+    rules,
+    run,
+)
 from tests.plain_checker import is_allowed
 
 RULES = load_rule_set()
@@ -214,6 +226,40 @@ def test_a_wrong_run_marker_is_rejected(changes, reason, field):
     outcome = SETTLE.parse(run(**changes))
     assert isinstance(outcome, Rejection)
     assert (outcome.reason, outcome.field) == (reason, field)
+
+
+def test_the_other_control_records_are_read_where_they_are_expected():
+    assert SETTLE.parse(rules(digest="0f")) == RulesRecord("r-1", "R-1", "0f")
+    assert SETTLE.parse(recalculate()) == Recalculation("r-1", Scope())
+    for scope in ({"municipality": "730"}, {"citizen": "0f" * 16}):
+        assert SETTLE.parse(recalculate(scope=scope)) == Recalculation("r-1", Scope(**scope))
+
+
+WRONG_SCOPES: list[Any] = [
+    *("none", {}, {"municipality": "000"}, {"municipality": 730}, {"citizen": CANARY}, None),
+    {"citizen": "0f" * 16, "municipality": "730"},
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        (rules(rules="no such name"), "rules"),
+        (rules(digest="xyz"), "digest"),
+        (rules(written_at="today"), "written_at"),
+        (rules(id=""), "id"),
+        *(
+            (recalculate(scope=scope), "scope")
+            for scope in ("none", {}, {"municipality": "000"}, {"municipality": 730})
+        ),
+        *((recalculate(scope=scope), "scope") for scope in ({"citizen": CANARY}, {"citizen": "0f" * 16, "x": 1}, None)),
+    ],
+)
+def test_a_wrong_control_record_is_rejected(line, field):
+    outcome = SETTLE.parse(line)
+    assert isinstance(outcome, Rejection)
+    assert (outcome.reason, outcome.field) == ("wrong_type", field)
+    assert CANARY not in outcome.detail
 
 
 # --- mutations ------------------------------------------------------------------------------

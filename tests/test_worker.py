@@ -27,7 +27,7 @@ def test_the_app_runs_its_services_and_opens_no_port():
         app = make_app()
         loop: Any = Loop()
         await app.start()
-        await app.add_runtime_dependency(StageService(loop, beacon=app.beacon))
+        await app.add_runtime_dependency(StageService(loop, asyncio.Event(), beacon=app.beacon))
         await asyncio.sleep(0.1)
         with socket.socket() as client:
             refused = client.connect_ex(("127.0.0.1", app.conf.web_port))
@@ -46,7 +46,7 @@ def test_a_stage_that_fails_fails_the_app():
         app = make_app()
         loop: Any = Defect()
         await app.start()
-        await app.add_runtime_dependency(StageService(loop, beacon=app.beacon))
+        await app.add_runtime_dependency(StageService(loop, asyncio.Event(), beacon=app.beacon))
         await asyncio.wait_for(app.wait(asyncio.Event().wait()), 5)
         await app.stop()
         return app.crash_reason

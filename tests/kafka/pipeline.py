@@ -10,17 +10,16 @@ import time
 from collections import Counter
 from itertools import cycle, pairwise, zip_longest
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from domain.reports import RunMarker
-from domain.settlement import Law
 from domain.weeks import month_number
 from streams import journal, topics
-from streams.citizens import Partition
 from streams.publish import publish, record_key
-from streams.rulefiles import load_rule_set
+from streams.refolding import postings_again
+from streams.rulefiles import LawBook
 from streams.validation import FIRST_RUN_MONTH
 from tests.kafka.records import records_of
 
@@ -78,15 +77,20 @@ class Pipeline:
 
     def close_run(self, month):
         """A run marker in every partition of the journal, in one transaction."""
-        asyncio.run(self._close_run(month))
+        value = {"type": "run", "run": month_number(month) - FIRST_RUN_MONTH + 1}
+        self.control(value | {"closed_at": f"{month}-28T12:00:00Z", "data_month": month})
 
-    async def _close_run(self, month):
-        value = {"schema": 1, "type": "run", "run": month_number(month) - FIRST_RUN_MONTH + 1}
-        value |= {"closed_at": f"{month}-28T12:00:00Z", "data_month": month}
-        producer = AIOKafkaProducer(bootstrap_servers=self.settings.bootstrap, transactional_id=f"run {month}")
+    def control(self, *values):
+        """Control records in every partition of the journal, in one transaction."""
+        asyncio.run(self._control(values))
+
+    async def _control(self, values):
+        producer = AIOKafkaProducer(bootstrap_servers=self.settings.bootstrap, transactional_id=f"control {uuid4()}")
         async with producer, producer.transaction():
             for partition in range(self.settings.partitions):
-                await producer.send(self.topic(topics.REPORTS), orjson.dumps(value), partition=partition)
+                for value in values:
+                    record = orjson.dumps({"schema": 1, **value})
+                    await producer.send(self.topic(topics.REPORTS), record, partition=partition)
 
     def start(self, *stages, log=None, **environment):
         """A worker process; `environment` may plan a fault."""
@@ -169,7 +173,9 @@ class Pipeline:
         reports = self.records(topics.REPORTS)
         postings = self.records(topics.POSTINGS)
         for partition, records in reports.items():
-            assert_same([record.value for record in postings[partition]], expected_postings(records))
+            assert_same(
+                [record.value for record in postings[partition]], expected_postings(records, self.settings.rules)
+            )
         assert_no_gaps(postings)
         ends = self._ends_of_raw(reports)
         assert set(ends) == {
@@ -217,18 +223,10 @@ def longest_silence_s(records, start, end):
     return max(later - earlier for earlier, later in pairwise(inside))
 
 
-def expected_postings(records):
-    """What `settle` makes of a partition of the journal, in its order."""
-    store: dict[bytes, bytes] = {}
-    partition = Partition(Law(load_rule_set()), store)
-    entries = [journal.decode(record.key, record.value) for record in records]
-    settled = partition.settle_batch(
-        [
-            entry.report if isinstance(entry.report, RunMarker) else (entry.citizen, entry.cpr_sealed, entry.report)
-            for entry in entries
-        ]
-    )
-    return [outcome.posting for outcome in settled if outcome.posting is not None]
+def expected_postings(records, rules=None):
+    """What folding a partition of the journal in its order gives; `rules` is a folder of further rule sets."""
+    entries = (journal.decode(record.key, record.value) for record in records)
+    return [*postings_again(entries, LawBook(rules))]
 
 
 def assert_same(found, expected):

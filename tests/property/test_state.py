@@ -77,7 +77,7 @@ def test_what_is_known_of_an_id_is_read_as_written(known):
 @given(WEEK_SETS, WEEK_SETS, FACTS, st.lists(st.integers(0, 900), unique=True).map(sorted), st.integers(-1, 2000))
 def test_a_head_is_read_as_written(touched, overpaid, facts, resets, horizon):
     """The states of the weeks are not written: they follow from the touched weeks."""
-    head = Head("R-1")
+    head = Head(product.law())
     head.touched, head.overpaid, head.facts, head.horizon = touched, overpaid, facts, horizon
     head.months, head.revision = touched.get("KTH", 0), horizon + 1
     head.standing = product.law().standing(facts)
