@@ -28,7 +28,7 @@ from domain.settlement import ENGINE
 from domain.state import FORMAT, NewerStateError, check_format
 from streams import journal
 from streams.citizens import CONTROLS, DEFECT, Outcome, Partition, Settleable
-from streams.deadletters import Refused, dead_letter
+from streams.deadletters import Refused, dead_letter, marks
 from streams.errors import UnworkableError
 from streams.faultpoints import reached
 from streams.identity import Identity
@@ -221,8 +221,10 @@ class CitizenWork:
         ]
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
-        refused = Refused(self._stage.name, self._stage.topic, self._number, record.offset, record.value or b"")
-        return dead_letter(self._stage.identity, rejection, refused, (record.key or b"").decode(errors="replace"))
+        stage = self._stage
+        again = marks(record.headers, stage.topics.dead_letters)
+        refused = Refused(stage.name, stage.topic, self._number, record.offset, record.value or b"", again)
+        return dead_letter(stage.identity, rejection, refused, (record.key or b"").decode(errors="replace"))
 
     def keep(self, ends: Ends) -> None:
         """Write the batch's changes and the changelog's new end to disk."""

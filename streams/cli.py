@@ -18,6 +18,7 @@ USER_ERROR = 2
 COMMANDS: dict[str, str] = {
     "compare": "streams.commands.compare:compare",
     "explain": "streams.commands.explain:explain",
+    "dead-letters": "streams.commands.deadletters:dead_letters",
     "export": "streams.commands.export:export",
     "run": "streams.commands.run:run",
     "verify": "streams.commands.verify:verify",

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from streams import journal
-from streams.deadletters import Refused, dead_letter
+from streams.deadletters import Refused, dead_letter, marks
 from streams.identity import CACHED_CITIZENS, Identity
 from streams.ports import Ends, Message, Output, Processed, Record
 from streams.validation import INTERNAL_ERROR, Accepted, Rejection, Validator
@@ -113,11 +113,15 @@ class IntakeWork:
         report, cpr = accepted
         key, sealed, partition = self._stage.address(cpr)
         headers = journal.report_headers(report, reported_at, f"{self._place}{record.offset}".encode())
+        if record.headers:
+            headers += marks(record.headers, self._stage.topics.dead_letters)
         return partition, (key, journal.encode(report, sealed, reported_at), headers)
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
-        refused = Refused(self._stage.name, self._stage.topic, self._partition, record.offset, record.value or b"")
-        return dead_letter(self._stage.identity, rejection, refused)
+        stage = self._stage
+        again = marks(record.headers, stage.topics.dead_letters)
+        refused = Refused(stage.name, stage.topic, self._partition, record.offset, record.value or b"", again)
+        return dead_letter(stage.identity, rejection, refused)
 
     def keep(self, ends: Ends) -> None:
         """Nothing: there is no state."""

@@ -21,7 +21,9 @@ SHOWN = 20
 @click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Processes.  [default: one for each core]")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def verify(deep: bool, sample: float | None, draw: int, jobs: int | None, as_json: bool) -> None:
-    """Audit the topics while workers go on; nothing is written.
+    """Audit the topics.
+
+    Workers go on meanwhile, and nothing is written.
 
     Formats, revisions, ids, reversing rows, sums, run markers, each raw record accounted for, and
     no CPR number where none may be. --deep settles each citizen again by the reference computation.
