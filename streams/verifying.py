@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zlib import crc32
@@ -29,7 +29,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaConnectionError, KafkaError
 
-from domain.ruleset import RuleError, RuleSet
 from projections import auditrecords
 from projections.auditdeep import differences
 from projections.auditing import PartitionAudit, Scope
@@ -39,13 +38,16 @@ from streams.errors import UserError
 from streams.journal import partition_of
 from streams.kafkaport import KafkaBrokers
 from streams.ports import Record
-from streams.rulefiles import DEFAULT, load_rule_set
+from streams.rulefiles import DEFAULT, LawBook
 from streams.settings import Settings, SettingsError
 from streams.tuning import tune_garbage_collection
 from streams.validation import REASONS
 
 if TYPE_CHECKING:
     from array import array
+    from pathlib import Path
+
+    from domain.ruleset import RuleSet
 
 CLIENT: Final = "verify"
 SLICE_RECORDS: Final = 250_000
@@ -380,11 +382,15 @@ def _done(tasks: Sequence[Task], jobs: int, progress: Progress, total: int) -> l
 
 
 @cache
-def rules_named(name: str) -> RuleSet | None:
-    """The rule set of a name, None where this program has none."""
+def _laws(folder: "Path | None") -> LawBook:
+    return LawBook(folder)
+
+
+def _rules_named(settings: Settings, name: str) -> "RuleSet | None":
+    """The rule set of a name, None where there is none here."""
     try:
-        return load_rule_set(name)
-    except RuleError:
+        return _laws(settings.rules).law(name).rules
+    except UserError:
         return None
 
 
@@ -398,7 +404,7 @@ async def _audit_slice(task: Task) -> Part:
     reports, postings, notices = (
         settings.prefix + topic.name for topic in (topics.REPORTS, topics.POSTINGS, topics.NOTICES)
     )
-    audit = PartitionAudit(_scope(task, reports, postings), partition, rules_named)
+    audit = PartitionAudit(_scope(task, reports, postings), partition, partial(_rules_named, settings))
     records = 0
     async for record in _records(settings, reports, partition, snapshot):
         audit.journal(record.offset, record.key, record.value, record.headers)
@@ -472,7 +478,7 @@ def _check_deeply(task: Task, audit: PartitionAudit, part: Part) -> None:
         if not deep(citizen.encode()):
             continue
         part.deep_citizens += 1
-        rules = rules_named(account.rules or DEFAULT)
+        rules = _rules_named(task.settings, account.rules or DEFAULT)
         if rules is None:
             part.found.notes[f"citizens under the rule set {account.rules}, which is not known: no deep audit"] += 1
             continue

@@ -11,6 +11,7 @@ import re
 import subprocess
 from collections import defaultdict
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -29,6 +30,7 @@ from tests.lines import CASE_FACT, PAYMENT, REVERSAL, changed
 CITIZEN_CPR = "6101801234"
 SIMPLE = {"KTH", "SDP-B", "ADP", "LTS", "UDH"}
 """Benefits whose rows hang on nothing but their payments and the count."""
+RULES = Path(__file__).parents[1] / "fixtures" / "rules"
 AUDITED = (topics.RAW, topics.REPORTS, topics.POSTINGS, topics.NOTICES, topics.DEAD_LETTERS)
 
 
@@ -199,6 +201,23 @@ def test_the_program_finds_it_clean_whole_and_in_slices(clean, monkeypatch):
     for name in ("records", "citizens", "raw_kept", "partitions", "violations"):
         assert sliced[name] == told[name], name
     assert 0.1 < sliced["deep_citizens"] / sliced["citizens"] < 0.5
+
+
+def test_it_is_clean_after_another_law_and_a_recalculation(pipeline, lives):
+    given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
+    pipeline.settings = Settings.load(given | {"REFUSION_RULES": str(RULES)})
+    worker = pipeline.start()
+    pipeline.publish(lives[0])
+    pipeline.wait_until_settled()
+    pipeline.control({"type": "rules", "id": "r-1", "rules": "second-step-35", "written_at": "2024-02-01T08:00:00Z"})
+    pipeline.publish(lives[1])
+    pipeline.control({"type": "recalculate", "id": "c-1", "scope": "all", "written_at": "2024-02-01T08:00:00Z"})
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    reasons = {orjson.loads(r.value)["reason"] for found in pipeline.records(topics.POSTINGS).values() for r in found}
+    assert "rule_change" in reasons
+    done = verify(pipeline.settings, Asked(sample_percent=100), lambda *_: None)
+    assert (done.found.named, dict(done.found.notes), done.deep_citizens > 50) == ([], {}, True)
 
 
 def test_where_it_cannot_look_it_says_so_and_why(settings):
