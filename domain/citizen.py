@@ -29,7 +29,17 @@ from domain.notices import (
     net_notices,
     payment_notices,
 )
-from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause, content_digest
+from domain.openings import take_over
+from domain.reports import (
+    CaseFact,
+    ConflictingDuplicateError,
+    Income,
+    Payment,
+    Report,
+    Reversal,
+    cause,
+    content_digest,
+)
 from domain.settlement import Count, Due, Law, Move, Reading, cell_order, delta_ore, entering, money_code
 from domain.state import (
     AMOUNT,
@@ -68,10 +78,6 @@ class Settling(NamedTuple):
     counters: Counters | None
     notices: list[Notice]
     reversal: bool
-
-
-class ConflictingDuplicateError(Exception):
-    """The idempotency key came before with other content; nothing was changed."""
 
 
 def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
@@ -134,11 +140,23 @@ def _pay(law: Law, citizen: Citizen, payment: Payment, *, is_reversed: bool) -> 
     line[REVERSED] = int(is_reversed)
     parts = _parts_of_period(law, citizen, payment.start, payment.end)
     notices = [] if is_reversed else payment_notices(law, citizen, payment, parts)
+    is_opened = False
     for part in parts:
         part.lines.append(line.copy())
-    if is_reversed:
-        return None
-    return _settle(law, citizen, line, parts, sign=1, notices=notices)
+        is_opened = is_opened or bool(part.openings)
+    settling = None if is_reversed else _settle(law, citizen, line, parts, sign=1, notices=notices)
+    return _answer_for_openings(citizen, settling, line, parts) if is_opened else settling
+
+
+def _answer_for_openings(citizen: Citizen, settling: Settling | None, line: Line, parts: list[Part]) -> Settling | None:
+    """Settle the opening rows too that stood in the line's weeks."""
+    settled = [*zip(settling.moves, settling.dues, strict=True)] if settling else []
+    if not take_over(citizen, parts, line[START], line[END], settled):
+        return settling
+    settled.sort(key=lambda each: cell_order(each[0]))
+    moves, dues = zip(*settled, strict=True)
+    whole = settling or Settling([], [], None, [], reversal=False)
+    return whole._replace(moves=[*moves], dues=[*dues])
 
 
 def _line(payment: Payment) -> Line:

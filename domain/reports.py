@@ -8,6 +8,9 @@ is left out when two deliveries are compared. It stands last in every kind.
 from hashlib import blake2b
 from typing import NamedTuple
 
+from domain.ruleset import Mechanism
+from domain.weeks import month_text, week_text
+
 
 class Payment(NamedTuple):
     """One line of eIndkomst or DFDG (`benefit_payment`)."""
@@ -99,11 +102,34 @@ ControlRecord = RunMarker | RulesRecord | Recalculation
 """What stands in every partition of the journal, for all of its citizens."""
 
 
-def cause(report: Report) -> str:
-    """How postings and notices name the report that caused them: `reporter/report_id`."""
+class Opening(NamedTuple):
+    """Control data of one citizen: a row that an earlier system settled stands as posted (`domain.openings`)."""
+
+    month: int
+    week: int
+    benefit: str
+    paying: str | None
+    financing: str | None
+    amount_ore: int
+    atp_ore: int
+    mechanism: Mechanism
+    rate: int
+    result_ore: int
+    reported: int
+
+
+class ConflictingDuplicateError(Exception):
+    """The same name came before with other content; nothing was changed."""
+
+
+def cause(report: Report | Opening) -> str:
+    """How postings and notices name what caused them: `reporter/report_id`, or `opening/` and the cell."""
+    if isinstance(report, Opening):
+        month, week, benefit, paying, financing, *_ = report
+        return f"opening/{month_text(month)}/{week_text(week)}/{benefit}/{paying or '-'}/{financing or '-'}"
     return f"{report.reporter}/{report.report_id}"
 
 
-def content_digest(report: Report) -> str:
+def content_digest(report: Report | Opening) -> str:
     """A mark and a digest that tell whether two deliveries have the same content (contract section 2)."""
     return "!" + blake2b(repr(report[:-1]).encode(), digest_size=8).hexdigest()

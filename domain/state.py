@@ -13,12 +13,14 @@ Heads and parts are JSON arrays (small, readable by an operator, no pickling). I
     group   [money code, paying, financing, cells]
     cell    [week, amount, atp] and, where a row stands for it,
             [..., revision, position, ordinal, mechanism (R or M), rate, result, account]
+    opening [month, benefit, paying, financing, cell]: a row that the journal does not answer for (`domain.openings`);
+            the list of them is left out where there are none
 
 Days and weeks are numbers as in `domain.weeks`, money is øre.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
@@ -58,7 +60,7 @@ class Store(Protocol):
 class Known(NamedTuple):
     """What is known of a report id.
 
-    `type` is the report's (P, I, C, R; or WAITING: its reversal came first), `place` finds its
+    `type` is the report's (P, I, C, R; O: an opening row; or WAITING: its reversal came first), `place` finds its
     content: the month of its line, or the content itself where it has no line.
     """
 
@@ -83,21 +85,29 @@ WAITING = Known("?", True, "")
 class Part:
     """One month of a citizen: report lines, incomes, and cells by money code and municipalities."""
 
-    __slots__ = ("groups", "incomes", "lines", "month")
+    __slots__ = ("groups", "incomes", "lines", "month", "openings")
 
-    def __init__(self, month: int, lines: list[Line], incomes: list[Line], groups: list[Group]) -> None:
-        self.month, self.lines, self.incomes, self.groups = month, lines, incomes, groups
+    def __init__(
+        self,
+        month: int,
+        lines: list[Line],
+        incomes: list[Line],
+        groups: list[Group],
+        openings: Sequence[Line] = (),
+    ) -> None:
+        self.month, self.lines, self.incomes, self.groups, self.openings = month, lines, incomes, groups, openings
 
     def encode(self) -> bytes:
         """As JSON."""
-        return orjson.dumps((FORMAT, self.lines, self.incomes, self.groups))
+        kept = (FORMAT, self.lines, self.incomes, self.groups)
+        return orjson.dumps((*kept, self.openings) if self.openings else kept)
 
     @classmethod
     def decode(cls, month: int, value: bytes) -> "Part":
         """The inverse of `encode`."""
-        format_, lines, incomes, groups = orjson.loads(value)
+        format_, lines, incomes, groups, *openings = orjson.loads(value)
         check_format(format_)
-        return cls(month, lines, incomes, groups)
+        return cls(month, lines, incomes, groups, *openings)
 
     def group(self, code: str, paying: str | None, financing: str | None) -> Group:
         """The group of a money code and its municipalities; made when there is none."""

@@ -13,13 +13,15 @@ A payment belongs to months as it is settled: by its days. Money is in øre, les
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, Literal, NamedTuple
 
 from domain.legacy import AT_OLD_RATE, TRANSITIONAL
 from domain.money import split
-from domain.reports import ControlRecord, Payment, Recalculation, Report, Reversal, RulesRecord, RunMarker
+from domain.reports import ControlRecord, Opening, Payment, Recalculation, Report, Reversal, RulesRecord, RunMarker
 from domain.settlement import Count, Law, Reading, money_code
 from domain.weeks import month_text, slices
+from projections.unanswered import Period, Unanswered
 
 Code = Literal["missing", "jump", "duplicate", "control_sum", "future_month"]
 
@@ -172,11 +174,15 @@ class PartitionBooks:
         self._paid: dict[str, Paid | None] = {}
         """By citizen, reporter and report id; None for what was reversed, before or after."""
         self._within: dict[tuple[str, int, int], tuple[int, bool] | None] = {}
+        self._unanswered: Unanswered | None = None
+        """From the first opening row on."""
+        self._gone: list[Period] = []
+        """Payments that were reversed."""
         self._cut = 0
         self._books = Books()
         self.last_run = 0
 
-    def take(self, offset: int, citizen: str, report: Report | ControlRecord) -> None:
+    def take(self, offset: int, citizen: str, report: Report | Opening | ControlRecord) -> None:
         """The next record."""
         if isinstance(report, RunMarker):
             self._begin_run(offset, report)
@@ -187,6 +193,8 @@ class PartitionBooks:
         self._books.waiting += offset >= self._settled_to
         if isinstance(report, Payment):
             self._pay(offset, f"{citizen}/{report.reporter}/{report.report_id}", report)
+        elif isinstance(report, Opening):
+            self._open(offset, citizen, report)
         elif isinstance(report, Reversal) and offset not in self._refused:
             self._reverse(offset, f"{citizen}/{report.reporter}/{report.reverses}")
 
@@ -210,16 +218,37 @@ class PartitionBooks:
         )
         if offset in self._refused:
             self._control(paid, self._parts(paid, 1), offset, refused=True)
-        elif key not in self._paid:
+            return
+        if key not in self._paid:
             self._paid[key] = paid
             self._count(paid, 1, offset)
-        elif (before := self._paid[key]) is not None and not before.same(paid):
+        elif (before := self._paid[key]) is None:
+            self._gone.append((key.partition("/")[0], paid.start, paid.end))
+        elif not before.same(paid):
             self._control(paid, self._parts(paid, 1), offset)  # it should have been refused
+        if self._unanswered is not None:
+            self._answer(offset, key.partition("/")[0], paid)
+
+    def _answer(self, offset: int, citizen: str, paid: Paid) -> None:
+        """What an opening row has is settled already: only the difference was posted."""
+        assert self._unanswered is not None
+        for benefit, month, amount_ore in self._unanswered.answer(citizen, paid.start, paid.end):
+            if offset < self._settled_to and month >= self._first_month:
+                self._books.control[paid.reporter, benefit, month].settled += amount_ore
+
+    def _open(self, offset: int, citizen: str, opening: Opening) -> None:
+        if offset in self._refused:
+            return
+        if self._unanswered is None:
+            paid = ((key.partition("/")[0], paid.start, paid.end) for key, paid in self._paid.items() if paid)
+            self._unanswered = Unanswered(chain(paid, self._gone))
+        self._unanswered.enter(citizen, opening)
 
     def _reverse(self, offset: int, key: str) -> None:
         paid = self._paid.get(key)
         self._paid[key] = None
         if paid is not None:
+            self._gone.append((key.partition("/")[0], paid.start, paid.end))
             self._count(paid, -1, offset)
 
     def _count(self, paid: Paid, sign: int, offset: int) -> None:
@@ -281,6 +310,7 @@ class PartitionBooks:
             whole.reported += entry.reported
             whole.outside += entry.outside
             whole.rejected += entry.rejected
+            whole.settled += entry.settled
         for month, numbers in books.months.items():
             _add(into.months[month], numbers)
         for reporter, sources in books.doubled.items():

@@ -18,9 +18,9 @@ import orjson
 
 from domain.citizen import Settling
 from domain.counters import Counters
-from domain.reports import RunMarker
+from domain.reports import Opening, RunMarker
 from domain.settlement import LETTER, Due, Move
-from domain.state import CELL_AMOUNT, UNPOSTED
+from domain.state import CELL_AMOUNT, UNPOSTED, Cell
 from domain.weeks import month_text, week_text
 
 REFUSION = LETTER["refusion"]
@@ -123,6 +123,20 @@ def _reversing_row(citizen: str, id_: str, move: Move) -> str:
     kind = f'"correction","reverses":"{row_id(citizen, revision, position)}"'
     where = _where(month, week, code, paying, financing)
     return _row(id_, kind, where, -amount_ore, -atp_ore, (number, letter, rate, -result_ore, account))
+
+
+def opening_rows(citizen: str, opening: Opening, cell: Cell, is_answered: bool) -> list[str]:
+    """The row of an opening, and its reversal where it is taken back at once (`domain.openings`)."""
+    month, week, benefit, paying, financing, *_ = opening
+    _, amount_ore, atp_ore, revision, position, *figures = cell
+    number, letter, rate, result_ore, account = figures
+    where = _where(month, week, benefit, paying, financing)
+    due = number, letter, rate, result_ore, account
+    rows = [_row(row_id(citizen, revision, position), '"opening"', where, amount_ore, atp_ore, due)]
+    if is_answered:
+        move: Move = (month, week, [benefit, paying, financing, []], cell, 0, 0, True)
+        rows.append(_reversing_row(citizen, row_id(citizen, revision, position + 1), move))
+    return rows
 
 
 def row_id(citizen: str, revision: int, position: int) -> str:

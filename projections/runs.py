@@ -8,7 +8,7 @@ from typing import Any
 from domain.weeks import month_number
 from projections.completeness import Item
 
-NO_REPORT = frozenset({"rule_change", "recalculation"})
+NO_REPORT = frozenset({"rule_change", "recalculation", "opening"})
 """The reasons of messages that no report caused."""
 
 
@@ -30,11 +30,13 @@ class RunTotals:
     settled: dict[Item, int] = field(default_factory=lambda: defaultdict(int))
 
     def post(self, message: Mapping[str, Any], computed: frozenset[str]) -> None:
-        """Add a posting message; rows of `computed` benefits are nobody's report."""
+        """Add a posting message; rows of `computed` benefits are nobody's report, and opening rows are in no run."""
         self.messages += 1
         self.reasons[message["reason"]] += 1
         reporter = message["cause"].partition("/")[0]
         for row in message["rows"]:
+            if row["kind"] == "opening":
+                continue
             amount, result = row["amount_ore"], row["refusion_ore"] + row["medfinansiering_ore"]
             whose = row["paying" if row["mechanism"] == "refusion" else "financing"]
             self._add(row, whose or "", amount, result)

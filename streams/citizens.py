@@ -10,19 +10,20 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from domain.citizen import ConflictingDuplicateError, Settling, evolve, settle_anew
+from domain.citizen import Settling, evolve, settle_anew
 from domain.counters import Counters
 from domain.notices import Notice
-from domain.reports import Recalculation, Report, RulesRecord, RunMarker, cause
+from domain.openings import enter
+from domain.reports import ConflictingDuplicateError, Opening, Recalculation, Report, RulesRecord, RunMarker, cause
 from domain.settlement import ENGINE, Law
 from domain.state import Citizen, Head, StateError, Store
 from domain.weeks import month_text
-from projections.results import Message, posting_message, project, reason, run_message
+from projections.results import Message, opening_rows, posting_message, project, reason, run_message
 from streams.errors import UserError
 from streams.store import citizens_in
 
-CitizensReport = tuple[str, str, Report]
-"""Citizen, sealed CPR and report."""
+CitizensReport = tuple[str, str, Report | Opening]
+"""Citizen, sealed CPR and report or opening row."""
 
 Settleable = CitizensReport | RunMarker | RulesRecord
 """What is settled one by one. A recalculation is not: `Partition.recalculate`."""
@@ -60,6 +61,7 @@ class Outcome(NamedTuple):
 
 NOTHING = Outcome(None, [])
 CONFLICT = Outcome(None, [], "conflicting_duplicate")
+OPENING_CONFLICT = Outcome(None, [], "conflicting_opening")
 DEFECT = Outcome(None, [], "internal_error")
 
 
@@ -133,6 +135,9 @@ class Partition:
         if head.cpr_sealed != cpr_sealed:
             citizen.change_head().cpr_sealed = cpr_sealed
         anew = None if head.law is self.law else self._settle_anew(citizen, self._change_of(head))
+        if isinstance(report, Opening):
+            entered = self._enter(citizen, report)
+            return entered if anew is None else entered._replace(settled_anew=anew)
         try:
             settling = evolve(self.law, citizen, report)
         except ConflictingDuplicateError:
@@ -227,6 +232,21 @@ class Partition:
             except UserError:
                 return None
         return law.counters(head.read_by(law))
+
+    def _enter(self, citizen: Citizen, opening: Opening) -> Outcome:
+        """Post an opening row, and take it back at once where the journal answers for its week."""
+        head = citizen.head
+        revision = head.revision + 1
+        try:
+            entered = enter(self.law, citizen, opening, revision)
+        except ConflictingDuplicateError:
+            return OPENING_CONFLICT
+        if entered is None:
+            return NOTHING
+        citizen.change_head().revision = revision
+        message = Message(citizen.id, revision, cause(opening), "opening", head.rules, head.cpr_sealed)
+        rows = opening_rows(citizen.id, opening, *entered)
+        return Outcome(posting_message(message, self.law.counters(head.reading()), rows), [])
 
     def _close(self, marker: RunMarker) -> bytes:
         """Cut a run: later rows of its month or an earlier one are late."""

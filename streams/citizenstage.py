@@ -35,13 +35,10 @@ from streams.identity import Identity
 from streams.ports import Changelog, Ends, Headers, Kafka, Message, Output, Processed, Record
 from streams.rulefiles import DEFAULT, LawBook
 from streams.store import RocksStore
-from streams.validation import CONFLICTING_DUPLICATE, INTERNAL_ERROR, Rejection
+from streams.validation import REFUSED, Rejection
 
 CHECKPOINT: Final = b"_checkpoint"
 NO_HEADERS: Final[Headers] = []
-REJECTIONS: Final[dict[str, Rejection]] = {
-    rejection.reason: rejection for rejection in (CONFLICTING_DUPLICATE, INTERNAL_ERROR)
-}
 LOOKED_AT: Final = 200
 """Citizens of a recalculation in one transaction: tenths of a second, in which nothing else of the process runs."""
 RESTORE_SAID_S: Final = 10.0
@@ -153,7 +150,7 @@ class CitizenWork:
         dead: list[Message] = []
         for record, entry, outcome in zip(records, entries, outcomes, strict=True):
             if outcome.refused:
-                dead.append(self._dead_letter(record, REJECTIONS[outcome.refused]))
+                dead.append(self._dead_letter(record, REFUSED[outcome.refused]))
             if entry is not None and (outcome.posting is not None or outcome.notices or outcome.settled_anew):
                 headers = partial(self._headers, record.offset, entry.at)
                 kind = b"refusion.run" if isinstance(entry.report, RunMarker) else b"refusion.postings"

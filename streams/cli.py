@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "explain": "streams.commands.explain:explain",
     "dead-letters": "streams.commands.deadletters:dead_letters",
     "export": "streams.commands.export:export",
+    "opening": "streams.commands.opening:opening",
     "run": "streams.commands.run:run",
     "verify": "streams.commands.verify:verify",
 }

@@ -17,6 +17,7 @@ from domain.reports import (
     CaseFact,
     ControlRecord,
     Income,
+    Opening,
     Payment,
     Recalculation,
     Report,
@@ -24,8 +25,9 @@ from domain.reports import (
     RulesRecord,
     RunMarker,
     Scope,
+    cause,
 )
-from domain.weeks import day, day_text, month_number
+from domain.weeks import day, day_text, month_number, month_text, week_of, week_text
 from streams.ports import Headers
 
 PARTITIONS_CACHED: Final = 1 << 16
@@ -36,11 +38,11 @@ _SCOPES: Final = {"municipality": re.compile("[0-9]{3}"), "citizen": re.compile(
 
 
 class Entry(NamedTuple):
-    """A record of the journal: a citizen's report with the time it was reported at, or a control record."""
+    """A record of the journal: a citizen's report or opening row with its time, or a control record."""
 
     citizen: str
     cpr_sealed: str
-    report: Report | ControlRecord
+    report: Report | Opening | ControlRecord
     at: str
 
 
@@ -95,6 +97,30 @@ def _reversal_fields(report: Reversal) -> dict[str, Any]:
     return {"reverses": report.reverses}
 
 
+def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes:
+    """The value of an opening row."""
+    month, week, benefit, paying, financing, amount_ore, atp_ore, mechanism, rate, result_ore, _ = opening
+    return orjson.dumps(
+        {
+            "schema": 1,
+            "type": OPENING,
+            "reported_at": reported_at,
+            "cpr_sealed": cpr_sealed,
+            "month": month_text(month),
+            "week": week_text(week),
+            "benefit": benefit,
+            "paying": paying,
+            "financing": financing,
+            "amount_ore": amount_ore,
+            "atp_ore": atp_ore,
+            "mechanism": mechanism,
+            "rate": rate,
+            "refusion_ore": result_ore if mechanism == "refusion" else 0,
+            "medfinansiering_ore": result_ore if mechanism == "medfinansiering" else 0,
+        }
+    )
+
+
 _FIELDS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     Payment: _payment_fields,
     Income: _income_fields,
@@ -107,6 +133,19 @@ TYPE_OF: Final[dict[type, str]] = {
     CaseFact: "case_fact",
     Reversal: "reversal",
 }
+OPENING: Final = "opening"
+
+
+def opening_headers(opening: Opening, reported_at: str) -> Headers:
+    """CloudEvents headers of an opening row."""
+    return [
+        CE_VERSION,
+        ("ce_id", cause(opening).encode()),
+        ("ce_type", b"refusion.opening"),
+        ("ce_source", b"refusion/opening"),
+        ("ce_time", reported_at.encode()),
+        JSON,
+    ]
 
 
 def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
@@ -208,11 +247,28 @@ def _read_reversal(record: dict[str, Any], reported: int) -> Reversal:
     return Reversal(record["reporter"], record["report_id"], record["reverses"], reported)
 
 
-_READERS: Final[dict[str, Callable[[dict[str, Any], int], Report]]] = {
+def _read_opening(record: dict[str, Any], reported: int) -> Opening:
+    return Opening(
+        month_number(record["month"]),
+        week_of(day(record["week"])),
+        record["benefit"],
+        record["paying"],
+        record["financing"],
+        record["amount_ore"],
+        record["atp_ore"],
+        record["mechanism"],
+        record["rate"],
+        record[f"{record['mechanism']}_ore"],
+        reported,
+    )
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any], int], Report | Opening]]] = {
     "benefit_payment": _read_payment,
     "income": _read_income,
     "case_fact": _read_fact,
     "reversal": _read_reversal,
+    OPENING: _read_opening,
 }
 
 

@@ -30,7 +30,7 @@ from streams.rulefiles import LawBook, load_rule_set
 from streams.settings import Settings
 from streams.store import RocksStore
 from streams.tuning import tune_garbage_collection
-from streams.validation import CONFLICTING_DUPLICATE, INTERNAL_ERROR, Accepted, Rejection, Validator
+from streams.validation import REFUSED, Accepted, AcceptedOpening, Rejection, Validator
 
 BLOCK_LINES = 4_000
 """Large enough that a block's overhead does not show, small enough that memory stays small."""
@@ -46,12 +46,12 @@ LOOKED_AT = 200
 
 CPR_OF_LINE = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 
-REFUSED: dict[str, Rejection] = {rejection.reason: rejection for rejection in (CONFLICTING_DUPLICATE, INTERNAL_ERROR)}
-
 Line = tuple[int, bytes]
 """A line of the input and its number, from 1."""
 
-Parsed = Accepted | ControlRecord | Rejection
+
+Valid = Accepted | AcceptedOpening | ControlRecord
+Parsed = Valid | Rejection
 
 
 class LineOutput(NamedTuple):
@@ -116,7 +116,7 @@ class LineSettler:
             elif (outcome := next(outcomes)) is not NOTHING and (self._leads or not isinstance(result, RunMarker)):
                 yield _settled(number, line, outcome)
 
-    def _record(self, result: Accepted | ControlRecord) -> Settleable:
+    def _record(self, result: Valid) -> Settleable:
         assert not isinstance(result, Recalculation), "a recalculation is not settled like a report"
         return result if isinstance(result, CONTROLS) else (*self._identity.of(result.cpr), result.report)
 
@@ -140,7 +140,7 @@ class LineSettler:
         self._store.close()
 
 
-def _is_valid(result: Parsed) -> TypeGuard[Accepted | ControlRecord]:
+def _is_valid(result: Parsed) -> TypeGuard[Valid]:
     return not isinstance(result, Rejection)
 
 
@@ -228,7 +228,7 @@ class Crew:
         parsed = self._validator.parse(line)  # rare: a control record, an odd spelling, or a line to reject
         if isinstance(parsed, (*CONTROLS, Recalculation)):
             return shares
-        return [shares[crc32(parsed.cpr.encode()) % len(shares) if isinstance(parsed, Accepted) else 0]]
+        return [shares[0 if isinstance(parsed, Rejection) else crc32(parsed.cpr.encode()) % len(shares)]]
 
     def close(self) -> None:
         """End the processes."""

@@ -26,6 +26,7 @@ from domain.reports import (
     CaseFact,
     ControlRecord,
     Income,
+    Opening,
     Payment,
     Recalculation,
     Report,
@@ -36,7 +37,7 @@ from domain.reports import (
 )
 from domain.ruleset import Benefit, Mechanism, RuleSet
 from domain.ruleswitches import NAME as RULE_SET_NAME
-from domain.weeks import day, month_number
+from domain.weeks import day, first_day, monday, month_number, sunday, week_of
 from streams.journal import scope_of
 
 MAX_BYTES: Final = 64 * 1024
@@ -90,7 +91,14 @@ class Accepted(NamedTuple):
     cpr: str
 
 
-Outcome = Accepted | ControlRecord | Rejection
+class AcceptedOpening(NamedTuple):
+    """A valid opening row and the CPR it is about."""
+
+    report: Opening
+    cpr: str
+
+
+Outcome = Accepted | AcceptedOpening | ControlRecord | Rejection
 
 TOO_LARGE: Final = Rejection("too_large", None, "the record is over 64 KiB; send one report a record")
 NOT_JSON: Final = Rejection(
@@ -103,11 +111,24 @@ CONFLICTING_DUPLICATE: Final = Rejection(
     "report_id",
     "a report with this reporter and report_id and other content came before and stands; send it under a new report_id",
 )
+CONFLICTING_OPENING: Final = Rejection(
+    "conflicting_duplicate",
+    None,
+    "the cell has an opening row with other figures that came before and stands; what is due is settled from the"
+    " reports, so correct them where they are wrong",
+)
 INTERNAL_ERROR: Final = Rejection(
     "internal_error",
     None,
     "this program failed, not the record, which is kept; run `refusion dead-letters retry` after the repair",
 )
+
+REFUSED: Final[Mapping[str, Rejection]] = {
+    "conflicting_duplicate": CONFLICTING_DUPLICATE,
+    "conflicting_opening": CONFLICTING_OPENING,
+    "internal_error": INTERNAL_ERROR,
+}
+"""What is said of a record that is refused when it is settled, by `streams.citizens.Outcome.refused`."""
 
 # --- forms: what a single field must look like ---------------------------------------------
 
@@ -207,6 +228,26 @@ class ReversalLine(NamedTuple):
     type: Literal["reversal"]
 
 
+class OpeningLine(NamedTuple):
+    """The control record `opening` in the input of `refusion settle` and of `refusion opening load`."""
+
+    month: Month
+    week: Day
+    benefit: str
+    paying: Annotated[str | None, Field(default=None)]
+    financing: Annotated[str | None, Field(default=None)]
+    amount_ore: Integer
+    atp_ore: Annotated[Integer, Field(default=0)]
+    mechanism: Mechanism
+    rate: Annotated[int, Field(ge=0, le=100)]
+    refusion_ore: Annotated[Integer, Field(default=0)]
+    medfinansiering_ore: Annotated[Integer, Field(default=0)]
+    reported_at: DayOfTime
+    cpr: str
+    schema: Schema
+    type: Literal["opening"]
+
+
 # The control records in the input of `refusion settle`, first as in `domain.reports`.
 
 
@@ -262,6 +303,14 @@ FORMS: Final[Mapping[str, str]] = {
     "financing_municipality": "the three digits of a municipality, as a string",
     "channel": "one of " + ", ".join(get_args(Channel)),
     "outside_act": "true or false",
+    "month": "a month YYYY-MM",
+    "week": "the Monday YYYY-MM-DD of a week that has days in the month",
+    "paying": "the three digits of a municipality, as a string",
+    "financing": "the three digits of a municipality, as a string",
+    "mechanism": "refusion or medfinansiering",
+    "rate": "a whole percentage from 0 to 100",
+    "refusion_ore": "a JSON integer of at most 64 bits",
+    "medfinansiering_ore": "a JSON integer of at most 64 bits",
     "run": "the number of months from 2020-01 to data_month, plus 1",
     "closed_at": "a time in UTC that exists, like 2024-03-01T10:00:00Z",
     "data_month": "a month YYYY-MM",
@@ -448,6 +497,19 @@ _UNKNOWN_BENEFIT = Rejection(
 _NOT_VALID = Rejection(
     "not_valid_in_period", "benefit", "the benefit exists on no day of the period; check the code and the dates"
 )
+_BEFORE_RATES = Rejection(
+    "bad_period", "month", "the month is before the rates of the Act, and is not settled by it; leave it out"
+)
+_NOT_FINANCED = Rejection(
+    "unknown_benefit", "benefit", "the benefit is neither refunded nor co-financed, so that no row can stand for it"
+)
+_TWO_MECHANISMS = Rejection(
+    "bad_amount", "mechanism", "the row has money of the other mechanism; give each mechanism a row of its own"
+)
+_NO_MONEY = Rejection("bad_amount", "amount_ore", "the row has no money, so that nothing stands; leave it out")
+_NOT_A_PART = Rejection(
+    "bad_amount", "amount_ore", "the result is more than the amount, or has another sign; give what was settled"
+)
 _OTHER_SIGN = Rejection("bad_amount", "atp_ore", "atp_ore and amount_ore have different signs; give both the same")
 
 
@@ -515,10 +577,13 @@ class Validator:
             "case_fact": _Kind(_reader(CaseFactLine), self._case_fact),
             "reversal": _Kind(_reader(ReversalLine), self._reversal),
         }
+        self._rates_from_month = month_number(rules.dates.rates_from_month)
+        self._turn_week = rules.dates.turn_of_year_week.toordinal()
         if markers:
             self._kinds["run"] = _Kind(_reader(RunLine), _run_marker)
             self._kinds["rules"] = _Kind(_reader(RulesLine), _rules_record)
             self._kinds["recalculate"] = _Kind(_reader(RecalculateLine), self._recalculation)
+            self._kinds["opening"] = _Kind(_reader(OpeningLine), self._opening)
 
     def parse(self, line: bytes) -> Outcome:
         """The report (or control record) of one record, or why it is rejected. Never raises.
@@ -611,11 +676,17 @@ class Validator:
             paying, financing = paying or financing, financing or paying
         return missing, refused, paying, financing
 
-    def _refuse_municipalities(self, paying: str | None, financing: str | None) -> Rejection | None:
+    def _refuse_municipalities(
+        self,
+        paying: str | None,
+        financing: str | None,
+        paying_field: str = "paying_municipality",
+        financing_field: str = "financing_municipality",
+    ) -> Rejection | None:
         if paying is not None and paying not in self._municipalities:
-            return _unknown_municipality("paying_municipality")
+            return _unknown_municipality(paying_field)
         if financing is not None and financing not in self._municipalities:
-            return _unknown_municipality("financing_municipality")
+            return _unknown_municipality(financing_field)
         return None
 
     def _income(self, fields: IncomeLine) -> Accepted | Rejection:
@@ -639,6 +710,52 @@ class Validator:
     def _reversal(self, fields: ReversalLine) -> Accepted | Rejection:
         report = Reversal._make(fields[: len(Reversal._fields)])
         return Accepted(report, fields.cpr) if is_cpr(fields.cpr, self._demo) else _BAD_CPR
+
+    def _opening(self, fields: OpeningLine) -> AcceptedOpening | Rejection:
+        (
+            month, monday_of, benefit, paying, financing, amount_ore, atp_ore, mechanism, rate, refusion_ore,
+            medfinansiering_ore, reported, cpr, _, _,
+        ) = fields  # fmt: skip
+        if mechanism == "refusion":
+            paying, financing = paying or financing, financing or paying
+        results = (
+            (refusion_ore, medfinansiering_ore) if mechanism == "refusion" else (medfinansiering_ore, refusion_ore)
+        )
+        refused = (
+            (_missing("financing") if financing is None else None)
+            or (None if is_cpr(cpr, self._demo) else _BAD_CPR)
+            or self._refuse_cell(month, monday_of)
+            or self._refuse_opening_benefit(benefit)
+            or self._refuse_municipalities(paying, financing, "paying", "financing")
+            or _refuse_opening_money(amount_ore, atp_ore, *results)
+        )
+        if refused:
+            return refused
+        where = month, week_of(monday_of), benefit, paying, financing
+        return AcceptedOpening(Opening(*where, amount_ore, atp_ore, mechanism, rate, results[0], reported), cpr)
+
+    def _refuse_cell(self, month: int, monday_of: int) -> Rejection | None:
+        week = week_of(monday_of)
+        if monday_of != monday(week) or sunday(week) < first_day(month) or monday_of >= first_day(month + 1):
+            return _wrong_type("week")
+        return _BEFORE_RATES if month < self._rates_from_month and monday_of != self._turn_week else None
+
+    def _refuse_opening_benefit(self, code: str) -> Rejection | None:
+        entry = self._benefits.get(code)
+        return _UNKNOWN_BENEFIT if entry is None else _NOT_FINANCED if entry.mechanism is None else None
+
+
+def _refuse_opening_money(amount_ore: int, atp_ore: int, result_ore: int, other_ore: int) -> Rejection | None:
+    """A row's money: its result is a part of its amount, and the other mechanism has none.
+
+    A cell may hold more than one report may.
+    """
+    if other_ore:
+        return _TWO_MECHANISMS
+    if not (amount_ore or atp_ore or result_ore):
+        return _NO_MONEY
+    is_part = abs(result_ore) <= abs(amount_ore) and amount_ore * result_ore >= 0
+    return None if is_part else _NOT_A_PART
 
 
 def _run_marker(fields: RunLine) -> RunMarker | Rejection:

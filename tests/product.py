@@ -14,7 +14,7 @@ from streams.citizens import Outcome, Partition, Settleable
 from streams.identity import Identity
 from streams.rulefiles import load_rule_set
 from streams.store import RocksStore
-from streams.validation import Accepted, Validator
+from streams.validation import Accepted, AcceptedOpening, Validator
 
 JsonObject = dict[str, Any]
 CELL = ("month", "week", "benefit", "paying", "financing")
@@ -97,7 +97,7 @@ def record_of(report: JsonObject) -> Settleable:
     result = validator().parse(orjson.dumps(report))
     if isinstance(result, RunMarker):
         return result
-    assert isinstance(result, Accepted), (result, report)
+    assert isinstance(result, Accepted | AcceptedOpening), (result, report)
     return (*IDENTITY.of(result.cpr), result.report)
 
 

@@ -168,9 +168,9 @@ def booked(tmp_path):
         marker(48),
         posting(ANNA, 3, reversing, new, reason="late_report"),
     ]
-    return ledger_of(
-        tmp_path, [*anna, marker(49)], [posting(BO, 1, amount), marker(48), marker(49), posting(BO, 2, amount)]
-    )
+    opened = {"kind": "opening", "week": "2024-01-08", "amount_ore": 70, "refusion_ore": 56}
+    bo = [posting(BO, 1, amount), marker(48), marker(49), posting(BO, 2, amount), posting(BO, 3, opened)]
+    return ledger_of(tmp_path, [*anna, marker(49)], bo)
 
 
 def rows_of_duckdb(ledger, query):
@@ -187,13 +187,14 @@ def rows_of_deltalake(ledger, query):
 
 @pytest.mark.parametrize("rows_of", [rows_of_duckdb, rows_of_deltalake])
 def test_the_documented_queries_give_what_they_say(booked, rows_of):
-    _, owed, true_now, why, runs = documented()
+    _, owed, true_now, why, runs, opened = documented()
     assert rows_of(booked, owed) == [("730", 400, 0)]
-    assert sorted(row[6:] for row in rows_of(booked, true_now)) == [(1500, 1200, 0), (2000, 1600, 0)]
+    assert sorted(row[6:] for row in rows_of(booked, true_now)) == [(70, 56, 0), (1500, 1200, 0), (2000, 1600, 0)]
     assert rows_of(booked, why) == [("late_report", 2, 400, 0)]
+    assert rows_of(booked, opened) == [("730", "730", "KTH", "2024-01", 1, 56, 0)]
     assert rows_of(booked, runs) == [(run, "2024-01", "2024-02-10T23:30:00Z", 2) for run in (48, 49)]
     assert rows_of(booked, "SELECT in_run, count(id) FROM posted GROUP BY 1 ORDER BY 1") == [
         (48, 2),
         (49, 2),
-        (None, 1),
+        (None, 2),
     ]

@@ -131,6 +131,7 @@ def _survey_json(survey: "Survey") -> dict[str, Any]:
     return {
         "records_read": survey.records,
         "reports": {name: survey.books.kinds[kind.__name__] for kind, name in TYPE_OF.items()},
+        "openings": survey.books.kinds["Opening"],
         "not_settled_yet": survey.books.waiting,
         "rejected": survey.rejected,
         "control_sums": control,
@@ -237,7 +238,8 @@ def _show_status(console: "Console", found: "Status") -> None:
 
 def _show_survey(console: "Console", survey: "Survey") -> None:
     totals = survey.totals
-    reports, waiting = survey.books.kinds.total(), survey.books.waiting
+    kinds, waiting = survey.books.kinds, survey.books.waiting
+    reports = kinds.total() - kinds["Opening"]
     unsettled = f", {waiting:,} of them not settled yet" if waiting else ""
     console.print(
         f"The open run has {reports:,} reports{unsettled}, {totals.messages:,} messages with {totals.rows:,} rows."
