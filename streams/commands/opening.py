@@ -10,7 +10,10 @@ TOP = 20
 
 @click.group()
 def opening() -> None:
-    """What an earlier system settled, so that it is not paid again."""
+    """What an earlier system settled.
+
+    It is not paid again; see docs/contract-additions.md.
+    """
 
 
 @opening.command()
