@@ -26,7 +26,7 @@ RULES_HELP = "Explain by this rule set, or a file that says how one differs."
 @click.option("--rules", default="R-1", show_default=True, metavar="NAME|FILE", help=RULES_HELP)
 @click.option("--json", "as_json", is_flag=True, help="For programs; money in øre.")
 def explain(citizen: str | None, week: str | None, reports: str, rules: str, as_json: bool) -> None:
-    """Tell why: reports, states of weeks, counters, step, rules and what comes next.
+    """Tell why: reports, weeks, counters, rules, what comes next.
 
     CITIZEN is a pseudonym, as in postings. Without it a CPR is asked for (or read as the first
     line of standard input). Without --week the whole life is shown. Everything is worked out
