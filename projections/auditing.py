@@ -453,7 +453,7 @@ class RowChecks:
             wrong = f"{rate} % of {amount_ore} øre is not {result_ore} øre"
         elif (medfinansiering_ore if terms[0] == "refusion" else refusion_ore) != 0:
             wrong = "the result stands under the other mechanism"
-        else:
+        elif "reverses" not in row:  # which has the rate that it reverses, perhaps another law's
             rated = (rules, cell[2], terms, ordinal)
             if not (self._rates[rated] if rated in self._rates else self._has_rate(rated, benefit)):
                 wrong = f"{cell[2]} has not {terms[0]} {rate} % on this account in benefit week {ordinal}"
