@@ -119,6 +119,11 @@ class Outage:
     def __init__(self) -> None:
         self._since: float | None = None
 
+    @property
+    def is_on(self) -> bool:
+        """Whether no broker answers."""
+        return self._since is not None
+
     def began(self, error: BaseException) -> None:
         """Something could not be done for want of a broker."""
         if self._since is None:

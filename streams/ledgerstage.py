@@ -26,7 +26,7 @@ from typing import Final, TypeVar
 
 from aiokafka import TopicPartition
 
-from projections.ledger import Page, Posted, RevisionGapError, Standing, read_page, turn
+from projections.ledger import COLUMNS, Page, Posted, RevisionGapError, Standing, read_page, turn
 from streams.kafkaport import KafkaBrokers, KafkaSource
 from streams.ledgertable import Append, LedgerError, LedgerTable, entries_batch
 from streams.ports import Changelog, Delivery, Ends, Output, Processed, Record, Source
@@ -170,6 +170,9 @@ class LedgerSource(KafkaSource):
         return self._stage.tenures[partition].standing.position
 
 
+_MECHANISM, _REFUSION, _MEDFIN = map(tuple(COLUMNS).index, ("mechanism", "refusion_ore", "medfinansiering_ore"))
+
+
 class LedgerTenure:
     """One partition from assignment or failure to the next: work and delivery of the batch loop in one."""
 
@@ -204,6 +207,11 @@ class LedgerTenure:
                 " the topic; if this comes again, the topic has lost it, and the journal has to be folded again"
             ) from error
         return Processed((), len(records))
+
+    @property
+    def entries(self) -> list[tuple[str | None, int]]:
+        """Mechanism and result of what was read last, for who counts it; neither stands in what is no row."""
+        return [(entry[_MECHANISM], (entry[_REFUSION] or 0) + (entry[_MEDFIN] or 0)) for entry in self._page.entries]
 
     async def begin(self) -> None:
         """A commit of the table needs no beginning."""

@@ -19,6 +19,7 @@ Origin = Literal["environment", "default", "demo", "not set"]
 
 MASK = "********"
 MAX_PARTITIONS = 10_000
+MAX_PORT = 65_535
 
 
 class SettingsError(UserError):
@@ -57,9 +58,27 @@ PSEUDONYM_KEY = Setting(
 SEAL_KEY = Setting(
     "REFUSION_SEAL_KEY", None, "64 hex digits, or several separated by commas: the first seals, all unseal", secret=True
 )
+METRICS_PORT = Setting(
+    "REFUSION_METRICS_PORT",
+    None,
+    "a worker process serves /metrics, /healthz and /readyz on this port plus the number of its state folder",
+)
+METRICS_HOST = Setting("REFUSION_METRICS_HOST", "127.0.0.1", "the address that metrics are served on")
 DEMO = Setting("REFUSION_DEMO", "0", "1: fictive CPR numbers are accepted and fixed keys are used where none are given")
 
-TABLE = (BOOTSTRAP, PREFIX, PARTITIONS, STATE_DIR, LEDGER, RULES, PSEUDONYM_KEY, SEAL_KEY, DEMO)
+TABLE = (
+    BOOTSTRAP,
+    PREFIX,
+    PARTITIONS,
+    STATE_DIR,
+    LEDGER,
+    RULES,
+    PSEUDONYM_KEY,
+    SEAL_KEY,
+    DEMO,
+    METRICS_PORT,
+    METRICS_HOST,
+)
 
 _DEMO_KEYS = {
     setting.name: sha256(f"ydelsesrefusion demo {setting.name}".encode()).hexdigest()
@@ -146,6 +165,17 @@ class Settings:
         return None if text is None else Path(text)
 
     @property
+    def metrics_port(self) -> int | None:
+        """The first port that metrics are served on; None: none are."""
+        text = self._text(METRICS_PORT)
+        return None if text is None else int(text)
+
+    @property
+    def metrics_host(self) -> str:
+        """The address that metrics are served on."""
+        return self._text(METRICS_HOST) or ""
+
+    @property
     def demo(self) -> bool:
         """Whether fictive CPR numbers are accepted."""
         return self._text(DEMO) == "1"
@@ -190,6 +220,8 @@ def _problem(setting: Setting, text: str | None) -> str | None:
             return f"{setting.name} must be 1-200 of the characters A-Z a-z 0-9 . _ - that Kafka allows in topics"
         case PARTITIONS.name if not (re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PARTITIONS):
             return f"{setting.name} must be a whole number from 1 to {MAX_PARTITIONS}"
+        case METRICS_PORT.name if not (re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PORT):
+            return f"{setting.name} must be a port, a whole number from 1 to {MAX_PORT}"
         case DEMO.name if text not in {"0", "1"}:
             return f"{setting.name} must be 0 or 1"
         case PSEUDONYM_KEY.name if not _is_key(text):

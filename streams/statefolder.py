@@ -25,6 +25,11 @@ class StateFolder:
         self._lock = lock  # the lock goes when this file is closed
 
     @property
+    def number(self) -> int:
+        """Its number: that of this process on its machine."""
+        return int(self.path.name)
+
+    @property
     def worker_id(self) -> str:
         """The name of whoever has this folder."""
         return (self.path / "worker-id").read_text()

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import faust
@@ -42,7 +42,10 @@ from streams.tuning import tune_garbage_collection
 from streams.validation import Validator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streams.ledgerstage import LedgerStage
+    from streams.metrics import Metrics
 
 STAGES: Final = ("intake", "citizens", "projections")
 BATCHES_FOR_LEDGER: Final = 3
@@ -60,6 +63,9 @@ END_S: Final = 20.0
 """For children to finish their commits; then SIGKILL, which costs a takeover but no data."""
 
 log = logging.getLogger("refusion")
+
+Metered = Callable[[Stage], Stage]
+"""A stage, counted if anybody asks for metrics."""
 
 
 # --- one process ------------------------------------------------------------------------------------
@@ -114,15 +120,17 @@ def make_app() -> faust.App:
     return WorkerApp("refusion", store="memory://", web_enabled=False, web_tables_enabled=False)
 
 
-def make_loops(names: Sequence[str], settings: Settings, folder: StateFolder, outage: Outage) -> list[BatchLoop]:
-    """The stages of one process, each in its loop."""
+def make_loops(
+    names: Sequence[str], settings: Settings, folder: StateFolder, outage: Outage, metered: Metered
+) -> list[BatchLoop]:
+    """The stages of one process, each in its loop and counted there."""
     kafka, batches = KafkaBrokers(settings.bootstrap, folder.worker_id), asyncio.Semaphore(BATCHES_AT_WORK)
     stages = make_stages([name for name in names if name != "projections"], settings, folder, kafka)
-    loops = [BatchLoop(stage, kafka, settings.prefix + stage.name, outage, batches) for stage in stages]
+    loops = [BatchLoop(metered(stage), kafka, settings.prefix + stage.name, outage, batches) for stage in stages]
     if "projections" in names:
         ledger = _ledger_stage(settings, kafka)
         group, batches = settings.prefix + ledger.name, asyncio.Semaphore(BATCHES_FOR_LEDGER)
-        loops.append(BatchLoop(ledger, ledger, group, outage, batches))
+        loops.append(BatchLoop(metered(ledger), ledger, group, outage, batches))
     return loops
 
 
@@ -169,11 +177,74 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
             return
 
 
+class _Unmeasured:
+    """Nobody asks for metrics."""
+
+    def metered(self, stage: Stage) -> Stage:
+        """The stage itself."""
+        return stage
+
+    def begin(self, settings: Settings, outage: Outage, stages: Sequence[Stage]) -> None:
+        """Nothing."""
+
+
+class _Measured:
+    """Metrics are served; see `streams.metrics`."""
+
+    def __init__(self, metrics: "Metrics") -> None:
+        from streams.metrics import beat  # noqa: PLC0415
+
+        self._metrics = metrics
+        self._tasks = [asyncio.create_task(beat(metrics))]
+
+    def metered(self, stage: Stage) -> Stage:
+        """The stage, counted."""
+        from streams.metrics import MeteredStage  # noqa: PLC0415
+
+        return MeteredStage(stage, self._metrics)
+
+    def begin(self, settings: Settings, outage: Outage, stages: Sequence[Stage]) -> None:
+        """The stages begin: from now on it is known how far they are."""
+        from streams.metrics import watch  # noqa: PLC0415
+
+        self._metrics.begins(outage)
+        self._tasks.append(asyncio.create_task(watch(self._metrics, settings, stages)))
+
+    def end(self) -> None:
+        """They have ended."""
+        for task in self._tasks:
+            task.cancel()
+
+
+@contextmanager
+def _measured(settings: Settings, folder: StateFolder) -> "Iterator[_Measured | _Unmeasured]":
+    """Serve metrics if they are asked for."""
+    if settings.metrics_port is None:
+        yield _Unmeasured()
+        return
+    from streams.metrics import Metrics, serve  # noqa: PLC0415
+
+    metrics = Metrics()
+    measuring, end = _Measured(metrics), serve(metrics, settings, folder.number)
+    try:
+        yield measuring
+    finally:
+        measuring.end()
+        end()
+
+
 async def _serve(names: Sequence[str], settings: Settings, folder: StateFolder, stopping: asyncio.Event) -> None:
     """Run stages until told to stop."""
     outage = Outage()
-    await _prepare(settings, outage, stopping)
-    loops = make_loops(names, settings, folder, outage)
+    with _measured(settings, folder) as measuring:
+        await _prepare(settings, outage, stopping)
+        loops = make_loops(names, settings, folder, outage, measuring.metered)
+        measuring.begin(settings, outage, [each.stage for each in loops])
+        await _run(loops, stopping)
+
+
+async def _run(loops: Sequence[BatchLoop], stopping: asyncio.Event) -> None:
+    """Host the loops in the app until told to stop. Raises what has ended one of them."""
     app = make_app()
     await app.start()
     services = [StageService(each, stopping, beacon=app.beacon) for each in loops]
