@@ -24,7 +24,11 @@ def differences(account: Account, rules: RuleSet) -> Iterator[tuple[Code, str]]:
     """What stands and is not true, or is true and does not stand; the first cells of it."""
     truth = reference.settle([orjson.loads(report) for report in account.reports], rules)
     due = {tuple(row[name] for name in _CELL): _of_row(row) for row in truth.rows}
-    stands = {cell: _of_figures(figures) for cell, (_, figures) in account.standing.items()}
+    stands = {
+        cell: _of_figures(figures)
+        for cell, (_, figures) in account.standing.items()
+        if cell not in account.opened or cell in due  # an earlier system's row stands where no report says otherwise
+    }
     wrong = [cell for cell in due.keys() | stands.keys() if due.get(cell) != stands.get(cell)]
     if wrong:
         first = min(wrong, key=_order)

@@ -34,6 +34,7 @@ from projections.auditrecords import (
     Violation,
     as_bad,
     check_headers,
+    check_opening,
     check_report,
     check_sealed,
     citizen_of,
@@ -53,8 +54,9 @@ RulesNamed = Callable[[str], RuleSet | None]
 
 CATALOGUE: Final = "R-1"
 CONTROL_TYPES: Final = ("run", "rules", "recalculate")
-REASONS: Final = ("report", "adjustment", "reversal", "late_report", "recalculation", "rule_change")
-OF_CLOSED_MONTHS: Final = ("late_report", "recalculation", "rule_change")
+OPENING: Final = "opening"
+REASONS: Final = ("report", "adjustment", "reversal", "late_report", "recalculation", "rule_change", OPENING)
+OF_CLOSED_MONTHS: Final = ("late_report", "recalculation", "rule_change", OPENING)
 ANEW: Final = ("recalculation", "rule_change")
 """Reasons of messages that no report of the citizen led to by itself."""
 SUMS_FROM: Final = "2016-01-04"
@@ -93,7 +95,8 @@ class Account:
 
     `standing`: by cell the place of its standing row (revision and position in one number) and its figures.
     `payments`: by name benefit and base of each payment that can be summed; `unsummed` are the benefits that
-    cannot. `known` are the names of all reports, `reversed` those that a reversal names.
+    cannot. `known` are the names of all reports, `reversed` those that a reversal names. `opened` are the cells in
+    which an earlier system's row stands.
     """
 
     revision: int = 0
@@ -104,6 +107,7 @@ class Account:
     payments: dict[str, tuple[str, int]] = field(default_factory=dict)
     unsummed: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
+    opened: set[Cell] = field(default_factory=set)
     reversed: set[str] = field(default_factory=set)
     reports: list[bytes] = field(default_factory=list)
 
@@ -147,7 +151,9 @@ class PartitionAudit:
             return
         try:
             record = json_object(value)
-            if key:
+            if key and record["type"] == OPENING:
+                self._opening(offset, self._citizen(key), record, headers)
+            elif key:
                 self._report(offset, self._citizen(key), record, value or b"", headers)
             else:
                 self._control(offset, record, value or b"")
@@ -161,6 +167,14 @@ class PartitionAudit:
             raise BadRecordError("cpr", "a control record holds what looks like a CPR number")
         self.control.append((offset, value))
         self._sources[offset] = _Source("", "", must_post=False)
+
+    def _opening(self, offset: int, citizen: str, record: dict[str, Any], headers: Headers) -> None:
+        name = check_opening(record, headers)
+        if offset >= self.scope.settled_to or offset in self.scope.refused:
+            return
+        account = self.accounts.get(citizen) or self._account(citizen)
+        self._sources[offset] = _Source(citizen, name, must_post=name not in account.known)
+        account.known.add(name)
 
     def _report(self, offset: int, citizen: str, record: dict[str, Any], value: bytes, headers: Headers) -> None:
         check_report(record, self._catalogue)
@@ -277,6 +291,7 @@ class PartitionAudit:
             if row["id"] != f"{digest}{position}":
                 self._say("id", offset, f"row {position} does not have the id of its citizen, revision and position")
             stood = standing.pop(cell, None)
+            account.opened.discard(cell)
             if "reverses" in row:
                 self._check_reversing(offset, citizen, row, figures, stood)
                 gone = (cell, stood[1]) if stood else None
@@ -284,6 +299,8 @@ class PartitionAudit:
                 self._check_new(offset, position, row["kind"], stood is not None, (cell, figures), gone)
                 standing[cell] = (account.revision << _POSITION_BITS | position, figures)
                 gone = None
+                if row["kind"] == OPENING:
+                    account.opened.add(cell)
             totals["amount_ore"] += figures[0]
             totals[figures[3][0]] += figures[4]
         totals["messages"] += 1
@@ -317,7 +334,7 @@ class PartitionAudit:
         follows = gone is not None and gone[0] == new[0]
         if beside:
             self._say("link", offset, f"row {position} stands beside another in its cell")
-        elif kind != ("correction" if follows else "result"):
+        elif kind != ("correction" if follows else "result") and kind != OPENING:
             self._say("link", offset, f"row {position} is called {kind} and is none")
         elif gone is not None and follows and _said(gone[1]) == _said(new[1]):
             self._say("link", offset, f"row {position} is posted again and says the same")
@@ -353,12 +370,14 @@ class PartitionAudit:
             last = run
 
     def _check_sums(self, citizen: str, account: Account) -> None:
-        """What stands posted of a benefit is what was reported of it, to the øre."""
+        """What stands posted of a benefit is what was reported of it, to the øre; an earlier system's rows aside."""
         sums: Counter[str] = Counter()
         for name, (code, base_ore) in account.payments.items():
             if name not in account.reversed:
                 sums[code] += base_ore
         for cell, (_, figures) in account.standing.items():
+            if cell in account.opened:
+                account.unsummed.add(cell[2])
             sums[cell[2]] -= figures[0]
         for code, ore in sums.items():
             if ore and code not in account.unsummed and code not in TRANSITIONAL and code != FLEKSBIDRAG:
@@ -426,7 +445,7 @@ class RowChecks:
         self._catalogue = catalogue
         self._rules_named = rules_named
         self._found = found
-        self._cells: dict[Cell, tuple[Cell, Benefit]] = {}
+        self._cells: dict[Cell, Cell] = {}
         self._terms: dict[Terms, Terms] = {}
         self._rates: dict[tuple[str, str, Terms, int], bool] = {}
 
@@ -439,7 +458,7 @@ class RowChecks:
         if len(row) != _ROW_FIELDS + ("reverses" in row) + ("atp_ore" in row):
             raise BadRecordError("format", "a row has other fields than a row has")
         cell = (row["month"], row["week"], row["benefit"], row["paying"], row["financing"])
-        cell, benefit = self._cells.get(cell) or self._new_cell(cell)
+        cell = self._cells.get(cell) or self._new_cell(cell)
         amount_ore, ordinal, rate = row["amount_ore"], row["ordinal"], row["rate"]
         terms = (row["mechanism"], rate, row["account"])
         terms = self._terms.get(terms) or self._terms.setdefault(terms, terms)
@@ -448,18 +467,26 @@ class RowChecks:
         if not amount_ore.__class__ is atp_ore.__class__ is ordinal.__class__ is rate.__class__ is int:
             raise BadRecordError("format", "an amount, a rate or an ordinal is not a whole number")
         wrong = ""
-        half_away = (abs(amount_ore) * rate + 50) // 100
-        if result_ore != (-half_away if amount_ore < 0 else half_away):
-            wrong = f"{rate} % of {amount_ore} øre is not {result_ore} øre"
-        elif (medfinansiering_ore if terms[0] == "refusion" else refusion_ore) != 0:
-            wrong = "the result stands under the other mechanism"
-        elif "reverses" not in row:  # which has the rate that it reverses, perhaps another law's
-            rated = (rules, cell[2], terms, ordinal)
-            if not (self._rates[rated] if rated in self._rates else self._has_rate(rated, benefit)):
-                wrong = f"{cell[2]} has not {terms[0]} {rate} % on this account in benefit week {ordinal}"
+        if "reverses" not in row and row["kind"] != OPENING:  # the one repeats a row, the other is not our work
+            wrong = self._wrong((rules, cell[2], terms, ordinal), amount_ore, refusion_ore, medfinansiering_ore)
         return cell, (amount_ore, atp_ore, ordinal, terms, result_ore), wrong
 
-    def _new_cell(self, cell: Cell) -> tuple[Cell, Benefit]:
+    def _wrong(
+        self, rated: tuple[str, str, Terms, int], amount_ore: int, refusion_ore: int, medfinansiering_ore: int
+    ) -> str:
+        """What is wrong with the result of an amount, or with its rate; "" where nothing is."""
+        _, code, (mechanism, rate, _), ordinal = rated
+        result_ore, other_ore = refusion_ore, medfinansiering_ore
+        if mechanism != "refusion":
+            result_ore, other_ore = other_ore, result_ore
+        half_away = (abs(amount_ore) * rate + 50) // 100
+        if result_ore != (-half_away if amount_ore < 0 else half_away) or other_ore:
+            return f"{mechanism} {rate} % of {amount_ore} øre is not {refusion_ore} + {medfinansiering_ore} øre"
+        if not (self._rates[rated] if rated in self._rates else self._has_rate(rated)):
+            return f"{code} has not {mechanism} {rate} % on this account in benefit week {ordinal}"
+        return ""
+
+    def _new_cell(self, cell: Cell) -> Cell:
         """A cell that was not met before, checked; it is kept, so that all rows share it."""
         month, week, code, paying, financing = cell
         monday, benefit = date.fromisoformat(week), self._catalogue.benefits[code]
@@ -468,12 +495,13 @@ class RowChecks:
             raise BadRecordError("format", "a row's week is no Monday of its month, or its benefit is not financed")
         if any(code is not None and code not in self._catalogue.municipalities for code in (paying, financing)):
             raise BadRecordError("format", "a row names a municipality that does not exist")
-        self._cells[cell] = cell, benefit
-        return cell, benefit
+        self._cells[cell] = cell
+        return cell
 
-    def _has_rate(self, rated: tuple[str, str, Terms, int], benefit: Benefit) -> bool:
+    def _has_rate(self, rated: tuple[str, str, Terms, int]) -> bool:
         """Whether a rule set gives a benefit these terms in a benefit week of this number."""
         name, code, (mechanism, rate, account), ordinal = rated
+        benefit = self._catalogue.benefits[code]
         rules = self._rules_named(name)
         if rules is None:
             self._found.notes[f"rows by the rule set {name}, which this program does not know: rates not checked"] += 1

@@ -160,6 +160,10 @@ _REPORT_FIELDS: Final = {
     "case_fact": _COMMON | {"fact", "date"},
     "reversal": _COMMON | {"reverses"},
 }
+_OPENING_FIELDS: Final = {
+    *("schema", "type", "reported_at", "cpr_sealed", "month", "week", "benefit", "paying", "financing"),
+    *("amount_ore", "atp_ore", "mechanism", "rate", "refusion_ore", "medfinansiering_ore"),
+}
 _CHANNELS: Final = {"eindkomst", "dfdg", "direct"}
 _INCOME_KINDS: Final = {"wage", "flex_job_wage", "self_employed"}
 _FACTS: Final = {
@@ -213,6 +217,19 @@ def check_report(record: dict[str, Any], rules: RuleSet) -> None:
     if not good:
         raise BadRecordError("format", "a field of the report is not what it must be")
     check_sealed(record["cpr_sealed"])
+
+
+def check_opening(record: dict[str, Any], headers: Headers) -> str:
+    """An opening row of the journal (docs/contract-additions.md). Returns its name. Raises what `as_bad` takes."""
+    if record.keys() != _OPENING_FIELDS or record["schema"] != 1 or _TIME.fullmatch(record["reported_at"]) is None:
+        raise BadRecordError("format", "not an opening row of schema 1 with exactly its fields")
+    check_sealed(record["cpr_sealed"])
+    places = (record["paying"] or "-", record["financing"] or "-")
+    name = "/".join(("opening", record["month"], record["week"], record["benefit"], *places))
+    if dict(headers).get("ce_id") != name.encode():
+        raise BadRecordError("header", "the headers are not those of this opening row")
+    check_headers(headers, POSTING_HEADERS)
+    return name
 
 
 @lru_cache(maxsize=1 << 14)

@@ -28,6 +28,8 @@ from tests.kafka.pipeline import PROGRAM, Pipeline
 from tests.lines import CASE_FACT, PAYMENT, REVERSAL, changed
 
 CITIZEN_CPR = "6101801234"
+TAKEN_OVER_CPR = "6101801236"
+"""Of whom an earlier system settled weeks, before and after a report of ours."""
 SIMPLE = {"KTH", "SDP-B", "ADP", "LTS", "UDH"}
 """Benefits whose rows hang on nothing but their payments and the count."""
 RULES = Path(__file__).parents[1] / "fixtures" / "rules"
@@ -123,8 +125,21 @@ def some_lines(lives):
     yield changed(PAYMENT, **mine, report_id="mine-0", period_start="2023-07-01", period_end="2023-07-31")
     yield changed(PAYMENT, **mine, report_id="bad", period_start="2023-07-01", period_end="2023-06-30")
     yield changed(CASE_FACT, cpr=CITIZEN_CPR)
+    yield changed(PAYMENT, **mine | {"cpr": TAKEN_OVER_CPR}, report_id="own", period_start="2024-01-01")
     for portion in lives:
         yield from portion
+
+
+def load_openings(pipeline, *weeks):
+    """Rows of an earlier system, whose results are not to be worked out again."""
+    money = {"amount_ore": 270_000, "mechanism": "refusion", "rate": 80, "refusion_ore": 216_001}
+    cell = {"benefit": "KTH", "paying": "730", "financing": "730"}
+    common = {"schema": 1, "type": "opening", "reported_at": "2024-03-01T08:00:00Z", "cpr": TAKEN_OVER_CPR}
+    file = pipeline.settings.state_dir.parent / "openings.jsonl"
+    rows = [common | cell | money | {"month": week[:7], "week": week} for week in weeks]
+    file.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
+    subprocess.run([PROGRAM, "opening", "load", file], env=given, check=True)
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +158,10 @@ def clean(kafka, lives, tmp_path_factory):
     try:
         worker = pipeline.start()
         lines = list(some_lines(lives))
+        load_openings(pipeline, "2023-01-09", "2024-01-08")
         pipeline.publish(lines[: len(lines) // 2])
         pipeline.wait_until_settled()
+        load_openings(pipeline, "2024-01-15", "2023-01-16")
         pipeline.close_run("2023-05")
         pipeline.publish(lines[len(lines) // 2 :])
         pipeline.wait_until_settled()
@@ -187,6 +204,8 @@ def test_a_clean_system_has_no_violation_and_every_citizen_is_true(copy, monkeyp
     done = copy.verify(monkeypatch, sample=100)
     assert done.found.named == []
     assert done.deep_citizens == done.citizens > 100
+    kinds = {row["kind"] for *_, message in copy.messages() for row in message["rows"]}
+    assert kinds == {"result", "correction", "opening"}
     assert done.raw_kept == sum(map(len, copy.of["reports.raw"].values())) > 1_000
     assert sum(each["rows"] for each in done.partitions.values()) > 1_000
 
@@ -330,9 +349,10 @@ def test_a_reversing_row_that_is_not_as_it_must_be(copy, monkeypatch, changes, c
 
 
 def test_a_rate_of_another_step(copy, monkeypatch):
-    at, index, record, message = copy.message(
-        lambda each: each["rows"] and each["rows"][-1]["benefit"] == "KTH" and each["rows"][-1]["rate"] == 80
-    )
+    def ends_with(row):
+        return (row["benefit"], row["rate"], row["kind"]) == ("KTH", 80, "result")
+
+    at, index, record, message = copy.message(lambda each: each["rows"] and ends_with(each["rows"][-1]))
     row = message["rows"][-1]
     wrong = spoil_row(message, -1, rate=40, refusion_ore=result(row["amount_ore"], 40))
     place = copy.replace("postings", at, index, record._replace(value=wrong))
