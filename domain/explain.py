@@ -62,7 +62,7 @@ def explain_week(law: Law, citizen: Citizen, reports: Sequence[Report], week: in
         band=band,
         turn_of_year=_turn_of_year(law, book, at),
         old_case=_old_case(law, book, citizen),
-        reports=[_reason_of(told) for told in _of_week(fates(reports), week)],
+        reports=[report_reason(told) for told in _of_week(fates(reports), week)],
         rows=rows,
         ahead=at.ahead(book),
         rules=book.used,
@@ -340,7 +340,8 @@ def _of_week(told: Sequence[Told], week: int) -> Iterator[Told]:
             yield each
 
 
-def _reason_of(told: Told) -> ReportReason:
+def report_reason(told: Told) -> ReportReason:
+    """A report and its fate as plain values."""
     report, fate, by = told
     what, since, until, amount_ore, outside_act, channel = _content_of(report)
     reported = day_text(report.reported)
@@ -379,7 +380,7 @@ def _content_of(report: Report) -> tuple[str, str | None, str | None, int | None
 def explain_life(law: Law, citizen: Citizen, reports: Sequence[Report]) -> Life:
     """The whole life, told at the end of its last week with support."""
     busy = citizen.head.reading().first.busy
-    told = [_reason_of(each) for each in fates(reports)]
+    told = [report_reason(each) for each in fates(reports)]
     book = Rulebook(law.rules)
     if not busy:
         nothing = Count(0, []), Earned(0, law.window.needed, week_text(0), [])

@@ -17,6 +17,7 @@ USER_ERROR = 2
 
 COMMANDS: dict[str, str] = {
     "compare": "streams.commands.compare:compare",
+    "diff": "streams.commands.diff:diff",
     "explain": "streams.commands.explain:explain",
     "dead-letters": "streams.commands.deadletters:dead_letters",
     "export": "streams.commands.export:export",

@@ -23,6 +23,7 @@ from domain.reasons import (
     WeekReason,
     Weeks,
 )
+from projections.citizenledger import PostedRow, standing
 from streams.lives import Refused
 
 STATES = {"B": "benefit week", "O": "other support", "S": "self-support"}
@@ -166,6 +167,7 @@ def show_week(reason: WeekReason, refused: Sequence[Refused], out: Console) -> N
     out.print(_sentences(reason.ahead.sentences))
     out.print(_heading("Rules, with where they are from and how sure they are"))
     out.print(_rules(reason.rules))
+    out.print()
 
 
 def _sentences(sentences: Iterable[str]) -> Table:
@@ -279,6 +281,50 @@ def _unrounded(ore: str) -> str:
     return f"{sign}{int(whole) // 100:,}.{int(whole) % 100:02d}{hundredths}"
 
 
+# --- what was posted --------------------------------------------------------------------------------
+
+
+def show_posted(rows: Sequence[PostedRow], out: Console) -> None:
+    """The rows of a week as they were posted, each with the run it is in."""
+    if not rows:
+        return
+    out.print(_heading("Rows posted for the week, in their order"))
+    stands = {row.id for row in standing(rows)}
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row("stands" if row.id in stands else "reverses" if row.reverses else "reversed", _posted(row))
+    out.print(table)
+    out.print()
+
+
+def show_row(row: PostedRow, rows: Sequence[PostedRow], out: Console) -> None:
+    """A row's own story: what it took the place of, and what took its place."""
+    out.print(_heading(f"Row {row.id}"))
+    takes_back = [f"It takes back {row.reverses}."] if row.reverses else []
+    taken_back = [
+        f"It was taken back by {other.id} ({_run_of(other)}), for {other.cause} ({other.reason})."
+        for other in rows
+        if other.reverses == row.id
+    ]
+    out.print(_sentences([_posted(row), *takes_back, *taken_back]))
+
+
+def show_source(sentence: str, out: Console) -> None:
+    """Where the reports are from."""
+    out.print(Text(f"Worked out from {sentence}", style="dim"))
+
+
+def _posted(row: PostedRow) -> str:
+    money = (
+        f"{row.benefit} in {row.month}, {kroner(row.amount_ore or 0)} at {row.rate} % = {kroner(row.result_ore)} kr."
+    )
+    return f"{money} (week {row.ordinal}; {_run_of(row)}), for {row.cause} ({row.reason}); id {row.id}"
+
+
+def _run_of(row: PostedRow) -> str:
+    return "in no run yet" if row.run is None else f"run {row.run}"
+
+
 # --- reports and rules ------------------------------------------------------------------------------
 
 
@@ -288,7 +334,7 @@ def _show_reports(heading: str, reports: Sequence[ReportReason], refused: Sequen
     if reports:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for report in reports:
-            table.add_row(FATES[report.fate][0], report.cause, _report(report))
+            table.add_row(FATES[report.fate][0], report.cause, report_text(report))
         out.print(table)
     for each in refused:
         out.print(f"Line {each.line} about this citizen was rejected ({each.reason}): {each.detail}.")
@@ -296,7 +342,7 @@ def _show_reports(heading: str, reports: Sequence[ReportReason], refused: Sequen
         out.print()
 
 
-def _report(report: ReportReason) -> str:
+def report_text(report: ReportReason) -> str:
     """What a report says, and what became of it."""
     said = []
     if report.type != "reversal":

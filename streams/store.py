@@ -72,6 +72,14 @@ class RocksStore:
                 yield citizen.decode()
             keys.seek(_behind(citizen.decode()))
 
+    def keys(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys that begin so, in order."""
+        keys = self._database.iter()
+        keys.seek(prefix)
+        while keys.valid() and (key := keys.key()).startswith(prefix):
+            yield key
+            keys.next()
+
     def write(self, changes: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep all changes, or none. An empty value deletes."""
         batch = WriteBatch(raw_mode=True)

@@ -2,8 +2,8 @@
 
 import os
 import re
-from contextlib import ExitStack
 from datetime import date
+from typing import Any
 
 import click
 
@@ -17,59 +17,25 @@ RULES_HELP = "Explain by this rule set, or a file that says how one differs."
 @click.command()
 @click.argument("citizen", required=False)
 @click.option("--week", metavar="W", help="One week in full: any of its days, or such as 2024-W05.")
-@click.option(
-    "--reports",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    required=True,
-    help="Reports as for settle; - is stdin.",
-)
+@click.option("--row", metavar="ID", help="The week of a row in a municipality's file, and the row's own story.")
+@click.option("--run", type=click.IntRange(1), help="With --row: the run of the file, for a large ledger.")
+@click.option("--reports", type=INPUT, help="Reports as for settle instead of the live system; - is standard input.")
+@click.option("--whole-journal", is_flag=True, help="Read reports too that changed nothing when they came.")
 @click.option("--rules", default="R-1", show_default=True, metavar="NAME|FILE", help=RULES_HELP)
 @click.option("--json", "as_json", is_flag=True, help="For programs; money in øre.")
-def explain(citizen: str | None, week: str | None, reports: str, rules: str, as_json: bool) -> None:
+def explain(**options: Any) -> None:
     """Tell why: reports, weeks, counters, rules, what comes next.
 
     CITIZEN is a pseudonym, as in postings. Without it a CPR is asked for (or read as the first
-    line of standard input). Without --week the whole life is shown. Everything is worked out
-    from the reports by the rules at hand, not taken from what was posted.
+    line of standard input), but for --row, which names its citizen. Without --week or --row the
+    whole life is shown. Everything is worked out from the reports by the rules at hand, not taken
+    from what was posted. The reports are those of the live system, found through ledger and
+    journal, or those of a file.
     """
-    import orjson
+    from streams.explanations import Asked, explain_to
 
-    from domain.explain import explain_life, explain_week
-    from domain.settlement import Law
-    from streams.explaining import console, show_life, show_week
-    from streams.inputs import opened
-    from streams.lives import find_in, folded, named_citizen
-    from streams.rulefiles import chosen_rule_set
-    from streams.settings import Settings
-
-    rule_set = chosen_rule_set(rules)
-    settings = Settings.load(os.environ)
-    settings.identity()  # a missing key is told before anything is asked
-    number = None if week is None else week_number(week)
-    if citizen is None and reports == "-":
-        raise UserError(
-            "standard input cannot give both reports and a CPR; name CITIZEN, or give the reports as a file"
-        )
-    with ExitStack() as stack:
-        lines = opened(stack, reports)
-        who = named_citizen(citizen, settings)
-        found = find_in(lines, who, settings, rule_set)
-    law = Law(rule_set)
-    state = folded(law, who, found.reports)
-    if number is None:
-        life = explain_life(law, state, found.reports)
-        if not as_json:
-            show_life(life, found.refused, console())
-            return
-        answer: object = life
-    else:
-        reason = explain_week(law, state, found.reports, number)
-        if not as_json:
-            show_week(reason, found.refused, console())
-            return
-        answer = reason
-    rejected = [each._asdict() for each in found.refused]
-    click.echo(orjson.dumps({"explanation": answer, "rejected": rejected}, option=orjson.OPT_INDENT_2).decode())
+    week = None if options["week"] is None else week_number(options["week"])
+    explain_to(click.echo, Asked(**options | {"week": week}), os.environ)
 
 
 def week_number(text: str) -> int:
