@@ -13,13 +13,14 @@ citizen whom another law or an earlier version has settled.
 """
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
-from domain.counters import Counters, differing, extend_resets, lowest
+from domain.counters import Counters, differing, highest, lowest
 from domain.fleksbidrag import FLEKSBIDRAG, WAGES, fleksbidrag
 from domain.frontier import settle_at_frontier
 from domain.legacy import DECIDING_FACTS, FLEKSLOENTILSKUD, ORDINARY
-from domain.money import split
 from domain.notices import (
     Notice,
     basis_notice,
@@ -67,7 +68,7 @@ from domain.state import (
     StateError,
     cell_of,
 )
-from domain.weeks import slices
+from domain.weeks import slices, week_of
 
 
 class Settling(NamedTuple):
@@ -283,14 +284,18 @@ def _settle(
         settling = Settling(*usual, notices, reversal=False)
         return _with_fleksbidrag(law, citizen, settling, citizen.head.reading(), months) if months else settling
     moves = _own_moves(law, line, groups, sign)
-    if not moves:
+    reported = _weeks_with_days(law, line) if law.any_report_touches else 0
+    if not moves and not reported:
         return Settling([], [], None, notices, reversal=sign < 0) if notices else None
     if any(delta_ore(move) < 0 for move in moves):
         notices += net_notices(line[CODE], parts, moves)
     head = citizen.head
     was, horizon = head.reading(), head.horizon
-    _touch(citizen, line[CODE], moves)
-    first_changed = _recount(law, head, was, moves[-1][1])
+    if law.any_report_touches:
+        _touch_as_reported(law, citizen, line[CODE], reported, sign)
+    else:
+        _touch(citizen, line[CODE], moves)
+    first_changed = _recount(law, head, was, highest(reported) if reported else moves[-1][1])
     now = head.reading()
     if first_changed is not None and first_changed <= horizon:
         moves += _stale_moves(law, citizen, was, now, first_changed, moves)
@@ -342,7 +347,7 @@ def _own_moves(law: Law, line: Line, groups: dict[int, Group], sign: int) -> lis
     base_ore, total_atp_ore = law.base(line[CODE], sign * line[AMOUNT], sign * line[ATP])
     moves = []
     for (month, week, amount_ore), (_, _, atp_ore) in zip(
-        split(base_ore, start, end), split(total_atp_ore, start, end), strict=True
+        law.split(base_ore, start, end), law.split(total_atp_ore, start, end), strict=True
     ):
         group = groups.get(month)  # days before counting began have none: their share is lost (item 3)
         if group is not None and (amount_ore or atp_ore):
@@ -374,6 +379,23 @@ def _touch_week(citizen: Citizen, code: str, week: int, delta_ore: int) -> None:
     head.overpaid[code] = negative | bit if net_ore < 0 else negative & ~bit
 
 
+def _weeks_with_days(law: Law, line: Line) -> int:
+    """The weeks in which a line's period has days that count."""
+    first, last = week_of(max(line[START], law.counting_from)), week_of(line[END])
+    return (1 << (last + 1)) - (1 << first) if line[END] >= law.counting_from else 0
+
+
+def _touch_as_reported(law: Law, citizen: Citizen, code: str, weeks: int, sign: int) -> None:
+    """Mark the weeks in which a report that stands has days, whatever its amount (switch TOUCH = ANY_REPORT)."""
+    touched = citizen.change_head().touched
+    standing = weeks
+    if sign < 0:
+        parts = citizen.parts_between(lowest(weeks), highest(weeks))
+        lines = [line for part in parts for line in part.lines if line[CODE] == code and not line[REVERSED]]
+        standing = reduce(or_, [_weeks_with_days(law, line) for line in lines], 0)
+    touched[code] = touched.get(code, 0) & ~weeks | standing & weeks
+
+
 def _recount(law: Law, head: Head, was: Reading, last_week: int) -> int | None:
     """Bring states, horizon and resets up to date. Returns the first week whose state changed."""
     (first, standing, second), old_horizon = was, head.horizon
@@ -394,9 +416,10 @@ def _recount(law: Law, head: Head, was: Reading, last_week: int) -> int | None:
 
 
 def _counted(law: Law, benefit: int, busy: int, resets: Iterable[int], start: int, horizon: int) -> Count:
-    """A count whose resets before `start` stand, and are looked for from there on."""
+    """A count in which nothing before the week `start` has changed: the resets that it cannot move stand."""
+    start -= law.new_start.ahead
     kept = [reset for reset in resets if reset < start]
-    return Count(benefit, busy, extend_resets(law.window, benefit, busy, kept, start, horizon))
+    return Count(benefit, busy, law.new_start.extend(law.window, benefit, busy, kept, start, horizon))
 
 
 def _stale_moves(
@@ -448,11 +471,11 @@ def settle_anew(law: Law, citizen: Citizen) -> Settling:
     head = citizen.head
     was = head.law, head.reading()
     moves = [move for part in citizen.all_parts() for move in _cells_anew(law, part)]
-    head.touched, head.overpaid = _signs_of_weeks(moves)
+    head.touched, head.overpaid = _reported_weeks(law, citizen) if law.any_report_touches else _signs_of_weeks(moves)
     head.standing = law.standing(head.facts)
     head.count = Count(0, 0, ())
     head.second = Count(0, 0, ()) if head.standing.enters else None
-    _recount(law, head, head.reading(), head.horizon)
+    _recount(law, head, head.reading(), max(head.horizon, *map(highest, head.touched.values())))
     head.settled_by(law)
     now = head.reading()
     settling = Settling(moves, law.settle(now, moves), law.counters(now), [], reversal=False)
@@ -492,8 +515,8 @@ def _slices_in(law: Law, line: Line, month: int) -> Iterable[tuple[int, int, int
     """The weeks of a line in a month, with its amount and ATP in each."""
     start, end = line[START], line[END]
     base_ore, total_atp_ore = law.base(line[CODE], line[AMOUNT], line[ATP])
-    atps = split(total_atp_ore, start, end) if total_atp_ore else ()
-    for at, (of_month, week, amount_ore) in enumerate(split(base_ore, start, end)):
+    atps = law.split(total_atp_ore, start, end) if total_atp_ore else ()
+    for at, (of_month, week, amount_ore) in enumerate(law.split(base_ore, start, end)):
         if of_month == month:
             yield week, amount_ore, atps[at][2] if atps else 0
 
@@ -518,6 +541,16 @@ def _signs_of_weeks(moves: Iterable[Move]) -> tuple[dict[str, int], dict[str, in
             signs = touched if net_ore > 0 else overpaid
             signs[code] = signs.get(code, 0) | 1 << week
     return touched, overpaid
+
+
+def _reported_weeks(law: Law, citizen: Citizen) -> tuple[dict[str, int], dict[str, int]]:
+    """The weeks in which a standing report has days, by money code; what is owed back has no part in that."""
+    touched: dict[str, int] = {}
+    for part in citizen.all_parts():
+        for line in part.lines:
+            if not line[REVERSED]:
+                touched[line[CODE]] = touched.get(line[CODE], 0) | _weeks_with_days(law, line)
+    return touched, {}
 
 
 def _months_with_fleksbidrag(moves: Iterable[Move], citizen: Citizen) -> set[int]:

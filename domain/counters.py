@@ -5,7 +5,7 @@ self-support (S). No ordinal is stored: it is a popcount since the last reset, a
 earned weeks are the zero bits of `busy` in the window. Only the weeks of resets are kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -47,6 +47,11 @@ def lowest(weeks: int) -> int:
     return (weeks & -weeks).bit_length() - 1
 
 
+def highest(weeks: int) -> int:
+    """The last week of a set, or NO_WEEK where it is empty."""
+    return weeks.bit_length() - 1
+
+
 def count_between(weeks: int, first: int, last: int) -> int:
     """How many weeks of the set lie in first..last."""
     return ((weeks >> first) & ((1 << (last - first + 1)) - 1)).bit_count() if last >= first else 0
@@ -85,6 +90,25 @@ def extend_resets(window: Window, benefit: int, busy: int, resets: list[int], st
         start = reset
 
 
+def extend_resets_at_benefit(
+    window: Window, benefit: int, busy: int, resets: list[int], start: int, end: int
+) -> list[int]:
+    """The same where only a benefit week makes a new start (switch RESET_AT = AT_NEXT_BENEFIT).
+
+    It does if the weeks are earned, inside the window, at the Sunday before it: the week of that Sunday is the
+    reset. So each is decided by the week after it, and only the first week of a run of benefit weeks can make one.
+    """
+    found = [*resets]
+    entering = (benefit & ~(benefit << 1)) >> (max(start, -1) + 1) << (max(start, -1) + 1)
+    while entering and (week := lowest(entering)) <= end:
+        entering &= entering - 1
+        following = found[-1] + 1 if found else 0
+        began = following + lowest(benefit >> following)
+        if _earned_count(window, busy, began, week - 1) >= window.needed:
+            found.append(week - 1)
+    return found
+
+
 def _first_reset(window: Window, busy: int, began: int, week: int, end: int) -> int:
     while week < end:
         earned = _earned_count(window, busy, began, week)
@@ -99,11 +123,25 @@ def _earned_count(window: Window, busy: int, began: int, week: int) -> int:
     return week - first + 1 - count_between(busy, first, week) if week >= first else 0
 
 
+class NewStart(NamedTuple):
+    """How new starts are found: `extend` as `extend_resets`; a reset hangs on `ahead` weeks after its own."""
+
+    extend: Callable[[Window, int, int, list[int], int, int], list[int]]
+    ahead: int
+
+
+NEW_STARTS: Mapping[str, NewStart] = {
+    "WHEN_REACHED": NewStart(extend_resets, 0),
+    "AT_NEXT_BENEFIT": NewStart(extend_resets_at_benefit, 1),
+}
+"""By the values of the switch RESET_AT."""
+
+
 def counters(window: Window, benefit: int, busy: int, resets: Sequence[int]) -> Counters:
     """Both counters at the end of the latest week in state B or O."""
     if not busy:
         return Counters(None, 0, ())
-    week = busy.bit_length() - 1
+    week = highest(busy)
     reset = last_reset_before(resets, week)
     run = (benefit >> (reset + 1)) & ((1 << (week - reset)) - 1)
     if not run:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
-from domain.counters import NO_WEEK, extend_resets, last_reset_before, lowest
+from domain.counters import NO_WEEK, last_reset_before, lowest
 from domain.explainrows import row_reasons
 from domain.fates import Told, fates
 from domain.legacy import DECIDING_FACTS, NEVER
@@ -200,7 +200,7 @@ class _Position:
 
 def resets_before(law: Law, weeks: CountOfWeeks, end: int) -> list[int]:
     """Every new start at the end of a week before `end`."""
-    return extend_resets(law.window, weeks.benefit, weeks.busy, [], 0, end)
+    return law.new_start.extend(law.window, weeks.benefit, weeks.busy, [], 0, end)
 
 
 def _state(weeks: CountOfWeeks, week: int) -> State:
@@ -260,7 +260,7 @@ def _touches(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[
 def _role(law: Law, citizen: Citizen, code: str, week: int) -> Role:
     if code.endswith(OUTSIDE):
         return "outside_act"
-    if citizen.head.standing.is_old(code, week):
+    if citizen.head.standing.is_old(code, week) and not law.old_cases_count:
         return "old_case"
     benefit = law.rules.benefits[code]
     if benefit.counts:

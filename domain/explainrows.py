@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from domain.legacy import LEDIGHEDSYDELSE
-from domain.money import split
 from domain.notices import OLD_RATE_CODES
 from domain.reasons import RowReason, Share
 from domain.rulebook import Rulebook
@@ -98,8 +97,8 @@ def _share(law: Law, line: Line, month: int, week: int) -> Share:
         base_ore=base_ore,
         days=sum(days for *place, days in slices(start, end) if (*place,) == at),
         days_of_period=end - start + 1,
-        share_ore=sum(ore for *place, ore in split(base_ore, start, end) if (*place,) == at),
-        atp_ore=sum(ore for *place, ore in split(atp_ore, start, end) if (*place,) == at),
+        share_ore=sum(ore for *place, ore in law.split(base_ore, start, end) if (*place,) == at),
+        atp_ore=sum(ore for *place, ore in law.split(atp_ore, start, end) if (*place,) == at),
     )
 
 

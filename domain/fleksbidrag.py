@@ -4,11 +4,14 @@ Rules 1.4 and 4.2, item 16:
 
     F = (min(share × (B − R), CAP) − reduction × W) × d4 / d, to the nearest krone, not below 0
 
+The switches FB_READING and FB_PRORATION replace share × (B − R) and d4 / d. The wages are always split by
+calendar days.
+
 It hangs on a month's fleksløntilskud, its wages and the ordinals of its weeks, so that it is worked
 out anew for every month in which one of them moved, and may move to another cell.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from domain.legacy import FLEKSLOENTILSKUD
@@ -36,6 +39,20 @@ FLEKSBIDRAG = "FB"
 WAGES = frozenset({"wage", "flex_job_wage"})
 WHOLE = 100
 """The state pays all of it: percent of the amount."""
+
+
+READINGS: Mapping[str, Callable[[int, int, int], int]] = {
+    "B": lambda percent, basis_ore, refusion_ore: percent * (basis_ore - refusion_ore),
+    "A": lambda percent, basis_ore, refusion_ore: percent * basis_ore - 100 * refusion_ore,
+}
+"""The share before the cap, in hundredths of an øre, by the values of the switch FB_READING."""
+
+PRORATIONS: Mapping[str, Callable[[int, int], tuple[int, int]]] = {
+    "BY_DAYS": lambda days, entitling_days: (entitling_days, days),
+    "WHOLE_MONTH": lambda _days, _entitling_days: (1, 1),
+    "NONE": lambda days, entitling_days: (int(entitling_days == days), 1),
+}
+"""The part of a month's amount that is due, as a fraction of d and d4, by the values of the switch FB_PRORATION."""
 
 
 class Entitling(NamedTuple):
@@ -126,12 +143,14 @@ def _amount_ore(law: Law, reading: Reading, part: Part, entitling: Iterable[Enti
         return 0
     cap_kroner = (basis.kroner * rules.cap_percent * 2 + 100) // 200
     refusion_ore = sum(cell.refusion_ore for cell in entitling)
-    most = min(rules.share_percent * (basis.kroner * 100 - refusion_ore), cap_kroner * 100 * 100)
+    share = READINGS[law.rules.switches["FB_READING"]](rules.share_percent, basis.kroner * 100, refusion_ore)
+    most = min(share, cap_kroner * 100 * 100)
     hundredths_ore = most - rules.wage_reduction_percent * wages_ore  # of an øre, for the percent
     days, entitling_days = _days(reading, part, {cell.week for cell in entitling})
     if not days:
         return 0
-    kroner = (2 * hundredths_ore * entitling_days + 10_000 * days) // (20_000 * days)  # half up
+    part_due, parts = PRORATIONS[law.rules.switches["FB_PRORATION"]](days, entitling_days)
+    kroner = (2 * hundredths_ore * part_due + 10_000 * parts) // (20_000 * parts)  # half up
     return max(0, kroner) * 100
 
 

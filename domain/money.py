@@ -1,5 +1,6 @@
 """Whole øre: splitting an amount over its slices, and percentages of it (rules 4.2, items 4 and 10)."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from domain.weeks import slices
@@ -9,6 +10,16 @@ def percentage(amount_ore: int, percent: int) -> int:
     """`percent` % of an amount in øre, rounded to whole øre, half away from zero (switch ROUND = ROW_ORE)."""
     rounded = (abs(amount_ore) * percent * 2 + 100) // 200
     return rounded if amount_ore >= 0 else -rounded
+
+
+def percentage_in_kroner(amount_ore: int, percent: int) -> int:
+    """`percent` % of an amount in øre, rounded to whole kroner, half away from zero (switch ROUND = ROW_KRONE)."""
+    rounded = (abs(amount_ore) * percent * 2 + 10_000) // 20_000 * 100
+    return rounded if amount_ore >= 0 else -rounded
+
+
+ROUNDINGS: Mapping[str, Callable[[int, int], int]] = {"ROW_ORE": percentage, "ROW_KRONE": percentage_in_kroner}
+"""How a row's result is rounded, by the values of the switch ROUND."""
 
 
 def split(amount_ore: int, start: int, end: int) -> list[tuple[int, int, int]]:

@@ -1,6 +1,7 @@
 """The law computed from scratch for one citizen: slow, plain, and apart from the product.
 
-Rule set R-1, rules 4.2 items 1-17, in the order of rules 4.5. It shares
+Rules 4.2 items 1-17, in the order of rules 4.5, with any answers to the open questions of section 11
+that a rule set may choose. It shares
 nothing with the product but the rule data (`domain.ruleset.RuleSet`), so that an
 error in the calendar, the rounding or the counting of one is not in the other. The tests hold the product
 against it, and so does `refusion verify --deep`; nothing that settles uses it.
@@ -186,7 +187,7 @@ def transfer_of(days: Mapping[str, set[date]], rules: RuleSet) -> tuple[date | N
         return monday_of(min(returns)), False
     events = [day for day in days["flex_job_start"] | days["flex_rereferral"] if day >= reform]
     if events and law.flex_transition_from <= ref <= law.flex_transition_to:
-        return monday_of(min(events)), True
+        return monday_of(min(events)), rules.switches["LEGACY_COUNT"] == "ON_TRANSFER"
     return None, False
 
 
@@ -222,10 +223,11 @@ def money_of_slices(payments: Iterable[JsonObject], rules: RuleSet, facts: Facts
         benefit = rules.benefits[payment["benefit"]]
         paying, financing = municipalities(payment, benefit)
         atp_ore = payment.get("atp_ore", 0) if benefit.atp_deducted else 0
-        days = days_of_slices(date.fromisoformat(payment["period_start"]), date.fromisoformat(payment["period_end"]))
-        amounts = split(payment["amount_ore"] - atp_ore, days)
-        atp_amounts = split(atp_ore, days)
-        for slice_ in days:
+        start, end = date.fromisoformat(payment["period_start"]), date.fromisoformat(payment["period_end"])
+        weights = weights_of_slices(start, end, rules)
+        amounts = split(payment["amount_ore"] - atp_ore, weights)
+        atp_amounts = split(atp_ore, weights)
+        for slice_ in weights:
             if slice_.month >= first_month:
                 amount, atp = amounts[slice_], atp_amounts[slice_]
                 kind = kind_of(payment, slice_.week, facts)
@@ -244,10 +246,23 @@ def days_of_slices(start: date, end: date) -> dict[Slice, int]:
     return days
 
 
-def split(amount_ore: int, days: Mapping[Slice, int]) -> dict[Slice, int]:
-    """An amount by calendar days; the øre left over go to the largest remainders, then the earliest (item 4)."""
-    total_days = sum(days.values())
-    exact = {s: Fraction(abs(amount_ore) * d, total_days) for s, d in days.items()}
+def weights_of_slices(start: date, end: date, rules: RuleSet) -> Mapping[Slice, int | Fraction]:
+    """What each slice weighs in the split: its calendar days, or what SPLIT has in their place (item 4)."""
+    days = days_of_slices(start, end)
+    if rules.switches["SPLIT"] == "EQUAL_PER_TOUCHED_WEEK":
+        days_of_week = {week: sum(d for s, d in days.items() if s.week == week) for _, week in days}
+        return {s: Fraction(d, days_of_week[s.week]) for s, d in days.items()}
+    if rules.switches["SPLIT"] == "WEEKDAYS":
+        period = [start + timedelta(days=i) for i in range((end - start).days + 1)]
+        workdays = [Slice(month_of(day), monday_of(day)) for day in period if day.weekday() < 5]
+        return {s: workdays.count(s) for s in days} if workdays else days
+    return days
+
+
+def split(amount_ore: int, weights: Mapping[Slice, int | Fraction]) -> dict[Slice, int]:
+    """An amount by weight; the øre left over go to the largest remainders, then the earliest (item 4)."""
+    total = Fraction(sum(weights.values()))
+    exact = {s: abs(amount_ore) * weight / total for s, weight in weights.items()}
     parts = {s: share.numerator // share.denominator for s, share in exact.items()}
     left_over = abs(amount_ore) - sum(parts.values())
     # `sorted` keeps slices with equal remainders in order of time.
@@ -269,14 +284,19 @@ def states_of_weeks(lines: Iterable[Line], rules: RuleSet, legacy_state: State =
 
 
 def state_of_week(net_ore: Mapping[tuple[str, Kind], int], rules: RuleSet, legacy_state: State = "O") -> State:
-    """B, O or S from the net of each benefit and kind in one week (rules 3.3, items 6, 13, 14 and 15)."""
-    states = {state_of_money(code, kind, rules, legacy_state) for (code, kind), ore in net_ore.items() if ore > 0}
+    """B, O or S from the net of each benefit and kind in one week (rules 3.3, items 6, 13, 14 and 15).
+
+    Where TOUCH is ANY_REPORT, that some report has days in the week is enough.
+    """
+    any_report = rules.switches["TOUCH"] == "ANY_REPORT"
+    touching = [money for money, ore in net_ore.items() if ore > 0 or any_report]
+    states = {state_of_money(code, kind, rules, legacy_state) for code, kind in touching}
     return "B" if "B" in states else "O" if "O" in states else "S"
 
 
 def state_of_money(code: str, kind: Kind, rules: RuleSet, legacy_state: State) -> State:
-    """The state that money of a benefit gives its week."""
-    if kind == "ordinary":
+    """The state that money of a benefit gives its week; old cases count always where LEGACY_COUNT is ALWAYS."""
+    if kind == "ordinary" or (kind == "legacy" and rules.switches["LEGACY_COUNT"] == "ALWAYS"):
         return "B" if rules.benefits[code].counts else "O" if rules.benefits[code].blocks else "S"
     return legacy_state if kind == "legacy" and code in FLEX else "O"
 
@@ -291,8 +311,14 @@ def count(states: Mapping[date, State], last_week: date, rules: RuleSet) -> Iter
 
 
 def next_week(before: WeekEnd, state: State, rules: RuleSet) -> WeekEnd:
-    """One round of the loop of rules 4.5. The citizen is on the staircase while the count is above 0."""
+    """One round of the loop of rules 4.5. The citizen is on the staircase while the count is above 0.
+
+    Where RESET_AT is AT_NEXT_BENEFIT, the weeks earned before a benefit week make it a new start.
+    """
     week, n, earned = before.week + WEEK, before.seniority, list(before.earned)
+    at_next_benefit = rules.switches["RESET_AT"] == "AT_NEXT_BENEFIT"
+    if at_next_benefit and state == "B" and len(earned) >= rules.reset.self_support_weeks:
+        n, earned = 0, []
     if state == "B":
         n += 1
     if state == "S" and n > 0:
@@ -300,7 +326,7 @@ def next_week(before: WeekEnd, state: State, rules: RuleSet) -> WeekEnd:
     sunday = week + timedelta(days=6)
     window_start = years_before(sunday, rules.reset.within_years)
     earned = [w for w in earned if w > window_start]
-    if len(earned) >= rules.reset.self_support_weeks:
+    if not at_next_benefit and len(earned) >= rules.reset.self_support_weeks:
         return WeekEnd(week, ordinal=n, seniority=0, earned=[])
     return WeekEnd(week, ordinal=n, seniority=n, earned=earned)
 
@@ -389,7 +415,7 @@ def result(code: str, amount_ore: int, ordinal: int, rules: RuleSet, kind: Kind 
     rate = benefit.rate if isinstance(benefit.rate, int) else staircase_rate(benefit, ordinal, rules)
     if kind == "legacy":
         rate = rules.legacy.flex_refusion
-    result_ore = round_half_away(Fraction(amount_ore * rate, 100))
+    result_ore = rounded_result(Fraction(amount_ore * rate, 100), rules)
     is_refusion = benefit.mechanism == "refusion"
     return {
         "ordinal": ordinal,
@@ -418,8 +444,13 @@ def cell_order(row: JsonObject) -> tuple[str, str, str, str, str]:
     return row["month"], row["week"], row["benefit"], row["paying"] or "", row["financing"] or ""
 
 
+def rounded_result(ore: Fraction, rules: RuleSet) -> int:
+    """To whole øre, or to whole kroner where ROUND is ROW_KRONE (item 10)."""
+    return round_half_away(ore / 100) * 100 if rules.switches["ROUND"] == "ROW_KRONE" else round_half_away(ore)
+
+
 def round_half_away(amount: Fraction) -> int:
-    """To whole øre, half away from zero (item 10)."""
+    """To a whole number, half away from zero."""
     rounded = (abs(amount) + Fraction(1, 2)).__floor__()
     return -rounded if amount < 0 else rounded
 
@@ -481,11 +512,22 @@ def fleksbidrag_kroner(
     r = Fraction(sum(row["refusion_ore"] for row in entitling), 100)
     w = Fraction(wages_ore, 100)
     cap = Fraction(half_up(Fraction(law.cap_percent, 100) * b))
-    monthly = min(Fraction(law.share_percent, 100) * (b - r), cap) - Fraction(law.wage_reduction_percent, 100) * w
+    share = Fraction(law.share_percent, 100)
+    before_cap = share * b - r if rules.switches["FB_READING"] == "A" else share * (b - r)
+    monthly = min(before_cap, cap) - Fraction(law.wage_reduction_percent, 100) * w
     days = days_paid(month, standing, facts)
     entitling_weeks = {row["week"] for row in entitling}
     entitling_days = [day for day in days if monday_of(day).isoformat() in entitling_weeks]
-    return half_up(monthly * Fraction(len(entitling_days), len(days))) if days else 0
+    return half_up(monthly * prorated(len(entitling_days), len(days), rules)) if days else 0
+
+
+def prorated(entitling_days: int, days: int, rules: RuleSet) -> Fraction:
+    """The part of a month's fleksbidrag that is due, d4 / d or what FB_PRORATION has in its place."""
+    if rules.switches["FB_PRORATION"] == "WHOLE_MONTH":
+        return Fraction(1)
+    if rules.switches["FB_PRORATION"] == "NONE":
+        return Fraction(int(entitling_days == days))
+    return Fraction(entitling_days, days)
 
 
 def wages_of(month: str, standing: Iterable[JsonObject]) -> int | None:

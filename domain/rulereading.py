@@ -51,6 +51,9 @@ FILES = (
 )
 """The rule files that every rule set reads, besides its own."""
 
+MADE_TO_COUNT = {("UFB", "BENEFIT"): ("UFB",), ("LEGACY_COUNT", "ALWAYS"): ("LYG", "FPG")}
+"""The benefits that an answer makes count: the refugee groups with 100 %, and the codes of old cases."""
+
 
 def rule_set_from(own_file: str, documents: Mapping[str, object]) -> RuleSet:
     """The rule set of a file. `documents` are the parsed rule files by name, and the file it is based on if any.
@@ -109,10 +112,11 @@ def _check_every_day(rules: RuleSet) -> None:
 
 
 def _answered(benefits: dict[str, Benefit], questions: Mapping[str, Question]) -> dict[str, Benefit]:
-    """The catalogue, in which the switch UFB makes the refugee groups with 100 % count."""
-    if questions["UFB"].value != "BENEFIT" or "UFB" not in benefits:
-        return benefits
-    return benefits | {"UFB": replace(benefits["UFB"], counts=True)}
+    """The catalogue, in which some answers make benefits count that otherwise are other support."""
+    counting = [
+        code for (switch, value), codes in MADE_TO_COUNT.items() if questions[switch].value == value for code in codes
+    ]
+    return benefits | {code: replace(benefits[code], counts=True) for code in counting if code in benefits}
 
 
 # The staircase (§ 5)

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
-from domain.counters import Counters, Window, counters, ordinal, profile
+from domain.counters import NEW_STARTS, Counters, Window, counters, highest, ordinal, profile
 from domain.legacy import AT_OLD_RATE, FLEX, ORDINARY, PENSION, TRANSITIONAL, Facts, Standing, standing_of
-from domain.money import percentage
+from domain.money import ROUNDINGS
 from domain.ruleset import Benefit, Mechanism, RuleSet, Staircase
+from domain.splits import SPLITS
 from domain.weeks import first_day, month_number, week_of
 
 ENGINE = 1
@@ -17,6 +18,9 @@ ENGINE = 1
 
 MOST_WEEKS = week_of(date(2100, 12, 31).toordinal())
 """More weeks than a citizen can have: periods end in 2099 (contract section 2)."""
+
+USUAL_ANSWERS = {"SPLIT": "CALENDAR_DAYS", "TOUCH": "NET_POSITIVE", "RESET_AT": "WHEN_REACHED", "ROUND": "ROW_ORE"}
+"""The answers that the usual report's own way (`domain.frontier`) is made for; under others all go the general way."""
 
 OUTSIDE = "!"
 """Suffix of a money code: money of the benefit that the Act does not cover is netted by itself (item 6)."""
@@ -99,10 +103,17 @@ def money_code(benefit: str, outside_act: bool) -> str:
 
 
 class Law:
-    """A rule set made ready for settling: dates as weeks and months, rates as tables."""
+    """A rule set made ready for settling: dates as weeks and months, rates as tables, switches as functions."""
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
+        switches = rules.switches
+        self.split = SPLITS[switches["SPLIT"]]
+        self.any_report_touches = switches["TOUCH"] == "ANY_REPORT"
+        self.new_start = NEW_STARTS[switches["RESET_AT"]]
+        self._percentage = ROUNDINGS[switches["ROUND"]]
+        self.old_cases_enter = switches["LEGACY_COUNT"] == "ON_TRANSFER"
+        self.old_cases_count = switches["LEGACY_COUNT"] == "ALWAYS"
         self.window = Window(rules.reset)
         self.counting_from = rules.dates.counting_from.toordinal()
         self.counting_from_month = month_number(rules.dates.counting_from.isoformat()[:7])
@@ -122,7 +133,7 @@ class Law:
         first_with_rates = week_of(first_day(self.rates_from_month) + 6)  # the first week that lies in those months
         changed = [week for terms in self._terms.values() if terms for week, _ in terms.tables]
         self._last_rates_from = max(first_with_rates, *changed)
-        self._frontier_terms = self._all_frontier_terms()
+        self._frontier_terms = self._all_frontier_terms() if switches.items() >= USUAL_ANSWERS.items() else {}
         self.on_staircase = frozenset(code for code, benefit in rules.benefits.items() if benefit.rate == "staircase")
         self.movable = self.on_staircase | TRANSITIONAL
 
@@ -138,16 +149,18 @@ class Law:
         return found
 
     def standing(self, facts: Facts) -> Standing:
-        """Where a case with these facts stands."""
-        return standing_of(self.rules.legacy, facts)
+        """Where a case with these facts stands; that legacy weeks enter the count is one answer to LEGACY_COUNT."""
+        standing = standing_of(self.rules.legacy, facts)
+        return standing if self.old_cases_enter or not standing.enters else standing._replace(enters=False)
 
     def states(self, touched: Mapping[str, int], standing: Standing = ORDINARY) -> tuple[int, int]:
         """The sets of B weeks and of B or O weeks, given the touched weeks by money code (rules 3.3).
 
-        Legacy weeks are O.
+        Legacy weeks are O, but where LEGACY_COUNT is ALWAYS.
         """
         benefit = other = 0
-        for code, weeks in touched.items() if standing is ORDINARY else _old_cases_apart(touched, standing):
+        is_plain = standing is ORDINARY or self.old_cases_count
+        for code, weeks in touched.items() if is_plain else _old_cases_apart(touched, standing):
             if code in self._counting:
                 benefit |= weeks
             elif code in self._blocking or code.endswith(OUTSIDE):
@@ -202,12 +215,12 @@ class Law:
             return None
         number = self.ordinal(reading, week)
         rate, account = self._rates(terms, week)[self.step(number)]
-        return number, terms.mechanism, rate, percentage(amount_ore, rate), account
+        return number, terms.mechanism, rate, self._percentage(amount_ore, rate), account
 
     def counters(self, reading: Reading) -> Counters:
         """Both counters, as contract section 3 wants them."""
         first, standing, second = reading
-        week = first.busy.bit_length() - 1
+        week = highest(first.busy)
         found = counters(self.window, *reading.at(week))
         if second is None or found.week is None or standing.transfer <= week:
             return found

@@ -155,9 +155,10 @@ class Head:
 
     `law` is the one that settled all of it, or None where that was another than the citizen was opened with:
     `rules` and `engine` say which. `cpr_sealed` is as the latest report had it. `touched` and `overpaid` are the
-    weeks with a positive and with a negative net, by money code; `months` the months (from the first that counts)
-    that have a part; `horizon` the last week that ever had money; `count` the states of the weeks and the resets
-    before the horizon; `standing` follows from the facts, and `second` is the other count of `Reading`, or None.
+    weeks with a positive and with a negative net, by money code (where the switch TOUCH is ANY_REPORT: the weeks in
+    which a standing report has days, and none); `months` the months (from the first that counts) that have a part;
+    `horizon` the last week that ever had money; `count` the states of the weeks and the resets before the horizon;
+    `standing` follows from the facts, and `second` is the other count of `Reading`, or None.
     """
 
     __slots__ = ("count", "cpr_sealed", "engine", "facts", "horizon", "law", "months", "overpaid", "revision",

@@ -17,7 +17,6 @@ from itertools import chain
 from typing import Final, Literal, NamedTuple
 
 from domain.legacy import AT_OLD_RATE, TRANSITIONAL
-from domain.money import split
 from domain.reports import ControlRecord, Opening, Payment, Recalculation, Report, Reversal, RulesRecord, RunMarker
 from domain.settlement import Count, Law, Reading, money_code
 from domain.weeks import month_text, slices
@@ -283,7 +282,7 @@ class PartitionBooks:
             month, gives_row = within
             return ((month, base_ore, 0 if gives_row else base_ore),)
         of_month: dict[int, list[int]] = {}
-        for month, week, ore in split(base_ore, paid.start, paid.end):
+        for month, week, ore in self._law.split(base_ore, paid.start, paid.end):
             outside_ore = 0 if self._gives_row(code, month, week) else ore
             _add(of_month.setdefault(month, [0, 0]), (ore, outside_ore))
         return [(month, ore, outside_ore) for month, (ore, outside_ore) in of_month.items()]

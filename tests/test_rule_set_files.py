@@ -161,6 +161,14 @@ def test_the_example_of_the_documents_can_be_used(tmp_path):
     assert set(OVERRIDABLE) <= set(re.findall(r"`(\w+\.yaml)`", text))
 
 
+def test_the_document_has_every_answer_that_can_be_chosen():
+    text = (Path(__file__).parent.parent / "docs" / "rule-sets.md").read_text(encoding="utf-8")
+    told = {}
+    for switch, answers in re.findall(r"^\| `(\w+)` \| ([^|]*) \|", text, re.MULTILINE):
+        told[switch] = tuple(re.findall(r"`(\w+)`", answers))
+    assert told == {switch: values[1:] for switch, values in IMPLEMENTED.items() if len(values) > 1}
+
+
 # In the settlement
 
 

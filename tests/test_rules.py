@@ -411,7 +411,7 @@ DAMAGES: list[tuple[str, tuple[str | int, ...], str, object, str]] = [
     ("legacy.yaml", ("legacy", "flex_refusion"), "unit", ..., "entry flex_refusion: field unit: missing"),
     (OWN, (), "name", 'R"1', "field name: 'R\"1' does not have the form"),
     (OWN, (), "valid_from", date(2016, 1, 1), "gap: no value holds on 2014-07-01"),
-    (OWN, SPLIT, "value", "WEEKDAYS", "entry SPLIT: field value: 'WEEKDAYS' is not coded; .* CALENDAR_DAYS"),
+    (OWN, SPLIT, "value", "BY_MOON", "entry SPLIT: field value: 'BY_MOON' is not coded; .* CALENDAR_DAYS"),
     (OWN, SPLIT, "name", "SPLITS", "entry SPLITS: field name: 'SPLITS' is no switch"),
     (OWN, SPLIT, "name", "TOUCH", "entry TOUCH: field value: 'CALENDAR_DAYS' is not coded"),
     (OWN, SPLIT, "id", "1", "entry SPLIT: field id: '1' does not have the form"),

@@ -3,6 +3,9 @@
     First month: four weeks at 80 %, the straddling week's first slice at 40 %
     rules 9, X2
 
+    answers
+      SPLIT: CALENDAR_DAYS
+
     reports  citizen 6101901357, reporter 12345678, reported 2026-01-05T08:00:00Z
       X02-0001        KTH  2024-01-01..2024-01-31         12,000.00  730/730
       X01-0001..0054  KTH  weekly from 2016-01-04 x 54     2,800.00  730/730
@@ -22,6 +25,7 @@
       latest week 2024-W05: seniority 5, earned 2023-W20 x 3
       after transfer in 2024-W10: seniority 57, earned none
 
+* `answers` are to open questions (rules section 11) where the case's rule set has others than the default.
 * Municipalities are `paying/financing`: `-` is null, nothing is a field left out. After them may
   stand `ATP 284.00`, `outside the Act`, `by 87654321` (another reporter) and `through dfdg`.
 * A row of a run of weeks stands for one row a week in its month. Without a month, a week that
@@ -29,7 +33,7 @@
 * `19,083.00 less ATP 284.00 = 18,799.00 x 80 % = …` says what was deducted; `account …` may end a row.
 * Any number of spaces may part words, and lines that begin with `#` are remarks.
 
-The arithmetic of every row is checked when it is read.
+The arithmetic of every row is checked when it is read, to the øre or as the answer to ROUND has it.
 """
 
 import re
@@ -65,6 +69,7 @@ ROW = re.compile(
     rf"((?P<daily>{MONEY}) a day: )?((?P<gross>{MONEY}) less ATP (?P<atp>{MONEY}) = )?(?P<amount>{MONEY}) "
     rf"x (?P<rate>\d+) % = (?P<result>{MONEY}) (?P<mechanism>refusion|medfinansiering)(, account (?P<account>\S+))?"
 )
+ANSWER = re.compile(r"(?P<switch>[A-Z_0-9]+): (?P<value>\S+)")
 SUMS = re.compile(rf"refusion (?P<refusion>{MONEY}), medfinansiering (?P<medfinansiering>{MONEY})")
 COUNTERS_AT = re.compile(rf"(?P<date>{DATE}): seniority (?P<seniority>\d+), earned weeks (?P<earned>\d+)")
 BOTH = rf"seniority (?P<seniority>\d+), earned (?P<runs>none|{ISO_WEEK} x \d+(, {ISO_WEEK} x \d+)*)"
@@ -76,6 +81,8 @@ class Case(NamedTuple):
     """Reports in, and what must come out. `account` is in a row only where the case states it."""
 
     name: str
+    answers: dict[str, str]
+    """To open questions, by switch, where they are not the default's."""
     reports: list[JsonObject]
     rows: list[JsonObject]
     sums_ore: dict[str, int]
@@ -88,7 +95,7 @@ class Case(NamedTuple):
 def read_case(path: Path) -> Case:
     """A case from its file; ValueError names the file and the line."""
     name, *lines = path.read_text(encoding="utf-8").splitlines()
-    case = Case(name, [], [], {}, {}, {})
+    case = Case(name, {}, [], [], {}, {}, {})
     common: JsonObject = {}
     section = ""
     for number, line in enumerate(lines, start=2):
@@ -117,6 +124,11 @@ def _money(text: str | None) -> int:
 
 def _week(text: str) -> date:
     return date.fromisoformat(text + "-1")
+
+
+def _read_answer(case: Case, _common: JsonObject, line: str) -> None:
+    found = _match(ANSWER, line)
+    case.answers[found["switch"]] = found["value"]
 
 
 # Reports
@@ -188,7 +200,7 @@ def _periods(found: re.Match[str]) -> list[tuple[str, str]]:
 
 def _read_row(case: Case, _common: JsonObject, line: str) -> None:
     found = _match(ROW, line)
-    _check_arithmetic(found)
+    _check_arithmetic(case, found)
     first, last = _week(found["week"]), _week(found["last_week"] or found["week"])
     first_n, last_n = int(found["n"]), int(found["last_n"] or found["n"])
     weeks = [first + i * WEEK for i in range((last - first) // WEEK + 1)]
@@ -196,13 +208,13 @@ def _read_row(case: Case, _common: JsonObject, line: str) -> None:
         raise ValueError("n neither stands still nor grows by one a week")
     for i, week in enumerate(weeks):
         n = min(first_n + i, last_n)
-        case.rows.extend(_rows_of_week(found, week, n))
+        case.rows.extend(_rows_of_week(case, found, week, n))
 
 
-def _check_arithmetic(found: re.Match[str]) -> None:
-    """To the øre, half away from zero."""
+def _check_arithmetic(case: Case, found: re.Match[str]) -> None:
+    """Half away from zero."""
     amount, rate, result = _money(found["amount"]), int(found["rate"]), _money(found["result"])
-    if result != _percent(amount, rate):
+    if result != _percent(case, amount, rate):
         raise ValueError("amount x rate is not the result")
     if found["gross"] and _money(found["gross"]) - _money(found["atp"]) != amount:
         raise ValueError("the amount less ATP is not the amount")
@@ -210,28 +222,29 @@ def _check_arithmetic(found: re.Match[str]) -> None:
         raise ValueError("seven days are not the amount")
 
 
-def _percent(amount_ore: int, rate: int) -> int:
-    half_up = (abs(amount_ore) * rate * 2 + 100) // 200
+def _percent(case: Case, amount_ore: int, rate: int) -> int:
+    unit_ore = 100 if case.answers.get("ROUND") == "ROW_KRONE" else 1
+    half_up = (abs(amount_ore) * rate * 2 + 100 * unit_ore) // (200 * unit_ore) * unit_ore
     return half_up if amount_ore >= 0 else -half_up
 
 
-def _rows_of_week(found: re.Match[str], week: date, n: int) -> Iterator[JsonObject]:
+def _rows_of_week(case: Case, found: re.Match[str], week: date, n: int) -> Iterator[JsonObject]:
     if found["month"]:
-        yield _row(found, found["month"], week, n, _money(found["amount"]))
+        yield _row(case, found, found["month"], week, n, _money(found["amount"]))
         return
     if found["daily"] is None:
         raise ValueError("a row without a month needs an amount a day")
     months = [(week + timedelta(days=i)).isoformat()[:7] for i in range(7)]
     for month in sorted(set(months)):
-        yield _row(found, month, week, n, _money(found["daily"]) * months.count(month))
+        yield _row(case, found, month, week, n, _money(found["daily"]) * months.count(month))
 
 
-def _row(found: re.Match[str], month: str, week: date, n: int, amount_ore: int) -> JsonObject:
+def _row(case: Case, found: re.Match[str], month: str, week: date, n: int, amount_ore: int) -> JsonObject:
     rate, mechanism = int(found["rate"]), found["mechanism"]
     row: JsonObject = {"month": month, "week": week.isoformat(), "benefit": found["benefit"]}
     row |= {name: None if found[name] in (None, "-") else found[name] for name in ("paying", "financing")}
     row |= {"amount_ore": amount_ore, "ordinal": n, "mechanism": mechanism, "rate": rate}
-    row |= {"refusion_ore": 0, "medfinansiering_ore": 0} | {f"{mechanism}_ore": _percent(amount_ore, rate)}
+    row |= {"refusion_ore": 0, "medfinansiering_ore": 0} | {f"{mechanism}_ore": _percent(case, amount_ore, rate)}
     if found["atp"]:
         row["atp_ore"] = _money(found["atp"])
     if found["account"]:
@@ -266,6 +279,7 @@ def _both_counters(found: re.Match[str]) -> JsonObject:
 
 
 READERS: dict[str, Callable[[Case, JsonObject, str], None]] = {
+    "answers": _read_answer,
     "reports": _read_report,
     "rows": _read_row,
     "sums": _read_sums,

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from domain import reference
-from streams.rulefiles import load_rule_set
+from domain.settlement import Law
 from tests import product
+from tests.answers import ALTERNATIVES, answering
 from tests.law.case_file import Case, difference, format_row, read_case
 
 JsonObject = dict[str, Any]
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
-RULES = load_rule_set()
 
 
 class Outcome(NamedTuple):
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 def _settle_by_product(case: Case) -> Outcome:
     """The product's standing rows, without what only a posting has."""
-    rows, counters, *_ = product.settle_all(case.reports)
+    rows, counters, *_ = product.settle_all(case.reports, settled_by=Law(answering(**case.answers)))
     ordinals = {row["week"]: row["ordinal"] for row in case.rows}
     return Outcome([_as_true_now(row, ordinals) for row in rows], counters)
 
@@ -38,7 +38,7 @@ def _as_true_now(row: JsonObject, ordinals: dict[str, int]) -> JsonObject:
 
 
 def _settle_by_reference(case: Case) -> Outcome:
-    return Outcome(*reference.settle(case.reports, RULES))
+    return Outcome(*reference.settle(case.reports, answering(**case.answers)))
 
 
 ENGINES: dict[str, Callable[[Case], Outcome]] = {"reference": _settle_by_reference, "product": _settle_by_product}
@@ -48,20 +48,31 @@ ENGINES: dict[str, Callable[[Case], Outcome]] = {"reference": _settle_by_referen
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_case(path, engine):
     case = read_case(path)
+    rules = answering(**case.answers)
     outcome = ENGINES[engine](case)
     differing = difference(case.rows, outcome.rows)
     assert not differing, f"{case.name}\n{differing}"
     assert {name: sum(row[name] for row in outcome.rows) for name in case.sums_ore} == case.sums_ore
     assert not case.counters or outcome.counters == case.counters
     for day, seniority_and_earned in case.counters_at.items():
-        assert reference.counters_later(outcome.counters, RULES, day) == seniority_and_earned
+        assert reference.counters_later(outcome.counters, rules, day) == seniority_and_earned
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_counters_by_the_reports_are_those_of_the_message(path):
     case = read_case(path)
     for day, seniority_and_earned in case.counters_at.items():
-        assert reference.counters_at(case.reports, RULES, day) == seniority_and_earned
+        assert reference.counters_at(case.reports, answering(**case.answers), day) == seniority_and_earned
+
+
+def test_every_answer_that_may_be_chosen_has_a_case_that_comes_out_otherwise_than_by_default():
+    told = set()
+    for case in filter(lambda case: case.answers, map(read_case, CASES)):
+        ((switch, value),) = case.answers.items()
+        by_default = reference.settle(case.reports, answering())
+        if difference(case.rows, by_default.rows):
+            told.add(f"{switch} {value}")
+    assert told == ALTERNATIVES.keys()
 
 
 def test_there_are_cases():

@@ -1,0 +1,126 @@
+"""Under every answer that a rule set may choose, what is kept up report by report is what is computed from scratch."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from domain import reference
+from domain.ruleset import RuleSet
+from domain.ruleswitches import IMPLEMENTED
+from domain.settlement import Law
+from tests import product
+from tests.answers import ALTERNATIVES, answering
+from tests.histories import Fault, Plan, reports_of, shuffled
+from tests.property.lives import RULES, THEMES, fact_of, life, plan_in_spells, smallest
+from tests.property.test_rule_changes import everything
+
+JsonObject = dict[str, Any]
+
+
+def long_other_support(rng: random.Random) -> Plan:
+    """Weeks that are earned and then fall out of the window under years of SU, just or just not."""
+    plan = plan_in_spells(rng, gaps=(0, 1, 50, 52, 53, 60), weeks=(1, 5, 52, 103, 104, 105, 155, 157, 160))
+    benefits = ("KTH", "SDP-B", "SU", "SU", "FLT", "LTS")
+    spells = [spell._replace(benefit=rng.choice(benefits), rhythm="whole") for spell in plan.spells]
+    return plan._replace(start=date(2015, 1, rng.randint(1, 28)), spells=spells)
+
+
+def refugees(rng: random.Random) -> Plan:
+    """Refugee help at 100 % before and between other benefits."""
+    plan = plan_in_spells(rng, gaps=(0, 0, 1, -1, 26, 52), weeks=(1, 2, 4, 5, 22, 26))
+    spells = [spell._replace(benefit=rng.choice(("UFB", "UFB", "KTH", "SDP-B"))) for spell in plan.spells]
+    return plan._replace(spells=spells)
+
+
+def flex_jobs_with_wages(rng: random.Random) -> Plan:
+    """Fleksløntilskud that reaches the last step inside a month, and wages for most of it."""
+    plan = THEMES["late_wages"](rng)
+    before, *_ = plan.spells
+    spell = before._replace(benefit="FLT", weeks=rng.choice((9, 13, 22)), rhythm="monthly", amount_ore=1_700_003)
+    spells = [before, *(spell._replace(gap_weeks=rng.choice((0, 0, 1))) for _ in range(3))]
+    wages = [Fault("income", rng.randrange(2000), rng.choice((0, 1, 300, 999)), 100) for _ in range(12)]
+    return plan._replace(spells=spells, faults=[*plan.faults, *wages])
+
+
+def transfers(rng: random.Random) -> Plan:
+    """Old cases that are transferred in May 2016, most of them."""
+    plan = THEMES["old_cases"](rng)
+    referral, job_start = 0, 1
+    return plan._replace(faults=[*plan.faults, fact_of(rng, referral, 75), fact_of(rng, job_start, 99)])
+
+
+def _lives_of(*plans: Callable[[random.Random], Plan]) -> Callable[[int], list[JsonObject]]:
+    return lambda seed: reports_of(plans[seed % len(plans)](random.Random(f"answers {seed}")), RULES)
+
+
+def _any_life(seed: int) -> list[JsonObject]:
+    return life(sorted(THEMES)[seed % len(THEMES)], seed)
+
+
+CONCERNED = {
+    "TOUCH": _lives_of(*(THEMES[theme] for theme in ("a_faulty_upstream", "crowded_weeks", "plan_of", "old_cases"))),
+    "RESET_AT": _lives_of(long_other_support),
+    "UFB": _lives_of(refugees),
+    "FB_READING": _lives_of(flex_jobs_with_wages),
+    "FB_PRORATION": _lives_of(flex_jobs_with_wages),
+    "LEGACY_COUNT": _lives_of(THEMES["old_cases"], transfers),
+}
+"""The lives in which a switch matters, where few others have it; all themes for the other switches."""
+
+
+def disagree(reports: Sequence[JsonObject], rules: RuleSet) -> bool:
+    books = product.settle_all(reports, batch=6, settled_by=Law(rules))
+    rows, counters = reference.settle(reports, rules)
+    return (product.true_now(books.rows), books.counters) != (product.true_now(rows), counters)
+
+
+def _check(reports: Sequence[JsonObject], rules: RuleSet, which: object) -> None:
+    if disagree(reports, rules):
+        raise AssertionError((which, smallest([*reports], lambda some: disagree(some, rules))))
+
+
+@pytest.mark.parametrize("answer", ALTERNATIVES)
+def test_another_answer_settles_as_the_reference_reads_it_in_any_order(answer):
+    rules = answering(**ALTERNATIVES[answer])
+    lives = CONCERNED.get(answer.split()[0], _any_life)
+    differing_from_today = 0
+    for seed in range(9000, 9025):
+        reports = lives(seed)
+        _check(reports, rules, seed)
+        _check(shuffled(reports, random.Random(seed)), rules, f"{seed} shuffled")
+        differing_from_today += reference.settle(reports, rules) != reference.settle(reports, RULES)
+    assert differing_from_today >= 5, f"the answer hardly mattered in these lives: {differing_from_today}"
+
+
+def test_answers_go_together_and_with_other_values():
+    for seed in range(9100, 9130):
+        rng = random.Random(seed)
+        rules = answering(**{switch: rng.choice(values) for switch, values in IMPLEMENTED.items()})
+        if seed % 2:
+            other = everything(rng)
+            rules = replace(other, switches=rules.switches, questions=rules.questions)
+        _check(_any_life(seed), rules, (seed, rules.switches))
+        _check(reports_of(long_other_support(rng), RULES), rules, (seed, rules.switches))
+
+
+@pytest.mark.parametrize("answer", ["TOUCH ANY_REPORT", "RESET_AT AT_NEXT_BENEFIT"])
+def test_after_every_single_report_the_books_are_the_truth_so_far(answer):
+    """These two answers have a fold of their own: an error that a later report repairs is an error too."""
+    rules = answering(**ALTERNATIVES[answer])
+    law, lives = Law(rules), CONCERNED[answer.split()[0]]
+    short = (reports for seed in range(9200, 9300) if len(reports := lives(seed)) <= 35)
+    tried = 0
+    for reports in islice(short, 12):
+        found = product.outcomes(reports, settled_by=law)
+        for number in range(1, len(found) + 1):
+            books = product.books(found[:number])
+            rows, counters = reference.settle(reports[:number], rules)
+            assert product.true_now(books.rows) == product.true_now(rows), reports[:number]
+            assert books.counters == counters, reports[:number]
+            tried += 1
+    assert tried > 100
