@@ -475,7 +475,7 @@ def settle_anew(law: Law, citizen: Citizen) -> Settling:
     head.standing = law.standing(head.facts)
     head.count = Count(0, 0, ())
     head.second = Count(0, 0, ()) if head.standing.enters else None
-    _recount(law, head, head.reading(), max(head.horizon, *map(highest, head.touched.values())))
+    _recount(law, head, head.reading(), max([head.horizon, *map(highest, head.touched.values())]))
     head.settled_by(law)
     now = head.reading()
     settling = Settling(moves, law.settle(now, moves), law.counters(now), [], reversal=False)

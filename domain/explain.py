@@ -166,7 +166,8 @@ class _Position:
 
     def _said(self, ahead: Ahead) -> Ahead:
         """The same with its sentences; a transfer to come changes the count by itself (§ 30, stk. 3)."""
-        sentences = list(_ahead_sentences(ahead))
+        comes = "with the first benefit week after" if self._law.new_start.ahead else "at the end of"
+        sentences = list(_ahead_sentences(ahead, comes))
         if self.reading.second is not None and self.week < self.reading.standing.transfer:
             transfer = week_text(self.reading.standing.transfer)
             sentences.append(f"From the week of {transfer} the old weeks enter the count, which moves it up.")
@@ -220,7 +221,7 @@ def runs(weeks: Iterable[int]) -> list[Weeks]:
     return [Weeks(week_text(first), number) for first, number in found]
 
 
-def _ahead_sentences(ahead: Ahead) -> Iterator[str]:
+def _ahead_sentences(ahead: Ahead, comes: str) -> Iterator[str]:
     percent = f"{ahead.next_refusion} % (medfinansiering {ahead.next_medfinansiering} %)"
     if ahead.self_support_weeks is None:
         yield f"The next benefit week is the first: {percent}. Until then no self-support is earned."
@@ -232,7 +233,7 @@ def _ahead_sentences(ahead: Ahead) -> Iterator[str]:
     unless = f", unless earned ones drop out first: the next on {ahead.drops_out}" if ahead.drops_out else ""
     yield (
         f"{_number(ahead.self_support_weeks, 'whole week')} of self-support until a new start{unless}."
-        f" If nothing but self-support follows, it comes at the end of the week of {ahead.new_start}."
+        f" If nothing but self-support follows, it comes {comes} the week of {ahead.new_start}."
     )
 
 

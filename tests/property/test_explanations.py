@@ -8,10 +8,12 @@ import pytest
 
 from domain import reference
 from domain.explain import explain_life, explain_week
+from domain.ruleswitches import IMPLEMENTED
 from domain.settlement import Law
 from domain.weeks import week_of
 from streams.lives import folded
 from tests import product
+from tests.answers import answering
 from tests.property.lives import RULES, THEMES, life
 
 SEEDS = range(5000, 5004)
@@ -26,7 +28,9 @@ OTHER = replace(
 )
 """A rule set that nobody has posted anything with."""
 ROW = ("month", "benefit", "paying", "financing", "amount_ore", "ordinal", "mechanism", "rate", "account")
-of_any_rule_set = pytest.mark.parametrize("rules", [RULES, OTHER], ids=lambda rules: rules.name)
+ANSWERED = answering(**{switch: values[-1] for switch, values in IMPLEMENTED.items() if switch != "RESET_AT"})
+"""Every open question answered otherwise, where it can be, but when a new start comes: that is what these laws ask."""
+of_any_rule_set = pytest.mark.parametrize("rules", [RULES, OTHER, ANSWERED], ids=lambda rules: rules.name)
 
 
 def lives_of(theme):
