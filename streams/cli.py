@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "diff": "streams.commands.diff:diff",
     "explain": "streams.commands.explain:explain",
     "dead-letters": "streams.commands.deadletters:dead_letters",
+    "deliver": "streams.commands.deliver:deliver",
     "export": "streams.commands.export:export",
     "opening": "streams.commands.opening:opening",
     "run": "streams.commands.run:run",

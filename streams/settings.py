@@ -49,6 +49,10 @@ RULES = Setting(
     None,
     "a folder of rule set files, NAME.yaml each, that are known beside those of the program; the same for all workers",
 )
+SFTP_KNOWN_HOSTS = Setting(
+    "REFUSION_SFTP_KNOWN_HOSTS", "~/.ssh/known_hosts", "the host keys of the servers that files are delivered to"
+)
+SFTP_KEY = Setting("REFUSION_SFTP_KEY", None, "file with the private key for deliveries; not set: the SSH agent's keys")
 PSEUDONYM_KEY = Setting(
     "REFUSION_PSEUDONYM_KEY",
     None,
@@ -73,6 +77,8 @@ TABLE = (
     STATE_DIR,
     LEDGER,
     RULES,
+    SFTP_KNOWN_HOSTS,
+    SFTP_KEY,
     PSEUDONYM_KEY,
     SEAL_KEY,
     DEMO,
@@ -174,6 +180,22 @@ class Settings:
     def metrics_host(self) -> str:
         """The address that metrics are served on."""
         return self._text(METRICS_HOST) or ""
+
+    @property
+    def sftp_known_hosts(self) -> Path:
+        """The file of known host keys; SettingsError where there is none."""
+        path = Path(self._text(SFTP_KNOWN_HOSTS) or "").expanduser()
+        if not path.is_file():
+            raise SettingsError(f"there is no file {path} with host keys; set {SFTP_KNOWN_HOSTS.name} to one")
+        return path
+
+    @property
+    def sftp_key(self) -> Path | None:
+        """The file of the private key for deliveries; SettingsError where it is not there."""
+        path = Path(self._text(SFTP_KEY) or "").expanduser() if self._text(SFTP_KEY) else None
+        if path is not None and not path.is_file():
+            raise SettingsError(f"there is no file {path}, to which {SFTP_KEY.name} is set")
+        return path
 
     @property
     def demo(self) -> bool:
