@@ -22,7 +22,7 @@ from streams.ledgertable import LedgerTable
 from streams.livereading import CitizenLedger, LiveError, read_live
 from streams.lives import Refused, find_in, folded, named_citizen
 from streams.progress import meter
-from streams.rulefiles import chosen_rule_set
+from streams.rulefiles import DEFAULT, LawBook, chosen_rule_set, load_rule_set
 from streams.settings import Settings
 
 Says = Callable[[str], None]
@@ -39,28 +39,36 @@ class Asked:
     run: int | None
     reports: str | None
     whole_journal: bool
-    rules: str
+    rules: str | None
     as_json: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The reports of a citizen and what else is known of them; `source` says where they are from."""
+    """The reports of a citizen and what else is known of them.
+
+    `source` says where they are from, `rules` by which rule set the citizen was settled last.
+    """
 
     citizen: str
     reports: list[Report]
     refused: list[Refused]
     posted: list[PostedRow]
     source: dict[str, Any]
+    rules: str = DEFAULT
 
 
 def explain_to(say: Says, asked: Asked, environ: Mapping[str, str]) -> None:
     """Explain a life, a week, or the week of a row."""
     _refuse_what_does_not_go_together(asked)
-    rules, settings = chosen_rule_set(asked.rules), Settings.load(environ)
+    chosen, settings = chosen_rule_set(asked.rules) if asked.rules else None, Settings.load(environ)
     settings.identity()  # a missing key is told before anything is asked
-    law = Law(rules)
-    evidence = _of_file(asked, settings, rules) if asked.reports else _of_live_system(asked, settings, law)
+    laws = LawBook(settings.rules)
+    if asked.reports:
+        evidence = _of_file(asked, settings, chosen or load_rule_set())
+    else:
+        evidence = _of_live_system(asked, settings, laws)
+    law = Law(chosen) if chosen else laws.law(evidence.rules)
     row = _row_of(evidence, asked.row) if asked.row else None
     week = asked.week if row is None or row.week is None else week_of(day(row.week))
     state = folded(law, evidence.citizen, evidence.reports)
@@ -110,7 +118,7 @@ def _of_file(asked: Asked, settings: Settings, rules: RuleSet) -> Evidence:
     return Evidence(found.citizen, found.reports, found.refused, [], {"from": "file", "sentence": sentence})
 
 
-def _of_live_system(asked: Asked, settings: Settings, law: Law) -> Evidence:
+def _of_live_system(asked: Asked, settings: Settings, laws: LawBook) -> Evidence:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # an error of ours says it all
     _ = settings.bootstrap
     if asked.row:
@@ -119,11 +127,12 @@ def _of_live_system(asked: Asked, settings: Settings, law: Law) -> Evidence:
     else:
         citizen = named_citizen(asked.citizen, settings)
     with meter("records") as shown:
-        live = read_live(settings, law, citizen, whole=asked.whole_journal, shown=shown.show)
+        live = read_live(settings, laws, citizen, whole=asked.whole_journal, shown=shown.show)
     source = {"from": "journal" if live.whole else "ledger", "partition": live.partition, "sentence": live.sentence()}
     reports = [placed.report for placed in live.reports]
     offsets = [placed.offset for placed in live.reports]
-    return Evidence(citizen, reports, [], live.posted, source | {"offsets": offsets})
+    rules = live.posted[-1].rules if live.posted else DEFAULT
+    return Evidence(citizen, reports, [], live.posted, source | {"offsets": offsets}, rules)
 
 
 def _row_of(evidence: Evidence, row_id: str) -> PostedRow:

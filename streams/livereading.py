@@ -21,8 +21,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from domain.reports import CaseFact, Income, Payment, Report, Reversal
-from domain.ruleset import RuleError
-from domain.settlement import Law
 from projections.citizenledger import FIELDS, PostedRow, message_sums, posted_sums
 from streams import journal
 from streams.citizens import Partition
@@ -31,7 +29,7 @@ from streams.journalindex import JournalIndex
 from streams.kafkaport import KafkaBrokers
 from streams.ledgertable import LedgerError, LedgerTable
 from streams.ports import Record
-from streams.rulefiles import load_rule_set
+from streams.rulefiles import DEFAULT, LawBook
 from streams.settings import BOOTSTRAP, Settings
 from streams.topics import REPORTS
 
@@ -134,7 +132,7 @@ class CitizenLedger:
 # --- the journal ------------------------------------------------------------------------------------
 
 
-def read_live(settings: Settings, law: Law, citizen: str, *, whole: bool, shown: Shown) -> Live:
+def read_live(settings: Settings, laws: LawBook, citizen: str, *, whole: bool, shown: Shown) -> Live:
     """A citizen's reports and postings. LiveError where there are none, or where a broker or the ledger is missing."""
     if whole:
         return _read_whole(settings, citizen, shown)
@@ -150,7 +148,7 @@ def read_live(settings: Settings, law: Law, citizen: str, *, whole: bool, shown:
             f"no report of citizen {citizen} is in the ledger or newer than it; if reports were published, wait for the"
             " workers, or look for one that changed nothing with --whole-journal"
         )
-    if not _add_up(law, citizen, found, posted):
+    if not _add_up(laws, citizen, found, posted):
         return _read_whole(settings, citizen, shown, [*found, *newer])
     return Live(citizen, partition, found + newer, posted, whole=False)
 
@@ -168,13 +166,13 @@ def _read_whole(settings: Settings, citizen: str, shown: Shown, known: Sequence[
     return Live(citizen, partition, found, posted, whole=True)
 
 
-def _add_up(law: Law, citizen: str, reports: Sequence[Placed], posted: Sequence[PostedRow]) -> bool:
+def _add_up(laws: LawBook, citizen: str, reports: Sequence[Placed], posted: Sequence[PostedRow]) -> bool:
     """Whether the reports, settled again by the rules of the ledger, lead to what the ledger has."""
     try:
-        then = Law(load_rule_set(posted[-1].rules)) if posted and posted[-1].rules != law.rules.name else law
-    except RuleError:  # a rule set that this program does not bring along
+        law = laws.law(posted[-1].rules if posted else DEFAULT)
+    except UserError:  # a rule set that is not known here
         return False
-    partition = Partition(then, {})
+    partition = Partition(law, {})
     messages = [partition.settle((citizen, "", report)).posting for _, report in reports]
     if not all(messages):
         return False

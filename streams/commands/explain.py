@@ -11,7 +11,7 @@ from streams.errors import UserError
 
 ISO_WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
 INPUT = click.Path(dir_okay=False, allow_dash=True)
-RULES_HELP = "Explain by this rule set, or a file that says how one differs."
+RULES_HELP = "By this rule set, or a file that says how one differs.  [default: that of the last posting, or R-1]"
 
 
 @click.command()
@@ -21,7 +21,7 @@ RULES_HELP = "Explain by this rule set, or a file that says how one differs."
 @click.option("--run", type=click.IntRange(1), help="With --row: the run of the file, for a large ledger.")
 @click.option("--reports", type=INPUT, help="Reports as for settle instead of the live system; - is standard input.")
 @click.option("--whole-journal", is_flag=True, help="Read reports too that changed nothing when they came.")
-@click.option("--rules", default="R-1", show_default=True, metavar="NAME|FILE", help=RULES_HELP)
+@click.option("--rules", metavar="NAME|FILE", help=RULES_HELP)
 @click.option("--json", "as_json", is_flag=True, help="For programs; money in øre.")
 def explain(**options: Any) -> None:
     """Tell why: reports, weeks, counters, rules, what comes next.

@@ -59,8 +59,8 @@ def explained(given):
     """Explains here, as the command does it; gives what it says as JSON."""
 
     def explain(citizen=None, **options):
-        asked: dict[str, Any] = dict.fromkeys(("week", "row", "run", "reports"))
-        asked |= {"whole_journal": False, "rules": "R-1"} | options
+        asked: dict[str, Any] = dict.fromkeys(("week", "row", "run", "reports", "rules"))
+        asked |= {"whole_journal": False} | options
         said: list[str] = []
         explain_to(said.append, Asked(citizen, as_json=True, **asked), given)
         return json.loads("".join(said))
