@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date
 
 from domain.counters import NO_WEEK, last_reset_before, lowest
-from domain.explainrows import row_reasons
+from domain.explainrows import bidrag_reasons, row_reasons
 from domain.fates import Told, fates
 from domain.legacy import DECIDING_FACTS, NEVER
 from domain.reasons import (
@@ -64,6 +64,7 @@ def explain_week(law: Law, citizen: Citizen, reports: Sequence[Report], week: in
         old_case=_old_case(law, book, citizen),
         reports=[report_reason(told) for told in _of_week(fates(reports), week)],
         rows=rows,
+        fleksbidrag=list(bidrag_reasons(law, book, citizen, week)),
         ahead=at.ahead(book),
         rules=book.used,
     )

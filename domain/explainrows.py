@@ -1,10 +1,11 @@
 """The cells of a week and what is due for them, with the arithmetic (rules 4.2, items 2-5 and 9-11)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from domain.fleksbidrag import Entitling, Working, entitling_cells, worked_out
 from domain.legacy import LEDIGHEDSYDELSE
 from domain.notices import OLD_RATE_CODES
-from domain.reasons import RowReason, Share
+from domain.reasons import BidragReason, RowReason, Share
 from domain.rulebook import Rulebook
 from domain.settlement import LETTER, OUTSIDE, Law, Reading
 from domain.state import (
@@ -25,7 +26,7 @@ from domain.state import (
     Line,
     Part,
 )
-from domain.weeks import month_text, slices
+from domain.weeks import first_day, month_text, slices, week_of, week_text
 
 MECHANISM = {letter: mechanism for mechanism, letter in LETTER.items()}
 NOT_KNOWN = "not established: nothing is guessed (rate_missing)"
@@ -124,6 +125,66 @@ def _why_none(law: Law, reading: Reading, week: int, code: str, amount_ore: int)
     if not amount_ore:
         return "what was paid and what was taken back come to nothing"
     return f"months before {law.rules.dates.rates_from_month} have no rates"
+
+
+# --- fleksbidrag ------------------------------------------------------------------------------------
+
+
+def bidrag_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[BidragReason]:
+    """The fleksbidrag of the week's months, where fleksløntilskud of the week is on the step for it."""
+    reading = citizen.head.reading()
+    for part in citizen.parts_between(week, week):
+        entitling = entitling_cells(law, reading, part, {}) if part.month >= law.rates_from_month else []
+        if week in {cell.week for cell in entitling}:
+            yield _bidrag(law, book, part, entitling, worked_out(law, reading, part, entitling))
+
+
+def _bidrag(law: Law, book: Rulebook, part: Part, entitling: Sequence[Entitling], worked: Working) -> BidragReason:
+    percent = law.rules.fleksbidrag
+    part_due, parts = worked.fraction
+    last = entitling[-1]
+    return BidragReason(
+        month=month_text(part.month),
+        basis_ore=None if worked.basis_kroner is None else worked.basis_kroner * 100,
+        refusion_ore=worked.refusion_ore,
+        share_ore=_hundredths(int(worked.share_ore * 100)),
+        cap_ore=worked.cap_kroner * 100,
+        wages_ore=worked.wages_ore,
+        reduction_ore=_hundredths(percent.wage_reduction_percent * (worked.wages_ore or 0)),
+        days=worked.days,
+        entitling_days=worked.entitling_days,
+        due=f"{part_due}/{parts}",
+        amount_ore=worked.ore,
+        week=week_text(entitling[0].week),
+        paying=last.paying,
+        financing=last.financing,
+        why_none=_why_no_bidrag(worked),
+        rules=list(_rules_of_bidrag(law, book, part)),
+    )
+
+
+def _why_no_bidrag(worked: Working) -> str:
+    if worked.ore:
+        return ""
+    if worked.basis_kroner is None:
+        return f"B of the year is {NOT_KNOWN}"
+    if worked.wages_ore is None:
+        return "no wage is reported for the month, not even of 0"
+    return "it comes to nothing"
+
+
+def _rules_of_bidrag(law: Law, book: Rulebook, part: Part) -> Iterator[str]:
+    rules, week = law.rules.fleksbidrag, week_of(first_day(part.month) + 6)
+    yield book.value("fleksbidrag.only_at_refusion", f"only where fleksløntilskud is at {rules.only_at_refusion} %")
+    yield book.value("fleksbidrag.share_percent", f"{rules.share_percent} % of B less R")
+    yield book.value("fleksbidrag.cap_percent", f"at most {rules.cap_percent} % of B")
+    yield book.value(
+        "fleksbidrag.wage_reduction_percent", f"less {rules.wage_reduction_percent} % of the month's wages"
+    )
+    if basis := law.rules.flex_basis.get(part.month // 12):
+        yield book.value("flex_basis", f"B is {basis.kroner:,} kr. a month in {part.month // 12}", week)
+    yield book.switch("FB_READING")
+    yield book.switch("FB_PRORATION")
 
 
 def _hundredths(hundredths: int) -> str:

@@ -11,7 +11,8 @@ It hangs on a month's fleksløntilskud, its wages and the ordinals of its weeks,
 out anew for every month in which one of them moved, and may move to another cell.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from domain.legacy import FLEKSLOENTILSKUD
@@ -64,6 +65,23 @@ class Entitling(NamedTuple):
     refusion_ore: int
 
 
+class Working(NamedTuple):
+    """What F is worked out from, and F itself in øre; 0 where the year's B is not known, or no wage is.
+
+    `share_ore` is that before the cap, `fraction` the part of it that is due.
+    """
+
+    basis_kroner: int | None
+    refusion_ore: int
+    share_ore: Fraction
+    cap_kroner: int
+    wages_ore: int | None
+    days: int
+    entitling_days: int
+    fraction: tuple[int, int]
+    ore: int
+
+
 class Bidrag(NamedTuple):
     """What follows for a month's fleksbidrag: the cells that change, and whether B is newly missing for it."""
 
@@ -82,8 +100,8 @@ def fleksbidrag(
     part = citizen.part(month)
     if part is None or month < law.rates_from_month:
         return None
-    entitling = _entitling(law, reading, part, amounts)
-    ore = _amount_ore(law, reading, part, entitling) if entitling else 0
+    entitling = entitling_cells(law, reading, part, amounts)
+    ore = worked_out(law, reading, part, entitling).ore if entitling else 0
     settled: list[tuple[Move, Due | None]] = []
     if ore:
         last = entitling[-1]
@@ -109,7 +127,7 @@ def _due_now(
     return (part.month, week, group, cell_of(group[3], week), ore, 0, own), due
 
 
-def _entitling(law: Law, reading: Reading, part: Part, amounts: Mapping[int, int]) -> list[Entitling]:
+def entitling_cells(law: Law, reading: Reading, part: Part, amounts: Mapping[int, int]) -> list[Entitling]:
     """The month's cells of fleksløntilskud that are on the staircase, on the step for it, and positive."""
     if FLEKSLOENTILSKUD not in law.on_staircase:
         return []
@@ -134,24 +152,25 @@ def _had_entitling(law: Law, part: Part) -> bool:
     )
 
 
-def _amount_ore(law: Law, reading: Reading, part: Part, entitling: Iterable[Entitling]) -> int:
-    """F in øre; 0 where the year's B is not known, or no wage is."""
+def worked_out(law: Law, reading: Reading, part: Part, entitling: Sequence[Entitling]) -> Working:
+    """F of a month with entitling cells."""
     rules = law.rules.fleksbidrag
     basis = law.rules.flex_basis.get(part.month // 12)
     wages_ore = _wages_ore(part)
-    if basis is None or wages_ore is None:
-        return 0
-    cap_kroner = (basis.kroner * rules.cap_percent * 2 + 100) // 200
     refusion_ore = sum(cell.refusion_ore for cell in entitling)
+    days, entitling_days = _days(reading, part, {cell.week for cell in entitling})
+    if basis is None:
+        return Working(None, refusion_ore, Fraction(0), 0, wages_ore, days, entitling_days, (0, 1), 0)
+    cap_kroner = (basis.kroner * rules.cap_percent * 2 + 100) // 200
     share = READINGS[law.rules.switches["FB_READING"]](rules.share_percent, basis.kroner * 100, refusion_ore)
+    known = (basis.kroner, refusion_ore, Fraction(share, 100), cap_kroner, wages_ore, days, entitling_days)
+    if wages_ore is None or not days:
+        return Working(*known, (0, 1), 0)
     most = min(share, cap_kroner * 100 * 100)
     hundredths_ore = most - rules.wage_reduction_percent * wages_ore  # of an øre, for the percent
-    days, entitling_days = _days(reading, part, {cell.week for cell in entitling})
-    if not days:
-        return 0
     part_due, parts = PRORATIONS[law.rules.switches["FB_PRORATION"]](days, entitling_days)
     kroner = (2 * hundredths_ore * part_due + 10_000 * parts) // (20_000 * parts)  # half up
-    return max(0, kroner) * 100
+    return Working(*known, (part_due, parts), max(0, kroner) * 100)
 
 
 def _wages_ore(part: Part) -> int | None:

@@ -142,6 +142,32 @@ class RowReason:
 
 
 @dataclass(frozen=True, slots=True)
+class BidragReason:
+    """A month's fleksbidrag (§ 7): F = (min(share, cap) − reduction) × due, in whole kroner, not below 0.
+
+    `basis_ore` is B, `refusion_ore` R, `wages_ore` W; null is not known. `due` is the part of the month that is due,
+    from `days` with fleksløntilskud and those of them on the step. The row stands in `week`; `why_none` says why not.
+    """
+
+    month: str
+    basis_ore: int | None
+    refusion_ore: int
+    share_ore: str
+    cap_ore: int
+    wages_ore: int | None
+    reduction_ore: str
+    days: int
+    entitling_days: int
+    due: str
+    amount_ore: int
+    week: str
+    paying: str
+    financing: str
+    why_none: str
+    rules: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class TurnOfYear:
     """§ 29, stk. 3: money of the week of 28 December 2015 takes the ordinal of the week after, or its own + 1."""
 
@@ -205,6 +231,7 @@ class WeekReason:
     old_case: OldCase | None
     reports: list[ReportReason]
     rows: list[RowReason]
+    fleksbidrag: list[BidragReason]
     ahead: Ahead
     rules: Mapping[str, Rule]
 

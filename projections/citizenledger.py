@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from domain.fleksbidrag import FLEKSBIDRAG
+from domain.reasons import WeekReason
+
 Cell = tuple[str, str, str, str | None, str | None]
 """Month, week, benefit, paying and financing municipality."""
 
@@ -91,6 +94,20 @@ def _sums(rows: Iterable[tuple[Cell, int, int, int]]) -> Sums:
         for at, ore in enumerate(money):
             found[cell][at] += ore
     return {cell: (ore[0], ore[1], ore[2]) for cell, ore in found.items() if any(ore)}
+
+
+def agree(reason: WeekReason, posted: Iterable[PostedRow]) -> bool:
+    """Whether what stands posted for a week is what an explanation finds due for it."""
+    due = {
+        (row.month, row.benefit, row.paying, row.financing): row.result_ore
+        for row in reason.rows
+        if row.result_ore is not None
+    }
+    for bidrag in reason.fleksbidrag:
+        if bidrag.week == reason.week and bidrag.amount_ore:
+            due[bidrag.month, FLEKSBIDRAG, bidrag.paying or None, bidrag.financing or None] = bidrag.amount_ore
+    rows = standing(posted)
+    return due == {(row.month, row.benefit, row.paying, row.financing): row.result_ore for row in rows}
 
 
 # --- what changed -----------------------------------------------------------------------------------

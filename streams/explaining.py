@@ -10,6 +10,7 @@ from rich.text import Text
 
 from domain.reasons import (
     Band,
+    BidragReason,
     Count,
     Earned,
     Life,
@@ -250,7 +251,8 @@ def _old_case(case: OldCase) -> str:
 def _money(reason: WeekReason) -> RenderableType:
     if not reason.rows:
         return "No report has money in this week.\n"
-    return Group(*(part for row in reason.rows for part in _row(row)))
+    rows = [part for row in reason.rows for part in _row(row)]
+    return Group(*rows, *(part for bidrag in reason.fleksbidrag for part in _bidrag(bidrag)))
 
 
 def _row(row: RowReason) -> Iterator[RenderableType]:
@@ -274,6 +276,27 @@ def _row(row: RowReason) -> Iterator[RenderableType]:
     yield Padding(Text(result, style="bold"), (0, 0, 1, 4))
 
 
+def _bidrag(bidrag: BidragReason) -> Iterator[RenderableType]:
+    """The arithmetic of a month's fleksbidrag."""
+    yield f"Fleksbidrag of {bidrag.month}, for fleksløntilskud of this week is on the step for it:"
+    lines = []
+    if bidrag.basis_ore is not None:
+        lines.append(
+            f"B {kroner(bidrag.basis_ore)}, R {kroner(bidrag.refusion_ore)}: {_unrounded(bidrag.share_ore)} kr.,"
+        )
+        lines.append(f"at most {kroner(bidrag.cap_ore)} kr.")
+    if bidrag.wages_ore is not None:
+        wages = f"wages {kroner(bidrag.wages_ore)}: less {_unrounded(bidrag.reduction_ore)} kr.;"
+        days = f"{bidrag.entitling_days} of {bidrag.days} days with fleksløntilskud are on the step: × {bidrag.due}"
+        lines += [wages, days]
+    if lines:
+        yield Padding("\n".join(lines), (0, 0, 0, 4))
+    result = f"= {kroner(bidrag.amount_ore)} kr. from the State, in the week of {bidrag.week}"
+    if bidrag.why_none:
+        result = f"= none: {bidrag.why_none}"
+    yield Padding(Text(result, style="bold"), (0, 0, 1, 4))
+
+
 def _unrounded(ore: str) -> str:
     """Hundredths of an øre as kroner."""
     sign, digits = ("-", ore[1:]) if ore.startswith("-") else ("", ore)
@@ -284,8 +307,12 @@ def _unrounded(ore: str) -> str:
 # --- what was posted --------------------------------------------------------------------------------
 
 
-def show_posted(rows: Sequence[PostedRow], out: Console) -> None:
-    """The rows of a week as they were posted, each with the run it is in."""
+def show_posted(rows: Sequence[PostedRow], agree: bool, out: Console) -> None:
+    """The rows of a week as they were posted, each with the run it is in, and whether they are what is due."""
+    if not agree:
+        out.print(
+            _heading("What stands posted is not what is due by these rules: others held, or the ledger is behind.")
+        )
     if not rows:
         return
     out.print(_heading("Rows posted for the week, in their order"))

@@ -14,7 +14,7 @@ from domain.reports import Report
 from domain.ruleset import RuleSet
 from domain.settlement import Law
 from domain.weeks import day, week_of
-from projections.citizenledger import PostedRow, standing
+from projections.citizenledger import PostedRow, agree, standing
 from streams.errors import UserError
 from streams.explaining import console, show_life, show_posted, show_row, show_source, show_week
 from streams.inputs import opened
@@ -87,7 +87,8 @@ def explain_to(say: Says, asked: Asked, environ: Mapping[str, str]) -> None:
         if row is not None:
             show_row(row, evidence.posted, console())
         show_week(reason, evidence.refused, console())
-        show_posted(posted, console())
+        if asked.reports is None:
+            show_posted(posted, agree(reason, posted), console())
     show_source(evidence.source["sentence"], console())
 
 

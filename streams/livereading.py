@@ -181,17 +181,20 @@ def _add_up(laws: LawBook, citizen: str, reports: Sequence[Placed], posted: Sequ
 
 @asynccontextmanager
 async def _consumer(settings: Settings, at: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
+    consumer.assign([at])
     try:
-        async with AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=FETCH_BYTES,
-        ) as consumer:
-            consumer.assign([at])
-            yield consumer
+        await consumer.start()
+        yield consumer
     except (KafkaError, OSError) as error:
         raise _no_kafka(settings) from error
+    finally:
+        await consumer.stop()
 
 
 def _no_kafka(settings: Settings) -> LiveError:

@@ -141,6 +141,29 @@ def test_the_turn_of_2015_16_takes_the_rate_of_the_week_after():
     assert "§ 29, stk. 3" in reason.rules[turn.rule].reference
 
 
+def test_the_fleksbidrag_of_a_month_is_worked_out():
+    """X17: the cap binds, and 5,000 kr. of wages take 1,000 from it."""
+    before = [
+        paid("y", "2020-12-28", "2021-12-26", benefit="RFY"),
+        paid("z", "2021-12-27", "2022-04-30", benefit="RFY"),
+    ]
+    month = paid("may", "2022-05-01", "2022-05-31", 1_746_400, "FLT")
+    wage = HEAD | {"type": "income", "report_id": "w", "kind": "flex_job_wage", "amount_ore": 500_000, "pension_ore": 0}
+    wage |= {"period_start": "2022-05-01", "period_end": "2022-05-31"}
+    (bidrag,) = week("2022-05-09", *before, month, wage).fleksbidrag
+    assert (bidrag.basis_ore, bidrag.cap_ore, bidrag.wages_ore) == (1_896_400, 455_100, 500_000)
+    assert (bidrag.reduction_ore, bidrag.due, bidrag.amount_ore, bidrag.week) == (
+        "100000.00",
+        "31/31",
+        355_100,
+        "2022-04-25",
+    )
+    assert bidrag.refusion_ore == pytest.approx(349_280, abs=6)
+    (without,) = week("2022-05-09", *before, month).fleksbidrag
+    assert without.why_none == "no wage is reported for the month, not even of 0"
+    assert week("2022-04-18", *before, month, wage).fleksbidrag == []
+
+
 # --- counters -----------------------------------------------------------------------------------
 
 X1 = [

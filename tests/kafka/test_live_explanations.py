@@ -38,6 +38,24 @@ def wage(report_id, start, end):
     return line(body | {"period_start": start, "period_end": end})
 
 
+HALVED = """
+name: halved
+based_on: R-1
+valid_from: 2014-07-01
+valid_to: null
+note: hvad hvis
+overrides:
+  fleksbidrag.yaml:
+    fleksbidrag:
+      cap_percent:
+        value: 12
+        unit: percent of B
+        valid_from: 2016-01-01
+        valid_to: null
+        before_first: not_in_force
+        reference: "tænkt"
+        evidence: assumed
+"""
 BEFORE_THE_RUN = [
     paid("2021", "2021-01-04", "2022-01-03"),
     paid("2022", "2022-01-04", "2022-12-31"),
@@ -123,6 +141,9 @@ def test_a_life_a_week_a_row_and_a_run_are_explained_from_ledger_and_journal(
     assert [report["fate"] for report in anna["explanation"]["reports"]].count("delivered_again") == 1
     assert json.loads(refusion("explain", "--json", cpr=ANNA)) == anna
 
+    halved = tmp_path / "halved.yaml"
+    halved.write_text(HALVED)
+
     # --- a week with its rows, and the way back from a row
     week = explained(citizen, week=number("2021-01-25"))
     assert [(row["rate"], row["run"], row["stands"]) for row in week["posted"]] == [
@@ -139,6 +160,11 @@ def test_a_life_a_week_a_row_and_a_run_are_explained_from_ledger_and_journal(
     told = refusion("explain", "--row", first["id"])
     assert f"It was taken back by {takes_back['id']} (run {NEXT}), for 12345678/late" in told
     assert "stands FLT in 2021-01" in told
+    assert "not what is due" not in told
+    may = refusion("explain", citizen, "--week", "2023-05-01")
+    assert "not what is due" not in may
+    assert "Fleksbidrag of 2023-05" in may
+    assert "not what is due" in refusion("explain", citizen, "--week", "2023-05-01", "--rules", halved)
 
     # --- what a run changed
     differences = differences_of(citizen, NEXT, given)

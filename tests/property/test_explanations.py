@@ -82,11 +82,15 @@ def test_the_weeks_of_a_life_are_those_of_the_reference(theme, rules):
 @of_any_rule_set
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_rows_of_a_week_are_those_of_the_reference(theme, rules):
+    bidrags = 0
     for reports in lives_of(theme):
-        rows = [row for row in reference.settle(reports, rules).rows if row["benefit"] != "FB"]
+        whole = reference.settle(reports, rules).rows
+        rows = [row for row in whole if row["benefit"] != "FB"]
+        of_bidrag = {row["week"] for row in whole if row["benefit"] == "FB"}
         weeks = sorted({row["week"] for row in rows})
         citizen = told(reports, rules)
-        for week in weeks[:: max(1, len(weeks) // 10)]:
+        bidrags += len(of_bidrag)
+        for week in {*weeks[:: max(1, len(weeks) // 10)], *sorted(of_bidrag)[:5]}:
             reason = week_of_life(citizen, week)
             due = [row for row in reason.rows if row.result_ore is not None]
             expected = [row for row in rows if row["week"] == week]
@@ -97,8 +101,14 @@ def test_the_rows_of_a_week_are_those_of_the_reference(theme, rules):
             assert [row.result_ore for row in due] == results
             assert [row.atp_ore for row in due] == [row.get("atp_ore", 0) for row in expected]
             assert all(row.why_none for row in reason.rows if row not in due)
+            bidrag = [each for each in reason.fleksbidrag if each.week == week and each.amount_ore]
+            of_reference = [row for row in whole if row["benefit"] == "FB" and row["week"] == week]
+            assert [(each.month, each.amount_ore, each.paying or None) for each in bidrag] == [
+                (row["month"], row["amount_ore"], row["paying"]) for row in of_reference
+            ]
             by_staircase = {row.rate for row in due if row.rule.startswith("staircase")}
             assert by_staircase <= {reason.band.refusion, reason.band.medfinansiering}
+    assert bidrags or rules is not RULES or theme != "late_wages"
 
 
 @of_any_rule_set
