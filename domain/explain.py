@@ -46,7 +46,7 @@ def explain_week(law: Law, citizen: Citizen, reports: Sequence[Report], week: in
     touches = list(_touches(law, book, citizen, week))
     rows = list(row_reasons(law, book, citizen, week))
     band = book.band(week, law.ordinal(at.reading, week)) if book.has_rates(week) else None
-    _cite(law, book, at, bool(rows))
+    _cite(law, book, at, [touch.benefit for touch in touches], bool(rows))
     return WeekReason(
         citizen=citizen.id,
         rule_set=law.rules.name,
@@ -76,10 +76,19 @@ def iso_week(week: int) -> str:
     return f"{year}-W{number:02d}"
 
 
-def _cite(law: Law, book: Rulebook, at: "_Position", has_money: bool) -> None:
+QUESTION_OF = {"ADP": "ADP_WEEKS", "AMY": "ADP_WEEKS", "UFB": "UFB", "MBT": "NO15"}
+"""The open question that a benefit's own weeks hang on."""
+
+
+def _cite(law: Law, book: Rulebook, at: "_Position", benefits: Iterable[str], has_money: bool) -> None:
     """The rules that a week stands on, whatever is in it."""
     rules = law.rules
     book.switch("TOUCH")
+    for benefit in benefits:
+        if benefit in QUESTION_OF:
+            book.switch(QUESTION_OF[benefit])
+    if at.state == "O":
+        book.switch("OTHER_LIST")
     if has_money:
         book.switch("SPLIT")
         book.switch("ROUND")
@@ -93,6 +102,7 @@ def _cite_reset(law: Law, book: Rulebook) -> None:
     reset = law.rules.reset
     book.value("reset.self_support_weeks", f"{reset.self_support_weeks} whole weeks of self-support make a new start")
     book.value("reset.within_years", f"those within the last {reset.within_years} years count")
+    book.switch("WINDOW")
     book.switch("RESET_AT")
 
 
@@ -274,10 +284,11 @@ def _because(at: _Position, touches: Sequence[Touch]) -> str:
     """The state in a sentence."""
     touching = [touch for touch in touches if touch.touches]
     if at.state == "B":
-        return f"{_codes(touching, 'counts')} makes it a benefit week, counted once however many benefits it has"
+        codes = _codes(touching, "counts")
+        return f"{codes} a benefit week, counted once however many benefits it has"
     if at.state == "O":
         codes = _codes(touching, "blocks", "outside_act", "old_case")
-        return f"{codes} makes it a week of other support: it neither counts nor earns"
+        return f"{codes} a week of other support: it neither counts nor earns"
     nothing = "none of what it has comes to more than nothing" if touches else "no support is reported in it"
     if at.began is None:
         return f"self-support, for {nothing}; nothing is earned before the first benefit week"
@@ -285,7 +296,9 @@ def _because(at: _Position, touches: Sequence[Touch]) -> str:
 
 
 def _codes(touches: Iterable[Touch], *roles: Role) -> str:
-    return ", ".join(touch.benefit for touch in touches if touch.role in roles)
+    """Which benefits make a week what it is."""
+    codes = list(dict.fromkeys(touch.benefit for touch in touches if touch.role in roles))
+    return f"{', '.join(codes)} {'makes' if len(codes) == 1 else 'make'} it"
 
 
 # --- special cases ----------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def _bidrag(law: Law, book: Rulebook, part: Part, entitling: Sequence[Entitling]
         month=month_text(part.month),
         basis_ore=None if worked.basis_kroner is None else worked.basis_kroner * 100,
         refusion_ore=worked.refusion_ore,
-        share_ore=_hundredths(int(worked.share_ore * 100)),
+        share_ore=_hundredths(worked.share_hundredths),
         cap_ore=worked.cap_kroner * 100,
         wages_ore=worked.wages_ore,
         reduction_ore=_hundredths(percent.wage_reduction_percent * (worked.wages_ore or 0)),

@@ -12,7 +12,6 @@ out anew for every month in which one of them moved, and may move to another cel
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 from domain.legacy import FLEKSLOENTILSKUD
@@ -68,12 +67,12 @@ class Entitling(NamedTuple):
 class Working(NamedTuple):
     """What F is worked out from, and F itself in øre; 0 where the year's B is not known, or no wage is.
 
-    `share_ore` is that before the cap, `fraction` the part of it that is due.
+    `share_hundredths` is that before the cap, in hundredths of an øre; `fraction` is the part of it that is due.
     """
 
     basis_kroner: int | None
     refusion_ore: int
-    share_ore: Fraction
+    share_hundredths: int
     cap_kroner: int
     wages_ore: int | None
     days: int
@@ -160,10 +159,10 @@ def worked_out(law: Law, reading: Reading, part: Part, entitling: Sequence[Entit
     refusion_ore = sum(cell.refusion_ore for cell in entitling)
     days, entitling_days = _days(reading, part, {cell.week for cell in entitling})
     if basis is None:
-        return Working(None, refusion_ore, Fraction(0), 0, wages_ore, days, entitling_days, (0, 1), 0)
+        return Working(None, refusion_ore, 0, 0, wages_ore, days, entitling_days, (0, 1), 0)
     cap_kroner = (basis.kroner * rules.cap_percent * 2 + 100) // 200
     share = READINGS[law.rules.switches["FB_READING"]](rules.share_percent, basis.kroner * 100, refusion_ore)
-    known = (basis.kroner, refusion_ore, Fraction(share, 100), cap_kroner, wages_ore, days, entitling_days)
+    known = (basis.kroner, refusion_ore, share, cap_kroner, wages_ore, days, entitling_days)
     if wages_ore is None or not days:
         return Working(*known, (0, 1), 0)
     most = min(share, cap_kroner * 100 * 100)

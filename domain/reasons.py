@@ -18,11 +18,15 @@ Role = Literal["counts", "blocks", "neither", "outside_act", "old_case"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule that was used: what it says in the rule set at hand, where that is from, and how sure it is."""
+    """A rule that was used: what it says in the rule set at hand, where that is from, and how sure it is.
+
+    `evidence_of` has the fields of the rule that are less or more sure than the rest of it.
+    """
 
     says: str
     reference: str
     evidence: Evidence
+    evidence_of: Mapping[str, Evidence]
     note: str
 
 

@@ -1,6 +1,7 @@
 """Looks up the rules that an explanation uses: what each says in the rule set at hand, its reference and its mark."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from domain.coverage import series
@@ -49,7 +50,7 @@ class Rulebook:
         weeks = f"{band.from_week}-{band.to_week}" if band.to_week else f"{band.from_week} and on"
         says = f"benefit weeks {weeks}: refusion {band.refusion} %, medfinansiering {band.medfinansiering} %"
         source = staircase.source
-        rule = self._use(f"staircase.{step}", says, Source(band.reference, source.evidence, source.note))
+        rule = self._use(f"staircase.{step}", says, replace(source, reference=band.reference))
         return Band(step, band.from_week, band.to_week, band.refusion, band.medfinansiering, rule)
 
     def has_rates(self, week: int) -> bool:
@@ -63,7 +64,7 @@ class Rulebook:
         return max(begun, key=lambda stairs: stairs.valid_from)
 
     def _use(self, name: str, says: str, source: Source) -> str:
-        self.used[name] = Rule(says, source.reference, source.evidence, source.note)
+        self.used[name] = Rule(says, source.reference, source.evidence, dict(source.evidence_of), source.note)
         return name
 
 

@@ -385,8 +385,14 @@ def _rules(rules: Mapping[str, Rule]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     for name, rule in rules.items():
-        table.add_row(name, rule.evidence, f"{rule.says.rstrip('.')}. {rule.reference}.")
+        table.add_row(name, rule.evidence, f"{rule.says.rstrip('.')}. {rule.reference}.{_marks(rule)}")
     return table
+
+
+def _marks(rule: Rule) -> str:
+    """The marks of single fields; remarks are not shown here."""
+    marks = {field: mark for field, mark in rule.evidence_of.items() if field not in ("note", "reference")}
+    return f" ({', '.join(f'{field}: {mark}' for field, mark in marks.items())})" if marks else ""
 
 
 def _table(*columns: str) -> Table:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from domain.explain import explain_life, explain_week
+from domain.reasons import WeekReason
 from domain.reports import Report
 from domain.ruleset import RuleSet
 from domain.settlement import Law
@@ -151,6 +152,8 @@ def _as_json(explanation: Any, evidence: Evidence, row: PostedRow | None, posted
         "source": evidence.source,
         "posted": [each._asdict() | {"stands": each.id in stands} for each in posted],
     }
+    if isinstance(explanation, WeekReason) and evidence.source["from"] != "file":
+        value["posted_is_due"] = agree(explanation, posted)
     if row is not None:
         value["row"] = row._asdict()
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -104,7 +104,7 @@ def test_two_benefits_in_one_week_are_counted_once():
         ("SDP-B", "counts", True),
         ("SU", "blocks", True),
     ]
-    assert reason.because.startswith("KTH, SDP-B makes it a benefit week, counted once")
+    assert reason.because.startswith("KTH, SDP-B make it a benefit week, counted once")
     assert [row.why_none for row in reason.rows] == ["", "", "not financed under the Act"]
 
 
@@ -224,6 +224,12 @@ def test_another_staircase_gives_another_step_rate_and_distance():
     assert week("2024-01-15", JANUARY, rules=rules).rows[0].rate == 40
 
 
+def test_a_rule_that_is_not_equally_sure_in_all_of_it_says_so():
+    reason = week("2025-07-07", paid("k", "2025-07-01", "2025-07-31", benefit="KTH25"))
+    rule = reason.rules["catalogue.KTH25"]
+    assert (rule.evidence, rule.evidence_of["rate"]) == ("verified", "inferred")
+
+
 def test_another_reset_gives_another_new_start():
     rules = replace(RULES, reset=replace(RULES.reset, self_support_weeks=24))
     life = life_of(*X1, rules=rules)
@@ -236,6 +242,7 @@ def test_another_catalogue_gives_another_state():
     rules = replace(RULES, benefits=dict(RULES.benefits) | {"SU": benefit})
     su = paid("su", "2024-01-01", "2024-01-07", benefit="SU")
     assert week("2024-01-01", su).state == "O"
+    assert week("2024-01-01", su).rules["switches.OTHER_LIST"].evidence == "expert"
     assert week("2024-01-01", su, rules=rules).state == "B"
 
 

@@ -152,6 +152,7 @@ def test_a_life_a_week_a_row_and_a_run_are_explained_from_ledger_and_journal(
         (40, NEXT, True),
     ]
     first, takes_back, stands = week["posted"]
+    assert week["posted_is_due"]
     assert week["explanation"]["rows"][0]["result_ore"] == stands["refusion_ore"]
     for run in (None, RUN):
         row = explained(row=first["id"], run=run)
