@@ -565,3 +565,32 @@ def _is_right(move: Move, due: Due | None) -> bool:
     if cell[CELL_AMOUNT] != amount_ore or cell[CELL_ATP] != atp_ore:
         return False
     return cell[CELL_MECHANISM:] == ([] if due is None else [*due[1:]])
+
+
+def fold_lines(law: Law, citizen: Citizen, reports: Iterable[Report]) -> None:
+    """Take a citizen's whole journal into a new state at once, without settling anything: `settle_anew` does that.
+
+    What `evolve` would know of it in the end: the first of one id stands, and a reversal holds wherever it comes.
+    """
+    accepted: dict[str, Report] = {}
+    reversed_: set[str] = set()
+    for report in reports:
+        if accepted.setdefault(cause(report), report) is report and isinstance(report, Reversal):
+            reversed_.add(f"{report.reporter}/{report.reverses}")
+    head = citizen.head
+    for name, report in accepted.items():
+        is_reversed = name in reversed_
+        if isinstance(report, Payment):
+            line = _line(report)
+            line[REVERSED] = int(is_reversed)
+            for part in _parts_of_period(law, citizen, report.start, report.end):
+                part.lines.append(line)
+                head.horizon = max(head.horizon, law.decided_by(week_of(report.end)))
+        elif isinstance(report, Income):
+            line = _income_line(report)
+            line[INCOME_REVERSED] = int(is_reversed)
+            for part in _parts_of_period(law, citizen, report.start, report.end):
+                part.incomes.append(line)
+        elif isinstance(report, CaseFact) and not is_reversed:
+            dates = head.facts.setdefault(report.fact, {})
+            dates[report.date] = dates.get(report.date, 0) + 1

@@ -178,11 +178,12 @@ def posting_message(message: Message, counters: Counters, rows: list[str]) -> by
     return (
         f'{{"schema":1,"type":"postings","citizen":"{citizen}","revision":{revision},'
         f'"cause":{orjson.dumps(cause).decode()},"reason":"{why}","rules":"{rules}","cpr_sealed":"{cpr_sealed}",'
-        f'"counters":{_counters_text(counters)},"rows":[{",".join(rows)}]}}'
+        f'"counters":{counters_text(counters)},"rows":[{",".join(rows)}]}}'
     ).encode()
 
 
-def _counters_text(counters: Counters) -> str:
+def counters_text(counters: Counters) -> str:
+    """The JSON of the counters."""
     week, seniority, earned, after_transfer = counters
     later = ""
     if after_transfer is not None:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "deliver": "streams.commands.deliver:deliver",
     "export": "streams.commands.export:export",
     "opening": "streams.commands.opening:opening",
+    "replay": "streams.commands.replay:replay",
     "run": "streams.commands.run:run",
     "verify": "streams.commands.verify:verify",
 }

@@ -164,6 +164,20 @@ def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
 _CE_TYPE: Final = {kind: f"refusion.report.{name}".encode() for kind, name in TYPE_OF.items()}
 
 
+def control_value(record: RulesRecord | Recalculation, written_at: str) -> bytes:
+    """The value of a control record; that of a run is `projections.results.run_message`. It has no key."""
+    fields: dict[str, Any]
+    if isinstance(record, RulesRecord):
+        fields = {"type": "rules", "id": record.id, "rules": record.rules, "digest": record.digest}
+    else:
+        fields = {"type": "recalculate", "id": record.id, "scope": _scope_value(record.scope)}
+    return orjson.dumps({"schema": 1, **fields, "written_at": written_at})
+
+
+def _scope_value(scope: Scope) -> str | dict[str, str]:
+    return {name: value for name, value in scope._asdict().items() if value} or ALL
+
+
 def scope_of(value: object) -> Scope:
     """The scope that a value says. Raises ValueError where it is none."""
     if value == ALL:

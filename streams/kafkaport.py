@@ -12,7 +12,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import wraps
+from functools import cache, wraps
+from importlib import metadata
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -29,6 +30,8 @@ from aiokafka.errors import (
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from domain.settlement import ENGINE
+from domain.state import FORMAT
 from streams.batchloop import COMMIT_S, HEARTBEAT_S, SESSION_S, TRANSACTION_TIMEOUT_S
 from streams.ports import Batch, Changelog, Delivery, Ends, Message, Output, Rebalance, Source
 from streams.topicid import topic_identity
@@ -49,6 +52,14 @@ RESTORE_BYTES: Final = 4 << 20
 RESTORE_POLL_MS: Final = 20
 """A changelog ends with the marker of a transaction: the client passes over it, and waits in vain for a record."""
 NOWHERE: Final = TopicPartition("", 0)
+AT_VERSION: Final = "@"
+"""Stands in a client's id before its version, so that anybody can ask a group which versions its members are of."""
+
+
+@cache
+def version() -> str:
+    """What decides how this program settles and keeps state: its own version, the calculation's and the state's."""
+    return f"{metadata.version('ydelsesrefusion')}-{ENGINE}-{FORMAT}"
 
 
 def _lost_connections_are_outages() -> None:
@@ -76,7 +87,7 @@ class KafkaBrokers:
         """`worker_id` names this process for as long as its state folder lives."""
         self.common: dict[str, Any] = {
             "bootstrap_servers": bootstrap.split(","),
-            "client_id": f"refusion-{worker_id}",
+            "client_id": f"refusion-{worker_id}{AT_VERSION}{version()}",
             "request_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
         }
         self._worker_id = worker_id
@@ -205,8 +216,8 @@ class KafkaSource:
         finally:
             await admin.close()
         ((_code, _group, _state, _type, _protocol, members, *_),) = response.groups
-        clients = {client_id for _member, client_id, *_ in members}
-        return bool(clients) and self._common["client_id"] not in clients
+        clients = {client_id.partition(AT_VERSION)[0] for _member, client_id, *_ in members}
+        return bool(clients) and self._common["client_id"].partition(AT_VERSION)[0] not in clients
 
     async def join(self, rebalance: Rebalance) -> None:
         """Connect first, then subscribe: `start` would wait for the first assignment otherwise."""

@@ -1,0 +1,240 @@
+"""A dry run's reading of one partition: journal and postings by citizen, each citizen settled once, in bounded memory.
+
+    1. The journal is read to its end, the postings as far as they follow from what the citizens stage had committed.
+       Each record goes to one of some files by its citizen: as many that each holds about `RECORDS_A_FILE`.
+    2. File by file, a citizen's records lie together in memory: `projections.replaying` says what would change.
+
+A partition needs temporary disk of the size of its records, uncompressed, while it is read. The workers' disks are
+not looked at.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from struct import Struct
+from typing import Any, BinaryIO, Final, NamedTuple
+from zlib import crc32
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from domain.reports import Recalculation, Report, RulesRecord, Scope
+from projections.replaying import Difference, replay_citizen
+from streams import journal, topics
+from streams.errors import UserError
+from streams.kafkaport import KafkaBrokers
+from streams.rulefiles import DEFAULT, LawBook
+from streams.settings import Settings
+from streams.tuning import tune_garbage_collection
+
+CLIENT: Final = "replay"
+RECORDS_A_FILE: Final = 60_000
+"""Of the journal; with the postings some 200 MB in memory."""
+MOST_FILES: Final = 512
+_LENGTH: Final = Struct("<I")
+_CITIZEN_BYTES: Final = 32
+
+
+class ReplayError(UserError):
+    """A replay is refused or cannot go on; the message says why and what to do."""
+
+
+class Share(NamedTuple):
+    """One partition's part of a dry run. Offsets: where the group goes on, where the topics end."""
+
+    partition: int
+    committed: int
+    journal_end: int
+    postings_start: int
+    postings_end: int
+    rules: str
+    scope: Scope
+
+
+@dataclass
+class Found:
+    """What a partition gave. `rules` and `digest` hold at the journal's end; `waiting` are recalculations to come."""
+
+    difference: Difference = field(default_factory=Difference)
+    rules: str = DEFAULT
+    digest: str = ""
+    waiting: list[tuple[int, Recalculation]] = field(default_factory=list)
+    reports: int = 0
+    unsettled: int = 0
+    read_s: float = 0.0
+    settle_s: float = 0.0
+
+
+def read_share(settings: Settings, share: Share) -> Found:
+    """Do a share of the work, in a process of its own. Raises UserError."""
+    tune_garbage_collection()
+    with tempfile.TemporaryDirectory(prefix="refusion-replay-") as folder:
+        began = time.monotonic()
+        number = min(MOST_FILES, share.committed // RECORDS_A_FILE + 1)
+        with ExitStack() as stack:
+            reports, postings = (_Files(stack, Path(folder), name, number) for name in ("reports", "postings"))
+            found = asyncio.run(_read(settings, share, reports, postings))
+        found.read_s = time.monotonic() - began
+        laws = LawBook(settings.rules)
+        known = laws.law(found.rules, found.digest)
+        law = laws.law(share.rules) if share.rules else known
+        for at in range(number):
+            by_citizen = reports.read(at)
+            posted = postings.read(at)
+            for citizen, values in by_citizen.items():
+                history = [report for value in values if (report := _report(citizen, value))]
+                replay_citizen(law, citizen, history, posted.get(citizen, ()), share.scope, found.difference)
+        found.settle_s = time.monotonic() - began - found.read_s
+    return found
+
+
+def _report(citizen: str, value: bytes) -> Report | None:
+    """A report of the journal; None where it cannot be read: the citizens stage has refused it."""
+    try:
+        report = journal.decode(citizen.encode(), value).report
+    except (ValueError, KeyError, TypeError):
+        return None
+    return report if isinstance(report, Report) else None
+
+
+class _Files:
+    """Records by citizen, in some files."""
+
+    def __init__(self, stack: ExitStack, folder: Path, name: str, number: int) -> None:
+        self._paths = [folder / f"{name}-{at}" for at in range(number)]
+        self._files: list[BinaryIO] = [stack.enter_context(path.open("wb", 1 << 16)) for path in self._paths]
+
+    def add(self, citizen: bytes, value: bytes) -> None:
+        """The citizen's next record."""
+        self._files[crc32(citizen) % len(self._files)].write(citizen + _LENGTH.pack(len(value)) + value)
+
+    def read(self, at: int) -> dict[str, list[bytes]]:
+        """The records of a file, all of it closed, by citizen; the file is deleted."""
+        data = self._paths[at].read_bytes()
+        self._paths[at].unlink()
+        found: defaultdict[str, list[bytes]] = defaultdict(list)
+        for citizen, value in _records(data):
+            found[citizen].append(value)
+        return found
+
+
+def _records(data: bytes) -> Iterator[tuple[str, bytes]]:
+    at, size = 0, len(data)
+    while at < size:
+        begin = at + _CITIZEN_BYTES + _LENGTH.size
+        end = begin + _LENGTH.unpack_from(data, at + _CITIZEN_BYTES)[0]
+        yield data[at : at + _CITIZEN_BYTES].decode(), data[begin:end]
+        at = end
+
+
+async def _read(settings: Settings, share: Share, reports: _Files, postings: _Files) -> Found:
+    brokers = KafkaBrokers(settings.bootstrap, CLIENT)
+    found = Found()
+    gaps = _Gaps(settings, share.partition)
+    wanted = share.scope.citizen.encode()
+    async for record in _records_of(brokers, settings, topics.REPORTS.name, share.partition, 0, share.journal_end):
+        if record.offset != gaps.expected:
+            await gaps.look(record.offset)
+        gaps.expected = record.offset + 1
+        if not record.key:
+            _take_control(found, share, gaps, record)
+            continue
+        if record.offset >= share.committed:
+            found.unsettled += 1
+            continue
+        found.reports += 1
+        if not wanted or record.key == wanted:
+            reports.add(record.key, record.value)
+    start, end = share.postings_start, share.postings_end
+    async for record in _records_of(brokers, settings, topics.POSTINGS.name, share.partition, start, end):
+        if record.key and (not wanted or record.key == wanted) and _source_offset(record) <= share.committed:
+            postings.add(record.key, record.value)
+    return found
+
+
+def _take_control(found: Found, share: Share, gaps: "_Gaps", record: Any) -> None:
+    control = journal.decode(record.key, record.value).report
+    gaps.begin(record.value)
+    if isinstance(control, RulesRecord):
+        found.rules, found.digest = control.rules, control.digest
+    elif isinstance(control, Recalculation) and record.offset >= share.committed:
+        found.waiting.append((record.offset, control))
+
+
+async def _records_of(
+    brokers: KafkaBrokers, settings: Settings, topic: str, partition: int, start: int, end: int
+) -> AsyncIterator[Any]:
+    """The committed records of a partition between two offsets."""
+    if start >= end:
+        return
+    async with brokers.changelog(settings.prefix + topic, partition) as log:
+        async for batch in log.read(start):
+            for record in batch.records:
+                if record.offset >= end:
+                    return
+                yield record
+            if batch.position >= end:
+                return
+
+
+def _source_offset(record: Any) -> int:
+    """The offset of the journal's record that a posting follows from; 0 where it says none."""
+    for name, value in record.headers:
+        if name == "ce_id":
+            offset = value.rpartition(b"/")[2]
+            return int(offset) if offset.isdigit() else 0
+    return 0
+
+
+class _Gaps:
+    """Offsets of the journal without a record: markers of transactions, and what was taken back, are all there may be.
+
+    Control records alone are written in transactions, each of which leaves one marker in each partition.
+    """
+
+    def __init__(self, settings: Settings, partition: int) -> None:
+        self.expected = 0
+        self._settings = settings
+        self._at = TopicPartition(settings.prefix + topics.REPORTS.name, partition)
+        self._open: set[str] = set()
+
+    def begin(self, value: bytes) -> None:
+        """A control record stands here: its transaction has still to end."""
+        record = orjson.loads(value)
+        self._open.add(f"run/{record['run']}" if record["type"] == "run" else str(record["id"]))
+
+    async def look(self, following: int) -> None:
+        """Hold a gap against the transactions that have to end. Raises ReplayError for a hole."""
+        markers = following - self.expected
+        if markers > len(self._open):
+            for value in await self._taken_back(following):
+                self.begin(value)
+                markers -= 1
+        if markers > len(self._open):
+            raise ReplayError(
+                f"the journal has a hole: {self._at.topic}/{self._at.partition} lacks records from offset"
+                f" {self.expected} to {following - 1}, and what follows from them cannot be known; restore the topic"
+                " from a copy"
+            )
+        for _ in range(markers):
+            self._open.pop()
+
+    async def _taken_back(self, following: int) -> list[bytes]:
+        """The control records in the gap of transactions that did not come about."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.bootstrap, isolation_level="read_uncommitted")
+        consumer.assign([self._at])
+        await consumer.start()
+        found: list[bytes] = []
+        try:
+            consumer.seek(self._at, self.expected)
+            while await consumer.position(self._at) < following:
+                records = (await consumer.getmany(self._at, timeout_ms=200, max_records=100)).get(self._at, ())
+                found += [record.value for record in records if record.offset < following and not record.key]
+        finally:
+            await consumer.stop()
+        return found

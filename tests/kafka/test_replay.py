@@ -1,0 +1,167 @@
+"""`refusion replay` on a real Kafka: a dry run first, differences alone, gone on after a kill, nothing twice."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from streams import topics
+from streams.replayreading import ReplayError, _Gaps
+from tests.kafka.pipeline import DONE_S, PROGRAM
+from tests.kafka.test_control_records import many, settings  # noqa: F401 - fixtures
+
+OTHER = "second-step-35"
+
+
+@pytest.fixture
+def refusion(settings):  # noqa: F811
+    """Runs `refusion replay`: its status, what it says as JSON, and stderr."""
+    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+
+    def run(*arguments, **environment):
+        done = subprocess.run(
+            [PROGRAM, "replay", *arguments, "--json"],
+            env=os.environ | given | environment,
+            capture_output=True,
+            check=False,
+            timeout=DONE_S,
+        )
+        return done.returncode, json.loads(done.stdout or "null"), done.stderr.decode()
+
+    return run
+
+
+def journal_of(pipeline):
+    return {number: len(records) for number, records in pipeline.records(topics.REPORTS).items()}
+
+
+def test_a_replay_posts_the_differences_once_whoever_dies(pipeline, refusion, many):  # noqa: F811
+    late = many[-len(many) // 6 :]
+    pipeline.publish(many[: -len(late)])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    before = journal_of(pipeline)
+    status, found, _ = refusion("--apply", "--yes")
+    assert (status, found["messages"], found["applied"]) == (0, 0, None)
+    status, found, _ = refusion("--rules", OTHER, "--dry-run")
+    assert (status, found["rules"], found["rules_holding"]) == (0, OTHER, "R-1")
+    assert found["messages"] == found["citizens_changed"] > 100
+    assert len(found["largest"]) == 10
+    assert journal_of(pipeline) == before, "a dry run writes nothing"
+
+    killed, _, _ = refusion("--rules", OTHER, "--apply", "--yes", REFUSION_TEST_KILL="replay:before_commit:1")
+    assert killed == -signal.SIGKILL
+    assert journal_of(pipeline) == before
+    pipeline.stop(worker)
+    worker = pipeline.start(REFUSION_TEST_KILL="citizens:in_recalculation:3")
+    pipeline.wait_until(lambda: refusion("--dry-run")[1]["workers"])
+    killed, _, _ = refusion("--rules", OTHER, "--apply", "--yes", REFUSION_TEST_KILL="replay:after_commit:1")
+    assert killed == -signal.SIGKILL
+    pipeline.wait_for_death(worker)
+    worker = pipeline.start()
+    status, pending, _ = refusion("--rules", OTHER, "--apply", "--yes")
+    assert status == 0
+    assert pending["rules_holding"] == OTHER
+    pipeline.publish(late)
+    pipeline.wait_until_settled()
+    status, again, _ = refusion("--rules", OTHER, "--apply", "--yes")
+    assert (status, again["messages"], again["money"], again["applied"]) == (0, 0, [], None)
+    pipeline.stop(worker)
+
+    postings = pipeline.audit()
+    messages = [json.loads(record.value) for records in postings.values() for record in records]
+    anew = [message for message in messages if message["reason"] == "rule_change"]
+    assert len(anew) == found["messages"]
+    moved = sum(row["refusion_ore"] for message in anew for row in message["rows"])
+    assert moved == sum(place["refusion_ore"] for place in found["money"])
+    kinds = [json.loads(record.value)["type"] for record in pipeline.records(topics.REPORTS)[0]]
+    assert (kinds.count("rules"), kinds.count("recalculate")) == (1, 1)
+
+
+def test_an_apply_waits_for_the_workers_and_says_what_they_posted(pipeline, refusion, lives):
+    pipeline.publish(lives[0])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    status, found, _ = refusion("--rules", OTHER, "--apply", "--yes")
+    assert status == 0
+    assert found["applied"]["messages"] == found["messages"] > 0
+    cost = sum(place["refusion_ore"] - place["medfinansiering_ore"] for place in found["money"])
+    assert found["applied"]["cost_ore"] == cost
+    pipeline.stop(worker)
+    pipeline.audit(crashed=False)
+
+
+# --- refused ----------------------------------------------------------------------------------------
+
+
+def test_what_must_not_be_replayed_is_refused_with_why(pipeline, refusion, lives):
+    pipeline.publish(lives[0])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    stranger = asyncio.run(_with_stranger(pipeline.settings, lambda: refusion("--dry-run")))
+    pipeline.stop(worker)
+    refusals = {
+        r"workers of mixed versions are at work \(0\.0-0-0, ": stranger,
+        "the rule set R-9 is not known here; known are R-1, second-step-35": refusion("--rules", "R-9", "--dry-run"),
+        "nobody is in scope: of": refusion("--citizen", "f" * 32, "--dry-run"),
+        "is not one of the 98 codes": refusion("--municipality", "000", "--dry-run"),
+        "a CPR does not belong on a command line": refusion("--citizen", "6101901357", "--dry-run"),
+        "no worker of the citizens stage is at work": refusion("--rules", OTHER, "--apply", "--yes"),
+    }
+    for why, (status, told, said) in refusals.items():
+        assert (status, told) == (2, None), said
+        assert why.replace("\\", "") in said
+        assert "6101901357" not in said
+        assert "Traceback" not in said
+    asyncio.run(_lose_the_first_record(pipeline.settings))
+    status, _, said = refusion("--dry-run")
+    assert status == 2
+    assert "the journal has a hole" in said
+
+
+async def _with_stranger(settings, ask):  # noqa: F811
+    """Ask while a member of another version is in the group."""
+    consumer = AIOKafkaConsumer(
+        settings.prefix + topics.REPORTS.name,
+        bootstrap_servers=settings.bootstrap,
+        group_id=f"{settings.prefix}citizens",
+        client_id="refusion-other@0.0-0-0",
+    )
+    await consumer.start()
+    try:
+        return await asyncio.to_thread(ask)
+    finally:
+        await consumer.stop()
+
+
+async def _lose_the_first_record(settings):  # noqa: F811
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    await admin.start()
+    at = TopicPartition(settings.prefix + topics.REPORTS.name, 0)
+    await admin.delete_records({at: RecordsToDelete(before_offset=1)})
+    await admin.close()
+
+
+def test_a_gap_without_a_transaction_is_a_hole(settings):  # noqa: F811
+    """One offset for each transaction's marker, no more."""
+    gaps = _Gaps(settings, 0)
+    gaps.begin(b'{"type": "run", "run": 1}')
+    gaps.begin(b'{"type": "rules", "id": "a"}')
+    gaps.begin(b'{"type": "recalculate", "id": "a"}')
+    gaps.expected = 10
+    asyncio.run(gaps.look(11))
+    gaps.expected = 12
+    asyncio.run(gaps.look(13))
+
+    async def nothing(_following):
+        return []
+
+    gaps._taken_back = nothing
+    gaps.expected = 14
+    with pytest.raises(ReplayError, match=r"hole: .*/0 lacks records from offset 14 to 14"):
+        asyncio.run(gaps.look(15))
