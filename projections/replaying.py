@@ -29,6 +29,10 @@ OPENING: Final = "opening"
 Row = dict[str, Any]
 
 
+class PostingsError(Exception):
+    """What was posted contradicts itself; the text says where."""
+
+
 class Place(NamedTuple):
     """What the money is broken down by; `municipality` paid the refusion or finances the medfinansiering."""
 
@@ -112,21 +116,24 @@ def replay_citizen(
 
 def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, Any]:
     """Let stand in the citizen's cells what was posted and not reversed. Returns the last message."""
-    standing: dict[tuple[str, ...], tuple[Row, int]] = {}
+    standing: dict[str, tuple[Row, int]] = {}
     message: dict[str, Any] = {}
     for value in messages:
         message = orjson.loads(value)
         for row in message["rows"]:
-            cell = row["month"], row["week"], row["benefit"], row["paying"], row["financing"]
-            if "reverses" in row:
-                del standing[cell]
-            else:
-                standing[cell] = row, message["revision"]
-    for (month, week, benefit, paying, financing), (row, revision) in standing.items():
-        number = _week_number(week)
+            if "reverses" not in row:
+                standing[row["id"]] = row, message["revision"]
+            elif standing.pop(row["reverses"], None) is None:
+                raise PostingsError(
+                    f"row {row['id']} of citizen {citizen.id} reverses a row that does not stand: the postings are"
+                    " damaged; `refusion verify` says where"
+                )
+    for row, revision in standing.values():
+        number = _week_number(row["week"])
         if row["kind"] == OPENING and not _is_answered(law, citizen, number):
             continue
-        group = citizen.open_part(_month_number(month)).group(benefit, paying, financing)
+        part = citizen.open_part(_month_number(row["month"]))
+        group = part.group(row["benefit"], row["paying"], row["financing"])
         result_ore = row["refusion_ore"] or row["medfinansiering_ore"]
         figures = row["ordinal"], LETTER[row["mechanism"]], row["rate"], result_ore, row["account"]
         amounts = row["amount_ore"], row.get("atp_ore", 0)

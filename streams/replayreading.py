@@ -24,7 +24,8 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from domain.reports import Recalculation, Report, RulesRecord, Scope
-from projections.replaying import Difference, replay_citizen
+from domain.settlement import Law
+from projections.replaying import Difference, PostingsError, replay_citizen
 from streams import journal, topics
 from streams.errors import UserError
 from streams.kafkaport import KafkaBrokers
@@ -83,14 +84,22 @@ def read_share(settings: Settings, share: Share) -> Found:
         laws = LawBook(settings.rules)
         known = laws.law(found.rules, found.digest)
         law = laws.law(share.rules) if share.rules else known
-        for at in range(number):
-            by_citizen = reports.read(at)
-            posted = postings.read(at)
-            for citizen, values in by_citizen.items():
-                history = [report for value in values if (report := _report(citizen, value))]
-                replay_citizen(law, citizen, history, posted.get(citizen, ()), share.scope, found.difference)
+        try:
+            for at in range(number):
+                _settle(law, share.scope, reports.read(at), postings.read(at), found.difference)
+        except PostingsError as error:
+            raise ReplayError(str(error)) from error
         found.settle_s = time.monotonic() - began - found.read_s
     return found
+
+
+def _settle(
+    law: Law, scope: Scope, reports: dict[str, list[bytes]], postings: dict[str, list[bytes]], into: Difference
+) -> None:
+    """Settle the citizens of one file."""
+    for citizen, values in reports.items():
+        history = [report for value in values if (report := _report(citizen, value))]
+        replay_citizen(law, citizen, history, postings.get(citizen, ()), scope, into)
 
 
 def _report(citizen: str, value: bytes) -> Report | None:

@@ -1,6 +1,7 @@
 """A dry run says what a recalculation will post: settled once from reports and postings, without any state."""
 
 import random
+from typing import Any
 
 import orjson
 import pytest
@@ -10,13 +11,14 @@ from projections.replaying import Difference, replay_citizen
 from tests import product
 from tests.property.lives import THEMES, life
 from tests.property.test_control_records import ALL, CHANGED, Laws, fold, other_rules
+from tests.property.test_openings import openings_of
 
 
 def dry_run(law, reports, messages, scope=Scope()):  # noqa: B008 - immutable
     found = Difference()
     for citizen in {product.IDENTITY.of(report["cpr"])[0] for report in reports}:
         of_citizen = [report for report in reports if product.IDENTITY.of(report["cpr"])[0] == citizen]
-        history = [product.record_of(report)[2] for report in of_citizen]
+        history: list[Any] = [product.record_of(report)[2] for report in of_citizen]
         posted = [message for message in messages if orjson.loads(message)["citizen"] == citizen]
         replay_citizen(law, citizen, history, posted, scope, found)
     return found
@@ -39,7 +41,7 @@ def test_a_dry_run_says_what_a_recalculation_posts(change):
         rng = random.Random(seed)
         laws = Laws(other_rules(change, seed), other_rules(change, seed + 1000, "third"))
         reports = life(themes[seed % len(themes)], seed)
-        entries = list(reports)
+        entries: list[Any] = list(reports)
         if rng.random() < 0.5:
             entries.insert(rng.randint(0, len(entries)), RulesRecord("r0", "third", ""))
         before = fold(entries, laws)
@@ -66,3 +68,23 @@ def test_the_scope_and_the_sentence():
     largest = found.largest[0]
     assert f"the State pays {abs(largest.cost_ore) // 100:,}." in largest.sentence
     assert " becomes " in largest.sentence
+
+
+def test_opening_rows_stand_until_they_are_answered_and_neither_other_rules_nor_a_replay_touches_them():
+    kept = 0
+    for seed in range(7400, 7440):
+        rng = random.Random(seed)
+        laws = Laws(other_rules("other_bands", seed))
+        reports = life(sorted(THEMES)[seed % len(THEMES)], seed)
+        cpr = reports[0]["cpr"]
+        journal = [*reports, *openings_of(rng, cpr, reports)]
+        rng.shuffle(journal)
+        before = fold(journal, laws)
+        assert fold([*journal, ALL], laws) == before
+        after = fold([*journal, RulesRecord("r", "other", ""), ALL], laws)
+        payments = [entry for entry in journal if entry["type"] != "opening"]
+        same, found = dry_run(laws.law("R-1"), payments, before), dry_run(laws.law("other"), payments, before)
+        assert (same.money, found.messages) == ({}, len(after) - len(before)), seed
+        standing = product.standing_rows([orjson.loads(message) for message in after])
+        kept += sum(row["kind"] == "opening" for row in standing)
+    assert kept > 50
