@@ -9,6 +9,7 @@ import pytest
 from domain.reports import Recalculation, RulesRecord, Scope
 from projections.replaying import Difference, replay_citizen
 from tests import product
+from tests.answers import ALTERNATIVES, answering
 from tests.property.lives import THEMES, life
 from tests.property.test_control_records import ALL, CHANGED, Laws, fold, other_rules
 from tests.property.test_openings import openings_of
@@ -88,3 +89,21 @@ def test_opening_rows_stand_until_they_are_answered_and_neither_other_rules_nor_
         standing = product.standing_rows([orjson.loads(message) for message in after])
         kept += sum(row["kind"] == "opening" for row in standing)
     assert kept > 50
+
+
+@pytest.mark.parametrize("answer", ALTERNATIVES)
+def test_a_dry_run_follows_the_answers_of_a_rule_set(answer):
+    """From R-1 to an answer, and back."""
+    rules = answering(**ALTERNATIVES[answer])
+    laws = Laws(rules)
+    for seed in range(7500, 7508):
+        reports = life(sorted(THEMES)[seed % len(THEMES)], seed)
+        for earlier, later in (("R-1", rules.name), (rules.name, "R-1")):
+            entries = [RulesRecord("r", earlier, ""), *reports]
+            before = fold(entries, laws)
+            new = fold([*entries, RulesRecord("r2", later, ""), ALL], laws)[len(before) :]
+            expected = Difference()
+            for message in map(orjson.loads, new):
+                expected.post(message["citizen"], message["rows"], message["reason"])
+            found = dry_run(laws.law(later), reports, before)
+            assert (found.messages, found.money) == (len(new), expected.money), (seed, earlier)
