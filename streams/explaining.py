@@ -1,7 +1,10 @@
 """Explanations for people: a strip of weeks, sentences and tables. All it says comes from `domain.reasons`."""
 
+import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -48,13 +51,27 @@ ROLES = {
 }
 STEP_STYLES = ("black on green3", "black on yellow3", "black on dark_orange", "white on red3")
 STYLES = {"b": "black on grey62", "o": "white on blue", ".": "dim", "+": "bold cyan", "*": "bold magenta"}
+FILLING: Final = re.compile(" +\n")
 TICKS = (1, 10, 20, 30, 40, 50)
 WEEKS_IN_ROW = 53
 
 
-def console(width: int | None = None) -> Console:
+class _Trimmed:
+    """Standard output without the spaces that fill a line up."""
+
+    def write(self, text: str) -> int:
+        """Pass text on."""
+        return sys.stdout.write(FILLING.sub("\n", text))
+
+    def flush(self) -> None:
+        """Pass on what is held back."""
+        sys.stdout.flush()
+
+
+def console() -> Console:
     """Where explanations are shown: in colour on a terminal, plain elsewhere."""
-    return Console(highlight=False, width=width, markup=False)
+    out: Any = None if sys.stdout.isatty() else _Trimmed()
+    return Console(file=out, highlight=False, markup=False)
 
 
 # --- a life -----------------------------------------------------------------------------------------

@@ -335,6 +335,7 @@ def test_a_cpr_is_read_from_standard_input_and_stands_nowhere(file):
     assert "Line 6 about this citizen was rejected (unknown_benefit)" in text
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
+    assert not [line for line in text.splitlines() if line.endswith(" ")]
 
 
 def test_by_pseudonym_and_for_programs(file):
