@@ -1,6 +1,6 @@
 """Whole øre: splitting an amount over its slices, and percentages of it (rules 4.2, items 4 and 10)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 
 from domain.weeks import slices
@@ -18,7 +18,7 @@ def percentage_in_kroner(amount_ore: int, percent: int) -> int:
     return rounded if amount_ore >= 0 else -rounded
 
 
-ROUNDINGS: Mapping[str, Callable[[int, int], int]] = {"ROW_ORE": percentage, "ROW_KRONE": percentage_in_kroner}
+ROUNDINGS: dict[str, Callable[[int, int], int]] = {"ROW_ORE": percentage, "ROW_KRONE": percentage_in_kroner}
 """How a row's result is rounded, by the values of the switch ROUND."""
 
 

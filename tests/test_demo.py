@@ -17,6 +17,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
+from domain.money import ROUNDINGS
 from examples import demo, proofs
 from examples.ledger import JsonObject, Ledger, corrections
 from examples.passage import Killing
@@ -234,7 +235,7 @@ def test_a_wrong_share_is_found_by_the_reference(monkeypatch):
     of_citizen = reports_by_citizen(reports, SETTINGS.identity())
     console, out = a_console()
     assert proofs.check_from_scratch(console, a_ledger(reports), of_citizen, 60)
-    monkeypatch.setattr("domain.settlement.percentage", lambda amount_ore, rate: amount_ore * rate // 100 + 1)
+    monkeypatch.setitem(ROUNDINGS, "ROW_ORE", lambda amount_ore, rate: amount_ore * rate // 100 + 1)
     assert not proofs.check_from_scratch(console, a_ledger(reports), of_citizen, 60)
     assert "DO NOT." in out.getvalue()
 
