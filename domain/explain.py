@@ -32,7 +32,7 @@ from domain.reasons import (
 )
 from domain.reports import CaseFact, Income, Payment, Report, Reversal, cause
 from domain.rulebook import Rulebook
-from domain.settlement import OUTSIDE, Law
+from domain.settlement import OUTSIDE, Law, Reading
 from domain.settlement import Count as CountOfWeeks
 from domain.state import CODE, END, REVERSED, START, Citizen
 from domain.weeks import day_text, monday, sunday, week_of, week_text
@@ -106,15 +106,22 @@ def _cite_reset(law: Law, book: Rulebook) -> None:
     book.switch("RESET_AT")
 
 
+def _known_up_to(reading: Reading, weeks: CountOfWeeks, resets: Sequence[int]) -> Reading:
+    """The reading with all new starts that its count has made by then: the state knows those before its last money."""
+    known = weeks._replace(resets=tuple(resets))
+    return reading._replace(first=known) if weeks is reading.first else reading._replace(second=known)
+
+
 class _Position:
     """Both counters in one week and at its end."""
 
     def __init__(self, law: Law, citizen: Citizen, week: int) -> None:
         self._law = law
-        self.reading = citizen.head.reading()
-        self._weeks = self.reading.at(week)
+        reading = citizen.head.reading()
+        self._weeks = reading.at(week)
         self.week = week
         reached = resets_before(law, self._weeks, week + 1)
+        self.reading = _known_up_to(reading, self._weeks, reached)
         self.is_new_start = bool(reached) and reached[-1] == week
         self._resets = reached[:-1] if self.is_new_start else reached
         self.after = last_reset_before(self._resets, week)

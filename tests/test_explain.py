@@ -184,6 +184,15 @@ def test_a_new_start_names_the_weeks_that_made_it():
     assert (after.count.reached, after.last_new_start, after.band.refusion) == (1, new_start, 80)
 
 
+def test_a_week_long_after_all_money_knows_the_new_start_since():
+    """Nobody has ranked a week there yet, so the state does not know of it."""
+    last_reported = X1[:3]
+    after = week("2018-04-23", *last_reported)
+    assert after.last_new_start.at_end_of == "2018-04-16"
+    assert (after.count.reached, after.band.refusion) == (0, 80)
+    assert week("2018-04-16", *last_reported).band.refusion == 20
+
+
 def test_the_count_and_the_earned_weeks_are_named():
     reason = week("2017-10-09", *X1)
     assert [(each.first, each.number) for each in reason.count.weeks] == [("2016-01-04", 54), ("2017-07-03", 14)]
