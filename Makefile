@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: install run kafka kafka-stop test test-long bench lint law lock
+.PHONY: install run kafka kafka-stop test test-long bench lint law contract lock
 
 install: $(READY)
 	@:
@@ -43,6 +43,11 @@ lint: install
 # After a change of the rules or of the law cases: the law on paper.
 law: install
 	@$(BIN)/python -m streams.lawtext tests/law docs/law.md
+
+# After an addition to what is published: the contract as AsyncAPI, and the new facts frozen.
+contract: install
+	@$(BIN)/python -m streams.published docs/asyncapi.yaml
+	@$(BIN)/python -m tests.frozen_contract tests/contract.json
 
 # After a change of the dependencies in pyproject.toml.
 lock: install

@@ -1,6 +1,7 @@
-"""`make bench`: all benchmarks, a table at the end; `python -m bench NAME…` for some of aggregate, settle and kafka.
+"""`make bench`: all benchmarks, a table at the end; `python -m bench NAME…` for some of aggregate, settle, books and kafka.
 
-The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a worker on Kafka.
+The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a worker on Kafka,
+LEDGER_ROWS for a month's export (4000000 is a national one).
 """
 
 import logging
@@ -13,12 +14,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import aggregate, pipeline, settling
+from bench import aggregate, books, pipeline, settling
 from streams.stopping import Stopped, unwind_on_signals
 
 MEMORY_CITIZENS = int(os.environ.get("CITIZENS", "100000"))
 KAFKA_CITIZENS = int(os.environ.get("KAFKA_CITIZENS", "20000"))
 PIPELINE_CITIZENS = 6_000
+LEDGER_ROWS = int(os.environ.get("LEDGER_ROWS", "400000"))
 Figure = tuple[str, str, str]
 
 
@@ -57,6 +59,17 @@ def settling_figures(folder: Path) -> list[Figure]:
     return figures
 
 
+def books_figures(folder: Path) -> list[Figure]:
+    """The ledger's table, and a month's files from it."""
+    rate = books.built(folder / "books", LEDGER_ROWS)
+    done = books.exported(folder / "books")
+    return [
+        ("postings into the ledger", f"{rate:,.0f} rows/s", ""),
+        (f"export of {done.rows:,} rows, 98 municipalities", f"{done.seconds:.0f} s", ""),
+        ("its peak memory", f"{done.peak_mb:.0f} MB", ""),
+    ]
+
+
 def kafka_figures(folder: Path) -> list[Figure]:
     """The stages on a real Kafka, worker processes as a user runs them."""
     return pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS)
@@ -65,6 +78,7 @@ def kafka_figures(folder: Path) -> list[Figure]:
 SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
     "aggregate": aggregate_figures,
     "settle": settling_figures,
+    "books": books_figures,
     "kafka": kafka_figures,
 }
 

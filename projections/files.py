@@ -162,14 +162,15 @@ class Municipality:
 
     def _week_line(self, cpr: str, group: "_Group") -> Line:
         (monday, _, code, financing, mechanism, rate), rows, (reported, amount, refusion, medfinansiering) = group
-        rows.sort()  # by where they were posted
+        if len(rows) == 1:
+            (row,) = rows
+            origin = row.id, row.reverses or "", row.cause
+        else:
+            origin = _origin(rows)
         refusion_rate, medfinansiering_rate = _rates(mechanism, rate)
         return (
             monday, cpr, self._names.benefits[code], self._names.municipalities[financing],
-            reported, amount, refusion_rate, refusion, medfinansiering_rate, medfinansiering,
-            " ".join([row.id for row in rows]),
-            " ".join([row.reverses for row in rows if row.reverses]),
-            " ".join([row.cause for row in rows]),
+            reported, amount, refusion_rate, refusion, medfinansiering_rate, medfinansiering, *origin,
         )  # fmt: skip
 
     def accounts(self) -> list[Line]:
@@ -214,9 +215,25 @@ def _grouped(rows: Iterable[Row], key_of: Callable[[Row], tuple[Any, ...]]) -> I
     for row in rows:
         groups.setdefault(key_of(row), []).append(row)
     for key, those in groups.items():
-        sums = sums_of(those)
+        sums = sums_of(those) if len(those) > 1 else _sums_of_one(those[0])
         if any(sums):
             yield _Group(key, those, sums)
+
+
+def _sums_of_one(row: Row) -> Sums:
+    """The same for one row: a run holds few others."""
+    amount_ore = row.amount_ore
+    return Sums(amount_ore + row.atp_ore, amount_ore, row.refusion_ore, row.medfinansiering_ore)
+
+
+def _origin(rows: list[Row]) -> tuple[str, str, str]:
+    """Ids, ids that are corrected and causes, in the order of posting."""
+    rows.sort()
+    return (
+        " ".join([row.id for row in rows]),
+        " ".join([row.reverses for row in rows if row.reverses]),
+        " ".join([row.cause for row in rows]),
+    )
 
 
 def _rates(mechanism: str, rate: int) -> tuple[int, int]:

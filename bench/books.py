@@ -1,0 +1,117 @@
+"""The ledger and the municipalities' files: rows a second into the table, seconds and memory of a month's export.
+
+A national month is 4 million posting rows of 800,000 citizens in 98 municipalities, of which København has a tenth.
+The rows are made up, five a message; what is measured is what the stage and the command do with them.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from projections.ledger import Posted, Standing, read_page, turn
+from streams.ledgertable import Append, LedgerTable, entries_batch
+from streams.rulefiles import load_rule_set
+from streams.settings import Settings
+
+PARTITIONS = 12
+RUN = 60
+ROWS_A_MESSAGE = 5
+MESSAGES_AN_APPEND = 4_000
+"""Of all partitions together: what waits when a ledger is built from the start."""
+CODES = ("KTH", "SDP-B", "ADP", "REV", "FLT", "FPN")
+WEEKS = ("2024-11-04", "2024-11-11", "2024-11-18", "2024-11-25", "2024-10-28")
+RATES = (80, 40, 30, 20)
+PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()"]
+MEASURED = (
+    "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); sys.exit(done.returncode)"
+)
+
+
+class Exported(NamedTuple):
+    """What an export took."""
+
+    rows: int
+    seconds: float
+    peak_mb: float
+
+
+def settings_in(folder: Path) -> Settings:
+    """Demo keys, and the ledger in a folder."""
+    return Settings.load({"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(folder)})
+
+
+def _messages(settings: Settings, rows: int) -> Iterator[bytes]:
+    rules, identity, rng = load_rule_set(), settings.identity(), random.Random(1)
+    codes = sorted(rules.municipalities)
+    weights = [1 / (7 + rank) for rank in range(len(codes))]
+    homes = rng.choices(codes, weights, k=rows // ROWS_A_MESSAGE)
+    for number, home in enumerate(homes):
+        days = f"{61 + number % 28:02}{1 + number // 28 % 12:02}{number // 336 % 100:02}"
+        citizen, sealed = identity.of(f"{days}{number // 33_600:04}")
+        code, rate = CODES[number % len(CODES)], RATES[number % len(RATES)]
+        is_refusion = rules.benefits[code].mechanism == "refusion"
+        yield orjson.dumps(_message(citizen, sealed, number, code, home, is_refusion, rate))
+
+
+def _message(
+    citizen: str, sealed: str, number: int, code: str, home: str, is_refusion: bool, rate: int
+) -> dict[str, object]:
+    amount_ore = 200_000 + number % 90_000
+    result_ore = amount_ore * rate // 100
+    row = {
+        "kind": "result", "month": "2024-11", "benefit": code, "paying": home if is_refusion else None,
+        "financing": home, "amount_ore": amount_ore, "ordinal": 7, "rate": rate, "account": None,
+        "mechanism": "refusion" if is_refusion else "medfinansiering",
+        "refusion_ore": result_ore if is_refusion else 0, "medfinansiering_ore": 0 if is_refusion else result_ore,
+    }  # fmt: skip
+    rows = [row | {"id": f"{citizen[:24]}{at}", "week": week} for at, week in enumerate(WEEKS)]
+    common = {"schema": 1, "type": "postings", "citizen": citizen, "revision": 1, "cause": f"12345678/{number}"}
+    return common | {"reason": "report", "rules": "R-1", "cpr_sealed": sealed, "rows": rows}
+
+
+def built(folder: Path, rows: int) -> float:
+    """Build the ledger of one closed run; gives rows a second, the messages' making left out."""
+    table = LedgerTable.make(settings_in(folder).ledger, "refusion.postings", "bench", PARTITIONS)
+    standings = [Standing(number) for number in range(PARTITIONS)]
+    spent = 0.0
+    messages = _messages(settings_in(folder), rows)
+    while portion := tuple(islice(messages, MESSAGES_AN_APPEND)):
+        began = time.monotonic()
+        _append(table, standings, [portion[number::PARTITIONS] for number in range(PARTITIONS)])
+        spent += time.monotonic() - began
+    marker = {"schema": 1, "type": "run", "run": RUN, "closed_at": "2024-12-05T10:00:00Z", "data_month": "2024-12"}
+    _append(table, standings, [(orjson.dumps(marker),)] * PARTITIONS)
+    return rows / spent
+
+
+def _append(table: LedgerTable, standings: list[Standing], values: list[tuple[bytes, ...]]) -> None:
+    appends = []
+    for standing, own in zip(standings, values, strict=True):
+        start = standing.position
+        page = read_page(standing, [Posted(start + at, value, start + at) for at, value in enumerate(own)])
+        turn(standing, page, start + len(own))
+        appends.append(Append(standing.partition, start, standing.position, entries_batch(page.entries)))
+    table.append(appends)
+    table.keep_house(range(PARTITIONS))
+
+
+def exported(folder: Path) -> Exported:
+    """Export the run as a user does, with what it took."""
+    out = folder / "files"
+    command = [*PROGRAM, "export", "--run", str(RUN), "--out", str(out), "--without-notices", "--json"]
+    environment = os.environ | {"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(folder)}
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *command], env=environment, capture_output=True, text=True, check=True
+    )
+    seconds = time.monotonic() - began
+    return Exported(orjson.loads(done.stdout)["rows"], seconds, int(done.stderr.splitlines()[-1]) / 1024)
