@@ -1,4 +1,4 @@
-"""`make bench`: all benchmarks, a table at the end; `python -m bench NAME…` for some of aggregate, settle, books and kafka.
+"""`make bench`: all benchmarks, a table at the end; `python -m bench NAME…`: some of aggregate, settle, books, kafka.
 
 The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a worker on Kafka,
 LEDGER_ROWS for a month's export (4000000 is a national one).
