@@ -90,7 +90,7 @@ async def own_topics(bootstrap: str, folder: Path) -> AsyncIterator[Settings]:
     values = {BOOTSTRAP: bootstrap, PREFIX: f"{name}.", PARTITIONS: "12", STATE_DIR: str(state), DEMO: "1"}
     settings = Settings.load({setting.name: value for setting, value in values.items()})
     try:
-        await topics.ensure_topics(bootstrap, settings.prefix, settings.partitions, [*topics.TOPICS, OUTPUT])
+        await topics.ensure_topics(bootstrap, settings.prefix, settings.partitions, topics=[*topics.TOPICS, OUTPUT])
         yield settings
     finally:
         rmtree(state, ignore_errors=True)

@@ -88,7 +88,9 @@ def _cut(ledger: sqlite3.Connection, partition: int, marker: dict[str, Any]) -> 
 
 async def follow(settings: Settings, ledger: sqlite3.Connection) -> None:
     """Apply what is there and what comes, for ever."""
-    await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, [POSTINGS])  # or learn what is wrong
+    await ensure_topics(
+        settings.bootstrap, settings.prefix, settings.partitions, topics=[POSTINGS]
+    )  # or learn what is wrong
     known = dict(ledger.execute("SELECT partition, next FROM offsets"))
     async with AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap,

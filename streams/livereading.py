@@ -158,7 +158,7 @@ def _read_whole(settings: Settings, citizen: str, shown: Shown, known: Sequence[
     partition = journal.partition_of(citizen.encode(), settings.partitions)
     found = asyncio.run(_all_reports(settings, citizen, partition, shown, known))
     if not found:
-        raise LiveError(f"no report of citizen {citizen} is in the journal ({settings.prefix}{REPORTS.name})")
+        raise LiveError(f"no report of citizen {citizen} is in the journal ({settings.topic(REPORTS)})")
     try:
         posted = CitizenLedger(LedgerTable.open(settings.ledger)).rows(citizen)
     except LedgerError:  # the journal is enough
@@ -208,7 +208,7 @@ async def _fetch(
     settings: Settings, citizen: str, partition: int, offsets: Sequence[int], newest: int
 ) -> tuple[list[Placed], list[Placed]]:
     """The reports at these offsets, and the citizen's from `newest` on."""
-    at = TopicPartition(settings.prefix + REPORTS.name, partition)
+    at = TopicPartition(settings.topic(REPORTS), partition)
     async with _consumer(settings, at) as consumer:
         end = (await consumer.end_offsets([at]))[at]
         found = [placed for offset in offsets if (placed := await _report_at(consumer, at, offset, citizen))]
@@ -251,7 +251,7 @@ async def _all_reports(
 ) -> list[Placed]:
     """Every report of a citizen, by the index of the partition, brought up to date."""
     folder = settings.state_dir / "journal-index" / f"{settings.prefix}{partition}"
-    topic = settings.prefix + REPORTS.name
+    topic = settings.topic(REPORTS)
     try:
         async with KafkaBrokers(settings.bootstrap, CLIENT).changelog(topic, partition) as log:
             index = JournalIndex(folder, log.identity)

@@ -263,7 +263,7 @@ async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> 
         await admin.start()
         await consumer.start()
         await asyncio.sleep(0)
-        committed = await admin.list_consumer_group_offsets(settings.prefix + stage)
+        committed = await admin.list_consumer_group_offsets(settings.group(stage))
         ends, firsts = await consumer.end_offsets(mine), await consumer.beginning_offsets(mine)
         behind = {}
         for at in mine:

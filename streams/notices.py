@@ -32,7 +32,7 @@ async def notices_of(settings: Settings, spans: Spans) -> Notices:
         async with AIOKafkaConsumer(
             bootstrap_servers=settings.bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
         ) as consumer:
-            topic = settings.prefix + NOTICES.name
+            topic = settings.topic(NOTICES)
             places = {TopicPartition(topic, partition): span for partition, span in spans.items()}
             consumer.assign(list(places))
             return await _read(consumer, places)

@@ -208,9 +208,9 @@ async def _write(
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.bootstrap, enable_idempotence=True, compression_type="zstd", linger_ms=20
     )
-    topic, sent = settings.prefix + REPORTS.name, []
+    topic, sent = settings.topic(REPORTS), []
     try:
-        await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
+        await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix)
         await producer.start()
         for _, accepted in rows:
             citizen, message, partition = _message(identity, accepted, settings.partitions)

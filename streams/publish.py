@@ -80,9 +80,9 @@ async def publish(lines: Iterable[bytes], settings: Settings, progress: Callable
         max_batch_size=BATCH_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
-    sending = _Sending(producer, settings.prefix + RAW.name, progress)
+    sending = _Sending(producer, settings.topic(RAW), progress)
     try:
-        await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
+        await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix)
         await producer.start()
         await sending.send(lines)
     except (KafkaError, OSError, TimeoutError, CancelledError) as error:

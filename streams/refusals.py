@@ -105,7 +105,7 @@ class Desk:
         self._settings = settings
         self._consumer = consumer
         self._brokers = KafkaBrokers(settings.bootstrap, CLIENT)
-        self._topic = settings.prefix + topics.DEAD_LETTERS.name
+        self._topic = settings.topic(topics.DEAD_LETTERS)
 
     async def letters(self, wanted: Wanted) -> list[Letter]:
         """The letters that fit, oldest first."""
@@ -138,7 +138,7 @@ class Desk:
         ms = int(datetime.fromisoformat(since).timestamp() * 1000)
         found: set[str] = set()
         for topic in (topics.DEAD_LETTERS, topics.RAW, topics.REPORTS):
-            name = self._settings.prefix + topic.name
+            name = self._settings.topic(topic)
             at = [TopicPartition(name, partition) for partition in await self._partitions(name)]
             for where, each in (await self._consumer.offsets_for_times(dict.fromkeys(at, ms))).items():
                 if each is not None:
@@ -311,13 +311,13 @@ async def _message(
     settings: Settings, at: Desk, letter: Letter
 ) -> tuple[str, int | None, bytes, bytes, Sequence[tuple[str, bytes]]]:
     """Topic, partition, key, value and headers of the record of a letter, to be sent."""
-    place = f"{settings.prefix}{topics.DEAD_LETTERS.name}/{letter.place}"
+    place = f"{settings.topic(topics.DEAD_LETTERS)}/{letter.place}"
     marks: Headers = [(RETRY_OF, place.encode()), (FIRST, (letter.first or place).encode())]
     record = unsealed(settings, letter)
     topic, partition, _ = letter.source.rsplit("/", 2)
-    if topic == settings.prefix + topics.RAW.name:
+    if topic == settings.topic(topics.RAW):
         return topic, None, record_key(record), record, marks
-    if topic != settings.prefix + topics.REPORTS.name:
+    if topic != settings.topic(topics.REPORTS):
         raise RefusalError(f"dead letter {letter.place} came from {topic}, which is none of ours; see REFUSION_PREFIX")
     original = await at.original(letter)
     if original is None or original.value != record:

@@ -137,7 +137,7 @@ async def _workers(settings: Settings) -> int:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
     try:
         await admin.start()
-        (response,) = await admin.describe_consumer_groups([f"{settings.prefix}citizens"])
+        (response,) = await admin.describe_consumer_groups([settings.group("citizens")])
     except KafkaConnectionError as error:
         raise _no_kafka(settings) from error
     except KafkaError:  # a cluster's very first group: its coordinator is being made
@@ -162,7 +162,7 @@ async def _workers(settings: Settings) -> int:
 async def _shares(settings: Settings, asked: Asked) -> list[Share]:
     """How far the stage is first, then where the topics end: so all postings up to there lie before those ends."""
     try:
-        await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
+        await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix)
         async with reading(settings) as log:
             await _check_begin(settings, log)
             committed = await log.committed("citizens")
@@ -184,7 +184,7 @@ async def _check_begin(settings: Settings, log: Reading) -> None:
     for at, first in (await log.starts(topics.REPORTS)).items():
         if first:
             raise ReplayError(
-                f"the journal has a hole: {settings.prefix}{topics.REPORTS.name}/{at} begins at offset {first}, its"
+                f"the journal has a hole: {settings.topic(topics.REPORTS)}/{at} begins at offset {first}, its"
                 " first records are gone, and what follows from them cannot be known; restore the topic from a copy"
             )
 
@@ -278,7 +278,7 @@ async def _write(settings: Settings, records: Sequence[RulesRecord | Recalculati
             for partition in range(settings.partitions):
                 for record in records:
                     value = journal.control_value(record, at)
-                    topic, headers = settings.prefix + topics.REPORTS.name, _headers(record, at)
+                    topic, headers = settings.topic(topics.REPORTS), _headers(record, at)
                     sent.append(await producer.send(topic, value, partition=partition, headers=headers))
             await producer.flush()
             offsets = {future.result().partition: future.result().offset for future in sent}
@@ -322,7 +322,7 @@ class _Awaited(NamedTuple):
 
 async def _follow(settings: Settings, log: Reading, awaited: _Awaited, done: Applied, progress: Progress) -> None:
     """Step 4: read what is posted until the stage has got past the records everywhere."""
-    topic = settings.prefix + topics.POSTINGS.name
+    topic = settings.topic(topics.POSTINGS)
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap, isolation_level="read_committed")
     consumer.assign([TopicPartition(topic, partition) for partition in awaited.starts])
     await consumer.start()

@@ -31,6 +31,7 @@ from streams.errors import UserError
 from streams.kafkaport import KafkaBrokers
 from streams.rulefiles import DEFAULT, LawBook
 from streams.settings import Settings
+from streams.topics import Topic
 from streams.tuning import tune_garbage_collection
 
 CLIENT: Final = "replay"
@@ -146,7 +147,7 @@ async def _read(settings: Settings, share: Share, reports: _Files, postings: _Fi
     found = Found()
     gaps = _Gaps(settings, share.partition)
     wanted = share.scope.citizen.encode()
-    async for record in _records_of(brokers, settings, topics.REPORTS.name, share.partition, 0, share.journal_end):
+    async for record in _records_of(brokers, settings, topics.REPORTS, share.partition, 0, share.journal_end):
         if record.offset != gaps.expected:
             await gaps.look(record.offset)
         gaps.expected = record.offset + 1
@@ -160,7 +161,7 @@ async def _read(settings: Settings, share: Share, reports: _Files, postings: _Fi
         if not wanted or record.key == wanted:
             reports.add(record.key, record.value)
     start, end = share.postings_start, share.postings_end
-    async for record in _records_of(brokers, settings, topics.POSTINGS.name, share.partition, start, end):
+    async for record in _records_of(brokers, settings, topics.POSTINGS, share.partition, start, end):
         if record.key and (not wanted or record.key == wanted) and _source_offset(record) <= share.committed:
             postings.add(record.key, record.value)
     return found
@@ -176,12 +177,12 @@ def _take_control(found: Found, share: Share, gaps: "_Gaps", record: Any) -> Non
 
 
 async def _records_of(
-    brokers: KafkaBrokers, settings: Settings, topic: str, partition: int, start: int, end: int
+    brokers: KafkaBrokers, settings: Settings, topic: Topic, partition: int, start: int, end: int
 ) -> AsyncIterator[Any]:
     """The committed records of a partition between two offsets."""
     if start >= end:
         return
-    async with brokers.changelog(settings.prefix + topic, partition) as log:
+    async with brokers.changelog(settings.topic(topic), partition) as log:
         async for batch in log.read(start):
             for record in batch.records:
                 if record.offset >= end:
@@ -209,7 +210,7 @@ class _Gaps:
     def __init__(self, settings: Settings, partition: int) -> None:
         self.expected = 0
         self._settings = settings
-        self._at = TopicPartition(settings.prefix + topics.REPORTS.name, partition)
+        self._at = TopicPartition(settings.topic(topics.REPORTS), partition)
         self._open: set[str] = set()
 
     def begin(self, value: bytes) -> None:

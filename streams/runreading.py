@@ -86,7 +86,7 @@ class Reading:
     async def committed(self, stage: str) -> Offsets:
         """Where a stage's group goes on; nothing for a partition that it never began."""
         try:
-            found = await self._admin.list_consumer_group_offsets(self._settings.prefix + stage)
+            found = await self._admin.list_consumer_group_offsets(self._settings.group(stage))
         except GroupCoordinatorNotAvailableError:  # a cluster's very first group
             return {}
         return {at.partition: each.offset for at, each in found.items() if each.offset >= 0}
@@ -134,7 +134,7 @@ class Reading:
         return self._partitions[name]
 
     def _name(self, topic: Topic) -> str:
-        return self._settings.prefix + topic.name
+        return self._settings.topic(topic)
 
     # --- markers ------------------------------------------------------------------------------------
 

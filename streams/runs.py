@@ -162,7 +162,7 @@ def _of(what: str, progress: Progress) -> Callable[[int, int], None]:
 async def _opened(settings: Settings) -> AsyncIterator[Reading]:
     """The topics open for reading; Kafka's errors as the user can act on them."""
     try:
-        await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
+        await ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix)
         async with reading(settings) as topics_read:
             yield topics_read
     except KafkaConnectionError as error:
@@ -268,14 +268,12 @@ async def _write(
     if marker is not None:
         value, headers = run_message(marker), _headers(f"run/{marker.run}", "refusion.run", marker.closed_at)
         for partition in range(settings.partitions):
-            future = await producer.send(
-                settings.prefix + topics.REPORTS.name, value, partition=partition, headers=headers
-            )
+            future = await producer.send(settings.topic(topics.REPORTS), value, partition=partition, headers=headers)
             sent.append(future)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for key, notice in notices:
         headers = _headers(f"missing_reporter/{key.decode()}", "refusion.notice", now)
-        await producer.send(settings.prefix + topics.NOTICES.name, notice, key=key, headers=headers)
+        await producer.send(settings.topic(topics.NOTICES), notice, key=key, headers=headers)
     await producer.flush()
     ends = {future.result().partition: future.result().offset + 1 for future in sent}
     assert marker is None or len(ends) == settings.partitions, "a marker is missing in a partition"

@@ -10,12 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
 from streams.errors import UserError
 from streams.identity import KEY_BYTES, Identity
 
+if TYPE_CHECKING:
+    from streams.topics import Topic
+
 Origin = Literal["environment", "default", "demo", "not set"]
+
+OF_THE_JOURNAL = ("reports.raw", "reports")
+"""The topics that a rebuild shares with the running system."""
 
 MASK = "********"
 MAX_PARTITIONS = 10_000
@@ -37,6 +43,11 @@ class Setting(NamedTuple):
 
 BOOTSTRAP = Setting("REFUSION_BOOTSTRAP", None, "Kafka brokers, host:port, separated by commas")
 PREFIX = Setting("REFUSION_PREFIX", "refusion.", "what the names of all topics begin with")
+JOURNAL_PREFIX = Setting(
+    "REFUSION_JOURNAL_PREFIX",
+    None,
+    "what the names of reports.raw and reports begin with, where all else is made anew from them under another prefix",
+)
 PARTITIONS = Setting("REFUSION_PARTITIONS", "12", "partitions of the citizen-keyed topics, fixed at creation")
 STATE_DIR = Setting("REFUSION_STATE_DIR", "refusion-state", "where each worker process takes a folder of its own")
 LEDGER = Setting(
@@ -73,6 +84,7 @@ DEMO = Setting("REFUSION_DEMO", "0", "1: fictive CPR numbers are accepted and fi
 TABLE = (
     BOOTSTRAP,
     PREFIX,
+    JOURNAL_PREFIX,
     PARTITIONS,
     STATE_DIR,
     LEDGER,
@@ -146,6 +158,19 @@ class Settings:
     def prefix(self) -> str:
         """What the names of all topics begin with."""
         return self._text(PREFIX) or ""
+
+    @property
+    def journal_prefix(self) -> str:
+        """What the names of the journal and of what is taken into it begin with."""
+        return self._text(JOURNAL_PREFIX) or self.prefix
+
+    def topic(self, topic: "Topic") -> str:
+        """The full name of a topic."""
+        return (self.journal_prefix if topic.name in OF_THE_JOURNAL else self.prefix) + topic.name
+
+    def group(self, stage: str) -> str:
+        """The consumer group of a stage: intake is the journal's own, whoever reads that."""
+        return (self.journal_prefix if stage == "intake" else self.prefix) + stage
 
     @property
     def partitions(self) -> int:
@@ -238,7 +263,7 @@ def _problem(setting: Setting, text: str | None) -> str | None:
     if text is None:
         return None
     match setting.name:
-        case PREFIX.name if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
+        case PREFIX.name | JOURNAL_PREFIX.name if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
             return f"{setting.name} must be 1-200 of the characters A-Z a-z 0-9 . _ - that Kafka allows in topics"
         case PARTITIONS.name if not (re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PARTITIONS):
             return f"{setting.name} must be a whole number from 1 to {MAX_PARTITIONS}"

@@ -111,12 +111,19 @@ DEAD_LETTERS: Final = Topic(
 TOPICS: Final = (RAW, REPORTS, POSTINGS, CITIZENS, NOTICES, DEAD_LETTERS)
 
 
-async def ensure_topics(bootstrap: str, prefix: str, partitions: int, topics: Sequence[Topic] = TOPICS) -> None:
+async def ensure_topics(
+    bootstrap: str, prefix: str, partitions: int, journal_prefix: str = "", topics: Sequence[Topic] = TOPICS
+) -> None:
     """Create the topics that are missing and wait until all can be used; several may do so at once.
 
+    Where `journal_prefix` is another, the journal and what is taken into it are there (a rebuild).
     Raises TopicError for the first that is there with a partition count or a retention that cannot be
     worked with, and aiokafka's KafkaConnectionError where no broker answers.
     """
+    shared = [topic for topic in topics if topic in (RAW, REPORTS)] if journal_prefix not in ("", prefix) else []
+    if shared:
+        await ensure_topics(bootstrap, journal_prefix, partitions, topics=shared)
+        topics = [topic for topic in topics if topic not in shared]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

@@ -206,7 +206,7 @@ class _Look:
 
     async def _describe(self) -> None:
         """The partitions of all topics. VerifyError where one is missing or has another number."""
-        settings, names = self._settings, [self._settings.prefix + topic.name for topic in AUDITED]
+        settings, names = self._settings, [self._settings.topic(topic) for topic in AUDITED]
         described = {each["topic"]: each["partitions"] for each in await self._admin.describe_topics()}
         if missing := [name for name in names if name not in described]:
             raise VerifyError(f"there is no topic {missing[0]}; see REFUSION_PREFIX with `refusion settings`")
@@ -218,7 +218,7 @@ class _Look:
 
     async def _group(self, stage: str) -> Ends:
         try:
-            found = await self._admin.list_consumer_group_offsets(self._settings.prefix + stage)
+            found = await self._admin.list_consumer_group_offsets(self._settings.group(stage))
         except GroupCoordinatorNotAvailableError:  # a cluster's very first group
             return {}
         return {at.partition: each.offset for at, each in found.items() if each.offset >= 0}
@@ -244,7 +244,7 @@ class _Look:
 
     async def raw_ends(self) -> Ends:
         """Where `reports.raw` ends by now: what is in the journal by now came before."""
-        found = await self._written.end_offsets(self._partitions[self._settings.prefix + topics.RAW.name])
+        found = await self._written.end_offsets(self._partitions[self._settings.topic(topics.RAW)])
         return {at.partition: end for at, end in found.items()}
 
     def lag(self, snapshot: Snapshot) -> dict[str, int]:
@@ -254,7 +254,7 @@ class _Look:
             ("intake", topics.RAW, snapshot.taken_in),
             ("citizens", topics.REPORTS, snapshot.settled_to),
         ):
-            name = self._settings.prefix + topic.name
+            name = self._settings.topic(topic)
             starts, ends = snapshot.starts[name], snapshot.ends[name]
             lag[stage] = sum(max(0, end - max(starts[at], committed.get(at, 0))) for at, end in ends.items())
         return lag
@@ -279,7 +279,7 @@ async def _looking(settings: Settings) -> AsyncIterator[_Look]:
 def _check_beginnings(settings: Settings, snapshot: Snapshot, found: Found) -> None:
     """What is kept for ever begins at 0."""
     for topic in (topics.REPORTS, topics.POSTINGS):
-        name = settings.prefix + topic.name
+        name = settings.topic(topic)
         for partition, first in snapshot.starts[name].items():
             if first > 0:
                 found.add(Violation("beginning", name, partition, first, f"{first} records before this one are gone"))
@@ -314,7 +314,7 @@ class Refused:
 
 async def _dead_letters(settings: Settings, snapshot: Snapshot, found: Found) -> Refused:
     """All dead letters that are kept."""
-    refused, name = Refused(), settings.prefix + topics.DEAD_LETTERS.name
+    refused, name = Refused(), settings.topic(topics.DEAD_LETTERS)
     for partition in snapshot.ends[name]:
         async for record in _records(settings, name, partition, snapshot):
             try:
@@ -328,9 +328,9 @@ async def _dead_letters(settings: Settings, snapshot: Snapshot, found: Found) ->
 
 def _take_letter(settings: Settings, refused: Refused, letter: auditrecords.DeadLetter) -> None:
     refused.counts[f"{letter.stage}: {letter.reason}"] += 1
-    if letter.topic == settings.prefix + topics.RAW.name:
+    if letter.topic == settings.topic(topics.RAW):
         refused.raw[letter.partition].append(letter.offset)
-    elif letter.topic == settings.prefix + topics.REPORTS.name:
+    elif letter.topic == settings.topic(topics.REPORTS):
         refused.journal[letter.partition].add(letter.offset)
     else:
         raise auditrecords.BadRecordError("dead_letter", "it came from a topic that is none of ours")
@@ -352,7 +352,7 @@ class Task(NamedTuple):
 
 
 def _tasks(settings: Settings, asked: Asked, snapshot: Snapshot, refused: Refused) -> Iterator[Task]:
-    both = [settings.prefix + topic.name for topic in (topics.REPORTS, topics.POSTINGS)]
+    both = [settings.topic(topic) for topic in (topics.REPORTS, topics.POSTINGS)]
     for partition in range(settings.partitions):
         records = max(snapshot.ends[name][partition] - snapshot.starts[name][partition] for name in both)
         slices = records // SLICE_RECORDS + 1
@@ -401,9 +401,7 @@ def audit_slice(task: Task) -> Part:
 
 async def _audit_slice(task: Task) -> Part:
     settings, snapshot, partition = task.settings, task.snapshot, task.partition
-    reports, postings, notices = (
-        settings.prefix + topic.name for topic in (topics.REPORTS, topics.POSTINGS, topics.NOTICES)
-    )
+    reports, postings, notices = (settings.topic(topic) for topic in (topics.REPORTS, topics.POSTINGS, topics.NOTICES))
     audit = PartitionAudit(_scope(task, reports, postings), partition, partial(_rules_named, settings))
     records = 0
     async for record in _records(settings, reports, partition, snapshot):
@@ -493,7 +491,7 @@ def _check_deeply(task: Task, audit: PartitionAudit, part: Part) -> None:
 
 def _compare_control(settings: Settings, parts: Sequence[Part], found: Found) -> None:
     """Control records are the same in every partition, and the runs in them follow each other."""
-    name = settings.prefix + topics.REPORTS.name
+    name = settings.topic(topics.REPORTS)
     by_partition = {part.partition: part.control for part in parts if part.control is not None}
     everywhere = Counter(value for control in by_partition.values() for _, value in control)
     for partition, control in by_partition.items():
@@ -525,9 +523,9 @@ async def _account_for_raw(
     settings: Settings, snapshot: Snapshot, parts: Sequence[Part], refused: Refused, verified: Verified, ends: Ends
 ) -> None:
     """Each raw record that is kept and was taken in was accepted or refused; twice only after a crash of intake."""
-    name = settings.prefix + topics.RAW.name
+    name = settings.topic(topics.RAW)
     accounted = {partition: Counter(offsets) for partition, offsets in refused.raw.items()}
-    journal = settings.prefix + topics.REPORTS.name
+    journal = settings.topic(topics.REPORTS)
     for part in parts:
         for (topic, partition), offsets in part.raw.items():
             if topic != name or partition not in ends or max(offsets) >= ends[partition]:

@@ -126,10 +126,10 @@ def make_loops(
     """The stages of one process, each in its loop and counted there."""
     kafka, batches = KafkaBrokers(settings.bootstrap, folder.worker_id), asyncio.Semaphore(BATCHES_AT_WORK)
     stages = make_stages([name for name in names if name != "projections"], settings, folder, kafka)
-    loops = [BatchLoop(metered(stage), kafka, settings.prefix + stage.name, outage, batches) for stage in stages]
+    loops = [BatchLoop(metered(stage), kafka, settings.group(stage.name), outage, batches) for stage in stages]
     if "projections" in names:
         ledger = _ledger_stage(settings, kafka)
-        group, batches = settings.prefix + ledger.name, asyncio.Semaphore(BATCHES_FOR_LEDGER)
+        group, batches = settings.group(ledger.name), asyncio.Semaphore(BATCHES_FOR_LEDGER)
         loops.append(BatchLoop(metered(ledger), ledger, group, outage, batches))
     return loops
 
@@ -138,7 +138,7 @@ def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
     """Imported here: Delta Lake has 20 MB that a worker without a ledger does not need."""
     from streams.ledgerstage import LedgerStage, Scribe  # noqa: PLC0415
 
-    topic = settings.prefix + topics.POSTINGS.name
+    topic = settings.topic(topics.POSTINGS)
     return LedgerStage(topic, Scribe(settings.ledger, topic, settings.partitions), kafka)
 
 
@@ -148,7 +148,7 @@ def make_stages(names: Iterable[str], settings: Settings, folder: StateFolder, k
     laws = LawBook(settings.rules)
     identity = settings.identity()
     raw, reports, postings, citizens, notices, dead = (
-        settings.prefix + topic.name
+        settings.topic(topic)
         for topic in (topics.RAW, topics.REPORTS, topics.POSTINGS, topics.CITIZENS, topics.NOTICES, topics.DEAD_LETTERS)
     )
     number = settings.partitions
@@ -167,7 +167,9 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
     """Create or check the topics, as soon as a broker answers."""
     while not stopping.is_set():
         try:
-            await topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
+            await topics.ensure_topics(
+                settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+            )
         except KafkaConnectionError as error:
             outage.began(error)
             with suppress(TimeoutError):

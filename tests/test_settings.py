@@ -14,7 +14,17 @@ def row(settings: Settings, name: str):
 
 
 def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
-    names = ["BOOTSTRAP", "PREFIX", "PARTITIONS", "STATE_DIR", "LEDGER", "RULES", "SFTP_KNOWN_HOSTS", "SFTP_KEY"]
+    names = [
+        "BOOTSTRAP",
+        "PREFIX",
+        "JOURNAL_PREFIX",
+        "PARTITIONS",
+        "STATE_DIR",
+        "LEDGER",
+        "RULES",
+        "SFTP_KNOWN_HOSTS",
+        "SFTP_KEY",
+    ]
     names += ["PSEUDONYM_KEY", "SEAL_KEY", "DEMO", "METRICS_PORT", "METRICS_HOST"]
     assert [setting.name for setting in TABLE] == [f"REFUSION_{name}" for name in names]
     assert all(setting.meaning for setting in TABLE)

@@ -128,7 +128,7 @@ class Pipeline:
             topic = self.topic(SOURCES[stage])
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self.settings.bootstrap,
-                group_id=self.settings.prefix + stage,  # to look at its offsets; it is not joined
+                group_id=self.settings.group(stage),  # to look at its offsets; it is not joined
                 enable_auto_commit=False,
                 isolation_level="read_committed",
             )
@@ -159,7 +159,7 @@ class Pipeline:
     # --- looking --------------------------------------------------------------------------------
 
     def topic(self, topic):
-        return self.settings.prefix + topic.name
+        return self.settings.topic(topic)
 
     def records(self, topic):
         """The committed records of a topic, by partition."""

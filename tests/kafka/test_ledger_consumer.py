@@ -78,7 +78,9 @@ async def send(producer, topic, values, partitions):
 def portions(settings):
     """Lets the portions of postings in, one for each release; all that are left at the end."""
     values = postings_of_lives(settings)
-    asyncio.run(topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, [topics.POSTINGS]))
+    asyncio.run(
+        topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, topics=[topics.POSTINGS])
+    )
     allowed = Semaphore(0)
     thread = Thread(target=lambda: asyncio.run(arrive(settings, values, allowed)))
     thread.start()

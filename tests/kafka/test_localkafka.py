@@ -39,7 +39,7 @@ def values(kafka, topic):
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_what_was_acknowledged_survives(kafka, prefix, end):
-    asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1, [RAW]))
+    asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1, topics=[RAW]))
     asyncio.run(sent(kafka, f"{prefix}reports.raw", b"kept"))
     address, (node,) = kafka.bootstrap, kafka.nodes
     before = node.pid
@@ -83,7 +83,7 @@ def test_it_dies_with_its_starter_and_leaves_nothing():
 
 
 async def replicas_of_a_new_topic(kafka, prefix):
-    await ensure_topics(kafka.bootstrap, prefix, 1, [RAW])
+    await ensure_topics(kafka.bootstrap, prefix, 1, topics=[RAW])
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await admin.start()
     try:
@@ -193,7 +193,7 @@ def test_the_command_starts_one_that_stays_with_its_data(tmp_path, prefix):
         assert status == 0
         address = line.removeprefix("export REFUSION_BOOTSTRAP=")
         assert command(folder, "address") == (0, address, "")
-        asyncio.run(ensure_topics(address, prefix, 1, [RAW]))
+        asyncio.run(ensure_topics(address, prefix, 1, topics=[RAW]))
         (pid,) = (node.pid for node in LocalKafka(folder=folder).nodes)
         assert command(folder, "start")[:2] == (0, line)
         assert [node.pid for node in LocalKafka(folder=folder).nodes] == [pid]

@@ -76,7 +76,7 @@ def test_children_end_when_their_parent_is_killed(pipeline, tmp_path):
 
 
 def test_topics_with_other_partitions_are_said_and_end_all(refusion, settings):
-    asyncio.run(ensure_topics(settings.bootstrap, settings.prefix, 3, [topics.REPORTS]))
+    asyncio.run(ensure_topics(settings.bootstrap, settings.prefix, 3, topics=[topics.REPORTS]))
     status, lines = refusion("worker", "--processes", "2")
     assert status == 2
     said = {line.partition(": ")[2] for line in lines}
