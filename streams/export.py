@@ -33,6 +33,7 @@ from projections.files import (
 from projections.ledger import ROW_KINDS
 from streams.accesslog import log_access
 from streams.errors import UserError
+from streams.faultpoints import reached
 from streams.identity import SealError
 from streams.ledgertable import LedgerTable
 from streams.notices import Notices
@@ -313,6 +314,7 @@ def _in_one_go(path: Path, mode: str = "t") -> Iterator[IO[Any]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        reached("export", "before_commit")
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -173,6 +176,20 @@ def test_a_file_stands_there_whole_or_not_at_all(export, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         export(50, "730")
     assert contents(tmp_path / "out") == before
+
+
+def test_an_export_that_is_killed_shows_no_half_file_and_is_done_again(export, tmp_path, settings):
+    command = [str(Path(sys.executable).parent / "refusion"), "export", "--run", "50", "--without-notices"]
+    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    given |= {"REFUSION_LEDGER": str(tmp_path / "ledger"), "REFUSION_TEST_KILL": "export:before_commit:5"}
+    killed = subprocess.run([*command, "--out", str(tmp_path / "out")], env=os.environ | given, check=False)
+    assert killed.returncode == -9
+    before = contents(tmp_path / "out")
+    assert sum(not name.startswith(".") for name in before) == 4
+    export(50, notices=None)
+    after = contents(tmp_path / "out")
+    assert len(after) == 2 * 98
+    assert {name: text for name, text in before.items() if not name.startswith(".")}.items() <= after.items()
 
 
 def test_each_unsealing_is_logged_before_and_without_a_person(export, tmp_path, settings, monkeypatch):

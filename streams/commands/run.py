@@ -217,9 +217,10 @@ def _control_line(survey: "Survey") -> str:
     from projections.completeness import kroner
 
     sums = {name.removesuffix("_ore"): kroner(ore) for name, ore in _control(survey).items()}
-    return "Control sums: {reported} reported = {settled} settled + {outside} outside + {rejected} rejected".format(
-        **sums
-    )
+    text = "Control sums: {reported} reported = {settled} settled + {outside} outside + {rejected} rejected"
+    if _control(survey)["difference_ore"]:  # of a report that was taken in before what is looked at, or a finding
+        text += " + {difference} that belongs to earlier reports or is unaccounted for"
+    return text.format(**sums)
 
 
 def _show_status(console: "Console", found: "Status") -> None:
