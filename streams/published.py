@@ -147,9 +147,17 @@ WRITTEN: Final[Mapping[str, Any]] = {
 CONTROL: Final[Mapping[str, type]] = {"rules": RulesLine, "recalculate": RecalculateLine}
 SEALED: Final[Object] = {"type": "string", "description": "The CPR number, AES-SIV with the citizen."}
 SCOPE: Final[Object] = {
-    "type": "object",
-    "properties": {"municipality": {"type": "string"}, "citizen": {"type": "string"}},
-    "description": "Whom it is about; all where neither is given.",
+    "anyOf": [
+        {"type": "string", "const": "all"},
+        {
+            "type": "object",
+            "properties": {"municipality": {"type": "string"}, "citizen": {"type": "string"}},
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
+    ],
+    "description": "Whom it is about: all, the citizens of a municipality, or one citizen.",
 }
 
 
@@ -167,7 +175,7 @@ def _of_line(line: type) -> Object:
     """The object that a line on the wire is, its fields as validation reads them."""
     hints = get_type_hints(line, include_extras=True)
     if "scope" in hints:
-        hints["scope"] = Annotated[dict[str, str], Field(json_schema_extra=SCOPE)]
+        hints["scope"] = Annotated[Any, Field(json_schema_extra=SCOPE)]
     fields: Any = {f"{name}_": hint for name, hint in hints.items()}  # `schema` is a name of pydantic's own
     config = ConfigDict(extra="forbid", alias_generator=lambda name: name.removesuffix("_"))
     model = create_model(line.__name__, __config__=config, **fields)
