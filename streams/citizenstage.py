@@ -15,6 +15,8 @@ In the changelog an empty value deletes a key: a tombstone could be compacted aw
 
 import asyncio
 import logging
+import time
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,7 @@ from streams.deadletters import Refused, dead_letter, marks
 from streams.errors import UnworkableError
 from streams.faultpoints import reached
 from streams.identity import Identity
+from streams.pace import Pace
 from streams.ports import Changelog, Ends, Headers, Kafka, Message, Output, Processed, Record
 from streams.rulefiles import DEFAULT, LawBook
 from streams.store import RocksStore
@@ -71,6 +74,7 @@ class CitizenStage:
         self.identity = identity
         self.kafka = kafka
         self.folder = folder
+        self.paces: defaultdict[int, Pace] = defaultdict(Pace)
 
     @property
     def topic(self) -> str:
@@ -135,6 +139,13 @@ class CitizenWork:
 
         A recalculation begins a batch of its own, and goes on chunk by chunk until it is done.
         """
+        pace = self._stage.paces[self._number]
+        began = time.monotonic()
+        processed = self._process_first(pace.first_of(records))
+        pace.took(processed.done, time.monotonic() - began)
+        return processed
+
+    def _process_first(self, records: Sequence[Record]) -> Processed:
         entries = [_entry(record) for record in records]
         for at, entry in enumerate(entries):
             if entry is not None and isinstance(entry.report, Recalculation):

@@ -5,12 +5,14 @@ memtables are small, so that memory depends on neither citizens nor partitions.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from domain.state import Store
+from streams.errors import UserError
 
 BLOCK_CACHE_BYTES = 64 << 20
 MEMTABLE_BYTES = 8 << 20
@@ -45,6 +47,15 @@ def _options() -> Options:
     return options
 
 
+class DiskError(UserError):
+    """The disk does not take the state: it is full, gone, or not ours."""
+
+
+def _cause(error: Exception) -> str:
+    """What the system says, which stands last in RocksDB's text, behind what was tried and the file."""
+    return str(error).rpartition(": ")[2]
+
+
 class RocksStore:
     """A RocksDB in a folder of its own. A batch's changes are written at once, without a log of their own.
 
@@ -52,7 +63,9 @@ class RocksStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._database = Rdict(str(folder), _options())
+        self._folder = folder
+        with self._disk():
+            self._database = Rdict(str(folder), _options())
         self._unlogged = WriteOptions()
         self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # a property; the stub errs
 
@@ -88,7 +101,18 @@ class RocksStore:
                 batch.put(key, value)
             else:
                 batch.delete(key)
-        self._database.write(batch, self._unlogged)
+        with self._disk():
+            self._database.write(batch, self._unlogged)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """What the disk refuses, as its operator can act on it: RocksDB has no errors of its own but texts."""
+        try:
+            yield
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise DiskError(f"the state in {self._folder} cannot be written: {_cause(error)}") from error
 
     def close(self) -> None:
         """Let go of the folder."""

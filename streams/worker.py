@@ -33,6 +33,7 @@ from streams.citizenstage import CitizenStage, CitizenTopics
 from streams.errors import UnworkableError, UserError
 from streams.intake import Intake, IntakeTopics
 from streams.kafkaport import KafkaBrokers
+from streams.keycheck import check_keys
 from streams.logs import set_up_logs
 from streams.ports import Stage
 from streams.rulefiles import LawBook, load_rule_set
@@ -164,12 +165,13 @@ def make_stages(names: Iterable[str], settings: Settings, folder: StateFolder, k
 
 
 async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) -> None:
-    """Create or check the topics, as soon as a broker answers."""
+    """Create or check the topics, and whether our keys are the journal's, as soon as a broker answers."""
     while not stopping.is_set():
         try:
             await topics.ensure_topics(
                 settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
             )
+            await check_keys(settings)
         except KafkaConnectionError as error:
             outage.began(error)
             with suppress(TimeoutError):

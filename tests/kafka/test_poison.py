@@ -1,0 +1,281 @@
+"""Poison and load: each has a stated behaviour (docs/operations.md), and nothing of it stops a partition for good."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams import journal, topics
+from streams.settings import Settings
+from streams.verifying import Asked, verify
+from tests.lines import PAYMENT, changed
+
+CPR = "6101801234"
+BIG = 900_000
+MEMORY_KB = 500 * 1024
+
+
+def payments(number, months, cpr=CPR):
+    """Payments of one citizen, over so many months from 2016 on."""
+    for at in range(number):
+        year, month = divmod(2016 * 12 + at % months, 12)
+        start, end = (f"{year}-{month + 1:02}-{day:02}" for day in (1, 28))
+        yield changed(
+            PAYMENT, cpr=cpr, benefit="KTH", atp_ore=0, report_id=f"r{at}", period_start=start, period_end=end,
+            amount_ore=10_000 + at,
+        )  # fmt: skip
+
+
+def send(pipeline, topic, records):
+    """Records as they are, by whoever may write to Kafka: key, value and partition."""
+
+    async def sent():
+        async with AIOKafkaProducer(bootstrap_servers=pipeline.settings.bootstrap) as producer:
+            for key, value, partition in records:
+                await producer.send_and_wait(pipeline.topic(topic), value, key, partition=partition)
+
+    asyncio.run(sent())
+
+
+def refused(pipeline):
+    """Stage and reason of each dead letter."""
+    return sorted(
+        tuple({name: value.decode() for name, value in record.headers}[name] for name in ("stage", "reason"))
+        for records in pipeline.records(topics.DEAD_LETTERS).values()
+        for record in records
+    )
+
+
+def peak_kb(pid):
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0])
+
+
+# --- records ------------------------------------------------------------------------------------------
+
+
+def test_no_poisonous_record_stops_a_partition(pipeline, lives):
+    pipeline.publish([])
+    send(
+        pipeline,
+        topics.RAW,
+        [
+            (None, b"x" * BIG, 0),
+            (b"\xff", None, 0),
+            (None, b"[" * 50_000, 0),
+            (None, b'{"schema":1,"schema":1}', 0),
+            (None, b"\xef\xbb\xbf{}", 0),
+        ],
+    )
+    citizen = journal.partition_of(b"0" * 32, pipeline.settings.partitions)
+    good = {"schema": 1, "type": "benefit_payment", "cpr_sealed": "k00000000.x", "reported_at": "2024-01-01T00:00:00Z"}
+    unsettleable = orjson.dumps(good | orjson.loads(changed(PAYMENT, benefit="NO SUCH")))
+    send(pipeline, topics.REPORTS, [(b"0" * 32, value, citizen) for value in (b"", None, b"\x00", b"[]", unsettleable)])
+    worker = pipeline.start()
+    pipeline.publish(lives[0])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    assert refused(pipeline) == [
+        *[("citizens", "internal_error")] * 5,
+        *[("intake", "not_json")] * 3,
+        ("intake", "too_large"),
+        ("intake", "wrong_type"),
+    ]
+    assert sum(map(len, pipeline.records(topics.POSTINGS).values())) > 300
+
+
+# --- load ---------------------------------------------------------------------------------------------
+
+
+def test_thousands_of_reports_of_one_citizen_in_a_month_are_settled_in_small_batches(pipeline, tmp_path):
+    """A batch of them takes longer than a session: without a pace the partition would begin again for ever."""
+    said = tmp_path / "said"
+    lines = list(payments(6_000, months=1))
+    pipeline.publish([*lines, *payments(20, 20, cpr="6101801235")])
+    with said.open("wb") as log:
+        worker = pipeline.start(log=log)
+        pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    assert said.read_text().count("begins again") <= 1  # until the pace is learned
+    (last,) = [
+        message
+        for records in pipeline.records(topics.POSTINGS).values()
+        for record in records
+        if (message := orjson.loads(record.value))["revision"] == len(lines)
+    ]
+    standing = [row for row in last["rows"] if "reverses" not in row]
+    assert last["cause"] == "12345678/r5999"
+    assert standing
+
+
+@pytest.mark.long
+def test_a_citizen_with_100_000_reports(pipeline):
+    lines = list(payments(100_000, months=120))
+    worker = pipeline.start()
+    pipeline.publish(lines)
+    pipeline.wait_until(lambda: revisions(pipeline) == len(lines))
+    assert peak_kb(worker.pid) < MEMORY_KB
+    pipeline.stop(worker)
+
+
+def revisions(pipeline):
+    return sum(map(len, pipeline.records(topics.POSTINGS).values()))
+
+
+def test_all_load_in_one_partition(pipeline, lives):
+    """One process does all of it, the others nothing; nothing is lost by that but time."""
+    settings = pipeline.settings
+    of = settings.identity().of
+    mine = [
+        line
+        for line in lives[0] + lives[1]
+        if journal.partition_of(of(orjson.loads(line)["cpr"])[0].encode(), settings.partitions) == 2
+    ]
+    send(pipeline_with_topics(pipeline), topics.RAW, [(b"same", line, 1) for line in mine])
+    workers = [pipeline.start(), pipeline.start()]
+    pipeline.wait_until_settled()
+    for worker in workers:
+        pipeline.stop(worker)
+    postings = pipeline.audit(crashed=False)
+    assert [number for number, records in postings.items() if records] == [2]
+
+
+def pipeline_with_topics(pipeline):
+    pipeline.publish([])
+    return pipeline
+
+
+@pytest.mark.long
+def test_a_backlog_is_worked_off_in_bounded_memory(pipeline, lives):
+    """200,000 raw reports, a tenth of what a long outage leaves behind: memory does not hang on how many wait."""
+    lines = [line for portion in lives for line in portion]
+    many = [
+        line.replace(b'"report_id":"', b'"report_id":"%d-' % round_)
+        for round_ in range(200_000 // len(lines) + 1)
+        for line in lines
+    ]
+    pipeline.publish(many)
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    assert peak_kb(worker.pid) < MEMORY_KB
+    pipeline.stop(worker)
+
+
+# --- what is not as it was ------------------------------------------------------------------------------
+
+
+def test_a_journal_that_is_deleted_under_a_worker_is_missed_by_verify(pipeline, lives, tmp_path):
+    """Kafka forgets the stage's offsets with the topic, so that it goes on with a new one: nothing else can tell."""
+    said = tmp_path / "said"
+    with said.open("wb") as log:
+        worker = pipeline.start(log=log)
+    pipeline.publish(lives[0])
+    pipeline.wait_until_settled()
+
+    async def delete():
+        admin = AIOKafkaAdminClient(bootstrap_servers=pipeline.settings.bootstrap)
+        await admin.start()
+        await admin.delete_topics([pipeline.topic(topics.REPORTS)])
+        await admin.close()
+
+    asyncio.run(delete())
+    time.sleep(2)
+    assert worker.poll() is None
+    pipeline.stop(worker)
+    worker = pipeline.start()
+    pipeline.publish(lives[1][:5])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    found = verify(pipeline.settings, Asked(), lambda *_: None).found.counts
+    assert found["raw"] == len(lives[0]), "what the journal has lost, as long as the raw reports are kept"
+    assert found["cause"] > 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("REFUSION_SEAL_KEY", "are sealed with a key (k9d75650d) that is not in REFUSION_SEAL_KEY"),
+        ("REFUSION_PSEUDONYM_KEY", "REFUSION_PSEUDONYM_KEY is not the key that the journal was written with"),
+    ],
+)
+def test_a_worker_with_a_wrong_key_ends_before_it_does_anything(pipeline, lives, tmp_path, setting, told):
+    worker = pipeline.start()
+    pipeline.publish(lives[0][:50])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    pipeline.publish(lives[0][50:60])
+    said = tmp_path / "said"
+    with said.open("wb") as log:
+        worker = pipeline.start(log=log, **{setting: "ab" * 32})
+    assert worker.wait(60) == 2
+    assert told in said.read_text()
+    assert sum(map(len, pipeline.records(topics.REPORTS).values())) == 50
+
+
+def test_a_new_seal_key_before_the_old_one_goes_on(pipeline, lives):
+    worker = pipeline.start()
+    pipeline.publish(lives[0][:50])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    old = pipeline.settings.values["REFUSION_SEAL_KEY"][0]
+    worker = pipeline.start(REFUSION_SEAL_KEY=f"{'ab' * 32},{old}")
+    pipeline.publish(lives[0][50:])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    pipeline.audit(crashed=False)
+
+
+def test_the_state_of_another_cluster_or_topic_is_thrown_away(pipeline, lives, tmp_path):
+    worker = pipeline.start()
+    pipeline.publish(lives[0])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
+    pipeline.settings = Settings.load(given | {"REFUSION_PREFIX": f"other-{given['REFUSION_PREFIX']}"})
+    said = tmp_path / "said"
+    with said.open("wb") as log:
+        worker = pipeline.start(log=log)
+    pipeline.publish(lives[1])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    assert said.read_text().count("its state is not of this changelog, or ahead of it: thrown away") == 4
+    pipeline.audit(crashed=False)
+
+
+# --- a full disk ----------------------------------------------------------------------------------------
+
+ROOM_BYTES = 200
+"""For what a worker notes about itself, and for no RocksDB."""
+
+
+def test_a_full_disk_stops_the_citizens_aloud_and_loses_nothing(pipeline, lives):
+    """The system's limit on the size of files stands for the disk: it holds for root, and needs no mount."""
+    program = (
+        f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({ROOM_BYTES}, {ROOM_BYTES}));"
+        " runpy.run_module('streams.worker', run_name='__main__')"
+    )
+    given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
+    command = [sys.executable, "-c", program, "intake", "citizens"]
+    pipeline.publish(lives[0])
+    with subprocess.Popen(command, env=os.environ | given, stderr=subprocess.PIPE, text=True) as full:
+        assert full.stderr is not None
+        try:
+            told = next(line for line in full.stderr if "begins again" in line)
+            time.sleep(1)
+            assert full.poll() is None
+        finally:
+            full.kill()
+    assert re.search(r"citizens/\d: begins again after the state in \S+ cannot be written: File too large", told)
+    assert sum(map(len, pipeline.records(topics.POSTINGS).values())) == 0
+    worker = pipeline.start()
+    pipeline.publish(lives[1])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    pipeline.audit(crashed=False)
