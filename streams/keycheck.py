@@ -53,7 +53,7 @@ def check_sample(identity: Identity, citizen: str, sealed: str) -> None:
 
 async def _samples(settings: Settings) -> list[tuple[str, str]]:
     """Citizen and sealed CPR of a few of the journal's first reports: one alone might be no report of ours."""
-    name, brokers = settings.prefix + topics.REPORTS.name, KafkaBrokers(settings.bootstrap, CLIENT)
+    name, brokers = settings.topic(topics.REPORTS), KafkaBrokers(settings.bootstrap, CLIENT)
     samples: list[tuple[str, str]] = []
     for partition in range(settings.partitions):
         async with brokers.changelog(name, partition) as log:
