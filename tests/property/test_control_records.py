@@ -4,15 +4,21 @@ import random
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
 
-from domain import reference
+from domain import reference, state
 from domain.reports import Recalculation, RulesRecord, Scope
 from domain.settlement import Law
 from domain.state import Citizen, NewerStateError
+from streams import citizens
 from streams.citizens import Outcome, Partition
+from streams.citizenstage import CitizenWork
+from streams.errors import UnworkableError
+from streams.rulefiles import LawBook
 from streams.store import RocksStore, citizens_in
 from tests import product
 from tests.property.lives import RULES, THEMES, life, short_life
@@ -219,3 +225,46 @@ def test_newer_state_is_refused_with_what_to_do():
     store = {b"c/head": b"[3]"}
     with pytest.raises(NewerStateError, match=r"format 3, this program knows formats up to 2.* run that version"):
         Citizen("c", store, product.law())
+
+
+def test_a_citizen_of_an_earlier_version_of_the_calculation_is_settled_anew_before_the_next_report(monkeypatch):
+    """What was right stays as it is; what the earlier version got wrong is corrected, as `rule_change`."""
+    reports = life("plan_of", 1)
+    store: dict[bytes, bytes] = {}
+    product.outcomes(reports[:-1], store)
+    monkeypatch.setattr(state, "ENGINE", 2)
+    monkeypatch.setattr(citizens, "ENGINE", 2)
+    right = product.outcomes(reports[-1:], dict(store))
+    assert [outcome.settled_anew for outcome in right] == [None]
+    wrong = {key: value.replace(b'"R",80,', b'"R",79,') for key, value in store.items()}
+    assert wrong != store
+    (outcome,) = product.outcomes(reports[-1:], wrong)
+    message = orjson.loads(outcome.settled_anew or b"null")
+    assert (message["reason"], message["cause"]) == ("rule_change", "engine/2")
+    assert {row["rate"] for row in message["rows"] if "reverses" in row} == {79}
+    assert {row["rate"] for row in message["rows"] if "reverses" not in row} == {80}
+
+
+@pytest.mark.parametrize(
+    ("noted", "advice"),
+    [
+        ({"format": 3}, r"citizens/0: the state has format 3, .* run that version"),
+        ({"format": 2, "engine": 9}, r"citizens/0: version 9 of the calculation has settled .* run that version"),
+        ({"format": 2, "rules": "R-9"}, r"the rule set R-9 is not known here"),
+        ({"format": 2, "rules": "R-1", "digest": "0f"}, r"the rule set R-1 of this program is another"),
+    ],
+)
+def test_a_partition_of_a_newer_version_or_other_rules_is_refused(noted, advice):
+    work: Any = CitizenWork.__new__(CitizenWork)
+    work._name, work._noted = "citizens/0", noted
+    work._stage = SimpleNamespace(laws=LawBook())
+    with pytest.raises(UnworkableError, match=advice):
+        work._as_noted()
+
+
+def test_a_partition_entry_of_the_first_version_is_read():
+    work: Any = CitizenWork.__new__(CitizenWork)
+    work._name, work._noted = "citizens/0", {"closed_month": "2024-05", "rules": "R-1"}
+    work._stage, work._disk = SimpleNamespace(laws=LawBook()), SimpleNamespace(store={})
+    partition = work._as_noted()
+    assert (partition.closed_month, partition.law.rules.name) == ("2024-05", "R-1")
