@@ -10,8 +10,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 import yaml
+
+from streams.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
@@ -26,7 +29,8 @@ def files_of_ours(*suffixes):
     """Every file that belongs to the repository, caches and environments left out."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in NOT_OURS and not name.endswith(("_cache", ".egg-info"))]
-        yield from (Path(folder, name) for name in names if not suffixes or name.endswith(suffixes))
+        ours = (name for name in names if name not in NOT_OURS)  # in a second work tree `.git` is a file
+        yield from (Path(folder, name) for name in ours if not suffixes or name.endswith(suffixes))
 
 
 def relative(path):
@@ -201,6 +205,13 @@ def test_the_readme_gives_only_commands_that_exist():
     assert ["make", "test"] in commands
     assert {words[1] for words in commands if words[0] == "make"} <= targets
     assert [name for name in sorted(programs(commands)) if run("refusion", name, "--help").returncode] == []
+
+
+def test_the_readme_names_every_command():
+    text = (ROOT / "README.md").read_text()
+    names = main.list_commands(click.Context(main))
+    assert len(names) >= 10
+    assert [name for name in names if f"| `refusion {name}" not in text] == []
 
 
 def test_the_readme_shows_what_the_program_prints():
