@@ -75,7 +75,7 @@ CONCERNED = {
 """The lives in which a switch matters, where few others have it; all themes for the other switches."""
 
 
-def _telling(switch: str, rules: RuleSet, first_seed: int, number: int) -> list[list[JsonObject]]:
+def telling(switch: str, rules: RuleSet, first_seed: int, number: int) -> list[list[JsonObject]]:
     """So many lives that come out otherwise than under R-1."""
     lives = map(CONCERNED.get(switch, _any_life), range(first_seed, first_seed + 200))
     found = [
@@ -99,7 +99,7 @@ def _check(reports: Sequence[JsonObject], rules: RuleSet, which: object) -> None
 @pytest.mark.parametrize("answer", ALTERNATIVES)
 def test_another_answer_settles_as_the_reference_reads_it_in_any_order(answer):
     rules = answering(**ALTERNATIVES[answer])
-    for number, reports in enumerate(_telling(answer.split()[0], rules, 9000, 8)):
+    for number, reports in enumerate(telling(answer.split()[0], rules, 9000, 8)):
         _check(reports, rules, number)
         _check(shuffled(reports, random.Random(number)), rules, f"{number} shuffled")
 
@@ -109,7 +109,7 @@ def test_a_citizen_is_settled_anew_under_another_answer(answer):
     """From R-1 to the answer, which posts the difference; and under the answer again, which posts nothing."""
     rules = answering(**ALTERNATIVES[answer])
     laws, valid = Laws(rules), RulesRecord("r", rules.name, "")
-    for reports in _telling(answer.split()[0], rules, 9300, 4):
+    for reports in telling(answer.split()[0], rules, 9300, 4):
         changed = books(fold([*reports, valid, ALL], laws, batch=5))
         rows, counters = reference.settle(reports, rules)
         assert product.true_now(changed.rows) == product.true_now(rows), reports

@@ -171,6 +171,53 @@ def test_a_death_that_was_reversed_is_no_death():
     assert noticed(reversal("D1"), payment(), death("2023-12-31")) == []
 
 
+# Facts of the case
+
+
+def fact(kind, day, report_id="F1"):
+    return HEAD | {"type": "case_fact", "report_id": report_id, "fact": kind, "date": day}
+
+
+@pytest.mark.parametrize(
+    ("benefit", "kind", "day", "doubts", "of_payment"),
+    [
+        ("FLT", "flex_referral", "2014-06-30", ["flex_referral"], []),
+        ("FLS", "flex_referral", "2012-12-31", ["flex_referral"], []),
+        ("LY", "flex_referral", "2014-06-30", ["flex_referral", "rate_missing"], []),
+        ("FPN", "disability_pension_award", "2014-06-30", ["pension_award", "rate_missing"], []),
+        ("LYG", "flex_referral", "2014-07-01", ["flex_referral"], ["rate_missing"]),
+        ("FJG", "flex_referral", "2014-07-01", ["flex_referral"], []),
+        ("FPG", "disability_pension_award", "2014-07-01", ["pension_award"], ["rate_missing"]),
+        ("FLT", "flex_referral", "2014-07-01", [], []),
+        ("LYG", "flex_referral", "2014-06-30", [], ["rate_missing"]),
+        ("FJG", "flex_referral", "2014-06-30", [], []),
+        ("FPN", "disability_pension_award", "2014-07-01", [], []),
+        ("FPG", "disability_pension_award", "2014-06-30", [], ["rate_missing"]),
+    ],
+)
+def test_a_payment_that_does_not_fit_the_facts_of_the_case_is_noticed_whichever_arrives_first(
+    benefit, kind, day, doubts, of_payment
+):
+    """`of_payment` are the doubts that its code alone gives. A fact that is taken back is no fact."""
+    paid, fact_ = payment(benefit=benefit, financing_municipality="730"), fact(kind, day)
+    assert sorted(noticed(fact_, paid)) == sorted((doubt, "P1") for doubt in [*doubts, *of_payment])
+    assert noticed(paid, fact_) == [(doubt, "P1") for doubt in of_payment] + [(doubt, "F1") for doubt in doubts]
+    assert noticed(reversal("F1"), fact_, paid) == [(doubt, "P1") for doubt in of_payment]
+    assert noticed(paid, reversal("P1"), fact_) == [(doubt, "P1") for doubt in of_payment]
+
+
+def test_a_month_of_fleksbidrag_in_a_year_without_a_basis_is_noticed_once_and_no_other():
+    """53 weeks of ledighedsydelse, then fleksløntilskud on the 20 % step; B is known for 2025 and not for 2026."""
+    before = payment("P0", "2024-11-25", "2025-11-25", 52_000_000, benefit="LY")
+    known = payment("P1", "2025-12-08", "2025-12-28", benefit="FLT")
+    first, second = payment("P2", "2026-01-05", "2026-01-18", benefit="FLT"), payment("P3", "2026-01-19", "2026-01-25")
+    books = product.settle_all(
+        [before, known, first | {"reported_at": "2026-02-01T08:00:00Z"}, second | {"benefit": "FLT"}]
+    )
+    missing = [notice for notice in books.notices if notice["code"] == "rate_missing"]
+    assert [(notice["cause"], notice["detail"]["months"]) for notice in missing] == [("12345678/P2", ["2026-01"])]
+
+
 @pytest.mark.parametrize("day", ["1999-12-31", "2014-01-31", "2014-06-30", "2014-07-31", "2020-02-29", "2099-01-01"])
 def test_the_same_payments_are_noticed_however_late_the_death_is_known(day):
     """As causes of their own, or in the notice about the death."""

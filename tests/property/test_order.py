@@ -84,6 +84,21 @@ def test_a_conflicting_duplicate_is_refused_and_changes_nothing_however_it_diffe
     assert store == alone
 
 
+def test_a_wage_is_delivered_again_or_refused_by_its_content():
+    first = {
+        "schema": 1, "type": "income", "report_id": "W1", "reporter": "12345678", "cpr": "6101000000",
+        "reported_at": "2024-02-01T08:00:00Z", "kind": "wage", "period_start": "2024-01-01",
+        "period_end": "2024-01-31", "amount_ore": 500_000, "pension_ore": 60_000,
+    }  # fmt: skip
+    others = {
+        "kind": "self_employed", "period_start": "2024-01-02", "period_end": "2024-02-01", "amount_ore": 500_001,
+        "pension_ore": 60_001,
+    }  # fmt: skip
+    conflicts = [first | {name: value} for name, value in others.items()]
+    found = product.outcomes([first, first | LATER, *conflicts, first], restarts=True)
+    assert [outcome.refused for outcome in found] == ["", "", *["conflicting_duplicate"] * len(conflicts), ""]
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_report_and_its_reversal_in_either_order_are_as_if_never_reported(theme):
     for seed in range(4000, 4015):

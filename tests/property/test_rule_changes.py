@@ -141,3 +141,20 @@ def test_a_changed_rule_set_settles_as_the_reference_reads_it(change):
         assert books.counters == counters, (seed, rules)
         differing_from_today += rows != reference.settle(reports, RULES).rows
     assert differing_from_today > 15, "the change hardly changed anything"
+
+
+def test_each_week_has_the_staircase_that_holds_for_it():
+    """Another first step from 8 January 2024 on; the week before keeps the old one, in whatever order they are read."""
+    (today,) = RULES.staircases
+    change = date(2024, 1, 8)
+    first, *others = today.bands
+    later = replace(today, valid_from=change, bands=(replace(first, refusion=75, medfinansiering=25), *others))
+    payment = {
+        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678", "cpr": "6101000000",
+        "reported_at": "2024-02-01T08:00:00Z", "benefit": "KTH", "period_start": "2024-01-01",
+        "period_end": "2024-01-14", "amount_ore": 1_400_000, "paying_municipality": "730", "channel": "direct",
+    }  # fmt: skip
+    earlier = replace(today, valid_to=change - timedelta(days=1))
+    for staircases in ((earlier, later), (later, earlier)):
+        rows = product.settle_all([payment], settled_by=Law(replace(RULES, staircases=staircases))).rows
+        assert [row["rate"] for row in rows] == [80, 75]

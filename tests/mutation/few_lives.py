@@ -1,0 +1,40 @@
+"""The laws of tests/property on a few lives: what a mutant must first get past. Collected by mutmut alone."""
+
+import pytest
+
+from domain import reference
+from domain.reports import RulesRecord
+from domain.settlement import Law
+from tests import product
+from tests.answers import ALTERNATIVES, answering
+from tests.property.lives import THEMES, in_order_of_time, life, truth_of
+from tests.property.test_answers import telling
+from tests.property.test_control_records import ALL, Laws, books, fold
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_theme(theme):
+    """In any order and in that of time; a new worker goes on after every third report."""
+    for seed in range(7700, 7704):
+        for reports in (life(theme, seed), in_order_of_time(theme, seed)):
+            found = product.books(product.outcomes(reports, batch=3, restarts=True))
+            assert (product.true_now(found.rows), found.counters) == truth_of(reports), reports
+
+
+@pytest.mark.parametrize("answer", ALTERNATIVES)
+def test_an_answer(answer):
+    """Kept up under it, and settled anew from R-1."""
+    rules = answering(**ALTERNATIVES[answer])
+    for reports in telling(answer.split()[0], rules, 9000, 2):
+        rows, counters = reference.settle(reports, rules)
+        kept_up = product.settle_all(reports, batch=6, settled_by=Law(rules))
+        anew = books(fold([*reports, RulesRecord("r", rules.name, ""), ALL], Laws(rules), batch=5))
+        for found in (kept_up, anew):
+            assert (product.true_now(found.rows), found.counters) == (product.true_now(rows), counters), reports
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_settled_anew_under_the_same_rules_nothing_moves(theme):
+    for seed in range(7800, 7802):
+        reports = life(theme, seed)
+        assert fold([*reports, ALL], Laws(), batch=9) == fold(reports, Laws(), batch=9), reports

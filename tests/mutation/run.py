@@ -1,0 +1,78 @@
+"""Mutation testing of the law: small defects put into `domain/` one by one, each of which some test must notice.
+
+    python -m tests.mutation.run FOLDER [--sample N] [--seed S] [--children C] [PATTERN...]
+
+mutmut makes the mutants and runs the tests that reach each, the quick ones first ([tool.mutmut] in pyproject.toml).
+It works on a copy of the sources in FOLDER, which also keeps the results; without --sample all mutants are tried.
+A JSON object of the results by mutant comes out on the last line.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import random
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COPIED = ("domain", "projections", "streams", "tests")
+
+
+def main() -> None:
+    """Copy, mutate, try, report."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--children", type=int, default=2)
+    parser.add_argument("patterns", nargs="*", default=["*"])
+    given = parser.parse_args()
+    copy_sources(given.folder)
+    os.chdir(given.folder)
+    sys.path.insert(0, "")
+    names = [name for name in generated() for pattern in given.patterns if fnmatch.fnmatch(name, pattern)]
+    if given.sample:
+        names = random.Random(given.seed).sample(names, min(given.sample, len(names)))
+    results = tried(names, given.children)
+    print(json.dumps(results))  # noqa: T201
+
+
+def copy_sources(folder: Path) -> None:
+    """What the tests need, without what Python or mutmut have made of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        skipped = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True, ignore=skipped)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+
+
+def generated() -> list[str]:
+    """The names of all mutants, which mutmut has then written."""
+    import mutmut.__main__ as mutmut  # noqa: PLC0415 - it reads its settings in the folder it is imported in
+
+    Path("mutants").mkdir(exist_ok=True)
+    mutmut.copy_src_dir()
+    mutmut.copy_also_copy_files()
+    mutmut.setup_source_paths()
+    mutmut.create_mutants(2)
+    return [name for data in _data() for name in data["exit_code_by_key"]]
+
+
+def tried(names: list[str], children: int) -> dict[str, str]:
+    """What became of each mutant: killed, survived, timeout ..."""
+    import mutmut.__main__ as mutmut  # noqa: PLC0415
+
+    mutmut._run(names, children)
+    codes: dict[str, Any] = {name: code for data in _data() for name, code in data["exit_code_by_key"].items()}
+    return {name: mutmut.status_by_exit_code[codes[name]] for name in names}
+
+
+def _data() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(Path("mutants").rglob("*.py.meta"))]
+
+
+if __name__ == "__main__":
+    main()
