@@ -94,6 +94,7 @@ def _share(law: Law, line: Line, month: int, week: int) -> Share:
     at = (month, week)
     return Share(
         cause=f"{line[REPORTER]}/{line[REPORT_ID]}",
+        split=law.rules.switches["SPLIT"],
         amount_ore=line[AMOUNT],
         base_ore=base_ore,
         days=sum(days for *place, days in slices(start, end) if (*place,) == at),

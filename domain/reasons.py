@@ -110,9 +110,13 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a report has in a cell: its share of the base by the split, of which `atp_ore` was deducted before."""
+    """What a report has in a cell: its share of the base by the split, of which `atp_ore` was deducted before.
+
+    `split` is the answer to the switch; days are calendar days, which only CALENDAR_DAYS shares by.
+    """
 
     cause: str
+    split: str
     amount_ore: int
     base_ore: int
     days: int

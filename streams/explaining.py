@@ -281,7 +281,9 @@ def _row(row: RowReason) -> Iterator[RenderableType]:
     table.add_column()
     for share in row.shares:
         atp = f", less {kroner(share.amount_ore - share.base_ore)} ATP" if share.amount_ore != share.base_ore else ""
-        of = f"{share.days} of {share.days_of_period} days of {kroner(share.amount_ore)}{atp}"
+        days = f"{share.days} of {share.days_of_period} days"
+        part = days if share.split == "CALENDAR_DAYS" else f"by {share.split} for {days}"
+        of = f"{part} of {kroner(share.amount_ore)}{atp}"
         table.add_row(share.cause, kroner(share.share_ore), of)
     yield Padding(table, (0, 0, 0, 4))
     if row.mechanism is None or row.result_ore is None:

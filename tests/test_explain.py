@@ -368,6 +368,17 @@ def test_a_week_is_shown_with_its_arithmetic(file):
     assert "22 more benefit weeks until 30 %" in text
 
 
+def test_another_split_is_not_told_as_days(file, tmp_path):
+    rules = tmp_path / "weekdays.yaml"
+    rules.write_text(
+        "{name: by-weekdays, based_on: R-1, valid_from: 2014-07-01, valid_to: null, note: tænkt,"
+        " switches: {SPLIT: WEEKDAYS}}"
+    )
+    arguments = ("--reports", file, "--rules", rules, "--week", "2024-02-04")
+    text = " ".join(refusion("explain", *arguments, given=b"6101801234").stdout.decode().split())
+    assert "12345678/january 1,565.22 by WEEKDAYS for 3 of 31 days of 12,000.00" in text
+
+
 def test_rules_of_a_file_are_followed(file, tmp_path):
     rules = tmp_path / "rules.yaml"
     rules.write_text(
