@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from domain.weeks import month_number
 from streams import topics
 from streams.errors import UserError
+from streams.kafkaport import client_id_of
 from streams.localkafka import LocalKafka
 from streams.settings import BOOTSTRAP, DEMO, LEDGER, PARTITIONS, PREFIX, STATE_DIR, Settings
 from streams.topics import TOPICS, Topic
@@ -112,7 +113,7 @@ class Worker:
     def client_id(self) -> str:
         """Its name for Kafka; empty as long as it has none."""
         with suppress(FileNotFoundError):
-            return f"refusion-{(self._folder / '0' / 'worker-id').read_text()}"
+            return client_id_of((self._folder / "0" / "worker-id").read_text())
         return ""
 
     def check(self) -> None:

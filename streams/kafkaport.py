@@ -62,6 +62,11 @@ def version() -> str:
     return f"{metadata.version('ydelsesrefusion')}-{ENGINE}-{FORMAT}"
 
 
+def client_id_of(worker_id: str) -> str:
+    """How a worker of this version names itself to Kafka."""
+    return f"refusion-{worker_id}{AT_VERSION}{version()}"
+
+
 def _lost_connections_are_outages() -> None:
     """Let aiokafka see a connection that uvloop has closed as what it is, and try again."""
     send = AIOKafkaConnection.send
@@ -87,7 +92,7 @@ class KafkaBrokers:
         """`worker_id` names this process for as long as its state folder lives."""
         self.common: dict[str, Any] = {
             "bootstrap_servers": bootstrap.split(","),
-            "client_id": f"refusion-{worker_id}{AT_VERSION}{version()}",
+            "client_id": client_id_of(worker_id),
             "request_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
         }
         self._worker_id = worker_id
