@@ -30,8 +30,8 @@ Settleable = CitizensReport | RunMarker | RulesRecord
 
 CONTROLS = (RunMarker, RulesRecord)
 
-CITIZENS_KEPT = 1_024
-"""How many heads stay decoded between batches: who was paid last month is often paid again. About 2 kB each,
+CITIZENS_KEPT = 256
+"""How many heads stay decoded between batches: who was paid last month is often paid again. Several kB each,
 and a worker has many partitions."""
 
 

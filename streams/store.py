@@ -9,13 +9,24 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
 
 from domain.state import Store
 from streams.errors import UserError
 
 BLOCK_CACHE_BYTES = 64 << 20
 MEMTABLE_BYTES = 8 << 20
+ALL_MEMTABLES_BYTES = 48 << 20
+"""Of all databases of a process: without it, each partition adds the two memtables that it may have."""
 BLOOM_BITS = 10
 """One miss in a hundred reads the disk: most report ids are new."""
 MEMTABLE_BLOOM = 0.1
@@ -31,6 +42,11 @@ def _block_cache() -> Cache:
     return Cache(BLOCK_CACHE_BYTES)
 
 
+@cache
+def _memtables() -> WriteBufferManager:
+    return WriteBufferManager(ALL_MEMTABLES_BYTES, allow_stall=False)
+
+
 def _options() -> Options:
     tables = BlockBasedOptions()
     tables.set_block_cache(_block_cache())
@@ -41,6 +57,7 @@ def _options() -> Options:
     options.create_if_missing(True)
     options.set_block_based_table_factory(tables)
     options.set_write_buffer_size(MEMTABLE_BYTES)
+    options.set_write_buffer_manager(_memtables())
     options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM)
     options.set_memtable_whole_key_filtering(True)
     options.set_compression_type(DBCompressionType.lz4())
