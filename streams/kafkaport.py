@@ -33,7 +33,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from domain.settlement import ENGINE
 from domain.state import FORMAT
 from streams.batchloop import COMMIT_S, HEARTBEAT_S, SESSION_S, TRANSACTION_TIMEOUT_S
-from streams.ports import Batch, Changelog, Delivery, Ends, Message, Output, Rebalance, Source
+from streams.ports import Batch, Changelog, Delivery, Ends, Message, Output, Rebalance, Record, Source
 from streams.topicid import topic_identity
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -158,6 +158,19 @@ class KafkaBrokers:
             yield KafkaChangelog(consumer, at, identity, end)
         finally:
             await consumer.stop()
+
+    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Record]:
+        """The committed records of a partition from an offset up to another."""
+        if start >= end:
+            return
+        async with self.changelog(topic, partition) as log:
+            async for batch in log.read(start):
+                for record in batch.records:
+                    if record.offset >= end:
+                        return
+                    yield record
+                if batch.position >= end:
+                    return
 
 
 class KafkaChangelog:

@@ -12,7 +12,7 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,6 @@ from streams.errors import UserError
 from streams.kafkaport import KafkaBrokers
 from streams.rulefiles import DEFAULT, LawBook
 from streams.settings import Settings
-from streams.topics import Topic
 from streams.tuning import tune_garbage_collection
 
 CLIENT: Final = "replay"
@@ -147,7 +146,7 @@ async def _read(settings: Settings, share: Share, reports: _Files, postings: _Fi
     found = Found()
     gaps = _Gaps(settings, share.partition)
     wanted = share.scope.citizen.encode()
-    async for record in _records_of(brokers, settings, topics.REPORTS, share.partition, 0, share.journal_end):
+    async for record in brokers.records(settings.topic(topics.REPORTS), share.partition, 0, share.journal_end):
         if record.offset != gaps.expected:
             await gaps.look(record.offset)
         gaps.expected = record.offset + 1
@@ -159,11 +158,11 @@ async def _read(settings: Settings, share: Share, reports: _Files, postings: _Fi
             continue
         found.reports += 1
         if not wanted or record.key == wanted:
-            reports.add(record.key, record.value)
+            reports.add(record.key, record.value or b"")
     start, end = share.postings_start, share.postings_end
-    async for record in _records_of(brokers, settings, topics.POSTINGS, share.partition, start, end):
+    async for record in brokers.records(settings.topic(topics.POSTINGS), share.partition, start, end):
         if record.key and (not wanted or record.key == wanted) and _source_offset(record) <= share.committed:
-            postings.add(record.key, record.value)
+            postings.add(record.key, record.value or b"")
     return found
 
 
@@ -174,22 +173,6 @@ def _take_control(found: Found, share: Share, gaps: "_Gaps", record: Any) -> Non
         found.rules, found.digest = control.rules, control.digest
     elif isinstance(control, Recalculation) and record.offset >= share.committed:
         found.waiting.append((record.offset, control))
-
-
-async def _records_of(
-    brokers: KafkaBrokers, settings: Settings, topic: Topic, partition: int, start: int, end: int
-) -> AsyncIterator[Any]:
-    """The committed records of a partition between two offsets."""
-    if start >= end:
-        return
-    async with brokers.changelog(settings.topic(topic), partition) as log:
-        async for batch in log.read(start):
-            for record in batch.records:
-                if record.offset >= end:
-                    return
-                yield record
-            if batch.position >= end:
-                return
 
 
 def _source_offset(record: Any) -> int:

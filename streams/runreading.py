@@ -163,23 +163,14 @@ class Reading:
 
     async def _markers(self, partition: int, start: int, end: int) -> AsyncIterator[RunMarker]:
         async for record in self._records(topics.REPORTS, partition, start, end):
-            if not record.key and orjson.loads(record.value)["type"] == "run":  # reports have their citizen's key
+            if not record.key and orjson.loads(record.value or b"")["type"] == "run":  # a report has a key
                 marker = journal.decode(record.key, record.value).report
                 assert isinstance(marker, RunMarker)
                 yield marker
 
-    async def _records(self, topic: Topic, partition: int, start: int, end: int) -> AsyncIterator[Any]:
+    def _records(self, topic: Topic, partition: int, start: int, end: int) -> AsyncIterator[Record]:
         """The records of a partition from an offset up to another."""
-        if start >= end:
-            return
-        async with self._brokers.changelog(self._name(topic), partition) as log:
-            async for batch in log.read(start):
-                for record in batch.records:
-                    if record.offset >= end:
-                        return
-                    yield record
-                if batch.position >= end:
-                    return
+        return self._brokers.records(self._name(topic), partition, start, end)
 
     # --- the open run -------------------------------------------------------------------------------
 
@@ -258,8 +249,8 @@ class Reading:
         starts = await self.since(topics.NOTICES, _moment(last.closed_at) - CLOCKS if last else None)
         for partition, end in (await self.ends(topics.NOTICES)).items():
             async for record in self._records(topics.NOTICES, partition, starts[partition], end):
-                if b"missing_reporter" in (record.value or b""):
-                    found.add(record.value)
+                if b"missing_reporter" in (notice := record.value or b""):
+                    found.add(notice)
         return found
 
 

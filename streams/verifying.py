@@ -285,19 +285,10 @@ def _check_beginnings(settings: Settings, snapshot: Snapshot, found: Found) -> N
                 found.add(Violation("beginning", name, partition, first, f"{first} records before this one are gone"))
 
 
-async def _records(settings: Settings, topic: str, partition: int, snapshot: Snapshot) -> AsyncIterator[Record]:
+def _records(settings: Settings, topic: str, partition: int, snapshot: Snapshot) -> AsyncIterator[Record]:
     """The records of a partition between the snapshot's bounds."""
     start, end = snapshot.starts[topic][partition], snapshot.ends[topic][partition]
-    if start >= end:
-        return
-    async with KafkaBrokers(settings.bootstrap, CLIENT).changelog(topic, partition) as log:
-        async for batch in log.read(start):
-            for record in batch.records:
-                if record.offset >= end:
-                    return
-                yield record
-            if batch.position >= end:
-                return
+    return KafkaBrokers(settings.bootstrap, CLIENT).records(topic, partition, start, end)
 
 
 # --- 2: the dead letters ----------------------------------------------------------------------------
