@@ -31,7 +31,7 @@ from domain.state import FORMAT, NewerStateError, check_format
 from streams import journal
 from streams.citizens import CONTROLS, DEFECT, Outcome, Partition, Settleable
 from streams.deadletters import Refused, dead_letter, marks
-from streams.errors import UnworkableError
+from streams.errors import UnworkableError, UserError
 from streams.faultpoints import reached
 from streams.identity import Identity
 from streams.pace import Pace
@@ -48,6 +48,10 @@ RESTORE_SAID_S: Final = 10.0
 """How often a long restore says how far it is."""
 
 log = logging.getLogger("refusion")
+
+
+class OpenTransactionError(UserError):
+    """The changelog ends in a transaction that the fence should have ended: what is committed is not known."""
 
 
 class CitizenTopics(NamedTuple):
@@ -98,9 +102,19 @@ class CitizenWork:
         self._changes: list[tuple[bytes, bytes]] = []
 
     async def restore(self) -> None:
-        """Bring the disk to the end of the changelog, or begin a new one where it belongs to another."""
+        """Bring the disk to the end of the changelog, or begin a new one where it belongs to another.
+
+        Raises OpenTransactionError. Nobody but us writes there, and the fence has ended what our former owner left
+        open; brokers that were killed all at once have been seen to forget a transaction. To go on from the end
+        before it would post its rows twice, as soon as it is committed after all.
+        """
         stage = self._stage
         async with stage.kafka.changelog(stage.topics.citizens, self._number) as changelog:
+            if not await changelog.is_whole():
+                raise OpenTransactionError(
+                    f"partition {self._number} of {stage.topics.citizens} ends in a transaction that is neither"
+                    " committed nor aborted: see 'Lost broker' in docs/operations.md"
+                )
             self._disk.open(changelog)
             await self._catch_up(changelog)
         self._noted: dict[str, Any] = orjson.loads(self._disk.store.get(self._key) or b"{}")

@@ -40,6 +40,9 @@ REQUEST_TIMEOUT_S: Final = 15.0
 """For one request; shorter than step 4's limit, so that a broker that went silent is noticed within it."""
 MAX_POLL_INTERVAL_MS: Final = 2**31 - 1
 """Never: a restore may take long and fetches nothing meanwhile. Heartbeats tell whether we live."""
+METADATA_AGE_S: Final = 2.0
+"""How long a member believes what it was told of its topic. A broker that has just come back may not know the topic
+yet; the group then gives out no partitions, and with the client's five minutes nobody works for as long."""
 FETCH_PARTITION_BYTES: Final = 1 << 20
 """Compressed. A batch of 4,000 reports is about half of it; twelve partitions are 12 MB."""
 RETRY_BACKOFF_MS: Final = 20
@@ -117,6 +120,7 @@ class KafkaBrokers:
             auto_offset_reset="none",  # the batch loop decides what a gap means
             isolation_level="read_committed",
             max_partition_fetch_bytes=FETCH_PARTITION_BYTES,
+            metadata_max_age_ms=int(METADATA_AGE_S * 1000),
             session_timeout_ms=int(SESSION_S * 1000),
             rebalance_timeout_ms=int(SESSION_S * 1000),
             heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
@@ -148,6 +152,7 @@ class KafkaBrokers:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=RESTORE_BYTES,
+            fetch_max_wait_ms=RESTORE_POLL_MS,
         )
         at = TopicPartition(topic, partition)
         consumer.assign([at])
@@ -181,6 +186,14 @@ class KafkaChangelog:
         self.end = end
         self._consumer = consumer
         self._at = at
+
+    async def is_whole(self) -> bool:
+        """Whether nothing stands behind the end, which only a fetch tells."""
+        self._consumer.seek(self._at, self.end)
+        while self._consumer.highwater(self._at) is None:
+            await self._consumer.getmany(self._at, timeout_ms=RESTORE_POLL_MS)
+        whole: bool = self._consumer.highwater(self._at) <= self.end
+        return whole
 
     async def read(self, start: int) -> AsyncIterator[Batch]:
         """Records from an offset to the end."""

@@ -131,6 +131,9 @@ class Changelog(Protocol):
     def end(self) -> int:
         """The offset after its last committed record."""
 
+    async def is_whole(self) -> bool:
+        """Whether nothing stands behind `end`: no record of a transaction that is neither committed nor aborted."""
+
     def read(self, start: int) -> AsyncIterator[Batch]:
         """Its records from an offset to `end`, in order."""
 

@@ -96,6 +96,9 @@ class Log:
         self.end = len(keys)
         self.reads: list[int] = []
 
+    async def is_whole(self):
+        return True
+
     async def read(self, start):
         self.reads.append(start)
         for record in self.records[start:]:

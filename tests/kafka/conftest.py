@@ -7,12 +7,8 @@ import pytest
 
 from domain.weeks import month_number
 from streams.localkafka import QUICK_START, LocalKafka
-from streams.settings import Settings
 from streams.simulation import FAULTS, SimulationOptions, simulate
-from tests.kafka.pipeline import Pipeline
-
-QUICK_RETURN = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
-"""A killed broker is let in again when its former session is over: after 9 s by default."""
+from tests.kafka.pipeline import QUICK_RETURN, Pipeline, settings_for
 
 
 @pytest.fixture(scope="session")
@@ -31,15 +27,7 @@ def prefix():
 @pytest.fixture
 def settings(kafka, prefix, tmp_path):
     """Demo settings for the broker: 4 partitions, own topics, own state folder."""
-    return Settings.load(
-        {
-            "REFUSION_BOOTSTRAP": kafka.bootstrap,
-            "REFUSION_PREFIX": prefix,
-            "REFUSION_PARTITIONS": "4",
-            "REFUSION_STATE_DIR": str(tmp_path / "state"),
-            "REFUSION_DEMO": "1",
-        }
-    )
+    return settings_for(kafka, prefix, tmp_path / "state")
 
 
 @pytest.fixture

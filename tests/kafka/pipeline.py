@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import asynccontextmanager, contextmanager
 from itertools import cycle, pairwise, zip_longest
 from pathlib import Path
 from uuid import uuid4
@@ -20,6 +21,7 @@ from streams import journal, topics
 from streams.publish import publish, record_key
 from streams.refolding import postings_again
 from streams.rulefiles import LawBook
+from streams.settings import Settings
 from streams.validation import FIRST_RUN_MONTH
 from tests.kafka.records import records_of
 
@@ -33,6 +35,21 @@ DONE_S = 120.0
 POLL_S = 0.05
 FEW = 4
 """Lines that are fed at a time: a trickle that lasts, not a flood."""
+QUICK_RETURN = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
+"""A killed broker is let in again when its former session is over: after 9 s by default."""
+
+
+def settings_for(kafka, prefix, state_dir):
+    """Demo settings for a cluster: 4 partitions, own topics, own state folder."""
+    return Settings.load(
+        {
+            "REFUSION_BOOTSTRAP": kafka.bootstrap,
+            "REFUSION_PREFIX": prefix,
+            "REFUSION_PARTITIONS": "4",
+            "REFUSION_STATE_DIR": str(state_dir),
+            "REFUSION_DEMO": "1",
+        }
+    )
 
 
 class Pipeline:
@@ -92,6 +109,24 @@ class Pipeline:
                     record = orjson.dumps({"schema": 1, **value})
                     await producer.send(self.topic(topics.REPORTS), record, partition=partition)
 
+    @contextmanager
+    def open_transaction(self, topic, partition):
+        """A transaction of nobody's that stands open behind the records of a partition; it is aborted at the end."""
+        with asyncio.Runner() as runner:
+            producer = runner.run(self._begun(topic, partition))
+            try:
+                yield
+            finally:
+                runner.run(producer.abort_transaction())
+                runner.run(producer.stop())
+
+    async def _begun(self, topic, partition):
+        producer = AIOKafkaProducer(bootstrap_servers=self.settings.bootstrap, transactional_id=f"open {uuid4()}")
+        await producer.start()
+        await producer.begin_transaction()
+        await producer.send_and_wait(self.topic(topic), b"not committed", key=b"nobody", partition=partition)
+        return producer
+
     def start(self, *stages, log=None, **environment):
         """A worker process; `environment` may plan a fault."""
         return self._started([sys.executable, "-m", "streams.worker", *(stages or SETTLING)], log, environment)
@@ -125,21 +160,35 @@ class Pipeline:
     async def _wait_until_settled(self, stages):
         deadline = time.monotonic() + DONE_S
         for stage in stages:
-            topic = self.topic(SOURCES[stage])
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self.settings.bootstrap,
-                group_id=self.settings.group(stage),  # to look at its offsets; it is not joined
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-            )
-            consumer.assign([TopicPartition(topic, number) for number in range(self.settings.partitions)])
-            await consumer.start()
-            try:
-                while await _lag(consumer) > 0:
+            async with self._onlooker(stage) as consumer:
+                while sum((await _lags(consumer)).values()) > 0:
                     assert time.monotonic() < deadline, f"{stage} did not get through"
                     await asyncio.sleep(POLL_S)
-            finally:
-                await consumer.stop()
+
+    def lags(self, stage):
+        """How many records of each partition a stage has not committed."""
+        return asyncio.run(self._lags_of(stage))
+
+    async def _lags_of(self, stage):
+        async with self._onlooker(stage) as consumer:
+            return await _lags(consumer)
+
+    @asynccontextmanager
+    async def _onlooker(self, stage):
+        """A client that looks at a group's offsets; it has not joined."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.bootstrap,
+            group_id=self.settings.group(stage),
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+        )
+        topic = self.topic(SOURCES[stage])
+        consumer.assign([TopicPartition(topic, number) for number in range(self.settings.partitions)])
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
 
     def wait_until(self, come_about):
         """Wait for what a function looks for."""
@@ -200,12 +249,10 @@ class Pipeline:
         return ends
 
 
-async def _lag(consumer):
-    """How many records the group has not committed."""
-    lag = 0
-    for at, end in (await consumer.end_offsets(list(consumer.assignment()))).items():
-        lag += end - (await consumer.committed(at) or 0)
-    return lag
+async def _lags(consumer):
+    """How many records of each partition the group has not committed."""
+    ends = await consumer.end_offsets(list(consumer.assignment()))
+    return {at.partition: end - (await consumer.committed(at) or 0) for at, end in ends.items()}
 
 
 def shares(log, stage):
