@@ -85,7 +85,7 @@ def compare(reports: ByPartition, postings: ByPartition) -> Comparison:
 def settled_again(records: Sequence[Any]) -> list[bytes]:
     """The messages that follow from a partition's journal in its order."""
     entries = (journal.decode(record.key, record.value) for record in records)
-    return [*postings_again(entries, LawBook())]
+    return postings_again(entries, LawBook())
 
 
 def _takeover(postings: ByPartition, killing: Killing) -> str:

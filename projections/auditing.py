@@ -10,7 +10,7 @@ more. The journal of a partition is taken first, then its postings, each record 
     audit.found                                  the violations
 
 A record that cannot be read is a violation of its own, and the audit goes on. Memory grows with the citizens that
-are `wanted`: about 300 bytes for each row that stands, and as much for each report.
+it is given: about 300 bytes for each row that stands, and as much for each report.
 """
 
 from array import array
@@ -73,8 +73,9 @@ _POSITION_BITS: Final = 20
 class Scope(NamedTuple):
     """What is audited, and what is known beforehand. `settled_to` is where the citizens stage goes on.
 
-    `refused` are the offsets of the journal that became dead letters. `wanted` says of a citizen's key whether it is
-    audited, `deep` of whom the reports are kept for a deep audit. `partition_of` and `pseudonym` are the system's own;
+    `refused` are the offsets of the journal that became dead letters. `first` is the audit of all citizens of a
+    partition, or of the first slice: what is wrong with records of no citizen, which all are given, is said there.
+    `deep` says of whose key the reports are kept for a deep audit. `partition_of` and `pseudonym` are the system's own;
     without the key there is no pseudonym.
     """
 
@@ -83,7 +84,7 @@ class Scope(NamedTuple):
     partitions: int
     settled_to: int
     refused: frozenset[int]
-    wanted: Callable[[bytes], bool]
+    first: bool
     deep: Callable[[bytes], bool]
     partition_of: Callable[[bytes, int], int]
     pseudonym: Callable[[str], str] | None
@@ -147,8 +148,6 @@ class PartitionAudit:
 
     def journal(self, offset: int, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """A record of the journal."""
-        if key and not self.scope.wanted(key):
-            return
         try:
             record = json_object(value)
             if key and record["type"] == OPENING:
@@ -214,13 +213,11 @@ class PartitionAudit:
 
     def posting(self, offset: int, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """A record of the postings; one that follows from what was not yet settled is passed over."""
-        if key and not self.scope.wanted(key):
-            return
         try:
             source = source_offset(headers, self.scope.journal_topic, self.partition)
             if source >= self.scope.settled_to:
                 return
-            if source < self._last_source:
+            if source < self._last_source and (key or self.scope.first):
                 self._say("order", offset, "it follows from an earlier record than the posting before it")
             self._last_source = source
             check_headers(headers, POSTING_HEADERS)
@@ -348,7 +345,8 @@ class PartitionAudit:
                 text = f"no posting follows from this accepted payment of citizen {source.citizen}"
                 self.found.add(Violation("not_reflected", self.scope.journal_topic, self.partition, offset, text))
         self._sources.clear()
-        self._compare_markers()
+        if self.scope.first:
+            self._compare_markers()
         for citizen, account in self.accounts.items():
             self._check_sums(citizen, account)
 
@@ -415,7 +413,8 @@ class PartitionAudit:
     def _bad(
         self, topic: str, offset: int, bad: BadRecordError, record: tuple[bytes | None, bytes | None, Headers]
     ) -> None:
-        self.found.add_record((topic, self.partition, offset), bad, *record)
+        if record[0] or self.scope.first:
+            self.found.add_record((topic, self.partition, offset), bad, *record)
 
     def _say(self, code: Code, offset: int, text: str) -> None:
         self.found.add(Violation(code, self.scope.postings_topic, self.partition, offset, text))

@@ -6,7 +6,7 @@ any other Kafka producer (murmur2), so that others may write to the topic too.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from struct import unpack
 from typing import Any, Final, NamedTuple
@@ -192,6 +192,15 @@ def scope_of(value: object) -> Scope:
 def position_text(topic: str, partition: int, offset: int) -> str:
     """How headers name a record: `topic/partition/offset`."""
     return f"{topic}/{partition}/{offset}"
+
+
+def source_offset(headers: Sequence[tuple[str, bytes]]) -> int:
+    """Where in its journal's partition the record stands that led to a posting or notice, by its `ce_id`; else -1."""
+    for name, value in headers:
+        if name == "ce_id":
+            offset = value.rpartition(b"/")[2]
+            return int(offset) if offset.isdigit() else -1
+    return -1
 
 
 # --- reading ------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from typing import Final, TypeVar
 from aiokafka import TopicPartition
 
 from projections.ledger import COLUMNS, Page, Posted, RevisionGapError, Standing, read_page, turn
+from streams.journal import source_offset
 from streams.kafkaport import KafkaBrokers, KafkaSource
 from streams.ledgertable import Append, LedgerError, LedgerTable, entries_batch
 from streams.ports import Changelog, Delivery, Ends, Output, Processed, Record, Source
@@ -198,7 +199,7 @@ class LedgerTenure:
 
     def process(self, records: Sequence[Record]) -> Processed:
         """Records into entries, for `commit`; nothing goes to Kafka."""
-        posted = [Posted(record.offset, record.value or b"", _journal_offset(record)) for record in records]
+        posted = [Posted(record.offset, record.value or b"", source_offset(record.headers)) for record in records]
         try:
             self._page = read_page(self.standing, posted)
         except RevisionGapError as error:
@@ -236,12 +237,3 @@ class LedgerTenure:
 
     async def stop(self) -> None:
         """Nothing is connected."""
-
-
-def _journal_offset(record: Record) -> int:
-    """Where in the journal's partition the record stands that led to this one, as its `ce_id` tells; else -1."""
-    for name, value in record.headers:
-        if name == "ce_id":
-            offset = value.rpartition(b"/")[2]
-            return int(offset) if offset.isdigit() else -1
-    return -1

@@ -28,6 +28,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.process_collector import ProcessCollector
 
 from streams.batchloop import Outage
+from streams.groups import committed_offsets
 from streams.ports import Ends, Output, Processed, Record, Stage, Work
 from streams.settings import Settings
 
@@ -263,11 +264,11 @@ async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> 
         await admin.start()
         await consumer.start()
         await asyncio.sleep(0)
-        committed = await admin.list_consumer_group_offsets(settings.group(stage))
+        committed = await committed_offsets(admin, settings.group(stage))
         ends, firsts = await consumer.end_offsets(mine), await consumer.beginning_offsets(mine)
         behind = {}
         for at in mine:
-            position = max(firsts[at], committed[at].offset if at in committed else 0)
+            position = max(firsts[at], committed.get(at.partition, 0))
             metrics.lag.labels(stage, at.partition).set(max(0, ends[at] - position))
             if ends[at] > position:
                 behind[at] = position

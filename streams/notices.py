@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import UserError
+from streams.journal import source_offset
 from streams.settings import BOOTSTRAP, Settings
 from streams.topics import NOTICES
 
@@ -52,7 +53,7 @@ async def _read(consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, tupl
     while left := {at for at in left if await consumer.position(at) < ends[at]}:
         for at, records in (await consumer.getmany(timeout_ms=500)).items():
             start, end = places[at]
-            offsets = [_journal_offset(record.headers) for record in records]
+            offsets = [source_offset(record.headers) for record in records]
             if offsets[0] <= start:
                 lost.discard(at)  # what has expired was of earlier runs
             for record, offset in zip(records, offsets, strict=True):
@@ -64,8 +65,3 @@ async def _read(consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, tupl
             " export the other files alone (--without-notices)"
         )
     return found
-
-
-def _journal_offset(headers: list[tuple[str, bytes]]) -> int:
-    place = dict(headers).get("ce_id", b"").rpartition(b"/")[2]
-    return int(place) if place.isdigit() else -1

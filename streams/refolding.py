@@ -1,4 +1,4 @@
-"""A partition's journal folded in memory from its first record: what must stand in `postings`, to the byte."""
+"""A partition's journal folded from its first record: what must stand in `postings`, to the byte."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -7,35 +7,52 @@ from domain.reports import Recalculation
 from streams.citizens import CONTROLS, Partition, Settleable
 from streams.journal import Entry
 from streams.rulefiles import DEFAULT, LawBook
+from streams.store import RocksStore
 
 LOOKED_AT = 1_000
 
 
-def postings_again(entries: Iterable[Entry], laws: LawBook) -> Iterator[bytes]:
-    """The messages that follow from a journal, its control records carried out where they stand."""
-    store: dict[bytes, bytes] = {}
-    partition = Partition(laws.law(DEFAULT), store, laws=laws)
-    for is_recalculation, part in groupby(entries, lambda entry: isinstance(entry.report, Recalculation)):
-        if not is_recalculation:
-            for outcome in partition.settle_batch([_settleable(entry) for entry in part]):
-                yield from outcome.postings
-            store.update(partition.changes())
-            continue
-        for entry in part:
-            assert isinstance(entry.report, Recalculation)
-            yield from _recalculated(partition, store, entry.report)
+class Refolding:
+    """The state so far is in a store that was empty: a dict, or a disk where there may be much of it."""
+
+    def __init__(self, laws: LawBook, store: dict[bytes, bytes] | RocksStore) -> None:
+        self._keep = store.update if isinstance(store, dict) else store.write
+        self._partition = Partition(laws.law(DEFAULT), store, laws=laws)
+
+    def fold(self, entries: Iterable[tuple[int, Entry]]) -> Iterator[tuple[int, bytes]]:
+        """The messages that follow from the next records, each with the offset of its own.
+
+        Control records are carried out where they stand. Take all of it before the records after these.
+        """
+        for is_recalculation, part in groupby(entries, lambda each: isinstance(each[1].report, Recalculation)):
+            if is_recalculation:
+                for offset, entry in part:
+                    assert isinstance(entry.report, Recalculation)
+                    yield from ((offset, posting) for posting in self._recalculated(entry.report))
+            else:
+                yield from self._settled(list(part))
+
+    def _settled(self, entries: list[tuple[int, Entry]]) -> Iterator[tuple[int, bytes]]:
+        outcomes = self._partition.settle_batch([_settleable(entry) for _, entry in entries])
+        self._keep(self._partition.changes())
+        for (offset, _), outcome in zip(entries, outcomes, strict=True):
+            yield from ((offset, posting) for posting in outcome.postings)
+
+    def _recalculated(self, record: Recalculation) -> Iterator[bytes]:
+        after, is_over = "", False
+        while not is_over:
+            chunk = self._partition.recalculate(record, after, LOOKED_AT)
+            self._keep(self._partition.changes())
+            for _, posting in chunk.postings:
+                yield posting
+            after, is_over = chunk.after, not chunk.after
+
+
+def postings_again(entries: Iterable[Entry], laws: LawBook) -> list[bytes]:
+    """The messages that follow from a whole journal, all in memory."""
+    return [message for _, message in Refolding(laws, {}).fold(enumerate(entries))]
 
 
 def _settleable(entry: Entry) -> Settleable:
     assert not isinstance(entry.report, Recalculation)
     return entry.report if isinstance(entry.report, CONTROLS) else (entry.citizen, entry.cpr_sealed, entry.report)
-
-
-def _recalculated(partition: Partition, store: dict[bytes, bytes], record: Recalculation) -> Iterator[bytes]:
-    after, is_over = "", False
-    while not is_over:
-        chunk = partition.recalculate(record, after, LOOKED_AT)
-        store.update(partition.changes())
-        for _, posting in chunk.postings:
-            yield posting
-        after, is_over = chunk.after, not chunk.after

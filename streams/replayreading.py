@@ -4,7 +4,7 @@
        Each record goes to one of some files by its citizen: as many that each holds about `RECORDS_A_FILE`.
     2. File by file, a citizen's records lie together in memory: `projections.replaying` says what would change.
 
-A partition needs temporary disk of the size of its records, uncompressed, while it is read. The workers' disks are
+A partition needs temporary disk of the size of its records in Kafka, about, while it is read. The workers' disks are
 not looked at.
 """
 
@@ -12,13 +12,11 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from struct import Struct
-from typing import Any, BinaryIO, Final, NamedTuple
-from zlib import crc32
+from typing import Any, Final, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -29,7 +27,9 @@ from projections.replaying import Difference, PostingsError, replay_citizen
 from streams import journal, topics
 from streams.errors import UserError
 from streams.kafkaport import KafkaBrokers
+from streams.ports import Record
 from streams.rulefiles import DEFAULT, LawBook
+from streams.scattering import Scattered
 from streams.settings import Settings
 from streams.tuning import tune_garbage_collection
 
@@ -37,8 +37,6 @@ CLIENT: Final = "replay"
 RECORDS_A_FILE: Final = 60_000
 """Of the journal; with the postings some 200 MB in memory."""
 MOST_FILES: Final = 512
-_LENGTH: Final = Struct("<I")
-_CITIZEN_BYTES: Final = 32
 
 
 class ReplayError(UserError):
@@ -78,7 +76,7 @@ def read_share(settings: Settings, share: Share) -> Found:
         began = time.monotonic()
         number = min(MOST_FILES, share.committed // RECORDS_A_FILE + 1)
         with ExitStack() as stack:
-            reports, postings = (_Files(stack, Path(folder), name, number) for name in ("reports", "postings"))
+            reports, postings = (Scattered(stack, Path(folder), name, number) for name in ("reports", "postings"))
             found = asyncio.run(_read(settings, share, reports, postings))
         found.read_s = time.monotonic() - began
         laws = LawBook(settings.rules)
@@ -86,7 +84,9 @@ def read_share(settings: Settings, share: Share) -> Found:
         law = laws.law(share.rules) if share.rules else known
         try:
             for at in range(number):
-                _settle(law, share.scope, reports.read(at), postings.read(at), found.difference)
+                _settle(
+                    law, share.scope, _by_citizen(reports.read(at)), _by_citizen(postings.read(at)), found.difference
+                )
         except PostingsError as error:
             raise ReplayError(str(error)) from error
         found.settle_s = time.monotonic() - began - found.read_s
@@ -111,37 +111,14 @@ def _report(citizen: str, value: bytes) -> Report | None:
     return report if isinstance(report, Report) else None
 
 
-class _Files:
-    """Records by citizen, in some files."""
-
-    def __init__(self, stack: ExitStack, folder: Path, name: str, number: int) -> None:
-        self._paths = [folder / f"{name}-{at}" for at in range(number)]
-        self._files: list[BinaryIO] = [stack.enter_context(path.open("wb", 1 << 16)) for path in self._paths]
-
-    def add(self, citizen: bytes, value: bytes) -> None:
-        """The citizen's next record."""
-        self._files[crc32(citizen) % len(self._files)].write(citizen + _LENGTH.pack(len(value)) + value)
-
-    def read(self, at: int) -> dict[str, list[bytes]]:
-        """The records of a file, all of it closed, by citizen; the file is deleted."""
-        data = self._paths[at].read_bytes()
-        self._paths[at].unlink()
-        found: defaultdict[str, list[bytes]] = defaultdict(list)
-        for citizen, value in _records(data):
-            found[citizen].append(value)
-        return found
+def _by_citizen(records: Iterable[tuple[bytes, bytes]]) -> dict[str, list[bytes]]:
+    found: defaultdict[str, list[bytes]] = defaultdict(list)
+    for citizen, value in records:
+        found[citizen.decode()].append(value)
+    return found
 
 
-def _records(data: bytes) -> Iterator[tuple[str, bytes]]:
-    at, size = 0, len(data)
-    while at < size:
-        begin = at + _CITIZEN_BYTES + _LENGTH.size
-        end = begin + _LENGTH.unpack_from(data, at + _CITIZEN_BYTES)[0]
-        yield data[at : at + _CITIZEN_BYTES].decode(), data[begin:end]
-        at = end
-
-
-async def _read(settings: Settings, share: Share, reports: _Files, postings: _Files) -> Found:
+async def _read(settings: Settings, share: Share, reports: Scattered, postings: Scattered) -> Found:
     brokers = KafkaBrokers(settings.bootstrap, CLIENT)
     found = Found()
     gaps = _Gaps(settings, share.partition)
@@ -158,12 +135,21 @@ async def _read(settings: Settings, share: Share, reports: _Files, postings: _Fi
             continue
         found.reports += 1
         if not wanted or record.key == wanted:
-            reports.add(record.key, record.value or b"")
+            _scatter(reports, record)
     start, end = share.postings_start, share.postings_end
     async for record in brokers.records(settings.topic(topics.POSTINGS), share.partition, start, end):
-        if record.key and (not wanted or record.key == wanted) and _source_offset(record) <= share.committed:
-            postings.add(record.key, record.value or b"")
+        if (
+            record.key
+            and (not wanted or record.key == wanted)
+            and journal.source_offset(record.headers) <= share.committed
+        ):
+            _scatter(postings, record)
     return found
+
+
+def _scatter(into: Scattered, record: Record) -> None:
+    key, value = record.key or b"", record.value or b""
+    into.add(key, (key, value), len(value))
 
 
 def _take_control(found: Found, share: Share, gaps: "_Gaps", record: Any) -> None:
@@ -173,15 +159,6 @@ def _take_control(found: Found, share: Share, gaps: "_Gaps", record: Any) -> Non
         found.rules, found.digest = control.rules, control.digest
     elif isinstance(control, Recalculation) and record.offset >= share.committed:
         found.waiting.append((record.offset, control))
-
-
-def _source_offset(record: Any) -> int:
-    """The offset of the journal's record that a posting follows from; 0 where it says none."""
-    for name, value in record.headers:
-        if name == "ce_id":
-            offset = value.rpartition(b"/")[2]
-            return int(offset) if offset.isdigit() else 0
-    return 0
 
 
 class _Gaps:

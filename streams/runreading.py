@@ -10,12 +10,11 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from domain.reports import RunMarker
 from domain.settlement import Law
@@ -24,6 +23,7 @@ from projections.completeness import THRESHOLDS, Books, PartitionBooks
 from projections.runs import RunTotals
 from streams import journal, topics
 from streams.errors import UserError
+from streams.groups import committed_offsets
 from streams.kafkaport import KafkaBrokers
 from streams.ports import Record
 from streams.settings import Settings
@@ -85,11 +85,7 @@ class Reading:
 
     async def committed(self, stage: str) -> Offsets:
         """Where a stage's group goes on; nothing for a partition that it never began."""
-        try:
-            found = await self._admin.list_consumer_group_offsets(self._settings.group(stage))
-        except GroupCoordinatorNotAvailableError:  # a cluster's very first group
-            return {}
-        return {at.partition: each.offset for at, each in found.items() if each.offset >= 0}
+        return await committed_offsets(self._admin, self._settings.group(stage))
 
     async def since(self, topic: Topic, moment: datetime | None) -> Offsets:
         """From where to read everything that was written at a moment or later; None: from the beginning."""
@@ -234,7 +230,7 @@ class Reading:
             is_open = not posted.run
             async for record in self._records(topics.POSTINGS, partition, posted.starts[partition], end):
                 meter.count()
-                if _source_offset(record) >= posted.settled_to.get(partition, 0):
+                if journal.source_offset(record.headers) >= posted.settled_to.get(partition, 0):
                     break
                 message = orjson.loads(record.value or b"")
                 if message["type"] == "run":
@@ -286,12 +282,6 @@ def _take(fold: PartitionBooks, record: Record) -> None:
     except (ValueError, KeyError, TypeError):  # the citizens stage has refused it: `internal_error`
         return
     fold.take(record.offset, entry.citizen, entry.report)
-
-
-def _source_offset(record: Any) -> int:
-    """The offset of the journal's record that a posting follows from."""
-    (place,) = (value for name, value in record.headers if name == "ce_id")
-    return int(place.rpartition(b"/")[2])
 
 
 def _moment(text: str) -> datetime:

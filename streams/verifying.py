@@ -3,31 +3,36 @@
     1. How far the stages are is read first, then where the topics end: so all that follows from the records that
        a stage had committed lies before those ends. A transaction that is open then is waited for.
     2. The dead letters, all of them: which records of the journal and of `reports.raw` were refused.
-    3. Each partition of the journal, its postings and notices (`projections.auditing`), in several processes. A
-       partition with more than `SLICE_RECORDS` is read once for each slice of its citizens, so that memory is bounded.
+    3. Each partition of the journal, its postings, notices and state (`projections.auditing`), in several processes.
+       One with more than `SLICE_RECORDS` goes through temporary files, each of a slice of its citizens, so that memory
+       is bounded and all is read once.
     4. The control records of all partitions, and each record of `reports.raw` that is still kept and was taken in:
        it stands in the journal or among the dead letters.
 
-A deep audit computes the truth of each citizen from scratch (`projections.auditdeep`), or of a sample.
+A deep audit computes the truth of each citizen from scratch (`projections.auditdeep`), or of a sample. A fold settles
+the whole journal again and holds the postings against it, byte for byte (`streams.foldaudit`).
 Nothing is written, and no group is joined.
 """
 
 import asyncio
+import tempfile
 import time
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zlib import crc32
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from projections import auditrecords
 from projections.auditdeep import differences
@@ -35,27 +40,29 @@ from projections.auditing import PartitionAudit, Scope
 from projections.auditrecords import Found, Violation, as_bad
 from streams import topics
 from streams.errors import UserError
+from streams.foldaudit import Folding, Records, audit_fold
+from streams.groups import committed_offsets
 from streams.journal import partition_of
 from streams.kafkaport import KafkaBrokers
 from streams.ports import Record
 from streams.rulefiles import DEFAULT, LawBook
+from streams.scattering import Scattered
 from streams.settings import Settings, SettingsError
 from streams.tuning import tune_garbage_collection
 from streams.validation import REASONS
 
 if TYPE_CHECKING:
-    from array import array
-    from pathlib import Path
-
     from domain.ruleset import RuleSet
 
 CLIENT: Final = "verify"
+INTAKE: Final = "intake"
+DEFECT: Final = "internal_error"
 SLICE_RECORDS: Final = 250_000
 """Of a partition's journal or postings at a time: about 500 MB at most, with the rows that stand."""
 OPEN_S: Final = 40.0
 """For transactions that are open when the audit begins: brokers end one that was left after 30 s."""
 LOOK_S: Final = 0.2
-AUDITED: Final = (topics.RAW, topics.REPORTS, topics.POSTINGS, topics.NOTICES, topics.DEAD_LETTERS)
+AUDITED: Final = topics.TOPICS
 
 Ends = dict[int, int]
 """Offsets by partition."""
@@ -69,11 +76,12 @@ class VerifyError(UserError):
 
 
 class Asked(NamedTuple):
-    """What to audit. `sample_percent` of the citizens deeply, none or all; `draw` chooses which."""
+    """What to audit. `sample_percent` of the citizens deeply, none or all; `draw` chooses which. `fold` too."""
 
     sample_percent: float = 0.0
     draw: int = 0
     jobs: int = 1
+    fold: bool = False
 
 
 class Snapshot(NamedTuple):
@@ -87,7 +95,10 @@ class Snapshot(NamedTuple):
 
 @dataclass
 class Part:
-    """What one task has found. `raw` are offsets by topic and partition; `control` values with offset and age."""
+    """What one task has found. `control` are offsets and values.
+
+    `raw` are the offsets of raw records that are still kept, by topic and partition, `raw_last` the last of all.
+    """
 
     partition: int
     found: Found
@@ -95,9 +106,12 @@ class Part:
     citizens: int = 0
     deep_citizens: int = 0
     deep_s: float = 0.0
+    folded: int = 0
+    fold_s: float = 0.0
     totals: Counter[str] = field(default_factory=Counter)
     control: list[tuple[int, bytes]] | None = None
     raw: dict[tuple[str, int], "array[int]"] = field(default_factory=dict)
+    raw_last: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
 @dataclass
@@ -114,6 +128,8 @@ class Verified:
     raw_twice: int = 0
     seconds: float = 0.0
     deep_s: float = 0.0
+    folded: int = 0
+    fold_s: float = 0.0
 
     @property
     def violations(self) -> int:
@@ -138,6 +154,8 @@ class Verified:
             "seconds": round(self.seconds, 3),
             "records_per_second": round(self.records / self.seconds) if self.seconds else 0,
             "deep_cpu_seconds": round(self.deep_s, 3),
+            "folded": self.folded,
+            "fold_cpu_seconds": round(self.fold_s, 3),
         }
 
 
@@ -165,7 +183,7 @@ async def _verify(settings: Settings, asked: Asked, progress: Progress, began: f
             _add(verified, part)
         _compare_control(settings, parts, found)
         await _account_for_raw(settings, snapshot, parts, refused, verified, await look.raw_ends())
-    verified.records += sum(refused.counts.values())
+    verified.records += refused.read
     verified.seconds = time.monotonic() - began
     found.named.sort(key=lambda each: (each.topic, each.partition, each.offset))
     return verified
@@ -177,6 +195,8 @@ def _add(verified: Verified, part: Part) -> None:
     verified.citizens += part.citizens
     verified.deep_citizens += part.deep_citizens
     verified.deep_s += part.deep_s
+    verified.folded += part.folded
+    verified.fold_s += part.fold_s
     verified.partitions.setdefault(part.partition, Counter()).update(part.totals)
 
 
@@ -199,7 +219,7 @@ class _Look:
     async def snapshot(self) -> Snapshot:
         """See step 1."""
         await self._describe()
-        taken_in, settled_to = await self._group("intake"), await self._group("citizens")
+        taken_in, settled_to = await self._group(INTAKE), await self._group("citizens")
         starts = {name: await self._starts(name) for name in self._partitions}
         ends = {name: await self._ends(name) for name in self._partitions}
         return Snapshot(taken_in, settled_to, starts, ends)
@@ -214,14 +234,13 @@ class _Look:
             number = len(described[name])
             if topic.by_citizen and number != settings.partitions:
                 raise VerifyError(f"topic {name} has {number} partitions; set REFUSION_PARTITIONS={number}")
-            self._partitions[name] = [TopicPartition(name, each["partition"]) for each in described[name]]
+            self._partitions[name] = _places(name, described[name])
+        for name in _letter_topics(settings):
+            if name in described:  # those from before a rebuild may be gone
+                self._partitions[name] = _places(name, described[name])
 
     async def _group(self, stage: str) -> Ends:
-        try:
-            found = await self._admin.list_consumer_group_offsets(self._settings.group(stage))
-        except GroupCoordinatorNotAvailableError:  # a cluster's very first group
-            return {}
-        return {at.partition: each.offset for at, each in found.items() if each.offset >= 0}
+        return await committed_offsets(self._admin, self._settings.group(stage))
 
     async def _starts(self, name: str) -> Ends:
         found = await self._committed.beginning_offsets(self._partitions[name])
@@ -260,6 +279,10 @@ class _Look:
         return lag
 
 
+def _places(name: str, partitions: Sequence[Mapping[str, int]]) -> list[TopicPartition]:
+    return [TopicPartition(name, each["partition"]) for each in partitions]
+
+
 @asynccontextmanager
 async def _looking(settings: Settings) -> AsyncIterator[_Look]:
     common: dict[str, Any] = {"bootstrap_servers": settings.bootstrap, "client_id": f"refusion-{CLIENT}"}
@@ -296,50 +319,67 @@ def _records(settings: Settings, topic: str, partition: int, snapshot: Snapshot)
 
 @dataclass
 class Refused:
-    """What became dead letters: offsets of the journal and of the raw topic by partition; and how many by reason."""
+    """What became dead letters: offsets of the journal and of the raw topic by partition; how many were read.
+
+    `defects` are those of the journal that met a defect of ours, which may be repaired by now.
+    """
 
     journal: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     raw: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    counts: Counter[str] = field(default_factory=Counter)
+    defects: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    read: int = 0
 
 
 async def _dead_letters(settings: Settings, snapshot: Snapshot, found: Found) -> Refused:
-    """All dead letters that are kept."""
-    refused, name = Refused(), settings.topic(topics.DEAD_LETTERS)
-    for partition in snapshot.ends[name]:
-        async for record in _records(settings, name, partition, snapshot):
-            try:
-                letter = auditrecords.dead_letter(record.key, record.value, record.headers, REASONS)
-                _take_letter(settings, refused, letter)
-            except Exception as error:  # noqa: BLE001 - all but defects of ours are violations
-                place, bad = (name, partition, record.offset), as_bad(error)
-                found.add_record(place, bad, record.key, record.value, record.headers)
+    """All dead letters that are kept; of those from before a rebuild only intake's, which goes on where it was."""
+    refused = Refused()
+    for name in filter(snapshot.ends.get, _letter_topics(settings)):
+        for partition in snapshot.ends[name]:
+            async for record in _records(settings, name, partition, snapshot):
+                refused.read += 1
+                try:
+                    letter = auditrecords.dead_letter(record.key, record.value, record.headers, REASONS)
+                    if name == settings.topic(topics.DEAD_LETTERS) or letter.stage == INTAKE:
+                        _take_letter(settings, refused, letter)
+                except Exception as error:  # noqa: BLE001 - all but defects of ours are violations
+                    place, bad = (name, partition, record.offset), as_bad(error)
+                    found.add_record(place, bad, record.key, record.value, record.headers)
     return refused
 
 
+def _letter_topics(settings: Settings) -> list[str]:
+    """Our dead letters and, after a rebuild under another prefix, those of the journal's own."""
+    return sorted({settings.topic(topics.DEAD_LETTERS), settings.journal_prefix + topics.DEAD_LETTERS.name})
+
+
 def _take_letter(settings: Settings, refused: Refused, letter: auditrecords.DeadLetter) -> None:
-    refused.counts[f"{letter.stage}: {letter.reason}"] += 1
     if letter.topic == settings.topic(topics.RAW):
         refused.raw[letter.partition].append(letter.offset)
     elif letter.topic == settings.topic(topics.REPORTS):
         refused.journal[letter.partition].add(letter.offset)
+        if letter.reason == DEFECT:
+            refused.defects[letter.partition].add(letter.offset)
     else:
         raise auditrecords.BadRecordError("dead_letter", "it came from a topic that is none of ours")
 
 
-# --- 3: journal, postings and notices ---------------------------------------------------------------
+# --- 3: journal, postings, notices and state ---------------------------------------------------------------
 
 
 class Task(NamedTuple):
-    """One slice of the citizens of one partition."""
+    """One partition, in so many slices of its citizens."""
 
     settings: Settings
     asked: Asked
     snapshot: Snapshot
     refused: frozenset[int]
+    defects: frozenset[int]
     partition: int
-    number: int
     slices: int
+
+    def records(self, topic: topics.Topic) -> AsyncIterator[Record]:
+        """The partition's records of a topic."""
+        return _records(self.settings, self.settings.topic(topic), self.partition, self.snapshot)
 
 
 def _tasks(settings: Settings, asked: Asked, snapshot: Snapshot, refused: Refused) -> Iterator[Task]:
@@ -347,8 +387,8 @@ def _tasks(settings: Settings, asked: Asked, snapshot: Snapshot, refused: Refuse
     for partition in range(settings.partitions):
         records = max(snapshot.ends[name][partition] - snapshot.starts[name][partition] for name in both)
         slices = records // SLICE_RECORDS + 1
-        for number in range(slices):
-            yield Task(settings, asked, snapshot, frozenset(refused.journal[partition]), partition, number, slices)
+        letters, defects = frozenset(refused.journal[partition]), frozenset(refused.defects[partition])
+        yield Task(settings, asked, snapshot, letters, defects, partition, slices)
 
 
 def _done(tasks: Sequence[Task], jobs: int, progress: Progress, total: int) -> list[Part]:
@@ -356,11 +396,11 @@ def _done(tasks: Sequence[Task], jobs: int, progress: Progress, total: int) -> l
     parts: list[Part] = []
     if jobs == 1:
         for task in tasks:
-            parts.append(audit_slice(task))
+            parts.append(audit_partition(task))
             progress(sum(part.records for part in parts), total)
         return parts
     with ProcessPoolExecutor(min(jobs, len(tasks)), get_context("spawn"), tune_garbage_collection) as pool:
-        left = {pool.submit(audit_slice, task) for task in tasks}
+        left = {pool.submit(audit_partition, task) for task in tasks}
         try:
             while left:
                 done, left = wait(left, return_when=FIRST_COMPLETED)
@@ -373,7 +413,7 @@ def _done(tasks: Sequence[Task], jobs: int, progress: Progress, total: int) -> l
 
 
 @cache
-def _laws(folder: "Path | None") -> LawBook:
+def _laws(folder: Path | None) -> LawBook:
     return LawBook(folder)
 
 
@@ -385,45 +425,99 @@ def _rules_named(settings: Settings, name: str) -> "RuleSet | None":
         return None
 
 
-def audit_slice(task: Task) -> Part:
-    """Step 3 for one slice, in whatever process."""
-    return asyncio.run(_audit_slice(task))
+def audit_partition(task: Task) -> Part:
+    """Step 3 for one partition, in whatever process."""
+    return asyncio.run(_audit_partition(task))
 
 
-async def _audit_slice(task: Task) -> Part:
-    settings, snapshot, partition = task.settings, task.snapshot, task.partition
-    reports, postings, notices = (settings.topic(topic) for topic in (topics.REPORTS, topics.POSTINGS, topics.NOTICES))
-    audit = PartitionAudit(_scope(task, reports, postings), partition, partial(_rules_named, settings))
-    records = 0
-    async for record in _records(settings, reports, partition, snapshot):
-        audit.journal(record.offset, record.key, record.value, record.headers)
-        records += 1
-    async for record in _records(settings, postings, partition, snapshot):
-        audit.posting(record.offset, record.key, record.value, record.headers)
-        records += 1
-    audit.end()
-    if task.number == 0:
-        async for record in _records(settings, notices, partition, snapshot):
-            _check_notice(settings, audit, notices, record)
-            records += 1
-    part = Part(partition, audit.found, records if task.number == 0 else 0, len(audit.accounts))
-    _check_deeply(task, audit, part)
-    part.totals, part.raw = audit.totals, dict(audit.raw)
-    part.control = audit.control if task.number == 0 else None
+async def _audit_partition(task: Task) -> Part:
+    part = Part(task.partition, Found())
+    if task.slices == 1:
+        await _audit_whole(task, part)
+    else:
+        with tempfile.TemporaryDirectory(prefix="refusion-verify-") as folder:
+            await _audit_in_slices(task, part, Path(folder))
+    if task.asked.fold:
+        await _fold(task, part)
+    await _check_each(task, part, topics.NOTICES, partial(_check_notice, task))
+    await _check_each(task, part, topics.CITIZENS, partial(_check_state, _pseudonym(task.settings)))
     return part
 
 
-def _scope(task: Task, reports: str, postings: str) -> Scope:
-    settings, number, slices = task.settings, task.number, task.slices
+async def _audit_whole(task: Task, part: Part) -> None:
+    """All citizens of a partition as they are read."""
+    audit = _audit_of(task, is_first=True)
+    async for record in task.records(topics.REPORTS):
+        audit.journal(record.offset, record.key, record.value, record.headers)
+        part.records += 1
+    async for record in task.records(topics.POSTINGS):
+        audit.posting(record.offset, record.key, record.value, record.headers)
+        part.records += 1
+    _take(task, audit, part)
+
+
+async def _audit_in_slices(task: Task, part: Part, folder: Path) -> None:
+    """The same, one slice of the citizens after the other: each topic is read once, to files in a folder."""
+    with ExitStack() as stack:
+        reports = await _scattered(task, part, topics.REPORTS, Scattered(stack, folder, "reports", task.slices))
+        postings = await _scattered(task, part, topics.POSTINGS, Scattered(stack, folder, "postings", task.slices))
+    for number in range(task.slices):
+        audit = _audit_of(task, is_first=number == 0)
+        for record in reports.read(number):
+            audit.journal(*record)
+        for record in postings.read(number):
+            audit.posting(*record)
+        _take(task, audit, part)
+
+
+async def _scattered(task: Task, part: Part, topic: topics.Topic, into: Scattered) -> Scattered:
+    async for record in task.records(topic):
+        part.records += 1
+        value = record.value or b""
+        kept = (record.offset, record.key, value, list(record.headers))
+        if record.key:
+            into.add(record.key, kept, len(value))
+        else:
+            into.add_to_all(kept, len(value))
+    return into
+
+
+def _audit_of(task: Task, *, is_first: bool) -> PartitionAudit:
+    return PartitionAudit(_scope(task, is_first), task.partition, partial(_rules_named, task.settings))
+
+
+def _take(task: Task, audit: PartitionAudit, part: Part) -> None:
+    """End an audit, and keep of it what is needed further on."""
+    audit.end()
+    part.found.merge(audit.found)
+    part.citizens += len(audit.accounts)
+    part.totals.update(audit.totals)
+    if audit.scope.first:
+        part.control = audit.control
+    _take_raw(task, audit, part)
+    _check_deeply(task, audit, part)
+
+
+def _take_raw(task: Task, audit: PartitionAudit, part: Part) -> None:
+    """Where the reports came from: of what has expired only the last, so that memory does not grow with the journal."""
+    starts = task.snapshot.starts[task.settings.topic(topics.RAW)]
+    for (topic, partition), offsets in audit.raw.items():
+        at, last, kept_from = (topic, partition), max(offsets), starts.get(partition, 0)
+        part.raw_last[at] = max(last, part.raw_last.get(at, last))
+        part.raw.setdefault(at, array("q")).extend(offset for offset in offsets if offset >= kept_from)
+
+
+def _scope(task: Task, is_first: bool) -> Scope:
+    settings = task.settings
     below = task.asked.sample_percent / 100 * (1 << 32)
     draw = task.asked.draw
     return Scope(
-        reports,
-        postings,
+        settings.topic(topics.REPORTS),
+        settings.topic(topics.POSTINGS),
         settings.partitions,
         task.snapshot.settled_to.get(task.partition, 0),
         task.refused,
-        (lambda key: crc32(key) % slices == number) if slices > 1 else _everybody,
+        is_first,
         _everybody if task.asked.sample_percent >= 100 else (lambda key: crc32(key, draw + 1) < below),
         partition_of,
         _pseudonym(settings),
@@ -443,18 +537,45 @@ def _pseudonym(settings: Settings) -> Callable[[str], str] | None:
     return lambda cpr: identity.of(cpr)[0]
 
 
-def _check_notice(settings: Settings, audit: PartitionAudit, name: str, record: Record) -> None:
+async def _fold(task: Task, part: Part) -> None:
+    """The partition's journal folded again beside its postings."""
+    began, settings = time.process_time(), task.settings
+    folding = Folding(
+        settings.topic(topics.REPORTS),
+        settings.topic(topics.POSTINGS),
+        task.partition,
+        task.snapshot.settled_to.get(task.partition, 0),
+        task.defects,
+    )
+    records = Records(task.records(topics.REPORTS), task.records(topics.POSTINGS))
+    part.folded = await audit_fold(folding, records, _laws(settings.rules), part.found)
+    part.fold_s = time.process_time() - began
+
+
+async def _check_each(task: Task, part: Part, topic: topics.Topic, check: Callable[[Record], None]) -> None:
+    """Each record of a topic by itself."""
+    name = task.settings.topic(topic)
+    async for record in task.records(topic):
+        part.records += 1
+        try:
+            check(record)
+        except Exception as error:  # noqa: BLE001 - all but defects of ours are violations
+            place, bad = (name, task.partition, record.offset), as_bad(error)
+            part.found.add_record(place, bad, record.key, record.value, record.headers)
+
+
+def _check_notice(task: Task, record: Record) -> None:
     """A notice, in the partition of its citizen."""
-    try:
-        citizen = auditrecords.check_notice(record.key, record.value)
-        auditrecords.check_headers(record.headers, auditrecords.POSTING_HEADERS)
-    except Exception as error:  # noqa: BLE001 - all but defects of ours are violations
-        place, bad = (name, audit.partition, record.offset), as_bad(error)
-        audit.found.add_record(place, bad, record.key, record.value, record.headers)
-        return
-    if citizen and partition_of(citizen.encode(), settings.partitions) != audit.partition:
-        text = f"citizen {citizen} does not belong to this partition"
-        audit.found.add(Violation("partition", name, audit.partition, record.offset, text))
+    citizen = auditrecords.check_notice(record.key, record.value)
+    auditrecords.check_headers(record.headers, auditrecords.POSTING_HEADERS)
+    if citizen and partition_of(citizen.encode(), task.settings.partitions) != task.partition:
+        raise auditrecords.BadRecordError("partition", f"citizen {citizen} does not belong to this partition")
+
+
+def _check_state(pseudonym: Callable[[str], str] | None, record: Record) -> None:
+    """An entry of the state; its headers are none of ours."""
+    auditrecords.check_state(record.key, record.value, pseudonym)
+    auditrecords.check_headers(record.headers, frozenset())
 
 
 def _check_deeply(task: Task, audit: PartitionAudit, part: Part) -> None:
@@ -518,11 +639,11 @@ async def _account_for_raw(
     accounted = {partition: Counter(offsets) for partition, offsets in refused.raw.items()}
     journal = settings.topic(topics.REPORTS)
     for part in parts:
-        for (topic, partition), offsets in part.raw.items():
-            if topic != name or partition not in ends or max(offsets) >= ends[partition]:
-                text = f"reports say that they came from {topic}/{partition}/{max(offsets)}, which never was"
+        for (topic, partition), last in part.raw_last.items():
+            if topic != name or partition not in ends or last >= ends[partition]:
+                text = f"reports say that they came from {topic}/{partition}/{last}, which never was"
                 verified.found.add(Violation("raw", journal, part.partition, -1, text))
-            accounted.setdefault(partition, Counter()).update(offsets)
+            accounted.setdefault(partition, Counter()).update(part.raw[topic, partition])
     for partition in snapshot.ends[name]:
         known, taken_in = accounted.get(partition, Counter()), snapshot.taken_in.get(partition, 0)
         async for record in _records(settings, name, partition, snapshot):

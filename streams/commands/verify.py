@@ -18,15 +18,17 @@ SHOWN = 20
 @click.option("--deep", is_flag=True, help="Compute the truth of every citizen from scratch too.")
 @click.option("--sample", type=click.FloatRange(0, 100, min_open=True), metavar="PERCENT", help="Deep, of so many.")
 @click.option("--draw", type=click.IntRange(0), default=0, show_default=True, help="Another number, another sample.")
+@click.option("--fold", is_flag=True, help="Fold the journal again: the same postings, byte for byte.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Processes.  [default: one for each core]")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def verify(deep: bool, sample: float | None, draw: int, jobs: int | None, as_json: bool) -> None:
+def verify(deep: bool, sample: float | None, draw: int, fold: bool, jobs: int | None, as_json: bool) -> None:
     """Audit the topics.
 
     Workers go on meanwhile, and nothing is written.
 
     Formats, revisions, ids, reversing rows, sums, run markers, each raw record accounted for, and
-    no CPR number where none may be. --deep settles each citizen again by the reference computation.
+    no CPR number where none may be. --deep settles each citizen again by the reference computation,
+    --fold the whole journal by the program's own, which must give the same bytes.
     The exit status is 0 when all is well, 1 when something is wrong, 2 when it could not be looked at.
     """
     import logging
@@ -40,7 +42,7 @@ def verify(deep: bool, sample: float | None, draw: int, jobs: int | None, as_jso
     from streams.verifying import verify as verify_topics
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error at the end says it all
-    asked = Asked(sample or (100.0 if deep else 0.0), draw, jobs or os.cpu_count() or 1)
+    asked = Asked(sample or (100.0 if deep else 0.0), draw, jobs or os.cpu_count() or 1, fold)
     tune_garbage_collection()
     with meter("records") as shown:
         done = verify_topics(Settings.load(os.environ), asked, shown.show)
@@ -72,4 +74,6 @@ def _show(done: "Verified") -> None:
     )
     if done.deep_citizens:
         click.echo(f"{done.deep_citizens:,} citizens computed from scratch ({done.deep_s:.1f} s of a core)")
+    if done.folded:
+        click.echo(f"{done.folded:,} messages folded again from the journal ({done.fold_s:.1f} s of a core)")
     click.echo(f"{done.violations:,} VIOLATIONS" if done.violations else "no violations")

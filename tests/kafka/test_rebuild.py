@@ -7,6 +7,8 @@ import subprocess
 from streams import topics
 from streams.replay import Asked, dry_run
 from streams.settings import Settings
+from streams.verifying import Asked as Audit
+from streams.verifying import verify
 from tests.kafka.pipeline import PROGRAM, Pipeline, assert_no_gaps, assert_same, expected_postings
 from tests.kafka.test_control_records import ALL, OTHER, settings  # noqa: F401 - a fixture
 
@@ -23,7 +25,7 @@ def values_of(pipeline, topic):
 
 
 def test_a_rebuild_beside_the_running_system_is_the_same_to_the_byte_and_takes_over(pipeline, lives, tmp_path):
-    pipeline.publish(lives[0])
+    pipeline.publish([*lives[0], b"refused"])
     running = pipeline.start()
     pipeline.wait_until_settled()
     pipeline.control(OTHER, ALL)
@@ -53,6 +55,8 @@ def test_a_rebuild_beside_the_running_system_is_the_same_to_the_byte_and_takes_o
             assert_same(posted, expected_postings(records, following.settings.rules))
             assert posted[: len(before[number])] == before[number]
         assert_no_gaps(postings)
+        assert any(pipeline.records(topics.DEAD_LETTERS).values()), "intake has refused something before the switch"
+        assert verify(following.settings, Audit(), lambda *_: None).found.named == []
         assert sum(map(len, postings.values())) > sum(map(len, before.values()))
     finally:
         following.clean_up()

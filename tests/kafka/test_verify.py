@@ -19,7 +19,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from projections.auditrecords import BadRecordError, check_state
 from streams import topics, verifying
+from streams.foldaudit import BY_ENGINES
 from streams.journal import partition_of
 from streams.settings import Settings
 from streams.topics import ensure_topics
@@ -33,7 +35,7 @@ TAKEN_OVER_CPR = "6101801236"
 SIMPLE = {"KTH", "SDP-B", "ADP", "LTS", "UDH"}
 """Benefits whose rows hang on nothing but their payments and the count."""
 RULES = Path(__file__).parents[1] / "fixtures" / "rules"
-AUDITED = (topics.RAW, topics.REPORTS, topics.POSTINGS, topics.NOTICES, topics.DEAD_LETTERS)
+AUDITED = topics.TOPICS
 
 
 class Rec(NamedTuple):
@@ -89,7 +91,7 @@ class Copy:
         starts = {name: {at: self.starts[name, at] for at in found} for name, found in ends.items()}
         return Snapshot(ends[self.name("reports.raw")], ends[self.name("reports")], starts, ends)
 
-    def verify(self, monkeypatch, sample=0.0):
+    def verify(self, monkeypatch, sample=0.0, fold=False):
         copy, snapshot = self, self.bounds or self.snapshot()
 
         class Look:
@@ -112,7 +114,7 @@ class Copy:
 
         monkeypatch.setattr(verifying, "_looking", looking)
         monkeypatch.setattr(verifying, "_records", records)
-        return verify(self.settings, Asked(sample), lambda *_: None)
+        return verify(self.settings, Asked(sample, fold=fold), lambda *_: None)
 
 
 def some_lines(lives):
@@ -201,9 +203,10 @@ def refused_once(settings):
 
 
 def test_a_clean_system_has_no_violation_and_every_citizen_is_true(copy, monkeypatch):
-    done = copy.verify(monkeypatch, sample=100)
+    done = copy.verify(monkeypatch, sample=100, fold=True)
     assert done.found.named == []
     assert done.deep_citizens == done.citizens > 100
+    assert done.folded == sum(map(len, copy.of["postings"].values()))
     kinds = {row["kind"] for *_, message in copy.messages() for row in message["rows"]}
     assert kinds == {"result", "correction", "opening"}
     assert done.raw_kept == sum(map(len, copy.of["reports.raw"].values())) > 1_000
@@ -235,8 +238,9 @@ def test_it_is_clean_after_another_law_and_a_recalculation(pipeline, lives):
     pipeline.stop(worker)
     reasons = {orjson.loads(r.value)["reason"] for found in pipeline.records(topics.POSTINGS).values() for r in found}
     assert "rule_change" in reasons
-    done = verify(pipeline.settings, Asked(sample_percent=100), lambda *_: None)
+    done = verify(pipeline.settings, Asked(sample_percent=100, fold=True), lambda *_: None)
     assert (done.found.named, dict(done.found.notes), done.deep_citizens > 50) == ([], {}, True)
+    assert done.folded == sum(map(len, pipeline.records(topics.POSTINGS).values()))
 
 
 def test_where_it_cannot_look_it_says_so_and_why(settings):
@@ -444,6 +448,75 @@ def test_a_journal_that_has_lost_its_beginning(copy, monkeypatch):
     assert codes_at(copy.verify(monkeypatch)) == {(copy.name("reports"), 1, 3): {"beginning"}}
 
 
+# --- the journal folded again ---------------------------------------------------------------------------
+
+
+def test_an_ore_between_two_cells_that_leaves_every_sum_right_is_found_by_the_fold(copy, monkeypatch):
+    """Two standing rows of one message at 40 %: an øre that no result shows goes from one to the other."""
+    at, index, record, message, (one, other) = two_standing(copy)
+    message["rows"][one]["amount_ore"] += 1
+    message["rows"][other]["amount_ore"] -= 1
+    place = copy.replace("postings", at, index, record._replace(value=orjson.dumps(message)))
+    assert copy.verify(monkeypatch).found.named == []
+    (violation,) = copy.verify(monkeypatch, fold=True).found.named
+    assert (violation.code, violation.topic, violation.partition, violation.offset) == ("fold", *place)
+    first = min(one, other)
+    assert violation.text == (
+        f"citizen {message['citizen']}, revision {message['revision']} differs from the fold: rows[{first}].amount_ore"
+    )
+
+
+def two_standing(copy):
+    """A message with two rows at 40 % that stand, whose results are the same with an øre more and one less."""
+    reversed_ids = {row["reverses"] for *_, m in copy.messages() for row in m["rows"] if "reverses" in row}
+
+    def bears(row, ore):
+        amount_ore, is_simple = row["amount_ore"], row["benefit"] in SIMPLE and row["id"] not in reversed_ids
+        plain = is_simple and row["rate"] == 40 and "reverses" not in row and amount_ore > 100
+        return plain and result(amount_ore + ore, 40) == row["refusion_ore"]
+
+    for at, index, record, message in copy.messages():
+        for code in SIMPLE:
+            rows = [(number, row) for number, row in enumerate(message["rows"]) if row["benefit"] == code]
+            more = [number for number, row in rows if bears(row, 1)]
+            less = [number for number, row in rows if bears(row, -1) and number not in more[:1]]
+            if more and less:
+                return at, index, record, message, (more[0], less[0])
+    raise AssertionError("there is none")
+
+
+def test_a_lost_posting_and_one_too_many_are_one_difference_each(copy, monkeypatch):
+    """Not all that comes after them; those of other citizens in between are what they must be."""
+    at, index, lost, message = copy.message(is_of_a_payment)
+    copy.drop("postings", at, index)
+    source = int(dict(lost.headers)["ce_id"].rpartition(b"/")[2])
+    again = copy.of["postings"][at][index + 5]
+    copy.of["postings"][at].insert(index + 6, again)
+    folded = [each for each in copy.verify(monkeypatch, fold=True).found.named if each.code == "fold"]
+    whose = f"citizen {message['citizen']}, revision {message['revision']}"
+    assert {(each.topic, each.offset): each.text for each in folded} == {
+        (copy.name("reports"), source): f"{whose} follows from this record, and does not stand in the postings",
+        (copy.name("postings"), again.offset): "no such message follows from the record of the journal that it names",
+    }
+
+
+def test_a_fold_tells_bytes_apart_that_say_the_same(copy, monkeypatch):
+    at, index, record, _ = copy.message()
+    spaced = record._replace(value=record.value.replace(b'"schema":1', b'"schema": 1'))
+    place = copy.replace("postings", at, index, spaced)
+    done = copy.verify(monkeypatch, fold=True)
+    assert codes_at(done) == {place: {"fold"}}
+    assert done.found.named[0].text.endswith("its bytes alone: the same values, written otherwise")
+
+
+def test_what_an_earlier_version_of_the_calculation_has_posted_is_not_folded(copy, monkeypatch):
+    at, index, record, _ = copy.message(lambda each: each["reason"] == "report")
+    copy.replace("postings", at, index, record.with_value(cause="engine/1", reason="rule_change"))
+    done = copy.verify(monkeypatch, fold=True)
+    assert "fold" not in done.found.counts
+    assert list(done.found.notes) == [BY_ENGINES]
+
+
 # --- a CPR number where none may be ---------------------------------------------------------------------
 
 HIDDEN = "0101801234"
@@ -462,6 +535,9 @@ HIDDEN = "0101801234"
         pytest.param("dead-letters", lambda r: r._replace(value=f'{{"cpr":"{HIDDEN}"}}'.encode()), id="dead-letter"),
         pytest.param("dead-letters", lambda r: r.with_header("hint", HIDDEN.encode()), id="dead-letter-header"),
         pytest.param("reports.raw", lambda r: r._replace(key=HIDDEN.encode()), id="raw-key"),
+        pytest.param("citizens", lambda r: r._replace(key=HIDDEN.encode()), id="state-key"),
+        pytest.param("citizens", lambda r: r._replace(key=r.key[:33] + HIDDEN.encode()), id="state-part"),
+        pytest.param("citizens", lambda r: r.with_header("of", HIDDEN.encode()), id="state-header"),
     ],
 )
 def test_a_cpr_number_is_found(copy, monkeypatch, topic, damage):
@@ -475,6 +551,70 @@ def test_a_cpr_number_is_found(copy, monkeypatch, topic, damage):
     done = copy.verify(monkeypatch)
     assert "cpr" in codes_at(done)[place]
     assert not any(HIDDEN in each.text for each in done.found.named)
+
+
+def entries(copy, which):
+    """Partition, index and record of the state's entries whose part fits."""
+    for at, records in copy.of["citizens"].items():
+        for index, record in enumerate(records):
+            if record.value and which(record.key.partition(b"/")[2].decode()):
+                yield at, index, record
+
+
+def planted(copy, at, index, record, *path, text):
+    """Put a text into an entry's JSON."""
+    value = spot = orjson.loads(record.value)
+    for step in path[:-1]:
+        spot = spot[step]
+    spot[path[-1]] = text
+    return copy.replace("citizens", at, index, record._replace(value=orjson.dumps(value)))
+
+
+@pytest.mark.parametrize("number", [HIDDEN, "6101801234", "101280-1234"])
+@pytest.mark.parametrize(
+    ("which", "path"),
+    [
+        pytest.param("head", (-1,), id="in-place-of-the-sealed-one"),
+        pytest.param("head", (1,), id="a-head"),
+        pytest.param("month", (1, 0, 9), id="a-line"),
+        pytest.param("month", (3, 0, 1), id="a-group"),
+    ],
+)
+def test_any_cpr_number_in_the_state_is_found(copy, monkeypatch, which, path, number):
+    fits = str.isdecimal if which == "month" else "head".__eq__
+    at, index, record = next(
+        each for each in entries(copy, fits) if which == "head" or all(orjson.loads(each[2].value)[1::2])
+    )
+    place = planted(copy, at, index, record, *path, text=number)
+    done = copy.verify(monkeypatch)
+    assert codes_at(done) == {place: {"cpr"}}
+    assert not any(number in each.text for each in done.found.named)
+
+
+def test_a_citizens_own_cpr_number_in_the_state_is_found_where_others_may_be_running_numbers(copy, monkeypatch):
+    citizen = copy.settings.identity().of(CITIZEN_CPR)[0].encode()
+    at, index, record = next(
+        each
+        for each in entries(copy, str.isdecimal)
+        if each[2].key.startswith(citizen) and orjson.loads(each[2].value)[1]
+    )
+    planted(copy, at, index, record, 1, 0, 1, text=TAKEN_OVER_CPR)
+    assert copy.verify(monkeypatch).found.named == []
+    place = planted(copy, at, index, record, 1, 0, 1, text=CITIZEN_CPR)
+    planted(copy, at, index, record, 1, 0, 5, text=int(CITIZEN_CPR))
+    done = copy.verify(monkeypatch)
+    assert codes_at(done) == {place: {"cpr"}}
+    assert done.found.named[0].text == f"the state of citizen {citizen.decode()} holds their CPR number"
+
+
+def test_weeks_and_amounts_in_the_state_are_no_cpr_numbers():
+    key = b"0" * 32
+    head = b'[2,"R-1",1,3,40,"3112801234",[],{"KTH":"3112801234"},{"SDP-B":"1101801234"},[],null,"k00000000.x"]'
+    check_state(key + b"/head", head, None)
+    part = b'[2,[["12345678","3112801234",3112801234]],[],[["KTH","1",null,[[3112801234,-1101801234,0]]]]]'
+    check_state(key + b"/646", part, None)
+    with pytest.raises(BadRecordError, match="looks like a CPR number"):
+        check_state(key + b"/head", head.replace(b"R-1", b"3112801234"), None)
 
 
 def with_id(copy, report_id):
@@ -532,8 +672,8 @@ def only(copy, citizen, at, values):
             ]
             for number, records in copy.of[topic].items()
         }
-    few.of["notices"] = {number: [] for number in few.of["notices"]}
-    few.of["reports.raw"] = {number: [] for number in few.of["reports.raw"]}
+    for topic in ("notices", "citizens", "reports.raw"):
+        few.of[topic] = {number: [] for number in few.of[topic]}
     few.bounds = copy.snapshot()
     return few
 
