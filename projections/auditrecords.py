@@ -39,6 +39,7 @@ Code = Literal[
     "truth",
     "counters",
     "fold",
+    "files",
 ]
 """What can be wrong; docs/operations.md says what to do about each."""
 

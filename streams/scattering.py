@@ -32,14 +32,15 @@ class Scattered:
 
     def add(self, citizen: bytes, record: tuple[Any, ...], size: int) -> None:
         """The citizen's next record, which has about so many bytes."""
-        self._add(crc32(citizen) % len(self._files), record, size)
+        self.put(crc32(citizen) % len(self._files), record, size)
 
     def add_to_all(self, record: tuple[Any, ...], size: int) -> None:
         """A record that concerns every citizen."""
         for at in range(len(self._files)):
-            self._add(at, record, size)
+            self.put(at, record, size)
 
-    def _add(self, at: int, record: tuple[Any, ...], size: int) -> None:
+    def put(self, at: int, record: tuple[Any, ...], size: int) -> None:
+        """A record for the file of a number."""
         self._blocks[at].append(record)
         self._sizes[at] += size
         if self._sizes[at] >= BLOCK_BYTES:
@@ -57,8 +58,13 @@ class Scattered:
 
     def read(self, at: int) -> Iterator[tuple[Any, ...]]:
         """The records of a file; it is deleted then."""
-        with self._paths[at].open("rb") as file:
-            while length := file.read(_LENGTH.size):
-                block = bytes(cramjam.zstd.decompress(file.read(_LENGTH.unpack(length)[0])))
-                yield from marshal.loads(block)  # noqa: S302 - written above
-        self._paths[at].unlink()
+        yield from records_in(self._paths[at])
+
+
+def records_in(path: Path) -> Iterator[tuple[Any, ...]]:
+    """The records of a file that was written so, in whatever process; it is deleted then."""
+    with path.open("rb") as file:
+        while length := file.read(_LENGTH.size):
+            block = bytes(cramjam.zstd.decompress(file.read(_LENGTH.unpack(length)[0])))
+            yield from marshal.loads(block)  # noqa: S302 - written above
+    path.unlink()

@@ -36,7 +36,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from projections import auditrecords
 from projections.auditdeep import differences
-from projections.auditing import PartitionAudit, Scope
+from projections.auditfiles import Names
+from projections.auditing import CATALOGUE, PartitionAudit, Scope
 from projections.auditrecords import Found, Violation, as_bad
 from streams import topics
 from streams.errors import UserError
@@ -46,6 +47,7 @@ from streams.journal import partition_of
 from streams.kafkaport import KafkaBrokers
 from streams.ports import Record
 from streams.rulefiles import DEFAULT, LawBook
+from streams.runfiles import FilesAudit, Listed, RunFiles, compare_accounts, read_files
 from streams.scattering import Scattered
 from streams.settings import Settings, SettingsError
 from streams.tuning import tune_garbage_collection
@@ -76,12 +78,16 @@ class VerifyError(UserError):
 
 
 class Asked(NamedTuple):
-    """What to audit. `sample_percent` of the citizens deeply, none or all; `draw` chooses which. `fold` too."""
+    """What to audit. `sample_percent` of the citizens deeply, none or all; `draw` chooses which.
+
+    `fold`: fold the journal too. `files`: a folder of run files, to be held against the postings.
+    """
 
     sample_percent: float = 0.0
     draw: int = 0
     jobs: int = 1
     fold: bool = False
+    files: Path | None = None
 
 
 class Snapshot(NamedTuple):
@@ -108,6 +114,7 @@ class Part:
     deep_s: float = 0.0
     folded: int = 0
     fold_s: float = 0.0
+    files: FilesAudit | None = None
     totals: Counter[str] = field(default_factory=Counter)
     control: list[tuple[int, bytes]] | None = None
     raw: dict[tuple[str, int], "array[int]"] = field(default_factory=dict)
@@ -130,6 +137,8 @@ class Verified:
     deep_s: float = 0.0
     folded: int = 0
     fold_s: float = 0.0
+    files: int = 0
+    file_lines: int = 0
 
     @property
     def violations(self) -> int:
@@ -156,6 +165,8 @@ class Verified:
             "deep_cpu_seconds": round(self.deep_s, 3),
             "folded": self.folded,
             "fold_cpu_seconds": round(self.fold_s, 3),
+            "files": self.files,
+            "file_lines": self.file_lines,
         }
 
 
@@ -176,11 +187,15 @@ async def _verify(settings: Settings, asked: Asked, progress: Progress, began: f
         found = Found()
         _check_beginnings(settings, snapshot, found)
         refused = await _dead_letters(settings, snapshot, found)
-        tasks = list(_tasks(settings, asked, snapshot, refused))
-        parts = await asyncio.to_thread(_done, tasks, asked.jobs, progress, _total(snapshot))
         verified = Verified(found, {}, look.lag(snapshot))
+        with tempfile.TemporaryDirectory(prefix="refusion-files-") as folder:
+            read = await asyncio.to_thread(_read_files, settings, asked, Path(folder), found)
+            tasks = list(_tasks(settings, asked, snapshot, refused, read.runs))
+            parts = await asyncio.to_thread(_done, tasks, asked.jobs, progress, _total(snapshot))
         for part in parts:
             _add(verified, part)
+        compare_accounts(read, [part.files for part in parts if part.files], found)
+        verified.files, verified.file_lines = read.files, read.lines
         _compare_control(settings, parts, found)
         await _account_for_raw(settings, snapshot, parts, refused, verified, await look.raw_ends())
     verified.records += refused.read
@@ -376,19 +391,22 @@ class Task(NamedTuple):
     defects: frozenset[int]
     partition: int
     slices: int
+    runs: dict[int, Listed]
 
     def records(self, topic: topics.Topic) -> AsyncIterator[Record]:
         """The partition's records of a topic."""
         return _records(self.settings, self.settings.topic(topic), self.partition, self.snapshot)
 
 
-def _tasks(settings: Settings, asked: Asked, snapshot: Snapshot, refused: Refused) -> Iterator[Task]:
+def _tasks(
+    settings: Settings, asked: Asked, snapshot: Snapshot, refused: Refused, runs: dict[int, Listed]
+) -> Iterator[Task]:
     both = [settings.topic(topic) for topic in (topics.REPORTS, topics.POSTINGS)]
     for partition in range(settings.partitions):
         records = max(snapshot.ends[name][partition] - snapshot.starts[name][partition] for name in both)
         slices = records // SLICE_RECORDS + 1
         letters, defects = frozenset(refused.journal[partition]), frozenset(refused.defects[partition])
-        yield Task(settings, asked, snapshot, letters, defects, partition, slices)
+        yield Task(settings, asked, snapshot, letters, defects, partition, slices, runs)
 
 
 def _done(tasks: Sequence[Task], jobs: int, progress: Progress, total: int) -> list[Part]:
@@ -439,6 +457,8 @@ async def _audit_partition(task: Task) -> Part:
             await _audit_in_slices(task, part, Path(folder))
     if task.asked.fold:
         await _fold(task, part)
+    if task.runs:
+        await _compare_files(task, part)
     await _check_each(task, part, topics.NOTICES, partial(_check_notice, task))
     await _check_each(task, part, topics.CITIZENS, partial(_check_state, _pseudonym(task.settings)))
     return part
@@ -535,6 +555,28 @@ def _pseudonym(settings: Settings) -> Callable[[str], str] | None:
     except SettingsError:
         return None
     return lambda cpr: identity.of(cpr)[0]
+
+
+def _read_files(settings: Settings, asked: Asked, into: Path, found: Found) -> RunFiles:
+    """The run files that were asked for. VerifyError without the key that makes pseudonyms of their CPR numbers."""
+    if asked.files is None:
+        return RunFiles()
+    pseudonym = _pseudonym(settings)
+    if pseudonym is None:
+        raise VerifyError("the files name persons by CPR number: set the keys of the system (`refusion settings`)")
+    return read_files(asked.files, into, settings.partitions, pseudonym, found)
+
+
+async def _compare_files(task: Task, part: Part) -> None:
+    """The run files beside the partition's postings."""
+    rules = _rules_named(task.settings, CATALOGUE)
+    assert rules is not None, "the program's own rule set is known"
+    names = Names({code: benefit.name for code, benefit in rules.benefits.items()}, rules.municipalities)
+    settled_to = task.snapshot.settled_to.get(task.partition, 0)
+    audit = FilesAudit(task.settings.topic(topics.POSTINGS), task.partition, settled_to, names)
+    await audit.look(task.records(topics.POSTINGS), task.runs)
+    part.found.merge(audit.found)
+    part.files = audit
 
 
 async def _fold(task: Task, part: Part) -> None:

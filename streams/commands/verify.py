@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 VIOLATIONS = 1
 """The exit status when something is wrong; 2 says that it could not be looked at."""
 SHOWN = 20
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
@@ -19,16 +21,20 @@ SHOWN = 20
 @click.option("--sample", type=click.FloatRange(0, 100, min_open=True), metavar="PERCENT", help="Deep, of so many.")
 @click.option("--draw", type=click.IntRange(0), default=0, show_default=True, help="Another number, another sample.")
 @click.option("--fold", is_flag=True, help="Fold the journal again: the same postings, byte for byte.")
+@click.option("--files", type=FOLDER, help="Hold the run files in this folder against the postings.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Processes.  [default: one for each core]")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def verify(deep: bool, sample: float | None, draw: int, fold: bool, jobs: int | None, as_json: bool) -> None:
+def verify(
+    deep: bool, sample: float | None, draw: int, fold: bool, files: Path | None, jobs: int | None, as_json: bool
+) -> None:
     """Audit the topics.
 
     Workers go on meanwhile, and nothing is written.
 
     Formats, revisions, ids, reversing rows, sums, run markers, each raw record accounted for, and
     no CPR number where none may be. --deep settles each citizen again by the reference computation,
-    --fold the whole journal by the program's own, which must give the same bytes.
+    --fold the whole journal by the program's own, which must give the same bytes. --files sums up
+    what `refusion export` wrote, run by run.
     The exit status is 0 when all is well, 1 when something is wrong, 2 when it could not be looked at.
     """
     import logging
@@ -42,7 +48,7 @@ def verify(deep: bool, sample: float | None, draw: int, fold: bool, jobs: int | 
     from streams.verifying import verify as verify_topics
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error at the end says it all
-    asked = Asked(sample or (100.0 if deep else 0.0), draw, jobs or os.cpu_count() or 1, fold)
+    asked = Asked(sample or (100.0 if deep else 0.0), draw, jobs or os.cpu_count() or 1, fold, files)
     tune_garbage_collection()
     with meter("records") as shown:
         done = verify_topics(Settings.load(os.environ), asked, shown.show)
@@ -74,6 +80,8 @@ def _show(done: "Verified") -> None:
     )
     if done.deep_citizens:
         click.echo(f"{done.deep_citizens:,} citizens computed from scratch ({done.deep_s:.1f} s of a core)")
+    if done.files:
+        click.echo(f"{done.files:,} run files with {done.file_lines:,} lines held against the postings")
     if done.folded:
         click.echo(f"{done.folded:,} messages folded again from the journal ({done.fold_s:.1f} s of a core)")
     click.echo(f"{done.violations:,} VIOLATIONS" if done.violations else "no violations")

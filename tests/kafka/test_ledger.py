@@ -3,20 +3,23 @@
 import csv
 import json
 import os
+import re
 import subprocess
 from collections import Counter
 from pathlib import Path
-from shutil import copy, rmtree
+from shutil import copy, copytree, rmtree
 
 import orjson
 
 from projections.ledger import COLUMNS
 from streams import topics
 from streams.ledgertable import LedgerError, LedgerTable
+from streams.verifying import Asked, verify
 from streams.worker import STAGES
 from tests.kafka.pipeline import DONE_S, PROGRAM
 
 MONTH, RUN = "2023-06", 42
+FOREIGN_LINE = "2023-01-02;6101801234;{}"
 NOT_OF_ROWS = {"after_run", "journal_offset", "run", "closed_at", "data_month"}
 OF_ROWS = tuple(name for name in COLUMNS if name not in NOT_OF_ROWS)
 
@@ -140,6 +143,9 @@ def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_fil
     assert (refused.returncode, refused.stdout) == (2, "")
     assert f"run {RUN + 1} is not complete in the ledger" in refused.stderr
 
+    # --- an audit holds the files against the postings, and names what was altered in them
+    audit_the_files(settings, tmp_path / "files", tmp_path)
+
     # --- a ledger that is gone is made again, though its workers live
     rmtree(settings.ledger)
     pipeline.publish(lives[2])
@@ -149,6 +155,54 @@ def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_fil
     for worker in workers:
         pipeline.stop(worker)
     assert ledger_rows(settings) == rows
+
+
+def audit_the_files(settings, files, tmp_path):
+    done = verify(settings, Asked(files=files), lambda *_: None)
+    assert (done.found.named, done.files, done.file_lines > 1_000) == ([], 2 * 98, True)
+    path = max(files.glob("*beregning*"), key=lambda each: each.stat().st_size)
+    municipality = path.name.split("-")[3]
+    (sums,) = files.glob(path.name.replace("beregning", "sumposteringer"))
+
+    persons = {line.split(";")[1] for line in path.read_text().splitlines()}
+
+    def found_in(name, damage):
+        """What is found when a file has other lines; None takes it away."""
+        folder = copytree(files, tmp_path / "damaged", dirs_exist_ok=True)
+        lines = damage((folder / name).read_text().splitlines())
+        if lines is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_text("".join(f"{line}\n" for line in lines))
+        found = verify(settings, Asked(files=folder), lambda *_: None).found
+        rmtree(folder)
+        assert found.counts == {"files": len(found.named)}
+        assert not any(cpr in each.text for cpr in persons for each in found.named)
+        return [(each.topic, each.offset, each.text) for each in found.named]
+
+    def with_ore_more(line, column):
+        values = line.split(";")
+        values[column] = re.sub(r"\d$", lambda digit: str((int(digit[0]) + 1) % 10), values[column])
+        return ";".join(values)
+
+    ((place, line, text),) = found_in(path.name, lambda lines: [*lines[:6], with_ore_more(lines[6], 7), *lines[7:]])
+    assert (place, line) == (path.name, 7)
+    assert re.fullmatch(r"citizen \w{32}: Refusionsbeløb is \d øre (more|less) than the postings give", text)
+    ((place, _, text),) = found_in(path.name, lambda lines: [*lines[:6], *lines[7:]])
+    assert place == settings.topic(topics.POSTINGS)
+    assert f"no line in the file of {municipality} for run {RUN}" in text
+    foreign = FOREIGN_LINE.format(path.read_text().splitlines()[1].split(";", 2)[2])
+    assert [each[:2] for each in found_in(path.name, lambda lines: [*lines, foreign])] == [
+        (path.name, len(path.read_text().splitlines()) + 1)
+    ]
+    ((place, line, _),) = found_in(path.name, lambda lines: [*lines, lines[4]])
+    assert place == path.name
+    ((place, line, text),) = found_in(sums.name, lambda lines: [lines[0], with_ore_more(lines[1], 6), *lines[2:]])
+    assert (place, line, text.partition(" is ")[0]) == (sums.name, 2, "Beregnet udbetalingsbeløb")
+    ((_, _, text),) = found_in(path.name, lambda _: None)
+    assert text == f"municipality {municipality} has rows in the run and no file, which others have"
+    pointed = found_in(path.name, lambda lines: [*lines[:3], lines[3].replace(",", "."), *lines[4:]])
+    assert (path.name, 4, "an amount is not kroner with two decimals") in pointed
 
 
 def test_a_ledger_whose_workers_are_killed_in_and_around_commits_is_whole(pipeline, settings, lives):
