@@ -1,4 +1,4 @@
-"""`make bench`: all benchmarks, a table at the end; `python -m bench NAME…`: some of aggregate, settle, books, kafka.
+"""`make bench`: all benchmarks, a table at the end; `python -m bench NAME…`: some, such as aggregate, kafka or replay.
 
 The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a worker on Kafka,
 LEDGER_ROWS for a month's export (4000000 is a national one).
@@ -14,12 +14,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import aggregate, books, pipeline, settling
+from bench import aggregate, books, pipeline, replaying, settling
 from streams.stopping import Stopped, unwind_on_signals
 
 MEMORY_CITIZENS = int(os.environ.get("CITIZENS", "100000"))
 KAFKA_CITIZENS = int(os.environ.get("KAFKA_CITIZENS", "20000"))
 PIPELINE_CITIZENS = 6_000
+REPLAY_CITIZENS = 6_000
 LEDGER_ROWS = int(os.environ.get("LEDGER_ROWS", "400000"))
 Figure = tuple[str, str, str]
 
@@ -75,11 +76,17 @@ def kafka_figures(folder: Path) -> list[Figure]:
     return pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS)
 
 
+def replay_figures(folder: Path) -> list[Figure]:
+    """A replay and the audits on a real Kafka, beside live settling."""
+    return replaying.figures(folder, REPLAY_CITIZENS)
+
+
 SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
     "aggregate": aggregate_figures,
     "settle": settling_figures,
     "books": books_figures,
     "kafka": kafka_figures,
+    "replay": replay_figures,
 }
 
 

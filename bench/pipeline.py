@@ -14,11 +14,12 @@ import sys
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from shutil import rmtree
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -82,13 +83,13 @@ def population(citizens: int) -> list[bytes]:
 
 
 @asynccontextmanager
-async def own_topics(bootstrap: str, folder: Path) -> AsyncIterator[Settings]:
+async def own_topics(bootstrap: str, folder: Path, more: Mapping[str, str]) -> AsyncIterator[Settings]:
     """Topics and a state folder of a measurement's own; both go when it is over."""
     name = f"bench-{uuid.uuid4().hex[:8]}"
     state = folder / name
     state.mkdir()
     values = {BOOTSTRAP: bootstrap, PREFIX: f"{name}.", PARTITIONS: "12", STATE_DIR: str(state), DEMO: "1"}
-    settings = Settings.load({setting.name: value for setting, value in values.items()})
+    settings = Settings.load({setting.name: value for setting, value in values.items()} | dict(more))
     try:
         await topics.ensure_topics(bootstrap, settings.prefix, settings.partitions, topics=[*topics.TOPICS, OUTPUT])
         yield settings
@@ -184,10 +185,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(bootstrap: str, folder: Path) -> AsyncIterator[Bench]:
-    """A measurement; when it is left, however, its processes are gone and its topics too."""
+async def bench(bootstrap: str, folder: Path, more: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Bench]:
+    """A measurement, `more` in its settings; when it is left, however, its processes are gone and its topics too."""
     async with (
-        own_topics(bootstrap, folder) as settings,
+        own_topics(bootstrap, folder, more) as settings,
         watching(settings) as watch,
         AsyncExitStack() as stack,
     ):

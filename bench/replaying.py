@@ -1,0 +1,103 @@
+"""The operator's tools beside live settling in the same run: a replay's dry run, applying it, and the audits.
+
+Two workers settle a population, which is the peer; the same two apply. Dry run and audits have two processes. All of
+it on one broker on this machine, which shares the cores with what is measured.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bench.pipeline import BenchError, Figure, bench, population, rate
+from streams.localkafka import LocalKafka
+from streams.replay import Applied, DryRun, apply, dry_run
+from streams.replay import Asked as Replay
+from streams.settings import RULES, Settings
+from streams.verifying import Asked as Audit
+from streams.verifying import Verified, verify
+
+PROCESSES: Final = 2
+OTHER: Final = "second-step-35"
+OTHER_RULES: Final = """\
+name: second-step-35
+based_on: R-1
+valid_from: 2014-07-01
+valid_to: null
+note: "Tænkt: andet trin er 35 pct., så at næsten alle får en anden sats."
+overrides:
+  staircase.yaml:
+    staircases:
+      - valid_from: 2016-01-04
+        valid_to: null
+        before_first: not_in_force
+        unit: percent of the amount
+        reference: "tænkt"
+        evidence: assumed
+        bands:
+          - {from_week: 1, to_week: 4, refusion: 80, medfinansiering: 20, reference: "tænkt"}
+          - {from_week: 5, to_week: 26, refusion: 35, medfinansiering: 65, reference: "tænkt"}
+          - {from_week: 27, to_week: 52, refusion: 30, medfinansiering: 70, reference: "tænkt"}
+          - {from_week: 53, to_week: null, refusion: 20, medfinansiering: 80, reference: "tænkt"}
+"""
+
+
+class Measured(NamedTuple):
+    """Live in reports a second; `same` and `other` are dry runs by the rules that hold and by others."""
+
+    live: float
+    same: DryRun
+    other: DryRun
+    applied: Applied
+    scan: Verified
+    fold: Verified
+
+
+async def measured(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> Measured:
+    """Settle, look what a replay would change, apply it, and audit what came of it."""
+    rules = folder / "rules"
+    rules.mkdir()
+    (rules / f"{OTHER}.yaml").write_text(OTHER_RULES, encoding="utf-8")
+    async with bench(bootstrap, folder, {RULES.name: str(rules)}) as run:
+        workers = [run.start(f"worker-{number}") for number in range(PROCESSES)]
+        async with run.held_back(lines):
+            await run.shared(workers)
+        live = await rate("live", run.committed("intake"), run.committed("citizens"), len(lines))
+        settings, replay = run.settings, Replay(rules=OTHER, jobs=PROCESSES)
+        same = await dry_run(settings, Replay(jobs=PROCESSES), _unshown)
+        other = await dry_run(settings, replay, _unshown)
+        applied = await apply(settings, replay, other, _unshown)
+        scan = await _audited(settings, Audit(jobs=PROCESSES))
+        return Measured(live, same, other, applied, scan, await _audited(settings, Audit(jobs=PROCESSES, fold=True)))
+
+
+async def _audited(settings: Settings, asked: Audit) -> Verified:
+    done = await asyncio.to_thread(verify, settings, asked, lambda *_: None)
+    if done.violations:
+        raise BenchError(f"the audit has found {done.violations:,} violations, the first: {done.found.named[0]}")
+    return done
+
+
+def _unshown(_what: str, _done: int, _total: int) -> None:
+    """No progress between the figures."""
+
+
+def figures(folder: Path, citizens: int) -> list[Figure]:
+    """All of it, with a year of so many citizens."""
+    lines = population(citizens)
+    with LocalKafka() as kafka:
+        found = asyncio.run(measured(kafka.bootstrap, folder, lines))
+    live = found.live
+    dry = [
+        (f"dry run, {name}", each.reports / each.seconds)
+        for name, each in (("the rules that hold", found.same), ("other rules", found.other))
+    ]
+    changed = found.applied.messages / found.applied.seconds
+    fold_only_s = found.fold.seconds - found.scan.seconds
+    return [
+        ("peer: live, raw to postings, two workers", f"{live:,.0f} reports/s", "1.00"),
+        *((name, f"{per_second:,.0f} reports/s", f"{per_second / live:.2f}") for name, per_second in dry),
+        ("apply, the same two workers", f"{changed:,.0f} citizens/s", f"{changed / live:.2f}"),
+        ("verify, scan", f"{found.scan.records / found.scan.seconds:,.0f} records/s", ""),
+        ("verify, fold", f"{len(lines) / fold_only_s:,.0f} reports/s", f"{len(lines) / fold_only_s / live:.2f}"),
+    ]
