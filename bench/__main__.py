@@ -18,7 +18,7 @@ from bench import aggregate, books, pipeline, replaying, settling
 from streams.stopping import Stopped, unwind_on_signals
 
 MEMORY_CITIZENS = int(os.environ.get("CITIZENS", "100000"))
-KAFKA_CITIZENS = int(os.environ.get("KAFKA_CITIZENS", "20000"))
+KAFKA_CITIZENS = int(os.environ.get("KAFKA_CITIZENS", "100000"))
 PIPELINE_CITIZENS = 6_000
 REPLAY_CITIZENS = 6_000
 LEDGER_ROWS = int(os.environ.get("LEDGER_ROWS", "400000"))

@@ -15,7 +15,7 @@ import orjson
 
 from streams import journal
 from streams.deadletters import Refused, dead_letter, marks
-from streams.identity import CACHED_CITIZENS, Identity
+from streams.identity import Identity
 from streams.ports import Ends, Message, Output, Processed, Record
 from streams.validation import INTERNAL_ERROR, Accepted, Rejection, Validator
 
@@ -28,6 +28,9 @@ class IntakeTopics(NamedTuple):
     dead_letters: str
     partitions: int
 
+
+CACHED_ADDRESSES: Final = 1 << 14
+"""A reporter sends a citizen's lines close together; pseudonyms and seals are kept for longer by the identity."""
 
 _REPORTED_AT: Final = re.compile(rb'"reported_at"\s*:\s*"([^"\\]*)"')
 """Matches the field alone: inside a string its quotes would be escaped."""
@@ -51,7 +54,7 @@ class Intake:
         self.topics = topics
         self.validator = validator
         self.identity = identity
-        self.address = lru_cache(maxsize=CACHED_CITIZENS)(self._address)
+        self.address = lru_cache(maxsize=CACHED_ADDRESSES)(self._address)
 
     @property
     def topic(self) -> str:

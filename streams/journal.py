@@ -7,12 +7,12 @@ any other Kafka producer (murmur2), so that others may write to the topic too.
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from struct import unpack
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from domain.jsonbytes import dumps
 from domain.reports import (
     CaseFact,
     ControlRecord,
@@ -30,7 +30,6 @@ from domain.reports import (
 from domain.weeks import day, day_text, month_number, month_text, week_of, week_text
 from streams.ports import Headers
 
-PARTITIONS_CACHED: Final = 1 << 16
 CE_VERSION: Final = ("ce_specversion", b"1.0")
 JSON: Final = ("content-type", b"application/json")
 ALL: Final = "all"
@@ -52,7 +51,7 @@ class Entry(NamedTuple):
 def encode(report: Report, cpr_sealed: str, reported_at: str) -> bytes:
     """The value of an accepted report."""
     fields = _FIELDS[type(report)](report)
-    return orjson.dumps(
+    return dumps(
         {
             "schema": 1,
             "type": TYPE_OF[type(report)],
@@ -100,7 +99,7 @@ def _reversal_fields(report: Reversal) -> dict[str, Any]:
 def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes:
     """The value of an opening row."""
     month, week, benefit, paying, financing, amount_ore, atp_ore, mechanism, rate, result_ore, _ = opening
-    return orjson.dumps(
+    return dumps(
         {
             "schema": 1,
             "type": OPENING,
@@ -300,7 +299,6 @@ _READERS: Final[dict[str, Callable[[dict[str, Any], int], Report | Opening]]] = 
 _SEED, _M, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 
 
-@lru_cache(maxsize=PARTITIONS_CACHED)
 def partition_of(citizen: bytes, partitions: int) -> int:
     """The partition that Kafka's default partitioner gives to a citizen (32 hex digits)."""
     mixed = _SEED ^ len(citizen)
