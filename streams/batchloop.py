@@ -11,9 +11,11 @@ numbers stand in the tests too.
        its transaction; so what follows reads what nobody can change any more. Then it
        opens the disk, restores it from the changelog from its checkpoint to the end (read
        committed), reads the committed offset, seeks, resumes.
-    2  Fetch.  As much as is there a moment (`LINGER_S`) after the first record; batches grow by themselves while
-       the last commit runs. At most `BATCH_RECORDS`, and `BATCHES_AT_WORK` batches in the
-       process; who waits for records, or has but few, holds no share of that budget.
+    2  Fetch.  As much as is there, and where that is little, what comes in the moment after (`LINGER_S`); batches
+       grow by themselves while the last commit runs. At most `BATCH_RECORDS`, and `BATCHES_AT_WORK` batches in
+       the process; who waits for records, or has but few, holds no share of that budget. What is there is
+       taken before the moment, not after it: the client fetches nothing more of a partition of which it
+       still holds a record, and for a while (0.1 s) nothing of any other.
     3  Process.  A pure step over an overlay of the state: nothing is written. It may take a part of the batch
        only, or a part of its first record: 4 and 5 follow for that part, and 3 again for the rest. The
        committed position is that of the first record that is not done, and what is done of it
@@ -95,8 +97,9 @@ BATCH_RECORDS: Final = 4_000
 SMALL_RECORDS: Final = 200
 """A smaller batch takes no share of the budget: at an even load it would only wait for others' commits."""
 LINGER_S: Final = 0.1
-"""From the first record of a batch to its start: without it, many partitions commit a few records at a time, and
-the brokers have more to do with transactions than with records."""
+"""From the first records of a small batch to its start: without it, many partitions commit a few records at a time,
+and the brokers have more to do with transactions than with records. Half of it makes every report later, not earlier,
+where the processors are busy."""
 BATCHES_AT_WORK: Final = 3
 """One is processed while others wait for their commits; 12,000 records bound the process's memory."""
 
@@ -213,18 +216,20 @@ class _Tenure:
         """Steps 1 to 5, until the partition is not ours any more or something fails."""
         work, delivery = await self._take_possession()
         while self._ours:
-            first = await self._fetch(1, FETCH_S)
-            if not first.records:
-                continue
+            await self._turn(work, delivery)
+
+    async def _turn(self, work: Work, delivery: Delivery) -> None:
+        """Steps 2 to 5, once. When it returns nothing holds the batch: many partitions wait for their next one."""
+        batch = await self._fetch(SMALL_RECORDS, FETCH_S)
+        if 0 < len(batch.records) < SMALL_RECORDS:
             await self._ours_after(asyncio.sleep(LINGER_S))
-            more = await self._fetch(SMALL_RECORDS - 1, 0)
-            batch = Batch([*first.records, *more.records], more.position)
-            if len(batch.records) < SMALL_RECORDS:
-                await self._settle(work, delivery, batch)
-                continue
-            async with self._loop.batches:
-                rest = await self._fetch(BATCH_RECORDS - SMALL_RECORDS, 0)
-                await self._settle(work, delivery, Batch([*batch.records, *rest.records], rest.position))
+            batch = _joined(batch, await self._fetch(SMALL_RECORDS - len(batch.records), 0))
+        if len(batch.records) < SMALL_RECORDS:
+            await self._settle(work, delivery, batch)
+            return
+        async with self._loop.batches:
+            rest = await self._fetch(BATCH_RECORDS - SMALL_RECORDS, 0)
+            await self._settle(work, delivery, _joined(batch, rest))
 
     async def _fetch(self, max_records: int, patience_s: float) -> Batch:
         return await self._ours_after(self._member.source.fetch(self.partition, max_records, patience_s))
@@ -297,6 +302,11 @@ class _Tenure:
             work.close()
         if delivery is not None:
             self._loop.in_background(delivery.stop())
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    """Two batches, the second fetched right after the first."""
+    return Batch([*first.records, *second.records], second.position)
 
 
 class _Member:
