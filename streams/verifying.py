@@ -20,11 +20,12 @@ import time
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from multiprocessing import get_context
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zlib import crc32
@@ -54,6 +55,8 @@ from streams.tuning import tune_garbage_collection
 from streams.validation import REASONS
 
 if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
     from domain.ruleset import RuleSet
 
 CLIENT: Final = "verify"
@@ -64,6 +67,8 @@ SLICE_RECORDS: Final = 250_000
 OPEN_S: Final = 40.0
 """For transactions that are open when the audit begins: brokers end one that was left after 30 s."""
 LOOK_S: Final = 0.2
+TOLD_RECORDS: Final = 2_000
+"""Read by a process, until it says so."""
 AUDITED: Final = topics.TOPICS
 
 Ends = dict[int, int]
@@ -191,7 +196,7 @@ async def _verify(settings: Settings, asked: Asked, progress: Progress, began: f
         with tempfile.TemporaryDirectory(prefix="refusion-files-") as folder:
             read = await asyncio.to_thread(_read_files, settings, asked, Path(folder), found)
             tasks = list(_tasks(settings, asked, snapshot, refused, read.runs))
-            parts = await asyncio.to_thread(_done, tasks, asked.jobs, progress, _total(snapshot))
+            parts = await _done(tasks, asked.jobs, progress, _total(settings, asked, snapshot))
         for part in parts:
             _add(verified, part)
         compare_accounts(read, [part.files for part in parts if part.files], found)
@@ -215,8 +220,14 @@ def _add(verified: Verified, part: Part) -> None:
     verified.partitions.setdefault(part.partition, Counter()).update(part.totals)
 
 
-def _total(snapshot: Snapshot) -> int:
-    return sum(end - snapshot.starts[name][at] for name, ends in snapshot.ends.items() for at, end in ends.items())
+def _total(settings: Settings, asked: Asked, snapshot: Snapshot) -> int:
+    """How many records there are to read, at most: of the state fewer offsets than its end says are still there."""
+    number = {
+        name: sum(end - snapshot.starts[name][at] for at, end in ends.items()) for name, ends in snapshot.ends.items()
+    }
+    reports, postings = number[settings.topic(topics.REPORTS)], number[settings.topic(topics.POSTINGS)]
+    again = asked.fold * (reports + postings) + (asked.files is not None) * postings
+    return sum(number.values()) + again
 
 
 # --- 1: how far everything is -----------------------------------------------------------------------
@@ -393,9 +404,16 @@ class Task(NamedTuple):
     slices: int
     runs: dict[int, Listed]
 
-    def records(self, topic: topics.Topic) -> AsyncIterator[Record]:
-        """The partition's records of a topic."""
-        return _records(self.settings, self.settings.topic(topic), self.partition, self.snapshot)
+    async def records(self, topic: topics.Topic) -> AsyncIterator[Record]:
+        """The partition's records of a topic, counted for whoever waits."""
+        number = 0
+        async for record in _records(self.settings, self.settings.topic(topic), self.partition, self.snapshot):
+            yield record
+            number += 1
+            if number == TOLD_RECORDS:
+                _read_by_all.add(number)
+                number = 0
+        _read_by_all.add(number)
 
 
 def _tasks(
@@ -409,25 +427,49 @@ def _tasks(
         yield Task(settings, asked, snapshot, letters, defects, partition, slices, runs)
 
 
-def _done(tasks: Sequence[Task], jobs: int, progress: Progress, total: int) -> list[Part]:
-    """The tasks, done in so many processes."""
-    parts: list[Part] = []
+class _ReadByAll:
+    """How many records all processes have read."""
+
+    def __init__(self) -> None:
+        self._number: Synchronized[int] | None = None
+
+    def begin(self, number: "Synchronized[int]") -> None:
+        """What is shared between the processes."""
+        self._number = number
+
+    def add(self, records: int) -> None:
+        """So many more."""
+        assert self._number is not None, "a process begins with it"
+        with self._number.get_lock():
+            self._number.value += records
+
+
+_read_by_all = _ReadByAll()
+
+
+def _begin(number: "Synchronized[int]") -> None:
+    """In each process."""
+    tune_garbage_collection()
+    _read_by_all.begin(number)
+
+
+async def _done(tasks: Sequence[Task], jobs: int, progress: Progress, total: int) -> list[Part]:
+    """The tasks, done in so many processes, and now and then how far they are."""
+    context = get_context("spawn")
+    number = context.Value("q", 0)
+    working = asyncio.create_task(asyncio.to_thread(_work, tasks, jobs, context, number))
+    while not working.done():
+        await asyncio.wait([working], timeout=LOOK_S)
+        progress(number.value, total)
+    return working.result()
+
+
+def _work(tasks: Sequence[Task], jobs: int, context: SpawnContext, number: "Synchronized[int]") -> list[Part]:
     if jobs == 1:
-        for task in tasks:
-            parts.append(audit_partition(task))
-            progress(sum(part.records for part in parts), total)
-        return parts
-    with ProcessPoolExecutor(min(jobs, len(tasks)), get_context("spawn"), tune_garbage_collection) as pool:
-        left = {pool.submit(audit_partition, task) for task in tasks}
-        try:
-            while left:
-                done, left = wait(left, return_when=FIRST_COMPLETED)
-                parts += [future.result() for future in done]
-                progress(sum(part.records for part in parts), total)
-        finally:
-            for future in left:
-                future.cancel()
-    return parts
+        _read_by_all.begin(number)
+        return [audit_partition(task) for task in tasks]
+    with ProcessPoolExecutor(min(jobs, len(tasks)), context, _begin, (number,)) as pool:
+        return list(pool.map(audit_partition, tasks))
 
 
 @cache
