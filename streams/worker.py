@@ -39,7 +39,7 @@ from streams.ports import Stage
 from streams.rulefiles import LawBook, load_rule_set
 from streams.settings import Settings
 from streams.statefolder import StateFolder, take
-from streams.tuning import tune_garbage_collection
+from streams.tuning import tune_allocation, tune_garbage_collection
 from streams.validation import Validator
 
 if TYPE_CHECKING:
@@ -270,6 +270,7 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
     Raises TopicError where the topics cannot be worked with, UnworkableError where the journal or the state cannot.
     """
     settings.identity()
+    tune_allocation()
     folder = take(settings.state_dir)
     log.info("starts %s with state in %s", " and ".join(names), folder.path)
 
