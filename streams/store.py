@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from rocksdict import (
+    BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
     DBCompressionType,
@@ -52,6 +53,10 @@ def _options() -> Options:
     tables.set_block_cache(_block_cache())
     tables.set_bloom_filter(BLOOM_BITS, block_based=False)
     tables.set_cache_index_and_filter_blocks(True)  # else filters grow with the state, outside the cache
+    # In small parts: a large file's whole filter fits into no part of the cache, and would be read for every key.
+    tables.set_index_type(BlockBasedIndexType.two_level_index_search())
+    tables.set_partition_filters(True)
+    tables.set_pin_top_level_index_and_filter(True)
     tables.set_pin_l0_filter_and_index_blocks_in_cache(True)
     options = Options(raw_mode=True)
     options.create_if_missing(True)
