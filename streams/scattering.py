@@ -1,6 +1,6 @@
 """Records by citizen in temporary files, so that a partition of any size is looked at in bounded memory, and read once.
 
-Each file has all the records of its citizens, in their order; a block of them is compressed, to about a fifth.
+Each file has all the records of its citizens, in their order; a block of them is compressed, to about a tenth.
 """
 
 import marshal
