@@ -98,8 +98,7 @@ SMALL_RECORDS: Final = 200
 """A smaller batch takes no share of the budget: at an even load it would only wait for others' commits."""
 LINGER_S: Final = 0.1
 """From the first records of a small batch to its start: without it, many partitions commit a few records at a time,
-and the brokers have more to do with transactions than with records. Half of it makes every report later, not earlier,
-where the processors are busy."""
+and the brokers have more to do with transactions than with records."""
 BATCHES_AT_WORK: Final = 3
 """One is processed while others wait for their commits; 12,000 records bound the process's memory."""
 
