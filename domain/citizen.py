@@ -12,14 +12,14 @@ cells in spans of weeks whose step of the staircase differs, and no others.
 citizen whom another law or an earlier version has settled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
 from typing import NamedTuple
 
 from domain.counters import Counters, differing, highest, lowest
 from domain.fleksbidrag import FLEKSBIDRAG, WAGES, fleksbidrag
-from domain.frontier import settle_at_frontier
+from domain.frontier import Fresh, settle_at_frontier
 from domain.legacy import DECIDING_FACTS, FLEKSLOENTILSKUD, ORDINARY
 from domain.notices import (
     Notice,
@@ -72,13 +72,17 @@ from domain.weeks import slices, week_of
 
 
 class Settling(NamedTuple):
-    """What a report did: moved cells, what is due for each; `counters` is None where neither counter moved."""
+    """What a report did: moved cells, what is due for each; `counters` is None where neither counter moved.
+
+    Where `fresh` is given it says all of that in short: no cell is there yet, and there are no moves.
+    """
 
     moves: list[Move]
     dues: list[Due | None]
     counters: Counters | None
     notices: list[Notice]
     reversal: bool
+    fresh: Fresh | None = None
 
 
 def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
@@ -93,7 +97,7 @@ def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
             raise ConflictingDuplicateError(name)
         return None
     is_reversed = known is not None
-    citizen.know(name, Known(_type(report), is_reversed, _place(law, report)))
+    citizen.know(name, Known(_TYPES[type(report)], is_reversed, _place(law, report)))
     if isinstance(report, Payment):
         return _pay(law, citizen, report, is_reversed=is_reversed)
     if isinstance(report, Reversal):
@@ -103,13 +107,12 @@ def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
     return _establish(law, citizen, report, is_reversed=is_reversed)
 
 
-def _type(report: Report) -> str:
-    return type(report).__name__[0]
+_TYPES: Mapping[type[Report], str] = {Payment: "P", Income: "I", CaseFact: "C", Reversal: "R"}
 
 
 def _place(law: Law, report: Report) -> str:
     """Where a report's content is found again: its first month with a part, or here."""
-    if isinstance(report, Payment | Income):
+    if isinstance(report, (Payment, Income)):
         if report.end >= law.counting_from:
             return str(max(slices(report.start, report.end)[0].month, law.counting_from_month))
         return content_digest(report)
@@ -120,7 +123,7 @@ def _place(law: Law, report: Report) -> str:
 
 def _is_same(citizen: Citizen, known: Known, report: Report) -> bool:
     """Whether a report that came before under the same id has the same content."""
-    if known.type != _type(report):
+    if known.type != _TYPES[type(report)]:
         return False
     if isinstance(report, Reversal):
         return known.place == report.reverses
@@ -131,21 +134,26 @@ def _is_same(citizen: Citizen, known: Known, report: Report) -> bool:
     part = citizen.part(int(known.place))
     if part is None:
         raise StateError(f"the state of citizen {citizen.id} lacks month {known.place}, in which a report lies")
-    find, line = (part.line, _line(report)) if isinstance(report, Payment) else (part.income, _income_line(report))
-    before = find(report.reporter, report.report_id)
+    if isinstance(report, Payment):
+        before, line = part.line(report.reporter, report.report_id), _line(report, is_reversed=False)
+    else:
+        before, line = part.income(report.reporter, report.report_id), _income_line(report)
     return before is not None and before[:-1] == line[:-1]  # the last field tells whether it was reversed
 
 
 def _pay(law: Law, citizen: Citizen, payment: Payment, *, is_reversed: bool) -> Settling | None:
-    line = _line(payment)
-    line[REVERSED] = int(is_reversed)
+    line = _line(payment, is_reversed=is_reversed)
     parts = _parts_of_period(law, citizen, payment.start, payment.end)
     notices = [] if is_reversed else payment_notices(law, citizen, payment, parts)
     is_opened = False
     for part in parts:
         part.lines.append(line.copy())
-        is_opened = is_opened or bool(part.openings)
-    settling = None if is_reversed else _settle(law, citizen, line, parts, sign=1, notices=notices)
+        if part.openings:
+            is_opened = True
+    settling = None
+    if not is_reversed:
+        settling = _settle_usual(law, citizen, line, parts, notices, is_opened=is_opened)
+        settling = settling or _settle(law, citizen, line, parts, sign=1, notices=notices)
     return _answer_for_openings(citizen, settling, line, parts) if is_opened else settling
 
 
@@ -160,9 +168,12 @@ def _answer_for_openings(citizen: Citizen, settling: Settling | None, line: Line
     return whole._replace(moves=[*moves], dues=[*dues])
 
 
-def _line(payment: Payment) -> Line:
-    reporter, report_id, benefit, *content, outside_act, _ = payment
-    return [reporter, report_id, money_code(benefit, outside_act), *content, 0]
+def _line(payment: Payment, *, is_reversed: bool) -> Line:
+    (
+        reporter, report_id, benefit, start, end, amount_ore, atp_ore, paying, financing, channel, outside_act, _,
+    ) = payment  # fmt: skip
+    code = money_code(benefit, outside_act)
+    return [reporter, report_id, code, start, end, amount_ore, atp_ore, paying, financing, channel, int(is_reversed)]
 
 
 def _income_line(income: Income) -> Line:
@@ -172,8 +183,10 @@ def _income_line(income: Income) -> Line:
 def _parts_of_period(law: Law, citizen: Citizen, start: int, end: int) -> list[Part]:
     """The parts of a period's months, opened; days before counting began have none."""
     pieces = slices(start, end)
-    first, last = max(pieces[0].month, law.counting_from_month), pieces[-1].month
-    return [citizen.open_part(month) for month in range(first, last + 1)]
+    first, last = pieces[0][0], pieces[-1][0]
+    if first == last and first >= law.counting_from_month:
+        return [citizen.open_part(first)]
+    return [citizen.open_part(month) for month in range(max(first, law.counting_from_month), last + 1)]
 
 
 def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling | None:
@@ -277,12 +290,8 @@ def _settle(
     law: Law, citizen: Citizen, line: Line, parts: list[Part], *, sign: int, notices: list[Notice]
 ) -> Settling | None:
     """Move the money of a line in or out, and settle what that changes."""
-    groups = {part.month: part.group(line[CODE], line[PAYING], line[FINANCING]) for part in parts}
+    groups = _groups(line, parts)
     months = set(groups) if line[CODE] == FLEKSLOENTILSKUD else set()
-    is_ordinary = citizen.head.standing is ORDINARY
-    if sign > 0 and is_ordinary and (usual := settle_at_frontier(law, citizen, line, groups)):
-        settling = Settling(*usual, notices, reversal=False)
-        return _with_fleksbidrag(law, citizen, settling, citizen.head.reading(), months) if months else settling
     moves = _own_moves(law, line, groups, sign)
     reported = _weeks_with_days(law, line) if law.any_report_touches else 0
     if not moves and not reported:
@@ -300,6 +309,31 @@ def _settle(
     if first_changed is not None and first_changed <= horizon:
         moves += _stale_moves(law, citizen, was, now, first_changed, moves)
     return _settle_moves(law, citizen, (was, now), moves, months, notices, reversal=sign < 0)
+
+
+def _settle_usual(
+    law: Law, citizen: Citizen, line: Line, parts: list[Part], notices: list[Notice], *, is_opened: bool
+) -> Settling | None:
+    """Settle a line that came in by the way of `domain.frontier`; None where that is not for it."""
+    head = citizen.head
+    if head.standing is not ORDINARY:
+        return None
+    has_bidrag = line[CODE] == FLEKSLOENTILSKUD
+    groups = _groups(line, parts)
+    usual = settle_at_frontier(law, citizen, line, groups, may_be_fresh=not has_bidrag and not is_opened)
+    if usual is None:
+        return None
+    moves, dues, counters, fresh = usual
+    settling = Settling(moves, dues, counters, notices, False, fresh)
+    return _with_fleksbidrag(law, citizen, settling, head.reading(), set(groups)) if has_bidrag else settling
+
+
+def _groups(line: Line, parts: list[Part]) -> dict[int, Group]:
+    """The groups of a line's money in its months."""
+    code, paying, financing = line[CODE], line[PAYING], line[FINANCING]
+    if len(parts) == 1:
+        return {parts[0].month: parts[0].group(code, paying, financing)}
+    return {part.month: part.group(code, paying, financing) for part in parts}
 
 
 def _settle_moves(
@@ -581,8 +615,7 @@ def fold_lines(law: Law, citizen: Citizen, reports: Iterable[Report]) -> None:
     for name, report in accepted.items():
         is_reversed = name in reversed_
         if isinstance(report, Payment):
-            line = _line(report)
-            line[REVERSED] = int(is_reversed)
+            line = _line(report, is_reversed=is_reversed)
             for part in _parts_of_period(law, citizen, report.start, report.end):
                 part.lines.append(line)
                 head.horizon = max(head.horizon, law.decided_by(week_of(report.end)))

@@ -59,6 +59,8 @@ def count_between(weeks: int, first: int, last: int) -> int:
 
 def last_reset_before(resets: Sequence[int], week: int) -> int:
     """The latest reset that holds for `week`: a reset at the end of a week holds for the weeks after it."""
+    if not resets:  # most lives have none
+        return NO_WEEK
     for reset in reversed(resets):
         if reset < week:
             return reset
@@ -146,15 +148,17 @@ def counters(window: Window, benefit: int, busy: int, resets: Sequence[int]) -> 
     run = (benefit >> (reset + 1)) & ((1 << (week - reset)) - 1)
     if not run:
         return Counters(week, 0, ())
-    first = max(window.first(week), reset + 1 + lowest(run) + 1)
-    return Counters(week, run.bit_count(), _free_runs(busy, first, week))
+    return Counters(week, run.bit_count(), earned_between(window, busy, reset + 1 + lowest(run), week))
 
 
-def _free_runs(busy: int, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """The weeks of first..last that are not in `busy`, as (first, number) runs."""
+def earned_between(window: Window, busy: int, began: int, last: int) -> tuple[tuple[int, int], ...]:
+    """The weeks earned since the first benefit week, in the window that ends with `last`, as (first, number) runs."""
+    first = max(window.first(last), began + 1)
     if last < first:
         return ()
-    free = ~(busy >> first) & ((1 << (last - first + 1)) - 1)
+    free = ~(busy >> first) & ((2 << (last - first)) - 1)
+    if not free:
+        return ()
     runs = []
     while free:
         at = lowest(free)

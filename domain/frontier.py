@@ -4,62 +4,111 @@ Nothing behind it moves. Its weeks are all in one state: B, where their ordinals
 another, or O without a row (SU, folkepension ...); no cell but its own is looked at. It gives what
 the general way of `domain.citizen` gives (a property test compares the two), at a fraction of the
 cost; whatever is not usual is left to that way.
+
+Most usual of all is money in cells that were not there before: it is not even made into moves.
 """
 
+from collections.abc import Sequence
 from itertools import repeat
 
-from domain.counters import Counters, counters, extend_resets, lowest, ordinal
+from domain.counters import Counters, counters, earned_between, extend_resets, last_reset_before, lowest
 from domain.money import percentage, shares, split
 from domain.settlement import Count, Due, Law, Move
 from domain.state import AMOUNT, ATP, CELL_AMOUNT, CELL_ATP, CODE, END, START, WEEK, Citizen, Group, Head, Line, cell_of
 
+Piece = tuple[int, int, int, int]
+"""(month, week, days, extra øre), as `domain.money.shares` gives them."""
+
+Fresh = tuple[Sequence[Piece], int, Sequence[int], dict[int, Group], int, str, Sequence[tuple[int, str | None]]]
+"""Money in cells that are not there yet, as few figures: pieces, øre a day, ATP of each piece (empty where there is
+none), groups by month, before, mechanism, and rates.
+
+A piece's amount is the øre of its days and the extra øre, which are positive. Its ordinal is `before` + week, for which
+`rates` has the rate and the account; no rates, no rows. A plain tuple, as `Move`.
+"""
+
+Usual = tuple[list[Move], list[Due | None], Counters | None, Fresh | None]
+"""Moves, what is due for them, counters where they moved; where all rows are fresh there are no moves."""
+
 
 def settle_at_frontier(
-    law: Law, citizen: Citizen, line: Line, groups: dict[int, Group]
-) -> tuple[list[Move], list[Due | None], Counters | None] | None:
+    law: Law, citizen: Citizen, line: Line, groups: dict[int, Group], *, may_be_fresh: bool
+) -> Usual | None:
     """Settle a payment line that has come in; `groups` are those of its months. None where it is not usual."""
     start, end, code = line[START], line[END], line[CODE]
     base_ore, total_atp_ore = law.base(code, line[AMOUNT], line[ATP])
-    if base_ore <= end - start:  # some slice may have no money
+    days = end - start + 1
+    if base_ore < days:  # some slice may have no money
         return None
-    per_day_ore, rest_ore = divmod(base_ore, end - start + 1)
-    pieces = shares(start, end, rest_ore)
+    pieces = shares(start, end, base_ore % days)
     first, last = pieces[0][1], pieces[-1][1]
     terms = law.frontier_terms(code, first)
     if terms is None:
         return None
+    head = citizen.head
+    state, mechanism, rates = terms
     weeks = ((2 << (last - first)) - 1) << first
-    new = weeks & ~(citizen.head.count.benefit if terms.state == "B" else citizen.head.count.busy)
-    if citizen.head.overpaid.get(code) or (new and lowest(new) <= citizen.head.horizon):
+    new = weeks & ~(head.count.benefit if state == "B" else head.count.busy)
+    if head.overpaid.get(code) or (new and lowest(new) <= head.horizon):
         return None  # money is owed back, or a week behind the horizon changes its state
-    head = citizen.change_head()
+    citizen.change_head()
     head.touched[code] = head.touched.get(code, 0) | weeks
     if new:
-        _extend(law, head, new, first, last, terms.state)
-    count = head.count
-    before = ordinal(count.benefit, count.resets, first) - first  # in state B the ordinal of a week is `before` + week
-    mechanism, rates = terms.mechanism, terms.rates
-    atps = [atp_ore for _, _, atp_ore in split(total_atp_ore, start, end)] if total_atp_ore else repeat(0)
+        _extend(law, head, new, first, last, state)
+    benefit, busy, resets = head.count
+    atps_ore = [atp_ore for _, _, atp_ore in split(total_atp_ore, start, end)] if total_atp_ore else ()
+    may_be_fresh = may_be_fresh and _are_new(pieces, groups)
+    per_day_ore = base_ore // days
+    if state != "B":
+        found = counters(law.window, benefit, busy, resets) if new else None
+        if may_be_fresh:
+            return [], [], found, (pieces, per_day_ore, atps_ore, groups, 0, mechanism, rates)
+        moves = _moves(pieces, per_day_ore, atps_ore, groups)
+        return moves, [None] * len(moves), found, None
+    reset = last_reset_before(resets, first)
+    since = benefit >> (reset + 1)  # no reset lies in a run of benefit weeks
+    number = (since & ((2 << (last - reset - 1)) - 1)).bit_count()
+    found = None
+    if new:
+        found = Counters(last, number, earned_between(law.window, busy, reset + 1 + lowest(since), last))
+    before = number - last
+    if may_be_fresh:
+        return [], [], found, (pieces, per_day_ore, atps_ore, groups, before, mechanism, rates)
+    moves = _moves(pieces, per_day_ore, atps_ore, groups)
+    return moves, [_due(before, mechanism, rates, move) for move in moves], found, None
+
+
+def _are_new(pieces: Sequence[Piece], groups: dict[int, Group]) -> bool:
+    """Whether no group has a cell in its month's weeks, or one after them."""
+    at = -1
+    for month, week, _, _ in pieces:
+        if month != at:
+            at = month
+            cells = groups[month][3]
+            if cells and cells[-1][WEEK] >= week:
+                return False
+    return True
+
+
+def _moves(
+    pieces: Sequence[Piece],
+    per_day_ore: int,
+    atps_ore: Sequence[int],
+    groups: dict[int, Group],
+) -> list[Move]:
     moves: list[Move] = []
-    dues: list[Due | None] = []
-    for (month, week, days, extra_ore), atp_ore in zip(pieces, atps, strict=False):
+    for (month, week, days, extra_ore), atp_ore in zip(pieces, atps_ore or repeat(0), strict=False):
         group = groups[month]
-        cells = group[3]
-        if not cells or cells[-1][WEEK] < week:  # `cell_of`, without the call where the week is new
-            cells.append(cell := [week, 0, 0])
-        else:
-            cell = cell_of(cells, week)
+        cell = cell_of(group[3], week)
         total_ore = cell[CELL_AMOUNT] + per_day_ore * days + extra_ore
         moves.append((month, week, group, cell, total_ore, cell[CELL_ATP] + atp_ore, True))
-        if not rates:
-            dues.append(None)
-            continue
-        number = before + week
-        rate, account = rates[number]
-        # `percentage`, without the call where the amount is positive
-        result_ore = (total_ore * rate * 2 + 100) // 200 if total_ore > 0 else percentage(total_ore, rate)
-        dues.append((number, mechanism, rate, result_ore, account) if total_ore else None)
-    return moves, dues, counters(law.window, *count) if new else None
+    return moves
+
+
+def _due(before: int, mechanism: str, rates: Sequence[tuple[int, str | None]], move: Move) -> Due | None:
+    _, week, _, _, total_ore, _, _ = move
+    rate, account = rates[before + week]
+    return (before + week, mechanism, rate, percentage(total_ore, rate), account) if total_ore else None
 
 
 def _extend(law: Law, head: Head, new: int, first: int, last: int, state: str) -> None:

@@ -200,11 +200,13 @@ def _duplicate_of(payment: Payment, parts: list[Part]) -> Line | None:
     """
     if not parts:
         return None
-    same = (payment.benefit, payment.start, payment.end, payment.amount_ore)
+    amount_ore = payment.amount_ore
     for line in parts[0].lines:
-        found = (line[CODE].removesuffix(OUTSIDE), line[START], line[END], line[AMOUNT])
+        if line[AMOUNT] != amount_ore:  # most others
+            continue
+        found = (line[CODE].removesuffix(OUTSIDE), line[START], line[END])
         elsewhere = line[REPORTER] != payment.reporter or line[CHANNEL] != payment.channel
-        if found == same and elsewhere and not line[REVERSED]:
+        if found == (payment.benefit, payment.start, payment.end) and elsewhere and not line[REVERSED]:
             return line
     return None
 

@@ -127,7 +127,7 @@ def cause(report: Report | Opening) -> str:
     if isinstance(report, Opening):
         month, week, benefit, paying, financing, *_ = report
         return f"opening/{month_text(month)}/{week_text(week)}/{benefit}/{paying or '-'}/{financing or '-'}"
-    return f"{report.reporter}/{report.report_id}"
+    return f"{report[0]}/{report[1]}"
 
 
 def content_digest(report: Report | Opening) -> str:

@@ -70,7 +70,7 @@ class Known(NamedTuple):
 
     def encode(self) -> bytes:
         """Type, `x` if reversed, place."""
-        return f"{self.type}{'x' if self.reversed else '-'}{self.place}".encode()
+        return f"{self[0]}{'x' if self[1] else '-'}{self[2]}".encode()
 
     @classmethod
     def decode(cls, value: bytes) -> "Known":
@@ -207,12 +207,17 @@ class Head:
                 f"{self.months:x}",
                 self.count.resets,
                 _hexadecimal(self.touched),
-                _hexadecimal(self.overpaid),
-                [(fact, date, times) for fact, dates in self.facts.items() for date, times in dates.items()],
+                _hexadecimal(self.overpaid) if self.overpaid else {},
+                []
+                if not self.facts
+                else [(fact, at, times) for fact, dates in self.facts.items() for at, times in dates.items()],
                 self.second and self.second.resets,
                 self.cpr_sealed,
             )
         )
+
+    def _facts(self) -> list[tuple[str, int, int]]:
+        return [(fact, date, times) for fact, dates in self.facts.items() for date, times in dates.items()]
 
     @classmethod
     def decode(cls, law: Law, value: bytes) -> "Head":
@@ -251,7 +256,8 @@ def check_format(number: int) -> None:
 
 
 def _hexadecimal(weeks_by_code: dict[str, int]) -> dict[str, str]:
-    return {code: f"{weeks:x}" for code, weeks in sorted(weeks_by_code.items()) if weeks}
+    codes = sorted(weeks_by_code) if len(weeks_by_code) > 1 else weeks_by_code
+    return {code: f"{weeks:x}" for code in codes if (weeks := weeks_by_code[code])}
 
 
 class Citizen:
@@ -265,7 +271,7 @@ class Citizen:
         self._store = store
         self._key = citizen + "/"
         self._first_month = law.counting_from_month
-        value = store.get((self._key + "head").encode())
+        value = store.get(f"{citizen}/head".encode())
         self.head = Head(law) if value is None else Head.decode(law, value)
         self._head_changed = False
         self._parts: dict[int, Part] = {}
@@ -285,7 +291,7 @@ class Citizen:
 
     def open_part(self, month: int) -> Part:
         """The part of a month, made where there is none, to be changed."""
-        part = self.part(month)
+        part = self._parts.get(month) or self.part(month)
         if part is None:
             part = self._parts[month] = Part(month, [], [], [])
             self.change_head().months |= 1 << (month - self._first_month)
@@ -317,7 +323,7 @@ class Citizen:
     def known(self, name: str) -> Known | None:
         """What is known of a report, by `domain.reports.cause`."""
         known = self._known.get(name)
-        if known is None and (value := self._store.get((self._key + name).encode())) is not None:
+        if known is None and (value := self._store.get(f"{self._key}{name}".encode())) is not None:
             known = self._known[name] = Known.decode(value)
         return known
 
@@ -332,14 +338,19 @@ class Citizen:
 
     def changes(self) -> list[tuple[bytes, bytes]]:
         """Every changed entry, encoded, once; then only the head is kept in memory."""
-        key = self._key
-        changes = [(f"{key}{month}".encode(), self._parts[month].encode()) for month in self._changed_months]
-        changes += [((key + name).encode(), known.encode()) for name, known in self._changed_known.items()]
+        key, parts = self._key, self._parts
+        changes: list[tuple[bytes, bytes]] = []
+        for month in self._changed_months:
+            changes.append((f"{key}{month}".encode(), parts[month].encode()))  # noqa: PERF401 - two of a batch's loops
+        for name, known in self._changed_known.items():
+            changes.append((f"{key}{name}".encode(), known.encode()))
         if self._head_changed:
-            changes.append(((key + "head").encode(), self.head.encode()))
+            changes.append((f"{key}head".encode(), self.head.encode()))
         self._head_changed = False
-        for kept in (self._parts, self._known, self._changed_months, self._changed_known):
-            kept.clear()
+        parts.clear()
+        self._known.clear()
+        self._changed_months.clear()
+        self._changed_known.clear()
         return changes
 
 

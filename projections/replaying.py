@@ -104,7 +104,7 @@ def replay_citizen(
     posted = _stand(law, citizen, messages)
     settling = settle_anew(law, citizen)
     assert settling.counters is not None
-    rows = project(citizen_id, citizen.head.revision + 1, settling.moves, settling.dues).rows
+    rows, *_ = project(citizen_id, citizen.head.revision + 1, settling.moves, settling.dues)
     counters = posted.get("counters", NO_COUNTERS)
     if not rows and orjson.loads(counters_text(settling.counters)) == counters:
         return

@@ -12,31 +12,22 @@ escaping: codes, numbers and dates all come from the catalogue or from validated
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
 
 import orjson
 
 from domain.citizen import Settling
 from domain.counters import Counters
+from domain.frontier import Fresh
 from domain.reports import Opening, RunMarker
 from domain.settlement import LETTER, Due, Move
 from domain.state import CELL_AMOUNT, UNPOSTED, Cell
 from domain.weeks import month_text, week_text
 
 REFUSION = LETTER["refusion"]
-GONE, NOTHING, UNCHANGED = -1, -2, -3
-"""Places of a move without a new row: what stood was reversed, nothing stood and nothing is due, what stood stands."""
 
 
-class Projection(NamedTuple):
-    """The rows of one message, and each move's place: the position of its new row, or why it has none.
-
-    `own` tells whether a row belongs to the report itself.
-    """
-
-    rows: list[str]
-    places: list[int]
-    own: bool
+Projection = tuple[list[str], int | None, bool]
+"""The rows of one message, the earliest month that one is of, and whether one belongs to the report itself."""
 
 
 def project(citizen: str, revision: int, moves: Iterable[Move], dues: Iterable[Due | None]) -> Projection:
@@ -45,31 +36,63 @@ def project(citizen: str, revision: int, moves: Iterable[Move], dues: Iterable[D
     Each cell is left as it stands then: one with neither money nor a row is gone.
     """
     rows: list[str] = []
-    places: list[int] = []
+    earliest: int | None = None
     own = False
     digest = _message_digest(citizen, revision)
     for move, due in zip(moves, dues, strict=True):
         month, week, group, cell, amount_ore, atp_ore, is_own = move
-        kind, place = '"result"', NOTHING
+        kind, number = '"result"', len(rows)
         if len(cell) > UNPOSTED:
             if due is not None and _stands(move, due):
-                places.append(UNCHANGED)
                 continue
-            kind, place = '"correction"', GONE
-            rows.append(_reversing_row(citizen, f"{digest}{len(rows)}", move))
-            own = own or is_own
+            kind = '"correction"'
+            rows.append(_reversing_row(citizen, f"{digest}{number}", move))
         if due is None:
             cell[CELL_AMOUNT:] = (amount_ore, atp_ore)
             if not amount_ore and not atp_ore:
                 group[3].remove(cell)
         else:
-            own = own or is_own
             place = len(rows)
             where = _where(month, week, group[0], group[1], group[2])
             rows.append(_row(f"{digest}{place}", kind, where, amount_ore, atp_ore, due))
             cell[CELL_AMOUNT:] = (amount_ore, atp_ore, revision, place, *due)
-        places.append(place)
-    return Projection(rows, places, own)
+        if len(rows) > number:
+            own = own or is_own
+            earliest = month if earliest is None else min(earliest, month)
+    return rows, earliest, own
+
+
+def project_fresh(citizen: str, revision: int, fresh: Fresh) -> Projection:
+    """The same for rows in cells that nobody had before: the cells are made with their rows."""
+    pieces, per_day_ore, atps_ore, groups, before, mechanism, rates = fresh
+    if not rates:
+        for place, (month, week, days, extra_ore) in enumerate(pieces):
+            atp_ore = atps_ore[place] if atps_ore else 0
+            groups[month][3].append([week, per_day_ore * days + extra_ore, atp_ore])
+        return [], None, False
+    digest = _message_digest(citizen, revision)
+    rows: list[str] = []
+    at, terms = -1, None
+    for place, (month, week, days, extra_ore) in enumerate(pieces):
+        if month != at:
+            at = month
+            code, paying, financing, cells = groups[month]
+            whose = _whose(code, paying, financing)
+        number = before + week
+        if (found := rates[number]) is not terms:  # the rows of a report are mostly on one step
+            rate, account = terms = found
+            before_result, after_result = _terms(mechanism, rate, account)
+        amount_ore = per_day_ore * days + extra_ore
+        atp_ore = atps_ore[place] if atps_ore else 0
+        result_ore = (amount_ore * rate * 2 + 100) // 200  # `percentage` of a positive amount
+        cells.append([week, amount_ore, atp_ore, revision, place, number, mechanism, rate, result_ore, account])
+        # as in `_row`, without the call
+        atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
+        rows.append(
+            f'{{"id":"{digest}{place}","kind":"result",{_when(month, week)}{whose}{amount_ore},{atp}"ordinal":{number}'
+            f"{before_result}{result_ore}{after_result}"
+        )
+    return rows, pieces[0][0], True
 
 
 def _stands(move: Move, due: Due) -> bool:
@@ -87,13 +110,19 @@ def _row(id_: str, kind: str, where: str, amount_ore: int, atp_ore: int, due: Du
     return f'{{"id":"{id_}","kind":{kind},{where}{amount_ore},{atp}"ordinal":{number}{before}{result_ore}{after}'
 
 
-@lru_cache(maxsize=1 << 15)
 def _where(month: int, week: int, code: str, paying: str | None, financing: str | None) -> str:
-    """The cell of a row, up to its amount: a population's reports lie in few."""
-    return (
-        f'"month":"{month_text(month)}","week":"{week_text(week)}","benefit":"{code}",'
-        f'"paying":{_text(paying)},"financing":{_text(financing)},"amount_ore":'
-    )
+    """The cell of a row, up to its amount."""
+    return _when(month, week) + _whose(code, paying, financing)
+
+
+@cache
+def _when(month: int, week: int) -> str:
+    return f'"month":"{month_text(month)}","week":"{week_text(week)}",'
+
+
+@lru_cache(maxsize=1 << 13)
+def _whose(code: str, paying: str | None, financing: str | None) -> str:
+    return f'"benefit":"{code}","paying":{_text(paying)},"financing":{_text(financing)},"amount_ore":'
 
 
 @cache
@@ -141,40 +170,38 @@ def opening_rows(citizen: str, opening: Opening, cell: Cell, is_answered: bool) 
 
 def row_id(citizen: str, revision: int, position: int) -> str:
     """The id of a row: 24 hexadecimal digits, a digest of citizen and revision, then the position in the message."""
-    return f"{_message_digest(citizen, revision)}{position}"
+    return f"{_posted_digest(citizen, revision)}{position}"
 
 
-@lru_cache(maxsize=4096)
 def _message_digest(citizen: str, revision: int) -> str:
     return blake2b(f"{citizen}/{revision}".encode(), digest_size=12).hexdigest()
 
 
+_posted_digest = lru_cache(maxsize=4096)(_message_digest)
+"""Of a message that was posted before: its rows are mostly reversed together."""
+
+
 def reason(settling: Settling, projection: Projection, closed_month: str) -> str:
     """Why rows were posted: the first reason of contract section 3 that fits. `closed_month` "" is none."""
-    if closed_month and any(
-        place >= GONE and month_text(move[0]) <= closed_month
-        for move, place in zip(settling.moves, projection.places, strict=True)
-    ):
+    rows, earliest, own = projection
+    if closed_month and earliest is not None and month_text(earliest) <= closed_month:
         return "late_report"
     if settling.reversal:
         return "reversal"
-    return "adjustment" if projection.rows and not projection.own else "report"
+    return "adjustment" if rows and not own else "report"
 
 
-class Message(NamedTuple):
-    """A message for `postings`, but for the rows and what follows from them."""
-
-    citizen: str
-    revision: int
-    cause: str
-    reason: str
-    rules: str
-    cpr_sealed: str
-
-
-def posting_message(message: Message, counters: Counters, rows: list[str]) -> bytes:
+def posting_message(
+    citizen: str,
+    revision: int,
+    cause: str,
+    why: str,
+    rules: str,
+    cpr_sealed: str,
+    counters: Counters,
+    rows: list[str],
+) -> bytes:
     """The JSON of a posting message; the cause is the only text in it that somebody else wrote."""
-    citizen, revision, cause, why, rules, cpr_sealed = message
     return (
         f'{{"schema":1,"type":"postings","citizen":"{citizen}","revision":{revision},'
         f'"cause":{orjson.dumps(cause).decode()},"reason":"{why}","rules":"{rules}","cpr_sealed":"{cpr_sealed}",'

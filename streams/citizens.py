@@ -18,7 +18,7 @@ from domain.reports import ConflictingDuplicateError, Opening, Recalculation, Re
 from domain.settlement import ENGINE, Law
 from domain.state import Citizen, Head, StateError, Store
 from domain.weeks import month_text
-from projections.results import Message, opening_rows, posting_message, project, reason, run_message
+from projections.results import opening_rows, posting_message, project, project_fresh, reason, run_message
 from streams.errors import UserError
 from streams.store import citizens_in
 
@@ -56,7 +56,9 @@ class Outcome(NamedTuple):
     @property
     def postings(self) -> list[bytes]:
         """The messages in their order."""
-        return [message for message in (self.settled_anew, self.posting) if message is not None]
+        if self.settled_anew is None:
+            return [] if self.posting is None else [self.posting]
+        return [self.settled_anew] if self.posting is None else [self.settled_anew, self.posting]
 
 
 NOTHING = Outcome(None, [])
@@ -145,19 +147,23 @@ class Partition:
         if settling is None:
             return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
         name = cause(report)
-        notices = [_notice(citizen_id, name, notice) for notice in settling.notices]
+        notices = [_notice(citizen_id, name, notice) for notice in settling.notices] if settling.notices else []
         return Outcome(self._post(citizen, name, settling), notices, "", anew)
 
     def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
         head = citizen.head
         revision = head.revision + 1
-        projection = project(citizen.id, revision, settling.moves, settling.dues)
-        if not projection.rows and settling.counters is None:
+        if settling.fresh is not None:
+            projection = project_fresh(citizen.id, revision, settling.fresh)
+        else:
+            projection = project(citizen.id, revision, settling.moves, settling.dues)
+        rows, *_ = projection
+        if not rows and settling.counters is None:
             return None
         citizen.change_head().revision = revision
         why = why or reason(settling, projection, self.closed_month)
-        message = Message(citizen.id, revision, name, why, head.rules, head.cpr_sealed)
-        return posting_message(message, settling.counters or self.law.counters(head.reading()), projection.rows)
+        counters = settling.counters or self.law.counters(head.reading())
+        return posting_message(citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, rows)
 
     # --- control records ----------------------------------------------------------------------------
 
@@ -244,9 +250,12 @@ class Partition:
         if entered is None:
             return NOTHING
         citizen.change_head().revision = revision
-        message = Message(citizen.id, revision, cause(opening), "opening", head.rules, head.cpr_sealed)
         rows = opening_rows(citizen.id, opening, *entered)
-        return Outcome(posting_message(message, self.law.counters(head.reading()), rows), [])
+        counters = self.law.counters(head.reading())
+        message = posting_message(
+            citizen.id, revision, cause(opening), "opening", head.rules, head.cpr_sealed, counters, rows
+        )
+        return Outcome(message, [])
 
     def _close(self, marker: RunMarker) -> bytes:
         """Cut a run: later rows of its month or an earlier one are late."""

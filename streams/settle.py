@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeGuard
+from typing import BinaryIO, NamedTuple
 from zlib import crc32
 
 import orjson
@@ -100,25 +100,37 @@ class LineSettler:
 
     def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
         """Settle lines in their order; those that lead to nothing have no output."""
-        parsed = [(line, self._validator.parse(line[1])) for line in lines]
+        parse = self._validator.parse
+        parsed = [(line, parse(line[1])) for line in lines]
+        if not any(isinstance(result, Recalculation) for _, result in parsed):
+            return self._settle(parsed)
         outputs: list[LineOutput] = []
         for is_recalculation, group in groupby(parsed, lambda each: isinstance(each[1], Recalculation)):
             part = [*group]
             outputs += self._recalculate_all(part) if is_recalculation else self._settle(part)
         return outputs
 
-    def _settle(self, parsed: Sequence[tuple[Line, Parsed]]) -> Iterator[LineOutput]:
-        outcomes = iter(self._partition.settle_batch([self._record(each) for _, each in parsed if _is_valid(each)]))
+    def _settle(self, parsed: Sequence[tuple[Line, Parsed]]) -> list[LineOutput]:
+        outcomes = iter(self._partition.settle_batch([*self._records(parsed)]))
         self._store.write(self._partition.changes())
+        outputs: list[LineOutput] = []
         for (number, line), result in parsed:
             if isinstance(result, Rejection):
-                yield _rejected(number, line, result)
+                outputs.append(_rejected(number, line, result))
             elif (outcome := next(outcomes)) is not NOTHING and (self._leads or not isinstance(result, RunMarker)):
-                yield _settled(number, line, outcome)
+                outputs.append(_settled(number, line, outcome))
+        return outputs
 
-    def _record(self, result: Valid) -> Settleable:
-        assert not isinstance(result, Recalculation), "a recalculation is not settled like a report"
-        return result if isinstance(result, CONTROLS) else (*self._identity.of(result.cpr), result.report)
+    def _records(self, parsed: Iterable[tuple[Line, Parsed]]) -> Iterator[Settleable]:
+        """The valid records, their citizens by pseudonym."""
+        of = self._identity.of
+        for _, result in parsed:
+            if isinstance(result, (Accepted, AcceptedOpening)):
+                report, cpr = result
+                citizen, cpr_sealed = of(cpr)
+                yield citizen, cpr_sealed, report
+            elif isinstance(result, CONTROLS):
+                yield result
 
     def _recalculate_all(self, parsed: Iterable[tuple[Line, Parsed]]) -> Iterator[LineOutput]:
         for (number, _), recalculation in parsed:
@@ -140,15 +152,13 @@ class LineSettler:
         self._store.close()
 
 
-def _is_valid(result: Parsed) -> TypeGuard[Valid]:
-    return not isinstance(result, Rejection)
-
-
 def _settled(number: int, line: bytes, outcome: Outcome) -> LineOutput:
-    postings = b"".join(posting + b"\n" for posting in outcome.postings)
-    notices = b"".join(notice + b"\n" for notice in outcome.notices)
+    posting, notices, _, settled_anew = outcome
+    postings = posting + b"\n" if posting is not None else b""
+    if settled_anew is not None:
+        postings = settled_anew + b"\n" + postings
     rejects = _rejected(number, line, REFUSED[outcome.refused]).rejects if outcome.refused else b""
-    return LineOutput(number, postings, rejects, notices)
+    return LineOutput(number, postings, rejects, b"".join([notice + b"\n" for notice in notices]) if notices else b"")
 
 
 def _rejected(number: int, line: bytes, rejection: Rejection) -> LineOutput:

@@ -4,7 +4,7 @@ Raw bytes, never the pickling default. One block cache serves all databases of a
 memtables are small, so that memory depends on neither citizens nor partitions.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -88,13 +88,10 @@ class RocksStore:
         self._folder = folder
         with self._disk():
             self._database = Rdict(str(folder), _options())
+        self.get: Callable[[bytes], bytes | None] = self._database.get
+        """The value of a key, or None."""
         self._unlogged = WriteOptions()
         self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # a property; the stub errs
-
-    def get(self, key: bytes, /) -> bytes | None:
-        """The value of a key, or None."""
-        value: bytes | None = self._database.get(key)
-        return value
 
     def citizens(self, after: str) -> Iterator[str]:
         """The citizens that have state, in order, from the one after `after` on."""
