@@ -40,6 +40,7 @@ from domain.reports import (
     Reversal,
     cause,
     content_digest,
+    made,
 )
 from domain.settlement import Count, Due, Law, Move, Reading, cell_order, delta_ore, entering, money_code
 from domain.state import (
@@ -97,7 +98,7 @@ def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
             raise ConflictingDuplicateError(name)
         return None
     is_reversed = known is not None
-    citizen.know(name, Known(_TYPES[type(report)], is_reversed, _place(law, report)))
+    citizen.know(name, made(Known, (_TYPES[type(report)], is_reversed, _place(law, report))))
     if isinstance(report, Payment):
         return _pay(law, citizen, report, is_reversed=is_reversed)
     if isinstance(report, Reversal):
@@ -324,7 +325,7 @@ def _settle_usual(
     if usual is None:
         return None
     moves, dues, counters, fresh = usual
-    settling = Settling(moves, dues, counters, notices, False, fresh)
+    settling = made(Settling, (moves, dues, counters, notices, False, fresh))
     return _with_fleksbidrag(law, citizen, settling, head.reading(), set(groups)) if has_bidrag else settling
 
 

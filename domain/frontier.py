@@ -70,7 +70,8 @@ def settle_at_frontier(
     number = (since & ((2 << (last - reset - 1)) - 1)).bit_count()
     found = None
     if new:
-        found = Counters(last, number, earned_between(law.window, busy, reset + 1 + lowest(since), last))
+        earned = earned_between(law.window, busy, reset + 1 + lowest(since), last)
+        found = Counters(last, number, earned)
     before = number - last
     if may_be_fresh:
         return [], [], found, (pieces, per_day_ore, atps_ore, groups, before, mechanism, rates)

@@ -11,6 +11,9 @@ from typing import NamedTuple
 from domain.ruleset import Mechanism
 from domain.weeks import month_text, week_text
 
+made = tuple.__new__
+"""Makes a named tuple of a plain one without the call of its own constructor: for what is made for every report."""
+
 
 class Payment(NamedTuple):
     """One line of eIndkomst or DFDG (`benefit_payment`)."""

@@ -14,7 +14,16 @@ from domain.citizen import Settling, evolve, settle_anew
 from domain.counters import Counters
 from domain.notices import Notice
 from domain.openings import enter
-from domain.reports import ConflictingDuplicateError, Opening, Recalculation, Report, RulesRecord, RunMarker, cause
+from domain.reports import (
+    ConflictingDuplicateError,
+    Opening,
+    Recalculation,
+    Report,
+    RulesRecord,
+    RunMarker,
+    cause,
+    made,
+)
 from domain.settlement import ENGINE, Law
 from domain.state import Citizen, Head, StateError, Store
 from domain.weeks import month_text
@@ -148,7 +157,7 @@ class Partition:
             return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
         name = cause(report)
         notices = [_notice(citizen_id, name, notice) for notice in settling.notices] if settling.notices else []
-        return Outcome(self._post(citizen, name, settling), notices, "", anew)
+        return made(Outcome, (self._post(citizen, name, settling), notices, "", anew))
 
     def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
         head = citizen.head

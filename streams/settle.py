@@ -72,12 +72,12 @@ class Totals:
     noticed: int = 0
     posted: int = 0
 
-    def add(self, lines: int, outputs: list[LineOutput]) -> None:
-        """Count a block."""
+    def add(self, lines: int, postings: bytes, rejects: bytes, notices: bytes) -> None:
+        """Count a block and its outputs, which are whole lines; a rejected line has one."""
         self.lines += lines
-        self.posted += sum(output.postings.count(b"\n") for output in outputs)
-        self.rejected += sum(1 for output in outputs if output.rejects)
-        self.noticed += sum(output.notices.count(b"\n") for output in outputs)
+        self.posted += postings.count(b"\n")
+        self.rejected += rejects.count(b"\n")
+        self.noticed += notices.count(b"\n")
 
     def sentence(self, *, rejects_kept: bool) -> str:
         """What was done, and what is lost unless the reader acts."""
@@ -298,12 +298,11 @@ def settle(
     """Settle published reports and control records, one JSON object a line, and write what follows from them."""
     totals = Totals()
     for size, outputs in settled_blocks(numbered(lines), settings, jobs, rules or load_rule_set()):
-        postings.write(b"".join(output.postings for output in outputs))
-        if rejects:
-            rejects.write(b"".join(output.rejects for output in outputs))
-        if notices:
-            notices.write(b"".join(output.notices for output in outputs))
-        totals.add(size, outputs)
+        written = [b"".join(each) for each in zip(*[output[1:] for output in outputs], strict=True)] or [b"", b"", b""]
+        for out, content in zip((postings, rejects, notices), written, strict=True):
+            if out and content:
+                out.write(content)
+        totals.add(size, *written)
         if progress:
             progress(totals.lines)
     return totals

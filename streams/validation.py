@@ -34,6 +34,7 @@ from domain.reports import (
     RulesRecord,
     RunMarker,
     Scope,
+    made,
 )
 from domain.ruleset import Benefit, Mechanism, RuleSet
 from domain.ruleswitches import NAME as RULE_SET_NAME
@@ -656,8 +657,11 @@ class Validator:
         )
         if refused:
             return refused
-        money = amount_ore, atp_ore, paying, financing
-        return Accepted(Payment(reporter, report_id, benefit, start, end, *money, channel, outside, reported), cpr)
+        payment = (
+            reporter, report_id, benefit, start, end, amount_ore, atp_ore, paying, financing, channel, outside,
+            reported,
+        )  # fmt: skip
+        return made(Accepted, (made(Payment, payment), cpr))
 
     def _place(self, benefit: str, start: int, end: int, paying: str | None, financing: str | None) -> _Place:
         """What the checks say of a payment's benefit, period and municipalities, and the municipalities it gets."""
