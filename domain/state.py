@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from domain.jsonbytes import dumps
 from domain.legacy import ORDINARY, Standing
 from domain.settlement import ENGINE, Count, Law, Reading, entering
 from domain.weeks import monday, month_of, sunday
@@ -100,7 +101,7 @@ class Part:
     def encode(self) -> bytes:
         """As JSON."""
         kept = (FORMAT, self.lines, self.incomes, self.groups)
-        return orjson.dumps((*kept, self.openings) if self.openings else kept)
+        return dumps((*kept, self.openings) if self.openings else kept)
 
     @classmethod
     def decode(cls, month: int, value: bytes) -> "Part":
@@ -197,7 +198,7 @@ class Head:
 
     def encode(self) -> bytes:
         """As JSON, bitsets in hexadecimal."""
-        return orjson.dumps(
+        return dumps(
             (
                 FORMAT,
                 self.rules,

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
-import orjson
-
 from domain.citizen import Settling, evolve, settle_anew
 from domain.counters import Counters
+from domain.jsonbytes import dumps
 from domain.notices import Notice
 from domain.openings import enter
 from domain.reports import (
@@ -294,4 +293,4 @@ def _notice(citizen: str, name: str, notice: Notice) -> bytes:
         "cause": name,
         "detail": notice.told(),
     }
-    return orjson.dumps(value)
+    return dumps(value)
