@@ -18,7 +18,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Final, NamedTuple
@@ -174,13 +173,18 @@ class CitizenWork:
         notices: list[Message] = []
         dead: list[Message] = []
         for record, entry, outcome in zip(records, entries, outcomes, strict=True):
-            if outcome.refused:
-                dead.append(self._dead_letter(record, REFUSED[outcome.refused]))
-            if entry is not None and (outcome.posting is not None or outcome.notices or outcome.settled_anew):
-                headers = partial(self._headers, record.offset, entry.at)
+            posting, doubts, refused, anew = outcome
+            if refused:
+                dead.append(self._dead_letter(record, REFUSED[refused]))
+            if entry is None:
+                continue
+            if posting is not None or anew is not None:
                 kind = b"refusion.run" if isinstance(entry.report, RunMarker) else b"refusion.postings"
-                postings += [(record.key, posting, headers(kind)) for posting in outcome.postings]
-                notices += [(record.key, notice, headers(b"refusion.notice")) for notice in outcome.notices]
+                headers = self._headers(record.offset, entry.at, kind)
+                postings += [(record.key, message, headers) for message in (anew, posting) if message is not None]
+            if doubts:
+                headers = self._headers(record.offset, entry.at, b"refusion.notice")
+                notices += [(record.key, notice, headers) for notice in doubts]
         self._changes = self._partition.changes() + self._noted_changes({})
         return Processed(self._outputs(postings, notices, dead), len(records))
 
