@@ -55,28 +55,31 @@ def settle_at_frontier(
     head.touched[code] = head.touched.get(code, 0) | weeks
     if new:
         _extend(law, head, new, first, last, state)
-    benefit, busy, resets = head.count
-    atps_ore = [atp_ore for _, _, atp_ore in split(total_atp_ore, start, end)] if total_atp_ore else ()
-    may_be_fresh = may_be_fresh and _are_new(pieces, groups)
+    found, before = None, 0
+    if state == "B":
+        found, before = _ranked(law, head, first, last, moved=bool(new))
+    elif new:
+        found = counters(law.window, *head.count)
     per_day_ore = base_ore // days
-    if state != "B":
-        found = counters(law.window, benefit, busy, resets) if new else None
-        if may_be_fresh:
-            return [], [], found, (pieces, per_day_ore, atps_ore, groups, 0, mechanism, rates)
-        moves = _moves(pieces, per_day_ore, atps_ore, groups)
-        return moves, [None] * len(moves), found, None
-    reset = last_reset_before(resets, first)
-    since = benefit >> (reset + 1)  # no reset lies in a run of benefit weeks
-    number = (since & ((2 << (last - reset - 1)) - 1)).bit_count()
-    found = None
-    if new:
-        earned = earned_between(law.window, busy, reset + 1 + lowest(since), last)
-        found = Counters(last, number, earned)
-    before = number - last
-    if may_be_fresh:
+    atps_ore = [atp_ore for _, _, atp_ore in split(total_atp_ore, start, end)] if total_atp_ore else ()
+    if may_be_fresh and _are_new(pieces, groups):
         return [], [], found, (pieces, per_day_ore, atps_ore, groups, before, mechanism, rates)
     moves = _moves(pieces, per_day_ore, atps_ore, groups)
     return moves, [_due(before, mechanism, rates, move) for move in moves], found, None
+
+
+def _ranked(law: Law, head: Head, first: int, last: int, *, moved: bool) -> tuple[Counters | None, int]:
+    """The counters at the end of a run of benefit weeks, where they moved; and what a week's ordinal is more than it.
+
+    No reset lies in such a run, so that its ordinals follow one another.
+    """
+    benefit, busy, resets = head.count
+    reset = last_reset_before(resets, first)
+    since = benefit >> (reset + 1)
+    number = (since & ((2 << (last - reset - 1)) - 1)).bit_count()
+    if not moved:
+        return None, number - last
+    return Counters(last, number, earned_between(law.window, busy, reset + 1 + lowest(since), last)), number - last
 
 
 def _are_new(pieces: Sequence[Piece], groups: dict[int, Group]) -> bool:
@@ -108,8 +111,10 @@ def _moves(
 
 def _due(before: int, mechanism: str, rates: Sequence[tuple[int, str | None]], move: Move) -> Due | None:
     _, week, _, _, total_ore, _, _ = move
+    if not rates or not total_ore:
+        return None
     rate, account = rates[before + week]
-    return (before + week, mechanism, rate, percentage(total_ore, rate), account) if total_ore else None
+    return before + week, mechanism, rate, percentage(total_ore, rate), account
 
 
 def _extend(law: Law, head: Head, new: int, first: int, last: int, state: str) -> None:

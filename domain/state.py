@@ -217,9 +217,6 @@ class Head:
             )
         )
 
-    def _facts(self) -> list[tuple[str, int, int]]:
-        return [(fact, date, times) for fact, dates in self.facts.items() for date, times in dates.items()]
-
     @classmethod
     def decode(cls, law: Law, value: bytes) -> "Head":
         """The inverse of `encode`."""

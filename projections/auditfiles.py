@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from projections.auditrecords import BadRecordError
-from projections.files import COLUMNS
+from projections.files import COLUMNS, Names
 
 Key = tuple[str | int, ...]
 Money = list[int]
@@ -37,13 +37,6 @@ class RunFile(NamedTuple):
     kind: str
     municipality: str
     run: int
-
-
-class Names(NamedTuple):
-    """Names of benefits and municipalities by their codes."""
-
-    benefits: Mapping[str, str]
-    municipalities: Mapping[str, str]
 
 
 class Line(NamedTuple):

@@ -173,18 +173,17 @@ class CitizenWork:
         notices: list[Message] = []
         dead: list[Message] = []
         for record, entry, outcome in zip(records, entries, outcomes, strict=True):
-            posting, doubts, refused, anew = outcome
-            if refused:
-                dead.append(self._dead_letter(record, REFUSED[refused]))
+            if outcome.refused:
+                dead.append(self._dead_letter(record, REFUSED[outcome.refused]))
             if entry is None:
                 continue
-            if posting is not None or anew is not None:
+            if posted := outcome.postings:
                 kind = b"refusion.run" if isinstance(entry.report, RunMarker) else b"refusion.postings"
                 headers = self._headers(record.offset, entry.at, kind)
-                postings += [(record.key, message, headers) for message in (anew, posting) if message is not None]
-            if doubts:
+                postings += [(record.key, message, headers) for message in posted]
+            if outcome.notices:
                 headers = self._headers(record.offset, entry.at, b"refusion.notice")
-                notices += [(record.key, notice, headers) for notice in doubts]
+                notices += [(record.key, notice, headers) for notice in outcome.notices]
         self._changes = self._partition.changes() + self._noted_changes({})
         return Processed(self._outputs(postings, notices, dead), len(records))
 

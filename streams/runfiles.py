@@ -17,7 +17,6 @@ from projections.auditfiles import (
     Key,
     Line,
     Money,
-    Names,
     RunFile,
     RunRows,
     add_all,
@@ -27,6 +26,7 @@ from projections.auditfiles import (
     wrong_in,
 )
 from projections.auditrecords import Found, Violation, as_bad
+from projections.files import Names
 from streams.errors import UserError
 from streams.journal import partition_of, source_offset
 from streams.ports import Record

@@ -102,8 +102,6 @@ class LineSettler:
         """Settle lines in their order; those that lead to nothing have no output."""
         parse = self._validator.parse
         parsed = [(line, parse(line[1])) for line in lines]
-        if not any(isinstance(result, Recalculation) for _, result in parsed):
-            return self._settle(parsed)
         outputs: list[LineOutput] = []
         for is_recalculation, group in groupby(parsed, lambda each: isinstance(each[1], Recalculation)):
             part = [*group]
@@ -153,12 +151,10 @@ class LineSettler:
 
 
 def _settled(number: int, line: bytes, outcome: Outcome) -> LineOutput:
-    posting, notices, _, settled_anew = outcome
-    postings = posting + b"\n" if posting is not None else b""
-    if settled_anew is not None:
-        postings = settled_anew + b"\n" + postings
+    postings = b"".join([posting + b"\n" for posting in outcome.postings])
+    notices = b"".join([notice + b"\n" for notice in outcome.notices])
     rejects = _rejected(number, line, REFUSED[outcome.refused]).rejects if outcome.refused else b""
-    return LineOutput(number, postings, rejects, b"".join([notice + b"\n" for notice in notices]) if notices else b"")
+    return LineOutput(number, postings, rejects, notices)
 
 
 def _rejected(number: int, line: bytes, rejection: Rejection) -> LineOutput:

@@ -37,9 +37,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from projections import auditrecords
 from projections.auditdeep import differences
-from projections.auditfiles import Names
 from projections.auditing import CATALOGUE, PartitionAudit, Scope
 from projections.auditrecords import Found, Violation, as_bad
+from projections.files import Names
 from streams import topics
 from streams.errors import UserError
 from streams.foldaudit import Folding, Records, audit_fold

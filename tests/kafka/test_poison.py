@@ -105,7 +105,7 @@ def test_thousands_of_reports_of_one_citizen_in_a_month_are_settled_in_small_bat
         worker = pipeline.start(log=log)
         pipeline.wait_until_settled()
     pipeline.stop(worker)
-    assert said.read_text().count("begins again") <= 3  # until the pace is learned; a busy machine may stall once more
+    assert said.read_text().count("begins again") <= 1  # until the pace is learned
     (last,) = [
         message
         for records in pipeline.records(topics.POSTINGS).values()
