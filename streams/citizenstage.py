@@ -41,6 +41,10 @@ from streams.validation import REFUSED, Rejection
 
 CHECKPOINT: Final = b"_checkpoint"
 NO_HEADERS: Final[Headers] = []
+POSTINGS: Final = ("ce_type", b"refusion.postings")
+RUN: Final = ("ce_type", b"refusion.run")
+NOTICE: Final = ("ce_type", b"refusion.notice")
+SOURCE: Final = ("ce_source", b"refusion/citizens")
 LOOKED_AT: Final = 200
 """Citizens of a recalculation in one transaction: tenths of a second, in which nothing else of the process runs."""
 RESTORE_SAID_S: Final = 10.0
@@ -98,6 +102,7 @@ class CitizenWork:
         self._name = f"{stage.name}/{partition}"
         self._disk = Disk(stage.folder / f"citizens-{partition}")
         self._key = f"_partition/{partition}".encode()
+        self._place = f"{stage.topic}/{partition}/"
         self._changes: list[tuple[bytes, bytes]] = []
 
     async def restore(self) -> None:
@@ -178,11 +183,11 @@ class CitizenWork:
             if entry is None:
                 continue
             if posted := outcome.postings:
-                kind = b"refusion.run" if isinstance(entry.report, RunMarker) else b"refusion.postings"
+                kind = RUN if isinstance(entry.report, RunMarker) else POSTINGS
                 headers = self._headers(record.offset, entry.at, kind)
                 postings += [(record.key, message, headers) for message in posted]
             if outcome.notices:
-                headers = self._headers(record.offset, entry.at, b"refusion.notice")
+                headers = self._headers(record.offset, entry.at, NOTICE)
                 notices += [(record.key, notice, headers) for notice in outcome.notices]
         self._changes = self._partition.changes() + self._noted_changes({})
         return Processed(self._outputs(postings, notices, dead), len(records))
@@ -193,7 +198,7 @@ class CitizenWork:
         after = before.get("after", "") if before.get("offset") == record.offset else ""
         chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
         reached(self._stage.name, "in_recalculation")
-        headers = self._headers(record.offset, entry.at, b"refusion.postings")
+        headers = self._headers(record.offset, entry.at, POSTINGS)
         postings: list[Message] = [(citizen.encode(), posting, headers) for citizen, posting in chunk.postings]
         progress = {"recalculation": {"offset": record.offset, "after": chunk.after}} if chunk.after else {}
         self._changes = self._partition.changes() + self._noted_changes(progress)
@@ -234,13 +239,13 @@ class CitizenWork:
         ]
         return [output for output in outputs if output.messages]
 
-    def _headers(self, offset: int, at: str, kind: bytes) -> Headers:
+    def _headers(self, offset: int, at: str, kind: tuple[str, bytes]) -> Headers:
         """CloudEvents headers of a message that a record of the journal led to."""
         return [
             journal.CE_VERSION,
-            ("ce_id", journal.position_text(self._stage.topic, self._number, offset).encode()),
-            ("ce_type", kind),
-            ("ce_source", b"refusion/citizens"),
+            ("ce_id", f"{self._place}{offset}".encode()),
+            kind,
+            SOURCE,
             ("ce_time", at.encode()),
             journal.JSON,
         ]

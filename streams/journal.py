@@ -26,6 +26,7 @@ from domain.reports import (
     RunMarker,
     Scope,
     cause,
+    made,
 )
 from domain.weeks import day, day_text, month_number, month_text, week_of, week_text
 from streams.ports import Headers
@@ -50,50 +51,73 @@ class Entry(NamedTuple):
 
 def encode(report: Report, cpr_sealed: str, reported_at: str) -> bytes:
     """The value of an accepted report."""
-    fields = _FIELDS[type(report)](report)
-    return dumps(
-        {
-            "schema": 1,
-            "type": TYPE_OF[type(report)],
-            "report_id": report.report_id,
-            "reporter": report.reporter,
-            "reported_at": reported_at,
-            "cpr_sealed": cpr_sealed,
-            **fields,
-        }
-    )
+    return dumps(_VALUES[type(report)](report, cpr_sealed, reported_at))
 
 
-def _payment_fields(report: Payment) -> dict[str, Any]:
+# In one display each, the fields that all have in common included: this is done for every report.
+
+
+def _payment_value(report: Payment, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
+    reporter, report_id, benefit, start, end, amount_ore, atp_ore, paying, financing, channel, outside_act, _ = report
     return {
-        "benefit": report.benefit,
-        "period_start": day_text(report.start),
-        "period_end": day_text(report.end),
-        "amount_ore": report.amount_ore,
-        "atp_ore": report.atp_ore,
-        "paying_municipality": report.paying,
-        "financing_municipality": report.financing,
-        "channel": report.channel,
-        "outside_act": report.outside_act,
+        "schema": 1,
+        "type": "benefit_payment",
+        "report_id": report_id,
+        "reporter": reporter,
+        "reported_at": reported_at,
+        "cpr_sealed": cpr_sealed,
+        "benefit": benefit,
+        "period_start": day_text(start),
+        "period_end": day_text(end),
+        "amount_ore": amount_ore,
+        "atp_ore": atp_ore,
+        "paying_municipality": paying,
+        "financing_municipality": financing,
+        "channel": channel,
+        "outside_act": outside_act,
     }
 
 
-def _income_fields(report: Income) -> dict[str, Any]:
+def _income_value(report: Income, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
+    reporter, report_id, kind, start, end, amount_ore, pension_ore, _ = report
     return {
-        "kind": report.kind,
-        "period_start": day_text(report.start),
-        "period_end": day_text(report.end),
-        "amount_ore": report.amount_ore,
-        "pension_ore": report.pension_ore,
+        "schema": 1,
+        "type": "income",
+        "report_id": report_id,
+        "reporter": reporter,
+        "reported_at": reported_at,
+        "cpr_sealed": cpr_sealed,
+        "kind": kind,
+        "period_start": day_text(start),
+        "period_end": day_text(end),
+        "amount_ore": amount_ore,
+        "pension_ore": pension_ore,
     }
 
 
-def _fact_fields(report: CaseFact) -> dict[str, Any]:
-    return {"fact": report.fact, "date": day_text(report.date)}
+def _fact_value(report: CaseFact, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "type": "case_fact",
+        "report_id": report.report_id,
+        "reporter": report.reporter,
+        "reported_at": reported_at,
+        "cpr_sealed": cpr_sealed,
+        "fact": report.fact,
+        "date": day_text(report.date),
+    }
 
 
-def _reversal_fields(report: Reversal) -> dict[str, Any]:
-    return {"reverses": report.reverses}
+def _reversal_value(report: Reversal, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "type": "reversal",
+        "report_id": report.report_id,
+        "reporter": report.reporter,
+        "reported_at": reported_at,
+        "cpr_sealed": cpr_sealed,
+        "reverses": report.reverses,
+    }
 
 
 def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes:
@@ -120,11 +144,11 @@ def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes
     )
 
 
-_FIELDS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
-    Payment: _payment_fields,
-    Income: _income_fields,
-    CaseFact: _fact_fields,
-    Reversal: _reversal_fields,
+_VALUES: Final[dict[type, Callable[[Any, str, str], dict[str, Any]]]] = {
+    Payment: _payment_value,
+    Income: _income_value,
+    CaseFact: _fact_value,
+    Reversal: _reversal_value,
 }
 TYPE_OF: Final[dict[type, str]] = {
     Payment: "benefit_payment",
@@ -153,14 +177,14 @@ def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
         ("raw", raw),
         CE_VERSION,
         ("ce_id", f"{report.reporter}/{report.report_id}".encode()),
-        ("ce_type", _CE_TYPE[type(report)]),
+        _CE_TYPE[type(report)],
         ("ce_source", f"urn:dk:cvr:{report.reporter}".encode()),
         ("ce_time", reported_at.encode()),
         JSON,
     ]
 
 
-_CE_TYPE: Final = {kind: f"refusion.report.{name}".encode() for kind, name in TYPE_OF.items()}
+_CE_TYPE: Final = {kind: ("ce_type", f"refusion.report.{name}".encode()) for kind, name in TYPE_OF.items()}
 
 
 def control_value(record: RulesRecord | Recalculation, written_at: str) -> bytes:
@@ -188,11 +212,6 @@ def scope_of(value: object) -> Scope:
     raise ValueError("not a scope")
 
 
-def position_text(topic: str, partition: int, offset: int) -> str:
-    """How headers name a record: `topic/partition/offset`."""
-    return f"{topic}/{partition}/{offset}"
-
-
 def source_offset(headers: Sequence[tuple[str, bytes]]) -> int:
     """Where in its journal's partition the record stands that led to a posting or notice, by its `ce_id`; else -1."""
     for name, value in headers:
@@ -213,7 +232,7 @@ def decode(key: bytes | None, value: bytes | None) -> Entry:
         return _control(record)
     reported_at = record["reported_at"]
     report = read(record, day(reported_at[:10]))
-    return Entry((key or b"").decode(), record["cpr_sealed"], report, reported_at)
+    return made(Entry, ((key or b"").decode(), record["cpr_sealed"], report, reported_at))
 
 
 def _control(record: dict[str, Any]) -> Entry:
@@ -232,19 +251,22 @@ def _control(record: dict[str, Any]) -> Entry:
 
 
 def _read_payment(record: dict[str, Any], reported: int) -> Payment:
-    return Payment(
-        record["reporter"],
-        record["report_id"],
-        record["benefit"],
-        day(record["period_start"]),
-        day(record["period_end"]),
-        record["amount_ore"],
-        record["atp_ore"],
-        record["paying_municipality"],
-        record["financing_municipality"],
-        record["channel"],
-        record["outside_act"],
-        reported,
+    return made(
+        Payment,
+        (
+            record["reporter"],
+            record["report_id"],
+            record["benefit"],
+            day(record["period_start"]),
+            day(record["period_end"]),
+            record["amount_ore"],
+            record["atp_ore"],
+            record["paying_municipality"],
+            record["financing_municipality"],
+            record["channel"],
+            record["outside_act"],
+            reported,
+        ),
     )
 
 
