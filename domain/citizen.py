@@ -18,7 +18,7 @@ from operator import or_
 from typing import NamedTuple
 
 from domain.counters import Counters, differing, highest, lowest
-from domain.fleksbidrag import FLEKSBIDRAG, WAGES, fleksbidrag
+from domain.fleksbidrag import FLEKSBIDRAG, WAGES, fleksbidrag, may_have_fleksbidrag
 from domain.frontier import Fresh, settle_at_frontier
 from domain.legacy import DECIDING_FACTS, FLEKSLOENTILSKUD, ORDINARY
 from domain.notices import (
@@ -319,7 +319,7 @@ def _settle_usual(
     head = citizen.head
     if head.standing is not ORDINARY:
         return None
-    has_bidrag = line[CODE] == FLEKSLOENTILSKUD
+    has_bidrag = line[CODE] == FLEKSLOENTILSKUD and any(may_have_fleksbidrag(law, part) for part in parts)
     groups = _groups(line, parts)
     usual = settle_at_frontier(law, citizen, line, groups, may_be_fresh=not has_bidrag and not is_opened)
     if usual is None:
@@ -360,12 +360,12 @@ def _with_fleksbidrag(
     law: Law, citizen: Citizen, settling: Settling, reading: Reading, own_months: set[int]
 ) -> Settling:
     """Add the fleksbidrag of the report's own months and of those in which fleksløntilskud moved."""
-    amounts = {id(move[3]): move[4] for move in settling.moves}
+    moved = {id(move[3]): (move[4], due) for move, due in zip(settling.moves, settling.dues, strict=True)}
     moved_months = {move[0] for move in settling.moves if move[2][0] == FLEKSLOENTILSKUD}
     settled = [*zip(settling.moves, settling.dues, strict=True)]
     number, missing = len(settled), []
     for month in sorted(own_months | moved_months):
-        if bidrag := fleksbidrag(law, reading, citizen, month, amounts, own=month in own_months):
+        if bidrag := fleksbidrag(law, reading, citizen, month, moved, own=month in own_months):
             settled += bidrag.settled
             missing += [month] * bidrag.basis_missing
     notices = settling.notices + basis_notice(citizen, missing)

@@ -20,6 +20,7 @@ from domain.settlement import LETTER, Due, Law, Move, Reading
 from domain.state import (
     AMOUNT,
     CELL_AMOUNT,
+    CELL_ORDINAL,
     CELL_RATE,
     CODE,
     END,
@@ -88,18 +89,28 @@ class Bidrag(NamedTuple):
     basis_missing: bool
 
 
+Moved = Mapping[int, tuple[int, Due | None]]
+"""The new amounts of the cells that a report moves, with what is due for them, by the cells' identity.
+
+Every other cell stands as it should."""
+
+
+def may_have_fleksbidrag(law: Law, part: Part) -> bool:
+    """Whether fleksløntilskud in a month gives more to settle: there is no F without wages, but B may be missing."""
+    return bool(part.incomes) or part.month // 12 not in law.rules.flex_basis
+
+
 def fleksbidrag(
-    law: Law, reading: Reading, citizen: Citizen, month: int, amounts: Mapping[int, int], *, own: bool
+    law: Law, reading: Reading, citizen: Citizen, month: int, moved: Moved, *, own: bool
 ) -> Bidrag | None:
     """The cells of a month's fleksbidrag to settle; None where it neither had nor has any.
 
-    `amounts` are the new amounts of the cells that a report moves, by the cells' identity;
     `own` tells whether the report itself has money or wages in the month.
     """
     part = citizen.part(month)
     if part is None or month < law.rates_from_month:
         return None
-    entitling = entitling_cells(law, reading, part, amounts)
+    entitling = entitling_cells(law, reading, part, moved)
     ore = worked_out(law, reading, part, entitling).ore if entitling else 0
     settled: list[tuple[Move, Due | None]] = []
     if ore:
@@ -126,20 +137,18 @@ def _due_now(
     return (part.month, week, group, cell_of(group[3], week), ore, 0, own), due
 
 
-def entitling_cells(law: Law, reading: Reading, part: Part, amounts: Mapping[int, int]) -> list[Entitling]:
+def entitling_cells(law: Law, reading: Reading, part: Part, moved: Moved) -> list[Entitling]:
     """The month's cells of fleksløntilskud that are on the staircase, on the step for it, and positive."""
     if FLEKSLOENTILSKUD not in law.on_staircase:
         return []
+    step_rate = law.rules.fleksbidrag.only_at_refusion
     found = []
     for code, paying, financing, cells in part.groups:
         if code == FLEKSLOENTILSKUD:
             for cell in cells:
-                week, amount_ore = cell[WEEK], amounts.get(id(cell), cell[CELL_AMOUNT])
-                if amount_ore <= 0 or reading.standing.is_old(code, week):
-                    continue
-                due = law.due(reading, part.month, week, code, amount_ore)
-                if due is not None and due[2] == law.rules.fleksbidrag.only_at_refusion:
-                    found.append(Entitling(week, paying or "", financing or "", due[3]))
+                amount_ore, due = moved.get(id(cell)) or (cell[CELL_AMOUNT], cell[CELL_ORDINAL:])
+                if due and due[2] == step_rate and amount_ore > 0 and not reading.standing.is_old(code, cell[WEEK]):
+                    found.append(Entitling(cell[WEEK], paying or "", financing or "", due[3]))
     return sorted(found)
 
 
