@@ -100,9 +100,7 @@ def may_have_fleksbidrag(law: Law, part: Part) -> bool:
     return bool(part.incomes) or part.month // 12 not in law.rules.flex_basis
 
 
-def fleksbidrag(
-    law: Law, reading: Reading, citizen: Citizen, month: int, moved: Moved, *, own: bool
-) -> Bidrag | None:
+def fleksbidrag(law: Law, reading: Reading, citizen: Citizen, month: int, moved: Moved, *, own: bool) -> Bidrag | None:
     """The cells of a month's fleksbidrag to settle; None where it neither had nor has any.
 
     `own` tells whether the report itself has money or wages in the month.

@@ -13,6 +13,10 @@ def _twice(member: str) -> bytes:
     return f"{_TEXT[:-1]}, {member}}}".encode()
 
 
+_BENEFIT_TWICE = _twice('"benefit": "KTH"')
+_ID = b"2024-02-0001"
+
+
 def _raw(before: str, after: str) -> bytes:
     """A payment with a part of its text replaced."""
     assert before in _TEXT
@@ -59,6 +63,9 @@ BAD_LINES: list[tuple[str, bytes, str, str | None]] = [
     ("a key twice", _twice('"benefit": "KTH"'), "wrong_type", "benefit"),
     ("a key twice with the same value", _twice('"benefit": "SDP-B"'), "wrong_type", "benefit"),
     ("a key twice, once escaped", _twice('"b\\u0065nefit": "KTH"'), "wrong_type", "benefit"),
+    ("a key twice, and a colon that does not stand", _BENEFIT_TWICE.replace(_ID, b"\\u003a"), "wrong_type", "benefit"),
+    ("a key twice, once without colons", b'{"reported_at": 1, ' + payment()[1:], "wrong_type", "reported_at"),
+    ("a key twice beside colons", _BENEFIT_TWICE.replace(_ID, b"a:b"), "wrong_type", "benefit"),
     ("a key twice inside", _twice('"more": [{"a": 1, "a": 2}]'), "wrong_type", "a"),
     ("schema twice comes before schema 2", _twice('"schema": 2'), "wrong_type", "schema"),
     ("a CPR as key, twice", _twice(f'"{CANARY}": 1, "{CANARY}": 2'), "wrong_type", None),

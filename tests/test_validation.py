@@ -161,6 +161,8 @@ GOOD_AT_THE_EDGE = [
     ("100 characters outside ASCII", payment(report_id="å" * 100)),
     ("an escaped character of two halves", payment().replace(b"2024-02-0001", b"\\ud83d\\ude00")),
     ("escapes that only look like halves", payment().replace(b"2024-02-0001", b"\\\\ud83d")),
+    ("colons in a report_id", payment(report_id="a:b::c")),
+    ("blanks before colons", payment().replace(b'":', b'" :')),
     ("a report_id of one blank", payment(report_id=" ")),
     ("a time with a fraction", payment(reported_at="2024-03-01T23:59:59.123456789Z")),
     ("a time with an offset of nothing", payment(reported_at="2024-03-01T00:00:00+00:00")),
