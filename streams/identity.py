@@ -43,14 +43,11 @@ class Identity:
         self._pseudonym_key = pseudonym_key
         self._ciphers = {key_id(key): AESSIV(key) for key in seal_keys}
         self._key_id = key_id(seal_keys[0])
-        self._cached = lru_cache(maxsize=CACHED_CITIZENS)(self._of)
+        self.of = lru_cache(maxsize=CACHED_CITIZENS)(self._of)
+        """The citizen of a CPR and the CPR sealed."""
 
     def __repr__(self) -> str:
         return f"Identity(seal keys {', '.join(self._ciphers)})"
-
-    def of(self, cpr: str) -> tuple[str, str]:
-        """The citizen of a CPR and the CPR sealed."""
-        return self._cached(cpr)
 
     def _of(self, cpr: str) -> tuple[str, str]:
         citizen = digest(self._pseudonym_key, cpr.encode(), "sha256").hex()[:CITIZEN_DIGITS]

@@ -22,7 +22,7 @@ from zlib import crc32
 
 import orjson
 
-from domain.reports import ControlRecord, Recalculation, RunMarker
+from domain.reports import ControlRecord, Recalculation, RunMarker, made
 from domain.ruleset import RuleSet
 from domain.settlement import Law
 from streams.citizens import CONTROLS, NOTHING, Outcome, Partition, Settleable
@@ -59,8 +59,8 @@ class LineOutput(NamedTuple):
 
     number: int
     postings: bytes
-    rejects: bytes
-    notices: bytes
+    rejects: bytes = b""
+    notices: bytes = b""
 
 
 @dataclass
@@ -101,37 +101,43 @@ class LineSettler:
     def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
         """Settle lines in their order; those that lead to nothing have no output."""
         parse = self._validator.parse
-        parsed = [(line, parse(line[1])) for line in lines]
+        parsed = [parse(line) for _, line in lines]
+        if Recalculation not in map(type, parsed):  # nearly always
+            return self._settle(lines, parsed)
         outputs: list[LineOutput] = []
-        for is_recalculation, group in groupby(parsed, lambda each: isinstance(each[1], Recalculation)):
-            part = [*group]
-            outputs += self._recalculate_all(part) if is_recalculation else self._settle(part)
+        for is_recalculation, group in groupby(range(len(parsed)), lambda at: isinstance(parsed[at], Recalculation)):
+            places = [*group]
+            part = slice(places[0], places[-1] + 1)
+            settle = self._recalculate_all if is_recalculation else self._settle
+            outputs += settle(lines[part], parsed[part])
         return outputs
 
-    def _settle(self, parsed: Sequence[tuple[Line, Parsed]]) -> list[LineOutput]:
-        outcomes = iter(self._partition.settle_batch([*self._records(parsed)]))
+    def _settle(self, lines: Sequence[Line], parsed: Sequence[Parsed]) -> list[LineOutput]:
+        outcomes = iter(self._partition.settle_batch(self._records(parsed)))
         self._store.write(self._partition.changes())
         outputs: list[LineOutput] = []
-        for (number, line), result in parsed:
+        for (number, line), result in zip(lines, parsed, strict=True):
             if isinstance(result, Rejection):
                 outputs.append(_rejected(number, line, result))
             elif (outcome := next(outcomes)) is not NOTHING and (self._leads or not isinstance(result, RunMarker)):
                 outputs.append(_settled(number, line, outcome))
         return outputs
 
-    def _records(self, parsed: Iterable[tuple[Line, Parsed]]) -> Iterator[Settleable]:
+    def _records(self, parsed: Iterable[Parsed]) -> list[Settleable]:
         """The valid records, their citizens by pseudonym."""
         of = self._identity.of
-        for _, result in parsed:
+        records: list[Settleable] = []
+        for result in parsed:
             if isinstance(result, (Accepted, AcceptedOpening)):
                 report, cpr = result
                 citizen, cpr_sealed = of(cpr)
-                yield citizen, cpr_sealed, report
+                records.append((citizen, cpr_sealed, report))
             elif isinstance(result, CONTROLS):
-                yield result
+                records.append(result)
+        return records
 
-    def _recalculate_all(self, parsed: Iterable[tuple[Line, Parsed]]) -> Iterator[LineOutput]:
-        for (number, _), recalculation in parsed:
+    def _recalculate_all(self, lines: Sequence[Line], parsed: Sequence[Parsed]) -> Iterator[LineOutput]:
+        for (number, _), recalculation in zip(lines, parsed, strict=True):
             assert isinstance(recalculation, Recalculation)
             yield from self._recalculate(number, recalculation)
 
@@ -142,7 +148,7 @@ class LineSettler:
             chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
             self._store.write(self._partition.changes())
             for _, posting in chunk.postings:
-                yield LineOutput(number, posting + b"\n", b"", b"")
+                yield LineOutput(number, posting + b"\n")
             after, is_over = chunk.after, not chunk.after
 
     def close(self) -> None:
@@ -151,10 +157,15 @@ class LineSettler:
 
 
 def _settled(number: int, line: bytes, outcome: Outcome) -> LineOutput:
-    postings = b"".join([posting + b"\n" for posting in outcome.postings])
-    notices = b"".join([notice + b"\n" for notice in outcome.notices])
-    rejects = _rejected(number, line, REFUSED[outcome.refused]).rejects if outcome.refused else b""
-    return LineOutput(number, postings, rejects, notices)
+    posting, notices, refused, anew = outcome
+    if posting and not (notices or refused or anew):  # nearly always
+        return made(LineOutput, (number, posting + b"\n", b"", b""))
+    rejects = _rejected(number, line, REFUSED[refused]).rejects if refused else b""
+    return LineOutput(number, _lines(outcome.postings), rejects, _lines(notices))
+
+
+def _lines(messages: Iterable[bytes]) -> bytes:
+    return b"".join([message + b"\n" for message in messages])
 
 
 def _rejected(number: int, line: bytes, rejection: Rejection) -> LineOutput:
@@ -294,7 +305,8 @@ def settle(
     """Settle published reports and control records, one JSON object a line, and write what follows from them."""
     totals = Totals()
     for size, outputs in settled_blocks(numbered(lines), settings, jobs, rules or load_rule_set()):
-        written = [b"".join(each) for each in zip(*[output[1:] for output in outputs], strict=True)] or [b"", b"", b""]
+        _, *columns = zip(*outputs, strict=True) if outputs else ((),) * len(LineOutput._fields)
+        written = [b"".join(column) for column in columns]
         for out, content in zip((postings, rejects, notices), written, strict=True):
             if out and content:
                 out.write(content)

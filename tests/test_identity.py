@@ -130,4 +130,4 @@ def test_the_cache_is_bounded(monkeypatch):
     names = Identity(PSEUDONYM_KEY, (OLD_KEY,))
     for number in range(5):
         names.of(f"61018012{number:02}")
-    assert names._cached.cache_info().currsize == 2
+    assert names.of.cache_info().currsize == 2
