@@ -86,50 +86,49 @@ class Settling(NamedTuple):
     fresh: Fresh | None = None
 
 
-def evolve(law: Law, citizen: Citizen, report: Report) -> Settling | None:
-    """Fold a report into the citizen. None where it changes nothing that anybody could see.
+def evolve(law: Law, citizen: Citizen, report: Report, name: str) -> Settling | None:
+    """Fold a report, named by its `domain.reports.cause`, into the citizen. None where it changes nothing to be seen.
 
     Raises ConflictingDuplicateError.
     """
-    name = cause(report)
     known = citizen.known(name)
     if known is not None and known.type != WAITING.type:
         if not _is_same(citizen, known, report):
             raise ConflictingDuplicateError(name)
         return None
     is_reversed = known is not None
-    citizen.know(name, made(Known, (_TYPES[type(report)], is_reversed, _place(law, report))))
     if isinstance(report, Payment):
-        return _pay(law, citizen, report, is_reversed=is_reversed)
+        return _pay(law, citizen, report, name, is_reversed=is_reversed)
+    if isinstance(report, Income):
+        return _earn(law, citizen, report, name, is_reversed=is_reversed)
+    citizen.know(name, Known(_TYPES[type(report)], is_reversed, _content(report)))
     if isinstance(report, Reversal):
         return _reverse(law, citizen, report)
-    if isinstance(report, Income):
-        return _earn(law, citizen, report, is_reversed=is_reversed)
     return _establish(law, citizen, report, is_reversed=is_reversed)
 
 
 _TYPES: Mapping[type[Report], str] = {Payment: "P", Income: "I", CaseFact: "C", Reversal: "R"}
 
 
-def _place(law: Law, report: Report) -> str:
-    """Where a report's content is found again: its first month with a part, or here."""
-    if isinstance(report, (Payment, Income)):
-        if report.end >= law.counting_from:
-            return str(max(slices(report.start, report.end)[0].month, law.counting_from_month))
-        return content_digest(report)
-    if isinstance(report, Reversal):
-        return report.reverses
-    return f"{report.fact}:{report.date}"
+def _content(report: Reversal | CaseFact) -> str:
+    """All that a report without a line says."""
+    return report.reverses if isinstance(report, Reversal) else f"{report.fact}:{report.date}"
+
+
+def _know_line(
+    law: Law, citizen: Citizen, report: Payment | Income, name: str, parts: list[Part], *, is_reversed: bool
+) -> None:
+    """Remember a report whose line is found again in the first of its parts, or nowhere: before counting began."""
+    place = str(parts[0].month) if report.end >= law.counting_from else content_digest(report)
+    citizen.know(name, made(Known, (_TYPES[type(report)], is_reversed, place)))
 
 
 def _is_same(citizen: Citizen, known: Known, report: Report) -> bool:
     """Whether a report that came before under the same id has the same content."""
     if known.type != _TYPES[type(report)]:
         return False
-    if isinstance(report, Reversal):
-        return known.place == report.reverses
-    if isinstance(report, CaseFact):
-        return known.place == f"{report.fact}:{report.date}"
+    if isinstance(report, (Reversal, CaseFact)):
+        return known.place == _content(report)
     if not known.place.isdecimal():
         return known.place == content_digest(report)
     part = citizen.part(int(known.place))
@@ -142,13 +141,14 @@ def _is_same(citizen: Citizen, known: Known, report: Report) -> bool:
     return before is not None and before[:-1] == line[:-1]  # the last field tells whether it was reversed
 
 
-def _pay(law: Law, citizen: Citizen, payment: Payment, *, is_reversed: bool) -> Settling | None:
+def _pay(law: Law, citizen: Citizen, payment: Payment, name: str, *, is_reversed: bool) -> Settling | None:
     line = _line(payment, is_reversed=is_reversed)
-    parts = _parts_of_period(law, citizen, payment.start, payment.end)
+    parts = _parts_of_period(law, citizen, line[START], line[END])
+    _know_line(law, citizen, payment, name, parts, is_reversed=is_reversed)
     notices = [] if is_reversed else payment_notices(law, citizen, payment, parts)
     is_opened = False
     for part in parts:
-        part.lines.append(line.copy())
+        part.lines.append(line)
         if part.openings:
             is_opened = True
     settling = None
@@ -173,7 +173,7 @@ def _line(payment: Payment, *, is_reversed: bool) -> Line:
     (
         reporter, report_id, benefit, start, end, amount_ore, atp_ore, paying, financing, channel, outside_act, _,
     ) = payment  # fmt: skip
-    code = money_code(benefit, outside_act)
+    code = money_code(benefit, outside_act) if outside_act else benefit
     return [reporter, report_id, code, start, end, amount_ore, atp_ore, paying, financing, channel, int(is_reversed)]
 
 
@@ -220,12 +220,13 @@ def _unpay(law: Law, citizen: Citizen, reversal: Reversal, month: int) -> Settli
     return _settle(law, citizen, line, parts, sign=-1, notices=[])
 
 
-def _earn(law: Law, citizen: Citizen, income: Income, *, is_reversed: bool) -> Settling | None:
+def _earn(law: Law, citizen: Citizen, income: Income, name: str, *, is_reversed: bool) -> Settling | None:
     line = _income_line(income)
     line[INCOME_REVERSED] = int(is_reversed)
     parts = _parts_of_period(law, citizen, income.start, income.end)
+    _know_line(law, citizen, income, name, parts, is_reversed=is_reversed)
     for part in parts:
-        part.incomes.append(line.copy())
+        part.incomes.append(line)
     return None if is_reversed else _resettle_fleksbidrag(law, citizen, line, parts, reversal=False)
 
 

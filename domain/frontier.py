@@ -13,6 +13,7 @@ from itertools import repeat
 
 from domain.counters import Counters, counters, earned_between, extend_resets, last_reset_before, lowest
 from domain.money import percentage, shares, split
+from domain.reports import made
 from domain.settlement import Count, Due, Law, Move
 from domain.state import AMOUNT, ATP, CELL_AMOUNT, CELL_ATP, CODE, END, START, WEEK, Citizen, Group, Head, Line, cell_of
 
@@ -79,7 +80,8 @@ def _ranked(law: Law, head: Head, first: int, last: int, *, moved: bool) -> tupl
     number = (since & ((2 << (last - reset - 1)) - 1)).bit_count()
     if not moved:
         return None, number - last
-    return Counters(last, number, earned_between(law.window, busy, reset + 1 + lowest(since), last)), number - last
+    earned = earned_between(law.window, busy, reset + 1 + lowest(since), last)
+    return made(Counters, (last, number, earned, None)), number - last
 
 
 def _are_new(pieces: Sequence[Piece], groups: dict[int, Group]) -> bool:
@@ -125,5 +127,5 @@ def _extend(law: Law, head: Head, new: int, first: int, last: int, state: str) -
     busy |= new
     if first > head.horizon + 1 or not busy >> max(head.horizon, 0) & 1:  # self-support since: a reset may lie there
         resets = extend_resets(law.window, benefit, busy, [*resets], head.horizon, last)
-    head.count = Count(benefit, busy, resets)
+    head.count = made(Count, (benefit, busy, resets))
     head.horizon = last

@@ -1,6 +1,6 @@
 """Doubts about reports that are applied all the same (contract section 2): what a caseworker should look at."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from domain.legacy import FLEKSLOENTILSKUD, FLEX, LEDIGHEDSYDELSE, PENSION, Facts
@@ -72,7 +72,7 @@ class Notice(NamedTuple):
 def payment_notices(law: Law, citizen: Citizen, payment: Payment, parts: list[Part]) -> list[Notice]:
     """What is doubtful about a payment that comes in; its line is not in the parts yet."""
     notices = []
-    if other := _duplicate_of(payment, parts):
+    if parts and (lines := parts[0].lines) and (other := _duplicate_of(payment, lines)):
         concerned = _municipalities((payment.paying, payment.financing), (other[PAYING], other[FINANCING]))
         notices.append(Notice("possible_duplicate", _described(payment) | {"other": _name(other)} | concerned))
     if facts := citizen.head.facts:
@@ -193,15 +193,13 @@ def _described(payment: Payment) -> dict[str, Any]:
     } | _municipalities((payment.paying, payment.financing))
 
 
-def _duplicate_of(payment: Payment, parts: list[Part]) -> Line | None:
+def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> Line | None:
     """The first report of the same benefit, period and amount from another reporter or channel.
 
-    A period lies in its first month's part whoever reports it, and however late.
+    `lines` are those of its first month: a period lies there whoever reports it, and however late.
     """
-    if not parts:
-        return None
     amount_ore = payment.amount_ore
-    for line in parts[0].lines:
+    for line in lines:
         if line[AMOUNT] != amount_ore:  # most others
             continue
         found = (line[CODE].removesuffix(OUTSIDE), line[START], line[END])

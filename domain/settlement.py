@@ -124,7 +124,8 @@ class Law:
         self._counting = frozenset(code for code, benefit in rules.benefits.items() if benefit.counts)
         self._blocking = frozenset(code for code, benefit in rules.benefits.items() if benefit.blocks)
         self.validity = {code: _validity(benefit) for code, benefit in rules.benefits.items()}
-        self._less_atp = frozenset(code for code, benefit in rules.benefits.items() if benefit.atp_deducted)
+        less_atp = [code for code, benefit in rules.benefits.items() if benefit.atp_deducted]
+        self._less_atp = frozenset(less_atp) | frozenset(code + OUTSIDE for code in less_atp)
         self._terms = {code: _terms(rules, benefit, self.steps) for code, benefit in rules.benefits.items()}
         self._old_terms = {
             code: _terms(rules, replace(rules.benefits[code], rate=rules.legacy.flex_refusion), self.steps)
@@ -169,7 +170,7 @@ class Law:
 
     def base(self, code: str, amount_ore: int, atp_ore: int) -> tuple[int, int]:
         """The base of a payment under a money code and the ATP deducted to get it, in øre (item 2)."""
-        if code.removesuffix(OUTSIDE) in self._less_atp:
+        if code in self._less_atp:
             return amount_ore - atp_ore, atp_ore
         return amount_ore, 0
 

@@ -28,6 +28,7 @@ import orjson
 
 from domain.jsonbytes import dumps
 from domain.legacy import ORDINARY, Standing
+from domain.reports import made
 from domain.settlement import ENGINE, Count, Law, Reading, entering
 from domain.weeks import monday, month_of, sunday
 
@@ -185,7 +186,7 @@ class Head:
 
     def reading(self) -> Reading:
         """The citizen's weeks as the law reads them."""
-        return Reading(self.count, self.standing, self.second)
+        return made(Reading, (self.count, self.standing, self.second))
 
     def read_by(self, law: Law) -> Reading:
         """The citizen's weeks as a law reads them that has settled them; their resets stand."""
@@ -261,8 +262,8 @@ def _hexadecimal(weeks_by_code: dict[str, int]) -> dict[str, str]:
 class Citizen:
     """A citizen's state opened for a batch: read as needed, changed in memory, written once."""
 
-    __slots__ = ("_changed_known", "_changed_months", "_first_month", "_head_changed", "_key", "_known", "_parts",
-                 "_store", "head", "id")  # fmt: skip
+    __slots__ = ("_changed_known", "_changed_months", "_first_month", "_head_changed", "_key", "_parts", "_store",
+                 "head", "id")  # fmt: skip
 
     def __init__(self, citizen: str, store: Store, law: Law) -> None:
         self.id = citizen
@@ -274,25 +275,32 @@ class Citizen:
         self._head_changed = False
         self._parts: dict[int, Part] = {}
         self._changed_months: set[int] = set()
-        self._known: dict[str, Known] = {}
         self._changed_known: dict[str, Known] = {}
 
     def part(self, month: int) -> Part | None:
         """The part of a month, or None where the citizen has none."""
         part = self._parts.get(month)
         if part is None and month >= self._first_month and self.head.months >> (month - self._first_month) & 1:
-            value = self._store.get(f"{self._key}{month}".encode())
-            if value is None:
-                raise StateError(f"the state of citizen {self.id} lacks month {month}, which its head names")
-            part = self._parts[month] = Part.decode(month, value)
+            return self._read(month)
+        return part
+
+    def _read(self, month: int) -> Part:
+        value = self._store.get(f"{self._key}{month}".encode())
+        if value is None:
+            raise StateError(f"the state of citizen {self.id} lacks month {month}, which its head names")
+        part = self._parts[month] = Part.decode(month, value)
         return part
 
     def open_part(self, month: int) -> Part:
-        """The part of a month, made where there is none, to be changed."""
-        part = self._parts.get(month) or self.part(month)
+        """The part of a month, one that counts, made where there is none, to be changed."""
+        part = self._parts.get(month)
         if part is None:
-            part = self._parts[month] = Part(month, [], [], [])
-            self.change_head().months |= 1 << (month - self._first_month)
+            bit = 1 << (month - self._first_month)
+            if self.head.months & bit:
+                part = self._read(month)
+            else:
+                part = self._parts[month] = Part(month, [], [], [])
+                self.change_head().months |= bit
         self._changed_months.add(month)
         return part
 
@@ -320,14 +328,14 @@ class Citizen:
 
     def known(self, name: str) -> Known | None:
         """What is known of a report, by `domain.reports.cause`."""
-        known = self._known.get(name)
+        known = self._changed_known.get(name)
         if known is None and (value := self._store.get(f"{self._key}{name}".encode())) is not None:
-            known = self._known[name] = Known.decode(value)
+            return Known.decode(value)
         return known
 
     def know(self, name: str, known: Known) -> None:
         """Remember a report."""
-        self._known[name] = self._changed_known[name] = known
+        self._changed_known[name] = known
 
     def change_head(self) -> Head:
         """The head, to be changed."""
@@ -346,7 +354,6 @@ class Citizen:
             changes.append((f"{key}head".encode(), self.head.encode()))
         self._head_changed = False
         parts.clear()
-        self._known.clear()
         self._changed_months.clear()
         self._changed_known.clear()
         return changes

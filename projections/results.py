@@ -204,9 +204,14 @@ def posting_message(
     """The JSON of a posting message; the cause is the only text in it that somebody else wrote."""
     return (
         f'{{"schema":1,"type":"postings","citizen":"{citizen}","revision":{revision},'
-        f'"cause":{orjson.dumps(cause).decode()},"reason":"{why}","rules":"{rules}","cpr_sealed":"{cpr_sealed}",'
+        f'"cause":{_quoted(cause)},"reason":"{why}","rules":"{rules}","cpr_sealed":"{cpr_sealed}",'
         f'"counters":{counters_text(counters)},"rows":[{",".join(rows)}]}}'
     ).encode()
+
+
+def _quoted(text: str) -> str:
+    """A printable text in JSON."""
+    return orjson.dumps(text).decode() if '"' in text or "\\" in text else f'"{text}"'
 
 
 def counters_text(counters: Counters) -> str:

@@ -148,13 +148,13 @@ class Partition:
         if isinstance(report, Opening):
             entered = self._enter(citizen, report)
             return entered if anew is None else entered._replace(settled_anew=anew)
+        name = cause(report)
         try:
-            settling = evolve(self.law, citizen, report)
+            settling = evolve(self.law, citizen, report, name)
         except ConflictingDuplicateError:
             return CONFLICT if anew is None else CONFLICT._replace(settled_anew=anew)
         if settling is None:
             return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
-        name = cause(report)
         notices = [_notice(citizen_id, name, notice) for notice in settling.notices] if settling.notices else []
         return made(Outcome, (self._post(citizen, name, settling), notices, "", anew))
 

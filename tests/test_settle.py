@@ -165,8 +165,8 @@ def test_a_defect_rejects_its_line_and_harms_no_other(monkeypatch):
     broken = json.loads(lines[at])
     key = DEMO.identity().of(broken["cpr"])[0], broken["reporter"], broken["report_id"]
 
-    def breaking_evolve(law, citizen, report):
-        settling_of = evolve(law, citizen, report)
+    def breaking_evolve(law, citizen, report, name):
+        settling_of = evolve(law, citizen, report, name)
         if (citizen.id, report.reporter, report.report_id) == key:
             raise ZeroDivisionError("a defect of ours")
         return settling_of
