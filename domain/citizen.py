@@ -18,9 +18,8 @@ from operator import or_
 from typing import NamedTuple
 
 from domain.counters import Counters, differing, highest, lowest
-from domain.fleksbidrag import FLEKSBIDRAG, WAGES, fleksbidrag, may_have_fleksbidrag
-from domain.frontier import Fresh, settle_at_frontier
-from domain.legacy import DECIDING_FACTS, FLEKSLOENTILSKUD, ORDINARY
+from domain.fleksbidrag import FLEKSBIDRAG, WAGES, fleksbidrag
+from domain.legacy import DECIDING_FACTS, FLEKSLOENTILSKUD
 from domain.notices import (
     Notice,
     basis_notice,
@@ -69,6 +68,7 @@ from domain.state import (
     StateError,
     cell_of,
 )
+from domain.usual import Fresh, Usual, take_in
 from domain.weeks import slices, week_of
 
 
@@ -98,6 +98,8 @@ def evolve(law: Law, citizen: Citizen, report: Report, name: str) -> Settling | 
         return None
     is_reversed = known is not None
     if isinstance(report, Payment):
+        if not is_reversed and (usual := take_in(law, citizen, report, name)):
+            return _usual(law, citizen, report, usual)
         return _pay(law, citizen, report, name, is_reversed=is_reversed)
     if isinstance(report, Income):
         return _earn(law, citizen, report, name, is_reversed=is_reversed)
@@ -105,6 +107,14 @@ def evolve(law: Law, citizen: Citizen, report: Report, name: str) -> Settling | 
     if isinstance(report, Reversal):
         return _reverse(law, citizen, report)
     return _establish(law, citizen, report, is_reversed=is_reversed)
+
+
+def _usual(law: Law, citizen: Citizen, payment: Payment, usual: Usual) -> Settling:
+    moves, dues, counters, notices, fresh = usual
+    settling = made(Settling, (moves, dues, counters, notices, False, fresh))
+    if moves and payment.benefit == FLEKSLOENTILSKUD:
+        return _with_fleksbidrag(law, citizen, settling, citizen.head.reading(), {move[0] for move in moves})
+    return settling
 
 
 _TYPES: Mapping[type[Report], str] = {Payment: "P", Income: "I", CaseFact: "C", Reversal: "R"}
@@ -153,8 +163,7 @@ def _pay(law: Law, citizen: Citizen, payment: Payment, name: str, *, is_reversed
             is_opened = True
     settling = None
     if not is_reversed:
-        settling = _settle_usual(law, citizen, line, parts, notices, is_opened=is_opened)
-        settling = settling or _settle(law, citizen, line, parts, sign=1, notices=notices)
+        settling = _settle(law, citizen, line, parts, sign=1, notices=notices)
     return _answer_for_openings(citizen, settling, line, parts) if is_opened else settling
 
 
@@ -184,10 +193,8 @@ def _income_line(income: Income) -> Line:
 def _parts_of_period(law: Law, citizen: Citizen, start: int, end: int) -> list[Part]:
     """The parts of a period's months, opened; days before counting began have none."""
     pieces = slices(start, end)
-    first, last = pieces[0][0], pieces[-1][0]
-    if first == last and first >= law.counting_from_month:
-        return [citizen.open_part(first)]
-    return [citizen.open_part(month) for month in range(max(first, law.counting_from_month), last + 1)]
+    first, last = max(pieces[0].month, law.counting_from_month), pieces[-1].month
+    return [citizen.open_part(month) for month in range(first, last + 1)]
 
 
 def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling | None:
@@ -313,29 +320,9 @@ def _settle(
     return _settle_moves(law, citizen, (was, now), moves, months, notices, reversal=sign < 0)
 
 
-def _settle_usual(
-    law: Law, citizen: Citizen, line: Line, parts: list[Part], notices: list[Notice], *, is_opened: bool
-) -> Settling | None:
-    """Settle a line that came in by the way of `domain.frontier`; None where that is not for it."""
-    head = citizen.head
-    if head.standing is not ORDINARY:
-        return None
-    has_bidrag = line[CODE] == FLEKSLOENTILSKUD and any(may_have_fleksbidrag(law, part) for part in parts)
-    groups = _groups(line, parts)
-    usual = settle_at_frontier(law, citizen, line, groups, may_be_fresh=not has_bidrag and not is_opened)
-    if usual is None:
-        return None
-    moves, dues, counters, fresh = usual
-    settling = made(Settling, (moves, dues, counters, notices, False, fresh))
-    return _with_fleksbidrag(law, citizen, settling, head.reading(), set(groups)) if has_bidrag else settling
-
-
 def _groups(line: Line, parts: list[Part]) -> dict[int, Group]:
     """The groups of a line's money in its months."""
-    code, paying, financing = line[CODE], line[PAYING], line[FINANCING]
-    if len(parts) == 1:
-        return {parts[0].month: parts[0].group(code, paying, financing)}
-    return {part.month: part.group(code, paying, financing) for part in parts}
+    return {part.month: part.group(line[CODE], line[PAYING], line[FINANCING]) for part in parts}
 
 
 def _settle_moves(

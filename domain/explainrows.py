@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from domain.fleksbidrag import Entitling, Working, entitling_cells, worked_out
-from domain.legacy import LEDIGHEDSYDELSE
-from domain.notices import OLD_RATE_CODES
+from domain.legacy import LEDIGHEDSYDELSE, OLD_RATE_CODES
 from domain.reasons import BidragReason, RowReason, Share
 from domain.rulebook import Rulebook
 from domain.settlement import LETTER, OUTSIDE, Law, Reading

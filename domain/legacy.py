@@ -18,6 +18,9 @@ FLEX = frozenset({FLEKSLOENTILSKUD, "FLS", LEDIGHEDSYDELSE})
 AT_OLD_RATE = FLEX - {LEDIGHEDSYDELSE}
 """Those of them whose old percentage is known (`flex_refusion`); the others give no row."""
 
+OLD_RATE_CODES = frozenset({"LYG", "FPG"})
+"""Codes whose old percentages are not established: applied without a row, and noticed (item 13)."""
+
 PENSION = "FPN"
 TRANSITIONAL = FLEX | {PENSION}
 """Benefits whose money hangs on the facts of the case."""

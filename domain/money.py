@@ -1,8 +1,8 @@
 """Whole øre: splitting an amount over its slices, and percentages of it (rules 4.2, items 4 and 10)."""
 
 from collections.abc import Callable
-from functools import lru_cache
 
+from domain.memo import Memo
 from domain.weeks import slices
 
 
@@ -29,21 +29,23 @@ def split(amount_ore: int, start: int, end: int) -> list[tuple[int, int, int]]:
     largest remainders, ties to the earliest. The parts always sum to the amount.
     """
     per_day, rest = divmod(abs(amount_ore), end - start + 1)
-    pieces = shares(start, end, rest)
+    pieces = SHARES[start, end, rest]
     if amount_ore < 0:
         return [(month, week, -per_day * days - extra) for month, week, days, extra in pieces]
     return [(month, week, per_day * days + extra) for month, week, days, extra in pieces]
 
 
-@lru_cache(maxsize=1 << 15)
-def shares(start: int, end: int, rest_ore: int) -> tuple[tuple[int, int, int, int], ...]:
-    """Each slice as (month, week, days, what it gets of the øre that do not divide by the days).
-
-    Few enough to be worth keeping.
-    """
+def _shares(period: tuple[int, int, int]) -> tuple[tuple[int, int, int, int], ...]:
+    start, end, rest_ore = period
     pieces = slices(start, end)
     days = end - start + 1
     extras, remainders = zip(*(divmod(rest_ore * piece.days, days) for piece in pieces), strict=True)
     left_over = rest_ore - sum(extras)
     favoured = set(sorted(range(len(pieces)), key=lambda at: (-remainders[at], at))[:left_over])
     return tuple((*piece, extras[at] + (at in favoured)) for at, piece in enumerate(pieces))
+
+
+SHARES = Memo(_shares, 1 << 15)
+"""By (start, end, øre that do not divide by the days): each slice as (month, week, days, what it gets of those øre).
+
+Few enough to be worth keeping."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from domain.legacy import FLEKSLOENTILSKUD, FLEX, LEDIGHEDSYDELSE, PENSION, Facts
+from domain.legacy import FLEKSLOENTILSKUD, FLEX, LEDIGHEDSYDELSE, OLD_RATE_CODES, PENSION, Facts
 from domain.reports import Payment
 from domain.settlement import OUTSIDE, Law, Move, delta_ore, money_code
 from domain.state import (
@@ -26,9 +26,6 @@ from domain.weeks import day_text, month_of, month_text, week_of
 
 FUTURE_DAYS = 62
 """A period that ends more days than this after it was reported is noticed (contract section 2)."""
-
-OLD_RATE_CODES = frozenset({"LYG", "FPG"})
-"""Codes whose old percentages are not established: applied without a row, and noticed (item 13)."""
 
 OLD_FLEX_CODES = frozenset({"LYG", "FJG"})
 OLD_PENSION_CODE = "FPG"

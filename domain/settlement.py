@@ -7,11 +7,21 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from domain.counters import NEW_STARTS, Counters, Window, counters, highest, ordinal, profile
-from domain.legacy import AT_OLD_RATE, FLEX, ORDINARY, PENSION, TRANSITIONAL, Facts, Standing, standing_of
+from domain.legacy import (
+    AT_OLD_RATE,
+    FLEX,
+    OLD_RATE_CODES,
+    ORDINARY,
+    PENSION,
+    TRANSITIONAL,
+    Facts,
+    Standing,
+    standing_of,
+)
 from domain.money import ROUNDINGS
 from domain.ruleset import Benefit, Mechanism, RuleSet, Staircase
 from domain.splits import SPLITS
-from domain.weeks import first_day, month_number, week_of
+from domain.weeks import first_day, monday, month_number, week_of
 
 ENGINE = 1
 """The version of this computation. It stands in every head; a change of what is computed raises it."""
@@ -20,7 +30,7 @@ MOST_WEEKS = week_of(date(2100, 12, 31).toordinal())
 """More weeks than a citizen can have: periods end in 2099 (contract section 2)."""
 
 USUAL_ANSWERS = {"SPLIT": "CALENDAR_DAYS", "TOUCH": "NET_POSITIVE", "RESET_AT": "WHEN_REACHED", "ROUND": "ROW_ORE"}
-"""The answers that the usual report's own way (`domain.frontier`) is made for; under others all go the general way."""
+"""The answers that the usual payment's own way (`domain.usual`) is made for; under others all go the general way."""
 
 OUTSIDE = "!"
 """Suffix of a money code: money of the benefit that the Act does not cover is netted by itself (item 6)."""
@@ -54,12 +64,19 @@ LETTER: dict[Mechanism, str] = {"refusion": "R", "medfinansiering": "M"}
 """How a mechanism is kept in a cell."""
 
 
-class FrontierTerms(NamedTuple):
-    """How a usual report is settled: the state of its weeks, and (rate, account) by ordinal, empty for no row."""
+class UsualTerms(NamedTuple):
+    """How a usual payment is settled: whether its weeks count, and (rate, account) by ordinal, empty for no row.
 
-    state: str
+    No rates change after `first_day`. A period between `sure_from` and `sure_to` is in no doubt for its benefit.
+    """
+
+    counts: bool
     mechanism: str
     rates: list[tuple[int, str | None]]
+    less_atp: bool
+    first_day: int
+    sure_from: int
+    sure_to: int
 
 
 Due = tuple[int, str, int, int, str | None]
@@ -134,19 +151,23 @@ class Law:
         first_with_rates = week_of(first_day(self.rates_from_month) + 6)  # the first week that lies in those months
         changed = [week for terms in self._terms.values() if terms for week, _ in terms.tables]
         self._last_rates_from = max(first_with_rates, *changed)
-        self._frontier_terms = self._all_frontier_terms() if switches.items() >= USUAL_ANSWERS.items() else {}
+        self.usual = self._usual_terms() if switches.items() >= USUAL_ANSWERS.items() else {}
         self.on_staircase = frozenset(code for code, benefit in rules.benefits.items() if benefit.rate == "staircase")
         self.movable = self.on_staircase | TRANSITIONAL
 
-    def _all_frontier_terms(self) -> dict[str, "FrontierTerms"]:
+    def _usual_terms(self) -> dict[str, UsualTerms]:
+        """By benefit; those whose weeks neither count nor block, or whose rates are not known, have none."""
         found = {}
         for code, terms in self._terms.items():
+            valid_from, valid_to = self.validity[code]
+            sure_to = valid_to if code not in OLD_RATE_CODES else 0
+            others = code in self._less_atp, monday(self._last_rates_from), valid_from, sure_to
             if terms is not None and code in self._counting:
                 by_step = terms.tables[0][1]
                 rates = [by_step[self.step(number)] for number in range(MOST_WEEKS)]
-                found[code] = FrontierTerms("B", terms.mechanism, rates)
+                found[code] = UsualTerms(True, terms.mechanism, rates, *others)
             elif terms is None and code in self._blocking - self._counting:
-                found[code] = FrontierTerms("O", "", [])
+                found[code] = UsualTerms(False, "", [], *others)
         return found
 
     def standing(self, facts: Facts) -> Standing:
@@ -173,13 +194,6 @@ class Law:
         if code in self._less_atp:
             return amount_ore - atp_ore, atp_ore
         return amount_ore, 0
-
-    def frontier_terms(self, code: str, week: int) -> "FrontierTerms | None":
-        """How money of a code is settled that makes its weeks B, or O without a row.
-
-        None for any other code, and where a week from `week` on may take other rates.
-        """
-        return self._frontier_terms.get(code) if week >= self._last_rates_from else None
 
     def decided_by(self, week: int) -> int:
         """The last week that the ordinal of a week hangs on."""

@@ -17,10 +17,10 @@ import orjson
 
 from domain.citizen import Settling
 from domain.counters import Counters
-from domain.frontier import Fresh
 from domain.reports import Opening, RunMarker
 from domain.settlement import LETTER, Due, Move
 from domain.state import CELL_AMOUNT, UNPOSTED, Cell
+from domain.usual import Fresh
 from domain.weeks import month_text, week_text
 
 REFUSION = LETTER["refusion"]

@@ -1,0 +1,130 @@
+"""The usual payment, straight through: positive money in weeks that nothing behind them hangs on.
+
+It comes for the first time, and its weeks are all in one state: B, where their ordinals follow one another, or O
+without a row (SU, folkepension ...). So it moves nothing but its own cells, and no other is looked at. It gives what
+the general way of `domain.citizen` gives (a property test compares the two), at a fraction of the cost; whatever is
+not usual is left to that way.
+
+Most usual of all is money in cells that were not there before: it is not even made into moves. For the cost's sake
+`take_in` is one long function with few calls.
+"""
+
+from collections.abc import Sequence
+from itertools import repeat
+
+from domain.counters import NO_WEEK, Counters, counters, earned_between, extend_resets, last_reset_before
+from domain.fleksbidrag import may_have_fleksbidrag
+from domain.legacy import FLEKSLOENTILSKUD, ORDINARY
+from domain.money import SHARES, percentage, split
+from domain.notices import FUTURE_DAYS, Notice, payment_notices
+from domain.reports import Payment, made
+from domain.settlement import Count, Due, Law, Move
+from domain.state import CELL_AMOUNT, CELL_ATP, WEEK, Citizen, Group, Head, Known, cell_of
+
+Piece = tuple[int, int, int, int]
+"""(month, week, days, extra øre), as `domain.money.SHARES` gives them."""
+
+Fresh = tuple[Sequence[Piece], int, Sequence[int], dict[int, Group], int, str, Sequence[tuple[int, str | None]]]
+"""Money in cells that are not there yet, as few figures: pieces, øre a day, ATP of each piece (empty where there is
+none), groups by month, before, mechanism, and rates.
+
+A piece's amount is the øre of its days and the extra øre, which are positive. Its ordinal is `before` + week, for which
+`rates` has the rate and the account; no rates, no rows. A plain tuple, as `Move`.
+"""
+
+Usual = tuple[list[Move], list[Due | None], Counters | None, list[Notice], Fresh | None]
+"""Moves, what is due for them, counters where they moved, notices; where all cells are fresh there are no moves."""
+
+
+def take_in(law: Law, citizen: Citizen, payment: Payment, name: str) -> Usual | None:
+    """Fold in a payment that was not known, but for the fleksbidrag that may hang on its moves.
+
+    None where it is not usual: then nothing is changed but that its months are open.
+    """
+    (
+        reporter, report_id, code, start, end, amount_ore, atp_ore, paying, financing, channel, outside_act, reported,
+    ) = payment  # fmt: skip
+    terms = law.usual.get(code)
+    head = citizen.head
+    if terms is None or outside_act or head.standing is not ORDINARY or head.overpaid.get(code):
+        return None
+    counts, mechanism, rates, less_atp, first_day, sure_from, sure_to = terms
+    base_ore = amount_ore - atp_ore if less_atp else amount_ore
+    days = end - start + 1
+    if start < first_day or base_ore < days:  # other rates; some slice may have no money
+        return None
+    pieces = SHARES[start, end, base_ore % days]
+    (month, first, _, _), (last_month, last, _, _) = pieces[0], pieces[-1]
+    weeks = ((2 << (last - first)) - 1) << first
+    new = weeks & ~(head.count.benefit if counts else head.count.busy)
+    if new and (new & -new).bit_length() - 1 <= head.horizon:
+        return None  # a week behind the horizon changes its state
+    if month == last_month:
+        parts = [citizen.open_part(month)]
+    else:
+        parts = [citizen.open_part(each) for each in range(month, last_month + 1)]
+    groups: dict[int, Group] = {}
+    is_fresh = True
+    for part in parts:
+        if part.openings:
+            return None
+        group = groups[part.month] = part.group(code, paying, financing)
+        if (cells := group[3]) and cells[-1][WEEK] >= first:
+            is_fresh = False
+    is_sure = sure_from <= start and end <= sure_to and end <= reported + FUTURE_DAYS
+    notices = [] if is_sure and not (head.facts or parts[0].lines) else payment_notices(law, citizen, payment, parts)
+    line = [reporter, report_id, code, start, end, amount_ore, atp_ore, paying, financing, channel, 0]
+    for part in parts:
+        part.lines.append(line)
+    citizen.know(name, made(Known, ("P", False, str(month))))
+    citizen.change_head()
+    head.touched[code] = head.touched.get(code, 0) | weeks
+    moved, before = _counted(law, head, first, last, new, counts=counts)
+    atps_ore = [ore for _, _, ore in split(atp_ore, start, end)] if atp_ore and less_atp else ()
+    if is_fresh and not (code == FLEKSLOENTILSKUD and any(may_have_fleksbidrag(law, part) for part in parts)):
+        return [], [], moved, notices, (pieces, base_ore // days, atps_ore, groups, before, mechanism, rates)
+    moves = _moves(pieces, base_ore // days, atps_ore, groups)
+    return moves, [_due(before, mechanism, rates, move) for move in moves], moved, notices, None
+
+
+def _counted(law: Law, head: Head, first: int, last: int, new: int, *, counts: bool) -> tuple[Counters | None, int]:
+    """Put new weeks into their state: the counters where they moved, and what an ordinal is more than its week.
+
+    No reset lies in a run of benefit weeks, so that their ordinals follow one another.
+    """
+    benefit, busy, resets = head.count
+    if new:
+        busy |= new
+        if counts:
+            benefit |= new
+        if first > head.horizon + 1 or not busy >> max(head.horizon, 0) & 1:  # self-support since, maybe with a reset
+            resets = extend_resets(law.window, benefit, busy, [*resets], head.horizon, last)
+        head.count = made(Count, (benefit, busy, resets))
+        head.horizon = last
+    if not counts:
+        return counters(law.window, benefit, busy, resets) if new else None, 0
+    reset = last_reset_before(resets, first) if resets else NO_WEEK
+    since = benefit >> (reset + 1)
+    number = (since & ((2 << (last - reset - 1)) - 1)).bit_count()
+    if not new:
+        return None, number - last
+    began = reset + (since & -since).bit_length()
+    return made(Counters, (last, number, earned_between(law.window, busy, began, last), None)), number - last
+
+
+def _moves(pieces: Sequence[Piece], per_day_ore: int, atps_ore: Sequence[int], groups: dict[int, Group]) -> list[Move]:
+    moves: list[Move] = []
+    for (month, week, days, extra_ore), atp_ore in zip(pieces, atps_ore or repeat(0), strict=False):
+        group = groups[month]
+        cell = cell_of(group[3], week)
+        total_ore = cell[CELL_AMOUNT] + per_day_ore * days + extra_ore
+        moves.append((month, week, group, cell, total_ore, cell[CELL_ATP] + atp_ore, True))
+    return moves
+
+
+def _due(before: int, mechanism: str, rates: Sequence[tuple[int, str | None]], move: Move) -> Due | None:
+    _, week, _, _, total_ore, _, _ = move
+    if not rates or not total_ore:
+        return None
+    rate, account = rates[before + week]
+    return before + week, mechanism, rate, percentage(total_ore, rate), account
