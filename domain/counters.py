@@ -6,11 +6,11 @@ earned weeks are the zero bits of `busy` in the window. Only the weeks of resets
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import NamedTuple
 
+from domain.memo import Memo
 from domain.ruleset import Reset
-from domain.weeks import WEEK_ZERO, sunday, years_before
+from domain.weeks import MOST_WEEKS, WEEK_ZERO, sunday, years_before
 
 NO_WEEK = -1
 
@@ -35,7 +35,7 @@ class Window:
     def __init__(self, reset: Reset) -> None:
         self.needed = reset.self_support_weeks
         self._years = reset.within_years
-        self.first = cache(self._first)
+        self.first = Memo(self._first, MOST_WEEKS)
 
     def _first(self, week: int) -> int:
         """The earliest week whose Monday is later than the date so many years before `week`'s Sunday."""
@@ -121,7 +121,7 @@ def _first_reset(window: Window, busy: int, began: int, week: int, end: int) -> 
 
 
 def _earned_count(window: Window, busy: int, began: int, week: int) -> int:
-    first = max(window.first(week), began + 1)
+    first = max(window.first[week], began + 1)
     return week - first + 1 - count_between(busy, first, week) if week >= first else 0
 
 
@@ -153,7 +153,7 @@ def counters(window: Window, benefit: int, busy: int, resets: Sequence[int]) -> 
 
 def earned_between(window: Window, busy: int, began: int, last: int) -> tuple[tuple[int, int], ...]:
     """The weeks earned since the first benefit week, in the window that ends with `last`, as (first, number) runs."""
-    first = max(window.first(last), began + 1)
+    first = max(window.first[last], began + 1)
     if last < first:
         return ()
     free = ~(busy >> first) & ((2 << (last - first)) - 1)

@@ -146,7 +146,7 @@ class _Position:
         """The genoptjeningstæller at the week's end, before a new start that it makes."""
         weeks = self._earned_weeks(self.after, self.week)
         window = self._law.window
-        return Earned(len(weeks), window.needed, week_text(max(window.first(self.week), 0)), runs(weeks))
+        return Earned(len(weeks), window.needed, week_text(max(window.first[self.week], 0)), runs(weeks))
 
     def new_start(self, reset: int) -> NewStart:
         """A new start and what made it."""
@@ -161,7 +161,7 @@ class _Position:
         began = self._began(after, week)
         if began is None:
             return []
-        first = max(self._law.window.first(week), began + 1)
+        first = max(self._law.window.first[week], began + 1)
         return [each for each in range(first, week + 1) if not self._weeks.busy >> each & 1]
 
     def ahead(self, book: Rulebook) -> Ahead:
@@ -212,7 +212,7 @@ class _Position:
         if not weeks:
             return None
         window, following = self._law.window, self.week + 1
-        while window.first(following) <= weeks[0]:
+        while window.first[following] <= weeks[0]:
             following += 1
         return following if following <= self.week + max(1, window.needed - len(weeks)) else None
 

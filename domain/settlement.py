@@ -21,13 +21,10 @@ from domain.legacy import (
 from domain.money import ROUNDINGS
 from domain.ruleset import Benefit, Mechanism, RuleSet, Staircase
 from domain.splits import SPLITS
-from domain.weeks import first_day, monday, month_number, week_of
+from domain.weeks import MOST_WEEKS, first_day, monday, month_number, week_of
 
 ENGINE = 1
 """The version of this computation. It stands in every head; a change of what is computed raises it."""
-
-MOST_WEEKS = week_of(date(2100, 12, 31).toordinal())
-"""More weeks than a citizen can have: periods end in 2099 (contract section 2)."""
 
 USUAL_ANSWERS = {"SPLIT": "CALENDAR_DAYS", "TOUCH": "NET_POSITIVE", "RESET_AT": "WHEN_REACHED", "ROUND": "ROW_ORE"}
 """The answers that the usual payment's own way (`domain.usual`) is made for; under others all go the general way."""

@@ -101,8 +101,9 @@ class Part:
 
     def encode(self) -> bytes:
         """As JSON."""
-        kept = (FORMAT, self.lines, self.incomes, self.groups)
-        return dumps((*kept, self.openings) if self.openings else kept)
+        if self.openings:
+            return dumps((FORMAT, self.lines, self.incomes, self.groups, self.openings))
+        return dumps((FORMAT, self.lines, self.incomes, self.groups))
 
     @classmethod
     def decode(cls, month: int, value: bytes) -> "Part":

@@ -14,6 +14,10 @@ WEEK_ZERO = date(2014, 6, 30).toordinal()
 """The Monday of 2014-W27."""
 
 
+MOST_WEEKS = (date(2100, 12, 31).toordinal() - WEEK_ZERO) // 7
+"""More weeks than a citizen can have: periods end in 2099 (contract section 2)."""
+
+
 class Slice(NamedTuple):
     """The days that a period has in one calendar month and one week (rules 4.2, item 3)."""
 

@@ -10,13 +10,14 @@ escaping: codes, numbers and dates all come from the catalogue or from validated
 """
 
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
 
 import orjson
 
 from domain.citizen import Settling
 from domain.counters import Counters
+from domain.memo import Memo
 from domain.reports import Opening, RunMarker
 from domain.settlement import LETTER, Due, Move
 from domain.state import CELL_AMOUNT, UNPOSTED, Cell
@@ -73,23 +74,25 @@ def project_fresh(citizen: str, revision: int, fresh: Fresh) -> Projection:
     digest = _message_digest(citizen, revision)
     rows: list[str] = []
     at, terms = -1, None
+    atp_ore, atp = 0, ""
     for place, (month, week, days, extra_ore) in enumerate(pieces):
         if month != at:
             at = month
             code, paying, financing, cells = groups[month]
-            whose = _whose(code, paying, financing)
+            whose = _WHOSE[code, paying, financing]
         number = before + week
         if (found := rates[number]) is not terms:  # the rows of a report are mostly on one step
             rate, account = terms = found
-            before_result, after_result = _terms(mechanism, rate, account)
+            before_result, after_result = _TERMS[mechanism, rate, account]
         amount_ore = per_day_ore * days + extra_ore
-        atp_ore = atps_ore[place] if atps_ore else 0
+        if atps_ore:
+            atp_ore = atps_ore[place]
+            atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
         result_ore = (amount_ore * rate * 2 + 100) // 200  # `percentage` of a positive amount
         cells.append([week, amount_ore, atp_ore, revision, place, number, mechanism, rate, result_ore, account])
         # as in `_row`, without the call
-        atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
         rows.append(
-            f'{{"id":"{digest}{place}","kind":"result",{_when(month, week)}{whose}{amount_ore},{atp}"ordinal":{number}'
+            f'{{"id":"{digest}{place}","kind":"result",{_WHEN[month, week]}{whose}{amount_ore},{atp}"ordinal":{number}'
             f"{before_result}{result_ore}{after_result}"
         )
     return rows, pieces[0][0], True
@@ -106,28 +109,28 @@ def _row(id_: str, kind: str, where: str, amount_ore: int, atp_ore: int, due: Du
     """`kind` is JSON, followed by `reverses` in a reversing row."""
     number, letter, rate, result_ore, account = due
     atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
-    before, after = _terms(letter, rate, account)
+    before, after = _TERMS[letter, rate, account]
     return f'{{"id":"{id_}","kind":{kind},{where}{amount_ore},{atp}"ordinal":{number}{before}{result_ore}{after}'
 
 
 def _where(month: int, week: int, code: str, paying: str | None, financing: str | None) -> str:
     """The cell of a row, up to its amount."""
-    return _when(month, week) + _whose(code, paying, financing)
+    return _WHEN[month, week] + _WHOSE[code, paying, financing]
 
 
-@cache
-def _when(month: int, week: int) -> str:
+def _when(cell: tuple[int, int]) -> str:
+    month, week = cell
     return f'"month":"{month_text(month)}","week":"{week_text(week)}",'
 
 
-@lru_cache(maxsize=1 << 13)
-def _whose(code: str, paying: str | None, financing: str | None) -> str:
+def _whose(group: tuple[str, str | None, str | None]) -> str:
+    code, paying, financing = group
     return f'"benefit":"{code}","paying":{_text(paying)},"financing":{_text(financing)},"amount_ore":'
 
 
-@cache
-def _terms(letter: str, rate: int, account: str | None) -> tuple[str, str]:
-    """What stands in a row before and after its result."""
+def _terms(terms: tuple[str, int, str | None]) -> tuple[str, str]:
+    """What stands in a row before and after its result, for a mechanism's letter, rate and account."""
+    letter, rate, account = terms
     if letter == REFUSION:
         return (
             f',"mechanism":"refusion","rate":{rate},"refusion_ore":',
@@ -139,10 +142,20 @@ def _terms(letter: str, rate: int, account: str | None) -> tuple[str, str]:
     )
 
 
-@cache
 def _text(value: str | None) -> str:
-    """A code or a date in JSON. Only for values of which there are few: they are kept."""
+    """A code or a date in JSON."""
     return "null" if value is None else f'"{value}"'
+
+
+def _week(week: int | None) -> str:
+    return _text(None if week is None else week_text(week))
+
+
+_WHEN = Memo(_when, 1 << 14)
+_WHOSE = Memo(_whose, 1 << 13)
+_TERMS = Memo(_terms, 1 << 10)
+_WEEK = Memo(_week, 1 << 13)
+"""The parts of rows and counters that are the same in many messages."""
 
 
 def _reversing_row(citizen: str, id_: str, move: Move) -> str:
@@ -222,12 +235,11 @@ def counters_text(counters: Counters) -> str:
         from_week, seniority_then, earned_then = after_transfer
         runs = _runs_text(earned_then)
         later = f',"after_transfer":{{"from":"{week_text(from_week)}","seniority":{seniority_then},"earned":[{runs}]}}'
-    text = _text(None if week is None else week_text(week))
-    return f'{{"week":{text},"seniority":{seniority},"earned":[{_runs_text(earned) if earned else ""}]{later}}}'
+    return f'{{"week":{_WEEK[week]},"seniority":{seniority},"earned":[{_runs_text(earned) if earned else ""}]{later}}}'
 
 
 def _runs_text(earned: tuple[tuple[int, int], ...]) -> str:
-    return ",".join([f'["{week_text(first)}",{number}]' for first, number in earned])
+    return ",".join([f"[{_WEEK[first]},{number}]" for first, number in earned])
 
 
 def run_message(marker: RunMarker) -> bytes:

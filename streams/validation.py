@@ -22,6 +22,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_typ
 import orjson
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidateAs, ValidationError
 
+from domain.memo import Memo
 from domain.reports import (
     CaseFact,
     ControlRecord,
@@ -148,6 +149,9 @@ def _day_of_time(text: str) -> int:
     if not _READ_TIME_OF_DAY.fullmatch(text, 10):  # a cache of these would hold fractions of any length
         raise ValueError("not a time in UTC")
     return day(text[:10])
+
+
+_DAYS = Memo(day, 1 << 14)
 
 
 def _printable(text: str) -> str:
@@ -599,7 +603,7 @@ class Validator:
         self._benefits = {code: _entry(benefit) for code, benefit in rules.benefits.items()}
         self._municipalities = frozenset(rules.municipalities)
         self._places = frozenset((*rules.municipalities, None))
-        self._known_place = lru_cache(maxsize=CACHED_PLACES)(self._place)
+        self._known_places = Memo(self._place, CACHED_PLACES)
         self._kinds = {
             "benefit_payment": _Kind(_reader(PaymentLine), self._payment),
             "income": _Kind(_reader(IncomeLine), self._income),
@@ -643,8 +647,8 @@ class Validator:
         if not report_id.isprintable():
             raise ValueError("not printable")
         return self._checked_payment(
-            reporter, report_id, benefit, day(start), day(end), amount_ore, atp_ore, paying, financing, channel,
-            outside, day(reported[:10]), cpr,
+            reporter, report_id, benefit, _DAYS[start], _DAYS[end], amount_ore, atp_ore, paying, financing, channel,
+            outside, _DAYS[reported[:10]], cpr,
         )  # fmt: skip
 
     def _diagnose(self, line: bytes) -> Outcome:
@@ -706,8 +710,9 @@ class Validator:
         cpr: str,
     ) -> Accepted | Rejection:
         known = benefit in self._benefits and paying in self._places and financing in self._places
-        place = self._known_place if known else self._place  # what is refused may be long, and is not worth keeping
-        missing, refused, paying, financing = place(benefit, start, end, paying, financing)
+        place = benefit, start, end, paying, financing
+        # what is refused may be long, and is not worth keeping
+        missing, refused, paying, financing = self._known_places[place] if known else self._place(place)
         refused = (
             missing
             or (None if is_cpr(cpr, self._demo) else _BAD_CPR)
@@ -723,8 +728,9 @@ class Validator:
         )  # fmt: skip
         return made(Accepted, (made(Payment, payment), cpr))
 
-    def _place(self, benefit: str, start: int, end: int, paying: str | None, financing: str | None) -> _Place:
+    def _place(self, place: tuple[str, int, int, str | None, str | None]) -> _Place:
         """What the checks say of a payment's benefit, period and municipalities, and the municipalities it gets."""
+        benefit, start, end, paying, financing = place
         entry = self._benefits.get(benefit)
         missing = (
             _missing("financing_municipality")

@@ -90,7 +90,7 @@ def test_a_reset_holds_for_the_weeks_after_it(weeks, week):
 @given(st.integers(0, LAST_WEEK), st.sampled_from((1, 2, 3, 5)))
 def test_the_window_has_the_weeks_whose_monday_is_later_than_the_date_years_before_the_sunday(week, years):
     begins = reference.years_before(date.fromordinal(sunday(week)), years).toordinal()
-    first = Window(replace(RULES.reset, within_years=years)).first(week)
+    first = Window(replace(RULES.reset, within_years=years)).first[week]
     assert monday(first) > begins >= monday(first - 1)
 
 
