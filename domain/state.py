@@ -28,6 +28,7 @@ import orjson
 
 from domain.jsonbytes import dumps
 from domain.legacy import ORDINARY, Standing
+from domain.memo import Memo
 from domain.reports import made
 from domain.settlement import ENGINE, Count, Law, Reading, entering
 from domain.weeks import monday, month_of, sunday
@@ -260,18 +261,21 @@ def _hexadecimal(weeks_by_code: dict[str, int]) -> dict[str, str]:
     return {code: f"{weeks:x}" for code in codes if (weeks := weeks_by_code[code])}
 
 
+_MONTHS: Memo[int, bytes] = Memo(lambda month: str(month).encode(), 1 << 13)
+
+
 class Citizen:
     """A citizen's state opened for a batch: read as needed, changed in memory, written once."""
 
-    __slots__ = ("_changed_known", "_changed_months", "_first_month", "_head_changed", "_key", "_parts", "_store",
+    __slots__ = ("_changed_known", "_changed_months", "_first_month", "_head_changed", "_parts", "_prefix", "_store",
                  "head", "id")  # fmt: skip
 
     def __init__(self, citizen: str, store: Store, law: Law) -> None:
         self.id = citizen
         self._store = store
-        self._key = citizen + "/"
+        self._prefix = citizen.encode() + b"/"
         self._first_month = law.counting_from_month
-        value = store.get(f"{citizen}/head".encode())
+        value = store.get(self._prefix + b"head")
         self.head = Head(law) if value is None else Head.decode(law, value)
         self._head_changed = False
         self._parts: dict[int, Part] = {}
@@ -286,7 +290,7 @@ class Citizen:
         return part
 
     def _read(self, month: int) -> Part:
-        value = self._store.get(f"{self._key}{month}".encode())
+        value = self._store.get(self._prefix + _MONTHS[month])
         if value is None:
             raise StateError(f"the state of citizen {self.id} lacks month {month}, which its head names")
         part = self._parts[month] = Part.decode(month, value)
@@ -330,7 +334,7 @@ class Citizen:
     def known(self, name: str) -> Known | None:
         """What is known of a report, by `domain.reports.cause`."""
         known = self._changed_known.get(name)
-        if known is None and (value := self._store.get(f"{self._key}{name}".encode())) is not None:
+        if known is None and (value := self._store.get(self._prefix + name.encode())) is not None:
             return Known.decode(value)
         return known
 
@@ -345,14 +349,14 @@ class Citizen:
 
     def changes(self) -> list[tuple[bytes, bytes]]:
         """Every changed entry, encoded, once; then only the head is kept in memory."""
-        key, parts = self._key, self._parts
+        prefix, parts = self._prefix, self._parts
         changes: list[tuple[bytes, bytes]] = []
         for month in self._changed_months:
-            changes.append((f"{key}{month}".encode(), parts[month].encode()))  # noqa: PERF401 - two of a batch's loops
+            changes.append((prefix + _MONTHS[month], parts[month].encode()))  # noqa: PERF401 - two of a batch's loops
         for name, known in self._changed_known.items():
-            changes.append((f"{key}{name}".encode(), known.encode()))
+            changes.append((prefix + name.encode(), known.encode()))
         if self._head_changed:
-            changes.append((f"{key}head".encode(), self.head.encode()))
+            changes.append((prefix + b"head", self.head.encode()))
         self._head_changed = False
         parts.clear()
         self._changed_months.clear()

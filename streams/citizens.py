@@ -277,7 +277,9 @@ class Partition:
 
     def changes(self) -> list[tuple[bytes, bytes]]:
         """Every state entry changed since the last call: the batch is over, only heads stay in memory."""
-        changes = [change for citizen in self._changed.values() for change in citizen.changes()]
+        changes: list[tuple[bytes, bytes]] = []
+        for citizen in self._changed.values():
+            changes += citizen.changes()
         self._changed.clear()
         if len(self._open) > self._kept:
             self._open.clear()
