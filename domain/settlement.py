@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from domain.counters import NEW_STARTS, Counters, Window, counters, highest, ordinal, profile
@@ -160,12 +161,18 @@ class Law:
             sure_to = valid_to if code not in OLD_RATE_CODES else 0
             others = code in self._less_atp, monday(self._last_rates_from), valid_from, sure_to
             if terms is not None and code in self._counting:
-                by_step = terms.tables[0][1]
-                rates = [by_step[self.step(number)] for number in range(MOST_WEEKS)]
-                found[code] = UsualTerms(True, terms.mechanism, rates, *others)
+                found[code] = UsualTerms(True, terms.mechanism, self._by_ordinal(terms.tables[0][1]), *others)
             elif terms is None and code in self._blocking - self._counting:
                 found[code] = UsualTerms(False, "", [], *others)
         return found
+
+    def _by_ordinal(self, by_step: Iterable[tuple[int, str | None]]) -> list[tuple[int, str | None]]:
+        """The rate and account for each ordinal, given those of each step."""
+        begins = (0, *self.steps, MOST_WEEKS)
+        rates: list[tuple[int, str | None]] = []
+        for (first, following), rate in zip(pairwise(begins), by_step, strict=True):
+            rates += [rate] * (following - first)
+        return rates
 
     def standing(self, facts: Facts) -> Standing:
         """Where a case with these facts stands; that legacy weeks enter the count is one answer to LEGACY_COUNT."""

@@ -48,13 +48,17 @@ PACKAGED = files("domain") / "rules"
 DEFAULT = "R-1"
 
 
-@cache
 def load_rule_set(name: str = DEFAULT, folder: Path | None = None) -> RuleSet:
     """The rule set of this name, from `folder` or else from the installed package.
 
     Raises:
         RuleError: there is no such rule set, or a file cannot be read or used; the message says which and where.
     """
+    return _loaded(name, folder)
+
+
+@cache
+def _loaded(name: str, folder: Path | None) -> RuleSet:
     root = folder or PACKAGED
     if name not in (known := rule_set_names(root)):
         raise RuleError(f"there is no rule set {name!r}; known are {', '.join(known)}")
