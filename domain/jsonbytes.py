@@ -12,4 +12,4 @@ import orjson
 
 def dumps(value: Any) -> bytes:
     """As `orjson.dumps`, but a copy of its own size: a slice copies, the line end only makes it a slice."""
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)[:-1]
+    return orjson.dumps(value, None, orjson.OPT_APPEND_NEWLINE)[:-1]

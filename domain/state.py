@@ -257,8 +257,10 @@ def check_format(number: int) -> None:
 
 
 def _hexadecimal(weeks_by_code: dict[str, int]) -> dict[str, str]:
-    codes = sorted(weeks_by_code) if len(weeks_by_code) > 1 else weeks_by_code
-    return {code: f"{weeks:x}" for code in codes if (weeks := weeks_by_code[code])}
+    if len(weeks_by_code) == 1:  # most
+        ((code, weeks),) = weeks_by_code.items()
+        return {code: f"{weeks:x}"} if weeks else {}
+    return {code: f"{weeks:x}" for code in sorted(weeks_by_code) if (weeks := weeks_by_code[code])}
 
 
 _MONTHS: Memo[int, bytes] = Memo(lambda month: str(month).encode(), 1 << 13)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -189,13 +189,8 @@ def numbered(lines: Iterable[bytes]) -> Iterator[Line]:
 
 def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
     """Lines in blocks of at most BLOCK_LINES."""
-    block: list[Line] = []
-    for line in lines:
-        block.append(line)
-        if len(block) == BLOCK_LINES:
-            yield block
-            block = []
-    if block:
+    rest = iter(lines)
+    while block := [*islice(rest, BLOCK_LINES)]:
         yield block
 
 
