@@ -223,20 +223,25 @@ class Head:
     @classmethod
     def decode(cls, law: Law, value: bytes) -> "Head":
         """The inverse of `encode`."""
+        fields = orjson.loads(value)
+        if fields[0] != FORMAT:
+            fields = _upcast_head(fields)
         head = cls.__new__(cls)
         (
             _format, head.rules, head.engine, head.revision, head.horizon, months, resets, touched, overpaid, facts,
             second, head.cpr_sealed,
-        ) = _upcast_head(orjson.loads(value))  # fmt: skip
+        ) = fields  # fmt: skip
         head.law = law if head.rules == law.rules.name and head.engine == ENGINE else None
         head.months = int(months, 16)
         head.touched = {code: int(weeks, 16) for code, weeks in touched.items()}
-        head.overpaid = {code: int(weeks, 16) for code, weeks in overpaid.items()}
+        head.overpaid = {code: int(weeks, 16) for code, weeks in overpaid.items()} if overpaid else {}
         head.facts = {}
         for fact, date, times in facts:
             head.facts.setdefault(fact, {})[date] = times
-        head.count = Count(0, 0, resets)
-        head.second = None if second is None else Count(0, 0, second)
+        if not facts and second is None:  # most
+            head.count, head.standing, head.second = made(Count, (*law.states(head.touched), resets)), ORDINARY, None
+            return head
+        head.count, head.second = Count(0, 0, resets), None if second is None else Count(0, 0, second)
         head.count, head.standing, head.second = head.read_by(law)
         return head
 
