@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from streams.errors import UserError
 
@@ -176,12 +176,30 @@ async def _all(admin: AIOKafkaAdminClient) -> list[dict[str, Any]]:
 
 
 async def _described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Existing]:
-    """The topics with these names, in their order."""
-    partitions = {topic["topic"]: len(topic["partitions"]) for topic in await _all(admin)}
+    """The topics with these names, in their order. A broker that has not heard of a new one yet is asked again."""
+    deadline = time.monotonic() + VISIBLE_SECONDS
+    while True:
+        partitions = {topic["topic"]: len(topic["partitions"]) for topic in await _all(admin)}
+        settings = await _settings_of(admin, names)
+        unheard = [name for name in names if name not in partitions or name not in settings]
+        if not unheard:
+            return {name: Existing(partitions[name], settings[name]) for name in names}
+        if time.monotonic() > deadline:
+            raise TopicError(
+                f"some brokers do not know {', '.join(unheard)} after {VISIBLE_SECONDS:.0f} s;"
+                " look whether all brokers are up and agree on their controller"
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _settings_of(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The settings of those topics that the broker which is asked knows."""
     (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
     settings: dict[str, dict[str, str]] = {}
     for code, reason, _, name, entries in response.resources:
-        if for_code(code) is not NoError:
-            raise TopicError(f"the settings of topic {name} cannot be read: {reason or for_code(code).description}")
-        settings[name] = {setting: value for setting, value, *_ in entries}
-    return {name: Existing(partitions[name], settings[name]) for name in names}
+        error = for_code(code)
+        if error is NoError:
+            settings[name] = {setting: value for setting, value, *_ in entries}
+        elif error is not UnknownTopicOrPartitionError:
+            raise TopicError(f"the settings of topic {name} cannot be read: {reason or error.description}")
+    return settings

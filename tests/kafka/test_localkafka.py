@@ -99,6 +99,8 @@ def test_three_brokers_replicate_demand_two_and_leave_nothing(prefix):
     topic = f"{prefix}reports.raw"
     with LocalKafka(nodes=3, java_options=QUICK_START) as kafka:
         assert asyncio.run(replicas_of_a_new_topic(kafka, prefix)) == [3]
+        for number in range(12):  # the brokers hear of new topics one after the other, and any of them may be asked
+            asyncio.run(ensure_topics(kafka.bootstrap, f"{prefix}{number}.", 12))
         asyncio.run(sent(kafka, topic, b"by three"))
         kafka.kill(3)
         asyncio.run(sent(kafka, topic, b"by two"))
