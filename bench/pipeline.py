@@ -19,6 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from shutil import rmtree
+from statistics import median
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -50,6 +51,10 @@ CHUNK: Final = 12_000
 """Lines that are handed over together: 1,000 for each partition stay well below the largest batch."""
 PEER_SHARE: Final = 10
 """The peer gets every report of the first tenth: it would take minutes for all."""
+WARM_UPS: Final = 2
+"""A Java that has just started is several times slower."""
+ROUNDS: Final = 3
+"""Of the peer, one worker and two, in turn: the medians are told, and those of the ratios within a round."""
 LOOK_S: Final = 0.05
 PATIENCE_S: Final = 60.0
 """Without any progress, until a measurement is given up."""
@@ -474,14 +479,23 @@ def figures(folder: Path, citizens: int, many: int) -> list[Figure]:
 
 async def _figures(bootstrap: str, folder: Path, lines: Sequence[bytes], many: int) -> list[Figure]:
     share = lines[: len(lines) // PEER_SHARE]
-    await end_to_end(bootstrap, folder, share, 1)  # a Java that has just started is several times slower
-    peers = await peer(bootstrap, folder, share)
-    one = await end_to_end(bootstrap, folder, lines, 1)
-    two = await end_to_end(bootstrap, folder, lines, 2)
+    for _ in range(WARM_UPS):
+        await end_to_end(bootstrap, folder, lines, 1)
+    rounds = [
+        (
+            await peer(bootstrap, folder, share),
+            await end_to_end(bootstrap, folder, lines, 1),
+            await end_to_end(bootstrap, folder, lines, 2),
+        )
+        for _ in range(ROUNDS)
+    ]
+    peers, one, two = (median(rates) for rates in zip(*rounds, strict=True))
+    of_one = median(one / peers for peers, one, _ in rounds)
+    of_two = median(two / peers for peers, _, two in rounds)
     return [
         ("peer: Faust agent, RocksDB table, at least once", f"{peers:,.0f}/s", "1.00"),
-        ("raw to postings, exactly once, one worker", f"{one:,.0f}/s", f"{one / peers:.1f}"),
-        ("raw to postings, exactly once, two workers", f"{two:,.0f}/s", f"{two / peers:.1f}"),
+        ("raw to postings, exactly once, one worker", f"{one:,.0f}/s", f"{of_one:.1f}"),
+        ("raw to postings, exactly once, two workers", f"{two:,.0f}/s", f"{of_two:.1f}"),
         *_stage_rows(await each_stage_alone(bootstrap, folder, lines), peers),
         *_latency_rows(await latencies(bootstrap, folder, lines, one / 2), one / 2),
         *_stand_still_rows(await stand_stills(bootstrap, folder, lines)),

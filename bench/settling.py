@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()"]
 COPY = """
@@ -13,6 +14,7 @@ import sys, orjson
 for line in sys.stdin.buffer:
     sys.stdout.buffer.write(orjson.dumps(orjson.loads(line)) + b"\\n")
 """
+RUNS = 3
 ENVIRONMENT = {**os.environ, "REFUSION_DEMO": "1"}
 
 
@@ -48,8 +50,9 @@ def chaotic(path: Path) -> Path:
 
 
 def rate(path: Path, jobs: int) -> float:
-    """Reports a second of a whole run, start included."""
-    return _rate(path, [*PROGRAM, "settle", "--jobs", str(jobs), str(path)])
+    """Reports a second of a whole run, start included: the median of some."""
+    command = [*PROGRAM, "settle", "--jobs", str(jobs), str(path)]
+    return median(_rate(path, command) for _ in range(RUNS))
 
 
 def copy_rate(path: Path) -> float:
