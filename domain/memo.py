@@ -8,7 +8,7 @@ Value = TypeVar("Value")
 
 
 class Memo(dict[Key, Value]):
-    """`memo[key]` is `function(key)`; at a third of the cost of a call of what `functools.cache` makes.
+    """`memo[key]` is `function(key)`, at half the cost of a call of what `functools.cache` makes.
 
     Where there are `most` of them all are forgotten, and kept anew as they are asked for.
     """

@@ -21,6 +21,17 @@ def test_a_theme(theme):
             assert (product.true_now(found.rows), found.counters) == truth_of(reports), reports
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_all_that_came_comes_again(theme):
+    """Nothing follows from it, and what was refused is refused again."""
+    for seed in range(7900, 7902):
+        reports = life(theme, seed)
+        found = product.outcomes([*reports, *reports], batch=4, restarts=True)
+        first, again = found[: len(reports)], found[len(reports) :]
+        assert [each.postings + each.notices for each in again] == [[]] * len(reports), reports
+        assert [each.refused for each in again] == [each.refused for each in first], reports
+
+
 @pytest.mark.parametrize("answer", ALTERNATIVES)
 def test_an_answer(answer):
     """Kept up under it, and settled anew from R-1."""

@@ -20,3 +20,5 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
             for held in list(vars(module).values()):
                 if clear := getattr(held, "cache_clear", None):
                     clear()
+                elif hasattr(type(held), "__missing__"):  # a `domain.memo.Memo`
+                    held.clear()
