@@ -54,10 +54,8 @@ def encode(report: Report, cpr_sealed: str, reported_at: str) -> bytes:
     return dumps(_VALUES[type(report)](report, cpr_sealed, reported_at))
 
 
-# In one display each, the fields that all have in common included: this is done for every report.
-
-
 def _payment_value(report: Payment, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
+    """In one display, as nearly every report is a payment."""
     reporter, report_id, benefit, start, end, amount_ore, atp_ore, paying, financing, channel, outside_act, _ = report
     return {
         "schema": 1,
@@ -78,46 +76,34 @@ def _payment_value(report: Payment, cpr_sealed: str, reported_at: str) -> dict[s
     }
 
 
-def _income_value(report: Income, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
-    reporter, report_id, kind, start, end, amount_ore, pension_ore, _ = report
+def _common(report: Report, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
     return {
         "schema": 1,
-        "type": "income",
-        "report_id": report_id,
-        "reporter": reporter,
+        "type": TYPE_OF[type(report)],
+        "report_id": report.report_id,
+        "reporter": report.reporter,
         "reported_at": reported_at,
         "cpr_sealed": cpr_sealed,
-        "kind": kind,
-        "period_start": day_text(start),
-        "period_end": day_text(end),
-        "amount_ore": amount_ore,
-        "pension_ore": pension_ore,
+    }
+
+
+def _income_value(report: Income, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
+    return {
+        **_common(report, cpr_sealed, reported_at),
+        "kind": report.kind,
+        "period_start": day_text(report.start),
+        "period_end": day_text(report.end),
+        "amount_ore": report.amount_ore,
+        "pension_ore": report.pension_ore,
     }
 
 
 def _fact_value(report: CaseFact, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "type": "case_fact",
-        "report_id": report.report_id,
-        "reporter": report.reporter,
-        "reported_at": reported_at,
-        "cpr_sealed": cpr_sealed,
-        "fact": report.fact,
-        "date": day_text(report.date),
-    }
+    return {**_common(report, cpr_sealed, reported_at), "fact": report.fact, "date": day_text(report.date)}
 
 
 def _reversal_value(report: Reversal, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "type": "reversal",
-        "report_id": report.report_id,
-        "reporter": report.reporter,
-        "reported_at": reported_at,
-        "cpr_sealed": cpr_sealed,
-        "reverses": report.reverses,
-    }
+    return {**_common(report, cpr_sealed, reported_at), "reverses": report.reverses}
 
 
 def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes:
