@@ -18,7 +18,7 @@ from operator import or_
 from typing import NamedTuple
 
 from domain.counters import Counters, differing, highest, lowest
-from domain.fleksbidrag import FLEKSBIDRAG, WAGES, fleksbidrag
+from domain.fleksbidrag import FLEKSBIDRAG, WAGES, WITH_WAGES, fleksbidrag
 from domain.legacy import DECIDING_FACTS, FLEKSLOENTILSKUD
 from domain.notices import (
     Notice,
@@ -41,7 +41,7 @@ from domain.reports import (
     content_digest,
     made,
 )
-from domain.settlement import Count, Due, Law, Move, Reading, cell_order, delta_ore, entering, money_code
+from domain.settlement import Count, Due, Law, Move, Reading, cell_order, entering, money_code
 from domain.state import (
     AMOUNT,
     ATP,
@@ -252,7 +252,7 @@ def _resettle_fleksbidrag(
     law: Law, citizen: Citizen, income: Line, parts: list[Part], *, reversal: bool
 ) -> Settling | None:
     """An income moves nothing but the fleksbidrag of its months."""
-    if income[KIND] not in WAGES:
+    if income[KIND] not in WAGES or not any(group[0] in WITH_WAGES for part in parts for group in part.groups):
         return None
     reading = citizen.head.reading()
     months = {part.month for part in parts}
@@ -305,7 +305,7 @@ def _settle(
     reported = _weeks_with_days(law, line) if law.any_report_touches else 0
     if not moves and not reported:
         return Settling([], [], None, notices, reversal=sign < 0) if notices else None
-    if any(delta_ore(move) < 0 for move in moves):
+    if any(amount_ore < cell[CELL_AMOUNT] for _, _, _, cell, amount_ore, _, _ in moves):
         notices += net_notices(line[CODE], parts, moves)
     head = citizen.head
     was, horizon = head.reading(), head.horizon
@@ -380,26 +380,26 @@ def _own_moves(law: Law, line: Line, groups: dict[int, Group], sign: int) -> lis
 
 
 def _touch(citizen: Citizen, code: str, moves: list[Move]) -> None:
-    """Mark the weeks whose net is now positive or negative."""
-    citizen.change_head()
-    deltas: dict[int, int] = {}
-    for move in moves:
-        deltas[move[1]] = deltas.get(move[1], 0) + delta_ore(move)
-    for week, delta in deltas.items():
-        _touch_week(citizen, code, week, delta)
+    """Mark the weeks whose net is now positive or negative.
 
-
-def _touch_week(citizen: Citizen, code: str, week: int, delta_ore: int) -> None:
-    """Move a week's net. Its old sign mostly decides the new one; else the net is summed, over both its months."""
-    head = citizen.head
-    bit = 1 << week
+    A week's old sign mostly decides the new one; else the net is summed, over both its months.
+    """
+    head = citizen.change_head()
     positive, negative = head.touched.get(code, 0), head.overpaid.get(code, 0)
-    if not delta_ore or (positive if delta_ore > 0 else negative) & bit:
-        return
-    owed = (negative if delta_ore > 0 else positive) & bit
-    net_ore = citizen.net(code, week) + delta_ore if owed else delta_ore
-    head.touched[code] = positive | bit if net_ore > 0 else positive & ~bit
-    head.overpaid[code] = negative | bit if net_ore < 0 else negative & ~bit
+    deltas: dict[int, int] = {}
+    for _, week, _, cell, amount_ore, _, _ in moves:
+        deltas[week] = deltas.get(week, 0) + amount_ore - cell[CELL_AMOUNT]
+    for week, delta_ore in deltas.items():
+        bit = 1 << week
+        if not delta_ore or (positive if delta_ore > 0 else negative) & bit:
+            continue
+        owed = (negative if delta_ore > 0 else positive) & bit
+        net_ore = citizen.net(code, week) + delta_ore if owed else delta_ore
+        positive = positive | bit if net_ore > 0 else positive & ~bit
+        negative = negative | bit if net_ore < 0 else negative & ~bit
+    head.touched[code] = positive
+    if negative or code in head.overpaid:
+        head.overpaid[code] = negative
 
 
 def _weeks_with_days(law: Law, line: Line) -> int:
@@ -450,8 +450,8 @@ def _stale_moves(
 ) -> list[Move]:
     """The cells, other than the report's own, in weeks whose step differs from what it was."""
     spans = differing(law.profile(was, first_changed), law.profile(now, first_changed), citizen.head.horizon)
-    turn_week, turn_step = law.turn_of_year_step(was)
-    if first_changed <= turn_week + 1 and turn_step != law.turn_of_year_step(now)[1]:
+    turn_week = law.turn_week
+    if first_changed <= turn_week + 1 and law.turn_of_year_step(was) != law.turn_of_year_step(now):
         spans.append((turn_week, turn_week))
     taken = {id(cell) for _, _, _, cell, *_ in own}
     return [move for span in spans for move in _moves_in(law, citizen, span, taken)]

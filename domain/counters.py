@@ -5,6 +5,7 @@ self-support (S). No ordinal is stored: it is a popcount since the last reset, a
 earned weeks are the zero bits of `busy` in the window. Only the weeks of resets are kept.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -189,20 +190,24 @@ def profile(benefit: int, resets: Sequence[int], steps: Sequence[int], start: in
     """The staircase over time as (first week, step) boundaries, for the weeks from `start` on.
 
     `steps` are the ordinals at which a step begins after the first (5, 27, 53); step 0 holds
-    from the week after a reset, also before the first benefit week ("at least 1", rules 4.2 item 9).
+    from the week after a reset, also before the first benefit week ("at least 1", rules 4.2 item 9). Of two
+    boundaries in one week the later one holds.
     """
     boundaries: list[tuple[int, int]] = []
     before = last_reset_before(resets, start)
     for reset, end in _runs(before, [week for week in resets if week > before]):
-        boundaries.append((reset + 1, 0))
-        run = benefit >> (reset + 1)
+        first = max(start, reset + 1)
+        reached = count_between(benefit, reset + 1, first - 1)
+        step = bisect_right(steps, reached)
+        boundaries.append((first, step))
+        run = benefit >> first
         if end is not None:
-            run &= (1 << (end - reset)) - 1
-        for step, number in enumerate(steps, 1):
-            at = select(run, number)
+            run &= (2 << (end - first)) - 1
+        for following, number in enumerate(steps[step:], step + 1):
+            at = select(run, number - reached)
             if at == NO_WEEK:
                 break
-            boundaries.append((reset + 1 + at, step))
+            boundaries.append((first + at, following))
     return boundaries
 
 

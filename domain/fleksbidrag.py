@@ -38,6 +38,8 @@ from domain.weeks import first_day, monday, sunday
 
 FLEKSBIDRAG = "FB"
 WAGES = frozenset({"wage", "flex_job_wage"})
+WITH_WAGES = frozenset({FLEKSLOENTILSKUD, FLEKSBIDRAG})
+"""In a month with neither, wages settle nothing."""
 WHOLE = 100
 """The state pays all of it: percent of the amount."""
 

@@ -133,7 +133,7 @@ class Law:
         self.counting_from = rules.dates.counting_from.toordinal()
         self.counting_from_month = month_number(rules.dates.counting_from.isoformat()[:7])
         self.rates_from_month = month_number(rules.dates.rates_from_month)
-        self._turn_week = week_of(rules.dates.turn_of_year_week.toordinal())
+        self.turn_week = week_of(rules.dates.turn_of_year_week.toordinal())
         self._rates_from_week = week_of(rules.dates.turn_of_year_rate_from.toordinal())
         self.steps = _steps(rules.staircases)
         self._counting = frozenset(code for code, benefit in rules.benefits.items() if benefit.counts)
@@ -146,7 +146,8 @@ class Law:
             code: _terms(rules, replace(rules.benefits[code], rate=rules.legacy.flex_refusion), self.steps)
             for code in AT_OLD_RATE
         }
-        first_with_rates = week_of(first_day(self.rates_from_month) + 6)  # the first week that lies in those months
+        # the first week that lies in the months with rates, and on which no ordinal of an earlier one hangs
+        first_with_rates = max(week_of(first_day(self.rates_from_month) + 6), self._rates_from_week + 1)
         changed = [week for terms in self._terms.values() if terms for week, _ in terms.tables]
         self._last_rates_from = max(first_with_rates, *changed)
         self.usual = self._usual_terms() if switches.items() >= USUAL_ANSWERS.items() else {}
@@ -201,14 +202,14 @@ class Law:
 
     def decided_by(self, week: int) -> int:
         """The last week that the ordinal of a week hangs on."""
-        return self._rates_from_week if week == self._turn_week else week
+        return self._rates_from_week if week == self.turn_week else week
 
     def ordinal(self, reading: Reading, week: int) -> int:
         """The ordinal that money of a week takes; the week of 28 December 2015 looks ahead (§ 29, stk. 3)."""
         first, standing, second = reading
         # `Reading.at`, without the call: this is asked for every cell
         benefit, _, resets = first if second is None or week < standing.transfer else second
-        if week != self._turn_week:
+        if week != self.turn_week:
             return ordinal(benefit, resets, week)
         following = self._rates_from_week
         ahead = reading.at(following)
@@ -230,7 +231,7 @@ class Law:
         terms = self._old_terms.get(code) if is_old else self._terms.get(code)
         if terms is None or not amount_ore:
             return None
-        if month < self.rates_from_month and not (terms.turn_of_year_weekly and week == self._turn_week):
+        if month < self.rates_from_month and not (terms.turn_of_year_weekly and week == self.turn_week):
             return None
         number = self.ordinal(reading, week)
         rate, account = self._rates(terms, week)[self.step(number)]
@@ -257,9 +258,9 @@ class Law:
         before = [(week, step) for week, step in boundaries if week < transfer]
         return before + [(max(week, transfer), step) for week, step in later]
 
-    def turn_of_year_step(self, reading: Reading) -> tuple[int, int]:
-        """The week of 28 December 2015 and the step its money takes: it hangs on the week after."""
-        return self._turn_week, self.step(self.ordinal(reading, self._turn_week))
+    def turn_of_year_step(self, reading: Reading) -> int:
+        """The step that money of the week of 28 December 2015 takes: it hangs on the week after."""
+        return self.step(self.ordinal(reading, self.turn_week))
 
     def _rates(self, terms: Terms, week: int) -> tuple[tuple[int, str | None], ...]:
         """The rates that hold for money of a week; that of 28 December 2015 takes those of the week after."""

@@ -12,7 +12,7 @@ Most usual of all is money in cells that were not there before: it is not even m
 from collections.abc import Sequence
 from itertools import repeat
 
-from domain.counters import NO_WEEK, Counters, counters, earned_between, extend_resets, last_reset_before
+from domain.counters import NO_WEEK, Counters, counters, earned_between, extend_resets, last_reset_before, lowest
 from domain.fleksbidrag import may_have_fleksbidrag
 from domain.legacy import FLEKSLOENTILSKUD, ORDINARY
 from domain.money import SHARES, percentage, split
@@ -57,8 +57,12 @@ def take_in(law: Law, citizen: Citizen, payment: Payment, name: str) -> Usual | 
     (month, first, _, _), (last_month, last, _, _) = pieces[0], pieces[-1]
     weeks = ((2 << (last - first)) - 1) << first
     new = weeks & ~(head.count.benefit if counts else head.count.busy)
-    if new and (new & -new).bit_length() - 1 <= head.horizon:
-        return None  # a week behind the horizon changes its state
+    if (
+        new
+        and (new & -new).bit_length() - 1 <= head.horizon
+        and not _moves_no_other(law, head, last, new, counts=counts)
+    ):
+        return None
     if month == last_month:
         parts = [citizen.open_part(month)]
     else:
@@ -87,29 +91,55 @@ def take_in(law: Law, citizen: Citizen, payment: Payment, name: str) -> Usual | 
     return moves, [_due(before, mechanism, rates, move) for move in moves], moved, notices, None
 
 
+def _moves_no_other(law: Law, head: Head, last: int, new: int, *, counts: bool) -> bool:
+    """Whether new weeks behind the horizon leave every reset, and the step of every other week, as it is.
+
+    More busy weeks bring no reset, and take none away that was before them. Each later ordinal grows.
+    """
+    benefit, _, resets = head.count
+    reset = resets[-1] if resets else NO_WEEK
+    at = lowest(new)
+    if reset >= at or last > head.horizon:
+        return False
+    if not counts:
+        return True
+    since = benefit >> (reset + 1)
+    before = (since & ((1 << (at - reset - 1)) - 1)).bit_count()
+    if not before:  # the first benefit week moves, from which on weeks are earned
+        return False
+    return law.step(before) == law.step(since.bit_count() + new.bit_count())
+
+
 def _counted(law: Law, head: Head, first: int, last: int, new: int, *, counts: bool) -> tuple[Counters | None, int]:
     """Put new weeks into their state: the counters where they moved, and what an ordinal is more than its week.
 
-    No reset lies in a run of benefit weeks, so that their ordinals follow one another.
+    No reset lies in a run of benefit weeks, so that their ordinals follow one another; and none behind new weeks.
     """
-    benefit, busy, resets = head.count
+    was = benefit, busy, resets = head.count
     if new:
         busy |= new
         if counts:
             benefit |= new
-        if first > head.horizon + 1 or not busy >> max(head.horizon, 0) & 1:  # self-support since, maybe with a reset
-            resets = extend_resets(law.window, benefit, busy, [*resets], head.horizon, last)
+        if last > head.horizon:
+            # self-support since the horizon, maybe with a reset
+            if first > head.horizon + 1 or not busy >> max(head.horizon, 0) & 1:
+                resets = extend_resets(law.window, benefit, busy, [*resets], head.horizon, last)
+            head.horizon = last
         head.count = made(Count, (benefit, busy, resets))
-        head.horizon = last
     if not counts:
-        return counters(law.window, benefit, busy, resets) if new else None, 0
+        if not new:
+            return None, 0
+        after = counters(law.window, benefit, busy, resets)
+        return None if was.busy >> last and after == counters(law.window, *was) else after, 0
     reset = last_reset_before(resets, first) if resets else NO_WEEK
     since = benefit >> (reset + 1)
     number = (since & ((2 << (last - reset - 1)) - 1)).bit_count()
     if not new:
         return None, number - last
     began = reset + (since & -since).bit_length()
-    return made(Counters, (last, number, earned_between(law.window, busy, began, last), None)), number - last
+    latest = busy.bit_length() - 1
+    earned = earned_between(law.window, busy, began, latest)
+    return made(Counters, (latest, since.bit_count(), earned, None)), number - last
 
 
 def _moves(pieces: Sequence[Piece], per_day_ore: int, atps_ore: Sequence[int], groups: dict[int, Group]) -> list[Move]:
