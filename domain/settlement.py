@@ -63,12 +63,14 @@ LETTER: dict[Mechanism, str] = {"refusion": "R", "medfinansiering": "M"}
 
 
 class UsualTerms(NamedTuple):
-    """How a usual payment is settled: whether its weeks count, and (rate, account) by ordinal, empty for no row.
+    """How a usual payment is settled: what its weeks become, and (rate, account) by ordinal, empty for no row.
 
+    They are benefit weeks where it `counts`, only busy where it `blocks`, and stay what they are where it does neither.
     No rates change after `first_day`. A period between `sure_from` and `sure_to` is in no doubt for its benefit.
     """
 
     counts: bool
+    blocks: bool
     mechanism: str
     rates: list[tuple[int, str | None]]
     less_atp: bool
@@ -155,16 +157,21 @@ class Law:
         self.movable = self.on_staircase | TRANSITIONAL
 
     def _usual_terms(self) -> dict[str, UsualTerms]:
-        """By benefit; those whose weeks neither count nor block, or whose rates are not known, have none."""
+        """By benefit; those without rates, or whose rates are not known, give no rows."""
         found = {}
         for code, terms in self._terms.items():
+            mechanism, rates = (terms.mechanism, self._by_ordinal(terms.tables[0][1])) if terms else ("", [])
             valid_from, valid_to = self.validity[code]
-            sure_to = valid_to if code not in OLD_RATE_CODES else 0
-            others = code in self._less_atp, monday(self._last_rates_from), valid_from, sure_to
-            if terms is not None and code in self._counting:
-                found[code] = UsualTerms(True, terms.mechanism, self._by_ordinal(terms.tables[0][1]), *others)
-            elif terms is None and code in self._blocking - self._counting:
-                found[code] = UsualTerms(False, "", [], *others)
+            found[code] = UsualTerms(
+                counts=code in self._counting,
+                blocks=code in self._blocking,
+                mechanism=mechanism,
+                rates=rates,
+                less_atp=code in self._less_atp,
+                first_day=monday(self._last_rates_from),
+                sure_from=valid_from,
+                sure_to=valid_to if code not in OLD_RATE_CODES else 0,
+            )
         return found
 
     def _by_ordinal(self, by_step: Iterable[tuple[int, str | None]]) -> list[tuple[int, str | None]]:

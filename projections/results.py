@@ -65,7 +65,7 @@ def project(citizen: str, revision: int, moves: Iterable[Move], dues: Iterable[D
 
 def project_fresh(citizen: str, revision: int, fresh: Fresh) -> Projection:
     """The same for rows in cells that nobody had before: the cells are made with their rows."""
-    pieces, per_day_ore, atps_ore, groups, before, mechanism, rates = fresh
+    pieces, per_day_ore, atps_ore, groups, (at_zero, rise), mechanism, rates = fresh
     if not rates:
         for place, (month, week, days, extra_ore) in enumerate(pieces):
             atp_ore = atps_ore[place] if atps_ore else 0
@@ -80,7 +80,7 @@ def project_fresh(citizen: str, revision: int, fresh: Fresh) -> Projection:
             at = month
             code, paying, financing, cells = groups[month]
             whose = _WHOSE[code, paying, financing]
-        number = before + week
+        number = at_zero + rise * week
         if (found := rates[number]) is not terms:  # the rows of a report are mostly on one step
             rate, account = terms = found
             before_result, after_result = _TERMS[mechanism, rate, account]
