@@ -5,8 +5,12 @@ import random
 import subprocess
 import sys
 import time
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
+from typing import Any
+
+import orjson
 
 PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()"]
 COPY = """
@@ -15,6 +19,8 @@ for line in sys.stdin.buffer:
     sys.stdout.buffer.write(orjson.dumps(orjson.loads(line)) + b"\\n")
 """
 RUNS = 3
+LAST = "9999-12-31"
+"""For the reversal of a report that is not there."""
 ENVIRONMENT = {**os.environ, "REFUSION_DEMO": "1"}
 
 
@@ -28,16 +34,21 @@ def simulated(folder: Path, citizens: int, months: str) -> Path:
 
 
 def ordered(path: Path) -> Path:
-    """The same reports as if nothing came late, and each once: sorted by the period's end."""
-    lines = sorted(set(path.read_bytes().splitlines(keepends=True)), key=_period_end)
+    """The same reports as if nothing came late, and each once: sorted by the end of what they are about.
+
+    A payment or income by its period, a case fact by its date, a reversal with the report that it reverses.
+    """
+    lines = [*dict.fromkeys(path.read_bytes().splitlines(keepends=True))]
+    reports = [orjson.loads(line) for line in lines]
+    ends = {(each["reporter"], each["report_id"]): each.get("period_end") or each.get("date") for each in reports}
+
+    def end(report: dict[str, Any]) -> str:
+        name = report["reporter"], report.get("reverses") or report["report_id"]
+        return ends.get(name) or LAST
+
     out = path.with_suffix(".ordered")
-    out.write_bytes(b"".join(lines))
+    out.write_bytes(b"".join(line for _, line in sorted(zip(map(end, reports), lines, strict=True), key=itemgetter(0))))
     return out
-
-
-def _period_end(line: bytes) -> bytes:
-    at = line.find(b'"period_end"')
-    return line[at : at + 40] if at >= 0 else b"~"
 
 
 def chaotic(path: Path) -> Path:
