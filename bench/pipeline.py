@@ -1,8 +1,8 @@
 """Both stages on a real Kafka: reports a second beside a plain Faust agent, latency, takeovers, restore and memory.
 
 Everything runs on one broker on this machine, which shares the cores with what is measured. Each measurement has
-topics of its own, which go with it. What starts with a process is never measured: the workers share
-the partitions before they see the first report, and the clock starts with the first commit.
+topics of its own, which go with it. What starts with a process or a topic is never measured: the workers share the
+partitions and the first reports have gone all the way before the clock starts.
 """
 
 import asyncio
@@ -53,6 +53,9 @@ PEER_SHARE: Final = 10
 """The peer gets every report of the first tenth: it would take minutes for all."""
 WARM_UPS: Final = 2
 """A Java that has just started is several times slower."""
+FIRST_LINES: Final = 1_200
+"""They go all the way before the clock starts: a hundred for each partition, whose first batches brokers take slowly
+(0.5 s for all, in which they open logs and learn of producers)."""
 ROUNDS: Final = 3
 """Of the peer, one worker and two, in turn: the medians are told, and those of the ratios within a round."""
 LOOK_S: Final = 0.05
@@ -188,6 +191,11 @@ class Bench:
                 await asyncio.sleep(TICK_S)
         return start
 
+    async def publish(self, lines: Iterable[bytes]) -> None:
+        """All lines stand in Kafka when it returns."""
+        async with self.producer() as producer:
+            await asyncio.gather(*await self.send(producer, lines))
+
 
 @asynccontextmanager
 async def bench(bootstrap: str, folder: Path, more: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Bench]:
@@ -212,11 +220,10 @@ async def _reached(what: str, count: Count, wanted: int) -> tuple[float, int]:
     return time.monotonic(), found
 
 
-async def rate(what: str, first: Count, last: Count, wanted: int) -> float:
-    """Records a second from the moment `first` moves until `last` has reached `wanted`."""
-    began, _ = await _reached(what, first, 1)
-    before = await last()
-    ended, _ = await _reached(what, last, wanted)
+async def rate(what: str, count: Count, wanted: int) -> float:
+    """Records a second from now until `count` has reached `wanted`."""
+    began, before = time.monotonic(), await count()
+    ended, _ = await _reached(what, count, wanted)
     if before >= wanted:
         raise BenchError(f"{what}: {wanted:,} reports are too few to be measured")
     return (wanted - before) / (ended - began)
@@ -228,10 +235,18 @@ async def rate(what: str, first: Count, last: Count, wanted: int) -> float:
 async def end_to_end(bootstrap: str, folder: Path, lines: Sequence[bytes], processes: int) -> float:
     """Reports a second from raw to postings, exactly once."""
     async with bench(bootstrap, folder) as run:
-        workers = [run.start(f"worker-{number}") for number in range(processes)]
-        async with run.held_back(lines):
-            await run.shared(workers)
-        return await rate("end to end", run.committed("intake"), run.committed("citizens"), len(lines))
+        return await settled(run, lines, processes)
+
+
+async def settled(run: Bench, lines: Sequence[bytes], processes: int) -> float:
+    """The same, the workers left running."""
+    workers = [run.start(f"worker-{number}") for number in range(processes)]
+    await run.shared(workers)
+    await run.publish(lines[:FIRST_LINES])
+    await _reached("the first reports", run.committed("citizens"), FIRST_LINES)
+    async with run.held_back(lines[FIRST_LINES:]):
+        pass
+    return await rate("end to end", run.committed("citizens"), len(lines))
 
 
 class Pace(NamedTuple):
@@ -253,7 +268,7 @@ async def _alone(run: Bench, stage: str, wanted: int) -> Pace:
     worker = run.start(stage, [stage])
     await _reached(stage, run.committed(stage), 1)
     began, before = _cpu_seconds(worker), await run.committed(stage)()
-    per_second = await rate(stage, run.committed(stage), run.committed(stage), wanted)
+    per_second = await rate(stage, run.committed(stage), wanted)
     cpu = _cpu_seconds(worker) - began
     await asyncio.to_thread(stop, [worker])
     return Pace(per_second, MICROSECONDS * cpu / (wanted - before))
@@ -262,19 +277,18 @@ async def _alone(run: Bench, stage: str, wanted: int) -> Pace:
 async def peer(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> float:
     """Outputs a second of the Faust agent on a backlog."""
     async with bench(bootstrap, folder) as run:
-        async with run.held_back(lines):
-            pass
+        await run.publish(lines[:FIRST_LINES])
         state = run.settings.state_dir / "peer"
         arguments = [run.settings.bootstrap, run.settings.prefix, str(run.settings.partitions), str(state)]
         command = [sys.executable, "-m", "bench.peer_faust", *arguments]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
             try:
-                return await _peer_rate(run, process, len(lines))
+                return await _peer_rate(run, process, lines)
             finally:
                 process.kill()
 
 
-async def _peer_rate(run: Bench, process: subprocess.Popen[bytes], wanted: int) -> float:
+async def _peer_rate(run: Bench, process: subprocess.Popen[bytes], lines: Sequence[bytes]) -> float:
     output = topic_name(run.settings, OUTPUT)
     consumer = AIOKafkaConsumer(bootstrap_servers=run.settings.bootstrap)
 
@@ -285,7 +299,10 @@ async def _peer_rate(run: Bench, process: subprocess.Popen[bytes], wanted: int) 
         return sum(ends.values())
 
     async with consumer:
-        return await rate("the peer", outputs, outputs, wanted)
+        await _reached("the peer's first reports", outputs, FIRST_LINES)
+        async with run.held_back(lines[FIRST_LINES:]):
+            pass
+        return await rate("the peer", outputs, len(lines))
 
 
 # --- postings as a ledger sees them -----------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench.pipeline import BenchError, Figure, bench, population, rate
+from bench.pipeline import BenchError, Figure, bench, population, settled
 from streams.localkafka import LocalKafka
 from streams.replay import Applied, DryRun, apply, dry_run
 from streams.replay import Asked as Replay
@@ -59,10 +59,7 @@ async def measured(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> Meas
     rules.mkdir()
     (rules / f"{OTHER}.yaml").write_text(OTHER_RULES, encoding="utf-8")
     async with bench(bootstrap, folder, {RULES.name: str(rules)}) as run:
-        workers = [run.start(f"worker-{number}") for number in range(PROCESSES)]
-        async with run.held_back(lines):
-            await run.shared(workers)
-        live = await rate("live", run.committed("intake"), run.committed("citizens"), len(lines))
+        live = await settled(run, lines, PROCESSES)
         settings, replay = run.settings, Replay(rules=OTHER, jobs=PROCESSES)
         same = await dry_run(settings, Replay(jobs=PROCESSES), _unshown)
         other = await dry_run(settings, replay, _unshown)
