@@ -18,14 +18,14 @@ $(READY): pyproject.toml requirements.lock
 	@touch $@
 
 run: install
-	@$(BIN)/python -m examples.demo
+	@$(BIN)/python -m demo
 
 # A local real Kafka for development; its data stays in build/kafka.
 kafka: install
-	@$(BIN)/python -m streams.localkafka start
+	@$(BIN)/python -m streams.devtools.local_kafka start
 
 kafka-stop: install
-	@$(BIN)/python -m streams.localkafka stop
+	@$(BIN)/python -m streams.devtools.local_kafka stop
 
 test: install
 	@$(BIN)/python -m pytest -n 2 -m 'not long'
@@ -38,16 +38,16 @@ bench: install
 
 # Format, lint, types, imports and dead code: the same checks as in `make test`, alone.
 lint: install
-	@$(BIN)/python -m pytest tests/test_house.py -k 'tool'
+	@$(BIN)/python -m pytest tests/house/test_house.py -k 'tool'
 
 # After a change of the rules or of the law cases: the law on paper.
 law: install
-	@$(BIN)/python -m streams.lawtext tests/law docs/law.md
+	@$(BIN)/python -m streams.devtools.law_page tests/law docs/law.md
 
 # After an addition to what is published: the contract as AsyncAPI, and the new facts frozen.
 contract: install
-	@$(BIN)/python -m streams.published docs/asyncapi.yaml
-	@$(BIN)/python -m tests.frozen_contract tests/contract.json
+	@$(BIN)/python -m streams.devtools.asyncapi docs/asyncapi.yaml
+	@$(BIN)/python -m tests.support.frozen_contract tests/contract.json
 
 # After a change of the dependencies in pyproject.toml.
 lock: install

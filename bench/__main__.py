@@ -1,7 +1,7 @@
 """`make bench`: all benchmarks, a table at the end; `python -m bench NAME…`: some, such as aggregate, kafka or replay.
 
-The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a worker on Kafka,
-LEDGER_ROWS for a month's export (4000000 is a national one).
+The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a
+worker on Kafka, LEDGER_ROWS for a month's export (4000000 is a national one).
 """
 
 import logging
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import aggregate, books, pipeline, replaying, settling
-from streams.stopping import Stopped, unwind_on_signals
+from streams.kit.stopping import Stopped, unwind_on_signals
 
 MEMORY_CITIZENS = int(os.environ.get("CITIZENS", "100000"))
 KAFKA_CITIZENS = int(os.environ.get("KAFKA_CITIZENS", "100000"))
@@ -34,28 +34,51 @@ def aggregate_figures(_folder: Path) -> list[Figure]:
     ]
     for months_back in (1, 12, 100):
         late = aggregate.late(months_back)
-        figures.append((f"late report, {months_back} months back of 120", f"{late:.0f} µs", f"{late / early:.2f}"))
+        figures.append(
+            (
+                f"late report, {months_back} months back of 120",
+                f"{late:.0f} µs",
+                f"{late / early:.2f}",
+            )
+        )
     moving = aggregate.moving_reset()
-    figures.append(("late report that takes a reset away", f"{moving:.0f} µs", f"{moving / early:.2f}"))
+    figures.append(
+        ("late report that takes a reset away", f"{moving:.0f} µs", f"{moving / early:.2f}")
+    )
     parts = aggregate.parts()
     decode = parts["decode (orjson alone, the peer)"]
-    figures += [(f"part: {name}", f"{cost:.1f} µs", f"{cost / decode:.1f}") for name, cost in parts.items()]
-    return [*figures, ("state of a citizen and year", f"{aggregate.state_bytes_per_year():.0f} bytes", "")]
+    figures += [
+        (f"part: {name}", f"{cost:.1f} µs", f"{cost / decode:.1f}") for name, cost in parts.items()
+    ]
+    return [
+        *figures,
+        ("state of a citizen and year", f"{aggregate.state_bytes_per_year():.0f} bytes", ""),
+    ]
 
 
 def settling_figures(folder: Path) -> list[Figure]:
     """The whole program, as a user runs it."""
     reports = settling.simulated(folder, 4_000, "2022-01..2023-12")
-    inputs = {"ordered": settling.ordered(reports), "as it arrives": reports, "chaotic": settling.chaotic(reports)}
+    inputs = {
+        "ordered": settling.ordered(reports),
+        "as it arrives": reports,
+        "chaotic": settling.chaotic(reports),
+    }
     peer = settling.copy_rate(reports)
     figures = [("peer: decode and encode each line", f"{peer:,.0f}/s", "1.00")]
     for name, path in inputs.items():
         for jobs in (1, 2):
             rate = settling.rate(path, jobs)
-            figures.append((f"settle, {name}, --jobs {jobs}", f"{rate:,.0f}/s", f"{rate / peer:.3f}"))
+            figures.append(
+                (f"settle, {name}, --jobs {jobs}", f"{rate:,.0f}/s", f"{rate / peer:.3f}")
+            )
     many = settling.simulated(folder, MEMORY_CITIZENS, "2023-01..2023-03")
     figures.append(
-        (f"settle, peak memory at {MEMORY_CITIZENS:,} citizens", f"{settling.peak_memory_mb(many):.0f} MB", "")
+        (
+            f"settle, peak memory at {MEMORY_CITIZENS:,} citizens",
+            f"{settling.peak_memory_mb(many):.0f} MB",
+            "",
+        )
     )
     return figures
 
@@ -105,7 +128,9 @@ def main(names: list[str]) -> None:
 
 if __name__ == "__main__":
     unwind_on_signals()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is an exception, and said once
+    logging.getLogger("aiokafka").setLevel(
+        logging.CRITICAL
+    )  # what goes wrong is an exception, and said once
     try:
         main(sys.argv[1:])
     except Stopped as stopped:

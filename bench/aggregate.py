@@ -7,13 +7,13 @@ from typing import Any
 
 import orjson
 
-from domain.reports import Payment
-from domain.settlement import Law
-from domain.weeks import day_text, first_day, month_number
-from streams.citizens import Partition
-from streams.identity import Identity
-from streams.rulefiles import load_rule_set
-from streams.validation import Accepted, Validator
+from domain.basics.weeks import day_text, first_day, month_number
+from domain.citizen.reports import Payment
+from domain.law.staircase import Law
+from streams.citizens.rule_sets import load_rule_set
+from streams.citizens.settler import Partition
+from streams.privacy.identity import Identity
+from streams.wire.validator import Accepted, Validator
 
 CITIZENS = 300
 FIRST_MONTH = month_number("2016-01")
@@ -26,7 +26,20 @@ def payment(citizen: int, month: int, benefit: str = "KTH") -> Payment:
     start, end = first_day(FIRST_MONTH + month), first_day(FIRST_MONTH + month + 1) - 1
     report_id = f"{benefit}-{month:04d}"
     amount_ore = 1_200_000 + 7 * citizen
-    return Payment("12345678", report_id, benefit, start, end, amount_ore, 0, "730", "730", "eindkomst", False, end)
+    return Payment(
+        "12345678",
+        report_id,
+        benefit,
+        start,
+        end,
+        amount_ore,
+        0,
+        "730",
+        "730",
+        "eindkomst",
+        False,
+        end,
+    )
 
 
 class Lives:
@@ -57,7 +70,8 @@ class Lives:
 def frontier() -> tuple[float, float]:
     """Microseconds of a report at the frontier in month 37 (the window is full) and in month 120.
 
-    Means of the year around each: months have five weeks or six, and a report's cost follows their number.
+    Means of the year around each: months have five weeks or six, and a report's cost follows their
+    number.
     """
     usual = Lives().live(range(126))
     return mean(usual[31:43]), mean(usual[114:126])
@@ -122,7 +136,8 @@ def parts() -> dict[str, float]:
         "validate": _each(validator.parse, lines),
         "pseudonym and seal": _each(lambda report: identity.of(report.cpr), accepted),
         "load a head": _each(orjson.loads, heads),
-        "fold, settle, post, encode": MICROSECONDS * lives.settle(payment(c, 60) for c in range(CITIZENS)),
+        "fold, settle, post, encode": MICROSECONDS
+        * lives.settle(payment(c, 60) for c in range(CITIZENS)),
     }
 
 

@@ -1,7 +1,8 @@
 """The ledger and the municipalities' files: rows a second into the table, seconds and memory of a month's export.
 
-A national month is 4 million posting rows of 800,000 citizens in 98 municipalities, of which København has a tenth.
-The rows are made up, five a message; what is measured is what the stage and the command do with them.
+A national month is 4 million posting rows of 800,000 citizens in 98 municipalities, of which
+København has a tenth. The rows are made up, five a message; what is measured is what the stage and
+the command do with them.
 """
 
 import os
@@ -16,9 +17,9 @@ from typing import NamedTuple
 
 import orjson
 
-from projections.ledger import Posted, Standing, read_page, turn
-from streams.ledgertable import Append, LedgerTable, entries_batch
-from streams.rulefiles import load_rule_set
+from projections.ledger.entries import Posted, Standing, read_page, turn
+from streams.citizens.rule_sets import load_rule_set
+from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.settings import Settings
 
 PARTITIONS = 12
@@ -29,7 +30,7 @@ MESSAGES_AN_APPEND = 4_000
 CODES = ("KTH", "SDP-B", "ADP", "REV", "FLT", "FPN")
 WEEKS = ("2024-11-04", "2024-11-11", "2024-11-18", "2024-11-25", "2024-10-28")
 RATES = (80, 40, 30, 20)
-PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from streams.cli.main import main; main()"]
 MEASURED = (
     "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); sys.exit(done.returncode)"
@@ -74,7 +75,13 @@ def _message(
         "refusion_ore": result_ore if is_refusion else 0, "medfinansiering_ore": 0 if is_refusion else result_ore,
     }  # fmt: skip
     rows = [row | {"id": f"{citizen[:24]}{at}", "week": week} for at, week in enumerate(WEEKS)]
-    common = {"schema": 1, "type": "postings", "citizen": citizen, "revision": 1, "cause": f"12345678/{number}"}
+    common = {
+        "schema": 1,
+        "type": "postings",
+        "citizen": citizen,
+        "revision": 1,
+        "cause": f"12345678/{number}",
+    }
     return common | {"reason": "report", "rules": "R-1", "cpr_sealed": sealed, "rows": rows}
 
 
@@ -88,7 +95,13 @@ def built(folder: Path, rows: int) -> float:
         began = time.monotonic()
         _append(table, standings, [portion[number::PARTITIONS] for number in range(PARTITIONS)])
         spent += time.monotonic() - began
-    marker = {"schema": 1, "type": "run", "run": RUN, "closed_at": "2024-12-05T10:00:00Z", "data_month": "2024-12"}
+    marker = {
+        "schema": 1,
+        "type": "run",
+        "run": RUN,
+        "closed_at": "2024-12-05T10:00:00Z",
+        "data_month": "2024-12",
+    }
     _append(table, standings, [(orjson.dumps(marker),)] * PARTITIONS)
     return rows / spent
 
@@ -97,9 +110,13 @@ def _append(table: LedgerTable, standings: list[Standing], values: list[tuple[by
     appends = []
     for standing, own in zip(standings, values, strict=True):
         start = standing.position
-        page = read_page(standing, [Posted(start + at, value, start + at) for at, value in enumerate(own)])
+        page = read_page(
+            standing, [Posted(start + at, value, start + at) for at, value in enumerate(own)]
+        )
         turn(standing, page, start + len(own))
-        appends.append(Append(standing.partition, start, standing.position, entries_batch(page.entries)))
+        appends.append(
+            Append(standing.partition, start, standing.position, entries_batch(page.entries))
+        )
     table.append(appends)
     table.keep_house(range(PARTITIONS))
 
@@ -107,11 +124,26 @@ def _append(table: LedgerTable, standings: list[Standing], values: list[tuple[by
 def exported(folder: Path) -> Exported:
     """Export the run as a user does, with what it took."""
     out = folder / "files"
-    command = [*PROGRAM, "export", "--run", str(RUN), "--out", str(out), "--without-notices", "--json"]
+    command = [
+        *PROGRAM,
+        "export",
+        "--run",
+        str(RUN),
+        "--out",
+        str(out),
+        "--without-notices",
+        "--json",
+    ]
     environment = os.environ | {"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(folder)}
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *command], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURED, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     seconds = time.monotonic() - began
-    return Exported(orjson.loads(done.stdout)["rows"], seconds, int(done.stderr.splitlines()[-1]) / 1024)
+    return Exported(
+        orjson.loads(done.stdout)["rows"], seconds, int(done.stderr.splitlines()[-1]) / 1024
+    )

@@ -1,7 +1,8 @@
 """The peer on Kafka: a plain Faust agent as its documentation shows it, with default settings, at least once.
 
-It reads the same raw reports as JSON, keeps 100 bytes for each citizen in a RocksDB table with a changelog, and sends
-one output each: no validation, no law, no pseudonym, and repetitions after every crash.
+It reads the same raw reports as JSON, keeps 100 bytes for each citizen in a RocksDB table with a
+changelog, and sends one output each: no validation, no law, no pseudonym, and repetitions after
+every crash.
 
     python -m bench.peer_faust BOOTSTRAP PREFIX PARTITIONS FOLDER     until it is killed, or its standard input closes
 """
@@ -14,7 +15,7 @@ from typing import Final
 
 import faust
 
-from streams.topics import RAW, Topic
+from streams.kafka.topics import RAW, Topic
 
 OUTPUT: Final = Topic("peer", by_citizen=True, settings={"cleanup.policy": "delete"})
 STATE_BYTES: Final = 100
@@ -41,7 +42,9 @@ def make_app(bootstrap: str, prefix: str, partitions: int, folder: Path) -> faus
             state = citizens.get(cpr) or bytes(STATE_BYTES)
             amount_ore = report.get("amount_ore", 0)
             citizens[cpr] = state[8:] + amount_ore.to_bytes(8, "big", signed=True)
-            await output.send(key=cpr.encode(), value={"report": report["report_id"], "amount_ore": amount_ore})
+            await output.send(
+                key=cpr.encode(), value={"report": report["report_id"], "amount_ore": amount_ore}
+            )
 
     return app
 

@@ -1,8 +1,9 @@
 """Both stages on a real Kafka: reports a second beside a plain Faust agent, latency, takeovers, restore and memory.
 
-Everything runs on one broker on this machine, which shares the cores with what is measured. Each measurement has
-topics of its own, which go with it. What starts with a process or a topic is never measured: the workers share the
-partitions and the first reports have gone all the way before the clock starts.
+Everything runs on one broker on this machine, which shares the cores with what is measured. Each
+measurement has topics of its own, which go with it. What starts with a process or a topic is never
+measured: the workers share the partitions and the first reports have gone all the way before the
+clock starts.
 """
 
 import asyncio
@@ -30,13 +31,13 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from bench.peer_faust import OUTPUT
-from domain.weeks import month_number
-from examples.cluster import Watch, Worker, stop, topic_name, watching
-from streams import topics
-from streams.batchloop import SESSION_S
-from streams.errors import UserError
-from streams.localkafka import LocalKafka
-from streams.publish import BATCH_BYTES, record_key
+from demo.cluster import Watch, Worker, stop, topic_name, watching
+from domain.basics.weeks import month_number
+from streams.devtools.local_kafka import LocalKafka
+from streams.engine.timing import SESSION_S
+from streams.kafka import topics
+from streams.kit.errors import UserError
+from streams.operations.publish import BATCH_BYTES, record_key
 from streams.settings import BOOTSTRAP, DEMO, PARTITIONS, PREFIX, STATE_DIR, Settings
 from streams.simulation import SimulationOptions, simulate
 
@@ -80,7 +81,8 @@ class BenchError(UserError):
     """Something cannot be measured; the message says what."""
 
 
-# --- what all of them need --------------------------------------------------------------------------
+# --- what all of them need
+# --------------------------------------------------------------------------
 
 
 def population(citizens: int) -> list[bytes]:
@@ -91,15 +93,27 @@ def population(citizens: int) -> list[bytes]:
 
 
 @asynccontextmanager
-async def own_topics(bootstrap: str, folder: Path, more: Mapping[str, str]) -> AsyncIterator[Settings]:
+async def own_topics(
+    bootstrap: str, folder: Path, more: Mapping[str, str]
+) -> AsyncIterator[Settings]:
     """Topics and a state folder of a measurement's own; both go when it is over."""
     name = f"bench-{uuid.uuid4().hex[:8]}"
     state = folder / name
     state.mkdir()
-    values = {BOOTSTRAP: bootstrap, PREFIX: f"{name}.", PARTITIONS: "12", STATE_DIR: str(state), DEMO: "1"}
-    settings = Settings.load({setting.name: value for setting, value in values.items()} | dict(more))
+    values = {
+        BOOTSTRAP: bootstrap,
+        PREFIX: f"{name}.",
+        PARTITIONS: "12",
+        STATE_DIR: str(state),
+        DEMO: "1",
+    }
+    settings = Settings.load(
+        {setting.name: value for setting, value in values.items()} | dict(more)
+    )
     try:
-        await topics.ensure_topics(bootstrap, settings.prefix, settings.partitions, topics=[*topics.TOPICS, OUTPUT])
+        await topics.ensure_topics(
+            bootstrap, settings.prefix, settings.partitions, topics=[*topics.TOPICS, OUTPUT]
+        )
         yield settings
     finally:
         rmtree(state, ignore_errors=True)
@@ -168,9 +182,14 @@ class Bench:
         for line in lines:
             key = record_key(line)
             builder = builders[_partition_of(key, PARTITION_NUMBERS, PARTITION_NUMBERS)]
-            assert builder.append(timestamp=None, key=key, value=line), "a batch is full: smaller chunks are needed"
+            assert builder.append(timestamp=None, key=key, value=line), (
+                "a batch is full: smaller chunks are needed"
+            )
         raw = topic_name(self.settings, topics.RAW)
-        return [await producer.send_batch(builder, raw, partition=at) for at, builder in builders.items()]
+        return [
+            await producer.send_batch(builder, raw, partition=at)
+            for at, builder in builders.items()
+        ]
 
     @asynccontextmanager
     async def held_back(self, lines: Sequence[bytes]) -> AsyncIterator[None]:
@@ -198,7 +217,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(bootstrap: str, folder: Path, more: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Bench]:
+async def bench(
+    bootstrap: str, folder: Path, more: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Bench]:
     """A measurement, `more` in its settings; when it is left, however, its processes are gone and its topics too."""
     async with (
         own_topics(bootstrap, folder, more) as settings,
@@ -215,7 +236,9 @@ async def _reached(what: str, count: Count, wanted: int) -> tuple[float, int]:
         if found != last:
             last, heard = found, time.monotonic()
         if time.monotonic() - heard > PATIENCE_S:
-            raise BenchError(f"{what}: nothing has moved for {PATIENCE_S:.0f} s at {found:,} of {wanted:,}")
+            raise BenchError(
+                f"{what}: nothing has moved for {PATIENCE_S:.0f} s at {found:,} of {wanted:,}"
+            )
         await asyncio.sleep(LOOK_S)
     return time.monotonic(), found
 
@@ -229,7 +252,8 @@ async def rate(what: str, count: Count, wanted: int) -> float:
     return (wanted - before) / (ended - began)
 
 
-# --- reports a second -------------------------------------------------------------------------------
+# --- reports a second
+# -------------------------------------------------------------------------------
 
 
 async def end_to_end(bootstrap: str, folder: Path, lines: Sequence[bytes], processes: int) -> float:
@@ -279,7 +303,12 @@ async def peer(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> float:
     async with bench(bootstrap, folder) as run:
         await run.publish(lines[:FIRST_LINES])
         state = run.settings.state_dir / "peer"
-        arguments = [run.settings.bootstrap, run.settings.prefix, str(run.settings.partitions), str(state)]
+        arguments = [
+            run.settings.bootstrap,
+            run.settings.prefix,
+            str(run.settings.partitions),
+            str(state),
+        ]
         command = [sys.executable, "-m", "bench.peer_faust", *arguments]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
             try:
@@ -305,7 +334,8 @@ async def _peer_rate(run: Bench, process: subprocess.Popen[bytes], lines: Sequen
         return await rate("the peer", outputs, len(lines))
 
 
-# --- postings as a ledger sees them -----------------------------------------------------------------
+# --- postings as a ledger sees them
+# -----------------------------------------------------------------
 
 
 class Arrivals:
@@ -330,7 +360,9 @@ class Arrivals:
         return max(
             later - earlier
             for at in partitions
-            for earlier, later in pairwise([since, *(time for time in self.by_partition[at] if time > since), until])
+            for earlier, later in pairwise(
+                [since, *(time for time in self.by_partition[at] if time > since), until]
+            )
         )
 
 
@@ -359,7 +391,9 @@ async def _cancelled(task: asyncio.Task[Any]) -> None:
         await task
 
 
-async def latencies(bootstrap: str, folder: Path, lines: Sequence[bytes], rate: float) -> list[float]:
+async def latencies(
+    bootstrap: str, folder: Path, lines: Sequence[bytes], rate: float
+) -> list[float]:
     """Seconds from when a report was due to be published to its posting, ascending, at a steady rate; one worker."""
     lines = lines[: int(rate * LATENCY_S)]
     async with bench(bootstrap, folder) as run, arriving(run.settings) as arrivals:
@@ -373,7 +407,9 @@ async def latencies(bootstrap: str, folder: Path, lines: Sequence[bytes], rate: 
     return sorted(came - due[cause] for came, cause in seen if due[cause] > warm)
 
 
-def _due(settings: Settings, lines: Sequence[bytes], started: float, rate: float) -> dict[tuple[str, str], float]:
+def _due(
+    settings: Settings, lines: Sequence[bytes], started: float, rate: float
+) -> dict[tuple[str, str], float]:
     """When each report was due to be published; of one that comes again, the first time."""
     identity = settings.identity()
     due: dict[tuple[str, str], float] = {}
@@ -411,7 +447,9 @@ async def stand_stills(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> 
             await asyncio.to_thread(stop, [second])
             leaving = await _alone_again(run, first, arrivals, since)
             _, second = await _joined(run, arrivals, first)
-            theirs, ours = [(await run.watch.partitions("citizens"))[each.client_id] for each in (second, first)]
+            theirs, ours = [
+                (await run.watch.partitions("citizens"))[each.client_id] for each in (second, first)
+            ]
             since = time.monotonic()
             second.kill()
             await _alone_again(run, first, arrivals, since)
@@ -439,7 +477,8 @@ async def _alone_again(run: Bench, first: Worker, arrivals: Arrivals, since: flo
     return arrivals.longest_gap(since)
 
 
-# --- memory and restore -----------------------------------------------------------------------------
+# --- memory and restore
+# -----------------------------------------------------------------------------
 
 
 class Size(NamedTuple):
@@ -467,7 +506,11 @@ async def memory_and_restore(bootstrap: str, folder: Path, lines: Sequence[bytes
 
         await _reached("the restore", restored, len(PARTITION_NUMBERS))
         parts = RESTORED.findall(log.read_text())
-        return Size(peak_mb, sum(int(count) for count, _ in parts), max(float(seconds) for _, seconds in parts))
+        return Size(
+            peak_mb,
+            sum(int(count) for count, _ in parts),
+            max(float(seconds) for _, seconds in parts),
+        )
 
 
 def _peak_mb(worker: Worker) -> float:
@@ -484,7 +527,8 @@ def _cpu_seconds(worker: Worker) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-# --- the table's rows -------------------------------------------------------------------------------
+# --- the table's rows
+# -------------------------------------------------------------------------------
 
 
 def figures(folder: Path, citizens: int, many: int) -> list[Figure]:
@@ -533,7 +577,10 @@ def _stage_rows(paces: dict[str, Pace], peers: float) -> list[Figure]:
 
 def _latency_rows(latencies: Sequence[float], rate: float) -> list[Figure]:
     at = f"publish to posting at {rate:,.0f}/s, one worker"
-    return [(f"{at}, p{part}", f"{latencies[len(latencies) * part // 100]:.2f} s", "") for part in (50, 99)]
+    return [
+        (f"{at}, p{part}", f"{latencies[len(latencies) * part // 100]:.2f} s", "")
+        for part in (50, 99)
+    ]
 
 
 def _stand_still_rows(longest: StandStills) -> list[Figure]:
@@ -545,12 +592,24 @@ def _stand_still_rows(longest: StandStills) -> list[Figure]:
             f"{longest.killed - SESSION_S:.1f} s",
             "",
         ),
-        ("longest stand-still of the survivor's own partitions then", f"{longest.survivor:.1f} s", ""),
+        (
+            "longest stand-still of the survivor's own partitions then",
+            f"{longest.survivor:.1f} s",
+            "",
+        ),
     ]
 
 
 def _size_rows(size: Size, citizens: int) -> list[Figure]:
     return [
-        (f"one worker, peak memory at {citizens:,} citizens x 12 months", f"{size.peak_mb:.0f} MB", ""),
-        ("restore of a lost disk, changelog records", f"{size.records / size.restore_seconds:,.0f}/s", ""),
+        (
+            f"one worker, peak memory at {citizens:,} citizens x 12 months",
+            f"{size.peak_mb:.0f} MB",
+            "",
+        ),
+        (
+            "restore of a lost disk, changelog records",
+            f"{size.records / size.restore_seconds:,.0f}/s",
+            "",
+        ),
     ]

@@ -1,7 +1,7 @@
 """The operator's tools beside live settling in the same run: a replay's dry run, applying it, and the audits.
 
-Two workers settle a population, which is the peer; the same two apply. Dry run and audits have two processes. All of
-it on one broker on this machine, which shares the cores with what is measured.
+Two workers settle a population, which is the peer; the same two apply. Dry run and audits have two
+processes. All of it on one broker on this machine, which shares the cores with what is measured.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.pipeline import BenchError, Figure, bench, population, settled
-from streams.localkafka import LocalKafka
-from streams.replay import Applied, DryRun, apply, dry_run
-from streams.replay import Asked as Replay
+from streams.audit.verify import Asked as Audit
+from streams.audit.verify import Verified, verify
+from streams.devtools.local_kafka import LocalKafka
+from streams.operations.replay import Applied, DryRun, apply, dry_run
+from streams.operations.replay import Asked as Replay
 from streams.settings import RULES, Settings
-from streams.verifying import Asked as Audit
-from streams.verifying import Verified, verify
 
 PROCESSES: Final = 2
 OTHER: Final = "second-step-35"
@@ -65,13 +65,22 @@ async def measured(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> Meas
         other = await dry_run(settings, replay, _unshown)
         applied = await apply(settings, replay, other, _unshown)
         scan = await _audited(settings, Audit(jobs=PROCESSES))
-        return Measured(live, same, other, applied, scan, await _audited(settings, Audit(jobs=PROCESSES, fold=True)))
+        return Measured(
+            live,
+            same,
+            other,
+            applied,
+            scan,
+            await _audited(settings, Audit(jobs=PROCESSES, fold=True)),
+        )
 
 
 async def _audited(settings: Settings, asked: Audit) -> Verified:
     done = await asyncio.to_thread(verify, settings, asked, lambda *_: None)
     if done.violations:
-        raise BenchError(f"the audit has found {done.violations:,} violations, the first: {done.found.named[0]}")
+        raise BenchError(
+            f"the audit has found {done.violations:,} violations, the first: {done.found.named[0]}"
+        )
     return done
 
 
@@ -93,8 +102,15 @@ def figures(folder: Path, citizens: int) -> list[Figure]:
     fold_only_s = found.fold.seconds - found.scan.seconds
     return [
         ("peer: live, raw to postings, two workers", f"{live:,.0f} reports/s", "1.00"),
-        *((name, f"{per_second:,.0f} reports/s", f"{per_second / live:.2f}") for name, per_second in dry),
+        *(
+            (name, f"{per_second:,.0f} reports/s", f"{per_second / live:.2f}")
+            for name, per_second in dry
+        ),
         ("apply, the same two workers", f"{changed:,.0f} citizens/s", f"{changed / live:.2f}"),
         ("verify, scan", f"{found.scan.records / found.scan.seconds:,.0f} records/s", ""),
-        ("verify, fold", f"{len(lines) / fold_only_s:,.0f} reports/s", f"{len(lines) / fold_only_s / live:.2f}"),
+        (
+            "verify, fold",
+            f"{len(lines) / fold_only_s:,.0f} reports/s",
+            f"{len(lines) / fold_only_s / live:.2f}",
+        ),
     ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from streams.cli.main import main; main()"]
 COPY = """
 import sys, orjson
 for line in sys.stdin.buffer:
@@ -36,18 +36,27 @@ def simulated(folder: Path, citizens: int, months: str) -> Path:
 def ordered(path: Path) -> Path:
     """The same reports as if nothing came late, and each once: sorted by the end of what they are about.
 
-    A payment or income by its period, a case fact by its date, a reversal with the report that it reverses.
+    A payment or income by its period, a case fact by its date, a reversal with the report that it
+    reverses.
     """
     lines = [*dict.fromkeys(path.read_bytes().splitlines(keepends=True))]
     reports = [orjson.loads(line) for line in lines]
-    ends = {(each["reporter"], each["report_id"]): each.get("period_end") or each.get("date") for each in reports}
+    ends = {
+        (each["reporter"], each["report_id"]): each.get("period_end") or each.get("date")
+        for each in reports
+    }
 
     def end(report: dict[str, Any]) -> str:
         name = report["reporter"], report.get("reverses") or report["report_id"]
         return ends.get(name) or LAST
 
     out = path.with_suffix(".ordered")
-    out.write_bytes(b"".join(line for _, line in sorted(zip(map(end, reports), lines, strict=True), key=itemgetter(0))))
+    out.write_bytes(
+        b"".join(
+            line
+            for _, line in sorted(zip(map(end, reports), lines, strict=True), key=itemgetter(0))
+        )
+    )
     return out
 
 
@@ -76,7 +85,12 @@ def _rate(path: Path, command: list[str]) -> float:
     start = time.monotonic()
     with path.open("rb") as source:
         subprocess.run(
-            command, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=ENVIRONMENT
+            command,
+            stdin=source,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+            env=ENVIRONMENT,
         )
     return lines / (time.monotonic() - start)
 

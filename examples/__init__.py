@@ -1,1 +1,1 @@
-"""The program as a library: what `make run` shows."""
+"""Programs that a user would copy."""

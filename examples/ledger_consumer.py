@@ -1,14 +1,16 @@
 """A downstream ledger that applies each posting exactly once: `python -m examples.ledger_consumer ledger.sqlite`.
 
-Why exactly once, though this process may die at any point and Kafka deliver again what it delivered:
+Why exactly once, though this process may die at any point and Kafka deliver again what it
+delivered:
 
 * A batch is one SQLite transaction, which holds the rows **and** the offsets that come next. Either both are there
-  after a crash or neither is, and a start goes on at the offsets in the ledger. Offsets that Kafka keeps would
-  be committed before or after the rows, never with them, and are not used.
+  after a crash or neither is, and a start goes on at the offsets in the ledger. Offsets that Kafka
+  keeps would be committed before or after the rows, never with them, and are not used.
 * Kafka shows committed postings alone (`read_committed`): those of a worker that died before its commit never come.
 * Were a message to come again all the same (a topic copied to another cluster, an offset set back by hand), its
-  revision would not be higher than the one that the ledger has for the citizen, and it is passed over. A revision
-  that is too high says that something was lost: the ledger stops, because wrong is worse than stopped.
+  revision would not be higher than the one that the ledger has for the citizen, and it is passed
+  over. A revision that is too high says that something was lost: the ledger stops, because wrong is
+  worse than stopped.
 
 Rows are only ever added. Their sum over a cell is what is true now. A run's marker cuts its partition: it gives the
 rows before it that belong to no run yet their run.
@@ -26,10 +28,10 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.errors import UserError
+from streams.kafka.topics import POSTINGS, ensure_topics
+from streams.kit.errors import UserError
+from streams.kit.stopping import Stopped, unwind_on_signals
 from streams.settings import Settings
-from streams.stopping import Stopped, unwind_on_signals
-from streams.topics import POSTINGS, ensure_topics
 
 FIELDS = (
     "id", "kind", "reverses", "month", "week", "benefit", "paying", "financing", "amount_ore", "atp_ore", "mechanism",
@@ -57,7 +59,9 @@ def open_ledger(path: str) -> sqlite3.Connection:
     return ledger
 
 
-def apply(ledger: sqlite3.Connection, partition: int, records: Sequence[Any], position: int) -> None:
+def apply(
+    ledger: sqlite3.Connection, partition: int, records: Sequence[Any], position: int
+) -> None:
     """A batch of a partition, and the offset after it: all of it or nothing."""
     with ledger:
         ledger.execute("BEGIN IMMEDIATE")
@@ -69,21 +73,32 @@ def apply(ledger: sqlite3.Connection, partition: int, records: Sequence[Any], po
 
 def _add(ledger: sqlite3.Connection, partition: int, message: dict[str, Any]) -> None:
     citizen, revision = message["citizen"], message["revision"]
-    (known,) = ledger.execute("SELECT max(revision) FROM citizens WHERE citizen = ?", (citizen,)).fetchone()
+    (known,) = ledger.execute(
+        "SELECT max(revision) FROM citizens WHERE citizen = ?", (citizen,)
+    ).fetchone()
     if revision <= (known or 0):
         return
     if revision != (known or 0) + 1:
-        raise GapError(f"revision {revision} of citizen {citizen} came after {known or 0}: a posting was lost")
+        raise GapError(
+            f"revision {revision} of citizen {citizen} came after {known or 0}: a posting was lost"
+        )
     ledger.execute("INSERT OR REPLACE INTO citizens VALUES (?, ?)", (citizen, revision))
     common = dict.fromkeys(FIELDS) | {"citizen": citizen, "partition": partition}
     ledger.executemany(INSERT, [common | row for row in message["rows"]])
 
 
 def _cut(ledger: sqlite3.Connection, partition: int, marker: dict[str, Any]) -> None:
-    known = ledger.execute("SELECT 1 FROM runs WHERE partition = ? AND run = ?", (partition, marker["run"])).fetchone()
+    known = ledger.execute(
+        "SELECT 1 FROM runs WHERE partition = ? AND run = ?", (partition, marker["run"])
+    ).fetchone()
     if not known:
-        ledger.execute("INSERT INTO runs VALUES (?, ?, ?)", (partition, marker["run"], marker["closed_at"]))
-        ledger.execute("UPDATE rows SET run = ? WHERE partition = ? AND run IS NULL", (marker["run"], partition))
+        ledger.execute(
+            "INSERT INTO runs VALUES (?, ?, ?)", (partition, marker["run"], marker["closed_at"])
+        )
+        ledger.execute(
+            "UPDATE rows SET run = ? WHERE partition = ? AND run IS NULL",
+            (marker["run"], partition),
+        )
 
 
 async def follow(settings: Settings, ledger: sqlite3.Connection) -> None:
@@ -97,9 +112,14 @@ async def follow(settings: Settings, ledger: sqlite3.Connection) -> None:
         isolation_level="read_committed",
         auto_offset_reset="none",  # an offset that is not there means another topic: stop
     ) as consumer:
-        partitions = [TopicPartition(settings.prefix + POSTINGS.name, number) for number in range(settings.partitions)]
+        partitions = [
+            TopicPartition(settings.prefix + POSTINGS.name, number)
+            for number in range(settings.partitions)
+        ]
         consumer.assign(partitions)
-        for at in partitions:  # nothing is awaited since: the client would look for a position of its own
+        for at in (
+            partitions
+        ):  # nothing is awaited since: the client would look for a position of its own
             consumer.seek(at, known.get(at.partition, 0))
         while True:
             for at, records in (await consumer.getmany(timeout_ms=1_000)).items():

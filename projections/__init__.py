@@ -1,1 +1,6 @@
-"""What was posted and what is true now, made into rows; pure, knows only the domain."""
+"""Read models: turns what was posted into what people and systems read.
+
+Touches: the domain. Pure, like the domain: values in, values out.
+Rooms: postings (JSON text), ledger, runs (files, totals, completeness), audit, whatif, imports,
+pages. Start with `postings/messages.py`.
+"""

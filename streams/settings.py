@@ -12,11 +12,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
-from streams.errors import UserError
-from streams.identity import KEY_BYTES, Identity
+from streams.kit.errors import UserError
+from streams.privacy.identity import KEY_BYTES, Identity
 
 if TYPE_CHECKING:
-    from streams.topics import Topic
+    from streams.kafka.topics import Topic
 
 Origin = Literal["environment", "default", "demo", "not set"]
 
@@ -48,8 +48,12 @@ JOURNAL_PREFIX = Setting(
     None,
     "what the names of reports.raw and reports begin with, where all else is made anew from them under another prefix",
 )
-PARTITIONS = Setting("REFUSION_PARTITIONS", "12", "partitions of the citizen-keyed topics, fixed at creation")
-STATE_DIR = Setting("REFUSION_STATE_DIR", "refusion-state", "where each worker process takes a folder of its own")
+PARTITIONS = Setting(
+    "REFUSION_PARTITIONS", "12", "partitions of the citizen-keyed topics, fixed at creation"
+)
+STATE_DIR = Setting(
+    "REFUSION_STATE_DIR", "refusion-state", "where each worker process takes a folder of its own"
+)
 LEDGER = Setting(
     "REFUSION_LEDGER",
     None,
@@ -61,9 +65,15 @@ RULES = Setting(
     "a folder of rule set files, NAME.yaml each, that are known beside those of the program; the same for all workers",
 )
 SFTP_KNOWN_HOSTS = Setting(
-    "REFUSION_SFTP_KNOWN_HOSTS", "~/.ssh/known_hosts", "the host keys of the servers that files are delivered to"
+    "REFUSION_SFTP_KNOWN_HOSTS",
+    "~/.ssh/known_hosts",
+    "the host keys of the servers that files are delivered to",
 )
-SFTP_KEY = Setting("REFUSION_SFTP_KEY", None, "file with the private key for deliveries; not set: the SSH agent's keys")
+SFTP_KEY = Setting(
+    "REFUSION_SFTP_KEY",
+    None,
+    "file with the private key for deliveries; not set: the SSH agent's keys",
+)
 PSEUDONYM_KEY = Setting(
     "REFUSION_PSEUDONYM_KEY",
     None,
@@ -71,15 +81,24 @@ PSEUDONYM_KEY = Setting(
     secret=True,
 )
 SEAL_KEY = Setting(
-    "REFUSION_SEAL_KEY", None, "64 hex digits, or several separated by commas: the first seals, all unseal", secret=True
+    "REFUSION_SEAL_KEY",
+    None,
+    "64 hex digits, or several separated by commas: the first seals, all unseal",
+    secret=True,
 )
 METRICS_PORT = Setting(
     "REFUSION_METRICS_PORT",
     None,
     "a worker process serves /metrics, /healthz and /readyz on this port plus the number of its state folder",
 )
-METRICS_HOST = Setting("REFUSION_METRICS_HOST", "127.0.0.1", "the address that metrics are served on")
-DEMO = Setting("REFUSION_DEMO", "0", "1: fictive CPR numbers are accepted and fixed keys are used where none are given")
+METRICS_HOST = Setting(
+    "REFUSION_METRICS_HOST", "127.0.0.1", "the address that metrics are served on"
+)
+DEMO = Setting(
+    "REFUSION_DEMO",
+    "0",
+    "1: fictive CPR numbers are accepted and fixed keys are used where none are given",
+)
 
 TABLE = (
     BOOTSTRAP,
@@ -125,7 +144,9 @@ class Settings:
         """The settings of an environment; SettingsError names every one that is wrong."""
         demo = _value(DEMO, environ, demo=False)[0] == "1"
         settings = cls({setting.name: _value(setting, environ, demo) for setting in TABLE})
-        problems = list(filter(None, (_problem(setting, settings._text(setting)) for setting in TABLE)))
+        problems = list(
+            filter(None, (_problem(setting, settings._text(setting)) for setting in TABLE))
+        )
         if problems:
             raise SettingsError("; ".join(problems))
         return settings
@@ -151,7 +172,9 @@ class Settings:
         """The brokers; SettingsError where none are set."""
         brokers = self._text(BOOTSTRAP)
         if brokers is None:
-            raise SettingsError(f"{BOOTSTRAP.name} is not set; set it to your brokers, or start one with `make kafka`")
+            raise SettingsError(
+                f"{BOOTSTRAP.name} is not set; set it to your brokers, or start one with `make kafka`"
+            )
         return brokers
 
     @property
@@ -211,7 +234,9 @@ class Settings:
         """The file of known host keys; SettingsError where there is none."""
         path = Path(self._text(SFTP_KNOWN_HOSTS) or "").expanduser()
         if not path.is_file():
-            raise SettingsError(f"there is no file {path} with host keys; set {SFTP_KNOWN_HOSTS.name} to one")
+            raise SettingsError(
+                f"there is no file {path} with host keys; set {SFTP_KNOWN_HOSTS.name} to one"
+            )
         return path
 
     @property
@@ -229,7 +254,9 @@ class Settings:
 
     def identity(self) -> Identity:
         """Pseudonyms and seals with the keys that are set; SettingsError where one is missing."""
-        pseudonym_key, seal_keys = (_keys(self._demanded(setting)) for setting in (PSEUDONYM_KEY, SEAL_KEY))
+        pseudonym_key, seal_keys = (
+            _keys(self._demanded(setting)) for setting in (PSEUDONYM_KEY, SEAL_KEY)
+        )
         return Identity(pseudonym_key[0], seal_keys)
 
     def _text(self, setting: Setting) -> str | None:
@@ -265,9 +292,13 @@ def _problem(setting: Setting, text: str | None) -> str | None:
     match setting.name:
         case PREFIX.name | JOURNAL_PREFIX.name if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
             return f"{setting.name} must be 1-200 of the characters A-Z a-z 0-9 . _ - that Kafka allows in topics"
-        case PARTITIONS.name if not (re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PARTITIONS):
+        case PARTITIONS.name if not (
+            re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PARTITIONS
+        ):
             return f"{setting.name} must be a whole number from 1 to {MAX_PARTITIONS}"
-        case METRICS_PORT.name if not (re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PORT):
+        case METRICS_PORT.name if not (
+            re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PORT
+        ):
             return f"{setting.name} must be a port, a whole number from 1 to {MAX_PORT}"
         case DEMO.name if text not in {"0", "1"}:
             return f"{setting.name} must be 0 or 1"

@@ -1,4 +1,8 @@
-"""A population's reports as upstream would send them: lives, reporters, and upstream's habits."""
+"""Makes a population's reports as upstream would send them: lives, reporters, habits.
+
+Touches: the domain's types and calendar. Same seed, same bytes.
+Start with `arrival.py`.
+"""
 
 from streams.simulation.arrival import simulate
 from streams.simulation.options import FAULTS, SimulationOptions

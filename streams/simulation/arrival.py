@@ -51,7 +51,9 @@ class Chunk(NamedTuple):
     span_seconds: int
 
 
-def simulate(options: SimulationOptions, out: BinaryIO, progress: Callable[[int], None] | None = None) -> int:
+def simulate(
+    options: SimulationOptions, out: BinaryIO, progress: Callable[[int], None] | None = None
+) -> int:
     """Writes the population's reports to `out`, one JSON object a line, in the order of arrival.
 
     `progress` is told how many citizens of `options.citizens` are ready, each time some
@@ -74,13 +76,17 @@ def deliveries(options: SimulationOptions, citizen: int) -> tuple[str, list[Deli
     rng = generator(options.seed, citizen, "life")
     odd = "extraordinary" in options.faults and happens(rng, 1)
     story = pick(rng, STORIES) if odd else None
-    life = live(rng, citizen, window, days_between_moves=story.days_between_moves if story else 7000)
+    life = live(
+        rng, citizen, window, days_between_moves=story.days_between_moves if story else 7000
+    )
     draft = Draft(life, facts="facts" in options.faults)
     if story is None or story.on_top:
         plan(draft, rng, window)
     if story:
         story.tell(Teller(draft, rng, window))
-    delivered = deliver(draft.planned, generator(options.seed, citizen, "habits"), Habits.of(options))
+    delivered = deliver(
+        draft.planned, generator(options.seed, citizen, "habits"), Habits.of(options)
+    )
     return life.cpr, [*delivered, *draft.sent]
 
 
@@ -136,7 +142,9 @@ def _merge(folder: Path, out: BinaryIO) -> int:
         files_of[file.name.partition("-")[0]].append(file)
     reports = 0
     for span in sorted(files_of):
-        keyed_lines = sorted(b"".join(file.read_bytes() for file in files_of[span]).splitlines(keepends=True))
+        keyed_lines = sorted(
+            b"".join(file.read_bytes() for file in files_of[span]).splitlines(keepends=True)
+        )
         out.write(b"".join([keyed[KEY_LENGTH:] for keyed in keyed_lines]))
         reports += len(keyed_lines)
         for file in files_of[span]:

@@ -3,14 +3,14 @@
 from functools import cache
 from typing import NamedTuple
 
-from domain.reports import CaseFact, Income, Payment, Report, Reversal
-from domain.weeks import first_day, month_of, month_text
+from domain.basics.weeks import first_day, month_of, month_text
+from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
 from streams.simulation.lives import Life
 from streams.simulation.population import Kind, Payer
 from streams.simulation.reporters import Office, municipal, udbetaling_danmark, unemployment_fund
 
 month_at = cache(month_of)
-"""`domain.weeks.month_of`, remembered: the same days come up in every life."""
+"""`domain.basics.weeks.month_of`, remembered: the same days come up in every life."""
 
 
 @cache
@@ -36,7 +36,9 @@ class Parties(NamedTuple):
 
 
 @cache
-def parties(fund: int, municipality: str, payer: Payer, office: Office, *, financed: bool = True) -> Parties:
+def parties(
+    fund: int, municipality: str, payer: Payer, office: Office, *, financed: bool = True
+) -> Parties:
     """The parties of a payment to a citizen of an unemployment fund who lives in a municipality."""
     if payer == "municipality":
         return Parties(municipal(municipality, office), municipality, municipality)
@@ -85,14 +87,20 @@ class Draft:
 
     def benefit(self, kind: Kind, start: int, end: int, amount_ore: int) -> Payment:
         """An ordinary payment of a kind in the home municipality of its last day, due at its end."""
-        who = parties(self.life.fund, self.life.home_on(end), kind.payer, kind.office, financed=kind.financed)
+        who = parties(
+            self.life.fund, self.life.home_on(end), kind.payer, kind.office, financed=kind.financed
+        )
         code = kind.benefit_in(month_at(start))
         return self.payment(who, code, start, end, amount_ore, due=end, channel=kind.channel)
 
     def plan_income(self, what: str, start: int, end: int, amount_ore: int, due: int) -> None:
         """Wages or a self-employed person's income; an eighth goes to the pension."""
         reporter = municipal(self.life.home_on(end), Office.PAYROLL)
-        self.planned.append(Income(reporter, self.report_id(start), what, start, end, amount_ore, amount_ore // 8, due))
+        self.planned.append(
+            Income(
+                reporter, self.report_id(start), what, start, end, amount_ore, amount_ore // 8, due
+            )
+        )
 
     def plan_fact(self, fact: str, date: int, due: int) -> CaseFact | None:
         """A date of the citizen's case, or nothing where the simulation leaves facts out."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from domain.reports import Payment, Report
-from domain.weeks import day, monday, week_of
+from domain.basics.weeks import day, monday, week_of
+from domain.citizen.reports import Payment, Report
 from streams.simulation.chance import below, between, happens, pick
 from streams.simulation.drafts import Delivery, Draft, month_end
 from streams.simulation.habits import DAY_SECONDS, EPOCH_DAY, received
@@ -14,7 +14,9 @@ from streams.simulation.population import KINDS, Kind
 from streams.simulation.reporters import INHABITANTS
 from streams.simulation.reporting import CUTOFF
 
-BORDERS = tuple(day(text) for text in ("2015-09-01", "2016-01-01", "2017-01-01", "2018-01-01", "2020-01-01"))
+BORDERS = tuple(
+    day(text) for text in ("2015-09-01", "2016-01-01", "2017-01-01", "2018-01-01", "2020-01-01")
+)
 """Days on which benefit codes begin or end, besides 1 July 2025."""
 
 REFORM = day("2025-07-01")
@@ -50,7 +52,9 @@ class Teller(NamedTuple):
 
     def send(self, report: Report, days_later: int, *, stands: bool) -> None:
         """Delivers a report some days after it was due, whatever upstream's habits are."""
-        at = (report.reported + days_later - EPOCH_DAY) * DAY_SECONDS + between(self.rng, 14_400, 72_000)
+        at = (report.reported + days_later - EPOCH_DAY) * DAY_SECONDS + between(
+            self.rng, 14_400, 72_000
+        )
         self.draft.sent.append(Delivery(at, received(report, at), stands))
 
     def months(self, start: int, most: int) -> Iterator[tuple[int, int]]:
@@ -114,7 +118,9 @@ def _negative_months(teller: Teller) -> None:
     """More is paid back than was ever paid, sometimes before it was paid."""
     for start, end in teller.months(teller.day(), 4):
         report = teller.plan(pick(teller.rng, _MUNICIPAL), start, end)
-        back = report._replace(report_id=report.report_id + "-X", amount_ore=-report.amount_ore * 3 // 2)
+        back = report._replace(
+            report_id=report.report_id + "-X", amount_ore=-report.amount_ore * 3 // 2
+        )
         teller.send(back, between(teller.rng, -20, 90), stands=True)
 
 
@@ -122,7 +128,9 @@ def _odd_periods(teller: Teller) -> None:
     """Periods over week, month and year borders, leap days, half weeks, and whole years in one report."""
     for _ in range(12):
         start = teller.day()
-        teller.plan(pick(teller.rng, _PAID), start, start + pick(teller.rng, (0, 1, 3, 8, 13, 40, 100, 365)))
+        teller.plan(
+            pick(teller.rng, _PAID), start, start + pick(teller.rng, (0, 1, 3, 8, 13, 40, 100, 365))
+        )
 
 
 def _borders(teller: Teller) -> None:
@@ -162,20 +170,28 @@ def _corrected_wages(teller: Teller) -> None:
 
 def _legacy_flex(teller: Teller) -> None:
     """Referred before 1 July 2014; then some of what can bring a citizen onto the staircase, and a fact taken back."""
-    teller.draft.plan_fact("flex_referral", CUTOFF - between(teller.rng, 1, 900), teller.window.first)
+    teller.draft.plan_fact(
+        "flex_referral", CUTOFF - between(teller.rng, 1, 900), teller.window.first
+    )
     for _ in range(between(teller.rng, 0, 4)):
         date = teller.day()
         fact = teller.draft.plan_fact(pick(teller.rng, _FACTS), date, date)
         if fact and happens(teller.rng, 25):
             teller.send(teller.draft.reversal(fact, date), 30, stands=False)
     for start, end in teller.months(teller.window.first, 120):
-        teller.plan(KINDS[pick(teller.rng, ("fleksjob", "fleksjob", "ledighedsydelse"))], start, end)
+        teller.plan(
+            KINDS[pick(teller.rng, ("fleksjob", "fleksjob", "ledighedsydelse"))], start, end
+        )
 
 
 def _old_award(teller: Teller) -> None:
     """Førtidspension under the new code, but awarded before 1 July 2014; a second award fact comes later."""
-    teller.draft.plan_fact("disability_pension_award", CUTOFF - between(teller.rng, 1, 4000), teller.day())
-    teller.draft.plan_fact("disability_pension_award", CUTOFF + below(teller.rng, 300), teller.day())
+    teller.draft.plan_fact(
+        "disability_pension_award", CUTOFF - between(teller.rng, 1, 4000), teller.day()
+    )
+    teller.draft.plan_fact(
+        "disability_pension_award", CUTOFF + below(teller.rng, 300), teller.day()
+    )
     for start, end in teller.months(teller.window.first, 120):
         teller.plan(KINDS["foertidspension"], start, end)
 
@@ -189,7 +205,9 @@ def _after_death(teller: Teller) -> None:
         taken_back = start > death and happens(teller.rng, 50)
         teller.send(report, 0, stands=not taken_back)
         if taken_back:
-            teller.send(teller.draft.reversal(report, end), between(teller.rng, 10, 90), stands=False)
+            teller.send(
+                teller.draft.reversal(report, end), between(teller.rng, 10, 90), stands=False
+            )
 
 
 def _outside_the_act(teller: Teller) -> None:
@@ -203,7 +221,11 @@ def _outside_the_act(teller: Teller) -> None:
 def _ahead_of_time(teller: Teller) -> None:
     """Months reported long before they come."""
     for start, end in teller.months(teller.day(), 6):
-        teller.send(teller.draft_one(pick(teller.rng, _PAID), start, end), -between(teller.rng, 63, 150), stands=True)
+        teller.send(
+            teller.draft_one(pick(teller.rng, _PAID), start, end),
+            -between(teller.rng, 63, 150),
+            stands=True,
+        )
 
 
 def _another_pays(teller: Teller) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from domain.reports import Payment, Report, Reversal
+from domain.citizen.reports import Payment, Report, Reversal
 from streams.simulation.chance import below, between, happens
 from streams.simulation.drafts import Delivery
 from streams.simulation.options import SimulationOptions
@@ -91,7 +91,9 @@ def _reversed(rng: Random, report: Payment, at: int) -> Iterator[Delivery]:
         amount_ore=report.amount_ore * percent // 100,
         atp_ore=report.atp_ore * percent // 100,
     )
-    taken_back = Reversal(report.reporter, report.report_id + "-R", report.report_id, report.reported)
+    taken_back = Reversal(
+        report.reporter, report.report_id + "-R", report.report_id, report.reported
+    )
     yield Delivery(at, report, False)
     yield Delivery(later, received(taken_back, later), False)
     yield Delivery(later + 1, received(anew, later + 1), True)

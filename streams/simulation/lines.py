@@ -3,8 +3,8 @@
 Templates instead of a JSON encoder: every value is made here and needs no escaping.
 """
 
-from domain.reports import CaseFact, Income, Payment, Report
-from domain.weeks import day_text
+from domain.basics.weeks import day_text
+from domain.citizen.reports import CaseFact, Income, Payment, Report
 from streams.simulation.habits import DAY_SECONDS, EPOCH_DAY
 from streams.simulation.reporters import INHABITANTS
 
@@ -31,7 +31,15 @@ def line(report: Report, cpr: str, at: int) -> str:
     if isinstance(report, Income):
         _, _, kind, start, end, amount_ore, pension_ore, _ = report
         period = (day_text(start), day_text(end), amount_ore)
-        return _INCOME % (report.report_id, report.reporter, time_text(at), cpr, kind, *period, pension_ore)
+        return _INCOME % (
+            report.report_id,
+            report.reporter,
+            time_text(at),
+            cpr,
+            kind,
+            *period,
+            pension_ore,
+        )
     if isinstance(report, CaseFact):
         fact = (report.fact, day_text(report.date))
         return _FACT % (report.report_id, report.reporter, time_text(at), cpr, *fact)
@@ -46,9 +54,29 @@ def time_text(at: int) -> str:
 
 def _payment(report: Payment, cpr: str, reported_at: str) -> str:
     """A payment; the systems for sickness benefit leave out what has a default."""
-    reporter, number, benefit, start, end, amount_ore, atp_ore, paying, financing, channel, outside_act, _ = report
+    (
+        reporter,
+        number,
+        benefit,
+        start,
+        end,
+        amount_ore,
+        atp_ore,
+        paying,
+        financing,
+        channel,
+        outside_act,
+        _,
+    ) = report
     head = (number, reporter, reported_at, cpr, benefit, day_text(start), day_text(end), amount_ore)
     if benefit == "SDP-B" and financing == paying and not (atp_ore or outside_act):
         return _SHORT_PAYMENT % (*head, _MUNICIPALITY[paying], channel)
     outside = "true" if outside_act else "false"
-    return _PAYMENT % (*head, atp_ore, _MUNICIPALITY[paying], _MUNICIPALITY[financing], channel, outside)
+    return _PAYMENT % (
+        *head,
+        atp_ore,
+        _MUNICIPALITY[paying],
+        _MUNICIPALITY[financing],
+        channel,
+        outside,
+    )

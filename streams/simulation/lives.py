@@ -4,7 +4,7 @@ from datetime import date
 from random import Random
 from typing import NamedTuple
 
-from domain.weeks import first_day
+from domain.basics.weeks import first_day
 from streams.simulation.chance import below, between, happens
 from streams.simulation.population import FOREVER, TRACKS, Kind, Track
 from streams.simulation.reporters import MUNICIPALITIES, UNEMPLOYMENT_FUNDS
@@ -12,7 +12,9 @@ from streams.simulation.reporters import MUNICIPALITIES, UNEMPLOYMENT_FUNDS
 MOST_CITIZENS = 4000 * 512
 """Serial numbers (4000) times birthdays of a cycle (512): how many fictive numbers there are."""
 
-_SCATTER = 1_234_567  # coprime to MOST_CITIZENS: spreads neighbours over birthdays and serial numbers
+_SCATTER = (
+    1_234_567  # coprime to MOST_CITIZENS: spreads neighbours over birthdays and serial numbers
+)
 
 
 class Window(NamedTuple):
@@ -76,7 +78,9 @@ def fictive_cpr(citizen: int, rng: Random, born: tuple[int, int]) -> str:
     first, last = date(born[0], 1, 1).toordinal(), date(born[1], 12, 31).toordinal()
     lowest, highest = (first - place + 511) // 512, (last - place) // 512
     birthday = date.fromordinal(between(rng, lowest, highest) * 512 + place)
-    century = 4000 if birthday.year >= 2000 else 0  # a seventh digit of 4-7 is 2000-2036, one of 0-3 is 19xx
+    century = (
+        4000 if birthday.year >= 2000 else 0
+    )  # a seventh digit of 4-7 is 2000-2036, one of 0-3 is 19xx
     return f"{birthday.day + 60:02d}{birthday.month:02d}{birthday.year % 100:02d}{serial + century:04d}"
 
 
@@ -96,7 +100,9 @@ def _spells(rng: Random, track: Track, window: Window) -> tuple[list[Spell], int
     start, days = window.first, 1 + below(rng, _length_met(rng, kind))
     while start <= window.last:
         end = start + days - 1
-        spells.append(Spell(kind, start, min(end, window.last), kind.monthly_kr * between(rng, 70, 100)))
+        spells.append(
+            Spell(kind, start, min(end, window.last), kind.monthly_kr * between(rng, 70, 100))
+        )
         if end < window.last and kind.name.endswith("foertidspension") and happens(rng, 50):
             return spells, end
         kind = track.next_spell.pick(rng)
@@ -112,7 +118,8 @@ def _length(rng: Random, kind: Kind) -> int:
 def _length_met(rng: Random, kind: Kind) -> int:
     """Days of the spell that a given day lies in: a long spell is met more often, in proportion to its length.
 
-    A density that rises from a quarter to seven quarters is one part even and three parts the larger of two.
+    A density that rises from a quarter to seven quarters is one part even and three parts the
+    larger of two.
     """
     length = _length(rng, kind)
     return length if happens(rng, 25) else max(length, _length(rng, kind))

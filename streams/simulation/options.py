@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from domain.weeks import month_number, month_text
+from domain.basics.weeks import month_number, month_text
 from streams.simulation.lives import MOST_CITIZENS
 
 FAULTS = frozenset(
@@ -30,7 +30,7 @@ def _all_cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class SimulationOptions:
-    """A population, its months (`domain.weeks` numbers, both included) and what goes wrong upstream.
+    """A population, its months (`domain.basics.weeks` numbers, both included) and what goes wrong upstream.
 
     `late` is the share (0 to 1) of reports that come one to four months late, None the
     usual one. `faults` are the names of FAULTS that are on. `jobs` processes work;
@@ -50,7 +50,9 @@ class SimulationOptions:
         if unknown:
             raise ValueError(f"unknown fault {unknown[0]}: choose from {', '.join(sorted(FAULTS))}")
         if not 0 <= self.citizens <= MOST_CITIZENS:
-            raise ValueError(f"citizens must be 0 to {MOST_CITIZENS}: there are no more fictive numbers")
+            raise ValueError(
+                f"citizens must be 0 to {MOST_CITIZENS}: there are no more fictive numbers"
+            )
         if not EARLIEST_MONTH <= self.first_month <= self.last_month <= LATEST_MONTH:
             bounds = f"{month_text(EARLIEST_MONTH)} and {month_text(LATEST_MONTH)}"
             raise ValueError(f"months must lie between {bounds}, the first not after the last")

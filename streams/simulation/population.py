@@ -7,7 +7,7 @@ Together they stand for the 1.4 million citizens who meet the system in a year.
 
 from typing import Literal, NamedTuple
 
-from domain.weeks import month_number
+from domain.basics.weeks import month_number
 from streams.simulation.chance import Weighted
 from streams.simulation.reporters import Office
 
@@ -75,11 +75,19 @@ class Track(NamedTuple):
 def _codes(text: str) -> tuple[Code, ...]:
     """`"KTH:2025-06 KTH25"` as codes: each with its last month, the last one open."""
     pairs = (part.partition(":") for part in text.split())
-    return tuple(Code(benefit, month_number(until) if until else FOREVER) for benefit, _, until in pairs)
+    return tuple(
+        Code(benefit, month_number(until) if until else FOREVER) for benefit, _, until in pairs
+    )
 
 
 def _municipal(
-    name: str, mean_days: int, monthly_kr: int, codes: str, *, office: Office = Office.SUPPORT, weekly: bool = False
+    name: str,
+    mean_days: int,
+    monthly_kr: int,
+    codes: str,
+    *,
+    office: Office = Office.SUPPORT,
+    weekly: bool = False,
 ) -> Kind:
     return Kind(name, mean_days, monthly_kr, "municipality", office, _codes(codes), weekly=weekly)
 
@@ -89,11 +97,17 @@ def _dfdg(name: str, mean_days: int, monthly_kr: int, codes: str) -> Kind:
 
 
 def _fund(name: str, mean_days: int, monthly_kr: int, codes: str, *, financed: bool = True) -> Kind:
-    return Kind(name, mean_days, monthly_kr, "a-kasse", Office.SUPPORT, _codes(codes), financed=financed)
+    return Kind(
+        name, mean_days, monthly_kr, "a-kasse", Office.SUPPORT, _codes(codes), financed=financed
+    )
 
 
-def _udk(name: str, mean_days: int, monthly_kr: int, office: Office, codes: str, *, financed: bool) -> Kind:
-    return Kind(name, mean_days, monthly_kr, "udbetaling-danmark", office, _codes(codes), financed=financed)
+def _udk(
+    name: str, mean_days: int, monthly_kr: int, office: Office, codes: str, *, financed: bool
+) -> Kind:
+    return Kind(
+        name, mean_days, monthly_kr, "udbetaling-danmark", office, _codes(codes), financed=financed
+    )
 
 
 _LAST_OF_OLD_HELP = "KTI:2015-08 SHO:2025-06 KTH25"
@@ -140,10 +154,18 @@ KINDS = {
 }
 
 
-def _side(benefit: str, beside: str, percent: int, monthly_kr: int, months: str, payer: Payer) -> Side:
+def _side(
+    benefit: str, beside: str, percent: int, monthly_kr: int, months: str, payer: Payer
+) -> Side:
     first, _, last = months.partition("..")
     return Side(
-        benefit, beside, percent, monthly_kr, payer, month_number(first), month_number(last) if last else FOREVER
+        benefit,
+        beside,
+        percent,
+        monthly_kr,
+        payer,
+        month_number(first),
+        month_number(last) if last else FOREVER,
     )
 
 

@@ -71,11 +71,17 @@ def owner_of(reporter: str) -> Owner:
     if reporter == _fictive(reporter[:7]) and reporter[0] in "234":
         if reporter[0] == "2":
             return Owner("municipality", reporter[1:4])
-        return Owner("a-kasse", reporter[5:7]) if reporter[0] == "3" else Owner("udbetaling-danmark", "")
+        return (
+            Owner("a-kasse", reporter[5:7])
+            if reporter[0] == "3"
+            else Owner("udbetaling-danmark", "")
+        )
     raise ValueError("not a reporter of the simulation")
 
 
 def _fictive(body: str) -> str:
     """The seven digits with an eighth that modulus 11 does not allow."""
-    weighted = sum(int(digit) * weight for digit, weight in zip(body, (2, 7, 6, 5, 4, 3, 2), strict=True))
+    weighted = sum(
+        int(digit) * weight for digit, weight in zip(body, (2, 7, 6, 5, 4, 3, 2), strict=True)
+    )
     return f"{body}{(-weighted % 11 + 5) % 10}"

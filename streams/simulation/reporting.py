@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from domain.weeks import day, first_day, sunday, week_of
+from domain.basics.weeks import day, first_day, sunday, week_of
 from streams.simulation.chance import below, between, happens
 from streams.simulation.drafts import Draft, month_at, month_end, parties
 from streams.simulation.lives import Home, Spell, Window
@@ -15,7 +15,9 @@ CUTOFF = day("2014-07-01")
 """From here on referrals and awards are on the staircase (§ 30)."""
 
 FLEX = {"fleksjob", "fleks_selvstaendig", "ledighedsydelse"}
-_SIDES_BESIDE = {side.beside: tuple(other for other in SIDES if other.beside == side.beside) for side in SIDES}
+_SIDES_BESIDE = {
+    side.beside: tuple(other for other in SIDES if other.beside == side.beside) for side in SIDES
+}
 
 
 class Piece(NamedTuple):
@@ -65,8 +67,12 @@ def _plan_payments(draft: Draft, rng: Random, spell: Spell) -> None:
         benefit = kind.benefit_in(month_at(start))
         amount_ore, atp_ore = _amounts(rng, spell, start, end, benefit)
         due = _due(rng, end, weekly=kind.weekly)
-        who = parties(draft.life.fund, municipality, kind.payer, kind.office, financed=kind.financed)
-        report = draft.payment(who, benefit, start, end, amount_ore, atp_ore, due=due, channel=kind.channel)
+        who = parties(
+            draft.life.fund, municipality, kind.payer, kind.office, financed=kind.financed
+        )
+        report = draft.payment(
+            who, benefit, start, end, amount_ore, atp_ore, due=due, channel=kind.channel
+        )
         draft.planned.append(report)
         for side in _SIDES_BESIDE.get(benefit, ()):
             _plan_side(draft, rng, side, piece)
@@ -96,7 +102,9 @@ def _plan_side(draft: Draft, rng: Random, side: Side, piece: Piece) -> None:
     office = Office.SUPPORT if side.payer == "municipality" else Office.FAMILY
     who = parties(draft.life.fund, piece.municipality, side.payer, office)
     due = _due(rng, piece.end, weekly=False)
-    draft.planned.append(draft.payment(who, side.benefit, piece.start, piece.end, amount_ore, due=due))
+    draft.planned.append(
+        draft.payment(who, side.benefit, piece.start, piece.end, amount_ore, due=due)
+    )
 
 
 def _plan_flex_income(draft: Draft, rng: Random, kind: str, start: int, end: int) -> None:

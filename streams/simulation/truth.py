@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from domain.reports import Payment
+from domain.citizen.reports import Payment
 from streams.simulation.arrival import deliveries
 from streams.simulation.options import SimulationOptions
 

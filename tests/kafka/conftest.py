@@ -5,10 +5,10 @@ from io import BytesIO
 
 import pytest
 
-from domain.weeks import month_number
-from streams.localkafka import QUICK_START, LocalKafka
+from domain.basics.weeks import month_number
+from streams.devtools.local_kafka import QUICK_START, LocalKafka
 from streams.simulation import FAULTS, SimulationOptions, simulate
-from tests.kafka.pipeline import QUICK_RETURN, Pipeline, settings_for
+from tests.support.pipeline import QUICK_RETURN, Pipeline, settings_for
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,11 @@ def lives():
     """Reports of some lives, in the order in which they arrive, in four portions."""
     written = BytesIO()
     months = month_number("2023-01"), month_number("2023-12")
-    simulate(SimulationOptions(120, *months, seed=4, late=None, faults=FAULTS, jobs=1), written, lambda _: None)
+    simulate(
+        SimulationOptions(120, *months, seed=4, late=None, faults=FAULTS, jobs=1),
+        written,
+        lambda _: None,
+    )
     lines = written.getvalue().splitlines()
     quarter = len(lines) // 4 + 1
     return [lines[at : at + quarter] for at in range(0, len(lines), quarter)]

@@ -1,4 +1,4 @@
-"""The batch loop on a real Kafka, with processes that die. Step numbers are those of `streams.batchloop`."""
+"""The batch loop on a real Kafka, with processes that die. Step numbers are those of `streams.engine.loop`."""
 
 import re
 import shutil
@@ -8,10 +8,10 @@ import time
 import orjson
 import pytest
 
-from streams import topics
-from streams.batchloop import HEARTBEAT_S, SESSION_S
-from streams.localkafka import QUICK_START, LocalKafka
-from tests.kafka.pipeline import (
+from streams.devtools.local_kafka import QUICK_START, LocalKafka
+from streams.engine.timing import HEARTBEAT_S, SESSION_S
+from streams.kafka import topics
+from tests.support.pipeline import (
     QUICK_RETURN,
     SETTLING,
     Pipeline,
@@ -20,7 +20,7 @@ from tests.kafka.pipeline import (
     settings_for,
     shares,
 )
-from tests.kafka.processes import listening_sockets
+from tests.support.processes import listening_sockets
 
 
 def test_reports_become_postings_and_the_worker_stops_in_good_order(kafka, pipeline, lives):
@@ -96,7 +96,9 @@ def test_a_zombie_is_fenced_and_does_not_write(pipeline, lives, tmp_path):
     before = pipeline.records(topics.POSTINGS)
     known = len(shares(said, "citizens"))
     zombie.send_signal(signal.SIGCONT)
-    pipeline.wait_until(lambda: len(shares(said, "citizens")) > known)  # it is back, and what it was at is over
+    pipeline.wait_until(
+        lambda: len(shares(said, "citizens")) > known
+    )  # it is back, and what it was at is over
     assert pipeline.records(topics.POSTINGS) == before
     pipeline.publish(lives[3])  # both are of use again
     pipeline.wait_until_settled()
@@ -163,8 +165,13 @@ def test_two_publishers_at_once_change_nothing(pipeline, lives):
     pipeline.wait_until_settled()
     pipeline.stop(worker)
     postings = pipeline.audit(crashed=False)
-    raw = {number: [record.value for record in records] for number, records in pipeline.records(topics.RAW).items()}
-    assert any(lines[: len(lines) // 2] != lines[len(lines) // 2 :] for lines in raw.values()), "one after the other"
+    raw = {
+        number: [record.value for record in records]
+        for number, records in pipeline.records(topics.RAW).items()
+    }
+    assert any(lines[: len(lines) // 2] != lines[len(lines) // 2 :] for lines in raw.values()), (
+        "one after the other"
+    )
     for number, records in pipeline.records(topics.REPORTS).items():
         once: dict = {}
         for record in records:
@@ -208,7 +215,9 @@ def test_a_closed_month_outlives_its_disk(pipeline, lives):
     assert "late_report" in after
 
 
-def test_a_worker_waits_for_a_broker_outlives_its_end_and_stops_without_one(kafka, pipeline, lives, tmp_path):
+def test_a_worker_waits_for_a_broker_outlives_its_end_and_stops_without_one(
+    kafka, pipeline, lives, tmp_path
+):
     said = tmp_path / "said"
     kafka.kill()
     try:
@@ -234,12 +243,13 @@ def test_a_worker_waits_for_a_broker_outlives_its_end_and_stops_without_one(kafk
 
 
 @pytest.mark.long
-def test_the_workers_go_on_when_a_broker_of_three_dies_in_the_middle_of_batches(lives, prefix, tmp_path):
+def test_the_workers_go_on_when_a_broker_of_three_dies_in_the_middle_of_batches(
+    lives, prefix, tmp_path
+):
     """Each transaction's fate is known to the two that are left; the dead one's word is not needed.
 
-    A single broker that is killed in the middle of a transaction and started again may forget it (seen with 4.3.0),
-    which no client can mend: the next test shows what we do then.
-    """
+    A single broker that is killed in the middle of a transaction and started again may forget it
+    (seen with 4.3.0), which no client can mend: the next test shows what we do then."""
     with LocalKafka(nodes=3, properties=QUICK_RETURN, java_options=QUICK_START) as kafka:
         pipeline = Pipeline(settings_for(kafka, prefix, tmp_path / "state"))
         try:
@@ -285,10 +295,17 @@ def test_no_cpr_in_what_the_workers_leave_behind(pipeline, lives, tmp_path):
     pipeline.wait_until_settled()
     pipeline.stop(worker)
     pipeline.audit(crashed=False)
-    cprs = re.compile(b"|".join(set(re.findall(rb'"cpr":"([0-9]{10})"', b"".join(lives[0] + lives[1])))))
+    cprs = re.compile(
+        b"|".join(set(re.findall(rb'"cpr":"([0-9]{10})"', b"".join(lives[0] + lives[1]))))
+    )
     files = [said, *(path for path in pipeline.settings.state_dir.rglob("*") if path.is_file())]
     assert [path for path in files if cprs.search(path.read_bytes())] == []
     left = [topics.REPORTS, topics.POSTINGS, topics.CITIZENS, topics.NOTICES, topics.DEAD_LETTERS]
-    for record in (record for topic in left for records in pipeline.records(topic).values() for record in records):
+    for record in (
+        record
+        for topic in left
+        for records in pipeline.records(topic).values()
+        for record in records
+    ):
         parts = [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
         assert not any(map(cprs.search, parts))

@@ -1,17 +1,16 @@
 """Rule sets and recalculations on a real Kafka: carried out in order, whoever dies on the way, and the same bytes."""
 
 from io import BytesIO
-from pathlib import Path
 
 import orjson
 import pytest
 
-from domain.weeks import month_number
-from streams import topics
+from domain.basics.weeks import month_number
+from streams.kafka import topics
 from streams.settings import Settings
 from streams.simulation import SimulationOptions, simulate
+from tests.support.places import RULES
 
-RULES = Path(__file__).parents[1] / "fixtures" / "rules"
 AT = {"written_at": "2024-02-01T08:00:00Z"}
 OTHER = {"type": "rules", "id": "r-1", "rules": "second-step-35", **AT}
 ALL = {"type": "recalculate", "id": "c-1", "scope": "all", **AT}
@@ -22,7 +21,9 @@ CITIZENS = 1_100
 @pytest.fixture
 def settings(settings):
     """With a folder of further rule sets."""
-    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
     return Settings.load(given | {"REFUSION_RULES": str(RULES)})
 
 
@@ -30,7 +31,10 @@ def settings(settings):
 def many():
     """Three months of many citizens."""
     written = BytesIO()
-    simulate(SimulationOptions(CITIZENS, month_number("2023-01"), month_number("2023-03"), 5, jobs=1), written)
+    simulate(
+        SimulationOptions(CITIZENS, month_number("2023-01"), month_number("2023-03"), 5, jobs=1),
+        written,
+    )
     return written.getvalue().splitlines()
 
 
@@ -53,10 +57,13 @@ def test_a_recalculation_goes_on_where_a_killed_worker_left_it(pipeline, many):
     postings = pipeline.audit()
     messages = [orjson.loads(record.value) for records in postings.values() for record in records]
     by_cause = {
-        cause: [each for each in messages if each["cause"] == f"recalculate/{cause}"] for cause in ("c-1", "c-2")
+        cause: [each for each in messages if each["cause"] == f"recalculate/{cause}"]
+        for cause in ("c-1", "c-2")
     }
     assert len(by_cause["c-1"]) > CITIZENS // 10
-    assert {(each["reason"], each["rules"]) for each in by_cause["c-1"]} == {("rule_change", "second-step-35")}
+    assert {(each["reason"], each["rules"]) for each in by_cause["c-1"]} == {
+        ("rule_change", "second-step-35")
+    }
     assert by_cause["c-2"] == [], "what is right is left alone"
 
 
@@ -73,5 +80,7 @@ def test_a_worker_without_the_rule_set_stops_before_it_settles_anything(pipeline
     worker = pipeline.start()
     pipeline.wait_until_settled()
     pipeline.stop(worker)
-    messages = [orjson.loads(record.value) for records in pipeline.audit().values() for record in records]
+    messages = [
+        orjson.loads(record.value) for records in pipeline.audit().values() for record in records
+    ]
     assert {message["rules"] for message in messages} == {"second-step-35"}

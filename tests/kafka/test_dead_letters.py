@@ -7,9 +7,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams import topics
-from tests.kafka.pipeline import PROGRAM
-from tests.lines import CANARY, PAYMENT, changed
+from streams.kafka import topics
+from tests.support.lines import CANARY, PAYMENT, changed
+from tests.support.pipeline import PROGRAM
 
 FICTIVE = "6101801234"
 GOOD = changed(PAYMENT, cpr=FICTIVE, benefit="KTH", atp_ore=0)
@@ -21,9 +21,15 @@ def dead_letters(pipeline):
     """The program; status, what it says for programs (or for people), and its errors."""
 
     def run(*arguments, form=("--json",), **environment):
-        given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
+        given = {
+            name: value
+            for name, (value, origin) in pipeline.settings.values.items()
+            if origin == "environment"
+        }
         command = [PROGRAM, "dead-letters", *arguments, *form]
-        done = subprocess.run(command, env=given | environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=given | environment, capture_output=True, text=True, check=False
+        )
         told = orjson.loads(done.stdout) if form and done.returncode == 0 else done.stdout
         return done.returncode, told, done.stderr
 
@@ -59,10 +65,14 @@ def to_journal(pipeline, key, value):
 
 def test_they_are_listed_by_reason_stage_reporter_and_time(pipeline, dead_letters):
     other = changed(PAYMENT, report_id="odd", reporter="87654321", benefit="NONE")
-    settle(pipeline, BAD, other, b"{", GOOD, changed(PAYMENT, cpr=FICTIVE, benefit="KTH", atp_ore=1))
+    settle(
+        pipeline, BAD, other, b"{", GOOD, changed(PAYMENT, cpr=FICTIVE, benefit="KTH", atp_ore=1)
+    )
     status, told, _ = dead_letters("list")
     assert (status, told["count"]) == (0, 4)
-    assert {(each["stage"], each["reason"], each["reporter"]): each["count"] for each in told["by"]} == {
+    assert {
+        (each["stage"], each["reason"], each["reporter"]): each["count"] for each in told["by"]
+    } == {
         ("intake", "bad_period", "12345678"): 1,
         ("intake", "unknown_benefit", "87654321"): 1,
         ("intake", "not_json", ""): 1,
@@ -75,7 +85,9 @@ def test_they_are_listed_by_reason_stage_reporter_and_time(pipeline, dead_letter
     assert CANARY not in str(told)
 
 
-def test_a_record_is_shown_masked_and_whole_only_with_a_line_in_the_access_log(pipeline, dead_letters):
+def test_a_record_is_shown_masked_and_whole_only_with_a_line_in_the_access_log(
+    pipeline, dead_letters
+):
     settle(pipeline, BAD)
     place = dead_letters("list")[1]["letters"][0]["place"]
     log = pipeline.settings.state_dir / "access-log.jsonl"
@@ -114,7 +126,9 @@ def test_an_error_in_content_is_for_its_reporter(pipeline, dead_letters):
     assert len(all_of(pipeline, topics.RAW)) == 1
 
 
-def test_what_a_repair_lets_pass_is_accepted_byte_for_byte_and_bears_where_it_comes_from(pipeline, dead_letters):
+def test_what_a_repair_lets_pass_is_accepted_byte_for_byte_and_bears_where_it_comes_from(
+    pipeline, dead_letters
+):
     keys = dict.fromkeys(("REFUSION_PSEUDONYM_KEY", "REFUSION_SEAL_KEY"), "ab" * 32)
     settle(pipeline, GOOD, REFUSION_DEMO="0", **keys)  # where fictive persons are not known yet
     (letter,) = all_of(pipeline, topics.DEAD_LETTERS)
@@ -143,7 +157,11 @@ def test_one_that_fails_again_points_to_the_first(pipeline, dead_letters):
     name = f"{first.topic}/{first.partition}/{first.offset}"
     assert headers_of(first)["reason"] == "internal_error"
     status, told, _ = dead_letters("retry")
-    assert (status, told["chosen"], told["left_out"]) == (0, [f"{first.partition}/{first.offset}"], 0)
+    assert (status, told["chosen"], told["left_out"]) == (
+        0,
+        [f"{first.partition}/{first.offset}"],
+        0,
+    )
     assert dead_letters("retry")[1] == {"sent": [], "chosen": [], "left_out": 1}
     settle(pipeline)
     second = max(all_of(pipeline, topics.DEAD_LETTERS), key=lambda record: record.timestamp)
@@ -163,7 +181,11 @@ def test_one_that_fails_again_points_to_the_first(pipeline, dead_letters):
 def test_a_publisher_cannot_smuggle_text_into_the_journal_by_these_headers(pipeline):
     async def send():
         async with AIOKafkaProducer(bootstrap_servers=pipeline.settings.bootstrap) as producer:
-            headers = [("retry-of", CANARY.encode()), ("first", f"{CANARY}/1/2".encode()), ("x", b"y")]
+            headers = [
+                ("retry-of", CANARY.encode()),
+                ("first", f"{CANARY}/1/2".encode()),
+                ("x", b"y"),
+            ]
             for line in (GOOD, BAD):
                 await producer.send_and_wait(pipeline.topic(topics.RAW), line, headers=headers)
 

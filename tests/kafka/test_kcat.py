@@ -3,16 +3,16 @@
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from streams import topics
+from streams.kafka import topics
+from tests.support.places import DOCS
 
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 LINES = [
     line
-    for block in BLOCK.findall((Path(__file__).parents[2] / "docs" / "topics.md").read_text())
+    for block in BLOCK.findall((DOCS / "topics.md").read_text())
     for line in block.splitlines()
     if not line.startswith("#")
 ]
@@ -20,11 +20,15 @@ LINES = [
 
 def test_the_document_has_lines_for_every_topic_that_others_read():
     named = {re.search(r"-t refusion\.(\S+)", line)[1] for line in LINES}  # type: ignore[index]  # each has one
-    assert named == {each.name for each in (topics.POSTINGS, topics.REPORTS, topics.NOTICES, topics.DEAD_LETTERS)}
+    assert named == {
+        each.name for each in (topics.POSTINGS, topics.REPORTS, topics.NOTICES, topics.DEAD_LETTERS)
+    }
     assert all("isolation.level=read_committed" in line for line in LINES)
 
 
-@pytest.mark.skipif(not (shutil.which("kcat") and shutil.which("jq")), reason="kcat and jq are not installed")
+@pytest.mark.skipif(
+    not (shutil.which("kcat") and shutil.which("jq")), reason="kcat and jq are not installed"
+)
 def test_the_lines_give_what_they_say(pipeline, settings, lives):
     worker = pipeline.start()
     pipeline.publish([*lives[0], b"not a report"])
@@ -36,7 +40,9 @@ def test_the_lines_give_what_they_say(pipeline, settings, lives):
     pipeline.stop(worker)
     (citizen,) = {record.key.decode() for record in pipeline.records(topics.POSTINGS)[0][:1]}
     for line in LINES:
-        named = line.replace("refusion.", settings.prefix).replace("8e35727e3d8d2d44a802ca54e344d263", citizen)
+        named = line.replace("refusion.", settings.prefix).replace(
+            "8e35727e3d8d2d44a802ca54e344d263", citizen
+        )
         done = subprocess.run(
             ["/bin/bash", "-c", named.replace("$REFUSION_BOOTSTRAP", settings.bootstrap)],
             capture_output=True,

@@ -11,12 +11,12 @@ from shutil import copy, copytree, rmtree
 
 import orjson
 
-from projections.ledger import COLUMNS
-from streams import topics
-from streams.ledgertable import LedgerError, LedgerTable
-from streams.verifying import Asked, verify
-from streams.worker import STAGES
-from tests.kafka.pipeline import DONE_S, PROGRAM
+from projections.ledger.entries import COLUMNS
+from streams.audit.verify import Asked, verify
+from streams.kafka import topics
+from streams.ledger.table import LedgerError, LedgerTable
+from streams.worker.app import STAGES
+from tests.support.pipeline import DONE_S, PROGRAM
 
 MONTH, RUN = "2023-06", 42
 FOREIGN_LINE = "2023-01-02;6101801234;{}"
@@ -66,7 +66,9 @@ def ledger_rows(settings):
 
 def leave_an_append_without_its_commit(settings):
     """What a writer leaves that dies between its files and its commit: a file that no commit names."""
-    written = next(path for path in Path(settings.ledger).rglob("*.parquet") if "_delta_log" not in path.parts)
+    written = next(
+        path for path in Path(settings.ledger).rglob("*.parquet") if "_delta_log" not in path.parts
+    )
     copy(written, written.with_name(f"left-{written.name}"))
 
 
@@ -85,7 +87,11 @@ def in_runs(settings):
 def paid_by_another_channel(lines):
     """A payment of these that somebody noticed: the same once more, under another id and by another channel."""
     reports = map(orjson.loads, lines)
-    paid = next(report for report in reports if report["type"] == "benefit_payment" and report["benefit"] == "KTH")
+    paid = next(
+        report
+        for report in reports
+        if report["type"] == "benefit_payment" and report["benefit"] == "KTH"
+    )
     return orjson.dumps(paid | {"report_id": "again", "channel": "direct"})
 
 
@@ -104,12 +110,18 @@ def files_in(folder):
 
 
 def refusion(settings, *arguments):
-    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
     command = [str(PROGRAM), *map(str, arguments)]
-    return subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False, timeout=DONE_S)
+    return subprocess.run(
+        command, env=os.environ | given, capture_output=True, text=True, check=False, timeout=DONE_S
+    )
 
 
-def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_files(pipeline, settings, lives, tmp_path):
+def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_files(
+    pipeline, settings, lives, tmp_path
+):
     workers = [pipeline.start(*STAGES), pipeline.start(*STAGES)]
     pipeline.publish(lives[0])
     pipeline.publish([paid_by_another_channel(lives[0])])
@@ -133,7 +145,10 @@ def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_fil
     assert files_in(tmp_path / "again") == files
     assert len(files) == 3 * 98
     told = json.loads(done.stdout)
-    for name, column in (("refusion_ore", "Refusionsbeløb"), ("medfinansiering_ore", "Medfinansieringsbeløb")):
+    for name, column in (
+        ("refusion_ore", "Refusionsbeløb"),
+        ("medfinansiering_ore", "Medfinansieringsbeløb"),
+    ):
         ore = sum(row[name] for row in by_run[RUN])
         assert told[name] == ore != 0
         assert ore_of_files(files, "beregning", column) == ore
@@ -186,9 +201,13 @@ def audit_the_files(settings, files, tmp_path):
         values[column] = re.sub(r"\d$", lambda digit: str((int(digit[0]) + 1) % 10), values[column])
         return ";".join(values)
 
-    ((place, line, text),) = found_in(path.name, lambda lines: [*lines[:6], with_ore_more(lines[6], 7), *lines[7:]])
+    ((place, line, text),) = found_in(
+        path.name, lambda lines: [*lines[:6], with_ore_more(lines[6], 7), *lines[7:]]
+    )
     assert (place, line) == (path.name, 7)
-    assert re.fullmatch(r"citizen \w{32}: Refusionsbeløb is \d øre (more|less) than the postings give", text)
+    assert re.fullmatch(
+        r"citizen \w{32}: Refusionsbeløb is \d øre (more|less) than the postings give", text
+    )
     ((place, _, text),) = found_in(path.name, lambda lines: [*lines[:6], *lines[7:]])
     assert place == settings.topic(topics.POSTINGS)
     assert f"no line in the file of {municipality} for run {RUN}" in text
@@ -198,23 +217,33 @@ def audit_the_files(settings, files, tmp_path):
     ]
     ((place, line, _),) = found_in(path.name, lambda lines: [*lines, lines[4]])
     assert place == path.name
-    ((place, line, text),) = found_in(sums.name, lambda lines: [lines[0], with_ore_more(lines[1], 6), *lines[2:]])
+    ((place, line, text),) = found_in(
+        sums.name, lambda lines: [lines[0], with_ore_more(lines[1], 6), *lines[2:]]
+    )
     assert (place, line, text.partition(" is ")[0]) == (sums.name, 2, "Beregnet udbetalingsbeløb")
     ((_, _, text),) = found_in(path.name, lambda _: None)
     assert text == f"municipality {municipality} has rows in the run and no file, which others have"
-    pointed = found_in(path.name, lambda lines: [*lines[:3], lines[3].replace(",", "."), *lines[4:]])
+    pointed = found_in(
+        path.name, lambda lines: [*lines[:3], lines[3].replace(",", "."), *lines[4:]]
+    )
     assert (path.name, 4, "an amount is not kroner with two decimals") in pointed
 
 
-def test_a_ledger_whose_workers_are_killed_in_and_around_commits_is_whole(pipeline, settings, lives):
+def test_a_ledger_whose_workers_are_killed_in_and_around_commits_is_whole(
+    pipeline, settings, lives
+):
     worker = pipeline.start()
     pipeline.publish(lives[0])
     pipeline.publish(lives[1])
     pipeline.wait_until_settled()
     pipeline.stop(worker)
-    pipeline.wait_for_death(pipeline.start("projections", REFUSION_TEST_KILL="projections:before_commit:1"))
+    pipeline.wait_for_death(
+        pipeline.start("projections", REFUSION_TEST_KILL="projections:before_commit:1")
+    )
     assert ledger_rows(settings) == []
-    pipeline.wait_for_death(pipeline.start("projections", REFUSION_TEST_KILL="projections:after_commit:1"))
+    pipeline.wait_for_death(
+        pipeline.start("projections", REFUSION_TEST_KILL="projections:after_commit:1")
+    )
     written = ledger_rows(settings)  # of the partitions that were fast enough for the first commit
     assert written, "it died after the commit"
     posted = posted_rows(pipeline)

@@ -16,13 +16,14 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from domain.weeks import month_number
-from examples.ledger import CELL, MONEY, add
+from demo.ledger import CELL, MONEY, add
+from domain.basics.weeks import month_number
 from examples.ledger_consumer import GapError, apply, open_ledger
-from streams import journal, topics
-from streams.settle import settle
+from streams.kafka import topics
+from streams.offline.settle import settle
 from streams.simulation import SimulationOptions, simulate
-from tests.kafka.records import records_of
+from streams.wire import journal
+from tests.support.records import records_of
 
 PATIENCE_S = 60.0
 KILLS = 4
@@ -32,7 +33,13 @@ PORTION = 15
 """Transactions for each time that the ledger runs."""
 PAUSE_S = 0.03
 """Between transactions, so that postings still arrive while the ledger is killed."""
-RUN = {"schema": 1, "type": "run", "run": 42, "closed_at": "2023-07-01T00:00:00Z", "data_month": "2023-06"}
+RUN = {
+    "schema": 1,
+    "type": "run",
+    "run": 42,
+    "closed_at": "2023-07-01T00:00:00Z",
+    "data_month": "2023-06",
+}
 
 
 def postings_of_lives(settings):
@@ -49,7 +56,9 @@ async def arrive(settings, values, portions):
     Each portion of them waits until it is let in.
     """
     topic = settings.prefix + topics.POSTINGS.name
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap, transactional_id=settings.prefix)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap, transactional_id=settings.prefix
+    )
     async with producer:
         for start in range(0, len(values), BATCH):
             if start // BATCH % PORTION == 0:
@@ -71,7 +80,9 @@ async def arrive(settings, values, portions):
 async def send(producer, topic, values, partitions):
     for value in values:
         citizen = orjson.loads(value)["citizen"].encode()
-        await producer.send(topic, value, key=citizen, partition=journal.partition_of(citizen, partitions))
+        await producer.send(
+            topic, value, key=citizen, partition=journal.partition_of(citizen, partitions)
+        )
 
 
 @pytest.fixture
@@ -79,7 +90,9 @@ def portions(settings):
     """Lets the portions of postings in, one for each release; all that are left at the end."""
     values = postings_of_lives(settings)
     asyncio.run(
-        topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions, topics=[topics.POSTINGS])
+        topics.ensure_topics(
+            settings.bootstrap, settings.prefix, settings.partitions, topics=[topics.POSTINGS]
+        )
     )
     allowed = Semaphore(0)
     thread = Thread(target=lambda: asyncio.run(arrive(settings, values, allowed)))
@@ -96,11 +109,18 @@ def portions(settings):
 @pytest.fixture
 def ledger_process(settings, tmp_path):
     """Starts the ledger; what is left of it at the end is killed."""
-    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
     started = []
 
     def start():
-        command = [sys.executable, "-m", "examples.ledger_consumer", str(tmp_path / "ledger.sqlite")]
+        command = [
+            sys.executable,
+            "-m",
+            "examples.ledger_consumer",
+            str(tmp_path / "ledger.sqlite"),
+        ]
         started.append(subprocess.Popen(command, env=os.environ | given))
         return started[-1]
 
@@ -129,7 +149,9 @@ def wait_for_rows(file, number, process):
         time.sleep(0.01)
 
 
-def test_a_ledger_that_is_killed_again_and_again_has_each_posting_once(settings, portions, ledger_process, tmp_path):
+def test_a_ledger_that_is_killed_again_and_again_has_each_posting_once(
+    settings, portions, ledger_process, tmp_path
+):
     file = tmp_path / "ledger.sqlite"
     for _ in range(KILLS):
         process = ledger_process()
@@ -140,13 +162,19 @@ def test_a_ledger_that_is_killed_again_and_again_has_each_posting_once(settings,
     process = ledger_process()
     portions.rest()
     found = asyncio.run(records_of(settings.bootstrap, settings.prefix + topics.POSTINGS.name))
-    values = {partition: [orjson.loads(record.value) for record in records] for partition, records in found.items()}
+    values = {
+        partition: [orjson.loads(record.value) for record in records]
+        for partition, records in found.items()
+    }
     rows = [row for each in values.values() for value in each for row in value.get("rows", ())]
     wait_for_rows(file, len(rows), process)
     process.terminate()
     assert process.wait(PATIENCE_S) == 128 + signal.SIGTERM
     with closing(open_ledger(str(file))) as ledger:
-        assert ledger.execute("SELECT count(*), count(DISTINCT id) FROM rows").fetchone() == (len(rows), len(rows))
+        assert ledger.execute("SELECT count(*), count(DISTINCT id) FROM rows").fetchone() == (
+            len(rows),
+            len(rows),
+        )
         assert sums(ledger) == summed(rows)
         cut = {
             row["id"]
@@ -161,7 +189,9 @@ def test_a_ledger_that_is_killed_again_and_again_has_each_posting_once(settings,
 def sums(ledger):
     """The ledger's money by cell, as a municipality would ask for it."""
     totals = ", ".join(f"total(coalesce({name}, 0))" for name in MONEY)
-    found = ledger.execute(f"SELECT {', '.join(CELL)}, {totals} FROM rows GROUP BY {', '.join(CELL)}")  # noqa: S608
+    found = ledger.execute(
+        f"SELECT {', '.join(CELL)}, {totals} FROM rows GROUP BY {', '.join(CELL)}"  # noqa: S608
+    )
     return {row[: len(CELL)]: row[len(CELL) :] for row in found if any(row[len(CELL) :])}
 
 
@@ -175,10 +205,27 @@ def summed(rows):
 
 
 def posting(revision, *ids):
-    row: dict = {"kind": "result", "month": "2024-01", "week": "2024-01-01", "benefit": "KTH", "paying": "730"}
-    row |= {"financing": "730", "amount_ore": 100, "mechanism": "refusion", "rate": 80, "refusion_ore": 80}
+    row: dict = {
+        "kind": "result",
+        "month": "2024-01",
+        "week": "2024-01-01",
+        "benefit": "KTH",
+        "paying": "730",
+    }
+    row |= {
+        "financing": "730",
+        "amount_ore": 100,
+        "mechanism": "refusion",
+        "rate": 80,
+        "refusion_ore": 80,
+    }
     row |= {"medfinansiering_ore": 0, "account": None}
-    return {"type": "postings", "citizen": "c", "revision": revision, "rows": [row | {"id": each} for each in ids]}
+    return {
+        "type": "postings",
+        "citizen": "c",
+        "revision": revision,
+        "rows": [row | {"id": each} for each in ids],
+    }
 
 
 def records(*values):

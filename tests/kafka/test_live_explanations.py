@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 import pytest
 
-from domain.weeks import day, week_of
-from streams import topics
-from streams.differences import differences_of
-from streams.errors import UserError
-from streams.explanations import Asked, explain_to
+from domain.basics.weeks import day, week_of
+from streams.explain.diff import differences_of
+from streams.explain.why import Asked, explain_to
+from streams.kafka import topics
+from streams.kit.errors import UserError
 from streams.settings import Settings
-from streams.worker import STAGES
-from tests.kafka.pipeline import DONE_S, PROGRAM
+from streams.worker.app import STAGES
+from tests.support.pipeline import DONE_S, PROGRAM
 
 RUN, NEXT = 42, 43
 ANNA = "6101801234"
@@ -29,12 +29,23 @@ def line(report):
 
 
 def paid(report_id, start, end, amount_ore=1_200_000, benefit="FLT", **others):
-    body = {"type": "benefit_payment", "report_id": report_id, "benefit": benefit, "amount_ore": amount_ore}
+    body = {
+        "type": "benefit_payment",
+        "report_id": report_id,
+        "benefit": benefit,
+        "amount_ore": amount_ore,
+    }
     return line(body | {"period_start": start, "period_end": end} | PLACE | others)
 
 
 def wage(report_id, start, end):
-    body = {"type": "income", "report_id": report_id, "kind": "flex_job_wage", "amount_ore": 500_000, "pension_ore": 0}
+    body = {
+        "type": "income",
+        "report_id": report_id,
+        "kind": "flex_job_wage",
+        "amount_ore": 500_000,
+        "pension_ore": 0,
+    }
     return line(body | {"period_start": start, "period_end": end})
 
 
@@ -69,7 +80,9 @@ AFTER_THE_RUN = [paid("late", "2020-12-28", "2021-01-03"), paid("june", "2023-06
 @pytest.fixture
 def given(settings):
     """The settings as the environment of the program."""
-    return {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    return {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
 
 
 @pytest.fixture
@@ -93,7 +106,13 @@ def refusion(given):
     def run(*arguments, cpr=""):
         command = [str(PROGRAM), *map(str, arguments)]
         done = subprocess.run(
-            command, input=cpr, env=os.environ | given, capture_output=True, text=True, check=False, timeout=DONE_S
+            command,
+            input=cpr,
+            env=os.environ | given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DONE_S,
         )
         assert (done.returncode, done.stderr) == (0, "")
         return " ".join(done.stdout.split())
@@ -138,7 +157,9 @@ def test_a_life_a_week_a_row_and_a_run_are_explained_from_ledger_and_journal(
     anna = explained(citizen)
     assert anna["source"]["from"] == "journal", "the ledger alone cannot know of the wage"
     assert anna["explanation"] == explained(citizen, reports=str(reports))["explanation"]
-    assert [report["fate"] for report in anna["explanation"]["reports"]].count("delivered_again") == 1
+    assert [report["fate"] for report in anna["explanation"]["reports"]].count(
+        "delivered_again"
+    ) == 1
     assert json.loads(refusion("explain", "--json", cpr=ANNA)) == anna
 
     halved = tmp_path / "halved.yaml"
@@ -165,12 +186,16 @@ def test_a_life_a_week_a_row_and_a_run_are_explained_from_ledger_and_journal(
     may = refusion("explain", citizen, "--week", "2023-05-01")
     assert "not what is due" not in may
     assert "Fleksbidrag of 2023-05" in may
-    assert "not what is due" in refusion("explain", citizen, "--week", "2023-05-01", "--rules", halved)
+    assert "not what is due" in refusion(
+        "explain", citizen, "--week", "2023-05-01", "--rules", halved
+    )
 
     # --- what a run changed
     differences = differences_of(citizen, NEXT, given)
     changed = json.loads(differences.as_json())
-    assert [(each["cause"], each["reason"], each["report"]["what"]) for each in changed["messages"]] == [
+    assert [
+        (each["cause"], each["reason"], each["report"]["what"]) for each in changed["messages"]
+    ] == [
         ("12345678/late", "late_report", "FLT"),
         ("12345678/june", "late_report", "FLT"),
     ]
@@ -183,7 +208,9 @@ def test_a_life_a_week_a_row_and_a_run_are_explained_from_ledger_and_journal(
         for row in message["rows"]
     ]
     assert changed["difference_ore"]["refusion"] == sum(row["refusion_ore"] for row in rows) != 0
-    assert "12345678/late: a report came after its month was closed" in refusion("diff", citizen, "--run", NEXT)
+    assert "12345678/late: a report came after its month was closed" in refusion(
+        "diff", citizen, "--run", NEXT
+    )
 
     # --- what is wrong is said in a line
     for options, said in (
@@ -195,7 +222,10 @@ def test_a_life_a_week_a_row_and_a_run_are_explained_from_ledger_and_journal(
     ):
         with pytest.raises(UserError, match=said):
             explained(**options)
-    for who, run, said in ((citizen, 7, rf"\(the last one is {NEXT}\)"), ("0" * 32, NEXT, "holds nothing of citizen")):
+    for who, run, said in (
+        (citizen, 7, rf"\(the last one is {NEXT}\)"),
+        ("0" * 32, NEXT, "holds nothing of citizen"),
+    ):
         with pytest.raises(UserError, match=said):
             differences_of(who, run, given)
     given["REFUSION_BOOTSTRAP"] = "127.0.0.1:1"

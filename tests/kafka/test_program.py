@@ -9,11 +9,11 @@ import subprocess
 
 import pytest
 
-from streams import topics
-from streams.topics import ensure_topics
-from streams.worker import STAGES
-from tests.kafka.pipeline import DONE_S, PROGRAM
-from tests.kafka.processes import children_of, gone, has_loaded, is_alive
+from streams.kafka import topics
+from streams.kafka.topics import ensure_topics
+from streams.worker.app import STAGES
+from tests.support.pipeline import DONE_S, PROGRAM
+from tests.support.processes import children_of, gone, has_loaded, is_alive
 
 NOWHERE = "127.0.0.1:1"
 """Nobody listens there."""
@@ -22,7 +22,9 @@ NOWHERE = "127.0.0.1:1"
 @pytest.fixture
 def refusion(settings):
     """Runs the program to its end: its status, and the lines on stderr."""
-    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
 
     def run(*arguments, reports=(), **environment):
         done = subprocess.run(
@@ -39,7 +41,8 @@ def refusion(settings):
     return run
 
 
-# --- worker -----------------------------------------------------------------------------------------
+# --- worker
+# -----------------------------------------------------------------------------------------
 
 
 def test_a_killed_child_comes_back_and_sigterm_ends_all_in_good_order(pipeline, lives, tmp_path):
@@ -101,23 +104,31 @@ def test_help_names_the_stages(refusion):
 
 def test_a_stage_that_does_not_exist_is_said(refusion):
     status, lines = refusion("worker", "intake", "citizen")
-    assert (status, lines) == (2, ["refusion: there is no stage citizen; the stages are intake, citizens, projections"])
+    assert (status, lines) == (
+        2,
+        ["refusion: there is no stage citizen; the stages are intake, citizens, projections"],
+    )
 
 
-# --- publish ----------------------------------------------------------------------------------------
+# --- publish
+# ----------------------------------------------------------------------------------------
 
 
 def test_what_is_published_is_counted_and_stands_in_the_topic(refusion, pipeline, lives, tmp_path):
     status, (summary,) = refusion("publish", reports=lives[0])
     assert status == 0
-    assert re.fullmatch(rf"published {len(lives[0])} records, 0\.\d MB in [\d.]+ s \([\d,]+/s\)", summary)
+    assert re.fullmatch(
+        rf"published {len(lives[0])} records, 0\.\d MB in [\d.]+ s \([\d,]+/s\)", summary
+    )
     file = tmp_path / "reports"
     file.write_bytes(b"\n".join(lives[1]) + b"\n")
     status, (summary,) = refusion("publish", "--json", file)
     assert status == 0
     told = json.loads(summary)
     assert (told["records"], told["bytes"]) == (len(lives[1]), sum(map(len, lives[1])))
-    there = [record.value for records in pipeline.records(topics.RAW).values() for record in records]
+    there = [
+        record.value for records in pipeline.records(topics.RAW).values() for record in records
+    ]
     assert sorted(there) == sorted(lives[0] + lives[1])
 
 
@@ -125,7 +136,9 @@ def test_without_a_broker_nothing_is_published_and_one_line_says_so(refusion, li
     status, lines = refusion("publish", reports=lives[0], REFUSION_BOOTSTRAP=NOWHERE)
     assert status == 2
     (line,) = lines
-    assert line.startswith(f"refusion: no Kafka answers at {NOWHERE} (REFUSION_BOOTSTRAP); 0 of the 0 records read")
+    assert line.startswith(
+        f"refusion: no Kafka answers at {NOWHERE} (REFUSION_BOOTSTRAP); 0 of the 0 records read"
+    )
 
 
 def test_a_missing_setting_is_one_line_however_many_processes(refusion):

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from streams import publish as publishing
-from streams.publish import MAX_LINE_BYTES, PublishError, publish, record_key
+from streams.kafka.topics import TopicError, ensure_topics
+from streams.operations import publish as publishing
+from streams.operations.publish import MAX_LINE_BYTES, PublishError, publish, record_key
 from streams.settings import Settings, SettingsError
-from streams.topics import TopicError, ensure_topics
-from tests.kafka.records import records_of
+from tests.support.records import records_of
 
 CPRS = [f"010190{number:04}" for number in range(40)]
 
@@ -21,7 +21,11 @@ def nothing(_acknowledged):
 
 
 def report(cpr, number):
-    return b'{"schema": 1, "report_id": "r-%d", "cpr": "%s", "filler": "%s"}\n' % (number, cpr.encode(), b"x" * 150)
+    return b'{"schema": 1, "report_id": "r-%d", "cpr": "%s", "filler": "%s"}\n' % (
+        number,
+        cpr.encode(),
+        b"x" * 150,
+    )
 
 
 def reports(count):
@@ -42,7 +46,14 @@ def values(settings):
 
 
 def test_every_line_arrives_byte_for_byte_and_blank_lines_do_not(settings):
-    lines = [report(CPRS[0], 1), b"\n", b"\r\n", b"no json \xff\n", b'  {"cpr": 7}  \r\n', report(CPRS[1], 2).rstrip()]
+    lines = [
+        report(CPRS[0], 1),
+        b"\n",
+        b"\r\n",
+        b"no json \xff\n",
+        b'  {"cpr": 7}  \r\n',
+        report(CPRS[1], 2).rstrip(),
+    ]
     told: list[int] = []
     done = published(lines, settings, told.append)
     sent = [line.rstrip(b"\r\n") for line in lines if line.strip()]
@@ -63,7 +74,10 @@ def test_reports_of_a_citizen_keep_their_order(settings):
     assert all(there.values())
     for cpr in CPRS:
         mine = [line.rstrip() for line in lines if cpr.encode() in line]
-        found = [[each.value for each in records if cpr.encode() in each.value] for records in there.values()]
+        found = [
+            [each.value for each in records if cpr.encode() in each.value]
+            for records in there.values()
+        ]
         assert sorted(found) == sorted([mine] + [[]] * (len(there) - 1))
 
 
@@ -85,7 +99,9 @@ def test_the_largest_line_goes_and_a_larger_one_is_named(settings):
     assert published([largest], settings).records == 1
     assert values(settings) == [largest]
     secret = CPRS[0].encode() * 110_000
-    with pytest.raises(PublishError, match=r"line 2 has 1,100,000 bytes .* publish everything again") as caught:
+    with pytest.raises(
+        PublishError, match=r"line 2 has 1,100,000 bytes .* publish everything again"
+    ) as caught:
         published([report(CPRS[0], 1), secret], settings)
     assert CPRS[0] not in str(caught.value)
 
@@ -94,7 +110,9 @@ def test_two_publishers_at_once(settings):
     first, second = reports(3_000), reports(6_000)[3_000:]
 
     async def both():
-        return await asyncio.gather(publish(first, settings, nothing), publish(second, settings, nothing))
+        return await asyncio.gather(
+            publish(first, settings, nothing), publish(second, settings, nothing)
+        )
 
     assert [done.records for done in asyncio.run(both())] == [3_000, 3_000]
     assert sorted(values(settings)) == sorted(line.rstrip() for line in first + second)
@@ -121,7 +139,9 @@ def test_a_broker_killed_on_the_way_loses_and_doubles_nothing(kafka, settings):
     assert set(values(settings)) == {line.rstrip() for line in lines}
 
 
-def test_a_broker_that_stays_away_is_an_error_with_what_was_acknowledged(kafka, settings, monkeypatch):
+def test_a_broker_that_stays_away_is_an_error_with_what_was_acknowledged(
+    kafka, settings, monkeypatch
+):
     monkeypatch.setattr(publishing, "SILENCE_SECONDS", 2.0)
     monkeypatch.setattr(publishing, "REQUEST_TIMEOUT_MS", 1_000)
     told: list[int] = []
@@ -142,14 +162,18 @@ def test_a_broker_that_stays_away_is_an_error_with_what_was_acknowledged(kafka, 
 
 def test_no_broker_is_an_error_that_names_the_address(settings):
     values = dict(settings.values) | {"REFUSION_BOOTSTRAP": ("127.0.0.1:1", "environment")}
-    with pytest.raises(PublishError, match=r"no Kafka answers at 127\.0\.0\.1:1 .*; 0 of the 0 records"):
+    with pytest.raises(
+        PublishError, match=r"no Kafka answers at 127\.0\.0\.1:1 .*; 0 of the 0 records"
+    ):
         published(reports(1), replace(settings, values=values))
 
 
 def test_an_interruption_says_what_was_acknowledged(settings):
     async def interrupted():
         heard = asyncio.Event()
-        task = asyncio.create_task(publish(reports(50_000), settings, lambda _acknowledged: heard.set()))
+        task = asyncio.create_task(
+            publish(reports(50_000), settings, lambda _acknowledged: heard.set())
+        )
         await heard.wait()
         task.cancel()
         await task

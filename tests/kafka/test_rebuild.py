@@ -4,27 +4,34 @@ import asyncio
 import os
 import subprocess
 
-from streams import topics
-from streams.replay import Asked, dry_run
+from streams.audit.verify import Asked as Audit
+from streams.audit.verify import verify
+from streams.kafka import topics
+from streams.operations.replay import Asked, dry_run
 from streams.settings import Settings
-from streams.verifying import Asked as Audit
-from streams.verifying import verify
-from tests.kafka.pipeline import PROGRAM, Pipeline, assert_no_gaps, assert_same, expected_postings
 from tests.kafka.test_control_records import ALL, OTHER, settings  # noqa: F401 - a fixture
+from tests.support.pipeline import PROGRAM, Pipeline, assert_no_gaps, assert_same, expected_postings
 
 
 def beside(settings, tmp_path):  # noqa: F811
     """The settings of the rebuild."""
-    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
     new = {"REFUSION_PREFIX": f"next-{settings.prefix}", "REFUSION_JOURNAL_PREFIX": settings.prefix}
     return Settings.load(given | new | {"REFUSION_STATE_DIR": str(tmp_path / "next-state")})
 
 
 def values_of(pipeline, topic):
-    return {number: [record.value for record in records] for number, records in pipeline.records(topic).items()}
+    return {
+        number: [record.value for record in records]
+        for number, records in pipeline.records(topic).items()
+    }
 
 
-def test_a_rebuild_beside_the_running_system_is_the_same_to_the_byte_and_takes_over(pipeline, lives, tmp_path):
+def test_a_rebuild_beside_the_running_system_is_the_same_to_the_byte_and_takes_over(
+    pipeline, lives, tmp_path
+):
     pipeline.publish([*lives[0], b"refused"])
     running = pipeline.start()
     pipeline.wait_until_settled()
@@ -55,7 +62,9 @@ def test_a_rebuild_beside_the_running_system_is_the_same_to_the_byte_and_takes_o
             assert_same(posted, expected_postings(records, following.settings.rules))
             assert posted[: len(before[number])] == before[number]
         assert_no_gaps(postings)
-        assert any(pipeline.records(topics.DEAD_LETTERS).values()), "intake has refused something before the switch"
+        assert any(pipeline.records(topics.DEAD_LETTERS).values()), (
+            "intake has refused something before the switch"
+        )
         assert verify(following.settings, Audit(), lambda *_: None).found.named == []
         assert sum(map(len, postings.values())) > sum(map(len, before.values()))
     finally:
@@ -64,10 +73,19 @@ def test_a_rebuild_beside_the_running_system_is_the_same_to_the_byte_and_takes_o
 
 def test_a_topic_of_the_journal_is_not_made_a_second_time(pipeline, tmp_path):
     following = beside(pipeline.settings, tmp_path)
-    given = {name: value for name, (value, origin) in following.values.items() if origin == "environment"}
-    subprocess.run([PROGRAM, "run", "status", "--json"], env=os.environ | given, check=True, capture_output=True)
+    given = {
+        name: value for name, (value, origin) in following.values.items() if origin == "environment"
+    }
+    subprocess.run(
+        [PROGRAM, "run", "status", "--json"],
+        env=os.environ | given,
+        check=True,
+        capture_output=True,
+    )
     for topic in topics.TOPICS:
         of_the_journal = topic in (topics.RAW, topics.REPORTS)
-        assert following.topic(topic).startswith(pipeline.settings.prefix if of_the_journal else following.prefix)
+        assert following.topic(topic).startswith(
+            pipeline.settings.prefix if of_the_journal else following.prefix
+        )
     assert following.group("intake") == pipeline.settings.group("intake")
     assert following.group("citizens") != pipeline.settings.group("citizens")

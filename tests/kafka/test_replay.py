@@ -10,10 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from streams import topics
-from streams.replayreading import ReplayError, _Gaps
-from tests.kafka.pipeline import DONE_S, PROGRAM
+from streams.kafka import topics
+from streams.operations.replay_partition import ReplayError, _Gaps
 from tests.kafka.test_control_records import many, settings  # noqa: F401 - fixtures
+from tests.support.pipeline import DONE_S, PROGRAM
 
 OTHER = "second-step-35"
 
@@ -21,7 +21,9 @@ OTHER = "second-step-35"
 @pytest.fixture
 def refusion(settings):  # noqa: F811
     """Runs `refusion replay`: its status, what it says as JSON, and stderr."""
-    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
 
     def run(*arguments, **environment):
         done = subprocess.run(
@@ -54,13 +56,17 @@ def test_a_replay_posts_the_differences_once_whoever_dies(pipeline, refusion, ma
     assert len(found["largest"]) == 10
     assert journal_of(pipeline) == before, "a dry run writes nothing"
 
-    killed, _, _ = refusion("--rules", OTHER, "--apply", "--yes", REFUSION_TEST_KILL="replay:before_commit:1")
+    killed, _, _ = refusion(
+        "--rules", OTHER, "--apply", "--yes", REFUSION_TEST_KILL="replay:before_commit:1"
+    )
     assert killed == -signal.SIGKILL
     assert journal_of(pipeline) == before
     pipeline.stop(worker)
     worker = pipeline.start(REFUSION_TEST_KILL="citizens:in_recalculation:3")
     pipeline.wait_until(lambda: refusion("--dry-run")[1]["workers"])
-    killed, _, _ = refusion("--rules", OTHER, "--apply", "--yes", REFUSION_TEST_KILL="replay:after_commit:1")
+    killed, _, _ = refusion(
+        "--rules", OTHER, "--apply", "--yes", REFUSION_TEST_KILL="replay:after_commit:1"
+    )
     assert killed == -signal.SIGKILL
     pipeline.wait_for_death(worker)
     worker = pipeline.start()
@@ -96,7 +102,8 @@ def test_an_apply_waits_for_the_workers_and_says_what_they_posted(pipeline, refu
     pipeline.audit(crashed=False)
 
 
-# --- refused ----------------------------------------------------------------------------------------
+# --- refused
+# ----------------------------------------------------------------------------------------
 
 
 def test_what_must_not_be_replayed_is_refused_with_why(pipeline, refusion, lives):
@@ -107,11 +114,15 @@ def test_what_must_not_be_replayed_is_refused_with_why(pipeline, refusion, lives
     pipeline.stop(worker)
     refusals = {
         r"workers of mixed versions are at work \(0\.0-0-0, ": stranger,
-        "the rule set R-9 is not known here; known are R-1, second-step-35": refusion("--rules", "R-9", "--dry-run"),
+        "the rule set R-9 is not known here; known are R-1, second-step-35": refusion(
+            "--rules", "R-9", "--dry-run"
+        ),
         "nobody is in scope: of": refusion("--citizen", "f" * 32, "--dry-run"),
         "is not one of the 98 codes": refusion("--municipality", "000", "--dry-run"),
         "a CPR does not belong on a command line": refusion("--citizen", "6101901357", "--dry-run"),
-        "no worker of the citizens stage is at work": refusion("--rules", OTHER, "--apply", "--yes"),
+        "no worker of the citizens stage is at work": refusion(
+            "--rules", OTHER, "--apply", "--yes"
+        ),
     }
     for why, (status, told, said) in refusals.items():
         assert (status, told) == (2, None), said

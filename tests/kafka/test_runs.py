@@ -7,13 +7,14 @@ import subprocess
 
 import pytest
 
-from domain.notices import ADVICE
-from streams import runs, topics
-from streams.runs import Closing, RunError
-from streams.topics import TOPICS
-from tests.kafka.pipeline import DONE_S, PROGRAM
-from tests.lines import changed
-from tests.lines import payment as payment_line
+from domain.citizen.doubts import ADVICE
+from streams.kafka import topics
+from streams.kafka.topics import TOPICS
+from streams.operations import runs
+from streams.operations.runs import Closing, RunError
+from tests.support.lines import changed
+from tests.support.lines import payment as payment_line
+from tests.support.pipeline import DONE_S, PROGRAM
 
 STAGES = ("intake", "citizens")
 MILLION = 1_000_000_00
@@ -24,7 +25,9 @@ EACH = 120
 
 def close(pipeline, month, accept=("a test",), **asked):
     """Close a run, whatever its completeness, in this process."""
-    return asyncio.run(runs.close(pipeline.settings, Closing(month, accept=accept, **asked), lambda *_: None))
+    return asyncio.run(
+        runs.close(pipeline.settings, Closing(month, accept=accept, **asked), lambda *_: None)
+    )
 
 
 def status(pipeline):
@@ -34,7 +37,9 @@ def status(pipeline):
 @pytest.fixture
 def refusion(settings):
     """Runs the program: its status, what it says as JSON (or in lines), and the lines on stderr."""
-    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
 
     def run(*arguments, form=("--json",), **environment):
         done = subprocess.run(
@@ -66,7 +71,8 @@ def everything(pipeline):
     return {topic.name: pipeline.records(topic) for topic in TOPICS}
 
 
-# --- a month after the other ------------------------------------------------------------------------
+# --- a month after the other
+# ------------------------------------------------------------------------
 
 
 def test_months_are_cut_in_order_and_what_comes_late_is_a_correction(pipeline, lives):
@@ -81,18 +87,31 @@ def test_months_are_cut_in_order_and_what_comes_late_is_a_correction(pipeline, l
     first = close(pipeline, "2023-05", wait=False)  # no worker runs: the run is empty
     assert (first.run, first.closed, first.left) == (41, True, len(portion))
     seen = status(pipeline)
-    assert (seen.last.run, seen.last.closed_at, seen.lag["intake"]) == (41, first.closed_at, len(portion))
-    with pytest.raises(RunError, match=r"run 41 \(2023-05\) is closed: .* corrections in run 42 \(--month 2023-06\)"):
+    assert (seen.last.run, seen.last.closed_at, seen.lag["intake"]) == (
+        41,
+        first.closed_at,
+        len(portion),
+    )
+    with pytest.raises(
+        RunError,
+        match=r"run 41 \(2023-05\) is closed: .* corrections in run 42 \(--month 2023-06\)",
+    ):
         close(pipeline, "2023-05")
-    with pytest.raises(RunError, match=r"run 40 \(2023-04\) is closed: the last one closed is 2023-05"):
+    with pytest.raises(
+        RunError, match=r"run 40 \(2023-04\) is closed: the last one closed is 2023-05"
+    ):
         close(pipeline, "2023-04")
-    with pytest.raises(RunError, match=r"2023-07 would skip a month: .* close --month 2023-06 first"):
+    with pytest.raises(
+        RunError, match=r"2023-07 would skip a month: .* close --month 2023-06 first"
+    ):
         close(pipeline, "2023-07")
 
     second = asyncio.run(_close_while_intake_starts(pipeline, "2023-06"))
     assert (second.run, second.closed, second.left) == (42, True, 0)
     last_of_all = [records[-1] for records in pipeline.records(topics.REPORTS).values()]
-    assert {json.loads(record.value)["type"] for record in last_of_all} == {"run"}, "a report was not waited for"
+    assert {json.loads(record.value)["type"] for record in last_of_all} == {"run"}, (
+        "a report was not waited for"
+    )
     assert [marker["run"] for marker in markers(pipeline)] == [41, 42]
 
     worker = pipeline.start(*STAGES)
@@ -114,7 +133,9 @@ def test_months_are_cut_in_order_and_what_comes_late_is_a_correction(pipeline, l
 
 
 async def _close_while_intake_starts(pipeline, month):
-    closing = asyncio.create_task(runs.close(pipeline.settings, Closing(month, accept=("a test",)), lambda *_: None))
+    closing = asyncio.create_task(
+        runs.close(pipeline.settings, Closing(month, accept=("a test",)), lambda *_: None)
+    )
     worker = pipeline.start("intake")
     closed = await closing
     await asyncio.to_thread(pipeline.stop, worker)
@@ -146,7 +167,11 @@ def assert_totals(survey, postings, run):
     totals = survey.totals
     assert (totals.messages, totals.rows) == (len(messages), len(rows))
     assert sum(ore for _, ore, _ in totals.money.values()) == sum(row["amount_ore"] for row in rows)
-    of_101 = [row for row in rows if row["paying" if row["mechanism"] == "refusion" else "financing"] == "101"]
+    of_101 = [
+        row
+        for row in rows
+        if row["paying" if row["mechanism"] == "refusion" else "financing"] == "101"
+    ]
     assert totals.municipalities["101"] == [
         len(of_101),
         sum(row["amount_ore"] for row in of_101),
@@ -154,10 +179,13 @@ def assert_totals(survey, postings, run):
     ]
 
 
-# --- deaths, rivals, patience -----------------------------------------------------------------------
+# --- deaths, rivals, patience
+# -----------------------------------------------------------------------
 
 
-def test_a_close_that_dies_before_its_commit_leaves_no_marker_and_the_next_closes(pipeline, refusion):
+def test_a_close_that_dies_before_its_commit_leaves_no_marker_and_the_next_closes(
+    pipeline, refusion
+):
     assert refusion("close", "--month", "2023-01")[0] == 0
     killed = refusion("close", "--month", "2023-02", REFUSION_TEST_KILL="run:before_commit:1")
     assert killed == (-9, None, [])
@@ -178,7 +206,9 @@ def test_a_close_that_dies_after_its_commit_has_closed(pipeline, refusion):
 
 def test_of_two_that_close_at_once_one_does(pipeline):
     async def both():
-        closings = [runs.close(pipeline.settings, Closing("2023-01"), lambda *_: None) for _ in range(2)]
+        closings = [
+            runs.close(pipeline.settings, Closing("2023-01"), lambda *_: None) for _ in range(2)
+        ]
         return await asyncio.gather(*closings, return_exceptions=True)
 
     done = asyncio.run(both())
@@ -210,7 +240,9 @@ def test_one_that_was_overtaken_closes_nothing(pipeline, monkeypatch, step, said
 def test_it_does_not_wait_for_ever_for_an_intake_that_stands(pipeline, lives, monkeypatch):
     monkeypatch.setattr(runs, "STILL_S", 0.5)
     pipeline.publish(lives[0][:10])
-    with pytest.raises(RunError, match=r"10 records of reports\.raw are before it; start `refusion worker intake`"):
+    with pytest.raises(
+        RunError, match=r"10 records of reports\.raw are before it; start `refusion worker intake`"
+    ):
         close(pipeline, "2023-01")
     assert markers(pipeline) == []
 
@@ -229,7 +261,8 @@ def test_what_cannot_be_is_refused_before_anything_is_looked_at(asked, said, set
         asyncio.run(runs.close(settings, Closing(**{"month": "2024-01"} | asked), lambda *_: None))
 
 
-# --- the two scandals -------------------------------------------------------------------------------
+# --- the two scandals
+# -------------------------------------------------------------------------------
 
 
 def of_month(month, benefit, reporter, total_ore, channel="eindkomst"):
@@ -265,7 +298,10 @@ def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion):
         ("duplicate", UDK, 1_200 * MILLION),
         ("missing", JOBCENTRE, 960 * MILLION),
     ]
-    assert "missing: reporter 22222222, LTS, 2023-07: nothing came, about 960,000,000.00 kr. was expected" in lines[3]
+    assert (
+        "missing: reporter 22222222, LTS, 2023-07: nothing came, about 960,000,000.00 kr. was expected"
+        in lines[3]
+    )
     assert markers(pipeline) == []
     state, told, _ = refusion("close", "--month", "2023-07", "--dry-run", form=())
     assert (state, told[-4]) == (0, "Run 43 (2023-07) would be held.")
@@ -282,14 +318,22 @@ def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion):
     assert markers(pipeline, topics.POSTINGS) == [marker]
     state, told, _ = refusion("status", form=())
     last = f"The last run closed is 43 (2023-07), {marker['closed_at']}; accepted: asked both, sag 4711."
-    assert (state, told[0], told[1]) == (0, last, "The open run has 0 reports, 0 messages with 0 rows.")
+    assert (state, told[0], told[1]) == (
+        0,
+        last,
+        "The open run has 0 reports, 0 messages with 0 rows.",
+    )
     notices = [
         (record.key, json.loads(record.value))
         for records in pipeline.records(topics.NOTICES).values()
         for record in records
         if b"missing_reporter" in record.value
     ]
-    expected = changed({}, schema=1, type="notice", code="missing_reporter", reporter=JOBCENTRE, cause="run/43")
+    expected = changed(
+        {}, schema=1, type="notice", code="missing_reporter", reporter=JOBCENTRE, cause="run/43"
+    )
     missing = {"benefit": "LTS", "month": "2023-07", "expected_ore": 960 * MILLION}
     detail = missing | {"advice": ADVICE["missing_reporter"]}
-    assert notices == [(JOBCENTRE.encode(), json.loads(expected) | {"detail": detail})], "written once"
+    assert notices == [(JOBCENTRE.encode(), json.loads(expected) | {"detail": detail})], (
+        "written once"
+    )

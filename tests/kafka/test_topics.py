@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from streams import topics
-from streams.topics import TOPICS, TopicError, ensure_topics
+from streams.kafka import topics
+from streams.kafka.topics import TOPICS, TopicError, ensure_topics
 
 DAY_MS = 86_400_000
 FOR_EVER = "-1"
@@ -42,7 +42,9 @@ async def described(kafka, prefix):
 async def created(kafka, name, partitions, **settings):
     settings = {key.replace("_", "."): value for key, value in settings.items()}
     async with admin_of(kafka) as admin:
-        response = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=settings)])
+        response = await admin.create_topics(
+            [NewTopic(name, partitions, 1, topic_configs=settings)]
+        )
         assert [code for _, code, *_ in response.topic_errors] == [0]
         await topics._wait_for_leaders(admin, {name})
 
@@ -61,7 +63,10 @@ def test_the_topics_are_those_of_the_contract(kafka, prefix):
 def test_a_record_that_comes_in_fits_into_the_dead_letters(kafka, prefix):
     asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1))
     there = asyncio.run(described(kafka, prefix))
-    most = {name.removeprefix(prefix): int(topic.settings["max.message.bytes"]) for name, topic in there.items()}
+    most = {
+        name.removeprefix(prefix): int(topic.settings["max.message.bytes"])
+        for name, topic in there.items()
+    }
     assert most["dead-letters"] > 2 * most["reports.raw"]
 
 
@@ -83,7 +88,9 @@ def test_several_may_create_them_at_once_and_again(kafka, prefix):
 def test_another_number_of_partitions_is_refused(kafka, prefix, topic):
     cleanup = "compact" if topic == "citizens" else "delete"
     asyncio.run(created(kafka, prefix + topic, 5, cleanup_policy=cleanup, retention_ms=FOR_EVER))
-    with pytest.raises(TopicError, match=rf"{prefix}{topic} has 5 partitions, 2 are .* set REFUSION_PARTITIONS=5"):
+    with pytest.raises(
+        TopicError, match=rf"{prefix}{topic} has 5 partitions, 2 are .* set REFUSION_PARTITIONS=5"
+    ):
         asyncio.run(ensure_topics(kafka.bootstrap, prefix, 2))
 
 
@@ -96,8 +103,16 @@ def test_the_raw_topic_may_have_any_number(kafka, prefix):
     ("topic", "settings", "said"),
     [
         ("reports", {"retention_ms": "604800000"}, "retention.ms=604800000"),
-        ("postings", {"retention_ms": FOR_EVER, "retention_bytes": "1000000"}, "retention.bytes=1000000"),
-        ("reports", {"retention_ms": FOR_EVER, "cleanup_policy": "compact"}, "cleanup.policy=compact"),
+        (
+            "postings",
+            {"retention_ms": FOR_EVER, "retention_bytes": "1000000"},
+            "retention.bytes=1000000",
+        ),
+        (
+            "reports",
+            {"retention_ms": FOR_EVER, "cleanup_policy": "compact"},
+            "cleanup.policy=compact",
+        ),
         ("citizens", {"retention_ms": FOR_EVER}, "cleanup.policy=delete"),
         ("citizens", {"cleanup_policy": "compact,delete"}, "cleanup.policy=compact,delete"),
         ("reports.raw", {"cleanup_policy": "compact"}, "cleanup.policy=compact"),

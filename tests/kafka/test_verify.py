@@ -11,7 +11,6 @@ import re
 import subprocess
 from collections import defaultdict
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,22 +18,23 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from projections.auditrecords import BadRecordError, check_state
-from streams import topics, verifying
-from streams.foldaudit import BY_ENGINES
-from streams.journal import partition_of
+from projections.audit.records import BadRecordError, check_state
+from streams.audit import verify as verifying
+from streams.audit.fold import BY_ENGINES
+from streams.audit.verify import Asked, Snapshot, verify
+from streams.kafka import topics
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
-from streams.verifying import Asked, Snapshot, verify
-from tests.kafka.pipeline import PROGRAM, Pipeline
-from tests.lines import CASE_FACT, PAYMENT, REVERSAL, changed
+from streams.wire.journal import partition_of
+from tests.support.lines import CASE_FACT, PAYMENT, REVERSAL, changed
+from tests.support.pipeline import PROGRAM, Pipeline
+from tests.support.places import RULES
 
 CITIZEN_CPR = "6101801234"
 TAKEN_OVER_CPR = "6101801236"
 """Of whom an earlier system settled weeks, before and after a report of ours."""
 SIMPLE = {"KTH", "SDP-B", "ADP", "LTS", "UDH"}
 """Benefits whose rows hang on nothing but their payments and the count."""
-RULES = Path(__file__).parents[1] / "fixtures" / "rules"
 AUDITED = topics.TOPICS
 
 
@@ -50,7 +50,9 @@ class Rec(NamedTuple):
         return self._replace(value=orjson.dumps(orjson.loads(self.value or b"") | changes))
 
     def with_header(self, name, value):
-        return self._replace(headers=[*((n, v) for n, v in self.headers if n != name), (name, value)])
+        return self._replace(
+            headers=[*((n, v) for n, v in self.headers if n != name), (name, value)]
+        )
 
 
 class Copy:
@@ -60,7 +62,10 @@ class Copy:
         self.settings = settings
         self.starts = defaultdict(int)
         self.bounds = None
-        self.of = {topic.name: {at: list(found) for at, found in records[topic.name].items()} for topic in AUDITED}
+        self.of = {
+            topic.name: {at: list(found) for at, found in records[topic.name].items()}
+            for topic in AUDITED
+        }
 
     def name(self, topic):
         return self.settings.prefix + topic
@@ -85,7 +90,9 @@ class Copy:
 
     def snapshot(self):
         ends = {
-            self.name(topic): {at: records[-1].offset + 1 if records else 0 for at, records in found.items()}
+            self.name(topic): {
+                at: records[-1].offset + 1 if records else 0 for at, records in found.items()
+            }
             for topic, found in self.of.items()
         }
         starts = {name: {at: self.starts[name, at] for at in found} for name, found in ends.items()}
@@ -119,15 +126,31 @@ class Copy:
 
 def some_lines(lives):
     """The lives, a citizen with a reversal and late data, and what is refused by each stage."""
-    mine = {"cpr": CITIZEN_CPR, "reporter": "12345678", "benefit": "KTH", "atp_ore": 0, "channel": "eindkomst"}
+    mine = {
+        "cpr": CITIZEN_CPR,
+        "reporter": "12345678",
+        "benefit": "KTH",
+        "atp_ore": 0,
+        "channel": "eindkomst",
+    }
     months = [(f"2023-{month:02}-01", f"2023-{month:02}-28") for month in (3, 4, 5, 2, 6)]
     for number, (start, end) in enumerate(months):
-        yield changed(PAYMENT, **mine, report_id=f"mine-{number}", period_start=start, period_end=end)
-    yield changed(REVERSAL, cpr=CITIZEN_CPR, reporter="12345678", report_id="back", reverses="mine-4")
-    yield changed(PAYMENT, **mine, report_id="mine-0", period_start="2023-07-01", period_end="2023-07-31")
-    yield changed(PAYMENT, **mine, report_id="bad", period_start="2023-07-01", period_end="2023-06-30")
+        yield changed(
+            PAYMENT, **mine, report_id=f"mine-{number}", period_start=start, period_end=end
+        )
+    yield changed(
+        REVERSAL, cpr=CITIZEN_CPR, reporter="12345678", report_id="back", reverses="mine-4"
+    )
+    yield changed(
+        PAYMENT, **mine, report_id="mine-0", period_start="2023-07-01", period_end="2023-07-31"
+    )
+    yield changed(
+        PAYMENT, **mine, report_id="bad", period_start="2023-07-01", period_end="2023-06-30"
+    )
     yield changed(CASE_FACT, cpr=CITIZEN_CPR)
-    yield changed(PAYMENT, **mine | {"cpr": TAKEN_OVER_CPR}, report_id="own", period_start="2024-01-01")
+    yield changed(
+        PAYMENT, **mine | {"cpr": TAKEN_OVER_CPR}, report_id="own", period_start="2024-01-01"
+    )
     for portion in lives:
         yield from portion
 
@@ -136,11 +159,20 @@ def load_openings(pipeline, *weeks):
     """Rows of an earlier system, whose results are not to be worked out again."""
     money = {"amount_ore": 270_000, "mechanism": "refusion", "rate": 80, "refusion_ore": 216_001}
     cell = {"benefit": "KTH", "paying": "730", "financing": "730"}
-    common = {"schema": 1, "type": "opening", "reported_at": "2024-03-01T08:00:00Z", "cpr": TAKEN_OVER_CPR}
+    common = {
+        "schema": 1,
+        "type": "opening",
+        "reported_at": "2024-03-01T08:00:00Z",
+        "cpr": TAKEN_OVER_CPR,
+    }
     file = pipeline.settings.state_dir.parent / "openings.jsonl"
     rows = [common | cell | money | {"month": week[:7], "week": week} for week in weeks]
     file.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
+    given = {
+        name: value
+        for name, (value, origin) in pipeline.settings.values.items()
+        if origin == "environment"
+    }
     subprocess.run([PROGRAM, "opening", "load", file], env=given, check=True)
 
 
@@ -194,12 +226,17 @@ def codes_at(done):
 
 def refused_once(settings):
     """Run the program; exit status and what it says for programs."""
-    given = {name: value for name, (value, origin) in settings.values.items() if origin == "environment"}
-    done = subprocess.run([PROGRAM, "verify", "--json", "--jobs", "1"], env=given, capture_output=True, check=False)
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
+    done = subprocess.run(
+        [PROGRAM, "verify", "--json", "--jobs", "1"], env=given, capture_output=True, check=False
+    )
     return done.returncode, orjson.loads(done.stdout) if done.stdout else None, done.stderr.decode()
 
 
-# --- a clean system -----------------------------------------------------------------------------------
+# --- a clean system
+# -----------------------------------------------------------------------------------
 
 
 def test_a_clean_system_has_no_violation_and_every_citizen_is_true(copy, monkeypatch):
@@ -226,17 +263,34 @@ def test_the_program_finds_it_clean_whole_and_in_slices(clean, monkeypatch):
 
 
 def test_it_is_clean_after_another_law_and_a_recalculation(pipeline, lives):
-    given = {name: value for name, (value, origin) in pipeline.settings.values.items() if origin == "environment"}
+    given = {
+        name: value
+        for name, (value, origin) in pipeline.settings.values.items()
+        if origin == "environment"
+    }
     pipeline.settings = Settings.load(given | {"REFUSION_RULES": str(RULES)})
     worker = pipeline.start()
     pipeline.publish(lives[0])
     pipeline.wait_until_settled()
-    pipeline.control({"type": "rules", "id": "r-1", "rules": "second-step-35", "written_at": "2024-02-01T08:00:00Z"})
+    pipeline.control(
+        {
+            "type": "rules",
+            "id": "r-1",
+            "rules": "second-step-35",
+            "written_at": "2024-02-01T08:00:00Z",
+        }
+    )
     pipeline.publish(lives[1])
-    pipeline.control({"type": "recalculate", "id": "c-1", "scope": "all", "written_at": "2024-02-01T08:00:00Z"})
+    pipeline.control(
+        {"type": "recalculate", "id": "c-1", "scope": "all", "written_at": "2024-02-01T08:00:00Z"}
+    )
     pipeline.wait_until_settled()
     pipeline.stop(worker)
-    reasons = {orjson.loads(r.value)["reason"] for found in pipeline.records(topics.POSTINGS).values() for r in found}
+    reasons = {
+        orjson.loads(r.value)["reason"]
+        for found in pipeline.records(topics.POSTINGS).values()
+        for r in found
+    }
     assert "rule_change" in reasons
     done = verify(pipeline.settings, Asked(sample_percent=100, fold=True), lambda *_: None)
     assert (done.found.named, dict(done.found.notes), done.deep_citizens > 50) == ([], {}, True)
@@ -246,14 +300,19 @@ def test_it_is_clean_after_another_law_and_a_recalculation(pipeline, lives):
 def test_where_it_cannot_look_it_says_so_and_why(settings):
     status, told, said = refused_once(settings)
     assert (status, told) == (2, None)
-    assert re.fullmatch(r"refusion: there is no topic \S+reports\.raw; see REFUSION_PREFIX .*\n", said)
+    assert re.fullmatch(
+        r"refusion: there is no topic \S+reports\.raw; see REFUSION_PREFIX .*\n", said
+    )
 
 
-# --- damage -------------------------------------------------------------------------------------------
+# --- damage
+# -------------------------------------------------------------------------------------------
 
 
 def test_a_lost_posting_is_found_at_the_next_of_its_citizen_and_at_its_report(copy, monkeypatch):
-    at, index, lost, message = copy.message(lambda each: is_of_a_payment(each) and not is_last(copy, each))
+    at, index, lost, message = copy.message(
+        lambda each: is_of_a_payment(each) and not is_last(copy, each)
+    )
     after = (message["citizen"], message["revision"] + 1)
     *_, following, _ = copy.message(lambda each: (each["citizen"], each["revision"]) == after)
     copy.drop("postings", at, index)
@@ -272,20 +331,29 @@ def test_the_last_posting_of_a_citizen_is_missed_by_its_report(copy, monkeypatch
 
 
 def test_a_lost_correction_shows_in_the_sums(copy, monkeypatch):
-    at, index, _, message = copy.message(lambda each: each["reason"] == "reversal" and each["cause"] == "12345678/back")
+    at, index, _, message = copy.message(
+        lambda each: each["reason"] == "reversal" and each["cause"] == "12345678/back"
+    )
     copy.drop("postings", at, index)
     (violation,) = copy.verify(monkeypatch).found.named
     assert (violation.code, violation.partition) == ("sum", at)
-    assert violation.text == f"citizen {message['citizen']}, KTH: 1500000 øre more are posted than reported"
+    assert (
+        violation.text
+        == f"citizen {message['citizen']}, KTH: 1500000 øre more are posted than reported"
+    )
 
 
 def is_of_a_payment(message):
     """Whether a message must come of the payment that it names."""
-    return message["reason"] == "report" and bool({row["benefit"] for row in message["rows"]} & SIMPLE)
+    return message["reason"] == "report" and bool(
+        {row["benefit"] for row in message["rows"]} & SIMPLE
+    )
 
 
 def is_last(copy, message):
-    last = max(m["revision"] for *_, m in copy.messages(lambda each: each["citizen"] == message["citizen"]))
+    last = max(
+        m["revision"] for *_, m in copy.messages(lambda each: each["citizen"] == message["citizen"])
+    )
     return message["revision"] == last
 
 
@@ -293,7 +361,9 @@ def test_a_posting_that_came_twice(copy, monkeypatch):
     at, _, record, _ = copy.message()
     again = record._replace(offset=copy.of["postings"][at][-1].offset + 1)
     copy.of["postings"][at].append(again)
-    assert codes_at(copy.verify(monkeypatch)) == {(copy.name("postings"), at, again.offset): {"revision", "order"}}
+    assert codes_at(copy.verify(monkeypatch)) == {
+        (copy.name("postings"), at, again.offset): {"revision", "order"}
+    }
 
 
 def spoil_row(message, position, **changes):
@@ -306,21 +376,35 @@ def test_one_changed_ore_in_a_result(copy, monkeypatch):
     row = message["rows"][0]
     column = f"{row['mechanism']}_ore"
     place = copy.replace(
-        "postings", at, index, record._replace(value=spoil_row(message, 0, **{column: row[column] + 1}))
+        "postings",
+        at,
+        index,
+        record._replace(value=spoil_row(message, 0, **{column: row[column] + 1})),
     )
     assert "figures" in codes_at(copy.verify(monkeypatch))[place]
 
 
 def test_one_changed_ore_in_an_amount_whose_result_is_still_right(copy, monkeypatch):
     at, index, record, message, position = standing_last(
-        copy, lambda row: row["rate"] == 40 and result(row["amount_ore"] + 1, 40) == row["refusion_ore"] > 0
+        copy,
+        lambda row: (
+            row["rate"] == 40 and result(row["amount_ore"] + 1, 40) == row["refusion_ore"] > 0
+        ),
     )
     amount_ore = message["rows"][position]["amount_ore"] + 1
-    copy.replace("postings", at, index, record._replace(value=spoil_row(message, position, amount_ore=amount_ore)))
+    copy.replace(
+        "postings",
+        at,
+        index,
+        record._replace(value=spoil_row(message, position, amount_ore=amount_ore)),
+    )
     (violation,) = copy.verify(monkeypatch).found.named
     assert violation.code == "sum"
     code = message["rows"][position]["benefit"]
-    assert violation.text == f"citizen {message['citizen']}, {code}: 1 øre more are posted than reported"
+    assert (
+        violation.text
+        == f"citizen {message['citizen']}, {code}: 1 øre more are posted than reported"
+    )
 
 
 def result(amount_ore, rate):
@@ -328,7 +412,9 @@ def result(amount_ore, rate):
 
 
 def test_a_foreign_row_in_a_message(copy, monkeypatch):
-    at, index, record, message = copy.message(lambda each: each["rows"] and each["rows"][0]["kind"] == "result")
+    at, index, record, message = copy.message(
+        lambda each: each["rows"] and each["rows"][0]["kind"] == "result"
+    )
     *_, other = copy.message(lambda each: each["citizen"] != message["citizen"] and each["rows"])
     message["rows"].append(other["rows"][0])
     place = copy.replace("postings", at, index, record._replace(value=orjson.dumps(message)))
@@ -347,8 +433,12 @@ def test_a_foreign_row_in_a_message(copy, monkeypatch):
     ],
 )
 def test_a_reversing_row_that_is_not_as_it_must_be(copy, monkeypatch, changes, code):
-    at, index, record, message = copy.message(lambda each: each["rows"] and "reverses" in each["rows"][0])
-    place = copy.replace("postings", at, index, record._replace(value=spoil_row(message, 0, **changes)))
+    at, index, record, message = copy.message(
+        lambda each: each["rows"] and "reverses" in each["rows"][0]
+    )
+    place = copy.replace(
+        "postings", at, index, record._replace(value=spoil_row(message, 0, **changes))
+    )
     assert code in codes_at(copy.verify(monkeypatch))[place]
 
 
@@ -356,7 +446,9 @@ def test_a_rate_of_another_step(copy, monkeypatch):
     def ends_with(row):
         return (row["benefit"], row["rate"], row["kind"]) == ("KTH", 80, "result")
 
-    at, index, record, message = copy.message(lambda each: each["rows"] and ends_with(each["rows"][-1]))
+    at, index, record, message = copy.message(
+        lambda each: each["rows"] and ends_with(each["rows"][-1])
+    )
     row = message["rows"][-1]
     wrong = spoil_row(message, -1, rate=40, refusion_ore=result(row["amount_ore"], 40))
     place = copy.replace("postings", at, index, record._replace(value=wrong))
@@ -365,16 +457,25 @@ def test_a_rate_of_another_step(copy, monkeypatch):
 
 def standing_last(copy, which):
     """A message with a row of a kind that stands to the end."""
-    reversed_ids = {row["reverses"] for *_, m in copy.messages() for row in m["rows"] if "reverses" in row}
+    reversed_ids = {
+        row["reverses"] for *_, m in copy.messages() for row in m["rows"] if "reverses" in row
+    }
     for at, index, record, message in copy.messages():
         for position, row in enumerate(message["rows"]):
-            if row["id"] not in reversed_ids and "reverses" not in row and row["benefit"] in SIMPLE and which(row):
+            if (
+                row["id"] not in reversed_ids
+                and "reverses" not in row
+                and row["benefit"] in SIMPLE
+                and which(row)
+            ):
                 return at, index, record, message, position
     raise AssertionError("there is none")
 
 
 def test_a_wrong_week_number_with_its_own_rate_is_found_by_the_deep_audit_alone(copy, monkeypatch):
-    at, index, record, message, position = standing_last(copy, lambda row: (row["benefit"], row["rate"]) == ("KTH", 80))
+    at, index, record, message, position = standing_last(
+        copy, lambda row: (row["benefit"], row["rate"]) == ("KTH", 80)
+    )
     amount_ore = message["rows"][position]["amount_ore"]
     wrong = spoil_row(message, position, ordinal=5, rate=40, refusion_ore=result(amount_ore, 40))
     copy.replace("postings", at, index, record._replace(value=wrong))
@@ -388,7 +489,12 @@ def test_a_wrong_week_number_with_its_own_rate_is_found_by_the_deep_audit_alone(
 def test_wrong_counters_are_found_by_the_deep_audit(copy, monkeypatch):
     at, index, record, message = next(each for each in copy.messages() if is_last(copy, each[3]))
     seniority = message["counters"]["seniority"] + 1
-    copy.replace("postings", at, index, record.with_value(counters=message["counters"] | {"seniority": seniority}))
+    copy.replace(
+        "postings",
+        at,
+        index,
+        record.with_value(counters=message["counters"] | {"seniority": seniority}),
+    )
     assert [each.code for each in copy.verify(monkeypatch, sample=100).found.named] == ["counters"]
 
 
@@ -405,7 +511,9 @@ def test_a_marker_that_is_missing_in_one_partition(copy, monkeypatch, topic, cod
     done = copy.verify(monkeypatch)
     assert code in done.found.counts
     assert [each.partition for each in done.found.named if each.code == code] == [2]
-    assert "the marker of run 41" in next(each.text for each in done.found.named if each.code == code)
+    assert "the marker of run 41" in next(
+        each.text for each in done.found.named if each.code == code
+    )
 
 
 def test_a_raw_record_that_became_nothing(copy, monkeypatch):
@@ -440,7 +548,9 @@ def test_a_citizen_in_a_foreign_partition(copy, monkeypatch):
     record = next(record for record in copy.of["reports"][0] if record.key)
     moved = record._replace(offset=copy.of["reports"][3][-1].offset + 1)
     copy.of["reports"][3].append(moved)
-    assert codes_at(copy.verify(monkeypatch))[copy.name("reports"), 3, moved.offset] == {"partition"}
+    assert codes_at(copy.verify(monkeypatch))[copy.name("reports"), 3, moved.offset] == {
+        "partition"
+    }
 
 
 def test_a_journal_that_has_lost_its_beginning(copy, monkeypatch):
@@ -448,10 +558,13 @@ def test_a_journal_that_has_lost_its_beginning(copy, monkeypatch):
     assert codes_at(copy.verify(monkeypatch)) == {(copy.name("reports"), 1, 3): {"beginning"}}
 
 
-# --- the journal folded again ---------------------------------------------------------------------------
+# --- the journal folded again
+# ---------------------------------------------------------------------------
 
 
-def test_an_ore_between_two_cells_that_leaves_every_sum_right_is_found_by_the_fold(copy, monkeypatch):
+def test_an_ore_between_two_cells_that_leaves_every_sum_right_is_found_by_the_fold(
+    copy, monkeypatch
+):
     """Two standing rows of one message at 40 %: an øre that no result shows goes from one to the other."""
     at, index, record, message, (one, other) = two_standing(copy)
     message["rows"][one]["amount_ore"] += 1
@@ -459,7 +572,10 @@ def test_an_ore_between_two_cells_that_leaves_every_sum_right_is_found_by_the_fo
     place = copy.replace("postings", at, index, record._replace(value=orjson.dumps(message)))
     assert copy.verify(monkeypatch).found.named == []
     (violation,) = copy.verify(monkeypatch, fold=True).found.named
-    assert (violation.code, violation.topic, violation.partition, violation.offset) == ("fold", *place)
+    assert (violation.code, violation.topic, violation.partition, violation.offset) == (
+        "fold",
+        *place,
+    )
     first = min(one, other)
     assert violation.text == (
         f"citizen {message['citizen']}, revision {message['revision']} differs from the fold: rows[{first}].amount_ore"
@@ -468,16 +584,25 @@ def test_an_ore_between_two_cells_that_leaves_every_sum_right_is_found_by_the_fo
 
 def two_standing(copy):
     """A message with two rows at 40 % that stand, whose results are the same with an øre more and one less."""
-    reversed_ids = {row["reverses"] for *_, m in copy.messages() for row in m["rows"] if "reverses" in row}
+    reversed_ids = {
+        row["reverses"] for *_, m in copy.messages() for row in m["rows"] if "reverses" in row
+    }
 
     def bears(row, ore):
-        amount_ore, is_simple = row["amount_ore"], row["benefit"] in SIMPLE and row["id"] not in reversed_ids
+        amount_ore, is_simple = (
+            row["amount_ore"],
+            row["benefit"] in SIMPLE and row["id"] not in reversed_ids,
+        )
         plain = is_simple and row["rate"] == 40 and "reverses" not in row and amount_ore > 100
         return plain and result(amount_ore + ore, 40) == row["refusion_ore"]
 
     for at, index, record, message in copy.messages():
         for code in SIMPLE:
-            rows = [(number, row) for number, row in enumerate(message["rows"]) if row["benefit"] == code]
+            rows = [
+                (number, row)
+                for number, row in enumerate(message["rows"])
+                if row["benefit"] == code
+            ]
             more = [number for number, row in rows if bears(row, 1)]
             less = [number for number, row in rows if bears(row, -1) and number not in more[:1]]
             if more and less:
@@ -492,11 +617,19 @@ def test_a_lost_posting_and_one_too_many_are_one_difference_each(copy, monkeypat
     source = int(dict(lost.headers)["ce_id"].rpartition(b"/")[2])
     again = copy.of["postings"][at][index + 5]
     copy.of["postings"][at].insert(index + 6, again)
-    folded = [each for each in copy.verify(monkeypatch, fold=True).found.named if each.code == "fold"]
+    folded = [
+        each for each in copy.verify(monkeypatch, fold=True).found.named if each.code == "fold"
+    ]
     whose = f"citizen {message['citizen']}, revision {message['revision']}"
     assert {(each.topic, each.offset): each.text for each in folded} == {
-        (copy.name("reports"), source): f"{whose} follows from this record, and does not stand in the postings",
-        (copy.name("postings"), again.offset): "no such message follows from the record of the journal that it names",
+        (
+            copy.name("reports"),
+            source,
+        ): f"{whose} follows from this record, and does not stand in the postings",
+        (
+            copy.name("postings"),
+            again.offset,
+        ): "no such message follows from the record of the journal that it names",
     }
 
 
@@ -517,7 +650,8 @@ def test_what_an_earlier_version_of_the_calculation_has_posted_is_not_folded(cop
     assert list(done.found.notes) == [BY_ENGINES]
 
 
-# --- a CPR number where none may be ---------------------------------------------------------------------
+# --- a CPR number where none may be
+# ---------------------------------------------------------------------
 
 HIDDEN = "0101801234"
 
@@ -526,17 +660,35 @@ HIDDEN = "0101801234"
     ("topic", "damage"),
     [
         pytest.param("reports", lambda r: r._replace(key=HIDDEN.encode()), id="key"),
-        pytest.param("reports", lambda r: r.with_header("note", f"of {HIDDEN}".encode()), id="header"),
+        pytest.param(
+            "reports", lambda r: r.with_header("note", f"of {HIDDEN}".encode()), id="header"
+        ),
         pytest.param("reports", lambda r: r.with_value(cpr=HIDDEN), id="field"),
-        pytest.param("postings", lambda r: r.with_value(remark=f"see {HIDDEN[:6]}-{HIDDEN[6:]}"), id="remark"),
-        pytest.param("postings", lambda r: r.with_header("ce_id", HIDDEN.encode()), id="posting-header"),
-        pytest.param("postings", lambda r: r._replace(value=b"cpr" + HIDDEN.encode()), id="not-json"),
+        pytest.param(
+            "postings", lambda r: r.with_value(remark=f"see {HIDDEN[:6]}-{HIDDEN[6:]}"), id="remark"
+        ),
+        pytest.param(
+            "postings", lambda r: r.with_header("ce_id", HIDDEN.encode()), id="posting-header"
+        ),
+        pytest.param(
+            "postings", lambda r: r._replace(value=b"cpr" + HIDDEN.encode()), id="not-json"
+        ),
         pytest.param("notices", lambda r: r.with_value(detail={"who": HIDDEN}), id="notice"),
-        pytest.param("dead-letters", lambda r: r._replace(value=f'{{"cpr":"{HIDDEN}"}}'.encode()), id="dead-letter"),
-        pytest.param("dead-letters", lambda r: r.with_header("hint", HIDDEN.encode()), id="dead-letter-header"),
+        pytest.param(
+            "dead-letters",
+            lambda r: r._replace(value=f'{{"cpr":"{HIDDEN}"}}'.encode()),
+            id="dead-letter",
+        ),
+        pytest.param(
+            "dead-letters",
+            lambda r: r.with_header("hint", HIDDEN.encode()),
+            id="dead-letter-header",
+        ),
         pytest.param("reports.raw", lambda r: r._replace(key=HIDDEN.encode()), id="raw-key"),
         pytest.param("citizens", lambda r: r._replace(key=HIDDEN.encode()), id="state-key"),
-        pytest.param("citizens", lambda r: r._replace(key=r.key[:33] + HIDDEN.encode()), id="state-part"),
+        pytest.param(
+            "citizens", lambda r: r._replace(key=r.key[:33] + HIDDEN.encode()), id="state-part"
+        ),
         pytest.param("citizens", lambda r: r.with_header("of", HIDDEN.encode()), id="state-header"),
     ],
 )
@@ -583,7 +735,9 @@ def planted(copy, at, index, record, *path, text):
 def test_any_cpr_number_in_the_state_is_found(copy, monkeypatch, which, path, number):
     fits = str.isdecimal if which == "month" else "head".__eq__
     at, index, record = next(
-        each for each in entries(copy, fits) if which == "head" or all(orjson.loads(each[2].value)[1::2])
+        each
+        for each in entries(copy, fits)
+        if which == "head" or all(orjson.loads(each[2].value)[1::2])
     )
     place = planted(copy, at, index, record, *path, text=number)
     done = copy.verify(monkeypatch)
@@ -591,7 +745,9 @@ def test_any_cpr_number_in_the_state_is_found(copy, monkeypatch, which, path, nu
     assert not any(number in each.text for each in done.found.named)
 
 
-def test_a_citizens_own_cpr_number_in_the_state_is_found_where_others_may_be_running_numbers(copy, monkeypatch):
+def test_a_citizens_own_cpr_number_in_the_state_is_found_where_others_may_be_running_numbers(
+    copy, monkeypatch
+):
     citizen = copy.settings.identity().of(CITIZEN_CPR)[0].encode()
     at, index, record = next(
         each
@@ -604,7 +760,10 @@ def test_a_citizens_own_cpr_number_in_the_state_is_found_where_others_may_be_run
     planted(copy, at, index, record, 1, 0, 5, text=int(CITIZEN_CPR))
     done = copy.verify(monkeypatch)
     assert codes_at(done) == {place: {"cpr"}}
-    assert done.found.named[0].text == f"the state of citizen {citizen.decode()} holds their CPR number"
+    assert (
+        done.found.named[0].text
+        == f"the state of citizen {citizen.decode()} holds their CPR number"
+    )
 
 
 def test_weeks_and_amounts_in_the_state_are_no_cpr_numbers():
@@ -625,7 +784,9 @@ def with_id(copy, report_id):
         for index, record in enumerate(records)
         if record.key and b'"mine-0"' in record.value
     )
-    named = record.with_value(report_id=report_id).with_header("ce_id", f"12345678/{report_id}".encode())
+    named = record.with_value(report_id=report_id).with_header(
+        "ce_id", f"12345678/{report_id}".encode()
+    )
     return copy.replace("reports", at, index, named)
 
 
@@ -641,7 +802,8 @@ def test_a_running_number_that_looks_like_one_is_only_noted(copy, monkeypatch):
     assert done.found.notes == {"report ids with ten digits that could be a CPR number": 1}
 
 
-# --- any changed figure -----------------------------------------------------------------------------------
+# --- any changed figure
+# -----------------------------------------------------------------------------------
 
 
 def test_any_changed_figure_of_any_row_is_found(copy, monkeypatch):
@@ -666,7 +828,9 @@ def only(copy, citizen, at, values):
     for topic in ("reports", "postings"):
         few.of[topic] = {
             number: [
-                record._replace(value=values.get(record.offset, record.value)) if topic == "postings" else record
+                record._replace(value=values.get(record.offset, record.value))
+                if topic == "postings"
+                else record
                 for record in records
                 if not record.key or (record.key == key and number == at)
             ]
@@ -678,7 +842,8 @@ def only(copy, citizen, at, values):
     return few
 
 
-# --- on a real Kafka ---------------------------------------------------------------------------------------
+# --- on a real Kafka
+# ---------------------------------------------------------------------------------------
 
 
 def test_the_program_names_what_was_altered_in_live_topics(copy, settings):
@@ -689,7 +854,11 @@ def test_the_program_names_what_was_altered_in_live_topics(copy, settings):
     assert (status, said) == (1, "")
     assert not told["fine"]
     first = next(each for each in told["first"] if each["code"] == "revision")
-    assert (first["topic"], first["partition"], first["offset"]) == (settings.prefix + "postings", at, wanted)
+    assert (first["topic"], first["partition"], first["offset"]) == (
+        settings.prefix + "postings",
+        at,
+        wanted,
+    )
     assert first["text"] == f"revision 3 of citizen {message['citizen']} comes after 1"
     assert json.dumps(told).count(CITIZEN_CPR) == 0
 
@@ -707,14 +876,22 @@ async def written(copy, settings, marked):
                     if topic == "dead-letters":
                         headers = moved_letter(places, record.headers)
                     sent = await producer.send(
-                        settings.prefix + topic, record.value, record.key, partition=at, headers=headers
+                        settings.prefix + topic,
+                        record.value,
+                        record.key,
+                        partition=at,
+                        headers=headers,
                     )
                     places[f"{copy.name(topic)}/{at}/{record.offset}"] = sent
                 await producer.flush()
                 for record in records:
                     name = f"{copy.name(topic)}/{at}/{record.offset}"
                     places[name] = f"{settings.prefix}{topic}/{at}/{places[name].result().offset}"
-                    if topic == "postings" and record.offset == marked.offset and record.key == marked.key:
+                    if (
+                        topic == "postings"
+                        and record.offset == marked.offset
+                        and record.key == marked.key
+                    ):
                         found = int(places[name].rpartition("/")[2])
     await commit_all(settings)
     return found
@@ -728,15 +905,22 @@ def moved(places, value):
 def moved_letter(places, headers):
     given = {name: value.decode() for name, value in headers}
     topic, at, offset = places["{topic}/{partition}/{offset}".format(**given)].rsplit("/", 2)
-    return [(n, {"topic": topic, "partition": at, "offset": offset}.get(n, v).encode()) for n, v in given.items()]
+    return [
+        (n, {"topic": topic, "partition": at, "offset": offset}.get(n, v).encode())
+        for n, v in given.items()
+    ]
 
 
 async def commit_all(settings):
     """As if the stages had got through all of it."""
     for stage, topic in (("intake", topics.RAW), ("citizens", topics.REPORTS)):
-        parts = [TopicPartition(settings.prefix + topic.name, at) for at in range(settings.partitions)]
+        parts = [
+            TopicPartition(settings.prefix + topic.name, at) for at in range(settings.partitions)
+        ]
         async with AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap, group_id=settings.prefix + stage, enable_auto_commit=False
+            bootstrap_servers=settings.bootstrap,
+            group_id=settings.prefix + stage,
+            enable_auto_commit=False,
         ) as consumer:
             consumer.assign(parts)
             ends = await consumer.end_offsets(parts)

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from domain import reference
-from domain.settlement import Law
-from tests import product
-from tests.answers import ALTERNATIVES, answering
-from tests.law.case_file import Case, difference, format_row, read_case
+from domain.law.staircase import Law
+from domain.oracle import reference
+from tests.support import product
+from tests.support.answers import ALTERNATIVES, answering
+from tests.support.case_file import Case, difference, format_row, read_case
 
 JsonObject = dict[str, Any]
 
@@ -33,7 +33,9 @@ def _settle_by_product(case: Case) -> Outcome:
 
 def _as_true_now(row: JsonObject, ordinals: dict[str, int]) -> JsonObject:
     """A posted row as a row of the truth. Its ordinal is as of posting (contract section 3): it is not compared."""
-    true_now = {name: value for name, value in row.items() if name not in ("id", "kind", "reverses")}
+    true_now = {
+        name: value for name, value in row.items() if name not in ("id", "kind", "reverses")
+    }
     return true_now | {"ordinal": ordinals.get(row["week"], row["ordinal"])}
 
 
@@ -41,7 +43,10 @@ def _settle_by_reference(case: Case) -> Outcome:
     return Outcome(*reference.settle(case.reports, answering(**case.answers)))
 
 
-ENGINES: dict[str, Callable[[Case], Outcome]] = {"reference": _settle_by_reference, "product": _settle_by_product}
+ENGINES: dict[str, Callable[[Case], Outcome]] = {
+    "reference": _settle_by_reference,
+    "product": _settle_by_product,
+}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -62,7 +67,10 @@ def test_case(path, engine):
 def test_counters_by_the_reports_are_those_of_the_message(path):
     case = read_case(path)
     for day, seniority_and_earned in case.counters_at.items():
-        assert reference.counters_at(case.reports, answering(**case.answers), day) == seniority_and_earned
+        assert (
+            reference.counters_at(case.reports, answering(**case.answers), day)
+            == seniority_and_earned
+        )
 
 
 def test_every_answer_that_may_be_chosen_has_a_case_that_comes_out_otherwise_than_by_default():
@@ -89,6 +97,8 @@ def test_a_difference_shows_both_rows():
 
 def test_wrong_arithmetic_is_refused(tmp_path):
     path = tmp_path / "wrong.txt"
-    path.write_text("Wrong\n\nrows\n  2024-01  2024-W01  n 1  KTH  730/730  100.00 x 80 % = 80.01 refusion\n")
+    path.write_text(
+        "Wrong\n\nrows\n  2024-01  2024-W01  n 1  KTH  730/730  100.00 x 80 % = 80.01 refusion\n"
+    )
     with pytest.raises(ValueError, match=r"wrong.txt:4: amount x rate is not the result"):
         read_case(path)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from domain import reference
-from domain.ruleset import RuleSet
-from domain.ruleswitches import IMPLEMENTED
-from tests.answers import answering
-from tests.law.case_file import Case, difference, read_case
+from domain.oracle import reference
+from domain.ruledata.ruleset import RuleSet
+from domain.ruledata.switches import IMPLEMENTED
+from tests.support.answers import answering
+from tests.support.case_file import Case, difference, read_case
 
 FOLDER = Path(__file__).parent
 SHOWS: dict[str, list[str]] = yaml.safe_load((FOLDER / "shows.yaml").read_text(encoding="utf-8"))
@@ -71,14 +71,20 @@ def other_dates(rules: RuleSet, field: str) -> Iterator[RuleSet]:
         yield from other_values("dates")(rules, field)
     for days in (-7, 7):
         week, rate_from = (
-            day + timedelta(days=days) for day in (rules.dates.turn_of_year_week, rules.dates.turn_of_year_rate_from)
+            day + timedelta(days=days)
+            for day in (rules.dates.turn_of_year_week, rules.dates.turn_of_year_rate_from)
         )
-        yield replace(rules, dates=replace(rules.dates, turn_of_year_week=week, turn_of_year_rate_from=rate_from))
+        yield replace(
+            rules,
+            dates=replace(rules.dates, turn_of_year_week=week, turn_of_year_rate_from=rate_from),
+        )
 
 
 def other_accounts(rules: RuleSet, account: str) -> Iterator[RuleSet]:
     """Another number in its place."""
-    changed = {key: "9.99.99.9.999" if held == account else held for key, held in rules.accounts.items()}
+    changed = {
+        key: "9.99.99.9.999" if held == account else held for key, held in rules.accounts.items()
+    }
     yield replace(rules, accounts=changed)
 
 
@@ -87,12 +93,19 @@ def other_basis(rules: RuleSet, _: str) -> Iterator[RuleSet]:
     known = rules.flex_basis
     yield replace(rules, flex_basis={})
     yield replace(rules, flex_basis=dict(known) | {max(known) + 1: known[max(known)]})
-    yield replace(rules, flex_basis={year: replace(basis, kroner=basis.kroner + 100) for year, basis in known.items()})
+    yield replace(
+        rules,
+        flex_basis={
+            year: replace(basis, kroner=basis.kroner + 100) for year, basis in known.items()
+        },
+    )
 
 
 def other_answers(rules: RuleSet, switch: str) -> Iterator[RuleSet]:
     """Every other answer that the program follows."""
-    standing = {name: value for name, value in rules.switches.items() if value != IMPLEMENTED[name][0]}
+    standing = {
+        name: value for name, value in rules.switches.items() if value != IMPLEMENTED[name][0]
+    }
     for value in IMPLEMENTED[switch]:
         if value != rules.switches[switch]:
             yield answering(**standing | {switch: value})
@@ -107,8 +120,12 @@ OTHERS: dict[str, Callable[[RuleSet, str], Iterator[RuleSet]]] = {
     "switches": other_answers,
     **{group: other_values(group) for group in ("reset", "legacy", "fleksbidrag")},
 }
-WITH_ONE_ANSWER = {f"switches.{switch}" for switch, values in IMPLEMENTED.items() if len(values) == 1}
-CLAIMS = [(case, rule) for case, rules in SHOWS.items() for rule in rules if rule not in WITH_ONE_ANSWER]
+WITH_ONE_ANSWER = {
+    f"switches.{switch}" for switch, values in IMPLEMENTED.items() if len(values) == 1
+}
+CLAIMS = [
+    (case, rule) for case, rules in SHOWS.items() for rule in rules if rule not in WITH_ONE_ANSWER
+]
 
 
 @cache
@@ -122,7 +139,10 @@ def holds(case: Case, rules: RuleSet) -> bool:
     return (
         not difference(case.rows, truth.rows)
         and (not case.counters or truth.counters == case.counters)
-        and all(reference.counters_at(case.reports, rules, day) == due for day, due in case.counters_at.items())
+        and all(
+            reference.counters_at(case.reports, rules, day) == due
+            for day, due in case.counters_at.items()
+        )
     )
 
 

@@ -1,15 +1,15 @@
-"""The laws of tests/property on a few lives: what a mutant must first get past. Collected by mutmut alone."""
+"""The laws of tests/properties on a few lives: what a mutant must first get past. Collected by mutmut alone."""
 
 import pytest
 
-from domain import reference
-from domain.reports import RulesRecord
-from domain.settlement import Law
-from tests import product
-from tests.answers import ALTERNATIVES, answering
-from tests.property.lives import THEMES, in_order_of_time, life, truth_of
-from tests.property.test_answers import telling
-from tests.property.test_control_records import ALL, Laws, books, fold
+from domain.citizen.reports import RulesRecord
+from domain.law.staircase import Law
+from domain.oracle import reference
+from tests.properties.test_answers import telling
+from tests.properties.test_control_records import ALL, Laws, books, fold
+from tests.support import product
+from tests.support.answers import ALTERNATIVES, answering
+from tests.support.lives import THEMES, in_order_of_time, life, truth_of
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -41,7 +41,10 @@ def test_an_answer(answer):
         kept_up = product.settle_all(reports, batch=6, settled_by=Law(rules))
         anew = books(fold([*reports, RulesRecord("r", rules.name, ""), ALL], Laws(rules), batch=5))
         for found in (kept_up, anew):
-            assert (product.true_now(found.rows), found.counters) == (product.true_now(rows), counters), reports
+            assert (product.true_now(found.rows), found.counters) == (
+                product.true_now(rows),
+                counters,
+            ), reports
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -2,9 +2,9 @@
 
     python -m tests.mutation.run FOLDER [--sample N] [--seed S] [--children C] [PATTERN...]
 
-mutmut makes the mutants and runs the tests that reach each, the quick ones first ([tool.mutmut] in pyproject.toml).
-It works on a copy of the sources in FOLDER, which also keeps the results; without --sample all mutants are tried.
-A JSON object of the results by mutant comes out on the last line.
+mutmut makes the mutants and runs the tests that reach each, the quick ones first ([tool.mutmut] in
+pyproject.toml). It works on a copy of the sources in FOLDER, which also keeps the results; without
+--sample all mutants are tried. A JSON object of the results by mutant comes out on the last line.
 """
 
 import argparse
@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.support.places import ROOT
+
 COPIED = ("domain", "projections", "streams", "tests")
 
 
@@ -33,7 +34,9 @@ def main() -> None:
     copy_sources(given.folder)
     os.chdir(given.folder)
     sys.path.insert(0, "")
-    names = [name for name in generated() for pattern in given.patterns if fnmatch.fnmatch(name, pattern)]
+    names = [
+        name for name in generated() for pattern in given.patterns if fnmatch.fnmatch(name, pattern)
+    ]
     if given.sample:
         names = random.Random(given.seed).sample(names, min(given.sample, len(names)))
     results = tried(names, given.children)
@@ -66,7 +69,9 @@ def tried(names: list[str], children: int) -> dict[str, str]:
     import mutmut.__main__ as mutmut  # noqa: PLC0415
 
     mutmut._run(names, children)
-    codes: dict[str, Any] = {name: code for data in _data() for name, code in data["exit_code_by_key"].items()}
+    codes: dict[str, Any] = {
+        name: code for data in _data() for name, code in data["exit_code_by_key"].items()
+    }
     return {name: mutmut.status_by_exit_code[codes[name]] for name in names}
 
 

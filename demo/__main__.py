@@ -1,0 +1,129 @@
+"""`make run`: a simulated population through a real Kafka, a worker killed on the way, and the proof that all is right.
+
+1. Simulate reports in the order of arrival: late, repeated, reversed; some lines are bad.
+2. Publish them and settle them with two workers, of which one gets SIGKILL half-way (`demo.passage`).
+3. Read the postings as a ledger does, read committed, and show what came in and what came out.
+4. Prove it: the postings are, byte for byte, what `settle` makes of the journal; a sample of the citizens computed from
+   scratch by the reference computation has the same sums; and so has every cell after another order
+   of the reports.
+
+All of it is temporary: the broker, the topics, the folders. CPR numbers are fictive.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from aiokafka.errors import KafkaConnectionError
+from rich.console import Console
+
+from demo.cluster import cluster, read_committed
+from demo.ledger import Ledger
+from demo.passage import Passage, pass_through
+from demo.population import MONTHS, SEED, reports_by_citizen, simulated, with_bad_lines
+from demo.proofs import (
+    check_another_order,
+    check_exactly_once,
+    check_from_scratch,
+    check_nothing_lost,
+)
+from demo.tables import fates, show
+from streams.cli.main import draw_bar
+from streams.kafka import topics
+from streams.kit.errors import UserError
+from streams.kit.progress import draw_with
+from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
+from streams.kit.tuning import tune_garbage_collection
+from streams.settings import BOOTSTRAP, Settings
+
+CITIZENS = 2_000
+REFERENCE_SECONDS = 5.0
+"""How long the slow computation from scratch may take; it settles some hundreds of citizens in it."""
+
+
+def main() -> int:
+    """Show it all. Returns the exit status: 0 when every proof holds."""
+    unwind_on_signals()
+    draw_with(draw_bar)
+    for name in ("aiokafka", "asyncio"):
+        logging.getLogger(name).setLevel(
+            logging.CRITICAL
+        )  # what goes wrong is an exception, and said once
+    console = Console(
+        width=None if sys.stdout.isatty() else 120,
+        soft_wrap=not sys.stdout.isatty(),
+        highlight=False,
+    )
+    try:
+        return demonstrate(console, CITIZENS, REFERENCE_SECONDS)
+    except BrokenPipeError:
+        return output_unread()
+    except KafkaConnectionError:
+        click.echo(
+            f"no Kafka answers at {BOOTSTRAP.name}; leave it unset, and a local one is started",
+            err=True,
+        )
+        return 1
+    except UserError as error:
+        click.echo(str(error), err=True)
+        return 1
+    except Stopped as stopped:
+        click.echo("stopped, nothing is left behind", err=True)
+        return stopped.status
+
+
+def demonstrate(console: Console, citizens: int, reference_seconds: float) -> int:
+    """Start what is needed, tell the story, and take everything away again."""
+    started = time.monotonic()
+    tune_garbage_collection()
+    console.print(
+        f"Simulating {citizens:,} citizens from {MONTHS[0]} to {MONTHS[1]} (seed {SEED}) …"
+    )
+    reports = simulated(citizens)
+    with TemporaryDirectory(prefix="refusion-demo-") as folder, cluster(Path(folder)) as settings:
+        console.print(
+            f"Publishing and settling {len(reports):,} reports through Kafka at {settings.bootstrap} …"
+        )
+        status = tell(console, settings, reports, reference_seconds)
+    console.print(f"{time.monotonic() - started:.0f} seconds for everything.")
+    return status
+
+
+def tell(
+    console: Console, settings: Settings, reports: list[bytes], reference_seconds: float
+) -> int:
+    """The story and its proofs."""
+    passage = asyncio.run(pass_through(console, settings, [*with_bad_lines(reports)]))
+    console.print(_speed(passage))
+    journal, postings, dead_letters, notices = (
+        asyncio.run(read_committed(settings, topic))
+        for topic in (topics.REPORTS, topics.POSTINGS, topics.DEAD_LETTERS, topics.NOTICES)
+    )
+    ledger = Ledger()
+    ledger.post(record.value for records in postings.values() for record in records)
+    of_citizen = reports_by_citizen(reports, settings.identity())
+    found = fates(journal, dead_letters)
+    show(console, found, notices, ledger, of_citizen)
+    holds = [
+        check_nothing_lost(console, passage.published, found),
+        check_exactly_once(console, journal, postings, ledger, passage.killing),
+        check_from_scratch(console, ledger, of_citizen, reference_seconds),
+        check_another_order(console, settings, ledger, reports),
+    ]
+    return 0 if all(holds) else 1
+
+
+def _speed(passage: Passage) -> str:
+    seconds = passage.ended - passage.began
+    return (
+        f"All {passage.published:,} are settled after {seconds:.1f} s: {passage.rate:,.0f} reports/s, takeover included"
+        f" ({passage.rate_before:,.0f} reports/s before it)."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,285 @@
+"""The Kafka of `make run`: a broker, topics of its own, worker processes, and a look at how far they are."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import KafkaError
+
+from domain.basics.weeks import month_number
+from streams.devtools.local_kafka import LocalKafka
+from streams.kafka import topics
+from streams.kafka.brokers import client_id_of
+from streams.kafka.topics import TOPICS, Topic
+from streams.kit.errors import UserError
+from streams.settings import BOOTSTRAP, DEMO, LEDGER, PARTITIONS, PREFIX, STATE_DIR, Settings
+from streams.wire.validator import FIRST_RUN_MONTH
+from streams.worker.app import CHILD, STAGES
+
+PARTITIONS_OF_TOPICS = 12
+SOURCES = {"intake": topics.RAW, "citizens": topics.REPORTS, "projections": topics.POSTINGS}
+"""What each stage reads."""
+LOOK_S = 0.1
+"""How often the group's offsets are looked at: each look is a few requests."""
+PATIENCE_S = 120.0
+"""For anything to come about. Seconds are usual; a machine with much else to do may need more."""
+STOP_S = 30.0
+LOG_TAIL_LINES = 15
+
+ByPartition = dict[int, list[Any]]
+"""aiokafka's records by partition, in the order of their offsets."""
+
+
+class DemoError(UserError):
+    """Something that should have come about has not; the message says what."""
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Settings]:
+    """Settings for the brokers in REFUSION_BOOTSTRAP, or for a local one, and for topics that go when we go."""
+    if given := os.environ.get(BOOTSTRAP.name):
+        settings = _settings(given, folder)
+        try:
+            yield settings
+        finally:
+            with suppress(KafkaError, OSError, TimeoutError):
+                asyncio.run(_delete_topics(settings))
+    else:
+        with LocalKafka() as kafka:
+            yield _settings(kafka.bootstrap, folder)
+
+
+def _settings(bootstrap: str, folder: Path) -> Settings:
+    return Settings.load(
+        {
+            BOOTSTRAP.name: bootstrap,
+            PREFIX.name: f"refusion-demo-{uuid.uuid4().hex[:8]}.",
+            PARTITIONS.name: str(PARTITIONS_OF_TOPICS),
+            STATE_DIR.name: str(folder),
+            LEDGER.name: str(folder / "ledger"),
+            DEMO.name: "1",
+        }
+    )
+
+
+async def _delete_topics(settings: Settings) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    async with asyncio.timeout(STOP_S):
+        await admin.start()
+        try:
+            await admin.delete_topics([topic_name(settings, topic) for topic in TOPICS])
+        finally:
+            await admin.close()
+
+
+def topic_name(settings: Settings, topic: Topic) -> str:
+    """The topic's name in the cluster."""
+    return settings.prefix + topic.name
+
+
+# --- the workers
+# ------------------------------------------------------------------------------------
+
+
+class Worker:
+    """A worker process, such as `refusion worker` keeps for each core. It ends when we end, however we do."""
+
+    def __init__(self, settings: Settings, name: str, stages: Sequence[str] = STAGES) -> None:
+        """`name` is that of its state folder, below the settings'."""
+        self._folder = settings.state_dir / name
+        self._folder.mkdir(exist_ok=True)
+        self._log = self._folder / "log"
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "streams.worker.app", CHILD, *stages],
+                stdin=subprocess.PIPE,
+                stderr=log,
+                env=_environment(settings) | {STATE_DIR.name: str(self._folder)},
+                process_group=0,  # a terminal's Ctrl-C is for us alone
+            )
+
+    @property
+    def client_id(self) -> str:
+        """Its name for Kafka; empty as long as it has none."""
+        with suppress(FileNotFoundError):
+            return client_id_of((self._folder / "0" / "worker-id").read_text())
+        return ""
+
+    def check(self) -> None:
+        """DemoError where it has ended by itself."""
+        if self.process.poll() is not None:
+            tail = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+            raise DemoError("\n  ".join(["a worker ended by itself; its last words:", *tail]))
+
+    def kill(self) -> None:
+        """SIGKILL: it can put nothing in order."""
+        self.process.kill()
+        self.process.communicate()
+
+    def ended(self) -> None:
+        """Wait for the end of one that was told to stop; DemoError where that is not in good order."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_S)
+        if self.process.returncode not in (
+            0,
+            -signal.SIGTERM,
+        ):  # one that was still starting had nothing to put in order
+            raise DemoError(
+                f"a worker that was told to stop ended with status {self.process.returncode}"
+            )
+
+
+def stop(workers: Sequence[Worker]) -> None:
+    """SIGTERM: they commit what is under way and end."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.ended()
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Ours, but for the settings."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("REFUSION_")
+    }
+    return inherited | {
+        name: text
+        for name, (text, origin) in settings.values.items()
+        if text and origin == "environment"
+    }
+
+
+# --- how far they are
+# -------------------------------------------------------------------------------
+
+
+class Lag(NamedTuple):
+    """How many records of its topic a stage has committed, and how many there are, transactions' markers included."""
+
+    committed: int
+    records: int
+
+    @property
+    def over(self) -> bool:
+        """Whether the stage has got through all that is there."""
+        return self.committed >= self.records
+
+
+class Watch:
+    """Looks at the groups from outside."""
+
+    def __init__(
+        self, settings: Settings, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
+    ) -> None:
+        self._settings = settings
+        self._admin = admin
+        self._consumer = consumer
+        self.workers: list[Worker] = []
+        """Those that must be alive."""
+
+    async def until(self, what: str, reached: Callable[[], Awaitable[bool]]) -> None:
+        """Ask again and again; DemoError where a worker ends, or nothing comes of it in `PATIENCE_S`."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not await self._asked(reached):
+            for worker in self.workers:
+                worker.check()
+            if time.monotonic() > deadline:
+                raise DemoError(f"waited {PATIENCE_S:.0f} s in vain: {what}")
+            await asyncio.sleep(LOOK_S)
+
+    async def _asked(self, reached: Callable[[], Awaitable[bool]]) -> bool:
+        try:
+            return await reached()
+        except KafkaError:  # a group whose coordinator is still being found
+            return False
+
+    async def lag(self, stage: str) -> Lag:
+        """How far a stage is."""
+        topic = topic_name(self._settings, SOURCES[stage])
+        offsets = await self._admin.list_consumer_group_offsets(self._settings.prefix + stage)
+        ends = await self._consumer.end_offsets(
+            [TopicPartition(topic, at) for at in range(PARTITIONS_OF_TOPICS)]
+        )
+        return Lag(sum(max(0, each.offset) for each in offsets.values()), sum(ends.values()))
+
+    async def partitions(self, stage: str) -> Mapping[str, list[int]]:
+        """The partitions that each member of a stage's group has, by client id."""
+        (answer,) = await self._admin.describe_consumer_groups([self._settings.prefix + stage])
+        (group,) = answer.groups
+        members = group[5]
+        return {member[1]: _decoded(member[-1]) for member in members}
+
+
+def _decoded(assignment: bytes) -> list[int]:
+    if not assignment:
+        return []
+    return sorted(
+        at.partition for at in ConsumerProtocolMemberAssignment.decode(assignment).partitions()
+    )
+
+
+@asynccontextmanager
+async def watching(settings: Settings) -> AsyncIterator[Watch]:
+    """A watch over the stages."""
+    await topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap, isolation_level="read_committed"
+    )
+    await admin.start()
+    await consumer.start()
+    try:
+        yield Watch(settings, admin, consumer)
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+# --- reading and writing
+# ----------------------------------------------------------------------------
+
+
+async def close_run(settings: Settings, month: str, closed_at: str) -> None:
+    """Cut a run: its marker in every partition of the journal, in one transaction."""
+    run = month_number(month) - FIRST_RUN_MONTH + 1
+    marker = orjson.dumps(
+        {"schema": 1, "type": "run", "run": run, "closed_at": closed_at, "data_month": month}
+    )
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap, transactional_id=f"{settings.prefix}run"
+    )
+    async with producer, producer.transaction():
+        for partition in range(settings.partitions):
+            await producer.send(topic_name(settings, topics.REPORTS), marker, partition=partition)
+
+
+async def read_committed(settings: Settings, topic: Topic) -> ByPartition:
+    """All committed records of a topic."""
+    consumer = AIOKafkaConsumer(
+        topic_name(settings, topic),
+        bootstrap_servers=settings.bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(sorted(consumer.assignment()))
+        found: ByPartition = {at.partition: [] for at in ends}
+        while any([await consumer.position(at) < end for at, end in ends.items()]):
+            for at, records in (await consumer.getmany(timeout_ms=500)).items():
+                found[at.partition] += records
+        return found
+    finally:
+        await consumer.stop()

@@ -1,0 +1,138 @@
+"""The way of the reports through Kafka, on which a worker is killed.
+
+1. Two workers share the partitions.
+2. The reports that had arrived by the end of `CUT_MONTH` are published, and when they stand in the journal, the
+   month's run is cut: from now on, what comes for it or for earlier months is late. The rest
+   follows.
+3. When half of all is settled, a worker gets SIGKILL. A new process takes over, with the state folder it left.
+4. When all is settled, the workers are told to stop.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from rich.console import Console
+
+from demo.cluster import Watch, Worker, close_run, stop, watching
+from demo.population import arrived_by
+from domain.basics.weeks import month_number, month_text
+from streams.kit.progress import Meter, meter
+from streams.operations.publish import publish
+from streams.settings import Settings
+from streams.worker.app import STAGES
+
+CUT_MONTH = "2023-10"
+WORKERS = ("worker-1", "worker-2")
+"""Their state folders."""
+
+
+class Killing(NamedTuple):
+    """The worker's end: when (seconds since 1970), how many reports were settled, and which partitions it had."""
+
+    at: float
+    settled: int
+    partitions: frozenset[int]
+
+
+class Passage(NamedTuple):
+    """What happened on the way; times are seconds since 1970."""
+
+    published: int
+    began: float
+    killing: Killing
+    ended: float
+
+    @property
+    def rate(self) -> float:
+        """Reports a second, the standstill after the kill included."""
+        return self.published / (self.ended - self.began)
+
+    @property
+    def rate_before(self) -> float:
+        """Reports a second until the kill."""
+        return self.killing.settled / (self.killing.at - self.began)
+
+
+async def pass_through(console: Console, settings: Settings, lines: Sequence[bytes]) -> Passage:
+    """Publish and settle it all. Raises UserError where that does not come about."""
+    with ExitStack() as stack:
+        async with watching(settings) as watch:
+            for folder in WORKERS:
+                _start(stack, watch, settings, folder)
+            await watch.until("two workers share the partitions", lambda: _shared(watch))
+            console.print(f"{len(WORKERS)} workers share the {settings.partitions} partitions.")
+            began = time.time()
+            with meter("reports", len(lines)) as shown:
+                killing = await _killed_half_way(console, settings, watch, lines, shown)
+                _start(stack, watch, settings, WORKERS[0])
+                await _settled(watch, shown)
+            ended = time.time()
+            stop(watch.workers)
+    return Passage(len(lines), began, killing, ended)
+
+
+def _start(stack: ExitStack, watch: Watch, settings: Settings, folder: str) -> None:
+    """Start a worker. It is killed with the stack, if it still lives."""
+    worker = Worker(settings, folder)
+    stack.callback(worker.kill)
+    watch.workers.append(worker)
+
+
+async def _shared(watch: Watch) -> bool:
+    """Whether each worker has partitions of each stage."""
+    names = [worker.client_id for worker in watch.workers]
+    shares = [await watch.partitions(stage) for stage in STAGES]
+    return all(share.get(name) for share in shares for name in names)
+
+
+async def _killed_half_way(
+    console: Console, settings: Settings, watch: Watch, lines: Sequence[bytes], shown: Meter
+) -> Killing:
+    cut = arrived_by(lines, CUT_MONTH)
+    await publish(lines[:cut], settings, lambda _: None)
+    await watch.until("intake has read everything", lambda: _through(watch, "intake"))
+    await close_run(settings, CUT_MONTH, f"{month_text(month_number(CUT_MONTH) + 1)}-01T00:00:00Z")
+    console.print(
+        f"Published what had arrived by the end of {CUT_MONTH}, {cut:,} reports, and cut its run."
+    )
+    publishing = asyncio.create_task(publish(lines[cut:], settings, lambda _: None))
+    await watch.until("half of all is settled", lambda: _half_settled(watch, len(lines), shown))
+    killing = await _kill(watch, watch.workers.pop(0))
+    share = f"{killing.settled / len(lines):.0%}"
+    console.print(
+        f"SIGKILL to the worker of {len(killing.partitions)} partitions when {share} were settled."
+    )
+    await publishing
+    return killing
+
+
+async def _half_settled(watch: Watch, reports: int, shown: Meter) -> bool:
+    lag = await watch.lag("citizens")
+    shown.show(lag.committed)
+    return lag.committed >= reports // 2 and await _shared(
+        watch
+    )  # a busy machine may just have lost a member
+
+
+async def _kill(watch: Watch, worker: Worker) -> Killing:
+    """SIGKILL in the middle of the work."""
+    partitions = (await watch.partitions("citizens")).get(worker.client_id, [])
+    settled = (await watch.lag("citizens")).committed
+    worker.kill()
+    return Killing(time.time(), settled, frozenset(partitions))
+
+
+async def _settled(watch: Watch, shown: Meter) -> None:
+    """Wait until both stages are through, in their order: a stage writes before it commits what it has read."""
+    await watch.until("intake has read everything", lambda: _through(watch, "intake"))
+    await watch.until("everything is settled", lambda: _through(watch, "citizens", shown))
+
+
+async def _through(watch: Watch, stage: str, shown: Meter | None = None) -> bool:
+    lag = await watch.lag(stage)
+    if shown:
+        shown.show(lag.committed)
+    return lag.over

@@ -1,0 +1,129 @@
+"""What came in and what came out, in tables; without lines and colours where nobody watches."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import orjson
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from demo.cluster import ByPartition
+from demo.ledger import Ledger
+from demo.population import JsonObject, Reports
+from demo.sentences import explained, kroner
+from streams.citizens.rule_sets import load_rule_set
+
+EXPLAINED = 3
+
+
+class Fates(NamedTuple):
+    """Where the published records ended, each counted once."""
+
+    accepted: int
+    rejected: Counter[str]
+    """By reason."""
+    again: int
+    """Records of the journal that a crash of intake had delivered before."""
+
+
+def fates(reports: ByPartition, dead_letters: ByPartition) -> Fates:
+    """What became of each raw record, by its position."""
+    raw = {
+        (str(partition), str(record.offset)): headers["raw"].decode()
+        for partition, records in reports.items()
+        for record in records
+        if "raw" in (headers := dict(record.headers))
+    }
+    reasons: dict[str, str] = {}
+    for record in _all(dead_letters):
+        headers = {name: value.decode() for name, value in record.headers}
+        at = (headers["partition"], headers["offset"])
+        reasons["/".join((headers["topic"], *at)) if headers["stage"] == "intake" else raw[at]] = (
+            headers["reason"]
+        )
+    delivered = set(raw.values())
+    return Fates(
+        len(delivered - reasons.keys()), Counter(reasons.values()), len(raw) - len(delivered)
+    )
+
+
+def show(
+    console: Console, found: Fates, notices: ByPartition, ledger: Ledger, of_citizen: Reports
+) -> None:
+    """The tables, and the largest corrections in words."""
+    console.print(_reports_table(console, found, notices))
+    console.print(_postings_table(console, ledger))
+    console.print(_money_table(console, ledger))
+    console.print(
+        "The largest corrections that moved a week to another rate, one for each of three citizens"
+    )
+    for sentence in largest_explained(ledger, of_citizen):
+        console.print(f"  * {sentence}")
+
+
+def _table(console: Console, title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE if console.is_terminal else None)
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left")
+    return table
+
+
+def _row(table: Table, name: str, *numbers: int) -> None:
+    table.add_row(name, *(f"{number:,}" for number in numbers))
+
+
+def _reports_table(console: Console, found: Fates, notices: ByPartition) -> Table:
+    table = _table(console, "Reports", "what", "number")
+    _row(table, "accepted", found.accepted)
+    for reason, number in found.rejected.most_common():
+        _row(table, f"rejected: {reason}", number)
+    _row(table, "in the journal once more after the crash, without effect", found.again)
+    for code, number in _notice_codes(_all(notices)).most_common():
+        _row(table, f"noticed: {code}", number)
+    return table
+
+
+def _all(records: ByPartition) -> Iterable[Any]:
+    return (record for partition in records.values() for record in partition)
+
+
+def _notice_codes(notices: Iterable[Any]) -> Counter[str]:
+    return Counter(orjson.loads(notice.value)["code"] for notice in notices)
+
+
+def _postings_table(console: Console, ledger: Ledger) -> Table:
+    table = _table(console, "Postings", "what", "number")
+    _row(table, "results", ledger.rows["result"])
+    _row(table, "corrections: rows reversed", ledger.rows["reversing"])
+    _row(table, "corrections: rows in their place", ledger.rows["correction"])
+    for reason, number in ledger.messages.most_common():
+        _row(table, f"messages for reason {reason}", number)
+    return table
+
+
+def _money_table(console: Console, ledger: Ledger) -> Table:
+    """Where the money stands when every correction is added."""
+    table = _table(
+        console, "Money, corrections included", "mechanism and rate", "amount, kr.", "of it, kr."
+    )
+    for (mechanism, rate), (amount_ore, share_ore) in sorted(ledger.by_rate.items()):
+        table.add_row(f"{mechanism} {rate} %", kroner(amount_ore), kroner(share_ore))
+    return table
+
+
+def largest_explained(ledger: Ledger, of_citizen: Reports) -> list[str]:
+    """The largest corrections in a sentence each."""
+    benefits = load_rule_set().benefits
+    largest = sorted(ledger.largest.values(), key=lambda each: each.size_ore, reverse=True)[
+        :EXPLAINED
+    ]
+    return [
+        explained(each.message, _by_cause(of_citizen[each.message["citizen"]]), benefits)
+        for each in largest
+    ]
+
+
+def _by_cause(reports: list[JsonObject]) -> dict[str, JsonObject]:
+    return {f"{report['reporter']}/{report['report_id']}": report for report in reports}

@@ -1,0 +1,253 @@
+"""Doubts about reports that are applied all the same (contract section 2): what a caseworker should look at."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from domain.basics.weeks import day_text, month_of, month_text, week_of
+from domain.citizen.reports import Payment
+from domain.citizen.state import (
+    AMOUNT,
+    CELL_AMOUNT,
+    CHANNEL,
+    CODE,
+    END,
+    FINANCING,
+    PAYING,
+    REPORT_ID,
+    REPORTER,
+    REVERSED,
+    START,
+    Citizen,
+    Line,
+    Part,
+)
+from domain.law.old_cases import (
+    FLEKSLOENTILSKUD,
+    FLEX,
+    LEDIGHEDSYDELSE,
+    OLD_RATE_CODES,
+    PENSION,
+    Facts,
+)
+from domain.law.staircase import OUTSIDE, Law, Move, delta_ore, money_code
+
+FUTURE_DAYS = 62
+"""A period that ends more days than this after it was reported is noticed (contract section 2)."""
+
+OLD_FLEX_CODES = frozenset({"LYG", "FJG"})
+OLD_PENSION_CODE = "FPG"
+DATED_BY = {"flex_referral": "flex_referral", "pension_award": "disability_pension_award"}
+"""The fact whose first date a notice about the facts of the case names."""
+
+
+ADVICE: Mapping[str, str] = {
+    "possible_duplicate": "Ask both reporters which of the two is right; whoever is wrong reverses its report.",
+    "after_death": "Stop the payment and reverse what was paid after the death, or have the date of death corrected.",
+    "pension_award": "Hold the date of the award against the case file; reverse the date or the payment, whichever is"
+    " wrong, and report it anew.",
+    "flex_referral": "Hold the date of the referral against the case file; reverse the date or the payment, whichever"
+    " is wrong, and report it anew.",
+    "negative_net": "Look for the payment that the repayment belongs to: it is missing, or was repaid twice.",
+    "rate_missing": "There is no row until the value is known: settle it outside for now, and tell those who keep the"
+    " rules.",
+    "validity_partial": "Report the days on which the benefit was in force by themselves, the others under the benefit"
+    " that held then.",
+    "future_period": "Check the end of the period for a slip; reverse the report where it is wrong.",
+    "missing_reporter": "Ask the reporter whether the benefit has ended or a delivery has failed, before the run is"
+    " closed without it.",
+}
+"""What the reader of a notice should do, by the codes of contract section 2."""
+
+
+class Notice(NamedTuple):
+    """A doubt about a report that was applied.
+
+    `detail` says what to look at, and under `municipalities` whom it concerns: those that pay or
+    finance.
+    """
+
+    code: str
+    detail: dict[str, Any]
+
+    def told(self) -> dict[str, Any]:
+        """The detail with what the reader should do."""
+        return self.detail | {"advice": ADVICE[self.code]}
+
+
+def payment_notices(
+    law: Law, citizen: Citizen, payment: Payment, parts: list[Part]
+) -> list[Notice]:
+    """What is doubtful about a payment that comes in; its line is not in the parts yet."""
+    notices = []
+    if parts and (lines := parts[0].lines) and (other := _duplicate_of(payment, lines)):
+        concerned = _municipalities(
+            (payment.paying, payment.financing), (other[PAYING], other[FINANCING])
+        )
+        notices.append(
+            Notice("possible_duplicate", _described(payment) | {"other": _name(other)} | concerned)
+        )
+    if facts := citizen.head.facts:
+        notices += _fact_notices(law, citizen, facts, payment)
+    if payment.benefit in OLD_RATE_CODES and not payment.outside_act:
+        notices.append(Notice("rate_missing", _described(payment)))
+    valid_from, valid_to = law.validity[payment.benefit]
+    if payment.start < valid_from or payment.end > valid_to:
+        notices.append(Notice("validity_partial", _described(payment)))
+    if payment.end > payment.reported + FUTURE_DAYS:
+        notices.append(Notice("future_period", _described(payment)))
+    return notices
+
+
+def _fact_notices(law: Law, citizen: Citizen, facts: Facts, payment: Payment) -> Iterator[Notice]:
+    """What the facts of the case say against a payment."""
+    if (deaths := facts.get("death")) and payment.start > (died := min(deaths)):
+        yield Notice("after_death", _described(payment) | {"date": day_text(died)})
+    code = money_code(payment.benefit, payment.outside_act)
+    for doubt in _contradictions(law, citizen, code, payment.start, payment.end):
+        yield Notice(doubt, _described(payment) | _dated(facts, doubt))
+
+
+def _contradictions(law: Law, citizen: Citizen, code: str, start: int, end: int) -> Iterator[str]:
+    """The notices for a payment under a money code whose benefit does not fit the facts of the case."""
+    facts, standing, rules = citizen.head.facts, citizen.head.standing, law.rules.legacy
+    if end < law.counting_from:
+        return
+    if code in FLEX and standing.is_old(code, week_of(max(start, law.counting_from))):
+        yield "flex_referral"
+        if code == LEDIGHEDSYDELSE:
+            yield "rate_missing"
+    elif code == PENSION and standing.old_pension:
+        yield "pension_award"
+        yield "rate_missing"
+    elif code in OLD_FLEX_CODES:
+        if (referrals := facts.get("flex_referral")) and min(
+            referrals
+        ) >= rules.flex_referred_from.toordinal():
+            yield "flex_referral"
+    elif code == OLD_PENSION_CODE:
+        awards = facts.get("disability_pension_award")
+        if awards and min(awards) >= rules.disability_pension_awarded_from.toordinal():
+            yield "pension_award"
+
+
+def _dated(facts: Facts, doubt: str) -> dict[str, str]:
+    return {"date": day_text(min(facts[DATED_BY[doubt]]))} if doubt in DATED_BY else {}
+
+
+Doubtful = dict[str, Line]
+"""Lines by the report they are of."""
+
+
+def contradicted(law: Law, citizen: Citizen) -> dict[str, Doubtful]:
+    """The standing payments that do not fit the facts of the case, by the notice they deserve."""
+    found: dict[str, Doubtful] = {}
+    for part in citizen.all_parts():
+        for line in part.lines:
+            if not line[REVERSED]:
+                for doubt in _contradictions(law, citizen, line[CODE], line[START], line[END]):
+                    found.setdefault(doubt, {})[_name(line)] = line
+    return found
+
+
+def contradiction_notices(
+    facts: Facts, before: Mapping[str, Doubtful], after: Mapping[str, Doubtful]
+) -> list[Notice]:
+    """The notices about payments that came before a fact, or its reversal, spoke against them."""
+    return [
+        Notice(doubt, _dated(facts, doubt) | _listed({name: lines[name] for name in new}))
+        for doubt, lines in sorted(after.items())
+        if (new := lines.keys() - before.get(doubt, {}).keys())
+    ]
+
+
+def death_notices(citizen: Citizen, date: int) -> list[Notice]:
+    """The notice about payments that came before a death spoke against them; `date` is among the facts already.
+
+    Those that an earlier death speaks against have been noticed for that one.
+    """
+    others = [day for day, times in citizen.head.facts["death"].items() if day != date or times > 1]
+    known_from = min(others, default=None)
+    late = {
+        _name(line): line
+        for part in citizen.all_parts(month_of(date))
+        for line in part.lines
+        if line[START] > date
+        and not line[REVERSED]
+        and (known_from is None or line[START] <= known_from)
+    }
+    return [Notice("after_death", {"date": day_text(date)} | _listed(late))] if late else []
+
+
+def basis_notice(citizen: Citizen, months: list[int]) -> list[Notice]:
+    """The months that get no fleksbidrag because B is not known for their year."""
+    if not months:
+        return []
+    groups = [group for month in months if (part := citizen.part(month)) for group in part.groups]
+    concerned = _municipalities(*(group[1:3] for group in groups if group[0] == FLEKSLOENTILSKUD))
+    return [
+        Notice(
+            "rate_missing",
+            {"benefit": "FB", "months": [month_text(month) for month in months]} | concerned,
+        )
+    ]
+
+
+def _listed(lines: Doubtful) -> dict[str, Any]:
+    places = [(line[PAYING], line[FINANCING]) for line in lines.values()]
+    return {"reports": sorted(lines)} | _municipalities(*places)
+
+
+def _municipalities(*places: Sequence[str | None]) -> dict[str, list[str]]:
+    """Whom a notice concerns: those that pay or finance, where any is known."""
+    found = sorted({code for place in places for code in place if code is not None})
+    return {"municipalities": found} if found else {}
+
+
+def _name(line: Line) -> str:
+    return f"{line[REPORTER]}/{line[REPORT_ID]}"
+
+
+def _described(payment: Payment) -> dict[str, Any]:
+    return {
+        "benefit": payment.benefit,
+        "period_start": day_text(payment.start),
+        "period_end": day_text(payment.end),
+    } | _municipalities((payment.paying, payment.financing))
+
+
+def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> Line | None:
+    """The first report of the same benefit, period and amount from another reporter or channel.
+
+    `lines` are those of its first month: a period lies there whoever reports it, and however late.
+    """
+    amount_ore = payment.amount_ore
+    for line in lines:
+        if line[AMOUNT] != amount_ore:  # most others
+            continue
+        found = (line[CODE].removesuffix(OUTSIDE), line[START], line[END])
+        elsewhere = line[REPORTER] != payment.reporter or line[CHANNEL] != payment.channel
+        if (
+            found == (payment.benefit, payment.start, payment.end)
+            and elsewhere
+            and not line[REVERSED]
+        ):
+            return line
+    return None
+
+
+def net_notices(code: str, parts: list[Part], moves: list[Move]) -> list[Notice]:
+    """A month whose net becomes negative for the benefit with this report."""
+    notices = []
+    for part in parts:
+        delta = sum(delta_ore(move) for move in moves if move[0] == part.month)
+        if delta < 0:
+            groups = [group for group in part.groups if group[0] == code]
+            net = sum(cell[CELL_AMOUNT] for group in groups for cell in group[3])
+            if net >= 0 > net + delta:
+                detail = {"benefit": code.removesuffix(OUTSIDE), "month": month_text(part.month)}
+                notices.append(
+                    Notice(
+                        "negative_net", detail | _municipalities(*(group[1:3] for group in groups))
+                    )
+                )
+    return notices

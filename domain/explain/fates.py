@@ -1,0 +1,94 @@
+"""What became of each report of a citizen: which count, which do not, and which other report made it so.
+
+Told from the reports alone, in the order of the journal, apart from the state that folding them
+leaves.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from domain.citizen.reports import CaseFact, Report, Reversal, cause
+
+Fate = Literal[
+    "counts",
+    "reversed",
+    "delivered_again",
+    "conflicting_duplicate",
+    "reverses",
+    "reverses_again",
+    "waits",
+    "never_matches",
+]
+"""`counts`: it stands. `reversed`: `by` took it back, whichever of the two came first. `delivered_again`: the same came
+before, as `by`. `conflicting_duplicate`: another content came before under its id, and stands. Of a
+reversal: `reverses` the report `by`; `reverses_again`: another reversal, `by`, did so already;
+`waits` for a report that has not come; `never_matches`: what it names is a reversal, which cannot
+be taken back. """
+
+
+class Told(NamedTuple):
+    """A report, what became of it, and the report (`reporter/report_id`) that made it so, or ""."""
+
+    report: Report
+    fate: Fate
+    by: str
+
+
+def fates(reports: Sequence[Report]) -> list[Told]:
+    """The fate of each report of one citizen, in their order."""
+    first: dict[str, Report] = {}
+    taken_back: dict[str, str] = {}
+    """What was reversed, and by which report first."""
+    for report in reports:
+        if first.setdefault(cause(report), report) is report and isinstance(report, Reversal):
+            taken_back.setdefault(_target(report), cause(report))
+    seen: set[str] = set()
+    found = []
+    for report in reports:
+        name = cause(report)
+        if name in seen:
+            same = _is_same(first[name], report)
+            found.append(Told(report, "delivered_again" if same else "conflicting_duplicate", name))
+            continue
+        seen.add(name)
+        if isinstance(report, Reversal):
+            found.append(_fate_of_reversal(report, first, taken_back))
+        else:
+            found.append(
+                Told(
+                    report, "reversed" if name in taken_back else "counts", taken_back.get(name, "")
+                )
+            )
+    return found
+
+
+def _target(reversal: Reversal) -> str:
+    return f"{reversal.reporter}/{reversal.reverses}"
+
+
+def _is_same(first: Report, again: Report) -> bool:
+    """Whether all but the day of reporting is equal (contract section 2)."""
+    return type(first) is type(again) and first[:-1] == again[:-1]
+
+
+def _fate_of_reversal(
+    reversal: Reversal, first: dict[str, Report], taken_back: dict[str, str]
+) -> Told:
+    target = _target(reversal)
+    if target not in first:
+        return Told(reversal, "waits", target)
+    if isinstance(first[target], Reversal):
+        return Told(reversal, "never_matches", target)
+    before = taken_back[target]
+    return (
+        Told(reversal, "reverses", target)
+        if before == cause(reversal)
+        else Told(reversal, "reverses_again", before)
+    )
+
+
+def facts_of(told: Sequence[Told]) -> list[CaseFact]:
+    """The case facts that stand."""
+    return [
+        each.report for each in told if isinstance(each.report, CaseFact) and each.fate == "counts"
+    ]

@@ -1,0 +1,226 @@
+"""The cells of a week and what is due for them, with the arithmetic (rules 4.2, items 2-5 and 9-11)."""
+
+from collections.abc import Iterator, Sequence
+
+from domain.basics.weeks import first_day, month_text, slices, week_of, week_text
+from domain.citizen.fleksbidrag import Entitling, Working, entitling_cells, worked_out
+from domain.citizen.state import (
+    AMOUNT,
+    ATP,
+    CELL_AMOUNT,
+    CELL_ATP,
+    CODE,
+    END,
+    FINANCING,
+    PAYING,
+    REPORT_ID,
+    REPORTER,
+    REVERSED,
+    START,
+    WEEK,
+    Citizen,
+    Line,
+    Part,
+)
+from domain.explain.reasons import BidragReason, RowReason, Share
+from domain.explain.rulebook import Rulebook
+from domain.law.old_cases import LEDIGHEDSYDELSE, OLD_RATE_CODES
+from domain.law.staircase import LETTER, OUTSIDE, Law, Reading
+
+MECHANISM = {letter: mechanism for mechanism, letter in LETTER.items()}
+NOT_KNOWN = "not established: nothing is guessed (rate_missing)"
+
+
+Place = tuple[str, str | None, str | None]
+"""Money code, paying and financing municipality."""
+
+
+def row_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[RowReason]:
+    """The week's cells of reported money, in their order, those too whose reports come to nothing.
+
+    What is computed of them stands elsewhere.
+    """
+    reading = citizen.head.reading()
+    for part in citizen.parts_between(week, week):
+        shares = _shares(law, part, week)
+        for place in sorted(shares, key=lambda place: (place[0], place[1] or "", place[2] or "")):
+            yield _row(law, book, reading, part, week, place, shares[place])
+
+
+def _shares(law: Law, part: Part, week: int) -> dict[Place, list[Share]]:
+    """What the month's standing reports have in the week, by the place of their cell."""
+    found: dict[Place, list[Share]] = {}
+    for line in part.lines:
+        if not line[REVERSED]:
+            share = _share(law, line, part.month, week)
+            if share.days:
+                found.setdefault((line[CODE], line[PAYING], line[FINANCING]), []).append(share)
+    return found
+
+
+def _row(
+    law: Law,
+    book: Rulebook,
+    reading: Reading,
+    part: Part,
+    week: int,
+    place: Place,
+    shares: list[Share],
+) -> RowReason:
+    amount_ore, atp_ore = _cell(part, week, place)
+    assert sum(share.share_ore for share in shares) == amount_ore, (
+        "the shares of a cell do not sum to it"
+    )
+    code, paying, financing = place
+    due = law.due(reading, part.month, week, code, amount_ore)
+    said = (
+        month_text(part.month),
+        code.removesuffix(OUTSIDE),
+        paying,
+        financing,
+        shares,
+        amount_ore,
+        atp_ore,
+    )
+    if due is None:
+        why = _why_none(law, reading, week, code, amount_ore)
+        return RowReason(*said, None, None, None, None, None, None, book.benefit(code), why)
+    number, letter, rate, result_ore, account = due
+    rule = _rule_of_rate(law, book, reading, week, code, number)
+    if account:
+        book.account(account)
+    unrounded = _hundredths(amount_ore * rate)
+    return RowReason(
+        *said, number, MECHANISM[letter], rate, unrounded, result_ore, account, rule, ""
+    )
+
+
+def _cell(part: Part, week: int, place: Place) -> tuple[int, int]:
+    """Amount and ATP of a cell, which is gone when both are nothing."""
+    for code, paying, financing, cells in part.groups:
+        if (code, paying, financing) == place:
+            for cell in cells:
+                if cell[WEEK] == week:
+                    return cell[CELL_AMOUNT], cell[CELL_ATP]
+    return 0, 0
+
+
+def _share(law: Law, line: Line, month: int, week: int) -> Share:
+    base_ore, atp_ore = law.base(line[CODE], line[AMOUNT], line[ATP])
+    start, end = line[START], line[END]
+    at = (month, week)
+    return Share(
+        cause=f"{line[REPORTER]}/{line[REPORT_ID]}",
+        split=law.rules.switches["SPLIT"],
+        amount_ore=line[AMOUNT],
+        base_ore=base_ore,
+        days=sum(days for *place, days in slices(start, end) if (*place,) == at),
+        days_of_period=end - start + 1,
+        share_ore=sum(ore for *place, ore in law.split(base_ore, start, end) if (*place,) == at),
+        atp_ore=sum(ore for *place, ore in law.split(atp_ore, start, end) if (*place,) == at),
+    )
+
+
+def _rule_of_rate(
+    law: Law, book: Rulebook, reading: Reading, week: int, code: str, number: int
+) -> str:
+    if reading.standing.is_old(code, week):
+        return book.value(
+            "legacy.flex_refusion", f"{law.rules.legacy.flex_refusion} % in old cases"
+        )
+    if code in law.on_staircase:
+        return book.band(week, number).rule
+    return book.benefit(code)
+
+
+def _why_none(law: Law, reading: Reading, week: int, code: str, amount_ore: int) -> str:
+    """Why a cell gives no row, in the order in which the law looks."""
+    if code.endswith(OUTSIDE):
+        return "outside the Act: not financed"
+    if reading.standing.is_old(code, week):
+        what = "ledighedsydelse" if code == LEDIGHEDSYDELSE else "førtidspension"
+        return f"an old case of {what}, whose percentage is {NOT_KNOWN}"
+    if code in OLD_RATE_CODES:
+        return f"financed at an old percentage that is {NOT_KNOWN}"
+    if law.rules.benefits[code].mechanism is None:
+        return "not financed under the Act"
+    if not amount_ore:
+        return "what was paid and what was taken back come to nothing"
+    return f"months before {law.rules.dates.rates_from_month} have no rates"
+
+
+# --- fleksbidrag
+# ------------------------------------------------------------------------------------
+
+
+def bidrag_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[BidragReason]:
+    """The fleksbidrag of the week's months, where fleksløntilskud of the week is on the step for it."""
+    reading = citizen.head.reading()
+    for part in citizen.parts_between(week, week):
+        entitling = (
+            entitling_cells(law, reading, part, {}) if part.month >= law.rates_from_month else []
+        )
+        if week in {cell.week for cell in entitling}:
+            yield _bidrag(law, book, part, entitling, worked_out(law, reading, part, entitling))
+
+
+def _bidrag(
+    law: Law, book: Rulebook, part: Part, entitling: Sequence[Entitling], worked: Working
+) -> BidragReason:
+    percent = law.rules.fleksbidrag
+    part_due, parts = worked.fraction
+    last = entitling[-1]
+    return BidragReason(
+        month=month_text(part.month),
+        basis_ore=None if worked.basis_kroner is None else worked.basis_kroner * 100,
+        refusion_ore=worked.refusion_ore,
+        share_ore=_hundredths(worked.share_hundredths),
+        cap_ore=worked.cap_kroner * 100,
+        wages_ore=worked.wages_ore,
+        reduction_ore=_hundredths(percent.wage_reduction_percent * (worked.wages_ore or 0)),
+        days=worked.days,
+        entitling_days=worked.entitling_days,
+        due=f"{part_due}/{parts}",
+        amount_ore=worked.ore,
+        week=week_text(entitling[0].week),
+        paying=last.paying,
+        financing=last.financing,
+        why_none=_why_no_bidrag(worked),
+        rules=list(_rules_of_bidrag(law, book, part)),
+    )
+
+
+def _why_no_bidrag(worked: Working) -> str:
+    if worked.ore:
+        return ""
+    if worked.basis_kroner is None:
+        return f"B of the year is {NOT_KNOWN}"
+    if worked.wages_ore is None:
+        return "no wage is reported for the month, not even of 0"
+    return "it comes to nothing"
+
+
+def _rules_of_bidrag(law: Law, book: Rulebook, part: Part) -> Iterator[str]:
+    rules, week = law.rules.fleksbidrag, week_of(first_day(part.month) + 6)
+    yield book.value(
+        "fleksbidrag.only_at_refusion",
+        f"only where fleksløntilskud is at {rules.only_at_refusion} %",
+    )
+    yield book.value("fleksbidrag.share_percent", f"{rules.share_percent} % of B less R")
+    yield book.value("fleksbidrag.cap_percent", f"at most {rules.cap_percent} % of B")
+    yield book.value(
+        "fleksbidrag.wage_reduction_percent",
+        f"less {rules.wage_reduction_percent} % of the month's wages",
+    )
+    if basis := law.rules.flex_basis.get(part.month // 12):
+        yield book.value(
+            "flex_basis", f"B is {basis.kroner:,} kr. a month in {part.month // 12}", week
+        )
+    yield book.switch("FB_READING")
+    yield book.switch("FB_PRORATION")
+
+
+def _hundredths(hundredths: int) -> str:
+    """A number of hundredths as a decimal."""
+    sign = "-" if hundredths < 0 else ""
+    return f"{sign}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}"

@@ -1,0 +1,215 @@
+"""Reading the entries of rule files: their fields, sources and dates, with errors that name the place."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+
+from domain.ruledata.ruleset import Absence, DatedValue, Evidence, NotCoded, RuleError, Source
+
+Choice = TypeVar("Choice")
+
+PERCENT = "percent of the amount"
+SOURCE_FIELDS = ("valid_from", "valid_to", "reference", "evidence")
+"""What every entry says about itself."""
+
+REMARK_FIELDS = ("note", "evidence_of", "before_first", "after_last")
+"""What an entry may say besides."""
+
+ABSENCES: Mapping[str, Absence] = {
+    "not_in_force": "not_in_force",
+    "ceased": "ceased",
+    "rate_missing": "rate_missing",
+}
+
+EVIDENCE: Mapping[str, Evidence] = {
+    "verified": "verified",
+    "inferred": "inferred",
+    "expert": "expert",
+    "assumed": "assumed",
+}
+"""The evidence marks, the strongest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a rule file and the place that errors name."""
+
+    file: str
+    name: str
+    fields: Mapping[str, object]
+
+    def error(self, field: str, problem: str) -> RuleError:
+        """The error that says what is wrong with a field of this entry."""
+        return RuleError(f"{self.file}: entry {self.name}: field {field}: {problem}")
+
+    def text(self, field: str, pattern: str = r"\S(.*\S)?") -> str:
+        """A text without white space around it that matches the pattern in whole."""
+        value = self.fields[field]
+        if not isinstance(value, str):
+            raise self.error(field, f"{value!r} is not a text (put it in quotation marks)")
+        if not re.fullmatch(pattern, value, re.DOTALL):
+            raise self.error(field, f"{value!r} does not have the form {pattern}")
+        return value
+
+    def whole(self, field: str, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
+        value = self.fields[field]
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.error(field, f"{value!r} is not a whole number")
+        if not low <= value <= high:
+            raise self.error(field, f"{value} does not lie in {low}..{high}")
+        return value
+
+    def flag(self, field: str, *, default: bool) -> bool:
+        """Yes or no; the default where the field is left out."""
+        value = self.fields.get(field, default)
+        if not isinstance(value, bool):
+            raise self.error(field, f"{value!r} is neither yes nor no")
+        return value
+
+    def day(self, field: str) -> date:
+        """A date, written YYYY-MM-DD without quotation marks."""
+        value = self.fields[field]
+        if not isinstance(value, date) or isinstance(value, datetime):
+            raise self.error(
+                field, f"{value!r} is not a date (write YYYY-MM-DD, without quotation marks)"
+            )
+        return value
+
+    def choice(self, field: str, choices: Mapping[str, Choice]) -> Choice:
+        """What the field's word stands for."""
+        value = self.fields[field]
+        if not isinstance(value, str) or value not in choices:
+            raise self.error(field, f"{value!r} is none of {', '.join(choices)}")
+        return choices[value]
+
+    def items(self, field: str) -> list[object]:
+        """A list of at least one item."""
+        value = self.fields[field]
+        if not isinstance(value, list) or not value:
+            raise self.error(field, "is not a list of at least one item")
+        return value
+
+    def period(self) -> tuple[date, date | None]:
+        """`valid_from` and `valid_to`, both inclusive; None is open."""
+        start = self.day("valid_from")
+        if self.fields["valid_to"] is None:
+            return start, None
+        end = self.day("valid_to")
+        if end < start:
+            raise self.error("valid_to", f"{end} lies before valid_from, {start}")
+        return start, end
+
+
+def entry(
+    file: str, name: str, value: object, required: Iterable[str], optional: Iterable[str] = ()
+) -> Entry:
+    """The entry that a parsed value holds, with all required and no unknown fields."""
+    if not isinstance(value, dict):
+        raise RuleError(f"{file}: entry {name}: is not a mapping of fields to values")
+    read = Entry(file, name, value)
+    known = [*required, *optional]
+    for field in value:
+        if field not in known:
+            raise read.error(str(field), f"unknown; known are {', '.join(known)}")
+    for field in required:
+        if field not in value:
+            raise read.error(field, "missing")
+    return read
+
+
+def document(
+    documents: Mapping[str, object],
+    file: str,
+    fields: Iterable[str],
+    optional: Iterable[str] = ("not_coded",),
+) -> Entry:
+    """The whole of one rule file; any may say what it leaves out."""
+    if file not in documents:
+        raise RuleError(f"{file}: missing from the rule files")
+    return entry(file, "(whole file)", documents[file], fields, optional)
+
+
+def read_not_coded(documents: Mapping[str, object], file: str) -> list[NotCoded]:
+    """What a rule file leaves out on purpose."""
+    held = documents[file]
+    if not isinstance(held, dict) or "not_coded" not in held:
+        return []
+    entries = [
+        entry(file, f"not_coded {number}", value, ("rule", "reason", "reference"))
+        for number, value in enumerate(Entry(file, "(whole file)", held).items("not_coded"), 1)
+    ]
+    return [
+        NotCoded(file, read.text("rule"), read.text("reason"), read.text("reference"))
+        for read in entries
+    ]
+
+
+def refuse_second(read: Entry, field: str, key: object, known: Iterable[object]) -> None:
+    """Refuse a key that an earlier entry has."""
+    if key in known:
+        raise read.error(field, f"{key!r} stands in an earlier entry too")
+
+
+def source_of(read: Entry) -> Source:
+    """Where an entry comes from."""
+    note = read.text("note") if "note" in read.fields else ""
+    return Source(
+        read.text("reference"), read.choice("evidence", EVIDENCE), note, _evidence_of(read)
+    )
+
+
+def _evidence_of(read: Entry) -> tuple[tuple[str, Evidence], ...]:
+    """The marks of single fields, which must be fields of the entry."""
+    if "evidence_of" not in read.fields:
+        return ()
+    marks = entry(
+        read.file, f"{read.name}, evidence_of", read.fields["evidence_of"], (), read.fields
+    )
+    return tuple((field, marks.choice(field, EVIDENCE)) for field in marks.fields)
+
+
+def dated_value(read: Entry, name: str, value: object) -> DatedValue:
+    """A value of an entry with the entry's unit, dates and source."""
+    start, end = read.period()
+    before, after = (
+        read.choice(field, ABSENCES) if field in read.fields else None
+        for field in ("before_first", "after_last")
+    )
+    unit = read.text("unit") if "unit" in read.fields else ""
+    return DatedValue(read.file, name, value, unit, start, end, source_of(read), before, after)
+
+
+def combined_source(entries: Mapping[str, Entry]) -> Source:
+    """The source of several values together: all references, and the weakest of the marks."""
+    sources = {name: source_of(read) for name, read in entries.items()}
+    strength = list(EVIDENCE)
+    return Source(
+        reference=" | ".join(dict.fromkeys(source.reference for source in sources.values())),
+        evidence=max((source.evidence for source in sources.values()), key=strength.index),
+        evidence_of=tuple((name, source.evidence) for name, source in sources.items()),
+    )
+
+
+def named_values(top: Entry, group: str, units: Mapping[str, str | None]) -> dict[str, Entry]:
+    """A file's named values, each an entry with `value` and, where it is a quantity, this very unit."""
+    named = entry(top.file, group, top.fields[group], units)
+    return {name: _value(top.file, name, named.fields[name], unit) for name, unit in units.items()}
+
+
+def _value(file: str, name: str, value: object, unit: str | None) -> Entry:
+    """A value with its source and dates; `unit` None is a value without one, such as a date."""
+    unit_field = ("unit",) if unit else ()
+    read = entry(file, name, value, ("value", *unit_field, *SOURCE_FIELDS), REMARK_FIELDS)
+    if unit:
+        check_unit(read, unit)
+    read.period()
+    return read
+
+
+def check_unit(read: Entry, unit: str) -> None:
+    """Refuse an entry in another unit: nothing is converted."""
+    if read.text("unit") != unit:
+        raise read.error("unit", f"is not {unit!r}, the only unit this value is read in")

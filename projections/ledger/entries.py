@@ -1,0 +1,193 @@
+"""Posting messages -> the ledger's entries: one for each row, in the columns of a table that is only ever appended to.
+
+An **entry** is one of three things, told by `kind`:
+
+* a posting row, of the kinds that contract section 3 gives them (`result`, `correction` …): every field of the row and
+  of its message, under the same names;
+* a run's marker (`run`), which cuts its partition: `run`, `closed_at`, `data_month`;
+* a message that moved the counters alone (`counters`): no row, but a revision, so that the revisions have no gaps.
+
+All entries of a partition stand in the order of `offset` and `position`. The number of a row's run
+is not known before its marker comes, and an entry is never edited. So each bears the run that was
+closed **before** it, `after_run`: the rows of run N are those with the `after_run` of N's own
+marker, in the same partition.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+import orjson
+
+ColumnType = Literal["string", "integer", "long"]
+"""Text, 32 bits and 64 bits, by the names that Delta Lake gives them."""
+
+BEFORE_ANY_RUN: Final = 0
+ROW_KINDS: Final = ("result", "correction")
+"""What a run consists of. An opening row (`opening`) stands as posted by somebody else: it is in no run."""
+
+COLUMNS: Final[Mapping[str, ColumnType]] = {
+    # Where the entry stands.
+    "after_run": "integer",
+    "partition": "integer",
+    "offset": "long",
+    "position": "integer",
+    "journal_offset": "long",
+    "kind": "string",
+    # The message: empty in markers.
+    "citizen": "string",
+    "revision": "integer",
+    "cause": "string",
+    "reason": "string",
+    "rules": "string",
+    "cpr_sealed": "string",
+    # The row: empty in markers and counters.
+    "id": "string",
+    "reverses": "string",
+    "month": "string",
+    "week": "string",
+    "benefit": "string",
+    "paying": "string",
+    "financing": "string",
+    "amount_ore": "long",
+    "atp_ore": "long",
+    "ordinal": "integer",
+    "mechanism": "string",
+    "rate": "integer",
+    "refusion_ore": "long",
+    "medfinansiering_ore": "long",
+    "account": "string",
+    # The marker: empty in all others.
+    "run": "integer",
+    "closed_at": "string",
+    "data_month": "string",
+}
+
+Entry = tuple[Any, ...]
+"""The values of COLUMNS."""
+
+_MESSAGE: Final = ("citizen", "revision", "cause", "reason", "rules", "cpr_sealed")
+_MARKER: Final = ("run", "closed_at", "data_month")
+_ROW_COLUMNS: Final = 15
+_NO_MESSAGE: Final = (None,) * len(_MESSAGE)
+_NO_ROW: Final = (None,) * _ROW_COLUMNS
+_NO_MARKER: Final = (None,) * len(_MARKER)
+
+
+class RevisionGapError(Exception):
+    """A message of a citizen is missing; the text names citizen and place."""
+
+
+class Posted(NamedTuple):
+    """A record of `postings`; `journal_offset` is that of the record in the journal that led to it, -1 if not told."""
+
+    offset: int
+    value: bytes
+    journal_offset: int
+
+
+@dataclass
+class Standing:
+    """How far one partition of the ledger is: the next offset, the last closed run, each citizen's highest revision."""
+
+    partition: int
+    position: int = 0
+    last_run: int = BEFORE_ANY_RUN
+    revisions: dict[str, int] = field(default_factory=dict)
+
+
+class Page(NamedTuple):
+    """Entries that are not in the ledger yet, and what stands when they are."""
+
+    entries: list[Entry]
+    last_run: int
+    revisions: dict[str, int]
+
+
+def read_page(standing: Standing, records: Iterable[Posted]) -> Page:
+    """The entries of the records that come next. `standing` is not changed: see `turn`.
+
+    A revision that is not higher than the citizen's last came before (the topic was copied, an
+    offset set back) and is passed over, and so is a run's marker that came before. Raises
+    RevisionGapError where a revision is too high.
+    """
+    page = Page([], standing.last_run, {})
+    for record in records:
+        message = orjson.loads(record.value)
+        if message["type"] != "run":
+            _enter_message(standing, page, record, message)
+        elif message["run"] > page.last_run:
+            page.entries.append(_marker_entry(standing.partition, page.last_run, record, message))
+            page = page._replace(last_run=message["run"])
+    return page
+
+
+def turn(standing: Standing, page: Page, position: int) -> None:
+    """The page is in the ledger, and `position` is the offset that comes next."""
+    assert position >= standing.position, "the ledger would go back"
+    standing.position = position
+    standing.last_run = page.last_run
+    standing.revisions.update(page.revisions)
+
+
+def _enter_message(standing: Standing, page: Page, record: Posted, message: dict[str, Any]) -> None:
+    citizen, revision = message["citizen"], message["revision"]
+    known = page.revisions.get(citizen) or standing.revisions.get(citizen, 0)
+    if revision <= known:
+        return
+    if revision != known + 1:
+        raise RevisionGapError(
+            f"revision {revision} of citizen {citizen} comes after {known}, at {standing.partition}/{record.offset}"
+        )
+    page.revisions[citizen] = revision
+    page.entries.extend(_message_entries(standing.partition, page.last_run, record, message))
+
+
+def _message_entries(
+    partition: int, after_run: int, record: Posted, message: dict[str, Any]
+) -> list[Entry]:
+    """An entry for each row, or one for a message without any."""
+    offset, _, journal_offset = record
+    common = [message[name] for name in _MESSAGE]
+    rows: Sequence[dict[str, Any]] = message["rows"]
+    if not rows:
+        return [
+            (
+                after_run,
+                partition,
+                offset,
+                0,
+                journal_offset,
+                "counters",
+                *common,
+                *_NO_ROW,
+                *_NO_MARKER,
+            )
+        ]
+    return [
+        (
+            *(after_run, partition, offset, position, journal_offset, row["kind"], *common),
+            *(row["id"], row.get("reverses"), row["month"], row["week"], row["benefit"]),
+            *(
+                row["paying"],
+                row["financing"],
+                row["amount_ore"],
+                row.get("atp_ore", 0),
+                row["ordinal"],
+            ),
+            *(
+                row["mechanism"],
+                row["rate"],
+                row["refusion_ore"],
+                row["medfinansiering_ore"],
+                row["account"],
+            ),
+            *_NO_MARKER,
+        )
+        for position, row in enumerate(rows)
+    ]
+
+
+def _marker_entry(partition: int, after_run: int, record: Posted, marker: dict[str, Any]) -> Entry:
+    place = (after_run, partition, record.offset, 0, record.journal_offset, "run")
+    return (*place, *_NO_MESSAGE, *_NO_ROW, *(marker[name] for name in _MARKER))

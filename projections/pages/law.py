@@ -1,0 +1,435 @@
+"""The law on paper: the rules of a rule set as a Danish document for those who read law, not code.
+
+All that it says of a rule comes from the rule data. First comes what is not law: open questions, values
+that are not verified, and what is left out on purpose.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from typing import NamedTuple
+
+from domain.ruledata.coverage import series
+from domain.ruledata.ruleset import (
+    Absence,
+    Band,
+    Benefit,
+    DatedValue,
+    Evidence,
+    Question,
+    RuleSet,
+    Source,
+)
+
+EVIDENCE: Mapping[Evidence, str] = {
+    "verified": "verificeret",
+    "inferred": "udledt",
+    "expert": "ekspertviden",
+    "assumed": "antaget",
+}
+MARKS: Mapping[Evidence, str] = {
+    "verified": "står i en offentlig kilde, som er læst",
+    "inferred": "følger af det, der er verificeret; ræsonnementet står ved reglen",
+    "expert": "kendt af fagfolk, men uden en kilde, der kan henvises til",
+    "assumed": "valgt, fordi reglen ikke kunne fastslås",
+}
+BEFORE = {"not_in_force": "ikke i kraft", "rate_missing": "ikke kendt"}
+AFTER = {
+    "ceased": "ophørt",
+    "rate_missing": "ikke kendt; der gives ingen række, men en advisering (`rate_missing`)",
+}
+UNITS = {
+    "": "",
+    "percent of the amount": "pct. af beløbet",
+    "whole calendar weeks": "hele kalenderuger",
+    "years before the week's Sunday": "år før ugens søndag",
+    "percent of B less R": "pct. af B − R",
+    "kroner a month at the level of 2015": "kr. om måneden i 2015-niveau",
+    "percent of B": "pct. af B",
+    "percent of the month's wages without pension": "pct. af månedens løn uden pension",
+    "percent of the highest unemployment benefit": "pct. af de højeste dagpenge",
+    "kroner a month": "kr. om måneden",
+}
+FIELDS = {
+    "valid_from": "startdagen",
+    "valid_to": "slutdagen",
+    "rate": "satsen",
+    "counts": "om ugen tæller",
+    "blocks": "om ugen spærrer",
+    "highest_benefit": "de højeste dagpenge",
+    "reference": "henvisningen",
+    "note": "bemærkningen",
+}
+NAMES = {
+    "staircase": "Refusionstrappen",
+    "reset.self_support_weeks": "Uger med selvforsørgelse til en ny start",
+    "reset.within_years": "Vinduet, de skal ligge i",
+    "dates.counting_from": "Tællingens første dag",
+    "dates.rates_from_month": "Første måned med satser",
+    "dates.turn_of_year_week": "Årsskifteugen",
+    "dates.turn_of_year_rate_from": "Ugen, hvis procent årsskifteugen får",
+    "fleksbidrag.only_at_refusion": "Trinnet, som giver fleksbidrag",
+    "fleksbidrag.share_percent": "Bidragets andel",
+    "fleksbidrag.cap_2015_kroner": "Lovens loft",
+    "fleksbidrag.cap_percent": "Loftet som andel af B",
+    "fleksbidrag.wage_reduction_percent": "Nedsættelse for løn",
+    "fleksbidrag.basis_percent": "B som andel af de højeste dagpenge",
+    "flex_basis": "B, beløbet som fleksløntilskuddet beregnes af",
+    "legacy.flex_referred_from": "På trappen, når visiteret fra",
+    "legacy.flex_transition_from": "Overgangsgruppen: visiteret tidligst",
+    "legacy.flex_transition_to": "Overgangsgruppen: visiteret senest",
+    "legacy.disability_pension_awarded_from": "Førtidspension på trappen, når tilkendt fra",
+    "legacy.flex_refusion": "Refusion i gamle fleksjobsager",
+    "municipalities.1": "Kommunekode, som er verificeret",
+    "municipalities.2": "De øvrige kommunekoder",
+    "validity": "Regelsættet",
+}
+MONTHS = (
+    *("januar", "februar", "marts", "april", "maj", "juni"),
+    *("juli", "august", "september", "oktober", "november", "december"),
+)
+
+
+class LawCase(NamedTuple):
+    """A worked case: its sentence, the file it stands in as seen from the document, and the rules that it shows."""
+
+    title: str
+    link: str
+    shows: tuple[str, ...]
+
+
+class _Book:
+    """What the sections are written from."""
+
+    def __init__(
+        self, rules: RuleSet, sources: Mapping[str, str], cases: Iterable[LawCase]
+    ) -> None:
+        self.rules = rules
+        self.sources = sources
+        self.values = series(rules.dated)
+        self.names = rule_names(rules)
+        self.cases: dict[str, list[LawCase]] = {}
+        for case in cases:
+            for rule in case.shows:
+                self.cases.setdefault(rule, []).append(case)
+
+
+def rule_names(rules: RuleSet) -> dict[str, str]:
+    """What each rule is called in the document, by the name that a law case shows it under."""
+    names = dict(NAMES)
+    names |= {
+        f"catalogue.{code}": f"{code} {benefit.name}" for code, benefit in rules.benefits.items()
+    }
+    names |= {
+        f"switches.{name}": f"{question.id} {name}" for name, question in rules.questions.items()
+    }
+    names |= {f"accounts.{account}": f"Konto {account}" for account in rules.accounts.values()}
+    return names | {
+        f"staircase.{number}": f"Trin {number}"
+        for number, _ in enumerate(rules.staircases[0].bands, 1)
+    }
+
+
+def law_pages(rules: RuleSet, sources: Mapping[str, str], cases: Iterable[LawCase]) -> str:
+    """The document in Markdown. `sources` are addresses by the ids that references name."""
+    book = _Book(rules, sources, cases)
+    parts = (
+        _opening,
+        _questions,
+        _unverified,
+        _left_out,
+        _staircase,
+        _reset_and_dates,
+        _fleksbidrag,
+        _legacy,
+    )
+    more: tuple[Callable[[_Book], Iterator[str]], ...] = (
+        _benefits,
+        _accounts,
+        _municipalities,
+        _source_list,
+    )
+    text = "\n".join(line for part in (*parts, *more) for line in part(book))
+    return re.sub(r"\n{3,}", "\n\n", text) + "\n"
+
+
+# The first page
+
+
+def _opening(book: _Book) -> Iterator[str]:
+    validity = book.values["validity"][0]
+    yield f"""# Loven, som opgørelsen følger den: regelsæt {book.rules.name}
+
+Dette dokument er dannet af reglernes data i `domain/rules` med `make law` og skal ikke rettes i hånden. Lov 994/2015
+er lov om kommunernes finansiering af visse offentlige ydelser udbetalt af kommunerne, Udbetaling Danmark og
+arbejdsløshedskasserne. Regelsættet gælder {_period(validity)}.
+
+Hver regel bærer et mærke for, hvor sikker den er:
+"""
+    yield from (f"* **{EVIDENCE[mark]}**: {meaning}." for mark, meaning in MARKS.items())
+    yield """
+Kun det verificerede er læst som lov. Kapitel 1 og 2 samler alt det øvrige, og kapitel 3 det, der med vilje er udeladt.
+En regel har en værdi på hver dag fra 1. juli 2014, eller det står ved den, hvorfor ikke. *Sager* er gennemregnede
+eksempler, som programmet prøves på (på engelsk)."""
+
+
+def _questions(book: _Book) -> Iterator[str]:
+    yield "\n## 1. Åbne spørgsmål og de svar, der er valgt\n"
+    yield "Svarene er ikke lov. Et andet regelsæt kan vælge et andet svar, hvor det er kodet.\n"
+    for question in book.rules.questions.values():
+        yield from _question(book, question)
+
+
+def _question(book: _Book, question: Question) -> Iterator[str]:
+    yield f"\n### {question.id}. {question.question}\n"
+    yield f"* **Svar: {question.meaning}** (`{question.switch}: {question.value}`)"
+    for other in question.alternatives:
+        state = f"ikke kodet: {other.not_coded}" if other.not_coded else "kan vælges."
+        yield f"* Ellers: {other.meaning} (`{other.value}`) — {state}"
+    yield from _origin(book, f"switches.{question.switch}", question.source)
+
+
+def _unverified(book: _Book) -> Iterator[str]:
+    yield "\n## 2. Regler, der ikke er verificerede\n"
+    for mark in ("assumed", "expert", "inferred"):
+        yield f"\n### {EVIDENCE[mark].capitalize()}: {MARKS[mark]}\n"
+        for name, values in book.values.items():
+            if not name.startswith("switches."):
+                yield from _marked(book, name, values, mark)
+
+
+def _marked(book: _Book, name: str, values: Iterable[DatedValue], mark: Evidence) -> Iterator[str]:
+    """What bears a mark in a rule: all of it, or some fields; years with the same remark stand together."""
+    found: dict[str, list[str]] = {}
+    for value in values:
+        parts = [FIELDS[field] for field, of_field in value.source.evidence_of if of_field == mark]
+        if value.source.evidence == mark:
+            parts = ["hele reglen", *parts]
+        if parts and name != "validity":
+            said = f"{', '.join(parts)}. {value.source.note}".rstrip()
+            found.setdefault(said, []).append(str(value.valid_from.year))
+    for said, years in found.items():
+        of_years = f" ({', '.join(years)})" if name == "flex_basis" else ""
+        yield f"* **{book.names[name]}**{of_years}: {_linked(book, said)}"
+
+
+def _left_out(book: _Book) -> Iterator[str]:
+    yield "\n## 3. Hvad der med vilje ikke er kodet\n"
+    yield "| regel | hvorfor ikke | hvor den ville stå |\n|---|---|---|"
+    for left_out in book.rules.not_coded:
+        yield f"| {_cell(left_out.rule)} | {_cell(left_out.reason)} | {_cell(_linked(book, left_out.reference))} |"
+
+
+# The rules
+
+
+def _staircase(book: _Book) -> Iterator[str]:
+    yield "\n## 4. Refusionstrappen (§ 5)\n"
+    for value, staircase in zip(book.values["staircase"], book.rules.staircases, strict=True):
+        yield f"\nGælder {_period(value)}. Pct. af beløbet.\n"
+        yield "| trin | uger med ydelser | refusion | medfinansiering | hjemmel | sager |\n|---|---|---:|---:|---|---|"
+        for number, band in enumerate(staircase.bands, 1):
+            yield _band(book, number, band)
+        yield ""
+        yield from _origin(book, "staircase", value.source)
+
+
+def _band(book: _Book, number: int, band: Band) -> str:
+    weeks = f"{band.from_week}-{band.to_week}" if band.to_week else f"{band.from_week} og flere"
+    cases = _case_links(book, f"staircase.{number}")
+    return f"| {number} | {weeks} | {band.refusion} | {band.medfinansiering} | {band.reference} | {cases} |"
+
+
+def _reset_and_dates(book: _Book) -> Iterator[str]:
+    yield "\n## 5. Ny start på trappen (§ 6)\n"
+    yield from _values(book, "reset.")
+    yield "\n## 6. Hvornår der tælles, og hvornår satserne begynder (§§ 29 og 30)\n"
+    yield from _values(book, "dates.")
+
+
+def _fleksbidrag(book: _Book) -> Iterator[str]:
+    yield "\n## 7. Det særlige fleksbidrag (§ 7)\n"
+    yield """Bidraget for en person og en måned er (det mindste af *andelen* × (B − R) og loftet, minus *nedsættelsen*
+× W) × den del af månedens dage med fleksløntilskud, der ligger på trinnet; i hele kroner og mindst 0. B er beløbet, som
+fleksløntilskuddet beregnes af, R månedens refusion af fleksløntilskud på trinnet og W månedens løn uden pension."""
+    yield from _values(book, "fleksbidrag.")
+    yield f"\n### {book.names['flex_basis']}\n"
+    yield "| år | B, kr. om måneden | højeste dagpenge | grundlag | hjemmel |\n|---|---:|---:|---|---|"
+    for value in book.values["flex_basis"]:
+        basis = book.rules.flex_basis[value.valid_from.year]
+        figures = f"{_number(basis.kroner)} | {_number(basis.highest_benefit_kroner)}"
+        reference = _linked(book, value.source.reference)
+        yield f"| {value.valid_from.year} | {figures} | {_mark(value.source)} | {_cell(reference)} |"
+    last = book.values["flex_basis"][-1]
+    yield f"\nEfter {last.valid_from.year}: {AFTER[last.after_last]}." if last.after_last else ""
+    yield from _case_lines(book, "flex_basis")
+
+
+def _legacy(book: _Book) -> Iterator[str]:
+    yield "\n## 8. Gamle sager (§ 30, stk. 2-5)\n"
+    yield from _values(book, "legacy.")
+
+
+def _values(book: _Book, group: str) -> Iterator[str]:
+    """The rules of a group that have one value each."""
+    for name, values in book.values.items():
+        if name.startswith(group):
+            for value in values:
+                yield (
+                    f"\n### {book.names[name]}: {_shown(value.value)} {UNITS[value.unit]}".rstrip()
+                    + "\n"
+                )
+                yield f"* Gælder {_period(value)}."
+                yield from _origin(book, name, value.source)
+
+
+def _benefits(book: _Book) -> Iterator[str]:
+    yield "\n## 9. Ydelserne (§ 3)\n"
+    yield """En ydelse, der *tæller*, gør ugen til en uge med ydelser. En ydelse, der *spærrer*, gør, at ugen ikke er
+selvforsørgelse. En kode kan kun indberettes for perioder, hvor den gælder."""
+    for code, benefit in book.rules.benefits.items():
+        (value,) = book.values[f"catalogue.{code}"]
+        yield f"\n### {code} {benefit.name}\n"
+        yield f"* {_financed(benefit)}; {_touch(benefit)}."
+        yield from _specialities(benefit)
+        yield f"* Gælder {_period(value)}."
+        accounts = {
+            rate: account for (of, _, rate), account in book.rules.accounts.items() if of == code
+        }
+        if accounts:
+            yield f"* Konti: {', '.join(f'{account} ({rate} pct.)' for rate, account in accounts.items())}"
+        yield from _origin(book, f"catalogue.{code}", value.source)
+
+
+def _financed(benefit: Benefit) -> str:
+    if benefit.mechanism is None:
+        return "Finansieres ikke efter loven"
+    if benefit.rate == "computed":
+        return f"{benefit.mechanism.capitalize()} af et beregnet beløb (kapitel 7)"
+    how = "efter trappen" if benefit.rate == "staircase" else f"med {benefit.rate} pct."
+    return f"{benefit.mechanism.capitalize()} {how}"
+
+
+def _touch(benefit: Benefit) -> str:
+    counts = "tæller" if benefit.counts else "tæller ikke"
+    return f"{counts}, {'spærrer' if benefit.blocks else 'spærrer ikke'}"
+
+
+def _specialities(benefit: Benefit) -> Iterator[str]:
+    if benefit.atp_deducted:
+        yield "* Grundlaget er beløbet uden ATP-bidrag (§ 5, stk. 4)."
+    if benefit.turn_of_year_weekly:
+        yield "* Ugen fra 28. december 2015 finansieres i sin helhed (§ 29, stk. 3)."
+    if not benefit.reportable:
+        yield "* Beregnes og kan ikke indberettes."
+
+
+def _accounts(book: _Book) -> Iterator[str]:
+    yield "\n## 10. Konti\n"
+    yield "| konto | gælder | hjemmel | grundlag | sager |\n|---|---|---|---|---|"
+    for name, values in book.values.items():
+        if name.startswith("accounts."):
+            for value in values:
+                reference = _cell(_linked(book, value.source.reference))
+                marks_and_cases = f"{_mark(value.source)} | {_case_links(book, name)}"
+                yield f"| {value.value} | {_period(value)} | {reference} | {marks_and_cases} |"
+
+
+def _municipalities(book: _Book) -> Iterator[str]:
+    yield "\n## 11. Kommunerne\n"
+    for name, values in book.values.items():
+        if name.startswith("municipalities."):
+            for value in values:
+                codes = dict(value.value) if isinstance(value.value, dict) else {}
+                yield f"\n### {book.names[name]}\n"
+                yield f"* {', '.join(f'{code} {of}' for code, of in codes.items())}"
+                yield f"* Gælder {_period(value)}."
+                yield from _origin(book, name, value.source)
+
+
+def _source_list(book: _Book) -> Iterator[str]:
+    yield "\n## Kilder\n"
+    yield "| id | adresse |\n|---|---|"
+    yield from (
+        f'| <a id="{_anchor(book, id_)}"></a>{id_} | {_cell(at)} |'
+        for id_, at in book.sources.items()
+    )
+
+
+# What every rule says
+
+
+def _origin(book: _Book, name: str, source: Source) -> Iterator[str]:
+    """Reference, evidence mark, remark and cases."""
+    yield f"* Hjemmel: {_linked(book, source.reference)}"
+    yield f"* Grundlag: {_mark(source)}"
+    if source.note:
+        yield f"* Bemærkning: {_linked(book, source.note)}"
+    yield from _case_lines(book, name)
+
+
+def _mark(source: Source) -> str:
+    marks = [f"{FIELDS[field]}: {EVIDENCE[mark]}" for field, mark in source.evidence_of]
+    return EVIDENCE[source.evidence] + (f" ({'; '.join(marks)})" if marks else "")
+
+
+def _case_lines(book: _Book, name: str) -> Iterator[str]:
+    if name in book.cases:
+        yield f"* Sager: {_case_links(book, name)}"
+
+
+def _case_links(book: _Book, name: str) -> str:
+    return "; ".join(f"[{_cell(case.title)}]({case.link})" for case in book.cases.get(name, ()))
+
+
+def _linked(book: _Book, reference: str) -> str:
+    """A reference in which the ids of sources lead to their addresses."""
+
+    def link(found: re.Match[str]) -> str:
+        id_ = found[0].rstrip(".")
+        return (
+            f"[{id_}](#{_anchor(book, id_)})" + found[0][len(id_) :]
+            if id_ in book.sources
+            else found[0]
+        )
+
+    return re.sub(r"\bS-[\w§][\w§.-]*", link, reference)
+
+
+def _anchor(book: _Book, id_: str) -> str:
+    return f"kilde-{[*book.sources].index(id_) + 1}"
+
+
+def _period(value: DatedValue) -> str:
+    """From when to when, and why not before and after."""
+    text = f"fra {_day(value.valid_from)}"
+    if value.valid_to:
+        text += f" til og med {_day(value.valid_to)}"
+    reasons = [
+        *_reason("før", BEFORE, value.before_first),
+        *_reason("derefter", AFTER, value.after_last),
+    ]
+    return text + (f" ({'; '.join(reasons)})" if reasons else "")
+
+
+def _reason(when: str, words: Mapping[str, str], absence: Absence | None) -> list[str]:
+    return [f"{when}: {words[absence]}"] if absence else []
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, date):
+        return _day(value)
+    return _number(value) if isinstance(value, int) else str(value)
+
+
+def _number(value: int) -> str:
+    """In the Danish way."""
+    return f"{value:,}".replace(",", ".")
+
+
+def _day(value: date) -> str:
+    return f"{value.day}. {MONTHS[value.month - 1]} {value.year}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,306 @@
+"""The ledger's rows of a run -> the three files of a municipality (contract section 4); pure: rows in, lines out.
+
+* `beregning`, the specification: a line for each week, person, benefit, financing municipality and rate: the rows
+  of the run with these, summed. Ids, the ids that are corrected and causes are joined by a space,
+  each row's in the order of posting. Lines without any money are left out.
+* `sumposteringer`, for the economy system: the same rows summed by account, benefit, month and rate.
+* `advisering`: the notices about reports of the run, for the municipalities that they name (those that pay or finance
+  what they are about), and where they name none for those with rows of the citizen in the run. Ours
+  to define; the columns are person, code, the code in words, the report, what else the notice says
+  as JSON, and what to do. The person is empty where the ledger has nothing of the citizen: the
+  report tells the municipality whom it is about.
+
+Lines are sorted by all that tells them apart, so that a file made again has the same bytes.
+Benefits and municipalities are told apart by their names, as the reader sees them.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+
+Line = tuple[str | int, ...]
+"""A line's values: text, whole percents, and money in øre where the column is one of MONEY."""
+
+MONEY: Final = frozenset(
+    {
+        "Indberetning udbetalingsbeløb",
+        "Beregnet udbetalingsbeløb",
+        "Refusionsbeløb",
+        "Medfinansieringsbeløb",
+    }
+)
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "beregning": (
+        "Uge", "CPR nummer", "Ydelse", "Finansiering Kommunenavn", "Indberetning udbetalingsbeløb",
+        "Beregnet udbetalingsbeløb", "Refusionssats", "Refusionsbeløb", "Medfinansieringssats", "Medfinansieringsbeløb",
+        "Resultat-id", "Korrektion af", "Årsag",
+    ),
+    "sumposteringer": (
+        "Konto", "Ydelse", "Måned", "Refusionssats", "Medfinansieringssats", "Indberetning udbetalingsbeløb",
+        "Beregnet udbetalingsbeløb", "Refusionsbeløb", "Medfinansieringsbeløb",
+    ),
+    "advisering": ("CPR nummer", "Advis", "Betydning", "Indberetning", "Oplysninger", "Handling"),
+}  # fmt: skip
+
+
+class Meaning(NamedTuple):
+    """A notice's code in words, and what its reader should do."""
+
+    meaning: str
+    action: str
+
+
+MEANINGS: Final[Mapping[str, Meaning]] = {
+    "possible_duplicate": Meaning(
+        "Samme ydelse, periode og beløb er også indberettet af en anden eller ad en anden vej",
+        "Afklar med den anden indberetter, hvilken der er rigtig; den forkerte tilbageføres",
+    ),
+    "after_death": Meaning(
+        "Perioden ligger efter dødsdagen",
+        "Stands og tilbagefør det, der er udbetalt efter dødsdagen, eller få dødsdagen rettet",
+    ),
+    "pension_award": Meaning(
+        "Førtidspensionens kode passer ikke til tilkendelsesdatoen",
+        "Sammenhold tilkendelsesdatoen med sagen; tilbagefør det, der er forkert, og indberet det igen",
+    ),
+    "flex_referral": Meaning(
+        "Fleksjobydelsens kode passer ikke til visitationsdatoen",
+        "Sammenhold visitationsdatoen med sagen; tilbagefør det, der er forkert, og indberet det igen",
+    ),
+    "negative_net": Meaning(
+        "Der er tilbagebetalt mere end udbetalt for måneden",
+        "Find den udbetaling, tilbagebetalingen hører til: den mangler, eller er betalt tilbage to gange",
+    ),
+    "rate_missing": Meaning(
+        "En sats for perioden kendes ikke",
+        "Der er ingen række, før satsen er kendt: afregn uden for systemet så længe, og meld det til regelansvarlig",
+    ),
+    "validity_partial": Meaning(
+        "Perioden ligger kun delvist i ydelsens gyldighed",
+        "Indberet dagene i gyldigheden for sig og de øvrige under den ydelse, der gjaldt da",
+    ),
+    "future_period": Meaning(
+        "Perioden slutter længe efter indberetningen",
+        "Kontrollér slutdatoen; tilbagefør indberetningen, hvis den er forkert",
+    ),
+}
+"""Of the codes of contract section 2 that are about a citizen; another code stands without words."""
+
+
+class Row(NamedTuple):
+    """What the files need of a posting row in the ledger, under the ledger's names; `paying` … are codes."""
+
+    offset: int
+    position: int
+    citizen: str
+    cause: str
+    id: str
+    reverses: str | None
+    month: str
+    week: str
+    benefit: str
+    paying: str
+    financing: str
+    amount_ore: int
+    atp_ore: int
+    mechanism: str
+    rate: int
+    refusion_ore: int
+    medfinansiering_ore: int
+    account: str | None
+
+
+class Names(NamedTuple):
+    """Names of benefits and municipalities by their codes."""
+
+    benefits: Mapping[str, str]
+    municipalities: Mapping[str, str]
+
+
+class Sums(NamedTuple):
+    """Øre: as reported with the ATP, as calculated with, and what is moved between municipality and state."""
+
+    reported: int
+    amount: int
+    refusion: int
+    medfinansiering: int
+
+
+NOTHING: Final = Sums(0, 0, 0, 0)
+_week_of: Final = itemgetter(
+    *map(Row._fields.index, ("week", "citizen", "benefit", "financing", "mechanism", "rate"))
+)
+_apart: Final = itemgetter(0, 1, 2, 3, 6, 8)
+"""What tells the lines of `beregning` apart: week, CPR, names and rates."""
+_account_of: Final = itemgetter(
+    *map(Row._fields.index, ("account", "benefit", "month", "mechanism", "rate"))
+)
+
+
+def sums_of(rows: Iterable[Row]) -> Sums:
+    """What rows come to."""
+    reported = amount = refusion = medfinansiering = 0
+    for row in rows:
+        amount += row.amount_ore
+        reported += row.amount_ore + row.atp_ore
+        refusion += row.refusion_ore
+        medfinansiering += row.medfinansiering_ore
+    return Sums(reported, amount, refusion, medfinansiering)
+
+
+class Municipality:
+    """One municipality's part of a run: its rows, added in any order."""
+
+    def __init__(self, names: Names) -> None:
+        self.rows: list[Row] = []
+        self._names = names
+
+    @property
+    def citizens(self) -> set[str]:
+        """Whom the rows are about."""
+        return {row.citizen for row in self.rows}
+
+    def specification(self, cpr_of: Callable[[str], str]) -> list[Line]:
+        """The lines of `beregning`."""
+        lines = [
+            self._week_line(cpr_of(group.key[1]), group) for group in _grouped(self.rows, _week_of)
+        ]
+        lines.sort(key=_apart)
+        return lines
+
+    def _week_line(self, cpr: str, group: "_Group") -> Line:
+        (
+            (monday, _, code, financing, mechanism, rate),
+            rows,
+            (reported, amount, refusion, medfinansiering),
+        ) = group
+        if len(rows) == 1:
+            (row,) = rows
+            origin = row.id, row.reverses or "", row.cause
+        else:
+            origin = _origin(rows)
+        refusion_rate, medfinansiering_rate = _rates(mechanism, rate)
+        return (
+            monday, cpr, self._names.benefits[code], self._names.municipalities[financing],
+            reported, amount, refusion_rate, refusion, medfinansiering_rate, medfinansiering, *origin,
+        )  # fmt: skip
+
+    def accounts(self) -> list[Line]:
+        """The lines of `sumposteringer`."""
+        return sorted(
+            (account or "", self._names.benefits[benefit], month, *_rates(mechanism, rate), *sums)
+            for (account, benefit, month, mechanism, rate), _, sums in _grouped(
+                self.rows, _account_of
+            )
+        )
+
+
+About = tuple[str, dict[str, Any]]
+"""A citizen and a notice about one of their reports."""
+
+
+def advice(told: Iterable[About], cpr_of: Callable[[str], str]) -> list[Line]:
+    """The lines of `advisering` for some notices."""
+    return sorted(_notice_line(notice, cpr_of(citizen)) for citizen, notice in told)
+
+
+def concerned(notice: Mapping[str, Any]) -> list[str]:
+    """The municipalities that a notice names."""
+    found: list[str] = (notice.get("detail") or {}).get("municipalities", [])
+    return found
+
+
+def municipality_of(row: Row) -> str:
+    """Whose file a row is in: refusion is due to who paid, medfinansiering from who finances."""
+    return row.paying if row.mechanism == "refusion" else row.financing
+
+
+class _Group(NamedTuple):
+    """Rows that have a key in common."""
+
+    key: tuple[Any, ...]
+    rows: list[Row]
+    sums: Sums
+
+
+def _grouped(rows: Iterable[Row], key_of: Callable[[Row], tuple[Any, ...]]) -> Iterator[_Group]:
+    """Rows by key, those left out that come to nothing in every money column."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key_of(row), []).append(row)
+    for key, those in groups.items():
+        sums = sums_of(those) if len(those) > 1 else _sums_of_one(those[0])
+        if any(sums):
+            yield _Group(key, those, sums)
+
+
+def _sums_of_one(row: Row) -> Sums:
+    """The same for one row: a run holds few others."""
+    amount_ore = row.amount_ore
+    return Sums(amount_ore + row.atp_ore, amount_ore, row.refusion_ore, row.medfinansiering_ore)
+
+
+def _origin(rows: list[Row]) -> tuple[str, str, str]:
+    """Ids, ids that are corrected and causes, in the order of posting."""
+    rows.sort()
+    return (
+        " ".join([row.id for row in rows]),
+        " ".join([row.reverses for row in rows if row.reverses]),
+        " ".join([row.cause for row in rows]),
+    )
+
+
+def _rates(mechanism: str, rate: int) -> tuple[int, int]:
+    """The rates of refusion and of medfinansiering; the one that does not apply is 0."""
+    return (rate, 0) if mechanism == "refusion" else (0, rate)
+
+
+def _notice_line(notice: dict[str, Any], cpr: str) -> Line:
+    code = notice["code"]
+    detail = {
+        name: value for name, value in (notice.get("detail") or {}).items() if name != "advice"
+    }
+    text = orjson.dumps(detail, option=orjson.OPT_SORT_KEYS).decode()
+    meaning, action = MEANINGS.get(code, ("", ""))
+    return cpr, code, meaning, notice.get("cause") or "", text, action
+
+
+# --- the text
+# ---------------------------------------------------------------------------------------
+
+
+class Written(Protocol):
+    """What text is written to."""
+
+    def write(self, text: str, /) -> object:
+        """Add text."""
+
+
+def write_csv(kind: str, lines: Iterable[Line], file: Written) -> None:
+    """A file of this kind as text: semicolons, decimal commas, a header line; quoted only where it must be."""
+    columns = COLUMNS[kind]
+    money = [number for number, column in enumerate(columns) if column in MONEY]
+    writer = csv.writer(file, delimiter=";", lineterminator="\n")
+    writer.writerow(columns)
+    for line in lines:
+        values: list[Any] = [*line]
+        for number in money:
+            values[number] = kroner(values[number])
+        writer.writerow(values)
+
+
+def kroner(ore: int) -> str:
+    """Øre as kroner with two decimals and a comma."""
+    if ore == 0:
+        return "0,00"
+    return f"{ore // 100},{ore % 100:02d}" if ore > 0 else f"-{-ore // 100},{-ore % 100:02d}"
+
+
+def file_name(kind: str, municipality: str, run: int, closed_at: str) -> str:
+    """A file's name, without what it ends with; the date is that of the cut in UTC."""
+    closed_on = datetime.fromisoformat(closed_at).astimezone(UTC).date()
+    return f"yr-ydelsesrefusion-{kind}-{municipality}-{run:04d}-{closed_on.isoformat()}"

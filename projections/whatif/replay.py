@@ -1,0 +1,204 @@
+"""What a replay would change: a citizen settled from scratch beside what stands posted, and the sums of it.
+
+A citizen's reports and posting messages, in their order, give the state that the citizens stage
+would have, but for what it keeps to be quick. So the rows that differ are those that a
+recalculation posts.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from domain.basics.weeks import day, month_number, month_of, sunday, week_of
+from domain.citizen.aggregate import fold_lines, settle_anew
+from domain.citizen.reports import Report, Scope
+from domain.citizen.state import END, START, Citizen
+from domain.law.staircase import LETTER, Law
+from projections.postings.messages import counters_text, project
+from projections.runs.completeness import kroner
+
+LARGEST: Final = 10
+NO_COUNTERS: Final[dict[str, Any]] = {"week": None, "seniority": 0, "earned": []}
+OPENING: Final = "opening"
+"""The kind of a row that an earlier system has settled: it stands until a payment answers for its week."""
+
+Row = dict[str, Any]
+
+
+class PostingsError(Exception):
+    """What was posted contradicts itself; the text says where."""
+
+
+class Place(NamedTuple):
+    """What the money is broken down by; `municipality` paid the refusion or finances the medfinansiering."""
+
+    month: str
+    municipality: str
+    benefit: str
+    reason: str
+
+
+class Change(NamedTuple):
+    """What changes for a citizen's benefit in a municipality, in a sentence; `cost_ore` is the State's."""
+
+    cost_ore: int
+    sentence: str
+
+
+@dataclass
+class Difference:
+    """All that would change. Money is øre by place: refusion, medfinansiering, and how many rows."""
+
+    citizens: int = 0
+    in_scope: int = 0
+    changed: int = 0
+    messages: int = 0
+    money: dict[Place, list[int]] = field(default_factory=dict)
+    largest: list[Change] = field(default_factory=list)
+
+    def add(self, other: "Difference") -> None:
+        """Take in what another part of the citizens gave."""
+        self.citizens += other.citizens
+        self.in_scope += other.in_scope
+        self.changed += other.changed
+        self.messages += other.messages
+        for place, ore in other.money.items():
+            self._add(place, ore)
+        self.largest = heapq.nlargest(
+            LARGEST, self.largest + other.largest, key=lambda each: abs(each.cost_ore)
+        )
+
+    def _add(self, place: Place, ore: Sequence[int]) -> None:
+        sums = self.money.setdefault(place, [0, 0, 0])
+        for at, each in enumerate(ore):
+            sums[at] += each
+
+    def post(self, citizen: str, rows: Iterable[Row], reason: str) -> None:
+        """Count the rows of a message."""
+        parts: dict[tuple[str, str], list[Row]] = {}
+        for row in rows:
+            municipality = row["paying" if row["mechanism"] == "refusion" else "financing"] or "-"
+            money = row["refusion_ore"], row["medfinansiering_ore"], 1
+            self._add(Place(row["month"], municipality, row["benefit"], reason), money)
+            parts.setdefault((row["benefit"], municipality), []).append(row)
+        for (benefit, municipality), of_it in parts.items():
+            cost_ore = sum(row["refusion_ore"] - row["medfinansiering_ore"] for row in of_it)
+            if len(self.largest) < LARGEST or abs(cost_ore) > abs(self.largest[-1].cost_ore):
+                self.largest.append(
+                    Change(cost_ore, _sentence(citizen, benefit, municipality, of_it, cost_ore))
+                )
+                self.largest.sort(key=lambda each: -abs(each.cost_ore))
+                del self.largest[LARGEST:]
+
+
+def replay_citizen(
+    law: Law,
+    citizen_id: str,
+    reports: Sequence[Report],
+    messages: Sequence[bytes],
+    scope: Scope,
+    into: Difference,
+) -> None:
+    """Settle a citizen from scratch and add what differs from the messages, if the citizen is in scope."""
+    into.citizens += 1
+    citizen = Citizen(citizen_id, {}, law)
+    fold_lines(law, citizen, reports)
+    if scope.municipality and not citizen.concerns(scope.municipality):
+        return
+    into.in_scope += 1
+    posted = _stand(law, citizen, messages)
+    settling = settle_anew(law, citizen)
+    assert settling.counters is not None
+    rows, *_ = project(citizen_id, citizen.head.revision + 1, settling.moves, settling.dues)
+    counters = posted.get("counters", NO_COUNTERS)
+    if not rows and orjson.loads(counters_text(settling.counters)) == counters:
+        return
+    into.changed += bool(rows)
+    into.messages += 1
+    reason = (
+        "recalculation" if posted.get("rules", law.rules.name) == law.rules.name else "rule_change"
+    )
+    into.post(citizen_id, map(orjson.loads, rows), reason)
+
+
+def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, Any]:
+    """Let stand in the citizen's cells what was posted and not reversed. Returns the last message."""
+    standing: dict[str, tuple[Row, int]] = {}
+    message: dict[str, Any] = {}
+    for value in messages:
+        message = orjson.loads(value)
+        for row in message["rows"]:
+            if "reverses" not in row:
+                standing[row["id"]] = row, message["revision"]
+            elif standing.pop(row["reverses"], None) is None:
+                raise PostingsError(
+                    f"row {row['id']} of citizen {citizen.id} reverses a row that does not stand: the postings are"
+                    " damaged; `refusion verify` says where"
+                )
+    for row, revision in standing.values():
+        number = _week_number(row["week"])
+        if row["kind"] == OPENING and not _is_answered(law, citizen, number):
+            continue
+        part = citizen.open_part(_month_number(row["month"]))
+        group = part.group(row["benefit"], row["paying"], row["financing"])
+        result_ore = row["refusion_ore"] or row["medfinansiering_ore"]
+        figures = row["ordinal"], LETTER[row["mechanism"]], row["rate"], result_ore, row["account"]
+        amounts = row["amount_ore"], row.get("atp_ore", 0)
+        group[3].append([number, *amounts, revision, int(row["id"][24:]), *figures])
+    for part in citizen.all_parts():
+        for group in part.groups:
+            group[3].sort()
+    citizen.head.revision = message.get("revision", 0)
+    return message
+
+
+def _is_answered(law: Law, citizen: Citizen, week: int) -> bool:
+    """Whether a payment, reversed or not, has days in a week."""
+    first, last = max(sunday(week) - 6, law.counting_from), sunday(week)
+    parts = filter(None, (citizen.part(month) for month in {month_of(first), month_of(last)}))
+    return any(line[START] <= last and line[END] >= first for part in parts for line in part.lines)
+
+
+@lru_cache(maxsize=1 << 12)
+def _week_number(text: str) -> int:
+    return week_of(day(text))
+
+
+@lru_cache(maxsize=1 << 12)
+def _month_number(text: str) -> int:
+    return month_number(text)
+
+
+def _sentence(
+    citizen: str, benefit: str, municipality: str, rows: Sequence[Row], cost_ore: int
+) -> str:
+    """What changes, in words."""
+    old = [row for row in rows if "reverses" in row]
+    new = [row for row in rows if "reverses" not in row]
+    months = sorted({row["month"] for row in rows})
+    when = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
+    weeks = len({row["week"] for row in rows})
+    amount_ore = sum(row["amount_ore"] for row in rows)
+    moved = f", and the amount by {kroner(amount_ore)}" if amount_ore else ""
+    cost = (
+        f"the State pays {kroner(abs(cost_ore))} {'more' if cost_ore > 0 else 'less'}"
+        if cost_ore
+        else "no cost"
+    )
+    return (
+        f"citizen {citizen}, {benefit} in {municipality}, {when}, {weeks} week{'s' * (weeks > 1)}:"
+        f" {_rates(old)} becomes {_rates(new)}{moved}; {cost}"
+    )
+
+
+def _rates(rows: Iterable[Row]) -> str:
+    rates = Counter(row["rate"] for row in rows)
+    return (
+        " and ".join(f"{number} × {rate} %" for rate, number in sorted(rates.items(), reverse=True))
+        or "nothing"
+    )

@@ -1,0 +1,65 @@
+"""A partition's journal folded from its first record: what must stand in `postings`, to the byte."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from domain.citizen.reports import Recalculation
+from streams.citizens.rule_sets import DEFAULT, LawBook
+from streams.citizens.settler import CONTROLS, Partition, Settleable
+from streams.citizens.store import RocksStore
+from streams.wire.journal import Entry
+
+LOOKED_AT = 1_000
+
+
+class Refolding:
+    """The state so far is in a store that was empty: a dict, or a disk where there may be much of it."""
+
+    def __init__(self, laws: LawBook, store: dict[bytes, bytes] | RocksStore) -> None:
+        self._keep = store.update if isinstance(store, dict) else store.write
+        self._partition = Partition(laws.law(DEFAULT), store, laws=laws)
+
+    def fold(self, entries: Iterable[tuple[int, Entry]]) -> Iterator[tuple[int, bytes]]:
+        """The messages that follow from the next records, each with the offset of its own.
+
+        Control records are carried out where they stand. Take all of it before the records after
+        these.
+        """
+        for is_recalculation, part in groupby(
+            entries, lambda each: isinstance(each[1].report, Recalculation)
+        ):
+            if is_recalculation:
+                for offset, entry in part:
+                    assert isinstance(entry.report, Recalculation)
+                    yield from ((offset, posting) for posting in self._recalculated(entry.report))
+            else:
+                yield from self._settled(list(part))
+
+    def _settled(self, entries: list[tuple[int, Entry]]) -> Iterator[tuple[int, bytes]]:
+        outcomes = self._partition.settle_batch([_settleable(entry) for _, entry in entries])
+        self._keep(self._partition.changes())
+        for (offset, _), outcome in zip(entries, outcomes, strict=True):
+            yield from ((offset, posting) for posting in outcome.postings)
+
+    def _recalculated(self, record: Recalculation) -> Iterator[bytes]:
+        after, is_over = "", False
+        while not is_over:
+            chunk = self._partition.recalculate(record, after, LOOKED_AT)
+            self._keep(self._partition.changes())
+            for _, posting in chunk.postings:
+                yield posting
+            after, is_over = chunk.after, not chunk.after
+
+
+def postings_again(entries: Iterable[Entry], laws: LawBook) -> list[bytes]:
+    """The messages that follow from a whole journal, all in memory."""
+    return [message for _, message in Refolding(laws, {}).fold(enumerate(entries))]
+
+
+def _settleable(entry: Entry) -> Settleable:
+    assert not isinstance(entry.report, Recalculation)
+    return (
+        entry.report
+        if isinstance(entry.report, CONTROLS)
+        else (entry.citizen, entry.cpr_sealed, entry.report)
+    )

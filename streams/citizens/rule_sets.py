@@ -1,0 +1,200 @@
+"""Reads the rule files that the program brings along (`domain/rules/`)."""
+
+from collections.abc import Hashable
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import yaml
+
+from domain.law.staircase import Law
+from domain.ruledata.reading import FILES, rule_set_from
+from domain.ruledata.ruleset import RuleError, RuleSet
+from domain.ruledata.switches import IMPLEMENTED, base_file_of
+from streams.kit.errors import UnworkableError
+
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML was built without libyaml
+    from yaml import SafeLoader  # type: ignore[assignment]
+
+
+class _RuleLoader(SafeLoader):
+    """YAML in which a key stands once, and in which an impossible date stays a text."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, object]:
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if (key.tag, str(key.value)) in seen:
+                raise yaml.constructor.ConstructorError(
+                    "while reading a mapping",
+                    node.start_mark,
+                    f"the key {key.value!r} stands twice",
+                    key.start_mark,
+                )
+            seen.add((key.tag, str(key.value)))
+        return super().construct_mapping(node, deep)
+
+    def construct_date(self, node: yaml.ScalarNode) -> object:
+        """A date; 30 February stays a text, for the field's reader to refuse by name."""
+        try:
+            return self.construct_yaml_timestamp(node)
+        except ValueError:
+            return node.value
+
+
+_RuleLoader.add_constructor("tag:yaml.org,2002:timestamp", _RuleLoader.construct_date)
+
+
+PACKAGED = files("domain") / "rules"
+DEFAULT = "R-1"
+
+
+def load_rule_set(name: str = DEFAULT, folder: Path | None = None) -> RuleSet:
+    """The rule set of this name, from `folder` or else from the installed package.
+
+    Raises:
+        RuleError: there is no such rule set, or a file cannot be read or used; the message says
+        which and where.
+    """
+    return _loaded(name, folder)
+
+
+@cache
+def _loaded(name: str, folder: Path | None) -> RuleSet:
+    root = folder or PACKAGED
+    if name not in (known := rule_set_names(root)):
+        raise RuleError(f"there is no rule set {name!r}; known are {', '.join(known)}")
+    rules = rule_set_from(_own_file(name), read_documents(name, root))
+    if rules.name != name:
+        raise RuleError(
+            f"{_own_file(name)}: entry (whole file): field name: is not {name!r}, the name of the file"
+        )
+    return rules
+
+
+def chosen_rule_set(choice: str) -> RuleSet:
+    """The rule set that a person names: one that the program brings along, or a rule set file by its path.
+
+    Raises:
+        RuleError: there is neither, or the file cannot be used or bears the name of a rule set that
+        is not it.
+    """
+    known = rule_set_names(PACKAGED)
+    if choice in known:
+        return load_rule_set(choice)
+    if not Path(choice).is_file():
+        raise RuleError(
+            f"there is no rule set and no file {choice!r}; known are {', '.join(known)}"
+        )
+    own = _parsed(Path(choice), choice)
+    rules = rule_set_from(choice, _rule_documents(PACKAGED, base_file_of(own)) | {choice: own})
+    if rules.name in known:
+        raise RuleError(
+            f"{choice}: entry (whole file): field name: {rules.name!r} is a rule set that the program brings along; "
+            "give yours another name, which its postings will carry"
+        )
+    return rules
+
+
+def digest_of(rules: RuleSet) -> str:
+    """Of all that a settlement by these rules follows; the same in every version of the program."""
+    return rules.digest({switch: values[0] for switch, values in IMPLEMENTED.items()})
+
+
+class LawBook:
+    """The rule sets that this process knows by name: those of the program and those of a folder of rule set files."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._files: dict[str, str] = {}
+        for file in sorted(folder.glob("*.yaml")) if folder else ():
+            self._files[file.stem] = str(file)
+        self._laws: dict[str, tuple[Law, str]] = {}
+
+    def names(self) -> list[str]:
+        """All of them."""
+        return sorted({*rule_set_names(PACKAGED), *self._files})
+
+    def law(self, name: str, digest: str = "") -> Law:
+        """The law of a rule set: the same object for the same name.
+
+        Raises UnworkableError where it is not known, cannot be used, or has other content than
+        `digest` tells.
+        """
+        if name not in self._laws:
+            rules = self._read(name)
+            self._laws[name] = Law(rules), digest_of(rules)
+        law, known = self._laws[name]
+        if digest and digest != known:
+            raise UnworkableError(
+                f"the rule set {name} of this program is another than the one of that name in the journal (digest"
+                f" {known}, not {digest}): run the version, or set REFUSION_RULES to the folder, that has it; a change"
+                " of rules takes a new name"
+            )
+        return law
+
+    def digest(self, name: str) -> str:
+        """The digest of a rule set. Raises UnworkableError as `law`."""
+        self.law(name)
+        return self._laws[name][1]
+
+    def _read(self, name: str) -> RuleSet:
+        if name not in self.names():
+            raise UnworkableError(
+                f"the rule set {name} is not known here; known are {', '.join(self.names())}: run a version of the"
+                " program that has it, or set REFUSION_RULES to a folder with its file"
+            )
+        try:
+            rules = chosen_rule_set(self._files.get(name, name))
+        except RuleError as error:
+            raise UnworkableError(str(error)) from error
+        if rules.name != name:
+            raise UnworkableError(
+                f"{self._files[name]}: its name is {rules.name}; name the file {rules.name}.yaml"
+            )
+        return rules
+
+
+def rule_set_names(root: Traversable) -> list[str]:
+    """The rule sets below a folder of rule files."""
+    return sorted(file.name.removesuffix(".yaml") for file in (root / "rule-sets").iterdir())
+
+
+def _own_file(name: str) -> str:
+    return f"rule-sets/{name}.yaml"
+
+
+def read_documents(name: str, root: Traversable) -> dict[str, object]:
+    """The parsed rule files of a rule set, by their names below `root`."""
+    own = read_document(root, _own_file(name))
+    return _rule_documents(root, base_file_of(own)) | {_own_file(name): own}
+
+
+def _rule_documents(root: Traversable, base_file: str | None) -> dict[str, object]:
+    """The files that all rule sets read, and the one that a rule set is based on."""
+    if base_file is not None and base_file not in map(_own_file, rule_set_names(root)):
+        raise RuleError(
+            f"there is no {base_file} to base a rule set on; known are {', '.join(rule_set_names(root))}"
+        )
+    return {
+        file: read_document(root, file) for file in (*FILES, *((base_file,) if base_file else ()))
+    }
+
+
+def read_document(root: Traversable, file: str) -> object:
+    """One parsed YAML file below `root`; an error names the file, and the line where there is one."""
+    return _parsed(root.joinpath(*file.split("/")), file)
+
+
+def _parsed(path: Traversable, file: str) -> object:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.load(text, _RuleLoader)  # noqa: S506  (it derives from the safe loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "unknown"
+        raise RuleError(f"{file}: line {line}: {error.problem}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise RuleError(f"{file}: cannot be read: {error}") from error

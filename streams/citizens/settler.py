@@ -1,0 +1,327 @@
+"""The citizens stage's work on one partition, without Kafka: reports in, posting messages out.
+
+The same code serves `refusion settle` and the worker. State is read through a store and written
+by whoever owns the batch: `changes` hands over every changed entry once.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
+
+from domain.basics.compact_json import dumps
+from domain.basics.weeks import month_text
+from domain.citizen.aggregate import Settling, evolve, settle_anew
+from domain.citizen.doubts import Notice
+from domain.citizen.openings import enter
+from domain.citizen.reports import (
+    ConflictingDuplicateError,
+    Opening,
+    Recalculation,
+    Report,
+    RulesRecord,
+    RunMarker,
+    cause,
+    made,
+)
+from domain.citizen.state import Citizen, Head, StateError, Store
+from domain.law.counters import Counters
+from domain.law.staircase import ENGINE, Law
+from projections.postings.messages import (
+    opening_rows,
+    posting_message,
+    project,
+    project_fresh,
+    reason,
+    run_message,
+)
+from streams.citizens.store import citizens_in
+from streams.kit.errors import UserError
+
+CitizensReport = tuple[str, str, Report | Opening]
+"""Citizen, sealed CPR and report or opening row."""
+
+Settleable = CitizensReport | RunMarker | RulesRecord
+"""What is settled one by one. A recalculation is not: `Partition.recalculate`."""
+
+CONTROLS = (RunMarker, RulesRecord)
+
+CITIZENS_KEPT = 256
+"""How many heads stay decoded between batches: who was paid last month is often paid again. Several kB each,
+and a worker has many partitions."""
+
+
+class Laws(Protocol):
+    """The rule sets that are known here."""
+
+    def law(self, name: str, digest: str = "") -> Law:
+        """The law of a rule set, the same object for the same name. Raises UserError where it is not that one."""
+
+
+class Outcome(NamedTuple):
+    """What a record led to: a message for `postings` or none, notices, each as JSON; or why it was refused.
+
+    `settled_anew` is a message that goes before: another law or version had settled the citizen
+    until then.
+    """
+
+    posting: bytes | None
+    notices: list[bytes]
+    refused: str = ""
+    settled_anew: bytes | None = None
+
+    @property
+    def postings(self) -> list[bytes]:
+        """The messages in their order."""
+        if self.settled_anew is None:
+            return [] if self.posting is None else [self.posting]
+        return [self.settled_anew] if self.posting is None else [self.settled_anew, self.posting]
+
+
+NOTHING = Outcome(None, [])
+CONFLICT = Outcome(None, [], "conflicting_duplicate")
+OPENING_CONFLICT = Outcome(None, [], "conflicting_opening")
+DEFECT = Outcome(None, [], "internal_error")
+
+
+class Chunk(NamedTuple):
+    """A part of a recalculation: its messages with their citizens, and the last citizen looked at; "" is all done.
+
+    `unsealed` citizens were passed over: their state is of format 1, without the sealed CPR that a
+    message needs. Their next report brings it, and settles them anew where the rules have changed.
+    `failed` met a defect of ours.
+    """
+
+    postings: list[tuple[str, bytes]]
+    after: str
+    unsealed: int
+    failed: int
+
+
+class Partition:
+    """Settles the reports of one partition in their order.
+
+    `closed_month` ("YYYY-MM" or "") is the latest month whose run is cut in this partition, `law`
+    the one that holds in it, which only a control record changes: `laws` are those that it may
+    name.
+    """
+
+    def __init__(
+        self,
+        law: Law,
+        store: Store,
+        closed_month: str = "",
+        kept: int = CITIZENS_KEPT,
+        laws: Laws | None = None,
+    ) -> None:
+        self.law = law
+        self._laws = laws
+        self._store = store
+        self._kept = kept
+        self.closed_month = closed_month
+        self._open: dict[str, Citizen] = {}
+        self._changed: dict[str, Citizen] = {}
+
+    def settle_batch(self, records: Sequence[Settleable]) -> list[Outcome]:
+        """Settle a batch. A defect of ours costs the one record that met it: the rest is done again without it.
+
+        Raises StateError and OSError, which no record is to blame for, and UserError for a rule set
+        not known here.
+        """
+        closed_month, law = self.closed_month, self.law
+        defects: set[int] = set()
+        while True:
+            outcomes: list[Outcome] = []
+            try:
+                for record in records:
+                    outcomes.append(DEFECT if len(outcomes) in defects else self.settle(record))
+            except (StateError, OSError, UserError):
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, the record is kept for a retry and nothing else stops
+                defects.add(len(outcomes))
+                self.forget()
+                self.closed_month, self.law = closed_month, law
+            else:
+                return outcomes
+
+    def settle(self, record: Settleable) -> Outcome:
+        """Settle one record, a defect of ours not caught."""
+        if isinstance(record, CONTROLS):
+            return self._carry_out(record)
+        citizen_id, cpr_sealed, report = record
+        citizen = self._open.get(citizen_id)
+        if citizen is None:
+            citizen = self._open[citizen_id] = Citizen(citizen_id, self._store, self.law)
+        self._changed[citizen_id] = citizen
+        head = citizen.head
+        if head.cpr_sealed != cpr_sealed:
+            citizen.change_head().cpr_sealed = cpr_sealed
+        anew = None if head.law is self.law else self._settle_anew(citizen, self._change_of(head))
+        if isinstance(report, Opening):
+            entered = self._enter(citizen, report)
+            return entered if anew is None else entered._replace(settled_anew=anew)
+        name = cause(report)
+        try:
+            settling = evolve(self.law, citizen, report, name)
+        except ConflictingDuplicateError:
+            return CONFLICT if anew is None else CONFLICT._replace(settled_anew=anew)
+        if settling is None:
+            return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
+        notices = (
+            [_notice(citizen_id, name, notice) for notice in settling.notices]
+            if settling.notices
+            else []
+        )
+        return made(Outcome, (self._post(citizen, name, settling), notices, "", anew))
+
+    def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
+        head = citizen.head
+        revision = head.revision + 1
+        if settling.fresh is not None:
+            projection = project_fresh(citizen.id, revision, settling.fresh)
+        else:
+            projection = project(citizen.id, revision, settling.moves, settling.dues)
+        rows, *_ = projection
+        if not rows and settling.counters is None:
+            return None
+        citizen.change_head().revision = revision
+        why = why or reason(settling, projection, self.closed_month)
+        counters = settling.counters or self.law.counters(head.reading())
+        return posting_message(
+            citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, rows
+        )
+
+    # --- control records
+    # ----------------------------------------------------------------------------
+
+    def _carry_out(self, record: RunMarker | RulesRecord) -> Outcome:
+        if isinstance(record, RunMarker):
+            return Outcome(self._close(record), [])
+        assert self._laws is not None, "no rule sets were given to choose from"
+        self.law = self._laws.law(record.rules, record.digest)
+        return NOTHING
+
+    def recalculate(self, record: Recalculation, after: str, most: int) -> Chunk:
+        """Settle the citizens in scope anew, in their order, from the one behind `after` on; look at `most` at most.
+
+        Only at the beginning of a batch: the citizens are those that the store knows.
+        """
+        assert not self._changed, "a recalculation begins a batch of its own"
+        name = f"recalculate/{record.id}"
+        postings: list[tuple[str, bytes]] = []
+        unsealed = failed = 0
+        looked_at = list(self._in_order(record, after, most))
+        for citizen_id in looked_at:
+            citizen = self._open.get(citizen_id) or Citizen(citizen_id, self._store, self.law)
+            self._changed[citizen_id] = citizen
+            if not citizen.head.months or (
+                record.scope.municipality and not citizen.concerns(record.scope.municipality)
+            ):
+                continue
+            if not citizen.head.cpr_sealed:
+                unsealed += 1
+                continue
+            try:
+                message = self._settle_anew(citizen, name)
+            except (StateError, OSError):
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, the citizen stays as it was and nothing else stops
+                failed += 1
+                self._open.pop(citizen_id, None)
+                del self._changed[citizen_id]
+                continue
+            if message is not None:
+                postings.append((citizen_id, message))
+        is_over = len(looked_at) < most or record.scope.citizen
+        return Chunk(postings, "" if is_over else looked_at[-1], unsealed, failed)
+
+    def _in_order(self, record: Recalculation, after: str, most: int) -> Iterable[str]:
+        if record.scope.citizen:
+            return (record.scope.citizen,)
+        return islice(citizens_in(self._store, after), most)
+
+    def _change_of(self, head: Head) -> str:
+        """What has changed since a citizen was settled, as a cause."""
+        return (
+            f"engine/{ENGINE}"
+            if head.rules == self.law.rules.name
+            else f"rules/{self.law.rules.name}"
+        )
+
+    def _settle_anew(self, citizen: Citizen, name: str) -> bytes | None:
+        head = citizen.head
+        why = "recalculation" if head.law is self.law else "rule_change"
+        before = self._counters_of(head)
+        settling = settle_anew(self.law, citizen)
+        if settling.counters == before:
+            settling = settling._replace(counters=None)
+        return self._post(citizen, name, settling, why)
+
+    def _counters_of(self, head: Head) -> Counters | None:
+        """A citizen's counters as they were last posted; None where the rule set is not known any more."""
+        if head.rules == self.law.rules.name:
+            law = self.law
+        elif self._laws is None:
+            return None
+        else:
+            try:
+                law = self._laws.law(head.rules)
+            except UserError:
+                return None
+        return law.counters(head.read_by(law))
+
+    def _enter(self, citizen: Citizen, opening: Opening) -> Outcome:
+        """Post an opening row, and take it back at once where the journal answers for its week."""
+        head = citizen.head
+        revision = head.revision + 1
+        try:
+            entered = enter(self.law, citizen, opening, revision)
+        except ConflictingDuplicateError:
+            return OPENING_CONFLICT
+        if entered is None:
+            return NOTHING
+        citizen.change_head().revision = revision
+        rows = opening_rows(citizen.id, opening, *entered)
+        counters = self.law.counters(head.reading())
+        message = posting_message(
+            citizen.id,
+            revision,
+            cause(opening),
+            "opening",
+            head.rules,
+            head.cpr_sealed,
+            counters,
+            rows,
+        )
+        return Outcome(message, [])
+
+    def _close(self, marker: RunMarker) -> bytes:
+        """Cut a run: later rows of its month or an earlier one are late."""
+        self.closed_month = max(self.closed_month, month_text(marker.data_month))
+        return run_message(marker)
+
+    def forget(self) -> None:
+        """Undo everything since the last call of `changes`."""
+        self._open.clear()
+        self._changed.clear()
+
+    def changes(self) -> list[tuple[bytes, bytes]]:
+        """Every state entry changed since the last call: the batch is over, only heads stay in memory."""
+        changes: list[tuple[bytes, bytes]] = []
+        for citizen in self._changed.values():
+            changes += citizen.changes()
+        self._changed.clear()
+        if len(self._open) > self._kept:
+            self._open.clear()
+        return changes
+
+
+def _notice(citizen: str, name: str, notice: Notice) -> bytes:
+    value: dict[str, Any] = {
+        "schema": 1,
+        "type": "notice",
+        "code": notice.code,
+        "citizen": citizen,
+        "cause": name,
+        "detail": notice.told(),
+    }
+    return dumps(value)

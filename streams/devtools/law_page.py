@@ -1,0 +1,55 @@
+"""Writes docs/law.md from the rule data and the law cases (`make law`); a test keeps it current.
+
+python -m streams.devtools.law_page tests/law docs/law.md
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from domain.ruledata.ruleset import RuleError
+from projections.pages.law import LawCase, law_pages, rule_names
+from streams.citizens.rule_sets import PACKAGED, load_rule_set, read_document
+
+
+def law_text(law_cases: Path, page: Path) -> str:
+    """What stands in the document at `page`, with the cases of a folder.
+
+    Raises:
+        RuleError: the list of what cases show names a case or a rule that is not there, or leaves a
+        case out.
+    """
+    rules, sources = load_rule_set(), read_document(PACKAGED, "sources.yaml")
+    if not isinstance(sources, dict):
+        raise RuleError("sources.yaml: is not a mapping")
+    return law_pages(rules, sources["sources"], cases(law_cases, page, rule_names(rules)))
+
+
+def cases(law_cases: Path, page: Path, known: Mapping[str, str]) -> list[LawCase]:
+    """The cases of a folder in order, each with the rules that `shows.yaml` there says it shows."""
+    listed = law_cases / "shows.yaml"
+    shows = yaml.safe_load(listed.read_text(encoding="utf-8"))
+    files = {path.stem: path for path in sorted((law_cases / "cases").glob("*.txt"))}
+    if odd := sorted(shows.keys() ^ files.keys()):
+        raise RuleError(
+            f"{listed.name}: {odd[0]} stands either here or among the cases, not in both"
+        )
+    found = []
+    for name, path in files.items():
+        if unknown := [rule for rule in shows[name] if rule not in known]:
+            raise RuleError(
+                f"{listed.name}: {name}: {unknown[0]!r} is no rule; such as {', '.join([*known][:3])}"
+            )
+        title = path.read_text(encoding="utf-8").splitlines()[0]
+        found.append(
+            LawCase(title, Path(os.path.relpath(path, page.parent)).as_posix(), tuple(shows[name]))
+        )
+    return found
+
+
+if __name__ == "__main__":
+    folder, target = map(Path, sys.argv[1:])
+    target.write_text(law_text(folder, target), encoding="utf-8")

@@ -1,0 +1,128 @@
+"""One citizen's reports, found among those of others, and the state that folding them leaves."""
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from getpass import getpass
+from typing import NamedTuple
+
+from domain.citizen.reports import Report, RunMarker
+from domain.citizen.state import Citizen
+from domain.law.staircase import Law
+from domain.ruledata.ruleset import RuleSet
+from streams.citizens.settler import Partition
+from streams.kit.errors import UserError
+from streams.offline.settle import CPR_OF_LINE, numbered
+from streams.privacy.identity import CITIZEN_DIGITS
+from streams.settings import Settings
+from streams.wire.validator import Accepted, Rejection, Validator, is_cpr
+
+PSEUDONYM = re.compile(rf"[0-9a-f]{{{CITIZEN_DIGITS}}}")
+CPR_LIKE = re.compile(r"[0-9]{6}[- ]?[0-9]{4}")
+
+
+class LifeError(UserError):
+    """A citizen cannot be found; the message says why and what to do, and holds no CPR."""
+
+
+class Refused(NamedTuple):
+    """A line about the citizen that was rejected, with the reason: it counts for nothing."""
+
+    line: int
+    reason: str
+    detail: str
+
+
+class Found(NamedTuple):
+    """What a file has of one citizen, in its order."""
+
+    citizen: str
+    reports: list[Report]
+    refused: list[Refused]
+
+
+# --- who
+# --------------------------------------------------------------------------------------------
+
+
+def named_citizen(given: str | None, settings: Settings) -> str:
+    """The citizen that a person means: the pseudonym given, or that of a CPR that is asked for."""
+    if given is None:
+        return settings.identity().of(_asked_cpr(settings.demo))[0]
+    if CPR_LIKE.fullmatch(given):
+        raise LifeError(
+            "a CPR does not belong on a command line, where others can see it and the shell keeps it;"
+            " leave it out, and you are asked for it"
+        )
+    if not PSEUDONYM.fullmatch(given):
+        raise LifeError(
+            f"CITIZEN is a pseudonym of {CITIZEN_DIGITS} digits 0-9a-f, as in postings;"
+            " leave it out, and you are asked for a CPR"
+        )
+    return given
+
+
+def _asked_cpr(demo: bool) -> str:
+    """A CPR from the terminal, unseen, or else the first line of standard input."""
+    text = getpass("CPR: ") if sys.stdin.isatty() else sys.stdin.readline()
+    cpr = text.strip().replace("-", "", 1)
+    if not is_cpr(cpr, demo):
+        fictive = (
+            "" if demo else "; fictive numbers are accepted in demo mode alone (REFUSION_DEMO=1)"
+        )
+        raise LifeError(
+            f"that is no CPR: ten digits are wanted, of which the first six are a date{fictive};"
+            " type it at the prompt, or give it as the first line of standard input"
+        )
+    return cpr
+
+
+# --- in a file
+# --------------------------------------------------------------------------------------
+
+
+def find_in(lines: Iterable[bytes], given: str, settings: Settings, rules: RuleSet) -> Found:
+    """A citizen's reports among published ones (JSON Lines). LifeError where there is none."""
+    identity, validator = settings.identity(), Validator(rules, demo=settings.demo, markers=True)
+    found, citizens = Found(given, [], []), set()
+    for number, line in numbered(lines):
+        parsed = validator.parse(line)
+        if isinstance(parsed, Accepted):
+            citizen = identity.of(parsed.cpr)[0]
+            citizens.add(citizen)
+            if citizen == given:
+                found.reports.append(parsed.report)
+        elif isinstance(parsed, Rejection) and _is_about(line, given, settings):
+            found.refused.append(Refused(number, parsed.reason, parsed.detail))
+    if not found.reports:
+        raise LifeError(_not_found(given, len(citizens), len(found.refused)))
+    return found
+
+
+def _is_about(line: bytes, citizen: str, settings: Settings) -> bool:
+    cpr = CPR_OF_LINE.search(line)
+    return cpr is not None and settings.identity().of(cpr[1].decode())[0] == citizen
+
+
+def _not_found(citizen: str, others: int, refused: int) -> str:
+    if refused:
+        return f"all {refused} reports of citizen {citizen} were rejected; `refusion settle --rejects FILE` tells why"
+    return (
+        f"no report of citizen {citizen} among those of {others:,} citizens; pseudonyms are those in the postings of"
+        " `refusion settle` with the same REFUSION_PSEUDONYM_KEY"
+    )
+
+
+# --- folding
+# ----------------------------------------------------------------------------------------
+
+
+def folded(law: Law, citizen: str, reports: Sequence[Report]) -> Citizen:
+    """The state of a citizen after these reports, by the code that settles everybody's."""
+    store: dict[bytes, bytes] = {}
+    partition = Partition(law, store)
+    for report in reports:
+        assert not isinstance(report, RunMarker)
+        partition.settle((citizen, "", report))
+    store.update(partition.changes())
+    return Citizen(citizen, store, law)

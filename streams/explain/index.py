@@ -1,0 +1,77 @@
+"""Where each citizen's records stand in one partition of the journal: a cache on disk, so that they are found at once.
+
+    <citizen>/<offset, 16 hex digits>    for each record
+    _position                            the journal's identity and the offset up to which it was read
+
+The first reading of a partition takes as long as reading the partition does; after that only what
+is new is read. It may be deleted at any time, and what belongs to another journal is thrown away.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+from typing import Final
+
+import orjson
+
+from streams.citizens.store import RocksStore
+from streams.engine.ports import Changelog
+from streams.kit.errors import UserError
+
+POSITION: Final = b"_position"
+HERE: Final = b"1"
+
+
+class IndexInUseError(UserError):
+    """Another process has the index open; the message says what to do."""
+
+
+class JournalIndex:
+    """The index of one partition, in a folder of its own; one process at a time."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self._folder, self._identity = folder, identity
+        self._open()
+        noted = orjson.loads(self._store.get(POSITION) or b"{}")
+        if noted.get("journal", identity) != identity:
+            self.close()
+            rmtree(folder)
+            self._open()
+            noted = {}
+        self._position: int = noted.get("offset", 0)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._store = RocksStore(self._folder)
+        except Exception as error:  # RocksDB has no other class for it
+            if "lock" not in str(error).lower():
+                raise
+            raise IndexInUseError(
+                f"another program reads the same partition through {self._folder}; try again when it is done"
+            ) from error
+
+    async def catch_up(self, journal: Changelog, shown: Callable[[int, int], None]) -> None:
+        """Read what is new in the journal; what was read before an end is kept."""
+        start = self._position
+        async for batch in journal.read(start):
+            entries = [
+                (_key(record.key, record.offset), HERE) for record in batch.records if record.key
+            ]
+            noted = orjson.dumps({"journal": self._identity, "offset": batch.position})
+            self._store.write([*entries, (POSITION, noted)])
+            self._position = batch.position
+            shown(batch.position - start, journal.end - start)
+
+    def offsets(self, citizen: str) -> list[int]:
+        """Where the citizen's records stand, in order."""
+        prefix = citizen.encode() + b"/"
+        return [int(key[len(prefix) :], 16) for key in self._store.keys(prefix)]
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._store.close()
+
+
+def _key(citizen: bytes, offset: int) -> bytes:
+    return b"%b/%016x" % (citizen, offset)

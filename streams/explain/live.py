@@ -1,0 +1,312 @@
+"""One citizen in the live system: what the ledger has of them, and their reports in the journal.
+
+A partition of the journal holds the reports of many citizens for ever, so it is not read from end
+to end for one of them.
+
+1. The ledger says at which offsets those reports stand that led to a message. These are fetched, and after them what
+   is newer than the ledger. Reports that changed nothing when they came (a repetition, a reversal
+   that waits) are not found so. That nothing depends on them is tested: the reports found, settled
+   again, must each lead to a message, and add up to what the ledger has, to the øre.
+2. Where they do not (a wage that came before its fleksløntilskud), and when it is asked for, the offsets of all reports
+   are taken from an index of the partition, which this program keeps on disk
+   (`streams.explain.index`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
+from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
+from streams.citizens.rule_sets import DEFAULT, LawBook
+from streams.citizens.settler import Partition
+from streams.engine.ports import Record
+from streams.explain.index import JournalIndex
+from streams.kafka.brokers import KafkaBrokers
+from streams.kafka.topics import REPORTS
+from streams.kit.errors import UserError
+from streams.ledger.table import LedgerError, LedgerTable
+from streams.settings import BOOTSTRAP, Settings
+from streams.wire import journal
+
+CLIENT: Final = "explain"
+FETCH_BYTES: Final = 1 << 16
+"""For single records a broker need not send more; it sends at least one batch."""
+PATIENCE_MS: Final = 10_000
+"""So long a broker that answers may take for one record."""
+
+NOTHING_NEWER: Final = 1 << 63
+"""An offset that no record has."""
+
+Shown = Callable[[int, int], None]
+"""Told how many records were read, of how many."""
+
+
+class LiveError(UserError):
+    """A citizen cannot be read; the message says why and what to do, and holds no CPR."""
+
+
+class Placed(NamedTuple):
+    """A report and its offset in the journal."""
+
+    offset: int
+    report: Report
+
+
+class Live(NamedTuple):
+    """What the live system has of a citizen. `whole`: the whole partition was read, so that no report is missing."""
+
+    citizen: str
+    partition: int
+    reports: list[Placed]
+    posted: list[PostedRow]
+    whole: bool
+
+    def sentence(self) -> str:
+        """Where the reports are from, for a person."""
+        where = f"{len(self.reports)} reports from partition {self.partition} of the journal"
+        if self.whole:
+            return f"{where}: all that it has of the citizen."
+        return (
+            f"{where}, found through the ledger, to which they add up. Reports that changed nothing when they came are"
+            " not among them; --whole-journal reads these too."
+        )
+
+
+# --- the ledger
+# -------------------------------------------------------------------------------------
+
+
+class CitizenLedger:
+    """The ledger, asked about one citizen at a time."""
+
+    def __init__(self, table: LedgerTable) -> None:
+        self._table = table
+
+    def partition_of(self, citizen: str) -> int:
+        """Where the citizen's records are, in the journal too."""
+        return journal.partition_of(citizen.encode(), self._table.partitions)
+
+    def rows(self, citizen: str) -> list[PostedRow]:
+        """All that was posted for a citizen, in order."""
+        partition = self.partition_of(citizen)
+        runs = self.runs(partition)
+        columns = ", ".join(f'"{name}"' for name in FIELDS)
+        found = self._table.rows(
+            f"SELECT {columns} FROM ledger"  # noqa: S608 - columns of ours and a pseudonym
+            f" WHERE partition = {partition} AND citizen = '{citizen}'"
+        )
+        rows = [PostedRow(*values)._replace(run=runs.get(values[0])) for values in found]
+        return sorted(rows, key=lambda row: (row.offset, row.position))
+
+    def runs(self, partition: int) -> dict[int, int]:
+        """The runs closed in a partition, by the one before each."""
+        query = f"SELECT after_run, run FROM ledger WHERE kind = 'run' AND partition = {partition}"  # noqa: S608
+        return dict(self._table.rows(query))
+
+    def citizen_of(self, row_id: str, run: int | None) -> str:
+        """Whose row an id is. In a run, where it is known, it is found in that run's files alone."""
+        where = f"id = '{row_id}'"
+        if run is not None:
+            markers = set(
+                self._table.rows(
+                    # A number of ours.
+                    f"SELECT DISTINCT after_run FROM ledger WHERE kind = 'run' AND run = {run}"  # noqa: S608
+                )
+            )
+            if not markers:
+                raise LiveError(
+                    f"run {run} is not closed in the ledger; `refusion run status` tells the last one"
+                )
+            where += f" AND after_run IN ({', '.join(str(after) for (after,) in markers)})"
+        for (citizen,) in self._table.rows(f"SELECT citizen FROM ledger WHERE {where} LIMIT 1"):  # noqa: S608
+            return str(citizen)
+        raise LiveError(
+            f"no row {row_id} in the ledger; ids are those of the column `Resultat-id`, each of several by itself"
+            + (f", and --run {run} must be the run of their file" if run is not None else "")
+        )
+
+    def newest(self, partition: int) -> int:
+        """The offset of the journal up to which the ledger has what followed; -1 where it has nothing."""
+        query = f"SELECT max(journal_offset) FROM ledger WHERE partition = {partition}"  # noqa: S608 - a number
+        ((newest,),) = self._table.rows(query)
+        return -1 if newest is None else int(newest)
+
+
+# --- the journal
+# ------------------------------------------------------------------------------------
+
+
+def read_live(
+    settings: Settings, laws: LawBook, citizen: str, *, whole: bool, shown: Shown
+) -> Live:
+    """A citizen's reports and postings. LiveError where there are none, or where a broker or the ledger is missing."""
+    if whole:
+        return _read_whole(settings, citizen, shown)
+    ledger = CitizenLedger(LedgerTable.open(settings.ledger))
+    posted, partition = ledger.rows(citizen), ledger.partition_of(citizen)
+    offsets = sorted({row.journal_offset for row in posted})
+    newest = ledger.newest(partition)
+    if offsets and offsets[0] < 0:  # the ledger was not told where the reports are
+        return _read_whole(settings, citizen, shown)
+    found, newer = asyncio.run(_fetch(settings, citizen, partition, offsets, newest + 1))
+    if not found and not newer:
+        raise LiveError(
+            f"no report of citizen {citizen} is in the ledger or newer than it; if reports were published, wait for the"
+            " workers, or look for one that changed nothing with --whole-journal"
+        )
+    if not _add_up(laws, citizen, found, posted):
+        return _read_whole(settings, citizen, shown, [*found, *newer])
+    return Live(citizen, partition, found + newer, posted, whole=False)
+
+
+def _read_whole(
+    settings: Settings, citizen: str, shown: Shown, known: Sequence[Placed] = ()
+) -> Live:
+    """All of it; what is known already is not fetched again."""
+    partition = journal.partition_of(citizen.encode(), settings.partitions)
+    found = asyncio.run(_all_reports(settings, citizen, partition, shown, known))
+    if not found:
+        raise LiveError(
+            f"no report of citizen {citizen} is in the journal ({settings.topic(REPORTS)})"
+        )
+    try:
+        posted = CitizenLedger(LedgerTable.open(settings.ledger)).rows(citizen)
+    except LedgerError:  # the journal is enough
+        posted = []
+    return Live(citizen, partition, found, posted, whole=True)
+
+
+def _add_up(
+    laws: LawBook, citizen: str, reports: Sequence[Placed], posted: Sequence[PostedRow]
+) -> bool:
+    """Whether the reports, settled again by the rules of the ledger, lead to what the ledger has."""
+    try:
+        law = laws.law(posted[-1].rules if posted else DEFAULT)
+    except UserError:  # a rule set that is not known here
+        return False
+    partition = Partition(law, {})
+    messages = [partition.settle((citizen, "", report)).posting for _, report in reports]
+    if not all(messages):
+        return False
+    return message_sums(orjson.loads(message or b"") for message in messages) == posted_sums(posted)
+
+
+@asynccontextmanager
+async def _consumer(settings: Settings, at: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
+    consumer.assign([at])
+    try:
+        await consumer.start()
+        yield consumer
+    except (KafkaError, OSError) as error:
+        raise _no_kafka(settings) from error
+    finally:
+        await consumer.stop()
+
+
+def _no_kafka(settings: Settings) -> LiveError:
+    return LiveError(
+        f"no Kafka answers at {settings.bootstrap} ({BOOTSTRAP.name}), where the reports are; start it, or explain"
+        " from a file with --reports"
+    )
+
+
+async def _fetch(
+    settings: Settings, citizen: str, partition: int, offsets: Sequence[int], newest: int
+) -> tuple[list[Placed], list[Placed]]:
+    """The reports at these offsets, and the citizen's from `newest` on."""
+    at = TopicPartition(settings.topic(REPORTS), partition)
+    async with _consumer(settings, at) as consumer:
+        end = (await consumer.end_offsets([at]))[at]
+        found = [
+            placed
+            for offset in offsets
+            if (placed := await _report_at(consumer, at, offset, citizen))
+        ]
+        newer = [placed async for placed in _reports_from(consumer, at, newest, end, citizen)]
+    return found, newer
+
+
+async def reports_at(
+    settings: Settings, citizen: str, partition: int, offsets: Sequence[int]
+) -> list[Placed]:
+    """The citizen's reports at these offsets of the journal; control records are left out."""
+    return (await _fetch(settings, citizen, partition, offsets, NOTHING_NEWER))[0]
+
+
+async def _report_at(
+    consumer: AIOKafkaConsumer, at: TopicPartition, offset: int, citizen: str
+) -> Placed | None:
+    """The report at an offset; None for a control record, which has none."""
+    consumer.seek(at, offset)
+    records = (await consumer.getmany(at, timeout_ms=PATIENCE_MS, max_records=1)).get(
+        at, []
+    )  # the rest stays packed
+    if not records or records[0].offset != offset:
+        raise LiveError(
+            f"the journal has nothing at {at.topic}/{at.partition}/{offset}, where the ledger says that a report is:"
+            " REFUSION_LEDGER and REFUSION_PREFIX must be of the same topics"
+        )
+    return _placed(records[0], citizen)
+
+
+async def _reports_from(
+    consumer: AIOKafkaConsumer, at: TopicPartition, start: int, end: int, citizen: str
+) -> AsyncIterator[Placed]:
+    """A citizen's reports from an offset to the end."""
+    if start >= end:
+        return
+    consumer.seek(at, start)
+    while await consumer.position(at) < end:
+        for record in (await consumer.getmany(at, timeout_ms=500)).get(at, []):
+            if placed := _placed(record, citizen):
+                yield placed
+
+
+async def _all_reports(
+    settings: Settings, citizen: str, partition: int, shown: Shown, known: Sequence[Placed]
+) -> list[Placed]:
+    """Every report of a citizen, by the index of the partition, brought up to date."""
+    folder = settings.state_dir / "journal-index" / f"{settings.prefix}{partition}"
+    topic = settings.topic(REPORTS)
+    try:
+        async with KafkaBrokers(settings.bootstrap, CLIENT).changelog(topic, partition) as log:
+            index = JournalIndex(folder, log.identity)
+            try:
+                await index.catch_up(log, shown)
+                offsets = index.offsets(citizen)
+            finally:
+                index.close()
+    except (KafkaError, OSError) as error:
+        raise _no_kafka(settings) from error
+    left = sorted(set(offsets) - {placed.offset for placed in known})
+    return sorted(
+        [*known, *await reports_at(settings, citizen, partition, left)],
+        key=lambda placed: placed.offset,
+    )
+
+
+def _placed(record: Record, citizen: str) -> Placed | None:
+    """The report of a record, if it is one of this citizen; one that cannot be read is a dead letter by now."""
+    if record.key != citizen.encode():
+        return None
+    try:
+        report = journal.decode(record.key, record.value).report
+    except (ValueError, KeyError, TypeError):
+        return None
+    return (
+        Placed(record.offset, report)
+        if isinstance(report, Payment | Income | CaseFact | Reversal)
+        else None
+    )

@@ -1,0 +1,171 @@
+"""`refusion explain`: whose life, from where, and to whom it is told."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from domain.basics.weeks import day, week_of
+from domain.citizen.reports import Report
+from domain.explain.reasons import WeekReason
+from domain.explain.week import explain_life, explain_week
+from domain.law.staircase import Law
+from domain.ruledata.ruleset import RuleSet
+from projections.ledger.citizen import PostedRow, agree, standing
+from streams.citizens.rule_sets import DEFAULT, LawBook, chosen_rule_set, load_rule_set
+from streams.explain.find import Refused, find_in, folded, named_citizen
+from streams.explain.live import CitizenLedger, LiveError, read_live
+from streams.explain.render import console, show_life, show_posted, show_row, show_source, show_week
+from streams.kit.errors import UserError
+from streams.kit.progress import meter
+from streams.ledger.table import LedgerTable
+from streams.offline.inputs import opened
+from streams.settings import Settings
+
+Says = Callable[[str], None]
+ROW_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for, as the options of the command have it; `week` by its number."""
+
+    citizen: str | None
+    week: int | None
+    row: str | None
+    run: int | None
+    reports: str | None
+    whole_journal: bool
+    rules: str | None
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The reports of a citizen and what else is known of them.
+
+    `source` says where they are from, `rules` by which rule set the citizen was settled last.
+    """
+
+    citizen: str
+    reports: list[Report]
+    refused: list[Refused]
+    posted: list[PostedRow]
+    source: dict[str, Any]
+    rules: str = DEFAULT
+
+
+def explain_to(say: Says, asked: Asked, environ: Mapping[str, str]) -> None:
+    """Explain a life, a week, or the week of a row."""
+    _refuse_what_does_not_go_together(asked)
+    chosen, settings = chosen_rule_set(asked.rules) if asked.rules else None, Settings.load(environ)
+    settings.identity()  # a missing key is told before anything is asked
+    laws = LawBook(settings.rules)
+    if asked.reports:
+        evidence = _of_file(asked, settings, chosen or load_rule_set())
+    else:
+        evidence = _of_live_system(asked, settings, laws)
+    law = Law(chosen) if chosen else laws.law(evidence.rules)
+    row = _row_of(evidence, asked.row) if asked.row else None
+    week = asked.week if row is None or row.week is None else week_of(day(row.week))
+    state = folded(law, evidence.citizen, evidence.reports)
+    if week is None:
+        life = explain_life(law, state, evidence.reports)
+        if asked.as_json:
+            say(_as_json(life, evidence, None, []))
+            return
+        show_life(life, evidence.refused, console())
+    else:
+        reason = explain_week(law, state, evidence.reports, week)
+        posted = [each for each in evidence.posted if each.week == reason.week]
+        if asked.as_json:
+            say(_as_json(reason, evidence, row, posted))
+            return
+        if row is not None:
+            show_row(row, evidence.posted, console())
+        show_week(reason, evidence.refused, console())
+        if asked.reports is None:
+            show_posted(posted, agree(reason, posted), console())
+    show_source(evidence.source["sentence"], console())
+
+
+def _refuse_what_does_not_go_together(asked: Asked) -> None:
+    if asked.reports and (asked.row or asked.whole_journal):
+        raise UserError("--row and --whole-journal are about the live system; leave --reports out")
+    if asked.row and (asked.week is not None or asked.citizen):
+        raise UserError("--row names its citizen and its week; leave CITIZEN and --week out")
+    if asked.run and not asked.row:
+        raise UserError(
+            "--run says in which file --row is; `refusion diff --run` shows a run of a citizen"
+        )
+    if asked.citizen is None and asked.reports == "-":
+        raise UserError(
+            "standard input cannot give both reports and a CPR; name CITIZEN, or give the reports as a file"
+        )
+
+
+def _checked_id(text: str) -> str:
+    if not ROW_ID.fullmatch(text):
+        raise UserError(
+            "--row is no id of a row: it has letters and digits alone, as in the column `Resultat-id`"
+        )
+    return text
+
+
+def _of_file(asked: Asked, settings: Settings, rules: RuleSet) -> Evidence:
+    with ExitStack() as stack:
+        lines = opened(stack, asked.reports or "-")
+        found = find_in(lines, named_citizen(asked.citizen, settings), settings, rules)
+    sentence = f"{len(found.reports)} reports from {asked.reports}."
+    return Evidence(
+        found.citizen, found.reports, found.refused, [], {"from": "file", "sentence": sentence}
+    )
+
+
+def _of_live_system(asked: Asked, settings: Settings, laws: LawBook) -> Evidence:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # an error of ours says it all
+    _ = settings.bootstrap
+    if asked.row:
+        ledger = CitizenLedger(LedgerTable.open(settings.ledger))
+        citizen = ledger.citizen_of(_checked_id(asked.row), asked.run)
+    else:
+        citizen = named_citizen(asked.citizen, settings)
+    with meter("records") as shown:
+        live = read_live(settings, laws, citizen, whole=asked.whole_journal, shown=shown.show)
+    source = {
+        "from": "journal" if live.whole else "ledger",
+        "partition": live.partition,
+        "sentence": live.sentence(),
+    }
+    reports = [placed.report for placed in live.reports]
+    offsets = [placed.offset for placed in live.reports]
+    rules = live.posted[-1].rules if live.posted else DEFAULT
+    return Evidence(citizen, reports, [], live.posted, source | {"offsets": offsets}, rules)
+
+
+def _row_of(evidence: Evidence, row_id: str) -> PostedRow:
+    for row in evidence.posted:
+        if row.id == row_id:
+            return row
+    raise LiveError(f"the row {row_id} is not in the ledger any more; look again")
+
+
+def _as_json(
+    explanation: Any, evidence: Evidence, row: PostedRow | None, posted: list[PostedRow]
+) -> str:
+    stands = {each.id for each in standing(evidence.posted)}
+    value = {
+        "explanation": explanation,
+        "rejected": [each._asdict() for each in evidence.refused],
+        "source": evidence.source,
+        "posted": [each._asdict() | {"stands": each.id in stands} for each in posted],
+    }
+    if isinstance(explanation, WeekReason) and evidence.source["from"] != "file":
+        value["posted_is_due"] = agree(explanation, posted)
+    if row is not None:
+        value["row"] = row._asdict()
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

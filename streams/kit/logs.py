@@ -1,0 +1,49 @@
+"""What a worker says: one readable line for each event an operator cares about, none per report, never a CPR."""
+
+import logging
+import os
+import time
+from typing import Final
+
+QUIET_S: Final = 60.0
+"""How long a line of a library is not repeated: without a broker, clients say the same thing ten times a second."""
+
+LEVELS: Final = {
+    "refusion": logging.INFO,
+    # What goes wrong in aiokafka reaches the batch loop as an exception, which says it once and in
+    # our words.
+    "aiokafka": logging.CRITICAL,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "asyncio": logging.ERROR,
+}
+
+
+class SeldomRepeated(logging.Filter):
+    """Lets our own lines pass, and the same line of a library once in `QUIET_S`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        if record.name == "refusion":
+            return True
+        line, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._said.get(line, -QUIET_S) < QUIET_S:
+            return False
+        self._said[line] = now
+        return True
+
+
+def set_up_logs() -> None:
+    """Log to stderr, with the process that speaks."""
+    handler = logging.StreamHandler()
+    handler.addFilter(SeldomRepeated())
+    handler.setFormatter(
+        logging.Formatter(f"%(asctime)s worker {os.getpid()}: %(message)s", "%Y-%m-%d %H:%M:%S")
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name, level in LEVELS.items():
+        logging.getLogger(name).setLevel(level)

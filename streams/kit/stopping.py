@@ -1,0 +1,40 @@
+"""How the program ends before its time: it is stopped by a signal, or nobody reads its output any more."""
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal ended the program; `status` is the exit status that tells which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.status = 128 + number
+
+
+def unwind_on_signals() -> None:
+    """From now on Ctrl-C, SIGTERM or a closed terminal raises Stopped, so that folders and processes go too.
+
+    A signal that whoever started us ignores stays ignored (`nohup`, jobs in the background).
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C would break the clean-up off half-way
+    raise Stopped(number)
+
+
+def output_unread() -> int:
+    """After BrokenPipeError (`| head`), no error of the user's: write the rest to nowhere. Gives the exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE

@@ -1,0 +1,354 @@
+"""`refusion export`: the files of a run for the municipalities, from the ledger (contract section 4).
+
+1. The run must be complete: its marker stands in every partition of the ledger, and with it all rows before it.
+2. Municipalities are done a few at a time, so that memory is bounded by rows and not by the country.
+3. For each municipality the access log gets its line before a CPR is unsealed.
+4. A file is written beside its place and then put there, so that nobody reads half a file. Same run, same bytes.
+5. At the end, what the lines were made of must be what the table itself sums to, to the øre.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple
+
+from projections.ledger.entries import ROW_KINDS
+from projections.runs.files import (
+    NOTHING,
+    About,
+    Line,
+    Municipality,
+    Names,
+    Row,
+    Sums,
+    advice,
+    concerned,
+    file_name,
+    municipality_of,
+    sums_of,
+    write_csv,
+)
+from streams.engine.fault_points import reached
+from streams.kit.errors import UserError
+from streams.ledger.parquet import write_parquet
+from streams.ledger.run_notices import Notices
+from streams.ledger.table import LedgerTable
+from streams.privacy.access_log import log_access
+from streams.privacy.identity import SealError
+from streams.settings import Settings
+
+PORTION_ROWS: Final = 150_000
+"""Rows at a time; København alone may have more. A row takes about a kilobyte until its lines are written."""
+MUNICIPALITY: Final = "CASE mechanism WHEN 'refusion' THEN paying ELSE financing END"
+SUMS: Final = (
+    "sum(amount_ore + atp_ore), sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
+)
+CITIZENS_AT_ONCE: Final = 5_000
+"""Asked for in one query."""
+OWNER_ALONE: Final = 0o600
+"""The files hold CPR numbers."""
+REPEATED: Final = tuple(Row._fields.index(name) for name in ("citizen", "cause", "week"))
+"""Texts that stand in many rows: one object for all of them is enough."""
+
+
+class ExportError(UserError):
+    """A run cannot be exported; the message says why and what to do."""
+
+
+class Cut(NamedTuple):
+    """A run's marker in a partition. Its reports are those of the journal after `journal_start`, to `journal_end`."""
+
+    partition: int
+    after_run: int
+    closed_at: str
+    journal_start: int
+    journal_end: int
+
+
+@dataclass
+class Exported:
+    """What was written. `rows` are posting rows; `persons` have a CPR unsealed, counted for each municipality."""
+
+    run: int
+    closed_at: str
+    municipalities: int = 0
+    files: int = 0
+    rows: int = 0
+    lines: int = 0
+    persons: int = 0
+    notices: int = 0
+    sums: Sums = NOTHING
+
+    def sentence(self) -> str:
+        """For a person."""
+        moved = (self.sums.refusion + self.sums.medfinansiering) / 100
+        return (
+            f"run {self.run}: {self.files} files for {self.municipalities} municipalities from {self.rows:,} rows,"
+            f" {self.persons:,} persons, {moved:,.2f} kr. of refusion and medfinansiering"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For a program."""
+        names = ("reported_ore", "amount_ore", "refusion_ore", "medfinansiering_ore")
+        values = {name: value for name, value in vars(self).items() if name != "sums"}
+        return values | dict(zip(names, self.sums, strict=True))
+
+
+# --- the run
+# ----------------------------------------------------------------------------------------
+
+
+def cuts_of(ledger: LedgerTable, run: int) -> list[Cut]:
+    """The markers of a run in all partitions; ExportError where one is missing."""
+    end = {
+        partition: values
+        for partition, *values in ledger.rows(
+            "SELECT partition, after_run, closed_at, journal_offset FROM ledger"  # noqa: S608 - a number
+            f" WHERE kind = 'run' AND run = {run}"
+        )
+    }
+    if missing := sorted(set(range(ledger.partitions)) - set(end)):
+        raise ExportError(
+            f"run {run} is not complete in the ledger: its marker is not there in partition"
+            f" {', '.join(map(str, missing))}; close it with `refusion run close` if that is not done, and else wait"
+            " until `refusion worker projections` has come that far"
+        )
+    start = {
+        (partition, run): offset
+        for partition, run, offset in ledger.rows(
+            "SELECT partition, run, journal_offset FROM ledger WHERE kind = 'run'"
+        )
+    }
+    return [
+        Cut(partition, after_run, closed_at, start.get((partition, after_run), -1), journal_end)
+        for partition, (after_run, closed_at, journal_end) in sorted(end.items())
+    ]
+
+
+def _places(cuts: Sequence[Cut]) -> str:
+    """SQL that holds for the run's entries alone."""
+    partitions = defaultdict(list)
+    for cut in cuts:
+        partitions[cut.after_run].append(str(cut.partition))
+    places = (
+        f"(after_run = {run} AND partition IN ({', '.join(those)}))"
+        for run, those in partitions.items()
+    )
+    return f"({' OR '.join(places)})"
+
+
+def _texts(texts: Collection[str]) -> str:
+    """Codes of ours as SQL."""
+    return f"({', '.join(map(repr, texts))})"
+
+
+# --- the export
+# -------------------------------------------------------------------------------------
+
+
+class Export:
+    """The files of one run into a folder."""
+
+    def __init__(
+        self, settings: Settings, ledger: LedgerTable, cuts: Sequence[Cut], run: int, names: Names
+    ) -> None:
+        self._settings = settings
+        self._identity = settings.identity()
+        self._ledger = ledger
+        self._places = _places(cuts)
+        self._of_run = f"kind IN {_texts(ROW_KINDS)} AND {self._places}"
+        self._names = names
+        self.done = Exported(run, cuts[0].closed_at)
+
+    def write(
+        self,
+        folder: Path,
+        only: str | None,
+        notices: Notices | None,
+        parquet: bool,
+        shown: Callable[[int, int], None],
+    ) -> Exported:
+        """Write the files of one municipality, or of all of them. Without notices there is no `advisering`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._address(notices)
+        counted = self._counted(only)
+        total = sum(counted.values())
+        for portion in _portions(counted):
+            parts, seals = self._read(portion), self._seals(portion)
+            for code in portion:
+                lines = self._lines(code, parts.pop(code), seals)
+                for kind, written in lines.items():
+                    self._write(
+                        folder / file_name(kind, code, self.done.run, self.done.closed_at),
+                        kind,
+                        written,
+                        parquet,
+                    )
+                shown(self.done.rows, total)
+        self._check(counted)
+        return self.done
+
+    def _address(self, notices: Notices | None) -> None:
+        """Sort the notices by whom they are for; None where there shall be no `advisering`."""
+        self._notices = notices
+        self._addressed: dict[str, list[About]] = defaultdict(list)
+        for citizen, those in (notices or {}).items():
+            for notice in those:
+                for code in concerned(notice):
+                    self._addressed[code].append((citizen, notice))
+
+    def _told(self, code: str, part: Municipality) -> list[About] | None:
+        """The notices for a municipality: those that name it, and those that name none about its citizens."""
+        if self._notices is None:
+            return None
+        unnamed = [
+            (citizen, notice)
+            for citizen in part.citizens
+            for notice in self._notices.get(citizen, ())
+            if not concerned(notice)
+        ]
+        return self._addressed[code] + unnamed
+
+    def _counted(self, only: str | None) -> dict[str, int]:
+        """How many rows each municipality has in the run; those without any get their files too."""
+        counted = dict.fromkeys([only] if only else sorted(self._names.municipalities), 0)
+        for code, rows in self._query(f"{MUNICIPALITY}, count(*)", group_by=1):
+            if code in counted:
+                counted[code] = rows
+            elif only is None:
+                raise ExportError(
+                    f"the run has rows of municipality {code}, which the rule set does not know"
+                )
+        return counted
+
+    def _read(self, portion: Collection[str]) -> dict[str, Municipality]:
+        """The rows of some municipalities."""
+        parts = {code: Municipality(self._names) for code in portion}
+        texts: dict[str, str] = {}
+        for batch in self._ledger.batches(
+            self._select(", ".join(f'"{name}"' for name in Row._fields), portion)
+        ):
+            columns = [batch.column(number).to_pylist() for number in range(batch.num_columns)]
+            for number in REPEATED:
+                columns[number] = [texts.setdefault(text, text) for text in columns[number]]
+            for row in map(Row._make, zip(*columns, strict=True)):
+                parts[municipality_of(row)].rows.append(row)
+        return parts
+
+    def _seals(self, portion: Collection[str]) -> dict[str, str]:
+        """The sealed CPR of each citizen in the files of some municipalities; of several, which have the same, any."""
+        seals = dict(self._query("citizen, max(cpr_sealed)", portion, group_by=1))
+        return seals | self._seals_of(
+            {citizen for code in portion for citizen, _ in self._addressed[code]} - seals.keys()
+        )
+
+    def _seals_of(self, citizens: Collection[str]) -> dict[str, str]:
+        """The same of citizens without rows: from what else the run has of them, and else the whole ledger."""
+        found: dict[str, str] = {}
+        for place in (self._places, "TRUE"):
+            left = sorted(set(citizens) - found.keys())
+            for start in range(0, len(left), CITIZENS_AT_ONCE):
+                where = f"{place} AND citizen IN {_texts(left[start : start + CITIZENS_AT_ONCE])}"
+                found |= dict(
+                    self._ledger.rows(
+                        f"SELECT citizen, max(cpr_sealed) FROM ledger WHERE {where} GROUP BY 1"  # noqa: S608 - pseudonyms
+                    )
+                )
+        return found
+
+    def _lines(
+        self, code: str, part: Municipality, seals: Mapping[str, str]
+    ) -> dict[str, list[Line]]:
+        """The lines of a municipality's files, with the CPR numbers in them."""
+        told = self._told(code, part)
+        citizens = part.citizens | {citizen for citizen, _ in told or () if citizen in seals}
+        cpr_of = self._unsealed(code, citizens, seals)
+        lines = {"beregning": part.specification(cpr_of), "sumposteringer": part.accounts()}
+        if told is not None:
+            lines["advisering"] = advice(told, cpr_of)
+        done = self.done
+        done.municipalities += 1
+        done.rows += len(part.rows)
+        done.lines += len(lines["beregning"])
+        done.persons += len(citizens)
+        done.notices += len(lines.get("advisering", ()))
+        done.sums = Sums(*map(sum, zip(done.sums, sums_of(part.rows), strict=True)))
+        return lines
+
+    def _unsealed(
+        self, code: str, citizens: Collection[str], seals: Mapping[str, str]
+    ) -> Callable[[str], str]:
+        """Unseals a municipality's citizens, and says so before; nothing for one of whom the ledger has no seal."""
+        if citizens:
+            state_dir, run = self._settings.state_dir, self.done.run
+            log_access(state_dir, "export", run=run, municipality=code, persons=len(citizens))
+        try:
+            unsealed = {
+                citizen: self._identity.unseal(citizen, seals[citizen]) for citizen in citizens
+            }
+        except SealError as error:
+            raise ExportError(f"a CPR cannot be unsealed: {error}") from error
+        return lambda citizen: unsealed.get(citizen, "")
+
+    def _write(self, path: Path, kind: str, lines: Sequence[Line], parquet: bool) -> None:
+        with _in_one_go(path.with_name(f"{path.name}.csv")) as file:
+            write_csv(kind, lines, file)
+        self.done.files += 1
+        if parquet:
+            with _in_one_go(path.with_name(f"{path.name}.parquet"), "b") as file:
+                write_parquet(kind, lines, file)
+            self.done.files += 1
+
+    def _check(self, counted: Collection[str]) -> None:
+        """The table's own sums against those of the lines."""
+        (sums,) = self._query(SUMS, counted)
+        assert self.done.sums == tuple(each or 0 for each in sums), (
+            "the files do not sum to the ledger"
+        )
+
+    def _query(
+        self, columns: str, portion: Collection[str] = (), group_by: int = 0
+    ) -> Iterator[tuple[Any, ...]]:
+        query = self._select(columns, portion)
+        return self._ledger.rows(f"{query} GROUP BY {group_by}" if group_by else query)
+
+    def _select(self, columns: str, portion: Collection[str] = ()) -> str:
+        """SQL for rows of the run, of some municipalities or of all."""
+        where = (
+            f"{self._of_run} AND {MUNICIPALITY} IN {_texts(portion)}" if portion else self._of_run
+        )
+        return f"SELECT {columns} FROM ledger WHERE {where}"  # noqa: S608 - columns and codes of ours
+
+
+def _portions(counted: Mapping[str, int]) -> Iterator[list[str]]:
+    """Municipalities in their order, together as long as they have few rows."""
+    portion: list[str] = []
+    rows = 0
+    for code, number in counted.items():
+        if portion and rows + number > PORTION_ROWS:
+            yield portion
+            portion, rows = [], 0
+        portion.append(code)
+        rows += number
+    yield portion
+
+
+@contextmanager
+def _in_one_go(path: Path, mode: str = "t") -> Iterator[IO[Any]]:
+    """A file that stands under its name only when all of it is on disk."""
+    draft = path.with_name(f".{path.name}.part")
+    text = {} if mode == "b" else {"encoding": "utf-8", "newline": ""}
+    try:
+        with draft.open(f"w{mode}", **text) as file:  # type: ignore[call-overload]  # mode and encoding fit
+            draft.chmod(OWNER_ALONE)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        reached("export", "before_commit")
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

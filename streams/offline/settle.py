@@ -1,0 +1,326 @@
+"""`refusion settle`: the whole calculation without Kafka, reports in and posting messages out.
+
+Lines are settled in blocks. With several jobs each citizen belongs to one process for good, so
+every process sees its citizens' reports in their order, and the outputs of a block are put back
+in the order of its lines, those of one line (a recalculation) in the order of citizens: the bytes are those of one
+process.
+"""
+
+import re
+import signal
+import tempfile
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby, islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+from zlib import crc32
+
+import orjson
+
+from domain.citizen.reports import ControlRecord, Recalculation, RunMarker, made
+from domain.law.staircase import Law
+from domain.ruledata.ruleset import RuleSet
+from streams.citizens.rule_sets import LawBook, load_rule_set
+from streams.citizens.settler import CONTROLS, NOTHING, Outcome, Partition, Settleable
+from streams.citizens.store import RocksStore
+from streams.kit.tuning import tune_garbage_collection
+from streams.settings import Settings
+from streams.wire.validator import REFUSED, Accepted, AcceptedOpening, Rejection, Validator
+
+BLOCK_LINES = 4_000
+"""Large enough that a block's overhead does not show, small enough that memory stays small."""
+
+BLOCKS_AHEAD = 3
+"""How many blocks wait with each process, so that none stands idle while another is slower."""
+
+HEADS_KEPT = 8_192
+"""By each process; the one partition that it has may keep more than one of a worker's many."""
+
+LOOKED_AT = 200
+"""Citizens of a recalculation whose changes are written at once."""
+
+CPR_OF_LINE = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
+
+Line = tuple[int, bytes]
+"""A line of the input and its number, from 1."""
+
+
+Valid = Accepted | AcceptedOpening | ControlRecord
+Parsed = Valid | Rejection
+
+
+class LineOutput(NamedTuple):
+    """What a line led to: bytes for each of the three outputs, each empty or whole lines."""
+
+    number: int
+    postings: bytes
+    rejects: bytes = b""
+    notices: bytes = b""
+
+
+@dataclass
+class Totals:
+    """What a settling did, for the person who started it."""
+
+    lines: int = 0
+    rejected: int = 0
+    noticed: int = 0
+    posted: int = 0
+
+    def add(self, lines: int, postings: bytes, rejects: bytes, notices: bytes) -> None:
+        """Count a block and its outputs, which are whole lines; a rejected line has one."""
+        self.lines += lines
+        self.posted += postings.count(b"\n")
+        self.rejected += rejects.count(b"\n")
+        self.noticed += notices.count(b"\n")
+
+    def sentence(self, *, rejects_kept: bool) -> str:
+        """What was done, and what is lost unless the reader acts."""
+        text = f"{self.lines:,} lines: {self.posted:,} messages, {self.noticed:,} notices, {self.rejected:,} rejected"
+        return (
+            text
+            if rejects_kept or not self.rejected
+            else text + " (give --rejects FILE to keep them with reasons)"
+        )
+
+
+class LineSettler:
+    """One process's share of the work: validates, settles, and keeps its citizens' state in a folder."""
+
+    def __init__(self, settings: Settings, folder: Path, rules: RuleSet, *, leads: bool) -> None:
+        self._validator = Validator(rules, demo=settings.demo, markers=True)
+        self._identity = settings.identity()
+        self._store = RocksStore(folder)
+        laws = LawBook(settings.rules)
+        law = laws.law(rules.name) if rules.name in laws.names() else Law(rules)
+        self._partition = Partition(law, self._store, kept=HEADS_KEPT, laws=laws)
+        self._leads = leads  # every process cuts a run, the leading one says so
+        tune_garbage_collection()
+
+    def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
+        """Settle lines in their order; those that lead to nothing have no output."""
+        parse = self._validator.parse
+        parsed = [parse(line) for _, line in lines]
+        if Recalculation not in map(type, parsed):  # nearly always
+            return self._settle(lines, parsed)
+        outputs: list[LineOutput] = []
+        for is_recalculation, group in groupby(
+            range(len(parsed)), lambda at: isinstance(parsed[at], Recalculation)
+        ):
+            places = [*group]
+            part = slice(places[0], places[-1] + 1)
+            settle = self._recalculate_all if is_recalculation else self._settle
+            outputs += settle(lines[part], parsed[part])
+        return outputs
+
+    def _settle(self, lines: Sequence[Line], parsed: Sequence[Parsed]) -> list[LineOutput]:
+        outcomes = iter(self._partition.settle_batch(self._records(parsed)))
+        self._store.write(self._partition.changes())
+        outputs: list[LineOutput] = []
+        for (number, line), result in zip(lines, parsed, strict=True):
+            if isinstance(result, Rejection):
+                outputs.append(_rejected(number, line, result))
+            elif (outcome := next(outcomes)) is not NOTHING and (
+                self._leads or not isinstance(result, RunMarker)
+            ):
+                outputs.append(_settled(number, line, outcome))
+        return outputs
+
+    def _records(self, parsed: Iterable[Parsed]) -> list[Settleable]:
+        """The valid records, their citizens by pseudonym."""
+        of = self._identity.of
+        records: list[Settleable] = []
+        for result in parsed:
+            if isinstance(result, (Accepted, AcceptedOpening)):
+                report, cpr = result
+                citizen, cpr_sealed = of(cpr)
+                records.append((citizen, cpr_sealed, report))
+            elif isinstance(result, CONTROLS):
+                records.append(result)
+        return records
+
+    def _recalculate_all(
+        self, lines: Sequence[Line], parsed: Sequence[Parsed]
+    ) -> Iterator[LineOutput]:
+        for (number, _), recalculation in zip(lines, parsed, strict=True):
+            assert isinstance(recalculation, Recalculation)
+            yield from self._recalculate(number, recalculation)
+
+    def _recalculate(self, number: int, recalculation: Recalculation) -> Iterator[LineOutput]:
+        """This process's citizens, in their order."""
+        after, is_over = "", False
+        while not is_over:
+            chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
+            self._store.write(self._partition.changes())
+            for _, posting in chunk.postings:
+                yield LineOutput(number, posting + b"\n")
+            after, is_over = chunk.after, not chunk.after
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self._store.close()
+
+
+def _settled(number: int, line: bytes, outcome: Outcome) -> LineOutput:
+    posting, notices, refused, anew = outcome
+    if posting and not (notices or refused or anew):  # nearly always
+        return made(LineOutput, (number, posting + b"\n", b"", b""))
+    rejects = _rejected(number, line, REFUSED[refused]).rejects if refused else b""
+    return LineOutput(number, _lines(outcome.postings), rejects, _lines(notices))
+
+
+def _lines(messages: Iterable[bytes]) -> bytes:
+    return b"".join([message + b"\n" for message in messages])
+
+
+def _rejected(number: int, line: bytes, rejection: Rejection) -> LineOutput:
+    value = {
+        "line": number,
+        "reason": rejection.reason,
+        "field": rejection.field,
+        "detail": rejection.detail,
+        "record": line.decode(errors="backslashreplace"),
+    }
+    return LineOutput(number, b"", orjson.dumps(value) + b"\n", b"")
+
+
+def numbered(lines: Iterable[bytes]) -> Iterator[Line]:
+    """Lines with their numbers and without their ends; blank lines are counted and skipped."""
+    for number, line in enumerate(lines, 1):
+        record = line.rstrip(b"\r\n")
+        if record and not record.isspace():
+            yield number, record
+
+
+def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Lines in blocks of at most BLOCK_LINES."""
+    rest = iter(lines)
+    while block := [*islice(rest, BLOCK_LINES)]:
+        yield block
+
+
+@contextmanager
+def _children_spared(signals: Collection[signal.Signals]) -> Iterator[None]:
+    """Processes started in here do not see the signals, which their terminal sends to all of us at once."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Crew:
+    """The processes that settle, each with its own citizens and folder. The parent ends them in good order."""
+
+    def __init__(self, settings: Settings, folder: Path, rules: RuleSet, jobs: int) -> None:
+        settings.identity()  # a missing key is said here, not by each process
+        self._validator = Validator(rules, demo=settings.demo, markers=True)
+        self._processes = [
+            ProcessPoolExecutor(
+                1,
+                get_context("spawn"),
+                initializer=_start_process,
+                initargs=(settings, folder / str(at), rules, at == 0),
+            )
+            for at in range(jobs)
+        ]
+        with _children_spared((signal.SIGINT, signal.SIGHUP)):
+            for process in self._processes:
+                process.submit(_settle_in_process, [])
+
+    def submit(self, block: list[Line]) -> list[Future[list[LineOutput]]]:
+        """Hand a block out, line by line, to the processes whose citizens they concern."""
+        shares: list[list[Line]] = [[] for _ in self._processes]
+        for line in block:
+            for share in self._shares_of(line[1], shares):
+                share.append(line)
+        return [
+            process.submit(_settle_in_process, share)
+            for process, share in zip(self._processes, shares, strict=True)
+        ]
+
+    def _shares_of(self, line: bytes, shares: list[list[Line]]) -> list[list[Line]]:
+        found = CPR_OF_LINE.search(line)
+        if found is not None:
+            return [shares[crc32(found[1]) % len(shares)]]
+        parsed = self._validator.parse(
+            line
+        )  # rare: a control record, an odd spelling, or a line to reject
+        if isinstance(parsed, (*CONTROLS, Recalculation)):
+            return shares
+        return [
+            shares[0 if isinstance(parsed, Rejection) else crc32(parsed.cpr.encode()) % len(shares)]
+        ]
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            process.shutdown(wait=True, cancel_futures=True)
+
+
+_settler: LineSettler
+
+
+def _start_process(settings: Settings, folder: Path, rules: RuleSet, leads: bool) -> None:
+    global _settler  # noqa: PLW0603 - a pool's process has no other place for its state
+    _settler = LineSettler(settings, folder, rules, leads=leads)
+
+
+def _settle_in_process(lines: list[Line]) -> list[LineOutput]:
+    return _settler.settle(lines)
+
+
+def settled_blocks(
+    lines: Iterable[Line], settings: Settings, jobs: int, rules: RuleSet
+) -> Iterator[tuple[int, list[LineOutput]]]:
+    """Settle all lines with state in a temporary folder; gives (lines read, outputs in their order) by block."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refusion-")))
+        if jobs == 1:
+            settler = LineSettler(settings, folder / "0", rules, leads=True)
+            stack.callback(settler.close)
+            for block in blocks(lines):
+                yield len(block), settler.settle(block)
+            return
+        crew = Crew(settings, folder, rules, jobs)
+        stack.callback(crew.close)
+        waiting: deque[tuple[int, list[Future[list[LineOutput]]]]] = deque()
+        for block in blocks(lines):
+            waiting.append((len(block), crew.submit(block)))
+            if len(waiting) > BLOCKS_AHEAD:
+                yield _collected(*waiting.popleft())
+        while waiting:
+            yield _collected(*waiting.popleft())
+
+
+def _collected(size: int, futures: list[Future[list[LineOutput]]]) -> tuple[int, list[LineOutput]]:
+    return size, sorted(output for future in futures for output in future.result())
+
+
+def settle(
+    lines: Iterable[bytes],
+    settings: Settings,
+    jobs: int,
+    postings: BinaryIO,
+    rejects: BinaryIO | None = None,
+    notices: BinaryIO | None = None,
+    progress: Callable[[int], None] | None = None,
+    rules: RuleSet | None = None,
+) -> Totals:
+    """Settle published reports and control records, one JSON object a line, and write what follows from them."""
+    totals = Totals()
+    for size, outputs in settled_blocks(numbered(lines), settings, jobs, rules or load_rule_set()):
+        _, *columns = zip(*outputs, strict=True) if outputs else ((),) * len(LineOutput._fields)
+        written = [b"".join(column) for column in columns]
+        for out, content in zip((postings, rejects, notices), written, strict=True):
+            if out and content:
+                out.write(content)
+        totals.add(size, *written)
+        if progress:
+            progress(totals.lines)
+    return totals

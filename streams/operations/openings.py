@@ -1,0 +1,277 @@
+"""`refusion opening load`: the rows of an earlier system into the journal, as control data of their citizens.
+
+1. Every file is read and checked. What cannot be loaded is listed by file and line, and holds up nothing else.
+2. Each row is a record of its citizen in the journal, the CPR sealed. The writes are idempotent and acknowledged, and
+   the citizens stage passes over a row that came before: a load that died is done again from the
+   start.
+
+A cell that had another opening row before keeps it: the citizens stage puts the later one into
+`dead-letters`.
+"""
+
+import asyncio
+import csv
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from domain.basics.weeks import day_text
+from domain.ruledata.ruleset import RuleSet
+from projections.imports.opening_files import HEADER, TOLD_APART, Codes, Listed, Specifications
+from streams.engine.ports import Message
+from streams.kafka.topics import REPORTS, ensure_topics
+from streams.kit.errors import UserError
+from streams.privacy.identity import Identity
+from streams.settings import Settings
+from streams.wire import journal
+from streams.wire.validator import AcceptedOpening, Rejection, Validator
+
+ON_THE_WAY: Final = 20_000
+"""Records that are not acknowledged yet: some 15 MB."""
+STOP_SECONDS: Final = 5.0
+OF_MUNICIPALITY: Final = re.compile(r"-(\d{3})-\d+-\d{4}-\d\d-\d\d")
+"""In the name of a file `beregning` (contract section 4)."""
+NO_OPENING: Final = Listed(
+    "",
+    "unknown_type",
+    "type",
+    "the line is no opening row; publish reports with `refusion publish`",
+)
+
+Row = tuple[str, AcceptedOpening]
+"""A row that can be loaded, and the place that it comes from."""
+
+
+class OpeningError(UserError):
+    """The files cannot be read, or not all was acknowledged; the message says what to do."""
+
+
+@dataclass
+class Loaded:
+    """What was read and written; `listed` is what could not be loaded."""
+
+    rows: int = 0
+    citizens: int = 0
+    refusion_ore: int = 0
+    medfinansiering_ore: int = 0
+    listed: list[Listed] = field(default_factory=list)
+    dry_run: bool = False
+
+    def sentence(self) -> str:
+        """For a person."""
+        money = (self.refusion_ore + self.medfinansiering_ore) / 100
+        done = "would be loaded" if self.dry_run else "loaded"
+        return (
+            f"{self.rows:,} opening rows of {self.citizens:,} citizens {done}, {money:,.2f} kr. of refusion and"
+            f" medfinansiering; {len(self.listed):,} listed"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For a program."""
+        reasons = Counter(each.reason for each in self.listed)
+        return vars(self) | {
+            "listed": [each._asdict() for each in self.listed],
+            "reasons": dict(reasons),
+        }
+
+
+# --- reading
+# ----------------------------------------------------------------------------------------
+
+
+class Files:
+    """The rows of all files, those of a municipality's files together."""
+
+    def __init__(self, rules: RuleSet, demo: bool, municipality: str | None) -> None:
+        self._validator = Validator(rules, demo, markers=True)
+        self._municipality = municipality
+        self._known = rules.municipalities
+        self._codes = Codes(
+            {benefit.name: code for code, benefit in rules.benefits.items()},
+            {name: code for code, name in rules.municipalities.items()},
+            {code: benefit.mechanism for code, benefit in rules.benefits.items()},
+        )
+        self.listed: list[Listed] = []
+
+    def rows(self, paths: Sequence[Path]) -> Iterator[Row]:
+        """Every row that can be loaded. Raises OpeningError."""
+        kinds = {path: _kind(path) for path in paths}
+        specifications: defaultdict[str, list[Path]] = defaultdict(list)
+        for path in paths:
+            if kinds[path] == "csv":
+                specifications[self._municipality_of(path)].append(path)
+        for path in paths:
+            if kinds[path] == "jsonl":
+                yield from self._checked(_lines(path))
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        for municipality, of_municipality in specifications.items():
+            yield from self._checked(self._records(municipality, of_municipality, now))
+
+    def _records(
+        self, municipality: str, paths: Iterable[Path], now: str
+    ) -> Iterator[tuple[str, bytes]]:
+        whole = Specifications(municipality, self._codes)
+        for path in paths:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                lines = csv.reader(file, delimiter=";")
+                try:
+                    next(lines)
+                    self.listed += whole.add(path.name, lines)
+                except (UnicodeDecodeError, csv.Error) as error:
+                    raise OpeningError(
+                        f"{path}: is not a file `beregning` in UTF-8 throughout; convert it"
+                    ) from error
+        for found in whole.records():
+            if isinstance(found, Listed):
+                self.listed.append(found)
+            else:
+                place, record = found
+                yield place, orjson.dumps(record | {"reported_at": now})
+
+    def _checked(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[Row]:
+        for place, line in lines:
+            outcome = self._validator.parse(line)
+            if isinstance(outcome, AcceptedOpening):
+                yield place, outcome
+            else:
+                refused = (
+                    Listed(place, *outcome)
+                    if isinstance(outcome, Rejection)
+                    else NO_OPENING._replace(place=place)
+                )
+                self.listed.append(refused)
+
+    def _municipality_of(self, path: Path) -> str:
+        found = OF_MUNICIPALITY.search(path.name)
+        code = self._municipality or (found[1] if found else "")
+        if code not in self._known:
+            raise OpeningError(
+                f"{path}: its name does not say whose it is (yr-ydelsesrefusion-beregning-730-…); give --municipality"
+            )
+        return code
+
+
+def _kind(path: Path) -> str:
+    """`csv` or `jsonl`."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline().removeprefix(b"\xef\xbb\xbf").strip()
+    except OSError as error:
+        raise OpeningError(f"{path}: cannot be read: {error.strerror}") from error
+    if first.startswith(b"{") or not first:
+        return "jsonl"
+    if first.split(b";")[:TOLD_APART] == [name.encode() for name in HEADER[:TOLD_APART]]:
+        return "csv"
+    raise OpeningError(
+        f"{path}: is neither a file `beregning` nor JSON Lines; its first line must be {';'.join(HEADER)}"
+    )
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield f"{path.name}:{number}", line.rstrip(b"\r\n")
+
+
+# --- writing
+# ----------------------------------------------------------------------------------------
+
+
+async def load(
+    settings: Settings,
+    files: Files,
+    paths: Sequence[Path],
+    dry_run: bool,
+    progress: Callable[[int], None],
+) -> Loaded:
+    """Load files. Raises OpeningError and other UserErrors."""
+    done = Loaded(listed=files.listed, dry_run=dry_run)
+    identity, citizens = settings.identity(), set[str]()
+    rows = files.rows(paths)
+    if dry_run:
+        for _, accepted in rows:
+            _count(done, citizens, identity.of(accepted.cpr)[0], accepted)
+    else:
+        await _write(settings, identity, rows, done, citizens, progress)
+    done.citizens = len(citizens)
+    return done
+
+
+def _count(done: Loaded, citizens: set[str], citizen: str, accepted: AcceptedOpening) -> None:
+    citizens.add(citizen)
+    done.rows += 1
+    opening = accepted.report
+    if opening.mechanism == "refusion":
+        done.refusion_ore += opening.result_ore
+    else:
+        done.medfinansiering_ore += opening.result_ore
+
+
+async def _write(
+    settings: Settings,
+    identity: Identity,
+    rows: Iterable[Row],
+    done: Loaded,
+    citizens: set[str],
+    progress: Callable[[int], None],
+) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap,
+        enable_idempotence=True,
+        compression_type="zstd",
+        linger_ms=20,
+    )
+    topic, sent = settings.topic(REPORTS), []
+    try:
+        await ensure_topics(
+            settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+        )
+        await producer.start()
+        for _, accepted in rows:
+            citizen, message, partition = _message(identity, accepted, settings.partitions)
+            key, value, headers = message
+            sent.append(await producer.send(topic, value, key, partition, headers=headers))
+            _count(done, citizens, citizen, accepted)
+            if len(sent) >= ON_THE_WAY:
+                await asyncio.gather(*sent)
+                sent.clear()
+                progress(done.rows)
+        await asyncio.gather(*sent)
+    except (KafkaError, OSError, TimeoutError) as error:
+        what = (
+            "no Kafka answers"
+            if isinstance(error, KafkaConnectionError)
+            else "Kafka refused a record"
+        )
+        raise OpeningError(
+            f"{what} at {settings.bootstrap} (REFUSION_BOOTSTRAP); load everything again when the cause is mended: what"
+            " is in the journal already changes nothing"
+        ) from error
+    finally:
+        with suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+
+
+def _message(
+    identity: Identity, accepted: AcceptedOpening, partitions: int
+) -> tuple[str, Message, int]:
+    opening, cpr = accepted
+    citizen, sealed = identity.of(cpr)
+    at = day_text(opening.reported) + "T00:00:00Z"
+    key = citizen.encode()
+    value = journal.encode_opening(opening, sealed, at)
+    return (
+        citizen,
+        (key, value, journal.opening_headers(opening, at)),
+        journal.partition_of(key, partitions),
+    )

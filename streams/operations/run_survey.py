@@ -1,0 +1,343 @@
+"""What the topics say about runs: the last one that was closed, what the open one holds, how far the stages are.
+
+Everything is read from Kafka, read committed; nothing is remembered elsewhere, so nothing can be out of date. A
+marker stands in every partition or in none. The last one is therefore looked for in one partition alone, that with the
+fewest records, from its end backwards: a month's records of one partition in the usual case, the
+whole partition when no run was ever closed.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from domain.basics.weeks import first_day
+from domain.citizen.reports import RunMarker
+from domain.law.staircase import Law
+from projections.runs.completeness import THRESHOLDS, Books, PartitionBooks
+from projections.runs.totals import RunTotals
+from streams.engine.ports import Record
+from streams.kafka import topics
+from streams.kafka.brokers import KafkaBrokers
+from streams.kafka.groups import committed_offsets
+from streams.kafka.topics import Topic
+from streams.kit.errors import UserError
+from streams.settings import Settings
+from streams.wire import journal
+
+CLIENT: Final = "run"
+FIRST_LOOK: Final = 5_000
+"""Records from the end in which a marker is looked for first; then twice as many, and so on."""
+EARLY: Final = timedelta(days=62)
+"""A report may be taken in so long before the month that it is for (notice `future_period` begins there)."""
+CLOCKS: Final = timedelta(days=1)
+"""By how much the clocks of those who write to Kafka may differ."""
+FEW: Final = 100
+"""Offsets behind the group's that may be markers of transactions alone, which nobody ever commits."""
+PEEK_MS: Final = 200
+DAY_ONE: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+Progress = Callable[[int, int], None]
+"""Told how many records were read, of how many."""
+
+Offsets = dict[int, int]
+"""By partition."""
+
+
+class Survey(NamedTuple):
+    """What the journal and the postings hold."""
+
+    books: Books
+    totals: RunTotals
+    rejected: dict[str, int]
+    """Dead letters since the last cut, by `stage: reason`."""
+    records: int
+    """How many were read for this."""
+
+
+class Reading:
+    """The topics, open for reading."""
+
+    def __init__(
+        self, settings: Settings, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient
+    ) -> None:
+        self._settings = settings
+        self._partitions: dict[str, list[TopicPartition]] = {}
+        self._looked_to = (0, 0)
+        """The partition in which the last run was looked for, and up to which offset."""
+        self._consumer = consumer
+        self._admin = admin
+        self._brokers = KafkaBrokers(settings.bootstrap, CLIENT)
+
+    # --- offsets
+    # ------------------------------------------------------------------------------------
+
+    async def ends(self, topic: Topic) -> Offsets:
+        """The offset after the last committed record of each partition."""
+        found = await self._consumer.end_offsets(await self._of(topic))
+        return {at.partition: end for at, end in found.items()}
+
+    async def starts(self, topic: Topic) -> Offsets:
+        """The first offset of each partition that is still there."""
+        found = await self._consumer.beginning_offsets(await self._of(topic))
+        return {at.partition: first for at, first in found.items()}
+
+    async def committed(self, stage: str) -> Offsets:
+        """Where a stage's group goes on; nothing for a partition that it never began."""
+        return await committed_offsets(self._admin, self._settings.group(stage))
+
+    async def since(self, topic: Topic, moment: datetime | None) -> Offsets:
+        """From where to read everything that was written at a moment or later; None: from the beginning."""
+        first = await self.starts(topic)
+        if moment is None:
+            return first
+        ms = max(0, int(moment.timestamp() * 1000))
+        found = await self._consumer.offsets_for_times(dict.fromkeys(await self._of(topic), ms))
+        ends = await self.ends(topic)
+        return {
+            at.partition: max(first[at.partition], each.offset if each else ends[at.partition])
+            for at, each in found.items()
+        }
+
+    async def left(self, stage: str, topic: Topic, ends: Mapping[int, int]) -> int:
+        """How many records before these ends a stage has not taken in, by its committed offsets."""
+        committed, first = await self.committed(stage), await self.starts(topic)
+        left = 0
+        for partition, end in ends.items():
+            position = max(committed.get(partition, 0), first[partition])
+            gap = end - position
+            if gap > FEW or (
+                gap > 0 and await self._is_record_between(topic, partition, position, end)
+            ):
+                left += gap
+        return left
+
+    async def _is_record_between(
+        self, topic: Topic, partition: int, position: int, end: int
+    ) -> bool:
+        at = TopicPartition(self._name(topic), partition)
+        self._consumer.assign([at])
+        self._consumer.seek(at, position)
+        while await self._consumer.position(at) < end:
+            for record in (await self._consumer.getmany(at, timeout_ms=PEEK_MS, max_records=1)).get(
+                at, ()
+            ):
+                return bool(record.offset < end)
+        return False
+
+    async def _of(self, topic: Topic) -> list[TopicPartition]:
+        """The partitions of a topic, asked for once."""
+        name = self._name(topic)
+        if name not in self._partitions:
+            (described,) = await self._admin.describe_topics([name])
+            numbers = sorted(each["partition"] for each in described["partitions"])
+            self._partitions[name] = [TopicPartition(name, number) for number in numbers]
+        return self._partitions[name]
+
+    def _name(self, topic: Topic) -> str:
+        return self._settings.topic(topic)
+
+    # --- markers
+    # ------------------------------------------------------------------------------------
+
+    async def last_run(self, progress: Progress) -> RunMarker | None:
+        """The latest run that was closed."""
+        starts, ends = await self.starts(topics.REPORTS), await self.ends(topics.REPORTS)
+        partition = min(ends, key=lambda number: ends[number] - starts[number])
+        first, end, step = starts[partition], ends[partition], FIRST_LOOK
+        total = end - first
+        self._looked_to = partition, end
+        while end > first:
+            start = max(first, end - step)
+            markers = [marker async for marker in self._markers(partition, start, end)]
+            if markers:
+                return markers[-1]
+            end, step = start, 2 * step
+            progress(total - (end - first), total)
+        return None
+
+    async def newer_run(self) -> RunMarker | None:
+        """The latest run that was closed since `last_run` was asked for."""
+        partition, start = self._looked_to
+        end = (await self.ends(topics.REPORTS))[partition]
+        markers = [marker async for marker in self._markers(partition, start, end)]
+        return markers[-1] if markers else None
+
+    async def _markers(self, partition: int, start: int, end: int) -> AsyncIterator[RunMarker]:
+        async for record in self._records(topics.REPORTS, partition, start, end):
+            if (
+                not record.key and orjson.loads(record.value or b"")["type"] == "run"
+            ):  # a report has a key
+                marker = journal.decode(record.key, record.value).report
+                assert isinstance(marker, RunMarker)
+                yield marker
+
+    def _records(self, topic: Topic, partition: int, start: int, end: int) -> AsyncIterator[Record]:
+        """The records of a partition from an offset up to another."""
+        return self._brokers.records(self._name(topic), partition, start, end)
+
+    # --- the open run
+    # -------------------------------------------------------------------------------
+
+    async def survey(
+        self, law: Law, last: RunMarker | None, month: int | None, progress: Progress
+    ) -> Survey:
+        """Read what the open run holds, and for a month that is to be closed the months that it is held against.
+
+        Memory: the reports of one partition at a time, some 350 bytes each.
+        """
+        settled_to = await self.committed("citizens")
+        ends = await self.ends(topics.REPORTS)
+        cut = _moment(last.closed_at) - CLOCKS if last else None
+        since = _earlier(cut, month)
+        starts = await self.since(topics.REPORTS, since)
+        whole = starts == await self.starts(topics.REPORTS)
+        first_month = 0 if whole or month is None else month - THRESHOLDS.median_months
+        refused, rejected = await self._dead_letters(since, cut)
+        posted = await self._posted(last, settled_to, cut)
+        meter = _Meter(progress, sum(ends[at] - starts[at] for at in ends) + posted.total)
+        books = Books()
+        for partition, end in sorted(ends.items()):
+            fold = PartitionBooks(
+                law, settled_to.get(partition, 0), refused[partition], first_month
+            )
+            async for record in self._records(topics.REPORTS, partition, starts[partition], end):
+                meter.count()
+                _take(fold, record)
+            if last is not None and fold.last_run != last.run:
+                raise UserError(
+                    f"run {last.run} is being closed at this moment: ask again; if this stays, the clocks of those who"
+                    f" write to Kafka differ by more than {CLOCKS.days} day"
+                )
+            fold.close(books)
+        totals = await self._totals(law, posted, meter)
+        books.settle(totals.settled, first_month)
+        return Survey(books, totals, rejected, meter.done)
+
+    async def _dead_letters(
+        self, since: datetime | None, cut: datetime | None
+    ) -> tuple[defaultdict[int, set[int]], dict[str, int]]:
+        """The offsets of the journal that were refused, by partition; and how many records, by stage and reason."""
+        refused: defaultdict[int, set[int]] = defaultdict(set)
+        rejected: defaultdict[str, int] = defaultdict(int)
+        starts = await self.since(topics.DEAD_LETTERS, since)
+        recent = await self.since(topics.DEAD_LETTERS, cut)
+        for partition, end in (await self.ends(topics.DEAD_LETTERS)).items():
+            async for record in self._records(
+                topics.DEAD_LETTERS, partition, starts[partition], end
+            ):
+                headers = {name: value.decode() for name, value in record.headers}
+                if headers["stage"] == "citizens":
+                    refused[int(headers["partition"])].add(int(headers["offset"]))
+                if record.offset >= recent[partition]:
+                    rejected[f"{headers['stage']}: {headers['reason']}"] += 1
+        return refused, dict(rejected)
+
+    async def _posted(
+        self, last: RunMarker | None, settled_to: Mapping[int, int], cut: datetime | None
+    ) -> "_Posted":
+        starts, ends = await self.since(topics.POSTINGS, cut), await self.ends(topics.POSTINGS)
+        return _Posted(last.run if last else 0, starts, ends, settled_to)
+
+    async def _totals(self, law: Law, posted: "_Posted", meter: "_Meter") -> RunTotals:
+        """The postings behind the last run's marker, as far as they come from records that the group has committed."""
+        totals = RunTotals()
+        computed = frozenset(
+            code for code, each in law.rules.benefits.items() if each.rate == "computed"
+        )
+        for partition, end in posted.ends.items():
+            is_open = not posted.run
+            async for record in self._records(
+                topics.POSTINGS, partition, posted.starts[partition], end
+            ):
+                meter.count()
+                if journal.source_offset(record.headers) >= posted.settled_to.get(partition, 0):
+                    break
+                message = orjson.loads(record.value or b"")
+                if message["type"] == "run":
+                    is_open = is_open or message["run"] == posted.run
+                elif is_open and message["type"] == "postings":
+                    totals.post(message, computed)
+        return totals
+
+    async def missing_noticed(self, last: RunMarker | None) -> set[bytes]:
+        """The notices of missing reporters since the last run."""
+        found = set()
+        starts = await self.since(
+            topics.NOTICES, _moment(last.closed_at) - CLOCKS if last else None
+        )
+        for partition, end in (await self.ends(topics.NOTICES)).items():
+            async for record in self._records(topics.NOTICES, partition, starts[partition], end):
+                if b"missing_reporter" in (notice := record.value or b""):
+                    found.add(notice)
+        return found
+
+
+class _Posted(NamedTuple):
+    """Where the postings of the open run are."""
+
+    run: int
+    """The last one that was closed; 0 for none."""
+    starts: Offsets
+    ends: Offsets
+    settled_to: Mapping[int, int]
+
+    @property
+    def total(self) -> int:
+        return sum(end - self.starts[at] for at, end in self.ends.items())
+
+
+class _Meter:
+    """Says now and then how far the reading is."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self.done = progress, total, 0
+
+    def count(self) -> None:
+        self.done += 1
+        if self.done % FIRST_LOOK == 0:
+            self._progress(self.done, self._total)
+
+
+def _take(fold: PartitionBooks, record: Record) -> None:
+    try:
+        entry = journal.decode(record.key, record.value)
+    except (ValueError, KeyError, TypeError):  # the citizens stage has refused it: `internal_error`
+        return
+    fold.take(record.offset, entry.citizen, entry.report)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _earlier(cut: datetime | None, month: int | None) -> datetime | None:
+    """From when the journal must be read, None for all of it; months before `month` are held against it."""
+    if cut is None or month is None:
+        return cut
+    first = DAY_ONE + timedelta(days=first_day(month - THRESHOLDS.median_months) - 1)
+    return min(cut, first - EARLY)
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Reading]:
+    """Open the topics, made where they are missing. Raises UserError where no broker answers."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        client_id=f"refusion-{CLIENT}",
+    )
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    try:
+        await consumer.start()
+        await admin.start()
+        yield Reading(settings, consumer, admin)
+    finally:
+        await consumer.stop()
+        await admin.close()

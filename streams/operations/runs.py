@@ -1,0 +1,362 @@
+"""`refusion run close` and `refusion run status`: a run is a cut of the journal.
+
+    1. Wait until intake has taken in what lay in `reports.raw` when we were called.
+    2. Read the open run and hold it against the months before (`projections.runs.completeness`). What is found
+       there holds the run, unless somebody accepts it with a reason.
+    3. Start the producer: its transactional id, which all closers of a prefix share, fences any other and ends
+       its transaction. Look again whether a run was closed meanwhile.
+    4. In one transaction: the marker to every partition of the journal, and the notices of missing reporters.
+
+A closer that dies before 4 has done nothing. In 4 its transaction is ended by the next closer, or
+after `TRANSACTION_S` by the broker; until then readers of the journal see nothing behind it. What
+intake adds between 2 and 4 is in the run and was not looked at: seconds at the end of a reading.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerFenced
+
+from domain.basics.weeks import month_number, month_text
+from domain.citizen.doubts import ADVICE
+from domain.citizen.reports import RunMarker
+from domain.law.staircase import Law
+from projections.postings.messages import run_message
+from projections.runs.completeness import Finding, findings
+from streams.citizens.rule_sets import load_rule_set
+from streams.engine.fault_points import reached
+from streams.engine.ports import Headers
+from streams.kafka import topics
+from streams.kafka.topics import ensure_topics
+from streams.kit.errors import UserError
+from streams.operations.run_survey import CLIENT, Offsets, Reading, Survey, reading
+from streams.settings import Settings
+from streams.wire import journal
+from streams.wire.validator import FIRST_RUN_MONTH
+
+LOOK_S: Final = 0.2
+STILL_S: Final = 60.0
+"""Intake that takes in nothing for so long is not at work."""
+TRANSACTION_S: Final = 10.0
+"""A handful of records: tenths of a second are usual. Readers of the journal wait for it."""
+COMMIT_S: Final = 30.0
+"""For step 4, a broker's restart included."""
+VISIBLE_S: Final = 30.0
+"""Until the marker can be read in every partition after the commit: milliseconds are usual."""
+REASON_LENGTH: Final = 500
+_CPR: Final = re.compile(r"(?<!\d)\d{6}-?\d{4}(?!\d)")
+
+Progress = Callable[[str, int, int], None]
+"""Told what is counted, how far it is, and how much there is in all."""
+
+
+class RunError(UserError):
+    """The run cannot be closed; the message says why and what to do."""
+
+
+class Closing(NamedTuple):
+    """What was asked for."""
+
+    month: str
+    wait: bool = True
+    dry_run: bool = False
+    accept: Sequence[str] = ()
+
+
+@dataclass
+class Closed:
+    """What came of it. `left` records of `reports.raw` were not taken in; without a cut `closed_at` is empty."""
+
+    run: int
+    data_month: str
+    survey: Survey
+    findings: list[Finding]
+    left: int = 0
+    closed_at: str = ""
+    accepted: Sequence[str] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the run was closed."""
+        return bool(self.closed_at)
+
+
+class Status(NamedTuple):
+    """The last run, the open one, and how many records each stage has before it."""
+
+    last: RunMarker | None
+    survey: Survey
+    lag: dict[str, int]
+
+
+# --- what may be closed
+# -----------------------------------------------------------------------------
+
+
+def run_of(month: int) -> int:
+    """The number of a data month's run."""
+    return month - FIRST_RUN_MONTH + 1
+
+
+def month_asked_for(text: str) -> int:
+    """A month that may have a run. Raises RunError."""
+    try:
+        month = month_number(text)
+    except ValueError:
+        raise RunError("--month must be a month YYYY-MM, such as 2024-01") from None
+    if month < FIRST_RUN_MONTH:
+        raise RunError(
+            f"{text} has no run of its own, the first is {month_text(FIRST_RUN_MONTH)}; what comes for earlier months"
+            " is in the run that is open when it comes"
+        )
+    return month
+
+
+def check_month(month: int, last: RunMarker | None) -> None:
+    """Raises RunError where this month is not the next to be closed. The first run may be of any month."""
+    if last is None or month == last.data_month + 1:
+        return
+    text, closed, following = map(month_text, (month, last.data_month, last.data_month + 1))
+    if month <= last.data_month:
+        raise RunError(
+            f"run {run_of(month)} ({text}) is closed: the last one closed is {closed}, at {last.closed_at}; reports"
+            f" that come for it now give corrections in run {last.run + 1} (--month {following})"
+        )
+    raise RunError(
+        f"{text} would skip a month: the last run closed is {closed}; close --month {following} first"
+    )
+
+
+def check_reasons(reasons: Sequence[str]) -> None:
+    """Raises RunError for a reason that cannot stand in the journal for ever."""
+    for reason in reasons:
+        if not (reason.strip() and len(reason) <= REASON_LENGTH and reason.isprintable()):
+            raise RunError(
+                f"--accept must be a reason in words, of at most {REASON_LENGTH} characters in one line"
+            )
+        if _CPR.search(reason):
+            raise RunError(
+                "--accept has what looks like a CPR number: it would stand in the journal; leave it out"
+            )
+
+
+# --- status
+# -----------------------------------------------------------------------------------------
+
+
+async def status(settings: Settings, progress: Progress) -> Status:
+    """Look at the runs; nothing is written but topics that are missing. Raises UserError."""
+    law = Law(load_rule_set())
+    async with _opened(settings) as topics_read:
+        last = await topics_read.last_run(_of("records", progress))
+        survey = await topics_read.survey(law, last, None, _of("records", progress))
+        left = await topics_read.left("intake", topics.RAW, await topics_read.ends(topics.RAW))
+        return Status(last, survey, {"intake": left, "citizens": survey.books.waiting})
+
+
+def _of(what: str, progress: Progress) -> Callable[[int, int], None]:
+    return lambda done, total: progress(what, done, total)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Reading]:
+    """The topics open for reading; Kafka's errors as the user can act on them."""
+    try:
+        await ensure_topics(
+            settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+        )
+        async with reading(settings) as topics_read:
+            yield topics_read
+    except KafkaConnectionError as error:
+        raise RunError(f"no Kafka answers at {settings.bootstrap} (REFUSION_BOOTSTRAP)") from error
+    except KafkaError as error:
+        what = type(error).__name__
+        raise RunError(
+            f"Kafka refused a request ({what}); see with `refusion run status` what is closed"
+        ) from error
+
+
+# --- close
+# ------------------------------------------------------------------------------------------
+
+
+async def close(settings: Settings, asked: Closing, progress: Progress) -> Closed:
+    """Close a month's run, or say what holds it. Raises UserError; see the steps above."""
+    month = month_asked_for(asked.month)
+    check_reasons(asked.accept)
+    law = Law(load_rule_set())
+    began = time.monotonic()
+    async with _opened(settings) as topics_read:
+        last = await topics_read.last_run(_of("records", progress))
+        check_month(month, last)
+        left = await _wait_for_intake(topics_read, asked, progress)
+        waited = time.monotonic()
+        survey = await topics_read.survey(law, last, month, _of("records", progress))
+        held_by = [*_too_early(month), *findings(survey.books, month)]
+        outcome = Closed(run_of(month), asked.month, survey, held_by, left)
+        outcome.seconds = {"waited": waited - began, "read": time.monotonic() - waited}
+        if not asked.dry_run:
+            outcome.accepted = tuple(asked.accept) if held_by else ()
+            await _cut(settings, topics_read, outcome, last)
+        return outcome
+
+
+def _too_early(month: int) -> list[Finding]:
+    """A month that has not begun is closed by mistake: there would be no way back."""
+    now = month_number(datetime.now(UTC).strftime("%Y-%m"))
+    return [Finding("future_month", "", "", month_text(month), 0)] if month > now else []
+
+
+async def _wait_for_intake(topics_read: Reading, asked: Closing, progress: Progress) -> int:
+    """Step 1. Returns how many records are left."""
+    ends = await topics_read.ends(topics.RAW)
+    at_call = left = await topics_read.left("intake", topics.RAW, ends)
+    moved = time.monotonic()
+    while left and asked.wait and not asked.dry_run:
+        if time.monotonic() - moved > STILL_S:
+            raise RunError(
+                f"intake has taken in nothing for {STILL_S:.0f} s and {left:,} records of reports.raw are before it;"
+                " start `refusion worker intake`, or close without them by --no-wait"
+            )
+        progress("records taken in", at_call - left, at_call)
+        await asyncio.sleep(LOOK_S)
+        before, left = left, await topics_read.left("intake", topics.RAW, ends)
+        moved = time.monotonic() if left < before else moved
+    return left
+
+
+async def _cut(
+    settings: Settings, topics_read: Reading, outcome: Closed, last: RunMarker | None
+) -> None:
+    """Steps 3 and 4: the marker, unless the run is held; the notices in any case."""
+    notices = await _notices(topics_read, outcome, last)
+    holds = bool(outcome.findings) and not outcome.accepted
+    if holds and not notices:
+        return
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap,
+        client_id=f"refusion-{CLIENT}",
+        transactional_id=f"{settings.prefix}{CLIENT}",
+        transaction_timeout_ms=int(TRANSACTION_S * 1000),
+    )
+    try:
+        async with asyncio.timeout(COMMIT_S):
+            await producer.start()
+            check_month(month_number(outcome.data_month), await topics_read.newer_run() or last)
+            marker = None if holds else _marker(outcome)
+            ends = await _write(producer, settings, marker, notices)
+    except ProducerFenced:
+        raise RunError(
+            "another `refusion run close` came in between; see `refusion run status`"
+        ) from None
+    except TimeoutError:
+        raise RunError(
+            f"Kafka has not confirmed the cut in {COMMIT_S:.0f} s; see `refusion run status`, or close again: a run"
+            " that is closed is not closed twice"
+        ) from None
+    finally:
+        with suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(producer.stop(), COMMIT_S)
+        await producer.client.close()  # a producer that was fenced does not come to it
+    if marker is not None:
+        outcome.closed_at = marker.closed_at
+        await _visible(topics_read, ends)
+
+
+def _marker(outcome: Closed) -> RunMarker:
+    closed_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return RunMarker(
+        outcome.run, closed_at, month_number(outcome.data_month), tuple(outcome.accepted)
+    )
+
+
+async def _write(
+    producer: AIOKafkaProducer,
+    settings: Settings,
+    marker: RunMarker | None,
+    notices: list[tuple[bytes, bytes]],
+) -> Offsets:
+    """Step 4. Returns the offset after the marker in each partition."""
+    await producer.begin_transaction()
+    sent = []
+    if marker is not None:
+        value, headers = (
+            run_message(marker),
+            _headers(f"run/{marker.run}", "refusion.run", marker.closed_at),
+        )
+        for partition in range(settings.partitions):
+            future = await producer.send(
+                settings.topic(topics.REPORTS), value, partition=partition, headers=headers
+            )
+            sent.append(future)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for key, notice in notices:
+        headers = _headers(f"missing_reporter/{key.decode()}", "refusion.notice", now)
+        await producer.send(settings.topic(topics.NOTICES), notice, key=key, headers=headers)
+    await producer.flush()
+    ends = {future.result().partition: future.result().offset + 1 for future in sent}
+    assert marker is None or len(ends) == settings.partitions, "a marker is missing in a partition"
+    reached(CLIENT, "before_commit")
+    await producer.commit_transaction()
+    reached(CLIENT, "after_commit")
+    return ends
+
+
+def _headers(name: str, kind: str, at: str) -> Headers:
+    return [
+        journal.CE_VERSION,
+        ("ce_id", name.encode()),
+        ("ce_type", kind.encode()),
+        ("ce_source", b"refusion/run"),
+        ("ce_time", at.encode()),
+        journal.JSON,
+    ]
+
+
+async def _visible(topics_read: Reading, ends: Offsets) -> None:
+    """Wait until everybody sees the cut: the broker ends a transaction in each partition after it has confirmed it."""
+    deadline = time.monotonic() + VISIBLE_S
+    while any(end < ends[at] for at, end in (await topics_read.ends(topics.REPORTS)).items()):
+        if time.monotonic() > deadline:
+            raise RunError(
+                "the run is closed, but its marker cannot be read yet; look at the brokers"
+            )
+        await asyncio.sleep(LOOK_S / 10)
+
+
+async def _notices(
+    topics_read: Reading, outcome: Closed, last: RunMarker | None
+) -> list[tuple[bytes, bytes]]:
+    """Key and value of the notice of each reporter that is missing; those that were written are left out."""
+    wanted = [
+        (finding.reporter.encode(), _notice(outcome.run, finding))
+        for finding in outcome.findings
+        if finding.code == "missing"
+    ]
+    known = await topics_read.missing_noticed(last) if wanted else set()
+    return [(key, notice) for key, notice in wanted if notice not in known]
+
+
+def _notice(run: int, finding: Finding) -> bytes:
+    expected = {
+        "benefit": finding.benefit,
+        "month": finding.month,
+        "expected_ore": finding.amount_ore,
+    }
+    detail = expected | {"advice": ADVICE["missing_reporter"]}
+    value = {
+        "schema": 1,
+        "type": "notice",
+        "code": "missing_reporter",
+        "reporter": finding.reporter,
+    }
+    return orjson.dumps(value | {"cause": f"run/{run}", "detail": detail})

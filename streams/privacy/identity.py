@@ -1,0 +1,99 @@
+"""Pseudonyms and seals: the only place where a CPR becomes something else, and back.
+
+    citizen      first 32 hex digits of HMAC-SHA-256(pseudonym key, CPR)
+    cpr_sealed   key id, ".", AES-SIV (RFC 5297) of the CPR with the citizen as associated data
+
+AES-SIV is deterministic: the same CPR gives the same bytes at every replay. It is
+also authenticated: a seal that was moved to another citizen does not open.
+Source: contract section 1.
+"""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
+from hashlib import sha256
+from hmac import digest
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+KEY_BYTES = 32
+CITIZEN_DIGITS = 32
+CACHED_CITIZENS = 1 << 16
+"""About 20 MB; a reporter sends a citizen's lines close together."""
+
+_KEY_ID_LABEL = b"refusion seal key id\x00"
+_RECORD = b"refusion dead letter"
+"""Associated data of sealed records, so that they are never taken for a sealed CPR."""
+
+
+class SealError(ValueError):
+    """A sealed text cannot be opened; the message says why and holds nothing of it."""
+
+
+class Identity:
+    """Names citizens and seals what must not be read, with one pseudonym key and some seal keys.
+
+    The first seal key seals, all unseal, so that keys can be rotated. Each key has 32 bytes.
+    """
+
+    def __init__(self, pseudonym_key: bytes, seal_keys: tuple[bytes, ...]) -> None:
+        if not seal_keys or any(len(key) != KEY_BYTES for key in (pseudonym_key, *seal_keys)):
+            raise ValueError(
+                f"a pseudonym key and at least one seal key are needed, of {KEY_BYTES} bytes each"
+            )
+        self._pseudonym_key = pseudonym_key
+        self._ciphers = {key_id(key): AESSIV(key) for key in seal_keys}
+        self._key_id = key_id(seal_keys[0])
+        self.of = lru_cache(maxsize=CACHED_CITIZENS)(self._of)
+        """The citizen of a CPR and the CPR sealed."""
+
+    def __repr__(self) -> str:
+        return f"Identity(seal keys {', '.join(self._ciphers)})"
+
+    def _of(self, cpr: str) -> tuple[str, str]:
+        citizen = digest(self._pseudonym_key, cpr.encode(), "sha256").hex()[:CITIZEN_DIGITS]
+        return citizen, self._seal(cpr.encode(), citizen.encode())
+
+    def unseal(self, citizen: str, cpr_sealed: str) -> str:
+        """The CPR of a citizen; SealError where the seal is not this citizen's or not ours."""
+        return self._open(cpr_sealed, citizen.encode()).decode()
+
+    def seal_record(self, record: bytes) -> bytes:
+        """Any bytes as a text of ASCII that only the seal key opens."""
+        return self._seal(record, _RECORD).encode()
+
+    def unseal_record(self, sealed: bytes) -> bytes:
+        """The bytes that were sealed, as they came; SealError where they cannot be opened."""
+        return self._open(sealed.decode("ascii", "replace"), _RECORD)
+
+    def _seal(self, content: bytes, associated: bytes) -> str:
+        sealed = self._ciphers[self._key_id].encrypt(content, [associated])
+        return f"{self._key_id}.{urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+
+    def _open(self, sealed: str, associated: bytes) -> bytes:
+        name, _, body = sealed.partition(".")
+        cipher = self._ciphers.get(name)
+        if cipher is None:
+            raise SealError(
+                "sealed with a key that is not in REFUSION_SEAL_KEY; add the key it was sealed with"
+            )
+        try:
+            return cipher.decrypt(_unpadded(body), [associated])
+        except (InvalidTag, ValueError):
+            raise SealError(
+                "the seal is broken: the text was changed or belongs to something else"
+            ) from None
+
+
+def key_id(key: bytes) -> str:
+    """A short name of a seal key that tells nothing about it; the same wherever the key is used."""
+    return "k" + sha256(_KEY_ID_LABEL + key).hexdigest()[:8]
+
+
+def _unpadded(text: str) -> bytes:
+    """The bytes of URL-safe base64 without padding; ValueError where it is not the one way to write them."""
+    content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if urlsafe_b64encode(content).rstrip(b"=").decode() != text:
+        raise binascii.Error("not canonical")
+    return content

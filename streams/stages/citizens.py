@@ -1,0 +1,366 @@
+"""The citizens stage: the journal folded and settled, what follows posted, the state kept.
+
+Partition p reads partition p of the journal and writes to partition p of `postings`, `notices` and
+of the changelog `citizens`, so that one transactional id for each partition fences all of it.
+
+The state lives on disk in RocksDB, beside the point of the changelog that it stands at:
+
+    <citizen>/<part>     as in `domain.citizen.state`; the same key and value stand in the changelog
+    _partition/<p>       the latest closed month, the rule set that holds, the versions that wrote the state, and
+                         how far a recalculation is that takes more than a transaction; in the
+                         changelog too
+    _checkpoint          cluster, topic and offset of the changelog; on disk alone
+
+In the changelog an empty value deletes a key: a tombstone could be compacted away before an old
+disk sees it.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from domain.citizen.reports import Recalculation, RunMarker
+from domain.citizen.state import FORMAT, NewerStateError, check_format
+from domain.law.staircase import ENGINE
+from streams.citizens.rule_sets import DEFAULT, LawBook
+from streams.citizens.settler import CONTROLS, DEFECT, Outcome, Partition, Settleable
+from streams.citizens.store import RocksStore
+from streams.engine.fault_points import reached
+from streams.engine.pace import Pace
+from streams.engine.ports import Changelog, Ends, Headers, Kafka, Message, Output, Processed, Record
+from streams.kit.errors import UnworkableError, UserError
+from streams.privacy.identity import Identity
+from streams.stages.dead_letter import Refused, dead_letter, marks
+from streams.wire import journal
+from streams.wire.validator import REFUSED, Rejection
+
+CHECKPOINT: Final = b"_checkpoint"
+NO_HEADERS: Final[Headers] = []
+POSTINGS: Final = ("ce_type", b"refusion.postings")
+RUN: Final = ("ce_type", b"refusion.run")
+NOTICE: Final = ("ce_type", b"refusion.notice")
+SOURCE: Final = ("ce_source", b"refusion/citizens")
+LOOKED_AT: Final = 200
+"""Citizens of a recalculation in one transaction: tenths of a second, in which nothing else of the process runs."""
+RESTORE_SAID_S: Final = 10.0
+"""How often a long restore says how far it is."""
+
+log = logging.getLogger("refusion")
+
+
+class OpenTransactionError(UserError):
+    """The changelog ends in a transaction that the fence should have ended: what is committed is not known."""
+
+
+class CitizenTopics(NamedTuple):
+    """What the stage reads and writes."""
+
+    journal: str
+    postings: str
+    notices: str
+    citizens: str
+    dead_letters: str
+
+
+class CitizenStage:
+    """The stage, for all of its partitions in this process."""
+
+    name: Final = "citizens"
+    transactional: Final = True
+    source_expires: Final = False
+
+    def __init__(
+        self, topics: CitizenTopics, laws: LawBook, identity: Identity, kafka: Kafka, folder: Path
+    ) -> None:
+        """`folder` is this process's own."""
+        self.topics = topics
+        self.laws = laws
+        self.identity = identity
+        self.kafka = kafka
+        self.folder = folder
+        self.paces: defaultdict[int, Pace] = defaultdict(Pace)
+
+    @property
+    def topic(self) -> str:
+        """What it reads."""
+        return self.topics.journal
+
+    def work(self, partition: int) -> "CitizenWork":
+        """Work on one partition of the journal."""
+        return CitizenWork(self, partition)
+
+
+class CitizenWork:
+    """One partition: its state on disk, its citizens, and the batch at hand."""
+
+    def __init__(self, stage: CitizenStage, partition: int) -> None:
+        self._stage = stage
+        self._number = partition
+        self._name = f"{stage.name}/{partition}"
+        self._disk = Disk(stage.folder / f"citizens-{partition}")
+        self._key = f"_partition/{partition}".encode()
+        self._place = f"{stage.topic}/{partition}/"
+        self._changes: list[tuple[bytes, bytes]] = []
+
+    async def restore(self) -> None:
+        """Bring the disk to the end of the changelog, or begin a new one where it belongs to another.
+
+        Raises OpenTransactionError. Nobody but us writes there, and the fence has ended what our
+        former owner left open; brokers that were killed all at once have been seen to forget a
+        transaction. To go on from the end before it would post its rows twice, as soon as it is
+        committed after all.
+        """
+        stage = self._stage
+        async with stage.kafka.changelog(stage.topics.citizens, self._number) as changelog:
+            if not await changelog.is_whole():
+                raise OpenTransactionError(
+                    f"partition {self._number} of {stage.topics.citizens} ends in a transaction that is neither"
+                    " committed nor aborted: see 'Lost broker' in docs/operations.md"
+                )
+            self._disk.open(changelog)
+            await self._catch_up(changelog)
+        self._noted: dict[str, Any] = orjson.loads(self._disk.store.get(self._key) or b"{}")
+        self._partition = self._as_noted()
+
+    def _as_noted(self) -> Partition:
+        """The partition as its own entry has it. Raises UnworkableError where a newer version has written that."""
+        noted, laws = self._noted, self._stage.laws
+        try:
+            check_format(noted.get("format", 1))
+        except NewerStateError as error:
+            raise UnworkableError(f"{self._name}: {error}") from error
+        if noted.get("engine", ENGINE) > ENGINE:
+            raise UnworkableError(
+                f"{self._name}: version {noted['engine']} of the calculation has settled this partition, this program"
+                f" has {ENGINE}: run that version, or make state and postings anew from the journal"
+            )
+        law = laws.law(noted.get("rules", DEFAULT), noted.get("digest", ""))
+        return Partition(law, self._disk.store, noted.get("closed_month", ""), laws=laws)
+
+    async def _catch_up(self, changelog: Changelog) -> None:
+        loop = asyncio.get_running_loop()
+        restored, began, said = 0, loop.time(), loop.time()
+        async for batch in changelog.read(self._disk.position):
+            restored += len(batch.records)
+            self._disk.write(
+                [(record.key or b"", record.value or b"") for record in batch.records],
+                batch.position,
+            )
+            reached(self._stage.name, "in_restore")
+            if loop.time() - said > RESTORE_SAID_S:
+                said = loop.time()
+                log.info("%s: restored up to %d of %d", self._name, batch.position, changelog.end)
+        if restored:
+            log.info("%s: restored %d records in %.1f s", self._name, restored, loop.time() - began)
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        """Settle records in their order; gives postings, notices, dead letters and the changed state.
+
+        A recalculation begins a batch of its own, and goes on chunk by chunk until it is done.
+        """
+        pace = self._stage.paces[self._number]
+        began = time.monotonic()
+        processed = self._process_first(pace.first_of(records))
+        pace.took(processed.done, time.monotonic() - began)
+        return processed
+
+    def _process_first(self, records: Sequence[Record]) -> Processed:
+        entries = [_entry(record) for record in records]
+        for at, entry in enumerate(entries):
+            if entry is not None and isinstance(entry.report, Recalculation):
+                if at == 0:
+                    return self._recalculate(records[0], entry, entry.report)
+                return self._process(records[:at], entries[:at])
+        return self._process(records, entries)
+
+    def _process(
+        self, records: Sequence[Record], entries: "list[journal.Entry | None]"
+    ) -> Processed:
+        outcomes = self._settle(
+            [_settleable(entry) for entry in entries if entry is not None], entries
+        )
+        postings: list[Message] = []
+        notices: list[Message] = []
+        dead: list[Message] = []
+        for record, entry, outcome in zip(records, entries, outcomes, strict=True):
+            if outcome.refused:
+                dead.append(self._dead_letter(record, REFUSED[outcome.refused]))
+            if entry is None:
+                continue
+            if posted := outcome.postings:
+                kind = RUN if isinstance(entry.report, RunMarker) else POSTINGS
+                headers = self._headers(record.offset, entry.at, kind)
+                postings += [(record.key, message, headers) for message in posted]
+            if outcome.notices:
+                headers = self._headers(record.offset, entry.at, NOTICE)
+                notices += [(record.key, notice, headers) for notice in outcome.notices]
+        self._changes = self._partition.changes() + self._noted_changes({})
+        return Processed(self._outputs(postings, notices, dead), len(records))
+
+    def _recalculate(
+        self, record: Record, entry: "journal.Entry", recalculation: Recalculation
+    ) -> Processed:
+        """The next chunk of a recalculation: where it goes on stands in the partition's entry."""
+        before = self._noted.get("recalculation", {})
+        after = before.get("after", "") if before.get("offset") == record.offset else ""
+        chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
+        reached(self._stage.name, "in_recalculation")
+        headers = self._headers(record.offset, entry.at, POSTINGS)
+        postings: list[Message] = [
+            (citizen.encode(), posting, headers) for citizen, posting in chunk.postings
+        ]
+        progress = (
+            {"recalculation": {"offset": record.offset, "after": chunk.after}}
+            if chunk.after
+            else {}
+        )
+        self._changes = self._partition.changes() + self._noted_changes(progress)
+        for number, why in (
+            (chunk.unsealed, "state of an earlier version"),
+            (chunk.failed, "a defect of ours"),
+        ):
+            if number:
+                log.error(
+                    "%s: recalculation %s passed over %d citizens: %s",
+                    self._name,
+                    recalculation.id,
+                    number,
+                    why,
+                )
+        return Processed(self._outputs(postings, [], []), 0 if chunk.after else 1)
+
+    def _settle(
+        self, records: list[Settleable], entries: "list[journal.Entry | None]"
+    ) -> list[Outcome]:
+        """An outcome for each entry; one that cannot be read is a defect."""
+        settled = iter(self._partition.settle_batch(records))
+        return [DEFECT if entry is None else next(settled) for entry in entries]
+
+    def _noted_changes(self, progress: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+        """The partition's own entry, where it says something new."""
+        rules = self._partition.law.rules.name
+        noted = {
+            "format": FORMAT,
+            "engine": ENGINE,
+            "closed_month": self._partition.closed_month,
+            "rules": rules,
+            "digest": self._stage.laws.digest(rules),
+            **progress,
+        }
+        if noted == self._noted:
+            return []
+        self._noted = noted
+        return [(self._key, orjson.dumps(noted))]
+
+    def _outputs(
+        self, postings: list[Message], notices: list[Message], dead: list[Message]
+    ) -> list[Output]:
+        topics = self._stage.topics
+        state: list[Message] = [(key, value, NO_HEADERS) for key, value in self._changes]
+        outputs = [
+            Output(topics.postings, self._number, postings),
+            Output(topics.citizens, self._number, state),
+            Output(topics.notices, self._number, notices),
+            Output(topics.dead_letters, None, dead),
+        ]
+        return [output for output in outputs if output.messages]
+
+    def _headers(self, offset: int, at: str, kind: tuple[str, bytes]) -> Headers:
+        """CloudEvents headers of a message that a record of the journal led to."""
+        return [
+            journal.CE_VERSION,
+            ("ce_id", f"{self._place}{offset}".encode()),
+            kind,
+            SOURCE,
+            ("ce_time", at.encode()),
+            journal.JSON,
+        ]
+
+    def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
+        stage = self._stage
+        again = marks(record.headers, stage.topics.dead_letters)
+        refused = Refused(
+            stage.name, stage.topic, self._number, record.offset, record.value or b"", again
+        )
+        return dead_letter(
+            stage.identity, rejection, refused, (record.key or b"").decode(errors="replace")
+        )
+
+    def keep(self, ends: Ends) -> None:
+        """Write the batch's changes and the changelog's new end to disk."""
+        if self._changes:
+            self._disk.write(self._changes, ends[self._stage.topics.citizens])
+            self._changes = []
+
+    def close(self) -> None:
+        """Let go of the disk."""
+        self._disk.close()
+
+
+def _entry(record: Record) -> "journal.Entry | None":
+    """What a record of the journal says; None where it cannot be read, which is for us to repair."""
+    try:
+        return journal.decode(record.key, record.value)
+    except Exception:  # noqa: BLE001 - whatever it is: the record becomes a dead letter, nothing else stops
+        return None
+
+
+def _settleable(entry: "journal.Entry") -> Settleable:
+    report = entry.report
+    assert not isinstance(report, Recalculation), "a recalculation is not settled like a report"
+    return report if isinstance(report, CONTROLS) else (entry.citizen, entry.cpr_sealed, report)
+
+
+class Disk:
+    """A partition's RocksDB and the point of the changelog that it stands at. It may be thrown away at any time."""
+
+    store: RocksStore
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._identity = ""
+        self._open = False
+        self.position = 0
+
+    def open(self, changelog: Changelog) -> None:
+        """Open the folder; what belongs to another changelog, or is ahead of this one, is thrown away."""
+        self._identity = changelog.identity
+        self._open_store()
+        point = orjson.loads(self.store.get(CHECKPOINT) or b"{}")
+        if (
+            point.get("changelog", self._identity) == self._identity
+            and point.get("offset", 0) <= changelog.end
+        ):
+            self.position = point.get("offset", 0)
+            return
+        log.warning(
+            "%s: its state is not of this changelog, or ahead of it: thrown away", self._folder.name
+        )
+        self.close()
+        rmtree(self._folder)
+        self._open_store()
+
+    def _open_store(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.store = RocksStore(self._folder)
+        self._open = True
+
+    def write(self, changes: list[tuple[bytes, bytes]], position: int) -> None:
+        """Changes up to a position of the changelog, in one write with that position."""
+        assert position >= self.position, "the disk would go back in the changelog"
+        point: dict[str, Any] = {"changelog": self._identity, "offset": position}
+        self.store.write([*changes, (CHECKPOINT, orjson.dumps(point))])
+        self.position = position
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._open:
+            self._open = False
+            self.store.close()

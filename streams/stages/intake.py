@@ -1,0 +1,141 @@
+"""The intake stage: what upstream published becomes an accepted report in the journal or a dead letter.
+
+At least once on purpose. A transactional intake that died would hold back the readers of
+every partition of the journal, since its transaction touches them all, until its session ends. A
+report that stands in the journal twice after a crash changes nothing; its header `raw` tells.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import orjson
+
+from streams.engine.ports import Ends, Message, Output, Processed, Record
+from streams.privacy.identity import Identity
+from streams.stages.dead_letter import Refused, dead_letter, marks
+from streams.wire import journal
+from streams.wire.validator import INTERNAL_ERROR, Accepted, Rejection, Validator
+
+
+class IntakeTopics(NamedTuple):
+    """What the stage reads and writes; `partitions` is the journal's number of them."""
+
+    raw: str
+    journal: str
+    dead_letters: str
+    partitions: int
+
+
+CACHED_ADDRESSES: Final = 1 << 14
+"""A reporter sends a citizen's lines close together; pseudonyms and seals are kept for longer by the identity."""
+
+_REPORTED_AT: Final = re.compile(rb'"reported_at"\s*:\s*"([^"\\]*)"')
+"""Matches the field alone: inside a string its quotes would be escaped."""
+
+
+def _reported_at(raw: bytes) -> str:
+    """The time in a valid report, as it was written; the report in the domain's types has only its day."""
+    found = _REPORTED_AT.search(raw)
+    text: str = (
+        found[1].decode() if found else orjson.loads(raw)["reported_at"]
+    )  # its name was escaped
+    return text
+
+
+class Intake:
+    """The stage, for all of its partitions in this process."""
+
+    name: Final = "intake"
+    transactional: Final = False
+    source_expires: Final = True
+
+    def __init__(self, topics: IntakeTopics, validator: Validator, identity: Identity) -> None:
+        self.topics = topics
+        self.validator = validator
+        self.identity = identity
+        self.address = lru_cache(maxsize=CACHED_ADDRESSES)(self._address)
+
+    @property
+    def topic(self) -> str:
+        """What it reads."""
+        return self.topics.raw
+
+    def work(self, partition: int) -> "IntakeWork":
+        """Work on one partition of the raw reports."""
+        return IntakeWork(self, partition)
+
+    def _address(self, cpr: str) -> tuple[bytes, str, int]:
+        """A person's key in the journal, CPR sealed, and partition."""
+        citizen, sealed = self.identity.of(cpr)
+        key = citizen.encode()
+        return key, sealed, journal.partition_of(key, self.topics.partitions)
+
+
+class IntakeWork:
+    """One partition's records, one by one: there is no state."""
+
+    def __init__(self, stage: Intake, partition: int) -> None:
+        self._stage = stage
+        self._partition = partition
+        self._place = f"{stage.topic}/{partition}/"
+
+    async def restore(self) -> None:
+        """Nothing: there is no state."""
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        """Accepted reports by their citizen's partition, and dead letters."""
+        accepted: defaultdict[int, list[Message]] = defaultdict(list)
+        dead: list[Message] = []
+        for record in records:
+            read = self._read(record)
+            if isinstance(read, Rejection):
+                dead.append(self._dead_letter(record, read))
+            else:
+                partition, message = read
+                accepted[partition].append(message)
+        topics = self._stage.topics
+        outputs = [
+            Output(topics.journal, partition, messages) for partition, messages in accepted.items()
+        ]
+        if dead:
+            outputs.append(Output(topics.dead_letters, None, dead))
+        return Processed(outputs, len(records))
+
+    def _read(self, record: Record) -> tuple[int, Message] | Rejection:
+        """The journal's partition and message for a record, or why it is refused. Never raises."""
+        raw = record.value or b""
+        outcome = self._stage.validator.parse(raw)
+        if isinstance(outcome, Rejection):
+            return outcome
+        try:
+            assert isinstance(outcome, Accepted), "control records do not come from upstream"
+            return self._accept(record, outcome, _reported_at(raw))
+        except Exception:  # noqa: BLE001 - a defect of ours: the record is kept, nothing else stops
+            return INTERNAL_ERROR
+
+    def _accept(self, record: Record, accepted: Accepted, reported_at: str) -> tuple[int, Message]:
+        report, cpr = accepted
+        key, sealed, partition = self._stage.address(cpr)
+        headers = journal.report_headers(
+            report, reported_at, f"{self._place}{record.offset}".encode()
+        )
+        if record.headers:
+            headers += marks(record.headers, self._stage.topics.dead_letters)
+        return partition, (key, journal.encode(report, sealed, reported_at), headers)
+
+    def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
+        stage = self._stage
+        again = marks(record.headers, stage.topics.dead_letters)
+        refused = Refused(
+            stage.name, stage.topic, self._partition, record.offset, record.value or b"", again
+        )
+        return dead_letter(stage.identity, rejection, refused)
+
+    def keep(self, ends: Ends) -> None:
+        """Nothing: there is no state."""
+
+    def close(self) -> None:
+        """Nothing: there is no state."""

@@ -1,0 +1,408 @@
+"""`refusion worker`: the stages in a Faust app, and a supervisor over one such process per core.
+
+    refusion worker [STAGE…] --processes N
+
+With N = 1 this process does the work itself. With more it starts N children, each with a state
+folder of its own, and starts one again that died: at once, because the group gives it its
+partitions back without waiting for the dead one's session; one that keeps dying after longer and
+longer pauses. Children end when their parent does, however that ended: each watches a pipe from it.
+
+Faust hosts the stages, and carries no data: its own Kafka client and its web server (which would serve
+`/router/` and table contents) are not started.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import faust
+import uvloop
+from aiokafka.errors import KafkaConnectionError
+from faust.app.base import BootStrategy
+
+from streams.citizens.rule_sets import LawBook, load_rule_set
+from streams.engine.loop import BatchLoop, Outage
+from streams.engine.ports import Stage
+from streams.engine.timing import BATCHES_AT_WORK, RETRY_S
+from streams.kafka import topics
+from streams.kafka.brokers import KafkaBrokers
+from streams.kit.errors import UnworkableError, UserError
+from streams.kit.logs import set_up_logs
+from streams.kit.tuning import tune_allocation, tune_garbage_collection
+from streams.settings import Settings
+from streams.stages.citizens import CitizenStage, CitizenTopics
+from streams.stages.intake import Intake, IntakeTopics
+from streams.wire.validator import Validator
+from streams.worker.key_check import check_keys
+from streams.worker.state_folder import StateFolder, take
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.stages.ledger import LedgerStage
+    from streams.worker.metrics import Metrics
+
+STAGES: Final = ("intake", "citizens", "projections")
+BATCHES_FOR_LEDGER: Final = 3
+"""A budget of its own: its batches wait up to seconds for their commit."""
+USER_ERROR: Final = 2
+"""The exit status for what a restart cannot mend: settings, or topics that do not fit them."""
+CHILD: Final = "--child"
+
+LOOK_S: Final = 0.1
+"""How often the supervisor looks after its children."""
+STEADY_S: Final = 10.0
+"""A child that lived so long is started again at once."""
+LONGEST_PAUSE_S: Final = 30.0
+END_S: Final = 20.0
+"""For children to finish their commits; then SIGKILL, which costs a takeover but no data."""
+
+log = logging.getLogger("refusion")
+
+Metered = Callable[[Stage], Stage]
+"""A stage, counted if anybody asks for metrics."""
+
+
+# --- one process
+# ------------------------------------------------------------------------------------
+
+
+class _StagesAlone(BootStrategy):
+    """Starts our services and nothing of Faust's own."""
+
+    enable_kafka = False
+    enable_web = False
+    enable_sensors = False
+
+
+class WorkerApp(faust.App):
+    """The Faust app that hosts the stages."""
+
+    BootStrategy = _StagesAlone
+
+
+class StageService(faust.Service):
+    """A stage's batch loop as a service: stopping it finishes the commits under way."""
+
+    def __init__(self, batch_loop: BatchLoop, stopping: asyncio.Event, **kwargs: Any) -> None:
+        """`stopping` ends the process; what its operator has to mend is then in `failure`."""
+        super().__init__(**kwargs)
+        self.failure: UnworkableError | None = None
+        self._batch_loop = batch_loop
+        self._stopping = stopping
+        self._ended = asyncio.Event()
+
+    async def on_start(self) -> None:
+        """Let the loop run beside us; its failure is the service's and the app's."""
+        self.add_future(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._batch_loop.run()
+        except UnworkableError as error:
+            self.failure = error
+            self._stopping.set()
+        finally:
+            self._ended.set()
+
+    async def on_stop(self) -> None:
+        """Wait until the loop has ended in good order."""
+        self._batch_loop.stop()
+        await self._ended.wait()
+
+
+def make_app() -> faust.App:
+    """The app, without services."""
+    return WorkerApp("refusion", store="memory://", web_enabled=False, web_tables_enabled=False)
+
+
+def make_loops(
+    names: Sequence[str], settings: Settings, folder: StateFolder, outage: Outage, metered: Metered
+) -> list[BatchLoop]:
+    """The stages of one process, each in its loop and counted there."""
+    kafka, batches = (
+        KafkaBrokers(settings.bootstrap, folder.worker_id),
+        asyncio.Semaphore(BATCHES_AT_WORK),
+    )
+    stages = make_stages([name for name in names if name != "projections"], settings, folder, kafka)
+    loops = [
+        BatchLoop(metered(stage), kafka, settings.group(stage.name), outage, batches)
+        for stage in stages
+    ]
+    if "projections" in names:
+        ledger = _ledger_stage(settings, kafka)
+        group, batches = settings.group(ledger.name), asyncio.Semaphore(BATCHES_FOR_LEDGER)
+        loops.append(BatchLoop(metered(ledger), ledger, group, outage, batches))
+    return loops
+
+
+def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
+    """Imported here: Delta Lake has 20 MB that a worker without a ledger does not need."""
+    from streams.stages.ledger import LedgerStage, Scribe  # noqa: PLC0415
+
+    topic = settings.topic(topics.POSTINGS)
+    return LedgerStage(topic, Scribe(settings.ledger, topic, settings.partitions), kafka)
+
+
+def make_stages(
+    names: Iterable[str], settings: Settings, folder: StateFolder, kafka: KafkaBrokers
+) -> list[Stage]:
+    """The stages that write to Kafka."""
+    rules = load_rule_set()
+    laws = LawBook(settings.rules)
+    identity = settings.identity()
+    raw, reports, postings, citizens, notices, dead = (
+        settings.topic(topic)
+        for topic in (
+            topics.RAW,
+            topics.REPORTS,
+            topics.POSTINGS,
+            topics.CITIZENS,
+            topics.NOTICES,
+            topics.DEAD_LETTERS,
+        )
+    )
+    number = settings.partitions
+    makers: dict[str, Callable[[], Stage]] = {
+        "intake": lambda: Intake(
+            IntakeTopics(raw, reports, dead, number), Validator(rules, demo=settings.demo), identity
+        ),
+        "citizens": lambda: CitizenStage(
+            CitizenTopics(reports, postings, notices, citizens, dead),
+            laws,
+            identity,
+            kafka,
+            folder.path,
+        ),
+    }
+    return [makers[name]() for name in names]
+
+
+async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) -> None:
+    """Create or check the topics, and whether our keys are the journal's, as soon as a broker answers."""
+    while not stopping.is_set():
+        try:
+            await topics.ensure_topics(
+                settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+            )
+            await check_keys(settings)
+        except KafkaConnectionError as error:
+            outage.began(error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), RETRY_S)
+        else:
+            outage.ended()
+            return
+
+
+class _Unmeasured:
+    """Nobody asks for metrics."""
+
+    def metered(self, stage: Stage) -> Stage:
+        """The stage itself."""
+        return stage
+
+    def begin(self, settings: Settings, outage: Outage, stages: Sequence[Stage]) -> None:
+        """Nothing."""
+
+
+class _Measured:
+    """Metrics are served; see `streams.worker.metrics`."""
+
+    def __init__(self, metrics: "Metrics") -> None:
+        from streams.worker.metrics import beat  # noqa: PLC0415
+
+        self._metrics = metrics
+        self._tasks = [asyncio.create_task(beat(metrics))]
+
+    def metered(self, stage: Stage) -> Stage:
+        """The stage, counted."""
+        from streams.worker.metrics import MeteredStage  # noqa: PLC0415
+
+        return MeteredStage(stage, self._metrics)
+
+    def begin(self, settings: Settings, outage: Outage, stages: Sequence[Stage]) -> None:
+        """The stages begin: from now on it is known how far they are."""
+        from streams.worker.metrics import watch  # noqa: PLC0415
+
+        self._metrics.begins(outage)
+        self._tasks.append(asyncio.create_task(watch(self._metrics, settings, stages)))
+
+    def end(self) -> None:
+        """They have ended."""
+        for task in self._tasks:
+            task.cancel()
+
+
+@contextmanager
+def _measured(settings: Settings, folder: StateFolder) -> "Iterator[_Measured | _Unmeasured]":
+    """Serve metrics if they are asked for."""
+    if settings.metrics_port is None:
+        yield _Unmeasured()
+        return
+    from streams.worker.metrics import Metrics, serve  # noqa: PLC0415
+
+    metrics = Metrics()
+    measuring, end = _Measured(metrics), serve(metrics, settings, folder.number)
+    try:
+        yield measuring
+    finally:
+        measuring.end()
+        end()
+
+
+async def _serve(
+    names: Sequence[str], settings: Settings, folder: StateFolder, stopping: asyncio.Event
+) -> None:
+    """Run stages until told to stop."""
+    outage = Outage()
+    with _measured(settings, folder) as measuring:
+        await _prepare(settings, outage, stopping)
+        loops = make_loops(names, settings, folder, outage, measuring.metered)
+        measuring.begin(settings, outage, [each.stage for each in loops])
+        await _run(loops, stopping)
+
+
+async def _run(loops: Sequence[BatchLoop], stopping: asyncio.Event) -> None:
+    """Host the loops in the app until told to stop. Raises what has ended one of them."""
+    app = make_app()
+    await app.start()
+    services = [StageService(each, stopping, beacon=app.beacon) for each in loops]
+    for service in services:
+        await app.add_runtime_dependency(service)
+    tune_garbage_collection()
+    await app.wait(stopping.wait())
+    for each in loops:
+        each.stop()  # all at once; the app stops its services one after the other
+    await app.stop()
+    for failure in (app.crash_reason, *(service.failure for service in services)):
+        if failure is not None:
+            raise failure
+
+
+def work(names: Sequence[str], settings: Settings, parent: int | None = None) -> None:
+    """Be a worker process until SIGTERM or SIGINT, or until the pipe from the parent closes.
+
+    Raises TopicError where the topics cannot be worked with, UnworkableError where the journal or
+    the state cannot.
+    """
+    settings.identity()
+    tune_allocation()
+    folder = take(settings.state_dir)
+    log.info("starts %s with state in %s", " and ".join(names), folder.path)
+
+    async def main() -> None:
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        if parent is not None:
+            loop.add_reader(
+                parent, stopping.set
+            )  # nothing is ever written to it: it becomes readable at its end
+        await _serve(names, settings, folder, stopping)
+
+    uvloop.run(main())
+    log.info("stopped")
+
+
+# --- the supervisor
+# ---------------------------------------------------------------------------------
+
+
+class _Child:
+    """One worker process, started again when it dies."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._pause_s = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0)  # noqa: S603
+        self._again_at: float | None = None
+
+    def look(self) -> None:
+        """Start it again if it has died and its pause is over."""
+        status = self.process.poll()
+        if status is None or status == USER_ERROR:  # what a restart cannot mend ends the supervisor
+            return
+        now = time.monotonic()
+        if self._again_at is None:
+            steady = now - self._started > STEADY_S
+            self._pause_s = 0.0 if steady else min(max(1.0, 2 * self._pause_s), LONGEST_PAUSE_S)
+            self._again_at = now + self._pause_s
+            log.warning("worker %d died (status %d), starts again", self.process.pid, status)
+        if now >= self._again_at:
+            self._start()
+
+
+def supervise(command: Sequence[str], processes: int) -> int:
+    """Keep worker processes running until SIGTERM or SIGINT; the exit status."""
+    stopped: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: stopped.append(number))
+    children = [_Child(command) for _ in range(processes)]
+    while not stopped and not any(child.process.poll() == USER_ERROR for child in children):
+        for child in children:
+            child.look()
+        time.sleep(LOOK_S)
+    return _end(children)
+
+
+def _end(children: Sequence[_Child]) -> int:
+    """End the children in good order. Returns 0 only if all of them ended so."""
+    for child in children:
+        with suppress(ProcessLookupError):
+            child.process.terminate()
+    deadline = time.monotonic() + END_S
+    for child in children:
+        try:
+            child.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
+    clean = (0, -signal.SIGTERM)  # one that was still starting has nothing to put in order
+    return max(
+        0 if child.process.returncode in clean else abs(child.process.returncode)
+        for child in children
+    )
+
+
+def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
+    """What `refusion worker` does. Returns the exit status."""
+    set_up_logs()
+    chosen = [name for name in STAGES if name in names or not names]
+    if processes == 1:
+        return _guarded(chosen, settings, None)
+    settings.identity()  # what is missing is said once, by us
+    _ = settings.bootstrap
+    return supervise([sys.executable, "-m", "streams.worker.app", CHILD, *chosen], processes)
+
+
+def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> int:
+    try:
+        work(names, settings, parent)
+    except UserError as error:
+        log.error("%s", error)  # noqa: TRY400 - where it was raised is of no use to an operator
+        return USER_ERROR
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """A child of the supervisor."""
+    set_up_logs()
+    return _guarded(list(arguments), Settings.load(os.environ), sys.stdin.fileno())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [CHILD]:
+        sys.exit(main(sys.argv[2:]))
+    sys.exit(run_worker(sys.argv[1:], Settings.load(os.environ), 1))

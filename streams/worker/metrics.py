@@ -1,0 +1,378 @@
+"""What a worker process tells Prometheus and its supervisor: `/metrics`, `/healthz` and `/readyz` on a port of its own.
+
+It is off unless REFUSION_METRICS_PORT is set. Each process takes that port plus the number of its
+state folder, so that several on one machine have one each, and the same again after a crash. A
+thread serves it, which answers although the event loop stands still: that is what `/healthz` is
+for.
+
+Nothing is counted by the report. A stage is wrapped (`MeteredStage`): each batch is counted when it
+is kept, which is after its commit, so that work that was done again counts once. How far behind a
+stage is, and how old the oldest record is that it has not done, is asked of the brokers every
+`ASK_S`. No label names a citizen: there are stages, partitions, reasons and mechanisms.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client.process_collector import ProcessCollector
+
+from streams.engine.loop import Outage
+from streams.engine.ports import Ends, Output, Processed, Record, Stage, Work
+from streams.kafka.groups import committed_offsets
+from streams.settings import Settings
+
+ASK_S: Final = 15.0
+"""Between two questions to the brokers: the usual interval at which Prometheus asks us."""
+STANDSTILL_S: Final = 10.0
+"""An event loop that has not turned for so long is not alive: a batch takes a tenth of a second."""
+BEAT_S: Final = 1.0
+PEEK_MS: Final = 500
+PEEK_BYTES: Final = 16_384
+
+log = logging.getLogger("refusion")
+
+_STAGE: Final = ("stage",)
+_REASONS: Final = ("reason",)
+_MECHANISM: Final = ("mechanism",)
+
+Start = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Metrics:
+    """The metrics of this process, and what its health is told by."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        own: dict[str, Any] = {"registry": self.registry, "namespace": "refusion"}
+        ProcessCollector(namespace="refusion", registry=self.registry)
+        self.records = Counter(
+            "records", "Records of its source that a stage has done.", _STAGE, **own
+        )
+        self.batch_records = Histogram(
+            "batch_records",
+            "Records in a batch.",
+            _STAGE,
+            buckets=(1, 10, 50, 200, 1000, 2000, 4000),
+            **own,
+        )
+        self.process_seconds = Histogram(
+            "process_seconds", "To work out a batch, without its commit.", _STAGE, **own
+        )
+        self.commit_seconds = Histogram(
+            "commit_seconds", "To commit a batch, its outputs included.", _STAGE, **own
+        )
+        self.abandoned = Counter(
+            "abandoned_batches", "Batches given up before their commit.", _STAGE, **own
+        )
+        self.restores = Counter(
+            "restores", "Partitions that a stage took possession of.", _STAGE, **own
+        )
+        self.restore_seconds = Counter(
+            "restore_seconds", "Spent in taking possession of partitions.", _STAGE, **own
+        )
+        self.partitions = Gauge(
+            "partitions", "Partitions that a stage has here, ready or not.", _STAGE, **own
+        )
+        self.rejected = Counter("rejected", "Dead letters.", ["stage", "reason"], **own)
+        self.postings = Counter("postings", "Posting messages by reason.", _REASONS, **own)
+        self.corrections = Counter(
+            "correction_rows", "Correction rows in posting messages, by reason.", _REASONS, **own
+        )
+        self.booked_rows = Counter(
+            "booked_rows", "Rows entered into the ledger.", _MECHANISM, **own
+        )
+        self.booked_ore = Gauge(
+            "booked_ore",
+            "Øre of results entered into the ledger since this process began.",
+            _MECHANISM,
+            **own,
+        )
+        self.lag = Gauge("lag_records", "Offsets that a stage has before it, transactions' marks among them.",
+                         ["stage", "partition"], **own)  # fmt: skip
+        self.oldest = Gauge("oldest_unprocessed_seconds", "Age of the oldest record that a stage has not done.",
+                            _STAGE, **own)  # fmt: skip
+        self.outage = Gauge("kafka_outage", "1 while no broker answers.", **own)
+        self.restoring: set[tuple[str, int]] = set()
+        self.held: set[tuple[str, int]] = set()
+        self.started = False
+        self.beat_at = time.monotonic()
+        self._outage: Outage | None = None
+
+    def begins(self, outage: Outage) -> None:
+        """The stages have begun; `outage` knows whether a broker answers."""
+        self._outage = outage
+        self.outage.set_function(lambda: float(outage.is_on))
+        self.started = True
+
+    def problem(self, *, ready: bool) -> str:
+        """Why this process is not healthy, or not ready; "" where it is."""
+        if time.monotonic() - self.beat_at > STANDSTILL_S:
+            return f"the event loop has stood still for over {STANDSTILL_S:.0f} s"
+        if not ready:
+            return ""
+        if not self.started:
+            return "the stages have not begun"
+        if self._outage is not None and self._outage.is_on:
+            return "Kafka does not answer"
+        if self.restoring:
+            return f"{len(self.restoring)} partitions are being restored"
+        return ""
+
+
+# --- counting
+# ---------------------------------------------------------------------------------------
+
+
+class MeteredStage:
+    """A stage whose work is counted."""
+
+    def __init__(self, stage: Stage, metrics: Metrics) -> None:
+        self._stage = stage
+        self._metrics = metrics
+        self.name = stage.name
+        self.topic = stage.topic
+        self.transactional = stage.transactional
+        self.source_expires = stage.source_expires
+
+    def work(self, partition: int) -> Work:
+        """Work on a partition, counted."""
+        return MeteredWork(self._stage.work(partition), self._stage.name, partition, self._metrics)
+
+
+class MeteredWork:
+    """Work on a partition, counted by the batch."""
+
+    def __init__(self, work: Work, stage: str, partition: int, metrics: Metrics) -> None:
+        self._work = work
+        self._stage = stage
+        self._place = (stage, partition)
+        self._metrics = metrics
+        self._batch: tuple[int, float, float, Sequence[Output]] | None = None
+        """Records, seconds to work them out, when that was done, and outputs of the batch that is not kept yet."""
+
+    async def restore(self) -> None:
+        """Take possession, timed."""
+        metrics, began = self._metrics, time.monotonic()
+        metrics.restoring.add(self._place)
+        metrics.held.add(self._place)
+        self._count_partitions()
+        await self._work.restore()
+        metrics.restoring.discard(self._place)
+        metrics.restores.labels(self._stage).inc()
+        metrics.restore_seconds.labels(self._stage).inc(time.monotonic() - began)
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        """Work a batch out, timed."""
+        self._give_up()
+        began = time.monotonic()
+        outputs, done = self._work.process(records)
+        now = time.monotonic()
+        self._batch = done, now - began, now, outputs
+        return Processed(outputs, done)
+
+    def keep(self, ends: Ends) -> None:
+        """The batch is committed, and counts."""
+        assert self._batch is not None, "what is kept was worked out before"
+        done, seconds, worked_out, outputs = self._batch
+        self._batch = None
+        metrics, stage = self._metrics, self._stage
+        metrics.commit_seconds.labels(stage).observe(time.monotonic() - worked_out)
+        metrics.process_seconds.labels(stage).observe(seconds)
+        metrics.batch_records.labels(stage).observe(done)
+        metrics.records.labels(stage).inc(done)
+        for output in outputs:
+            self._count_output(output)
+        if entries := getattr(self._work, "entries", None):
+            self._count_entries(entries)
+        self._work.keep(ends)
+
+    def close(self) -> None:
+        """Let go; a batch that was worked out and not kept is done again by whoever comes next."""
+        self._give_up()
+        self._metrics.restoring.discard(self._place)
+        self._metrics.held.discard(self._place)
+        self._count_partitions()
+        self._work.close()
+
+    def _give_up(self) -> None:
+        if self._batch is not None:
+            self._batch = None
+            self._metrics.abandoned.labels(self._stage).inc()
+
+    def _count_partitions(self) -> None:
+        self._metrics.partitions.labels(self._stage).set(
+            sum(stage == self._stage for stage, _ in self._metrics.held)
+        )
+
+    def _count_output(self, output: Output) -> None:
+        if output.topic.endswith("dead-letters"):
+            for reason, number in Counts(
+                _reason_of(headers) for _, _, headers in output.messages
+            ).items():
+                self._metrics.rejected.labels(self._stage, reason).inc(number)
+        elif output.topic.endswith("postings"):
+            self._count_postings(value for key, value, _ in output.messages if key and value)
+
+    def _count_postings(self, values: Iterable[bytes]) -> None:
+        """By what stands in their text: to read the JSON again would cost a tenth of the settling."""
+        messages, corrections = Counts[bytes](), Counts[bytes]()
+        for value in values:
+            at = value.find(_REASON) + len(_REASON)
+            reason = value[at : value.index(b'"', at)]
+            messages[reason] += 1
+            if rows := value.count(_CORRECTION):
+                corrections[reason] += rows
+        for counted, metric in (
+            (messages, self._metrics.postings),
+            (corrections, self._metrics.corrections),
+        ):
+            for reason, number in counted.items():
+                metric.labels(reason.decode()).inc(number)
+
+    def _count_entries(self, entries: Iterable[tuple[str | None, int]]) -> None:
+        """Mechanism and result of each row that has come into the ledger."""
+        rows, ore = Counts[str](), Counts[str]()
+        for mechanism, result_ore in entries:
+            if mechanism is not None:
+                rows[mechanism] += 1
+                ore[mechanism] += result_ore
+        for mechanism, number in rows.items():
+            self._metrics.booked_rows.labels(mechanism).inc(number)
+            self._metrics.booked_ore.labels(mechanism).inc(ore[mechanism])
+
+
+_REASON: Final = b'"reason":"'
+_CORRECTION: Final = b'"kind":"correction"'
+
+
+def _reason_of(headers: Iterable[tuple[str, bytes]]) -> str:
+    return next((value.decode() for name, value in headers if name == "reason"), "")
+
+
+# --- asking the brokers
+# -----------------------------------------------------------------------------
+
+
+async def watch(metrics: Metrics, settings: Settings, stages: Sequence[Stage]) -> None:
+    """Ask the brokers how far the stages are, for as long as the process lives."""
+    await asyncio.gather(*(_ask_on(metrics, settings, stage) for stage in stages))
+
+
+async def beat(metrics: Metrics) -> None:
+    """Show that the event loop turns."""
+    while True:
+        metrics.beat_at = time.monotonic()
+        await asyncio.sleep(BEAT_S)
+
+
+async def _ask_on(metrics: Metrics, settings: Settings, stage: Stage) -> None:
+    """A new connection each time: so no broker that went away is waited for."""
+    while True:
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(ASK_S):
+                await _ask(metrics, settings, stage.name, stage.topic)
+        await asyncio.sleep(ASK_S)
+
+
+async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> None:
+    """The lag of each partition that the stage has here, and the age of the oldest record of them."""
+    mine = [TopicPartition(topic, partition) for name, partition in metrics.held if name == stage]
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap,
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=PEEK_BYTES,
+    )
+    try:
+        await admin.start()
+        await consumer.start()
+        await asyncio.sleep(0)
+        committed = await committed_offsets(admin, settings.group(stage))
+        ends, firsts = await consumer.end_offsets(mine), await consumer.beginning_offsets(mine)
+        behind = {}
+        for at in mine:
+            position = max(firsts[at], committed.get(at.partition, 0))
+            metrics.lag.labels(stage, at.partition).set(max(0, ends[at] - position))
+            if ends[at] > position:
+                behind[at] = position
+        metrics.oldest.labels(stage).set(await _oldest_s(consumer, behind))
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def _oldest_s(consumer: AIOKafkaConsumer, behind: dict[TopicPartition, int]) -> float:
+    """The age of the oldest of the records at these positions, in seconds; 0 without any."""
+    if not behind:
+        return 0.0
+    consumer.assign(list(behind))
+    for at, position in behind.items():
+        consumer.seek(at, position)
+    found = await consumer.getmany(timeout_ms=PEEK_MS)
+    written_ms = [records[0].timestamp for records in found.values() if records]
+    return max(0.0, time.time() - min(written_ms) / 1000) if written_ms else 0.0
+
+
+# --- serving
+# ----------------------------------------------------------------------------------------
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the library
+        """Nobody reads a line for each question."""
+
+
+def serve(metrics: Metrics, settings: Settings, number: int) -> Callable[[], None]:
+    """Serve on the port of this process, the `number`th on its machine. Returns what ends it.
+
+    A worker does its work without metrics too: a port that is taken is said, and no more.
+    """
+    assert settings.metrics_port is not None, "it is off otherwise"
+    host, port = settings.metrics_host, settings.metrics_port + number
+    try:
+        server = make_server(host, port, _app(metrics), ThreadingWSGIServer, _Quiet)
+    except OSError as error:
+        log.warning("metrics: nothing is served on %s:%d (%s)", host, port, error.strerror)
+        return lambda: None
+    thread = threading.Thread(target=server.serve_forever, daemon=True, name="metrics")
+    thread.start()
+    log.info("metrics: served on http://%s:%d/metrics", host, port)
+
+    def end() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return end
+
+
+def _app(metrics: Metrics) -> Callable[[dict[str, Any], Start], Iterable[bytes]]:
+    exposed = make_wsgi_app(metrics.registry)
+
+    def app(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            answer: Iterable[bytes] = exposed(environ, start)
+            return answer
+        if path not in {"/healthz", "/readyz"}:
+            return _said(start, "404 Not Found", "there are /metrics, /healthz and /readyz")
+        problem = metrics.problem(ready=path == "/readyz")
+        return _said(start, "503 Service Unavailable" if problem else "200 OK", problem or "ok")
+
+    return app
+
+
+def _said(start: Start, status: str, text: str) -> Iterable[bytes]:
+    start(status, [("Content-Type", "text/plain; charset=utf-8")])
+    return [text.encode() + b"\n"]

@@ -1,0 +1,186 @@
+"""Step 2 of the batch loop on a source that holds records back as aiokafka does, and what a batch leaves behind."""
+
+import asyncio
+import tracemalloc
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from domain.basics.compact_json import dumps
+from streams.engine import loop as batchloop
+from streams.engine.loop import BatchLoop, Outage
+from streams.engine.ports import Batch, Processed
+from streams.engine.timing import BATCH_RECORDS, SMALL_RECORDS
+
+PATIENCE_S = 5.0
+
+
+@dataclass(eq=False)
+class Fetched:
+    """A record."""
+
+    offset: int
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Client:
+    """A source of one partition. It asks the broker for more only when nothing is left of the last fetch."""
+
+    def __init__(self):
+        self.broker: deque[list[Fetched]] = deque()
+        self.held: deque[Fetched] = deque()
+        self.position = 0
+
+    def publish(self, records):
+        self.broker.append([Fetched(self.end + number) for number in range(records)])
+
+    @property
+    def end(self):
+        return self.position + len(self.held) + sum(map(len, self.broker))
+
+    async def is_stranger(self):
+        return False
+
+    async def join(self, rebalance):
+        rebalance.assigned([0])
+
+    async def check(self):
+        pass
+
+    async def leave(self):
+        pass
+
+    def pause(self, _partition):
+        pass
+
+    def resume_at(self, _partition, _offset):
+        pass
+
+    async def committed(self, _partition):
+        return 0
+
+    async def bounds(self, _partition):
+        return 0, self.end
+
+    async def fetch(self, _partition, max_records, patience_s):
+        if patience_s and not self.held and not self.broker:
+            await asyncio.sleep(0.01)
+        if not self.held and self.broker:
+            self.held.extend(self.broker.popleft())
+        taken = [self.held.popleft() for _ in range(min(max_records, len(self.held)))]
+        self.position += len(taken)
+        return Batch(taken, self.position)
+
+
+class World:
+    """Kafka, a stage, its work and its delivery, as far as step 2 needs them: they note the batches."""
+
+    name, topic, transactional, source_expires = "stage", "topic", True, False
+
+    def __init__(self, client):
+        self.client = client
+        self.batches = []
+        self.alive: weakref.WeakSet[Fetched] = weakref.WeakSet()
+
+    def source(self, _group, _topic):
+        return self.client
+
+    def delivery(self, *_whose, transactional):
+        assert transactional
+        return self
+
+    def work(self, _partition):
+        return self
+
+    def is_outage(self, _error):
+        return False
+
+    async def start(self):
+        pass
+
+    restore = begin = stop = start
+
+    async def send(self, _outputs):
+        return {}
+
+    async def commit(self, position):
+        assert position == sum(self.batches)
+
+    def process(self, records):
+        self.batches.append(len(records))
+        self.alive.update(records)
+        return Processed([], len(records))
+
+    def keep(self, _ends):
+        pass
+
+    def close(self):
+        pass
+
+
+async def work(world, meanwhile):
+    loop = BatchLoop(world, world, "group", Outage(), asyncio.Semaphore(1))
+    running = asyncio.create_task(loop.run())
+    async with asyncio.timeout(PATIENCE_S):
+        await meanwhile()
+    loop.stop()
+    await running
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def test_what_comes_while_a_few_records_linger_is_in_their_batch(monkeypatch):
+    monkeypatch.setattr(batchloop, "LINGER_S", 0.5)
+    client = Client()
+    world = World(client)
+
+    async def meanwhile():
+        client.publish(10)
+        await until(lambda: client.position == 10)
+        client.publish(5)
+        await until(lambda: sum(world.batches) == 15)
+
+    asyncio.run(work(world, meanwhile))
+    assert world.batches == [15]
+
+
+def test_many_records_do_not_linger_and_fill_a_batch(monkeypatch):
+    monkeypatch.setattr(batchloop, "LINGER_S", 3600.0)
+    client = Client()
+    world = World(client)
+
+    async def meanwhile():
+        client.publish(BATCH_RECORDS + SMALL_RECORDS)
+        await until(lambda: len(world.batches) == 2)
+
+    asyncio.run(work(world, meanwhile))
+    assert world.batches == [BATCH_RECORDS, SMALL_RECORDS]
+
+
+@pytest.mark.parametrize("records", [10, BATCH_RECORDS])
+def test_who_waits_for_a_batch_holds_nothing_of_the_former(records):
+    client = Client()
+    world = World(client)
+
+    async def meanwhile():
+        client.publish(records)
+        await until(lambda: world.batches == [records] and not world.alive)
+
+    asyncio.run(work(world, meanwhile))
+
+
+def test_a_message_takes_no_more_memory_than_its_bytes():
+    values = [{"text": "x" * 600, "number": number} for number in range(200)]
+    tracemalloc.start()
+    messages = [dumps(value) for value in values]
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 1.2 * sum(len(message) for message in messages)

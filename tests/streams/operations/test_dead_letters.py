@@ -1,0 +1,80 @@
+"""What operators see of refused records, and which of them."""
+
+import pytest
+
+from streams.operations.dead_letters import (
+    MASK,
+    Letter,
+    RefusalError,
+    Wanted,
+    check_sendable,
+    masked,
+)
+
+CPR = "0101801234"
+LETTER = Letter(
+    3,
+    17,
+    "2024-03-01T10:00:00Z",
+    "intake",
+    "bad_period",
+    "",
+    "t/0/5",
+    "",
+    0,
+    "",
+    "",
+    b"",
+    "12345678",
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        (
+            f'{{"cpr":"{CPR}","amount_ore":1234567890}}',
+            f'{{"cpr":"{MASK}","amount_ore":1234567890}}',
+        ),
+        (f'{{"cpr":{CPR[1:]}5}}', f'{{"cpr":"{MASK}"}}'),
+        ('{"cpr":"010180123"}', f'{{"cpr":"{MASK}"}}'),
+        (
+            f'{{"report_id":"a {CPR[:6]}-{CPR[6:]}","x":[3112991234]}}',
+            f'{{"report_id":"a {MASK}","x":["{MASK}"]}}',
+        ),
+        (f'{{"{CPR}":1}}', f'{{"{MASK}":1}}'),
+        (f'{{"cpr": "{CPR}", "amou', f'{{"cpr": "{MASK}", "amou'),
+        (f'{{"cpr": "{CPR[:7]}', f'{{"cpr": "{MASK}"'),
+        (f"{CPR}\xff", f"{MASK}\xff"),
+    ],
+)
+def test_whatever_may_be_a_cpr_number_is_masked(record, shown):
+    assert masked(record.encode()) == shown
+
+
+def test_escaped_digits_are_masked_whether_the_record_can_be_read_or_not():
+    escaped = "".join(f"\\u00{ord(digit):02x}" for digit in CPR)
+    assert masked(f'{{"id":"{escaped}"}}'.encode()) == f'{{"id":"{MASK}"}}'
+    assert masked(f'{{"id":"{escaped}'.encode()) == '{"id":"??????????'
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        (Wanted(), True),
+        (Wanted(reason="bad_period", stage="intake", reporter="12345678"), True),
+        (Wanted(reason="not_json"), False),
+        (Wanted(stage="citizens"), False),
+        (Wanted(reporter="87654321"), False),
+        (Wanted(since="2024-03-01", until="2024-03-02"), True),
+        (Wanted(since="2024-03-01T10:00:01Z"), False),
+        (Wanted(until="2024-03-01"), False),
+    ],
+)
+def test_which_are_wanted(wanted, fits):
+    assert wanted.fits(LETTER) is fits
+
+
+def test_a_record_that_was_cut_is_never_sent_again():
+    with pytest.raises(RefusalError, match="the record had 6,000,000 bytes and was cut"):
+        check_sendable(LETTER._replace(cut_from=6_000_000), unchanged=True)

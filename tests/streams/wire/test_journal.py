@@ -1,0 +1,75 @@
+"""The journal's codec, and the partition of a citizen."""
+
+import orjson
+import pytest
+from aiokafka.partitioner import murmur2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.basics.weeks import day, month_number
+from domain.citizen.reports import (
+    CaseFact,
+    Income,
+    Payment,
+    Recalculation,
+    Reversal,
+    RulesRecord,
+    RunMarker,
+    Scope,
+)
+from streams.wire.journal import Entry, decode, encode, partition_of
+
+AT = "2024-02-01T08:00:00.5Z"
+REPORTED = day("2024-02-01")
+PERIOD = day("2024-01-01"), day("2024-01-31")
+REPORTS = [
+    Payment("12345678", "æ 1", "KTH", *PERIOD, -5, -1, "730", None, "dfdg", True, REPORTED),
+    Income("12345678", "2", "wage", *PERIOD, 100, 10, REPORTED),
+    CaseFact("12345678", "3", "death", PERIOD[0], REPORTED),
+    Reversal("12345678", "4", "1", REPORTED),
+]
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: type(report).__name__)
+def test_what_was_written_is_read(report):
+    entry = decode(b"c" * 32, encode(report, "k1.x", AT))
+    assert entry == Entry("c" * 32, "k1.x", report, AT)
+    assert type(entry.report) is type(report)
+
+
+def test_a_run_marker_is_read():
+    value = {"schema": 1, "type": "run", "run": 49, "closed_at": AT, "data_month": "2024-01"}
+    assert decode(None, orjson.dumps(value)).report == RunMarker(49, AT, month_number("2024-01"))
+
+
+@pytest.mark.parametrize(
+    ("value", "record"),
+    [
+        (
+            {"type": "rules", "id": "a", "rules": "R-2", "digest": "0f"},
+            RulesRecord("a", "R-2", "0f"),
+        ),
+        ({"type": "recalculate", "id": "a", "scope": "all"}, Recalculation("a", Scope())),
+        (
+            {"type": "recalculate", "id": "a", "scope": {"municipality": "730"}},
+            Recalculation("a", Scope("730")),
+        ),
+    ],
+)
+def test_a_control_record_is_read(value, record):
+    value |= {"schema": 1, "written_at": AT}
+    assert decode(None, orjson.dumps(value)) == Entry("", "", record, AT)
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"[]", b"{}", b'{"type":"rules"}', b'{"type":"benefit_payment"}']
+)
+def test_what_is_no_record_of_ours_is_an_error(value):
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        decode(b"c" * 32, value)
+
+
+@given(st.binary(min_size=16, max_size=16), st.integers(1, 100))
+def test_the_partition_is_that_of_other_producers(citizen, partitions):
+    key = citizen.hex().encode()
+    assert partition_of(key, partitions) == (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -1,0 +1,169 @@
+"""Metrics: what is kept is counted once, nothing names a citizen, and health says what is wrong."""
+
+import time
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from streams.devtools.local_kafka import _free_ports
+from streams.engine.ports import Output, Processed
+from streams.settings import Settings, SettingsError
+from streams.worker.metrics import STANDSTILL_S, MeteredStage, Metrics, serve
+
+CITIZEN = "8e35727e3d8d2d44a802ca54e344d263"
+POSTING = (
+    b'{"schema":1,"type":"postings","citizen":"%s","cause":"12345678/1","reason":"late_report",'
+    b'"rows":[{"kind":"correction"},{"kind":"correction"},{"kind":"result"}]}' % CITIZEN.encode()
+)
+
+
+RECORDS: list[Any] = [object()] * 5
+
+
+class Work:
+    def __init__(self, outputs):
+        self.outputs = outputs
+
+    async def restore(self):
+        pass
+
+    def process(self, records):
+        return Processed(self.outputs, len(records))
+
+    def keep(self, ends):
+        pass
+
+    def close(self):
+        pass
+
+
+class Stage:
+    name, topic, transactional, source_expires = "citizens", "t.reports", True, False
+
+    def __init__(self, outputs):
+        self.outputs = outputs
+
+    def work(self, _):
+        return Work(self.outputs)
+
+
+class Outage:
+    is_on = False
+
+
+def value(metrics, name, **labels):
+    return metrics.registry.get_sample_value(f"refusion_{name}", labels)
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def worked(metrics):
+    outputs = [
+        Output("t.postings", 0, [(CITIZEN.encode(), POSTING, []), (None, b'{"type":"run"}', [])]),
+        Output(
+            "t.dead-letters",
+            None,
+            [(None, b"sealed", [("reason", b"internal_error"), ("stage", b"citizens")])],
+        ),
+        Output("t.citizens", 0, [(CITIZEN.encode(), b"{}", [])]),
+    ]
+    return MeteredStage(Stage(outputs), metrics).work(3)
+
+
+def test_a_batch_counts_when_it_is_kept(metrics, worked):
+    worked.process(RECORDS)
+    assert value(metrics, "records_total", stage="citizens") is None
+    worked.keep({})
+    for name, labels, expected in (
+        ("records_total", {"stage": "citizens"}, 5),
+        ("batch_records_count", {"stage": "citizens"}, 1),
+        ("commit_seconds_count", {"stage": "citizens"}, 1),
+        ("rejected_total", {"stage": "citizens", "reason": "internal_error"}, 1),
+        ("postings_total", {"reason": "late_report"}, 1),
+        ("correction_rows_total", {"reason": "late_report"}, 2),
+    ):
+        assert value(metrics, name, **labels) == expected, name
+
+
+def test_one_that_is_given_up_counts_as_that_alone(metrics, worked):
+    worked.process(RECORDS)
+    worked.process(RECORDS)
+    worked.close()
+    assert value(metrics, "abandoned_batches_total", stage="citizens") == 2
+    assert value(metrics, "records_total", stage="citizens") is None
+
+
+def test_what_comes_into_the_ledger_is_counted_by_mechanism(metrics, monkeypatch):
+    monkeypatch.setattr(
+        Work,
+        "entries",
+        [("refusion", 500), ("refusion", -200), ("medfinansiering", 7), (None, 0)],
+        False,
+    )
+    work = MeteredStage(Stage([]), metrics).work(0)
+    work.process(RECORDS[:1])
+    work.keep({})
+    assert value(metrics, "booked_ore", mechanism="refusion") == 300
+    assert value(metrics, "booked_rows_total", mechanism="medfinansiering") == 1
+
+
+def test_no_label_names_a_citizen(metrics, worked):
+    worked.process(RECORDS[:1])
+    worked.keep({})
+    labels = {
+        (name, label)
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        for name, label in sample.labels.items()
+    }
+    assert {name for name, _ in labels} <= {"stage", "partition", "reason", "mechanism", "le"}
+    assert not any(CITIZEN in label for _, label in labels)
+
+
+def settings(**more):
+    return Settings.load({"REFUSION_DEMO": "1", **more})
+
+
+def answer(address):
+    try:
+        with urlopen(address, timeout=5) as response:  # noqa: S310 - our own
+            return response.status, response.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_health_is_served_and_says_what_is_wrong(metrics):
+    (port,) = _free_ports(1)
+    end = serve(metrics, settings(REFUSION_METRICS_PORT=str(port - 2)), 2)
+    try:
+        at = f"http://127.0.0.1:{port}"
+        assert answer(f"{at}/healthz") == (200, "ok\n")
+        assert answer(f"{at}/readyz") == (503, "the stages have not begun\n")
+        metrics.begins(Outage)
+        assert answer(f"{at}/readyz") == (200, "ok\n")
+        metrics.restoring.add(("citizens", 1))
+        assert answer(f"{at}/readyz") == (503, "1 partitions are being restored\n")
+        Outage.is_on = True
+        assert answer(f"{at}/readyz") == (503, "Kafka does not answer\n")
+        assert answer(f"{at}/healthz") == (200, "ok\n")
+        assert "refusion_kafka_outage 1.0" in answer(f"{at}/metrics")[1]
+        metrics.beat_at = time.monotonic() - STANDSTILL_S - 1
+        assert answer(f"{at}/healthz") == (503, "the event loop has stood still for over 10 s\n")
+        assert answer(f"{at}/router/")[0] == 404
+        serve(metrics, settings(REFUSION_METRICS_PORT=str(port)), 0)()  # taken: said, and no more
+    finally:
+        Outage.is_on = False
+        end()
+
+
+def test_it_is_off_and_bound_to_this_machine_unless_it_is_asked_for():
+    assert settings().metrics_port is None
+    assert settings().metrics_host == "127.0.0.1"
+    with pytest.raises(SettingsError, match="REFUSION_METRICS_PORT must be a port"):
+        settings(REFUSION_METRICS_PORT="70000")
