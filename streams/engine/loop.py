@@ -313,7 +313,7 @@ class _Member:
     async def be(self, stopping: asyncio.Event) -> None:
         """Join, and work until told to stop or the membership fails; then leave."""
         try:
-            if await self.source.is_stranger() and await _is_set(stopping, STRANGER_S):
+            if await self.source.is_new_member() and await _is_set(stopping, STRANGER_S):
                 return
             await self.source.join(self)
             self.loop.outage.ended()

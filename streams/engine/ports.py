@@ -73,7 +73,7 @@ class Rebalance(Protocol):
 class Source(Protocol):
     """A member of a stage's consumer group. Every call may raise, and the member is then no good any more."""
 
-    async def is_stranger(self) -> bool:
+    async def is_new_member(self) -> bool:
         """Whether the group has members and this process, under whatever former process id, is none of them."""
 
     async def join(self, rebalance: Rebalance) -> None:

@@ -1,15 +1,39 @@
-"""How far a consumer group is, asked of the brokers by whoever is not in it."""
+"""A consumer group, described by the brokers to whoever is not in it."""
+
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+AT_VERSION: Final = "@"
+"""Sign before the version in a client id, as in `refusion-3f2a@0.1.0-7-3`: so anybody can ask a
+group of which versions its members are."""
+
+
+def name_in(client_id: str) -> str:
+    """The name in a client id, without its version."""
+    return client_id.partition(AT_VERSION)[0]
+
+
+def version_in(client_id: str) -> str:
+    """The version in a client id; "" where it has none."""
+    return client_id.partition(AT_VERSION)[2]
+
 
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[int, int]:
-    """By partition where the group goes on; nothing for a partition that it never began."""
+    """By partition, the offset where the group goes on; nothing for one that it never began."""
     try:
-        found = await admin.list_consumer_group_offsets(group)
-    except (
-        GroupCoordinatorNotAvailableError
-    ):  # a cluster's very first group: its coordinator is being made
+        offsets = await admin.list_consumer_group_offsets(group)
+    except GroupCoordinatorNotAvailableError:  # the cluster is about to make its first group's
         return {}
-    return {at.partition: each.offset for at, each in found.items() if each.offset >= 0}
+    return {at.partition: each.offset for at, each in offsets.items() if each.offset >= 0}
+
+
+async def client_ids(admin: AIOKafkaAdminClient, group: str) -> list[str]:
+    """The client ids of the group's members; none where there is no such group."""
+    try:
+        (response,) = await admin.describe_consumer_groups([group])
+    except GroupCoordinatorNotAvailableError:  # as above
+        return []
+    ((_code, _group, _state, _type, _protocol, members, *_),) = response.groups
+    return [client_id for _member, client_id, *_ in members]

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
+from streams.kafka.clients import KafkaClients
 from streams.kit.errors import UserError
 
 FOR_EVER: Final = "-1"
@@ -141,16 +142,12 @@ async def ensure_topics(
     if shared:
         await ensure_topics(bootstrap, journal_prefix, partitions, topics=shared)
         topics = [topic for topic in topics if topic not in shared]
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
+    async with KafkaClients(bootstrap, "refusion-topics").admin() as admin:
         await _create_missing(admin, prefix, partitions, topics)
         there = await _described(admin, [prefix + topic.name for topic in topics])
         for topic, (name, existing) in zip(topics, there.items(), strict=True):
             if refusal := topic.refusal(name, existing, partitions):
                 raise TopicError(refusal)
-    finally:
-        await admin.close()
 
 
 async def _create_missing(

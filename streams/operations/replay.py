@@ -36,7 +36,8 @@ from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.engine.fault_points import reached
 from streams.engine.ports import Headers
 from streams.kafka import topics
-from streams.kafka.brokers import AT_VERSION, version
+from streams.kafka.brokers import version
+from streams.kafka.groups import AT_VERSION
 from streams.kafka.topics import ensure_topics
 from streams.operations.replay_partition import CLIENT, Found, ReplayError, Share, read_share
 from streams.operations.run_survey import Offsets, Reading, reading

@@ -25,8 +25,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, TypeVar
 
-from aiokafka import TopicPartition
-
 from projections.ledger.entries import (
     COLUMNS,
     Page,
@@ -37,7 +35,8 @@ from projections.ledger.entries import (
     turn,
 )
 from streams.engine.ports import Changelog, Delivery, Ends, Output, Processed, Record, Source
-from streams.kafka.brokers import KafkaBrokers, KafkaSource
+from streams.kafka.brokers import KafkaBrokers
+from streams.kafka.source import KafkaSource
 from streams.ledger.table import Append, LedgerError, LedgerTable, entries_batch
 from streams.wire.journal import source_offset
 
@@ -182,7 +181,7 @@ class LedgerSource(KafkaSource):
     """A member of the group whose offsets are those of the ledger."""
 
     def __init__(self, stage: LedgerStage, group: str, topic: str) -> None:
-        super().__init__(stage.brokers.consumer(group), group, topic, stage.brokers.common)
+        super().__init__(stage.brokers.clients, stage.brokers.consumer(group), group, topic)
         self._stage = stage
 
     async def committed(self, partition: int) -> int | None:
@@ -202,7 +201,7 @@ class LedgerTenure:
         self.standing = Standing(partition)
         self._stage = stage
         self._source = source
-        self._at = TopicPartition(stage.topic, partition)
+        self._partition = partition
         self._page = Page([], 0, {})
         self._position = 0
 
@@ -212,11 +211,11 @@ class LedgerTenure:
     async def restore(self) -> None:
         """Read from the table how far this partition is, and tell Kafka: a former owner may have died before it did."""
         stage = self._stage
-        async with stage.changelog(stage.topic, self._at.partition) as topic:
+        async with stage.changelog(stage.topic, self._partition) as topic:
             identity = topic.identity
-        self.standing = await stage.scribe.standing(self._at.partition, identity)
+        self.standing = await stage.scribe.standing(self._partition, identity)
         if self.standing.position:
-            await self._source.commit(self._at, self.standing.position)
+            await self._source.commit(self._partition, self.standing.position)
 
     def process(self, records: Sequence[Record]) -> Processed:
         """Records into entries, for `commit`; nothing goes to Kafka."""
@@ -252,10 +251,10 @@ class LedgerTenure:
         """Entries and position into the ledger; then the position to Kafka, for those who watch the lag."""
         batch = entries_batch(self._page.entries)
         await self._stage.scribe.write(
-            Append(self._at.partition, self.standing.position, position, batch)
+            Append(self._partition, self.standing.position, position, batch)
         )
         self._position = position
-        await self._source.commit(self._at, position)
+        await self._source.commit(self._partition, position)
 
     def keep(self, _ends: Ends) -> None:
         """The page is in the ledger."""

@@ -105,7 +105,6 @@ NOT_READ_YET = {
     "streams/explain/live.py",
     "streams/explain/render.py",
     "streams/explain/why.py",
-    "streams/kafka/brokers.py",
     "streams/kit/errors.py",
     "streams/kit/logs.py",
     "streams/kit/spool.py",

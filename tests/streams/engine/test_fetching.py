@@ -43,7 +43,7 @@ class Client:
     def end(self):
         return self.position + len(self.held) + sum(map(len, self.broker))
 
-    async def is_stranger(self):
+    async def is_new_member(self):
         return False
 
     async def join(self, rebalance):

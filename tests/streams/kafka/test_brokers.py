@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.engine.ports import Message
-from streams.kafka import brokers as kafkaport
-from streams.kafka.brokers import COMPRESSION_LEVEL, OutputBatch, as_read, batches
+from streams.kafka import batches as output_batches
+from streams.kafka import patches
+from streams.kafka.batches import OutputBatch, batches
+from streams.kafka.patches import COMPRESSION_LEVEL, as_read
 
 NOW_S = 1_700_000_000.25
 BATCH_BYTES = 300
@@ -34,7 +36,8 @@ messages = st.lists(
 
 @pytest.fixture(autouse=True)
 def _small_and_now(monkeypatch):
-    monkeypatch.setattr(kafkaport, "OUTPUT_BATCH_BYTES", BATCH_BYTES)
+    patches.apply()
+    monkeypatch.setattr(output_batches, "OUTPUT_BATCH_BYTES", BATCH_BYTES)
     monkeypatch.setattr(time, "time", lambda: NOW_S)
 
 
@@ -93,7 +96,7 @@ def test_a_record_as_read_has_what_the_clients_copy_has(taken):
 
 
 def test_outputs_are_compressed_at_our_level_which_the_client_has_no_setting_for(monkeypatch):
-    monkeypatch.setattr(kafkaport, "OUTPUT_BATCH_BYTES", 1 << 20)
+    monkeypatch.setattr(output_batches, "OUTPUT_BATCH_BYTES", 1 << 20)
     (batch,) = built(
         [(b"", b"%d" % number**3, []) for number in range(5_000)], is_transactional=False
     )

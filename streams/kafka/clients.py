@@ -1,0 +1,103 @@
+"""One factory makes every client of Kafka in this program, and closes it.
+
+Whoever needs a client for a while writes `async with clients.consumer() as consumer`: the client is
+closed when the block ends, also where its start failed because no broker answers. A client that
+failed to start and is forgotten would complain on stderr ("Unclosed AIOKafkaConsumer").
+
+Two clients of the batch loop live longer than any block: a group's member is closed by
+`KafkaSource.leave`, a partition's producer by the delivery's `stop`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streams.kafka import patches
+
+STOP_S: Final = 5.0
+"""Seconds that a producer's stop may take; the client waits for a lost broker without end."""
+
+
+class KafkaClients:
+    """Makes the clients for one address of brokers; each tells the brokers the same client id."""
+
+    def __init__(self, bootstrap: str, client_id: str, request_timeout_ms: int = 40_000) -> None:
+        """`bootstrap` is as in REFUSION_BOOTSTRAP; the client's own request timeout is 40 s."""
+        patches.apply()
+        # What goes wrong in aiokafka reaches whoever uses a client as an exception, and is said
+        # once and in our words.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        self.bootstrap = bootstrap
+        self.client_id = client_id
+        self._common: dict[str, Any] = {
+            "bootstrap_servers": bootstrap.split(","),
+            "client_id": client_id,
+            "request_timeout_ms": request_timeout_ms,
+        }
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        """Connect an admin client for the length of a block."""
+        admin = AIOKafkaAdminClient(**self._common)
+        try:
+            await admin.start()
+            yield admin
+        finally:
+            await admin.close()
+
+    @asynccontextmanager
+    async def consumer(self, **settings: Any) -> AsyncIterator[AIOKafkaConsumer]:
+        """Connect a consumer without a group, read committed, for the length of a block."""
+        consumer = self.new_consumer(
+            **{"isolation_level": "read_committed", "auto_offset_reset": "earliest"} | settings
+        )
+        try:
+            await consumer.start()
+            await asyncio.sleep(0)  # aiokafka cannot be stopped before its own tasks have begun
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    @asynccontextmanager
+    async def producer(
+        self, *, stop_s: float = STOP_S, **settings: Any
+    ) -> AsyncIterator[AIOKafkaProducer]:
+        """Make a producer for the length of a block, which starts it: a start may need a limit."""
+        producer = self.new_producer(**settings)
+        try:
+            yield producer
+        finally:
+            await close_producer(producer, stop_s)
+
+    def new_consumer(self, **settings: Any) -> AIOKafkaConsumer:
+        """Make a consumer that its owner starts and stops."""
+        return AIOKafkaConsumer(**self._common | settings)
+
+    def new_producer(self, **settings: Any) -> AIOKafkaProducer:
+        """Make a producer that its owner starts and closes with `close_producer`."""
+        return AIOKafkaProducer(**self._common | settings)
+
+
+async def close_producer(producer: AIOKafkaProducer, limit_s: float) -> None:
+    """Stop a producer; where that takes too long or fails, its connections are cut."""
+    try:
+        with suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(producer.stop(), limit_s)
+    finally:
+        await producer.client.close()
+
+
+def heard(future: "asyncio.Future[Any]") -> None:
+    """Mark the error of a batch's future as heard, as its done callback.
+
+    Of batches that fail together the first error is raised. asyncio would write the others to
+    stderr, "Future exception was never retrieved".
+    """
+    if not future.cancelled():
+        future.exception()

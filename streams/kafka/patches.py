@@ -1,0 +1,105 @@
+"""Changes to aiokafka, each with its reason, its figure and the version it is for.
+
+`apply()` makes them once in a process; `streams.kafka.clients` calls it before it makes a client.
+Nothing here is changed by an import.
+"""
+
+import sys
+from functools import cache, partial, wraps
+from importlib import metadata
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from aiokafka.codec import zstd_encode
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from streams.engine.ports import Record
+
+VERSION: Final = "0.14."
+"""The versions of aiokafka that every patch was written for and is tested with begin with this."""
+COMPRESSION_LEVEL: Final = 1
+"""Level of zstd for outputs. They come out no larger than with the client's level 3 (a report has
+52, 97 and 66 bytes in the journal, postings and changelog), which costs 1.7 µs more a report."""
+
+
+@cache
+def apply() -> None:
+    """Make all changes, once. Raises RuntimeError for a version of aiokafka that they are not for."""
+    if not metadata.version("aiokafka").startswith(VERSION):
+        raise RuntimeError(
+            f"aiokafka {metadata.version('aiokafka')} is installed, the patches in {__name__} are for"
+            f" {VERSION}x: look at each of them, and whether it is still needed"
+        )
+    report_lost_connections()
+    hand_out_records_as_read()
+    compress_quickly()
+    retrieve_errors_of_transactions()
+
+
+def report_lost_connections() -> None:
+    """Let aiokafka see a connection that uvloop has closed as a lost connection, and try again.
+
+    Correctness, no figure: uvloop raises RuntimeError where a connection was lost before a request
+    is written. aiokafka expects OSError, and its background tasks end with anything else.
+    """
+    send = AIOKafkaConnection.send
+
+    @wraps(send)
+    def guarded(self: AIOKafkaConnection, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return send(self, *args, **kwargs)
+        except RuntimeError as error:
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError("the connection was lost") from error
+
+    AIOKafkaConnection.send = guarded
+
+
+def as_read(content: bytes | None) -> bytes | None:
+    """Return content unchanged; as its key deserializer, a consumer asks for records as read."""
+    return content
+
+
+def hand_out_records_as_read() -> None:
+    """Let aiokafka leave out its own copy of each record where a consumer asks for it by `as_read`.
+
+    The copy has the topic's name and sizes, which nobody here reads.
+    """
+    copied = PartitionRecords._consumer_record  # noqa: SLF001
+
+    @wraps(copied)
+    def handed_out(self: PartitionRecords, at: TopicPartition, record: Record) -> Record:
+        return record if self._key_deserializer is as_read else copied(self, at, record)
+
+    PartitionRecords._consumer_record = handed_out  # noqa: SLF001
+
+
+def compress_quickly() -> None:
+    """Let aiokafka compress at `COMPRESSION_LEVEL`, for which it has no setting."""
+    sys.modules[DefaultRecordBatchBuilder.__module__].zstd_encode = partial(  # type: ignore[attr-defined]
+        zstd_encode, level=COMPRESSION_LEVEL
+    )
+
+
+def retrieve_errors_of_transactions() -> None:
+    """Let a transaction that failed be quiet about an error that its owner hears otherwise.
+
+    Correctness, no figure: aiokafka keeps the error of a fenced producer in a future for whoever
+    commits. Where the error was raised before, by a batch, nobody commits, and asyncio would write
+    "Future exception was never retrieved" with a stack trace.
+    """
+    for name in ("error_transaction", "fatal_error"):
+        setattr(TransactionManager, name, _retrieving(getattr(TransactionManager, name)))
+
+
+def _retrieving(method: Any) -> Any:
+    @wraps(method)
+    def retrieving(self: TransactionManager, error: Exception) -> None:
+        method(self, error)
+        self._transaction_waiter.exception()  # is raised again for whoever waits for it
+
+    return retrieving

@@ -1,0 +1,244 @@
+"""Reads topics and partitions to their ends, read committed.
+
+Start with `TopicReader`, the port: offsets of a topic, and its records between two offsets. Kafka
+implements it (`open_topics`); a test hands in a reader of lists.
+
+    async with open_topics(KafkaClients(settings.bootstrap, "refusion-verify")) as topics:
+        ends = await topics.ends("refusion.reports")
+        async for record in topics.records("refusion.reports", 0, 0, ends[0]):
+            ...
+
+`PartitionReader` is one partition, open: it implements the changelog of the batch loop too.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams.engine.ports import Batch, Record
+from streams.kafka.clients import KafkaClients
+from streams.kafka.groups import committed_offsets
+from streams.kafka.patches import as_read
+from streams.kafka.topic_ids import topic_identity
+from streams.kafka.topics import TopicError
+
+READ_RECORDS: Final = 2_000
+"""Between two of these the event loop is let go: heartbeats must not wait for a long reading."""
+READ_BYTES: Final = 4 << 20
+"""Compressed bytes of one fetch."""
+POLL_MS: Final = 20
+"""A partition may end with the marker of a transaction: the client passes over it, and waits in
+vain for a record."""
+
+Offsets = dict[int, int]
+"""Offsets by partition."""
+
+Counted = Callable[[int], None]
+"""Told now and then how many further records were read."""
+
+
+def _uncounted(_records: int) -> None:
+    """Count nothing."""
+
+
+class TopicReader(Protocol):
+    """Topics, open for reading: their partitions, offsets and committed records."""
+
+    async def partitions(self, topic: str) -> Sequence[int]:
+        """The partitions of a topic in order; none where there is no such topic."""
+
+    async def starts(self, topic: str) -> Offsets:
+        """The first offset of each partition that is still there. TopicError without the topic."""
+
+    async def ends(self, topic: str) -> Offsets:
+        """The offset after the last committed record of each partition. TopicError as above."""
+
+    async def written_ends(self, topic: str) -> Offsets:
+        """The offset after the last record of each partition, those of open transactions too."""
+
+    async def since(self, topic: str, moment: datetime) -> Offsets:
+        """The offset of each partition's first record of a moment or later; else its end."""
+
+    async def committed(self, group: str) -> Offsets:
+        """Where a consumer group goes on; nothing for a partition that it never began."""
+
+    def records(
+        self, topic: str, partition: int, start: int, end: int, counted: Counted = _uncounted
+    ) -> AsyncIterator[Record]:
+        """The committed records of a partition from offset `start` up to `end`, without it.
+
+        Records before the partition's first offset are passed over: they have expired.
+        """
+
+
+class PartitionReader:
+    """One partition, open for reading from any offset to the end that it had when it was opened."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, at: TopicPartition, identity: str, end: int
+    ) -> None:
+        self.identity = identity
+        self.end = end
+        self._consumer = consumer
+        self._at = at
+
+    async def is_whole(self) -> bool:
+        """Return whether nothing comes after the end, which only a fetch tells."""
+        self._consumer.seek(self._at, self.end)
+        while self._consumer.highwater(self._at) is None:
+            await self._consumer.getmany(self._at, timeout_ms=POLL_MS)
+        whole: bool = self._consumer.highwater(self._at) <= self.end
+        return whole
+
+    async def read(self, start: int) -> AsyncGenerator[Batch]:
+        """Records from an offset to the end."""
+        self._consumer.seek(self._at, start)
+        position = start
+        while position < self.end:
+            batch = await self._consumer.getmany(
+                self._at, timeout_ms=POLL_MS, max_records=READ_RECORDS
+            )
+            position = await self._consumer.position(self._at)
+            yield Batch(batch.get(self._at, ()), position)
+            await asyncio.sleep(0)
+
+    async def record_at(self, offset: int, patience_ms: int) -> Record | None:
+        """The record at an offset; None where there is none, or none came within `patience_ms`."""
+        self._consumer.seek(self._at, offset)
+        batch = await self._consumer.getmany(self._at, timeout_ms=patience_ms, max_records=1)
+        for record in batch.get(self._at, ()):
+            return record if record.offset == offset else None
+        return None
+
+
+@asynccontextmanager
+async def open_partition(
+    clients: KafkaClients, topic: str, partition: int, **settings: Any
+) -> AsyncIterator[PartitionReader]:
+    """Open one partition for the length of a block; `settings` are those of the consumer."""
+    usual = {
+        "key_deserializer": as_read,
+        "max_partition_fetch_bytes": READ_BYTES,
+        "fetch_max_wait_ms": POLL_MS,
+    }
+    async with clients.consumer(**usual | settings) as consumer:
+        at = TopicPartition(topic, partition)
+        consumer.assign([at])
+        identity = await topic_identity(consumer._client, topic)  # noqa: SLF001 - the only way to it
+        end = (await consumer.end_offsets([at]))[at]
+        yield PartitionReader(consumer, at, identity, end)
+
+
+async def read_records(
+    clients: KafkaClients,
+    topic: str,
+    partition: int,
+    start: int,
+    end: int,
+    counted: Counted = _uncounted,
+    **settings: Any,
+) -> AsyncIterator[Record]:
+    """The records of a partition from an offset up to another, over a connection of their own."""
+    if start >= end:
+        return
+    async with (
+        open_partition(clients, topic, partition, **settings) as reader,
+        aclosing(reader.read(start)) as batches,
+    ):
+        async for batch in batches:
+            records = [record for record in batch.records if record.offset < end]
+            for record in records:
+                yield record
+            counted(len(records))
+            if batch.position >= end:
+                return
+
+
+class KafkaTopicReader:
+    """The topics of a cluster; what does not change while it is open is asked for once."""
+
+    def __init__(
+        self,
+        clients: KafkaClients,
+        admin: AIOKafkaAdminClient,
+        consumer: AIOKafkaConsumer,
+        stack: AsyncExitStack,
+    ) -> None:
+        """`consumer` reads what is committed; further clients are closed with `stack`."""
+        self._clients = clients
+        self._admin = admin
+        self._committed = consumer
+        self._written: AIOKafkaConsumer | None = None
+        self._stack = stack
+        self._described: dict[str, list[int]] = {}
+
+    async def partitions(self, topic: str) -> Sequence[int]:
+        """See the port. All topics are described: asking for one by name could create it."""
+        if topic not in self._described:
+            self._described = {
+                described["topic"]: sorted(each["partition"] for each in described["partitions"])
+                for described in await self._admin.describe_topics()
+            }
+        return self._described.get(topic, [])
+
+    async def starts(self, topic: str) -> Offsets:
+        """See the port."""
+        return _by_partition(await self._committed.beginning_offsets(await self._all(topic)))
+
+    async def ends(self, topic: str) -> Offsets:
+        """See the port."""
+        return _by_partition(await self._committed.end_offsets(await self._all(topic)))
+
+    async def written_ends(self, topic: str) -> Offsets:
+        """See the port."""
+        if self._written is None:
+            block = self._clients.consumer(isolation_level="read_uncommitted")
+            self._written = await self._stack.enter_async_context(block)
+        assert self._written is not None
+        return _by_partition(await self._written.end_offsets(await self._all(topic)))
+
+    async def since(self, topic: str, moment: datetime) -> Offsets:
+        """See the port."""
+        all_partitions, ends = await self._all(topic), await self.ends(topic)
+        ms = max(0, int(moment.timestamp() * 1000))
+        first = await self._committed.offsets_for_times(dict.fromkeys(all_partitions, ms))
+        return {
+            at.partition: ends[at.partition] if found is None else found.offset
+            for at, found in first.items()
+        }
+
+    async def committed(self, group: str) -> Offsets:
+        """See the port."""
+        return await committed_offsets(self._admin, group)
+
+    def records(
+        self, topic: str, partition: int, start: int, end: int, counted: Counted = _uncounted
+    ) -> AsyncIterator[Record]:
+        """See the port."""
+        return read_records(self._clients, topic, partition, start, end, counted)
+
+    async def _all(self, topic: str) -> list[TopicPartition]:
+        numbers = await self.partitions(topic)
+        if not numbers:
+            raise TopicError(
+                f"there is no topic {topic}; see REFUSION_PREFIX with `refusion settings`"
+            )
+        return [TopicPartition(topic, number) for number in numbers]
+
+
+def _by_partition(offsets: Mapping[TopicPartition, int]) -> Offsets:
+    return {at.partition: offset for at, offset in offsets.items()}
+
+
+@asynccontextmanager
+async def open_topics(clients: KafkaClients) -> AsyncIterator[KafkaTopicReader]:
+    """Open the topics of a cluster for the length of a block."""
+    async with AsyncExitStack() as stack:
+        consumer = await stack.enter_async_context(clients.consumer())
+        admin = await stack.enter_async_context(clients.admin())
+        yield KafkaTopicReader(clients, admin, consumer, stack)
