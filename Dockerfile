@@ -1,12 +1,15 @@
-# The builder is the full image: faust-streaming has no wheel for Linux on ARM and needs a compiler there.
+# The builder is the full image: faust-streaming has no wheel for Linux on ARM and needs a
+# compiler there.
 FROM python:3.13 AS build
 RUN python -m venv /venv
 WORKDIR /source
-COPY pyproject.toml requirements.lock README.md ./
+COPY pyproject.toml requirements.lock README.md LICENSE ./
+RUN /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
 COPY domain domain
 COPY projections projections
 COPY streams streams
-RUN /venv/bin/pip install --no-cache-dir --constraint requirements.lock .
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+ && /venv/bin/pip uninstall --yes setuptools
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home refusion \

@@ -1,34 +1,32 @@
-# Everything runs in .venv, made from requirements.lock. `make PYTHON=python3.12 install` picks another interpreter.
-PYTHON ?= python3
+# Everything runs in .venv, made from the locks: versions and hashes of the program's packages
+# (requirements.lock), of a local Kafka's and of the developers' tools.
+# `make PYTHON=python3.12 install` picks another interpreter.
 BIN := .venv/bin
-READY := .venv/.installed
+PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
+RUN_LOCKS := requirements.lock requirements-local.lock
+ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install run kafka kafka-stop test test-long bench lint law contract lock
+.PHONY: install install-run run kafka kafka-stop test test-long bench lint law contract lock
 
-install: $(READY)
-	@:
+install:
+	@.ci/environment $(PYTHON_OPTION) $(ALL_LOCKS)
 
-$(READY): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 install' >&2; exit 1; }
-	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear .venv
-	@echo 'Installing the locked packages into .venv (about a minute the first time)' >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $@
+# What the program and a local Kafka need, without the developers' tools.
+install-run:
+	@.ci/environment $(PYTHON_OPTION) $(RUN_LOCKS)
 
-run: install
+run: install-run
 	@$(BIN)/python -m demo
 
 # A local real Kafka for development; its data stays in build/kafka.
-kafka: install
+kafka: install-run
 	@$(BIN)/python -m streams.devtools.local_kafka start
 
-kafka-stop: install
+kafka-stop: install-run
 	@$(BIN)/python -m streams.devtools.local_kafka stop
 
 test: install
-	@$(BIN)/python -m pytest -n 2 -m 'not long'
+	@$(BIN)/python -m pytest -n 2 -m 'not long' --durations=10
 
 test-long: install
 	@$(BIN)/python -m pytest -m long
@@ -50,6 +48,9 @@ contract: install
 	@$(BIN)/python -m tests.support.frozen_contract tests/contract.json
 
 # After a change of the dependencies in pyproject.toml.
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
 lock: install
-	@$(BIN)/uv pip compile --quiet --universal --all-extras --no-header --no-emit-index-url \
-	  pyproject.toml --output-file requirements.lock
+	@$(UV_COMPILE) pyproject.toml --group build --output-file requirements.lock
+	@$(UV_COMPILE) --group local --constraint requirements.lock --output-file requirements-local.lock
+	@$(UV_COMPILE) --group dev --constraint requirements.lock --constraint requirements-local.lock \
+	  --output-file requirements-dev.lock

@@ -156,15 +156,46 @@ def test_the_dockerfile_copies_what_exists_and_reaches_the_builder():
     assert sources == sent
 
 
-def test_the_lock_pins_every_direct_dependency_and_names_no_host():
-    lock = (ROOT / "requirements.lock").read_text()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + [
-        line for extra in project["optional-dependencies"].values() for line in extra
-    ]
-    names = {re.split(r"[^\w.-]", line)[0].lower() for line in wanted}
-    assert names <= set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
-    assert "://" not in lock
+LOCKS = {  # each lock, and the groups of pyproject.toml that it pins
+    "requirements.lock": ("dependencies", "build"),
+    "requirements-local.lock": ("local",),
+    "requirements-dev.lock": ("dev",),
+}
+
+
+def wanted_packages():
+    """The names of the packages that each group of pyproject.toml asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = {**project["dependency-groups"], "dependencies": project["project"]["dependencies"]}
+    return {
+        name: {re.split(r"[^\w.-]", line)[0].lower() for line in lines}
+        for name, lines in groups.items()
+    }
+
+
+def locked(lock):
+    """Each package of a lock with its version and the number of its hashes."""
+    text = (ROOT / lock).read_text()
+    entries = re.findall(r"^([\w.-]+)==(\S+)(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+    return {name: (version, rest.count("--hash=sha256:")) for name, version, rest in entries}
+
+
+def test_the_locks_pin_every_direct_dependency():
+    groups = wanted_packages()
+    assert {name for names in LOCKS.values() for name in names} == groups.keys()
+    for lock, names in LOCKS.items():
+        assert set().union(*(groups[name] for name in names)) <= locked(lock).keys()
+
+
+def test_the_locks_have_hashes_and_name_no_host():
+    for lock in LOCKS:
+        assert [name for name, (_, hashes) in locked(lock).items() if not hashes] == []
+        assert "://" not in (ROOT / lock).read_text()
+
+
+def test_the_locks_agree_on_versions():
+    pins = [(name, version) for lock in LOCKS for name, (version, _) in locked(lock).items()]
+    assert len(dict(pins)) == len(set(pins))
 
 
 MACHINE = re.compile(

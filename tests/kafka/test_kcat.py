@@ -27,7 +27,8 @@ def test_the_document_has_lines_for_every_topic_that_others_read():
 
 
 @pytest.mark.skipif(
-    not (shutil.which("kcat") and shutil.which("jq")), reason="kcat and jq are not installed"
+    not (shutil.which("kcat") and shutil.which("jq")),
+    reason="kcat and jq are not installed (.ci/run installs them)",
 )
 def test_the_lines_give_what_they_say(pipeline, settings, lives):
     worker = pipeline.start()
