@@ -6,7 +6,10 @@ from fractions import Fraction
 import pytest
 
 from domain.oracle import reference
-from domain.oracle.reference import Slice
+from domain.oracle.days import WEEK, years_before
+from domain.oracle.payments import MonthWeek, days_of_slices, split
+from domain.oracle.rows import result, round_half_away
+from domain.oracle.weeks import state_of_week
 from streams.citizens.rule_sets import load_rule_set
 
 RULES = load_rule_set()
@@ -38,7 +41,7 @@ def payment(
 
 def weekly(first, weeks, **others):
     """Whole weeks from a Monday, with ids of their own."""
-    mondays = [date.fromisoformat(first) + i * reference.WEEK for i in range(weeks)]
+    mondays = [date.fromisoformat(first) + i * WEEK for i in range(weeks)]
     return [
         payment(str(m), start=m.isoformat(), end=str(m + timedelta(days=6)), **others)
         for m in mondays
@@ -56,7 +59,7 @@ def ordinals(reports):
     [("0.5", 1), ("-0.5", -1), ("0.49", 0), ("-0.49", 0), ("1.5", 2), ("-1.5", -2), ("-1", -1)],
 )
 def test_half_an_ore_goes_away_from_zero(exact, rounded):
-    assert reference.round_half_away(Fraction(exact)) == rounded
+    assert round_half_away(Fraction(exact)) == rounded
 
 
 @pytest.mark.parametrize(
@@ -64,21 +67,21 @@ def test_half_an_ore_goes_away_from_zero(exact, rounded):
     [("2032-02-29", "2029-02-28"), ("2024-02-28", "2021-02-28"), ("2023-02-28", "2020-02-28")],
 )
 def test_three_years_before(day, earlier):
-    assert reference.years_before(date.fromisoformat(day), 3) == date.fromisoformat(earlier)
+    assert years_before(date.fromisoformat(day), 3) == date.fromisoformat(earlier)
 
 
 def test_a_straddling_week_has_two_slices():
-    days = reference.days_of_slices(date(2024, 1, 27), date(2024, 2, 5))
+    days = days_of_slices(date(2024, 1, 27), date(2024, 2, 5))
     week_22_january, week_29_january, week_5_february = (
         date(2024, 1, 22),
         date(2024, 1, 29),
         date(2024, 2, 5),
     )
     assert days == {
-        Slice("2024-01", week_22_january): 2,
-        Slice("2024-01", week_29_january): 3,
-        Slice("2024-02", week_29_january): 4,
-        Slice("2024-02", week_5_february): 1,
+        MonthWeek("2024-01", week_22_january): 2,
+        MonthWeek("2024-01", week_29_january): 3,
+        MonthWeek("2024-02", week_29_january): 4,
+        MonthWeek("2024-02", week_5_february): 1,
     }
 
 
@@ -96,8 +99,8 @@ def test_a_straddling_week_has_two_slices():
     ],
 )
 def test_split(amount_ore, days, parts):
-    slices = [Slice("2024-01", W01 + i * reference.WEEK) for i in range(len(days))]
-    assert list(reference.split(amount_ore, dict(zip(slices, days, strict=True))).values()) == parts
+    slices = [MonthWeek("2024-01", W01 + i * WEEK) for i in range(len(days))]
+    assert list(split(amount_ore, dict(zip(slices, days, strict=True))).values()) == parts
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_split(amount_ore, days, parts):
     ],
 )
 def test_state_of_a_week(nets_ore, state):
-    assert reference.state_of_week(nets_ore, RULES) == state
+    assert state_of_week(nets_ore, RULES) == state
 
 
 def test_two_benefits_that_cancel_each_other_are_netted_apart():
@@ -154,8 +157,8 @@ def test_two_benefits_that_cancel_each_other_are_netted_apart():
     ],
 )
 def test_bands(n, refusion, medfinansiering):
-    assert reference.result("KTH", 10_000, n, RULES)["refusion_ore"] == refusion * 100
-    assert reference.result("ADP", 10_000, n, RULES)["medfinansiering_ore"] == medfinansiering * 100
+    assert result("KTH", 10_000, n, RULES)["refusion_ore"] == refusion * 100
+    assert result("ADP", 10_000, n, RULES)["medfinansiering_ore"] == medfinansiering * 100
 
 
 def test_a_negative_row_rounds_away_from_zero():

@@ -7,6 +7,8 @@ import orjson
 import pytest
 
 from domain.oracle import reference
+from domain.oracle.payments import days_of_slices, money_of_slices
+from domain.oracle.rows import cell_order
 from tests.support import product
 from tests.support.lives import RULES, THEMES, life, short_life
 
@@ -69,7 +71,7 @@ def _cell(row):
 
 
 def _in_order(rows):
-    return sorted(rows, key=reference.cell_order)
+    return sorted(rows, key=cell_order)
 
 
 def test_a_row_is_posted_again_when_only_its_atp_changes():
@@ -91,7 +93,7 @@ def test_a_row_is_posted_again_when_only_its_atp_changes():
 def test_rows_of_a_message_are_ordered_by_cell_the_reversing_row_first(theme):
     for _, messages in histories_of(theme):
         for message in messages:
-            order = [(reference.cell_order(row), "reverses" not in row) for row in message["rows"]]
+            order = [(cell_order(row), "reverses" not in row) for row in message["rows"]]
             assert order == sorted(set(order)), message
 
 
@@ -183,7 +185,7 @@ def _months_of_fleksbidrag(report):
         date.fromisoformat(report["period_start"]),
         date.fromisoformat(report["period_end"]),
     )
-    return {slice_.month for slice_ in reference.days_of_slices(start, end)}
+    return {slice_.month for slice_ in days_of_slices(start, end)}
 
 
 def _cause(report):
@@ -191,7 +193,7 @@ def _cause(report):
 
 
 def _cells_with_money_of(payment):
-    lines = reference.money_of_slices([payment], RULES)
+    lines = money_of_slices([payment], RULES)
     return {
         (line.slice.month, line.slice.week.isoformat(), line.benefit, line.paying, line.financing)
         for line in lines

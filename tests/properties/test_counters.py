@@ -23,7 +23,8 @@ from domain.law.counters import (
     profile,
     select,
 )
-from domain.oracle import reference
+from domain.oracle import weeks as oracle_weeks
+from domain.oracle.days import years_before
 from tests.support.lives import RULES
 
 STEPS = (5, 27, 53)
@@ -57,15 +58,15 @@ def benefit_and_busy(states: str) -> tuple[int, int]:
     return benefit, bits(week for week, state in enumerate(states) if state != "S")
 
 
-def stepped(states: str, rules) -> list[reference.WeekEnd]:
+def stepped(states: str, rules) -> list[oracle_weeks.WeekEnd]:
     """Both counters week by week, by the reference."""
     by_monday: dict[date, Any] = {
         date.fromordinal(monday(week)): state for week, state in enumerate(states)
     }
-    return list(reference.count(by_monday, date.fromordinal(monday(len(states) - 1)), rules))
+    return list(oracle_weeks.count(by_monday, date.fromordinal(monday(len(states) - 1)), rules))
 
 
-def resets_of(ends: list[reference.WeekEnd]) -> list[int]:
+def resets_of(ends: list[oracle_weeks.WeekEnd]) -> list[int]:
     """The weeks at whose end the count fell to nothing."""
     return [week for week, end in enumerate(ends) if end.ordinal > 0 and end.seniority == 0]
 
@@ -100,7 +101,7 @@ def test_a_reset_holds_for_the_weeks_after_it(weeks, week):
 def test_the_window_has_the_weeks_whose_monday_is_later_than_the_date_years_before_the_sunday(
     week, years
 ):
-    begins = reference.years_before(date.fromordinal(sunday(week)), years).toordinal()
+    begins = years_before(date.fromordinal(sunday(week)), years).toordinal()
     first = Window(replace(RULES.reset, within_years=years)).first[week]
     assert monday(first) > begins >= monday(first - 1)
 
@@ -137,7 +138,7 @@ def test_counters_and_ordinals_are_those_of_counting_week_by_week(runs):
     assert found.week == last
     if last is not None:
         assert found.seniority == ends[last].seniority
-        assert [[week_text(first), number] for first, number in found.earned] == reference.runs(
+        assert [[week_text(first), number] for first, number in found.earned] == oracle_weeks.runs(
             ends[last].earned
         )
 

@@ -10,6 +10,9 @@ from domain.basics.weeks import week_of
 from domain.explain.week import explain_life, explain_week
 from domain.law.staircase import Law
 from domain.oracle import reference
+from domain.oracle.payments import money_of_slices
+from domain.oracle.reports import facts_of, payments_of, valid_reports
+from domain.oracle.weeks import runs, states_of_weeks, weeks_of
 from domain.ruledata.switches import IMPLEMENTED
 from streams.explain.find import folded
 from tests.support import product
@@ -78,15 +81,15 @@ def numbered(monday):
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_weeks_of_a_life_are_those_of_the_reference(theme, rules):
     for reports in lives_of(theme):
-        standing = reference.valid_reports(reports)
-        facts = reference.facts_of(standing, rules)
-        lines = reference.money_of_slices(reference.payments_of(standing), rules, facts)
+        standing = valid_reports(reports)
+        facts = facts_of(standing, rules)
+        lines = money_of_slices(payments_of(standing), rules, facts)
         explained = life_of(reports, rules)
         if not explained.weeks:
-            assert set(reference.states_of_weeks(lines, rules).values()) <= {"S"}
+            assert set(states_of_weeks(lines, rules).values()) <= {"S"}
             continue
         last = date.fromisoformat(explained.weeks[-1].week)
-        weeks = reference.weeks_of(lines, last, facts, rules)
+        weeks = weeks_of(lines, last, facts, rules)
         for week in explained.weeks:
             end = weeks.ends[date.fromisoformat(week.week)]
             expected = (
@@ -96,9 +99,7 @@ def test_the_weeks_of_a_life_are_those_of_the_reference(theme, rules):
             )
             assert (week.state, week.reached, week.new_start) == expected, (week, reports)
         assert not end.seniority or end.seniority == explained.count.reached
-        assert [[each.first, each.number] for each in explained.earned.weeks] == reference.runs(
-            end.earned
-        )
+        assert [[each.first, each.number] for each in explained.earned.weeks] == runs(end.earned)
 
 
 @of_any_rule_set

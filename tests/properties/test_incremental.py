@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from domain.basics.weeks import monday, week_of, week_text
 from domain.law.counters import ordinal
 from domain.oracle import reference
+from domain.oracle.payments import money_of_slices
+from domain.oracle.reports import facts_of, payments_of, valid_reports
+from domain.oracle.weeks import weeks_of
 from tests.support import product
 from tests.support.histories import fictive_cpr, histories
 from tests.support.lives import RULES, THEMES, differs, life, short_life, smallest, truth_of
@@ -118,11 +121,11 @@ def test_every_benefit_week_has_the_ordinal_that_the_reference_counts(theme):
 
 
 def _weeks_of_reference(reports):
-    standing = reference.valid_reports(reports)
-    facts = reference.facts_of(standing, RULES)
-    lines = reference.money_of_slices(reference.payments_of(standing), RULES, facts)
+    standing = valid_reports(reports)
+    facts = facts_of(standing, RULES)
+    lines = money_of_slices(payments_of(standing), RULES, facts)
     last_week = max((line.slice.week for line in lines), default=date(2014, 6, 30))
-    states, ends, _ = reference.weeks_of(lines, last_week, facts, RULES)
+    states, ends, _ = weeks_of(lines, last_week, facts, RULES)
     return [(end, states.get(week, "S")) for week, end in ends.items()]
 
 
@@ -156,7 +159,7 @@ def _rows(theme):
 
 
 def _has_two_counts(reports):
-    return reference.facts_of(reference.valid_reports(reports), RULES).enters
+    return facts_of(valid_reports(reports), RULES).enters
 
 
 def _has_week(rows, week):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from domain.basics.money import percentage, split
 from domain.basics.weeks import month_text, slices, week_text
-from domain.oracle import reference
+from domain.oracle import payments
+from domain.oracle.rows import round_half_away
 from tests.support import product
 from tests.support.lives import RULES, THEMES, life
 
@@ -18,9 +19,9 @@ DAYS = st.integers(1, 366) | st.sampled_from((1, 7, 28, 29, 30, 31, 365, 366))
 AMOUNTS_ORE = st.integers(-(10**9), 10**9) | st.integers(-20, 20)
 
 
-def reference_days(start: date, days: int) -> dict[reference.Slice, int]:
+def reference_days(start: date, days: int) -> dict[payments.MonthWeek, int]:
     """The slices of a period by the reference."""
-    return reference.days_of_slices(start, date.fromordinal(start.toordinal() + days - 1))
+    return payments.days_of_slices(start, date.fromordinal(start.toordinal() + days - 1))
 
 
 @settings(max_examples=300)
@@ -40,7 +41,7 @@ def test_slices_are_those_of_the_reference_and_have_every_day_once(start, days):
 def test_slices_of_an_amount_sum_to_it_and_are_those_of_the_reference(amount_ore, start, days):
     parts = split(amount_ore, start.toordinal(), start.toordinal() + days - 1)
     assert sum(part_ore for _, _, part_ore in parts) == amount_ore
-    expected = reference.split(amount_ore, reference_days(start, days))
+    expected = payments.split(amount_ore, reference_days(start, days))
     found = [(month_text(month), week_text(week), part_ore) for month, week, part_ore in parts]
     assert found == [
         (slice_.month, slice_.week.isoformat(), part_ore) for slice_, part_ore in expected.items()
@@ -51,7 +52,7 @@ def test_slices_of_an_amount_sum_to_it_and_are_those_of_the_reference(amount_ore
 @given(AMOUNTS_ORE, st.integers(0, 100))
 def test_a_percentage_is_exact_to_half_an_ore_and_rounds_away_from_zero(amount_ore, percent):
     result_ore = percentage(amount_ore, percent)
-    assert result_ore == reference.round_half_away(Fraction(amount_ore * percent, 100))
+    assert result_ore == round_half_away(Fraction(amount_ore * percent, 100))
     assert abs(Fraction(amount_ore * percent, 100) - result_ore) <= Fraction(1, 2)
     assert result_ore == -percentage(-amount_ore, percent)
 

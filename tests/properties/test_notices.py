@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from domain.citizen.doubts import ADVICE
-from domain.oracle import reference
+from domain.oracle.payments import money_of_slices
+from domain.oracle.reports import valid_payments
 from tests.support import product
 from tests.support.lives import RULES, THEMES, life
 
@@ -491,7 +492,7 @@ def test_a_month_is_noticed_as_negative_exactly_when_its_net_falls_below_zero():
 
 def _net_by_month(reports):
     net: dict[tuple, int] = {}
-    for line in reference.money_of_slices(reference.valid_payments(reports), RULES):
+    for line in money_of_slices(valid_payments(reports), RULES):
         key = line.benefit, line.kind, line.slice.month
         net[key] = net.get(key, 0) + line.amount_ore
     return net

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from domain.oracle import reference
+from domain.oracle.rows import cell_order
 from tests.support import product
 from tests.support.lives import RULES, THEMES, life
 
@@ -55,9 +56,7 @@ def expected_rows(reports, openings, refused):
         first, last = monday.isoformat(), (monday + timedelta(6)).isoformat()
         if not any(start <= last and end >= first for start, end in paid):
             rows.append({name: opening[name] for name in (*NAMES, *MONEY)} | _atp(opening))
-    return sorted(
-        ({**row, "account": None} for row in product.true_now(rows)), key=reference.cell_order
-    )
+    return sorted(({**row, "account": None} for row in product.true_now(rows)), key=cell_order)
 
 
 def _atp(opening):
@@ -67,7 +66,7 @@ def _atp(opening):
 def standing(messages):
     """What stands by the books, without what only a posting has; the account follows from the rest."""
     rows = product.true_now(product.standing_rows(messages))
-    return sorted(({**row, "account": None} for row in rows), key=reference.cell_order)
+    return sorted(({**row, "account": None} for row in rows), key=cell_order)
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from domain.basics.weeks import monday, month_number, month_text
-from domain.oracle import reference
+from domain.oracle.reports import facts_of, valid_reports
 from streams.simulation import SimulationOptions, truth
 from streams.simulation.arrival import deliveries
 from streams.simulation.chance import generator, happens
@@ -91,7 +91,7 @@ def _net_of_state(store, cpr):
 
 def _not_always_financed(reports):
     """Benefits whose money gives no row in an old case, and fleksbidrag, which nobody is paid."""
-    facts = reference.facts_of(reference.valid_reports(reports), RULES)
+    facts = facts_of(valid_reports(reports), RULES)
     is_ordinary_flex = facts.transfer is not None and facts.transfer <= RULES.dates.counting_from
     return (
         {COMPUTED}

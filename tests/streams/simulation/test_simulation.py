@@ -19,7 +19,8 @@ import pytest
 
 from domain.basics.weeks import day_text, month_number
 from domain.citizen.reports import CaseFact, Payment, Reversal
-from domain.oracle import reference
+from domain.oracle.payments import money_of_slices
+from domain.oracle.reports import valid_payments
 from streams.citizens.rule_sets import load_rule_set
 from streams.simulation import FAULTS, SimulationOptions, simulate, truth
 from streams.simulation.arrival import deliveries
@@ -300,7 +301,7 @@ def reference_nets(reports: list[dict]) -> tuple[dict, dict]:
     """Net by benefit and month, and the touched weeks of each benefit, as the reference finds them."""
     months: Counter[tuple[str, str]] = Counter()
     weeks: Counter[tuple[str, date]] = Counter()
-    for found in reference.money_of_slices(reference.valid_payments(reports), load_rule_set()):
+    for found in money_of_slices(valid_payments(reports), load_rule_set()):
         if found.kind != "outside":
             months[found.benefit, found.slice.month] += found.amount_ore
             weeks[found.benefit, found.slice.week] += found.amount_ore
