@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
-from projections.ledger.entries import Posted, Standing, read_page, turn
+from projections.ledger.entries import LedgerProgress, Posted, advance, read_page
 from streams.citizens.rule_sets import load_rule_set
 from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.settings import Settings
@@ -88,12 +88,12 @@ def _message(
 def built(folder: Path, rows: int) -> float:
     """Build the ledger of one closed run; gives rows a second, the messages' making left out."""
     table = LedgerTable.make(settings_in(folder).ledger, "refusion.postings", "bench", PARTITIONS)
-    standings = [Standing(number) for number in range(PARTITIONS)]
+    partitions = [LedgerProgress(number) for number in range(PARTITIONS)]
     spent = 0.0
     messages = _messages(settings_in(folder), rows)
     while portion := tuple(islice(messages, MESSAGES_AN_APPEND)):
         began = time.monotonic()
-        _append(table, standings, [portion[number::PARTITIONS] for number in range(PARTITIONS)])
+        _append(table, partitions, [portion[number::PARTITIONS] for number in range(PARTITIONS)])
         spent += time.monotonic() - began
     marker = {
         "schema": 1,
@@ -102,20 +102,22 @@ def built(folder: Path, rows: int) -> float:
         "closed_at": "2024-12-05T10:00:00Z",
         "data_month": "2024-12",
     }
-    _append(table, standings, [(orjson.dumps(marker),)] * PARTITIONS)
+    _append(table, partitions, [(orjson.dumps(marker),)] * PARTITIONS)
     return rows / spent
 
 
-def _append(table: LedgerTable, standings: list[Standing], values: list[tuple[bytes, ...]]) -> None:
+def _append(
+    table: LedgerTable, partitions: list[LedgerProgress], values: list[tuple[bytes, ...]]
+) -> None:
     appends = []
-    for standing, own in zip(standings, values, strict=True):
-        start = standing.position
+    for progress, own in zip(partitions, values, strict=True):
+        start = progress.position
         page = read_page(
-            standing, [Posted(start + at, value, start + at) for at, value in enumerate(own)]
+            progress, [Posted(start + at, value, start + at) for at, value in enumerate(own)]
         )
-        turn(standing, page, start + len(own))
+        advance(progress, page, start + len(own))
         appends.append(
-            Append(standing.partition, start, standing.position, entries_batch(page.entries))
+            Append(progress.partition, start, progress.position, entries_batch(page.entries))
         )
     table.append(appends)
     table.keep_house(range(PARTITIONS))

@@ -87,8 +87,12 @@ class Posted(NamedTuple):
 
 
 @dataclass
-class Standing:
-    """How far one partition of the ledger is: the next offset, the last closed run, each citizen's highest revision."""
+class LedgerProgress:
+    """How far one partition of the ledger is.
+
+    `position` is the next offset, `last_run` the last closed run, `revisions` each citizen's
+    highest revision.
+    """
 
     partition: int
     position: int = 0
@@ -97,50 +101,56 @@ class Standing:
 
 
 class Page(NamedTuple):
-    """Entries that are not in the ledger yet, and what stands when they are."""
+    """Entries that are not in the ledger yet, and the progress once they are.
 
+    `start` is the position of the ledger at which they were read.
+    """
+
+    start: int
     entries: list[Entry]
     last_run: int
     revisions: dict[str, int]
 
 
-def read_page(standing: Standing, records: Iterable[Posted]) -> Page:
-    """The entries of the records that come next. `standing` is not changed: see `turn`.
+def read_page(progress: LedgerProgress, records: Iterable[Posted]) -> Page:
+    """Read the records that come next into entries. `progress` is not changed: see `advance`.
 
     A revision that is not higher than the citizen's last came before (the topic was copied, an
     offset set back) and is passed over, and so is a run's marker that came before. Raises
     RevisionGapError where a revision is too high.
     """
-    page = Page([], standing.last_run, {})
+    page = Page(progress.position, [], progress.last_run, {})
     for record in records:
         message = orjson.loads(record.value)
         if message["type"] != "run":
-            _enter_message(standing, page, record, message)
+            _enter_message(progress, page, record, message)
         elif message["run"] > page.last_run:
-            page.entries.append(_marker_entry(standing.partition, page.last_run, record, message))
+            page.entries.append(_marker_entry(progress.partition, page.last_run, record, message))
             page = page._replace(last_run=message["run"])
     return page
 
 
-def turn(standing: Standing, page: Page, position: int) -> None:
-    """The page is in the ledger, and `position` is the offset that comes next."""
-    assert position >= standing.position, "the ledger would go back"
-    standing.position = position
-    standing.last_run = page.last_run
-    standing.revisions.update(page.revisions)
+def advance(progress: LedgerProgress, page: Page, position: int) -> None:
+    """Note that a page is in the ledger and that `position` is the next offset."""
+    assert position >= progress.position, "the ledger would go back"
+    progress.position = position
+    progress.last_run = page.last_run
+    progress.revisions.update(page.revisions)
 
 
-def _enter_message(standing: Standing, page: Page, record: Posted, message: dict[str, Any]) -> None:
+def _enter_message(
+    progress: LedgerProgress, page: Page, record: Posted, message: dict[str, Any]
+) -> None:
     citizen, revision = message["citizen"], message["revision"]
-    known = page.revisions.get(citizen) or standing.revisions.get(citizen, 0)
+    known = page.revisions.get(citizen) or progress.revisions.get(citizen, 0)
     if revision <= known:
         return
     if revision != known + 1:
         raise RevisionGapError(
-            f"revision {revision} of citizen {citizen} comes after {known}, at {standing.partition}/{record.offset}"
+            f"revision {revision} of citizen {citizen} comes after {known}, at {progress.partition}/{record.offset}"
         )
     page.revisions[citizen] = revision
-    page.entries.extend(_message_entries(standing.partition, page.last_run, record, message))
+    page.entries.extend(_message_entries(progress.partition, page.last_run, record, message))
 
 
 def _message_entries(

@@ -116,32 +116,49 @@ class Partition:
         self.law = law
         self._laws = laws
         self._store = store
+        self._held_back: HeldBack | None = None
         self._kept = kept
         self.closed_month = closed_month
+        self.posted: list[tuple[str, int]] = []
+        """Reason and number of correction rows of each message since the last call of `changes`."""
         self._open: dict[str, Citizen] = {}
         self._changed: dict[str, Citizen] = {}
 
     def settle_batch(self, records: Sequence[Settleable]) -> list[Outcome]:
-        """Settle a batch. A defect of ours costs the one record that met it: the rest is done again without it.
+        """Settle a batch of records. A defect of ours costs only the record that met it.
+
+        Nothing of a batch is kept for an undo, which would cost every report. So after the first
+        defect the batch is settled a second time, with each record as a batch of its own.
 
         Raises StateError and OSError, which no record is to blame for, and UserError for a rule set
         not known here.
         """
         closed_month, law = self.closed_month, self.law
-        defects: set[int] = set()
-        while True:
-            outcomes: list[Outcome] = []
-            try:
-                for record in records:
-                    outcomes.append(DEFECT if len(outcomes) in defects else self.settle(record))
-            except (StateError, OSError, UserError):
-                raise
-            except Exception:  # noqa: BLE001 - whatever it is, the record is kept for a retry and nothing else stops
-                defects.add(len(outcomes))
-                self.forget()
-                self.closed_month, self.law = closed_month, law
-            else:
-                return outcomes
+        try:
+            return [self.settle(record) for record in records]
+        except (StateError, OSError, UserError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the record becomes a dead letter
+            self.forget()
+            self.closed_month, self.law = closed_month, law
+            held_back = self._held_back = HeldBack(self._store)
+            return [self._settle_by_itself(record, held_back) for record in records]
+
+    def _settle_by_itself(self, record: Settleable, held_back: "HeldBack") -> Outcome:
+        """Settle one record and hold its changes back; a defect undoes this record alone."""
+        closed_month, law, posted = self.closed_month, self.law, len(self.posted)
+        try:
+            outcome = self.settle(record)
+            held_back.changes.update(self._taken_changes())
+        except (StateError, OSError, UserError):
+            raise
+        except Exception:  # noqa: BLE001 - as above
+            self._open.clear()
+            self._changed.clear()
+            self.closed_month, self.law = closed_month, law
+            del self.posted[posted:]
+            return DEFECT
+        return outcome
 
     def settle(self, record: Settleable) -> Outcome:
         """Settle one record, a defect of ours not caught."""
@@ -150,7 +167,9 @@ class Partition:
         citizen_id, cpr_sealed, report = record
         citizen = self._open.get(citizen_id)
         if citizen is None:
-            citizen = self._open[citizen_id] = Citizen(citizen_id, self._store, self.law)
+            citizen = self._open[citizen_id] = Citizen(
+                citizen_id, self._held_back or self._store, self.law
+            )
         self._changed[citizen_id] = citizen
         head = citizen.head
         if head.cpr_sealed != cpr_sealed:
@@ -186,6 +205,8 @@ class Partition:
         citizen.change_head().revision = revision
         why = why or reason(settling, projection, self.closed_month)
         counters = settling.counters or self.law.counters(head.reading())
+        is_all_new = settling.fresh is not None
+        self.posted.append((why, 0 if is_all_new else sum(map(_is_correction, rows))))
         return posting_message(
             citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, rows
         )
@@ -282,6 +303,7 @@ class Partition:
         citizen.change_head().revision = revision
         rows = opening_rows(citizen.id, opening, *entered)
         counters = self.law.counters(head.reading())
+        self.posted.append(("opening", len(rows) - 1))
         message = posting_message(
             citizen.id,
             revision,
@@ -303,16 +325,44 @@ class Partition:
         """Undo everything since the last call of `changes`."""
         self._open.clear()
         self._changed.clear()
+        self.posted.clear()
+        self._held_back = None
 
     def changes(self) -> list[tuple[bytes, bytes]]:
         """Every state entry changed since the last call: the batch is over, only heads stay in memory."""
+        changes = self._taken_changes()
+        if self._held_back is not None:
+            changes = [*self._held_back.changes.items(), *changes]
+            self._held_back = None
+            self._open.clear()
+        if len(self._open) > self._kept:
+            self._open.clear()
+        self.posted.clear()
+        return changes
+
+    def _taken_changes(self) -> list[tuple[bytes, bytes]]:
         changes: list[tuple[bytes, bytes]] = []
         for citizen in self._changed.values():
             changes += citizen.changes()
         self._changed.clear()
-        if len(self._open) > self._kept:
-            self._open.clear()
         return changes
+
+
+class HeldBack:
+    """A store beneath changes that are not written to it yet."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.changes: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value of a key as it is after the changes, or None. An empty value deletes."""
+        value = self.changes.get(key)
+        return self._store.get(key) if value is None else value or None
+
+
+def _is_correction(row: str) -> bool:
+    return '"kind":"correction"' in row
 
 
 def _notice(citizen: str, name: str, notice: Notice) -> bytes:

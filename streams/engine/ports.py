@@ -1,17 +1,20 @@
-"""What the batch loop sees of the world: Kafka, a stage's work with its disk, and nothing else.
+"""The ports of the batch loop: Kafka, a stage's work with its disk, and its sink.
 
-A simulated world can stand behind the same ports. Time has no port of its own: the loop
-sleeps, waits and measures with asyncio alone, so its clock is the event loop's.
+A simulated world can stand behind the same ports. Time has no port of its own: the loop sleeps,
+waits and measures with asyncio alone, so its clock is the event loop's.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 Headers = list[tuple[str, bytes]]
 
 Message = tuple[bytes | None, bytes | None, Headers]
-"""Key, value and headers of a record that is to be written."""
+"""Key, value and headers of a record to write."""
+
+Out = TypeVar("Out")
+Out_contra = TypeVar("Out_contra", contravariant=True)
 
 
 class Record(Protocol):
@@ -35,7 +38,7 @@ class Record(Protocol):
 
 
 class Batch(NamedTuple):
-    """Records of one partition, and the position after them: markers of transactions are passed over too."""
+    """Records of one partition, and the position after them (and after transaction markers)."""
 
     records: Sequence[Record]
     position: int
@@ -49,11 +52,21 @@ class Output(NamedTuple):
     messages: Iterable[Message]
 
 
-class Processed(NamedTuple):
-    """What is to be committed, and how many of the records are done with it."""
+Outputs = Sequence[Output]
+"""The outputs of a stage that writes to Kafka."""
 
-    outputs: Sequence[Output]
+Counts = Mapping[tuple[str, str], int]
+"""Figures of one batch for the metrics, by metric and label: `("rejected", "bad_period")` -> 3."""
+
+NO_COUNTS: Final[Counts] = {}
+
+
+class Processed(NamedTuple, Generic[Out]):
+    """The outputs to commit, how many of the records they complete, and the batch's figures."""
+
+    outputs: Out
     done: int
+    counts: Counts = NO_COUNTS
 
 
 Ends = Mapping[str, int]
@@ -61,26 +74,26 @@ Ends = Mapping[str, int]
 
 
 class Rebalance(Protocol):
-    """Told by the group which partitions are ours; the calls of one member never overlap."""
+    """Hears from the group which partitions are ours; the calls of one member never overlap."""
 
     async def revoked(self) -> None:
-        """All partitions must be given back; the member's heartbeats go on meanwhile."""
+        """Give back all partitions; the member's heartbeats go on meanwhile."""
 
     def assigned(self, partitions: Collection[int]) -> None:
-        """These partitions are ours from now on. Must be quick: there are no heartbeats meanwhile."""
+        """Take over partitions. Must be quick: there are no heartbeats meanwhile."""
 
 
 class Source(Protocol):
-    """A member of a stage's consumer group. Every call may raise, and the member is then no good any more."""
+    """A member of a stage's consumer group. After any call that raised, the member is useless."""
 
     async def is_new_member(self) -> bool:
-        """Whether the group has members and this process, under whatever former process id, is none of them."""
+        """Whether the group has members and this worker, by its id, was not one of them."""
 
     async def join(self, rebalance: Rebalance) -> None:
         """Connect and become a member; raises where no broker answers."""
 
     async def check(self) -> None:
-        """Raises what has gone wrong in the background."""
+        """Raise what has gone wrong in the background."""
 
     async def leave(self) -> None:
         """Give the partitions to others at once and disconnect."""
@@ -92,29 +105,57 @@ class Source(Protocol):
         """Fetch from an offset on."""
 
     async def fetch(self, partition: int, max_records: int, patience_s: float) -> Batch:
-        """The next records: as soon as there are any, none when the time is over."""
+        """Wait for records and return them; none when the time is over."""
 
     async def committed(self, partition: int) -> int | None:
-        """The offset from which the group has to go on; None where it never began."""
+        """The offset that the group has committed; None where there is none yet."""
+
+    async def commit(self, partition: int, position: int) -> None:
+        """Commit a position as this member of the group; fails when it is no member any more."""
 
     async def bounds(self, partition: int) -> tuple[int, int]:
         """The first offset that is still there, and the one after the last committed record."""
 
 
 class Delivery(Protocol):
-    """How a partition's outputs and its progress get into Kafka. Any failure leaves it useless."""
+    """Writes a partition's outputs and position to Kafka. After any failure it is useless."""
 
     async def start(self) -> None:
-        """Connect; a transactional delivery fences every other one of its partition and ends its transaction."""
+        """Connect.
+
+        A transactional delivery fences every other one of its partition and ends its transaction.
+        """
 
     async def begin(self) -> None:
         """Open a transaction, if deliveries are transactional."""
 
-    async def send(self, outputs: Sequence[Output]) -> Ends:
-        """Write, and return when the brokers have acknowledged all of it; raises where any of it failed."""
+    async def send(self, outputs: Outputs) -> Ends:
+        """Write; return when the brokers have acknowledged everything, raise if any of it failed."""
 
     async def commit(self, position: int) -> None:
-        """Make it count, together with the source's position. An error leaves unknown whether it does."""
+        """Make the outputs count, together with the source's position.
+
+        After an error it is not known whether they do.
+        """
+
+    async def stop(self) -> None:
+        """Disconnect; may hang while there is no broker."""
+
+
+class Sink(Protocol[Out_contra]):
+    """Keeps a partition's outputs and its position together. After any failure it is useless.
+
+    Implemented for Kafka (`streams.engine.sink`) and for Delta (`streams.stages.ledger`).
+    """
+
+    async def start(self) -> None:
+        """Connect, and see to it that no other sink of the partition can commit any more."""
+
+    async def position(self) -> int | None:
+        """The offset to go on at; None where nothing was committed yet. Asked after `restore`."""
+
+    async def commit(self, outputs: Out_contra, position: int) -> Ends:
+        """Commit outputs and position together. After an error the outcome is unknown."""
 
     async def stop(self) -> None:
         """Disconnect; may hang while there is no broker."""
@@ -125,14 +166,14 @@ class Changelog(Protocol):
 
     @property
     def identity(self) -> str:
-        """Of its cluster and topic; another after the topic was deleted and made anew."""
+        """Its cluster and topic; another after the topic was deleted and made anew."""
 
     @property
     def end(self) -> int:
         """The offset after its last committed record."""
 
     async def is_whole(self) -> bool:
-        """Whether nothing stands behind `end`: no record of a transaction that is neither committed nor aborted."""
+        """Whether no open transaction has records behind `end`."""
 
     def read(self, start: int) -> AsyncIterator[Batch]:
         """Its records from an offset to `end`, in order."""
@@ -142,7 +183,7 @@ class Kafka(Protocol):
     """The brokers."""
 
     def is_outage(self, error: Exception) -> bool:
-        """Whether an error says that no broker answers, rather than that one answered with an error."""
+        """Whether an error says that no broker answers, not that one answered with an error."""
 
     def source(self, group: str, topic: str) -> Source:
         """A member of the group that reads a topic, not yet joined."""
@@ -150,35 +191,35 @@ class Kafka(Protocol):
     def delivery(
         self, group: str, source: Source, partition: int, *, transactional: bool
     ) -> Delivery:
-        """What one partition of the group writes with, not yet started."""
+        """A delivery for one partition of the group, not yet started."""
 
     def changelog(self, topic: str, partition: int) -> AbstractAsyncContextManager[Changelog]:
         """Open a changelog. Its end is final only after its writer was fenced."""
 
 
-class Work(Protocol):
-    """One partition's state and what it makes of records, from one failure (or assignment) to the next."""
+class Work(Protocol[Out]):
+    """One partition's state and its processing, from one assignment or failure to the next."""
 
     async def restore(self) -> None:
-        """Open the disk and bring it to the end of the changelog. Only after this partition was fenced."""
+        """Open the disk, bring it to the changelog's end. Only after the partition was fenced."""
 
-    def process(self, records: Sequence[Record]) -> "Processed":
-        """Turn records into outputs. Nothing is written: it is as if it had not been, until `keep`.
+    def process(self, records: Sequence[Record]) -> Processed[Out]:
+        """Turn records into outputs. Nothing is written before `keep`.
 
-        It may leave records for later: it is called again with them after this is kept. One that
-        takes more than a transaction is left until its last part; what is done of it stands in the
-        state.
+        It may leave records for later: it is called again with them after this is kept. A record
+        that takes more than a transaction is left until its last part; how far it is done is in
+        the state.
         """
 
-    def keep(self, ends: Ends) -> None:
-        """The outputs are committed and end there: write the same to disk."""
+    def keep(self, ends: Ends, position: int) -> None:
+        """Write to disk what was committed: the outputs, which end at `ends`, and the position."""
 
     def close(self) -> None:
-        """Let go of the disk, and of what was not kept. May be called in any state."""
+        """Close the disk, forget what was not kept. May be called in any state."""
 
 
 class Stage(Protocol):
-    """What the batch loop runs."""
+    """A stage that the batch loop runs."""
 
     @property
     def name(self) -> str:
@@ -186,15 +227,14 @@ class Stage(Protocol):
 
     @property
     def topic(self) -> str:
-        """What it reads."""
-
-    @property
-    def transactional(self) -> bool:
-        """Whether outputs, state and progress are committed together, or delivered at least once."""
+        """The topic that it reads."""
 
     @property
     def source_expires(self) -> bool:
-        """Whether the topic drops old records, so that a gap must be lived with; else it is refused."""
+        """Whether the topic drops old records: a gap is then passed over, and else refused."""
 
-    def work(self, partition: int) -> Work:
+    def work(self, partition: int) -> Work[Any]:
         """Fresh work on a partition, not yet restored."""
+
+    def sink(self, kafka: Kafka, group: str, source: Source, partition: int) -> Sink[Any]:
+        """A sink for the outputs of that work, not yet started."""

@@ -20,7 +20,7 @@ TRANSACTION_TIMEOUT_S: Final = 30.0
 """After which brokers end a transaction whose writer has gone and whose partition nobody took over. Longer
 than `COMMIT_S`, so that a transaction never ends behind the back of a writer that is still
 waiting."""
-STRANGER_S: Final = SESSION_S + HEARTBEAT_S
+NEW_MEMBER_S: Final = SESSION_S + HEARTBEAT_S
 """How long a new member waits before it joins a group that has others: one of them may just have died, and a join
 would let the partitions of all stand still until its session is over. Meanwhile the others do the
 work."""

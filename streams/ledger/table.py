@@ -31,7 +31,7 @@ from deltalake import write_deltalake as append
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.schema import PrimitiveType
 
-from projections.ledger.entries import BEFORE_ANY_RUN, COLUMNS, Entry, Standing
+from projections.ledger.entries import BEFORE_ANY_RUN, COLUMNS, Entry, LedgerProgress
 from streams.kit.errors import UserError
 
 PARTITIONED_BY: Final = ["after_run", "partition"]
@@ -136,20 +136,20 @@ class LedgerTable:
 
     # --- writing --------------------------------------------------------------------------------
 
-    def standing(self, partition: int) -> Standing:
+    def progress(self, partition: int) -> LedgerProgress:
         """How far a partition is, as of now."""
         try:
             self._refresh()
-            position = self._position(partition)
+            position = self.position(partition)
             if position == 0:
-                return Standing(partition)
+                return LedgerProgress(partition)
             query = f"SELECT max(run) FROM ledger WHERE kind = 'run' AND partition = {partition}"  # noqa: S608 - a number
             ((last_run,),) = self.rows(query)
             revisions = self.rows(
                 "SELECT citizen, max(revision) FROM ledger"  # noqa: S608 - a number
                 f" WHERE partition = {partition} AND citizen IS NOT NULL GROUP BY citizen"
             )
-            return Standing(partition, position, last_run or BEFORE_ANY_RUN, dict(revisions))
+            return LedgerProgress(partition, position, last_run or BEFORE_ANY_RUN, dict(revisions))
         except (DeltaError, OSError) as error:
             raise _cannot("be read", self.uri, error) from error
 
@@ -163,7 +163,7 @@ class LedgerTable:
         version = self._table.version()
         try:
             for each in appends:
-                if self._position(each.partition) != each.start:
+                if self.position(each.partition) != each.start:
                     raise LedgerError(
                         f"partition {each.partition} of the ledger was written by another process"
                     )
@@ -202,7 +202,8 @@ class LedgerTable:
     def _app(self, partition: int) -> str:
         return f"{self._table.metadata().name}/{partition}"
 
-    def _position(self, partition: int) -> int:
+    def position(self, partition: int) -> int:
+        """The next offset of a partition in the version at hand, 0 in a new ledger."""
         if partition not in self._positions:
             self._positions[partition] = self._table.transaction_version(self._app(partition)) or 0
         return self._positions[partition]

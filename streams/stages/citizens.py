@@ -18,7 +18,7 @@ disk sees it.
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
@@ -34,7 +34,20 @@ from streams.citizens.settler import CONTROLS, DEFECT, Outcome, Partition, Settl
 from streams.citizens.store import RocksStore
 from streams.engine.fault_points import reached
 from streams.engine.pace import Pace
-from streams.engine.ports import Changelog, Ends, Headers, Kafka, Message, Output, Processed, Record
+from streams.engine.ports import (
+    Changelog,
+    Counts,
+    Ends,
+    Headers,
+    Kafka,
+    Message,
+    Output,
+    Outputs,
+    Processed,
+    Record,
+    Source,
+)
+from streams.engine.sink import DeliverySink
 from streams.kit.errors import UnworkableError, UserError
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import Refused, dead_letter, marks
@@ -73,7 +86,6 @@ class CitizenStage:
     """The stage, for all of its partitions in this process."""
 
     name: Final = "citizens"
-    transactional: Final = True
     source_expires: Final = False
 
     def __init__(
@@ -95,6 +107,11 @@ class CitizenStage:
     def work(self, partition: int) -> "CitizenWork":
         """Work on one partition of the journal."""
         return CitizenWork(self, partition)
+
+    def sink(self, kafka: Kafka, group: str, source: Source, partition: int) -> DeliverySink:
+        """A transactional sink, which fences every other one of the partition."""
+        delivery = kafka.delivery(group, source, partition, transactional=True)
+        return DeliverySink(self.name, source, partition, delivery)
 
 
 class CitizenWork:
@@ -160,7 +177,7 @@ class CitizenWork:
         if restored:
             log.info("%s: restored %d records in %.1f s", self._name, restored, loop.time() - began)
 
-    def process(self, records: Sequence[Record]) -> Processed:
+    def process(self, records: Sequence[Record]) -> Processed[Outputs]:
         """Settle records in their order; gives postings, notices, dead letters and the changed state.
 
         A recalculation begins a batch of its own, and goes on chunk by chunk until it is done.
@@ -171,7 +188,7 @@ class CitizenWork:
         pace.took(processed.done, time.monotonic() - began)
         return processed
 
-    def _process_first(self, records: Sequence[Record]) -> Processed:
+    def _process_first(self, records: Sequence[Record]) -> Processed[Outputs]:
         entries = [_entry(record) for record in records]
         for at, entry in enumerate(entries):
             if entry is not None and isinstance(entry.report, Recalculation):
@@ -182,7 +199,7 @@ class CitizenWork:
 
     def _process(
         self, records: Sequence[Record], entries: "list[journal.Entry | None]"
-    ) -> Processed:
+    ) -> Processed[Outputs]:
         outcomes = self._settle(
             [_settleable(entry) for entry in entries if entry is not None], entries
         )
@@ -201,12 +218,22 @@ class CitizenWork:
             if outcome.notices:
                 headers = self._headers(record.offset, entry.at, NOTICE)
                 notices += [(record.key, notice, headers) for notice in outcome.notices]
+        counts = self._counts(Counter(outcome.refused for outcome in outcomes if outcome.refused))
         self._changes = self._partition.changes() + self._noted_changes({})
-        return Processed(self._outputs(postings, notices, dead), len(records))
+        return Processed(self._outputs(postings, notices, dead), len(records), counts)
+
+    def _counts(self, refused: Counter[str]) -> Counts:
+        """The figures of the batch at hand."""
+        counts = Counter({("rejected", reason): number for reason, number in refused.items()})
+        for (reason, corrections), messages in Counter(self._partition.posted).items():
+            counts["postings", reason] += messages
+            if corrections:
+                counts["correction_rows", reason] += corrections * messages
+        return counts
 
     def _recalculate(
         self, record: Record, entry: "journal.Entry", recalculation: Recalculation
-    ) -> Processed:
+    ) -> Processed[Outputs]:
         """The next chunk of a recalculation: where it goes on stands in the partition's entry."""
         before = self._noted.get("recalculation", {})
         after = before.get("after", "") if before.get("offset") == record.offset else ""
@@ -221,6 +248,7 @@ class CitizenWork:
             if chunk.after
             else {}
         )
+        counts = self._counts(Counter())
         self._changes = self._partition.changes() + self._noted_changes(progress)
         for number, why in (
             (chunk.unsealed, "state of an earlier version"),
@@ -234,7 +262,7 @@ class CitizenWork:
                     number,
                     why,
                 )
-        return Processed(self._outputs(postings, [], []), 0 if chunk.after else 1)
+        return Processed(self._outputs(postings, [], []), 0 if chunk.after else 1, counts)
 
     def _settle(
         self, records: list[Settleable], entries: "list[journal.Entry | None]"
@@ -293,7 +321,7 @@ class CitizenWork:
             stage.identity, rejection, refused, (record.key or b"").decode(errors="replace")
         )
 
-    def keep(self, ends: Ends) -> None:
+    def keep(self, ends: Ends, _position: int) -> None:
         """Write the batch's changes and the changelog's new end to disk."""
         if self._changes:
             self._disk.write(self._changes, ends[self._stage.topics.citizens])

@@ -6,14 +6,24 @@ report that stands in the journal twice after a crash changes nothing; its heade
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 import orjson
 
-from streams.engine.ports import Ends, Message, Output, Processed, Record
+from streams.engine.ports import (
+    Ends,
+    Kafka,
+    Message,
+    Output,
+    Outputs,
+    Processed,
+    Record,
+    Source,
+)
+from streams.engine.sink import DeliverySink
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import Refused, dead_letter, marks
 from streams.wire import journal
@@ -49,7 +59,6 @@ class Intake:
     """The stage, for all of its partitions in this process."""
 
     name: Final = "intake"
-    transactional: Final = False
     source_expires: Final = True
 
     def __init__(self, topics: IntakeTopics, validator: Validator, identity: Identity) -> None:
@@ -66,6 +75,11 @@ class Intake:
     def work(self, partition: int) -> "IntakeWork":
         """Work on one partition of the raw reports."""
         return IntakeWork(self, partition)
+
+    def sink(self, kafka: Kafka, group: str, source: Source, partition: int) -> DeliverySink:
+        """A sink that delivers at least once."""
+        delivery = kafka.delivery(group, source, partition, transactional=False)
+        return DeliverySink(self.name, source, partition, delivery)
 
     def _address(self, cpr: str) -> tuple[bytes, str, int]:
         """A person's key in the journal, CPR sealed, and partition."""
@@ -85,14 +99,16 @@ class IntakeWork:
     async def restore(self) -> None:
         """Nothing: there is no state."""
 
-    def process(self, records: Sequence[Record]) -> Processed:
+    def process(self, records: Sequence[Record]) -> Processed[Outputs]:
         """Accepted reports by their citizen's partition, and dead letters."""
         accepted: defaultdict[int, list[Message]] = defaultdict(list)
         dead: list[Message] = []
+        rejected: list[tuple[str, str]] = []
         for record in records:
             read = self._read(record)
             if isinstance(read, Rejection):
                 dead.append(self._dead_letter(record, read))
+                rejected.append(("rejected", read.reason))
             else:
                 partition, message = read
                 accepted[partition].append(message)
@@ -102,7 +118,7 @@ class IntakeWork:
         ]
         if dead:
             outputs.append(Output(topics.dead_letters, None, dead))
-        return Processed(outputs, len(records))
+        return Processed(outputs, len(records), Counter(rejected))
 
     def _read(self, record: Record) -> tuple[int, Message] | Rejection:
         """The journal's partition and message for a record, or why it is refused. Never raises."""
@@ -134,7 +150,7 @@ class IntakeWork:
         )
         return dead_letter(stage.identity, rejection, refused)
 
-    def keep(self, ends: Ends) -> None:
+    def keep(self, ends: Ends, _position: int) -> None:
         """Nothing: there is no state."""
 
     def close(self) -> None:

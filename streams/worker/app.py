@@ -28,7 +28,8 @@ from aiokafka.errors import KafkaConnectionError
 from faust.app.base import BootStrategy
 
 from streams.citizens.rule_sets import LawBook, load_rule_set
-from streams.engine.loop import BatchLoop, Outage
+from streams.engine.liveness import Outage
+from streams.engine.loop import BatchLoop
 from streams.engine.ports import Stage
 from streams.engine.timing import BATCHES_AT_WORK, RETRY_S
 from streams.kafka import topics
@@ -139,16 +140,17 @@ def make_loops(
     if "projections" in names:
         ledger = _ledger_stage(settings, kafka)
         group, batches = settings.group(ledger.name), asyncio.Semaphore(BATCHES_FOR_LEDGER)
-        loops.append(BatchLoop(metered(ledger), ledger, group, outage, batches))
+        loops.append(BatchLoop(metered(ledger), kafka, group, outage, batches))
     return loops
 
 
 def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
     """Imported here: Delta Lake has 20 MB that a worker without a ledger does not need."""
-    from streams.stages.ledger import LedgerStage, Scribe  # noqa: PLC0415
+    from streams.ledger.writer import LedgerWriter  # noqa: PLC0415
+    from streams.stages.ledger import LedgerStage  # noqa: PLC0415
 
     topic = settings.topic(topics.POSTINGS)
-    return LedgerStage(topic, Scribe(settings.ledger, topic, settings.partitions), kafka)
+    return LedgerStage(topic, LedgerWriter(settings.ledger, topic, settings.partitions), kafka)
 
 
 def make_stages(

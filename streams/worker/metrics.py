@@ -15,7 +15,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -28,8 +27,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.process_collector import ProcessCollector
 
-from streams.engine.loop import Outage
-from streams.engine.ports import Ends, Output, Processed, Record, Stage, Work
+from streams.engine.liveness import Outage
+from streams.engine.ports import (
+    Counts,
+    Ends,
+    Kafka,
+    Processed,
+    Record,
+    Sink,
+    Source,
+    Stage,
+    Work,
+)
 from streams.kafka.groups import committed_offsets
 from streams.settings import Settings
 
@@ -116,6 +125,22 @@ class Metrics:
         self.outage.set_function(lambda: float(outage.is_on))
         self.started = True
 
+    def count(self, name: str, stage: str, label: str, number: int) -> None:
+        """Add a figure that a stage's work has reported."""
+        match name:
+            case "rejected":
+                self.rejected.labels(stage, label).inc(number)
+            case "postings":
+                self.postings.labels(label).inc(number)
+            case "correction_rows":
+                self.corrections.labels(label).inc(number)
+            case "booked_rows":
+                self.booked_rows.labels(label).inc(number)
+            case "booked_ore":
+                self.booked_ore.labels(label).inc(number)
+            case _:
+                raise AssertionError(f"no metric is called {name}")
+
     def problem(self, *, ready: bool) -> str:
         """Why this process is not healthy, or not ready; "" where it is."""
         if time.monotonic() - self.beat_at > STANDSTILL_S:
@@ -143,24 +168,27 @@ class MeteredStage:
         self._metrics = metrics
         self.name = stage.name
         self.topic = stage.topic
-        self.transactional = stage.transactional
         self.source_expires = stage.source_expires
 
-    def work(self, partition: int) -> Work:
+    def work(self, partition: int) -> Work[Any]:
         """Work on a partition, counted."""
         return MeteredWork(self._stage.work(partition), self._stage.name, partition, self._metrics)
+
+    def sink(self, kafka: Kafka, group: str, source: Source, partition: int) -> Sink[Any]:
+        """The stage's own sink."""
+        return self._stage.sink(kafka, group, source, partition)
 
 
 class MeteredWork:
     """Work on a partition, counted by the batch."""
 
-    def __init__(self, work: Work, stage: str, partition: int, metrics: Metrics) -> None:
+    def __init__(self, work: Work[Any], stage: str, partition: int, metrics: Metrics) -> None:
         self._work = work
         self._stage = stage
         self._place = (stage, partition)
         self._metrics = metrics
-        self._batch: tuple[int, float, float, Sequence[Output]] | None = None
-        """Records, seconds to work them out, when that was done, and outputs of the batch that is not kept yet."""
+        self._batch: tuple[int, float, float, Counts] | None = None
+        """Records, seconds to work them out, when that was done, and the figures of the batch that is not kept yet."""
 
     async def restore(self) -> None:
         """Take possession, timed."""
@@ -173,30 +201,28 @@ class MeteredWork:
         metrics.restores.labels(self._stage).inc()
         metrics.restore_seconds.labels(self._stage).inc(time.monotonic() - began)
 
-    def process(self, records: Sequence[Record]) -> Processed:
+    def process(self, records: Sequence[Record]) -> Processed[Any]:
         """Work a batch out, timed."""
         self._give_up()
         began = time.monotonic()
-        outputs, done = self._work.process(records)
+        processed = self._work.process(records)
         now = time.monotonic()
-        self._batch = done, now - began, now, outputs
-        return Processed(outputs, done)
+        self._batch = processed.done, now - began, now, processed.counts
+        return processed
 
-    def keep(self, ends: Ends) -> None:
+    def keep(self, ends: Ends, position: int) -> None:
         """The batch is committed, and counts."""
         assert self._batch is not None, "what is kept was worked out before"
-        done, seconds, worked_out, outputs = self._batch
+        done, seconds, worked_out, counts = self._batch
         self._batch = None
         metrics, stage = self._metrics, self._stage
         metrics.commit_seconds.labels(stage).observe(time.monotonic() - worked_out)
         metrics.process_seconds.labels(stage).observe(seconds)
         metrics.batch_records.labels(stage).observe(done)
         metrics.records.labels(stage).inc(done)
-        for output in outputs:
-            self._count_output(output)
-        if entries := getattr(self._work, "entries", None):
-            self._count_entries(entries)
-        self._work.keep(ends)
+        for (name, label), number in counts.items():
+            metrics.count(name, stage, label, number)
+        self._work.keep(ends, position)
 
     def close(self) -> None:
         """Let go; a batch that was worked out and not kept is done again by whoever comes next."""
@@ -215,50 +241,6 @@ class MeteredWork:
         self._metrics.partitions.labels(self._stage).set(
             sum(stage == self._stage for stage, _ in self._metrics.held)
         )
-
-    def _count_output(self, output: Output) -> None:
-        if output.topic.endswith("dead-letters"):
-            for reason, number in Counts(
-                _reason_of(headers) for _, _, headers in output.messages
-            ).items():
-                self._metrics.rejected.labels(self._stage, reason).inc(number)
-        elif output.topic.endswith("postings"):
-            self._count_postings(value for key, value, _ in output.messages if key and value)
-
-    def _count_postings(self, values: Iterable[bytes]) -> None:
-        """By what stands in their text: to read the JSON again would cost a tenth of the settling."""
-        messages, corrections = Counts[bytes](), Counts[bytes]()
-        for value in values:
-            at = value.find(_REASON) + len(_REASON)
-            reason = value[at : value.index(b'"', at)]
-            messages[reason] += 1
-            if rows := value.count(_CORRECTION):
-                corrections[reason] += rows
-        for counted, metric in (
-            (messages, self._metrics.postings),
-            (corrections, self._metrics.corrections),
-        ):
-            for reason, number in counted.items():
-                metric.labels(reason.decode()).inc(number)
-
-    def _count_entries(self, entries: Iterable[tuple[str | None, int]]) -> None:
-        """Mechanism and result of each row that has come into the ledger."""
-        rows, ore = Counts[str](), Counts[str]()
-        for mechanism, result_ore in entries:
-            if mechanism is not None:
-                rows[mechanism] += 1
-                ore[mechanism] += result_ore
-        for mechanism, number in rows.items():
-            self._metrics.booked_rows.labels(mechanism).inc(number)
-            self._metrics.booked_ore.labels(mechanism).inc(ore[mechanism])
-
-
-_REASON: Final = b'"reason":"'
-_CORRECTION: Final = b'"kind":"correction"'
-
-
-def _reason_of(headers: Iterable[tuple[str, bytes]]) -> str:
-    return next((value.decode() for name, value in headers if name == "reason"), "")
 
 
 # --- asking the brokers

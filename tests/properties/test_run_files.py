@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from domain.oracle import reference
-from projections.ledger.entries import Posted, read_page, turn
+from projections.ledger.entries import Posted, advance, read_page
 from projections.runs.files import Names
 from streams.ledger.export import Export, cuts_of
 from streams.ledger.table import Append, LedgerTable, entries_batch
@@ -76,20 +76,20 @@ def write_with_deaths(rng, folder, number, values):
     """A partition of postings into the table, by writers that die; each goes on where the table says."""
     table = LedgerTable.make(str(folder), "postings", "test", 2)
     records = [Posted(at, value, at) for at, value in enumerate(values)]
-    standing = table.standing(number)
-    while standing.position < len(records):
-        end = min(standing.position + rng.randint(1, 1 + len(records) // 2), len(records))
-        page = read_page(standing, records[standing.position : end])
+    progress = table.progress(number)
+    while progress.position < len(records):
+        end = min(progress.position + rng.randint(1, 1 + len(records) // 2), len(records))
+        page = read_page(progress, records[progress.position : end])
         fate = rng.random()
         if fate < 0.3:  # it dies before its commit
-            standing = LedgerTable.open(str(folder)).standing(number)
+            progress = LedgerTable.open(str(folder)).progress(number)
             continue
-        table.append([Append(number, standing.position, end, entries_batch(page.entries))])
+        table.append([Append(number, progress.position, end, entries_batch(page.entries))])
         if fate < 0.6:  # and after it
             table = LedgerTable.open(str(folder))
-            standing = table.standing(number)
+            progress = table.progress(number)
         else:
-            turn(standing, page, end)
+            advance(progress, page, end)
 
 
 def read_files(folder):

@@ -2,7 +2,7 @@
 
 import orjson
 
-from projections.ledger.entries import Posted, Standing, read_page, turn
+from projections.ledger.entries import LedgerProgress, Posted, advance, read_page
 from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.settings import Settings
 
@@ -53,17 +53,17 @@ def new_ledger(folder, partitions=1, identity="cluster/topic"):
     return LedgerTable.make(str(folder), TOPIC, identity, partitions)
 
 
-def append(ledger, standing, messages):
+def append(ledger, progress, messages):
     """Messages into a partition of a ledger, as the stage does it."""
-    page = read_page(standing, posted(messages, standing.position))
-    end = standing.position + 2 * len(messages)
-    ledger.append([Append(standing.partition, standing.position, end, entries_batch(page.entries))])
-    turn(standing, page, end)
+    page = read_page(progress, posted(messages, progress.position))
+    end = progress.position + 2 * len(messages)
+    ledger.append([Append(progress.partition, progress.position, end, entries_batch(page.entries))])
+    advance(progress, page, end)
 
 
 def ledger_of(folder, *partitions):
     """A ledger with these messages, one list for each partition."""
     ledger = new_ledger(folder, len(partitions))
     for number, messages in enumerate(partitions):
-        append(ledger, Standing(number), messages)
+        append(ledger, LedgerProgress(number), messages)
     return ledger

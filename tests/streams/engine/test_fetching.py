@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from domain.basics.compact_json import dumps
-from streams.engine import loop as batchloop
-from streams.engine.loop import BatchLoop, Outage
+from streams.engine.liveness import Outage
+from streams.engine.loop import BatchLoop
 from streams.engine.ports import Batch, Processed
-from streams.engine.timing import BATCH_RECORDS, SMALL_RECORDS
+from streams.engine.timing import BATCH_RECORDS, LINGER_S, SMALL_RECORDS
 
 PATIENCE_S = 5.0
 
@@ -64,6 +64,9 @@ class Client:
     async def committed(self, _partition):
         return 0
 
+    async def commit(self, _partition, _position):
+        raise AssertionError("the position is committed with the outputs")
+
     async def bounds(self, _partition):
         return 0, self.end
 
@@ -78,9 +81,9 @@ class Client:
 
 
 class World:
-    """Kafka, a stage, its work and its delivery, as far as step 2 needs them: they note the batches."""
+    """Kafka, a stage, its work and its sink, as far as step 2 needs them. It notes the batches."""
 
-    name, topic, transactional, source_expires = "stage", "topic", True, False
+    name, topic, source_expires = "stage", "topic", False
 
     def __init__(self, client):
         self.client = client
@@ -90,8 +93,7 @@ class World:
     def source(self, _group, _topic):
         return self.client
 
-    def delivery(self, *_whose, transactional):
-        assert transactional
+    def sink(self, _kafka, _group, _source, _partition):
         return self
 
     def work(self, _partition):
@@ -103,28 +105,29 @@ class World:
     async def start(self):
         pass
 
-    restore = begin = stop = start
+    restore = stop = start
 
-    async def send(self, _outputs):
-        return {}
+    async def position(self):
+        return 0
 
-    async def commit(self, position):
+    async def commit(self, _outputs, position):
         assert position == sum(self.batches)
+        return {}
 
     def process(self, records):
         self.batches.append(len(records))
         self.alive.update(records)
         return Processed([], len(records))
 
-    def keep(self, _ends):
+    def keep(self, _ends, _position):
         pass
 
     def close(self):
         pass
 
 
-async def work(world, meanwhile):
-    loop = BatchLoop(world, world, "group", Outage(), asyncio.Semaphore(1))
+async def work(world, meanwhile, linger_s=LINGER_S):
+    loop = BatchLoop(world, world, "group", Outage(), asyncio.Semaphore(1), linger_s)
     running = asyncio.create_task(loop.run())
     async with asyncio.timeout(PATIENCE_S):
         await meanwhile()
@@ -137,8 +140,7 @@ async def until(condition):
         await asyncio.sleep(0.001)
 
 
-def test_what_comes_while_a_few_records_linger_is_in_their_batch(monkeypatch):
-    monkeypatch.setattr(batchloop, "LINGER_S", 0.5)
+def test_what_comes_while_a_few_records_linger_is_in_their_batch():
     client = Client()
     world = World(client)
 
@@ -148,12 +150,11 @@ def test_what_comes_while_a_few_records_linger_is_in_their_batch(monkeypatch):
         client.publish(5)
         await until(lambda: sum(world.batches) == 15)
 
-    asyncio.run(work(world, meanwhile))
+    asyncio.run(work(world, meanwhile, linger_s=0.5))
     assert world.batches == [15]
 
 
-def test_many_records_do_not_linger_and_fill_a_batch(monkeypatch):
-    monkeypatch.setattr(batchloop, "LINGER_S", 3600.0)
+def test_many_records_do_not_linger_and_fill_a_batch():
     client = Client()
     world = World(client)
 
@@ -161,7 +162,7 @@ def test_many_records_do_not_linger_and_fill_a_batch(monkeypatch):
         client.publish(BATCH_RECORDS + SMALL_RECORDS)
         await until(lambda: len(world.batches) == 2)
 
-    asyncio.run(work(world, meanwhile))
+    asyncio.run(work(world, meanwhile, linger_s=3600.0))
     assert world.batches == [BATCH_RECORDS, SMALL_RECORDS]
 
 

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from arro3.core import Table
 
-from projections.ledger.entries import COLUMNS, RevisionGapError, Standing, read_page, turn
+from projections.ledger.entries import COLUMNS, LedgerProgress, RevisionGapError, advance, read_page
 from streams.ledger.table import Append, LedgerError, LedgerTable, entries_batch
 from tests.support.places import DOCS
 from tests.support.postings import append, ledger_of, marker, new_ledger, posted, posting
@@ -21,9 +21,9 @@ def entries(page):
 
 
 def standing_after(*messages):
-    standing = Standing(3)
-    turn(standing, read_page(standing, posted(messages)), 2 * len(messages))
-    return standing
+    progress = LedgerProgress(3)
+    advance(progress, read_page(progress, posted(messages)), 2 * len(messages))
+    return progress
 
 
 # --- messages into entries
@@ -34,7 +34,7 @@ def test_a_row_has_all_of_its_own_fields_and_its_messages():
     message = posting(
         ANNA, 1, {"amount_ore": 100, "atp_ore": 5}, {"reverses": "x", "account": "5.57.71.2.011"}
     )
-    one, two = entries(read_page(Standing(3), posted([message], 8)))
+    one, two = entries(read_page(LedgerProgress(3), posted([message], 8)))
     place = {"after_run": 0, "partition": 3, "offset": 8, "journal_offset": 80}
     of_message = {
         name: message[name]
@@ -49,7 +49,9 @@ def test_a_row_has_all_of_its_own_fields_and_its_messages():
 
 
 def test_a_marker_and_a_message_without_rows_are_entries_too():
-    page = read_page(Standing(3), posted([posting(ANNA, 1), marker(49), posting(ANNA, 2, {})]))
+    page = read_page(
+        LedgerProgress(3), posted([posting(ANNA, 1), marker(49), posting(ANNA, 2, {})])
+    )
     counters, run, row = entries(page)
     assert (counters["kind"], counters["revision"], counters["id"], counters["amount_ore"]) == (
         "counters", 1, None, None,
@@ -64,9 +66,9 @@ def test_a_marker_and_a_message_without_rows_are_entries_too():
 
 
 def test_a_message_or_marker_that_came_before_is_passed_over():
-    standing = standing_after(posting(ANNA, 1, {}), marker(49))
+    progress = standing_after(posting(ANNA, 1, {}), marker(49))
     again = [posting(ANNA, 1, {}), marker(49), posting(ANNA, 2, {}), posting(ANNA, 2, {})]
-    (entry,) = entries(read_page(standing, posted(again)))
+    (entry,) = entries(read_page(progress, posted(again)))
     assert (entry["revision"], entry["after_run"]) == (2, 49)
 
 
@@ -84,11 +86,11 @@ def test_a_missing_revision_is_an_error_that_names_the_place(before):
 
 
 def test_a_page_changes_nothing_until_it_is_turned():
-    standing = Standing(3)
-    page = read_page(standing, posted([posting(ANNA, 1, {}), marker(49)]))
-    assert standing == Standing(3)
-    turn(standing, page, 4)
-    assert (standing.position, standing.last_run, list(standing.revisions.values())) == (4, 49, [1])
+    progress = LedgerProgress(3)
+    page = read_page(progress, posted([posting(ANNA, 1, {}), marker(49)]))
+    assert progress == LedgerProgress(3)
+    advance(progress, page, 4)
+    assert (progress.position, progress.last_run, list(progress.revisions.values())) == (4, 49, [1])
 
 
 # --- entries and positions into the table
@@ -104,9 +106,9 @@ def test_the_standing_is_read_back_for_each_partition(tmp_path):
     ledger = LedgerTable.open(str(tmp_path))
     assert ledger.partitions == 2
     for number, (position, last_run, revision) in enumerate([(6, 49, 2), (6, 50, 1)]):
-        standing = ledger.standing(number)
-        assert (standing.position, standing.last_run) == (position, last_run)
-        assert list(standing.revisions.values()) == [revision]
+        progress = ledger.progress(number)
+        assert (progress.position, progress.last_run) == (position, last_run)
+        assert list(progress.revisions.values()) == [revision]
 
 
 def an_append(partition, start, end, message):
@@ -114,7 +116,7 @@ def an_append(partition, start, end, message):
         partition,
         start,
         end,
-        entries_batch(read_page(Standing(partition), posted([message])).entries),
+        entries_batch(read_page(LedgerProgress(partition), posted([message])).entries),
     )
 
 
@@ -123,7 +125,7 @@ def test_of_two_writers_of_a_partition_one_can_go_on(tmp_path):
     one.append([an_append(0, 0, 2, posting(ANNA, 1, {}))])
     with pytest.raises(LedgerError, match="Concurrent transaction failed"):
         other.append([an_append(0, 0, 4, posting(ANNA, 1, {}))])
-    assert other.standing(0).position == 2
+    assert other.progress(0).position == 2
     with pytest.raises(LedgerError, match="was written by another process"):
         other.append([an_append(0, 0, 4, posting(ANNA, 1, {}))])
     assert list(other.rows("SELECT count(*) FROM ledger")) == [(1,)]
@@ -133,28 +135,28 @@ def test_writers_of_different_partitions_do_not_disturb_each_other(tmp_path):
     one, other = new_ledger(tmp_path, 2), new_ledger(tmp_path, 2)
     one.append([an_append(0, 0, 2, posting(ANNA, 1, {}))])
     other.append([an_append(1, 0, 4, posting(BO, 1, {}))])
-    assert [one.standing(number).position for number in (0, 1)] == [2, 4]
+    assert [one.progress(number).position for number in (0, 1)] == [2, 4]
 
 
 def test_one_commit_holds_several_partitions_and_a_page_without_entries(tmp_path):
     ledger = new_ledger(tmp_path, 2)
     ledger.append([an_append(0, 0, 2, posting(ANNA, 1, {})), Append(1, 0, 8, entries_batch([]))])
     ledger.append([Append(1, 8, 10, entries_batch([]))])
-    assert [ledger.standing(number).position for number in (0, 1)] == [2, 10]
+    assert [ledger.progress(number).position for number in (0, 1)] == [2, 10]
 
 
 def test_small_files_become_one_and_nothing_is_lost(tmp_path, monkeypatch):
     monkeypatch.setattr("streams.ledger.table.COMPACT_EVERY", 4)
     monkeypatch.setattr("streams.ledger.table.VACUUM_EVERY", 4)
-    ledger, standing = new_ledger(tmp_path), Standing(0)
+    ledger, progress = new_ledger(tmp_path), LedgerProgress(0)
     for revision in range(1, 5):
-        append(ledger, standing, [posting(ANNA, revision, {"amount_ore": revision})])
+        append(ledger, progress, [posting(ANNA, revision, {"amount_ore": revision})])
         ledger.keep_house([0])
     reader = LedgerTable.open(str(tmp_path))
     assert len(reader._table.file_uris()) == 1
     assert list(reader.rows("SELECT sum(amount_ore), count(id) FROM ledger")) == [(10, 4)]
-    append(ledger, standing, [posting(ANNA, 5, {})])
-    assert ledger.standing(0).revisions == standing.revisions
+    append(ledger, progress, [posting(ANNA, 5, {})])
+    assert ledger.progress(0).revisions == progress.revisions
 
 
 def test_a_ledger_of_another_topic_is_refused(tmp_path):
@@ -174,7 +176,7 @@ def test_what_cannot_be_read_or_written_is_said_with_its_place(tmp_path):
     ledger = ledger_of(tmp_path / "gone", [posting(ANNA, 1, {})])
     rmtree(tmp_path / "gone")
     with pytest.raises(LedgerError, match="gone"):
-        append(ledger, Standing(0, 2), [posting(BO, 1, {})])
+        append(ledger, LedgerProgress(0, 2), [posting(BO, 1, {})])
 
 
 # --- the documented queries

@@ -1,0 +1,259 @@
+"""One partition from its assignment to its revocation: the steps of `streams.engine.loop`, run."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from streams.engine.fault_points import reached
+from streams.engine.liveness import Outage, Pulse
+from streams.engine.ports import Batch, Kafka, Sink, Source, Stage, Work
+from streams.engine.timing import BATCH_RECORDS, COMMIT_S, FETCH_S, PAUSE_S, SMALL_RECORDS
+from streams.kit.errors import UnworkableError, UserError
+
+log = logging.getLogger("refusion")
+
+Result = TypeVar("Result")
+
+
+class GapError(Exception):
+    """The source no longer has the records that come next."""
+
+
+class _LostError(Exception):
+    """The partition is not ours any more."""
+
+
+# WAITING -> ACQUIRING -> [ FETCHING -> PROCESSING -> COMMITTING -> KEEPING ]
+#                ^            ^                                         |
+#                |            +-----------------------------------------+
+#                |                      |
+#                +------ PAUSING <------+ on any failure
+#
+# RELEASED can be entered from every state.
+class State(Enum):
+    """The place of a partition run in the protocol."""
+
+    WAITING = "waiting for the previous run of the partition"
+    ACQUIRING = "step 1"
+    FETCHING = "step 2"
+    PROCESSING = "step 3"
+    COMMITTING = "step 4"
+    KEEPING = "step 5"
+    PAUSING = "step 6, after a failure"
+    RELEASED = "step 6, for ever"
+
+
+_ACQUIRED: Final = (State.FETCHING, State.PROCESSING, State.COMMITTING, State.KEEPING)
+MAY_FOLLOW: Final = {
+    State.WAITING: (),
+    State.ACQUIRING: (State.WAITING, State.PAUSING),
+    State.FETCHING: (State.ACQUIRING, State.FETCHING, State.KEEPING),
+    State.PROCESSING: (State.FETCHING, State.KEEPING),
+    State.COMMITTING: (State.PROCESSING,),
+    State.KEEPING: (State.COMMITTING,),
+    State.PAUSING: (State.ACQUIRING, *_ACQUIRED),
+    State.RELEASED: tuple(State),
+}
+"""For each state those that it may follow."""
+
+
+@dataclass(frozen=True)
+class LoopContext:
+    """Everything that the partition runs of one stage share in this process."""
+
+    stage: Stage
+    kafka: Kafka
+    group: str
+    outage: Outage
+    batches: asyncio.Semaphore
+    pulse: Pulse
+    linger_s: float
+    fail: Callable[[UnworkableError], None]
+    in_background: Callable[[Coroutine[None, None, None]], None]
+
+
+class PartitionRun:
+    """One partition, from its assignment to its revocation."""
+
+    def __init__(
+        self,
+        context: LoopContext,
+        source: Source,
+        partition: int,
+        previous_runs: "Collection[asyncio.Task[None]]",
+    ) -> None:
+        self.partition = partition
+        self.state = State.WAITING
+        self._context = context
+        self._stage = context.stage
+        self._source = source
+        self._name = f"{self._stage.name}/{partition}"
+        self._is_ours = True
+        self._sink: Sink[Any] | None = None
+        self._work: Work[Any] | None = None
+        self._is_failing = False
+        self.task = asyncio.create_task(self._run(previous_runs), name=self._name)
+
+    def revoke(self) -> None:
+        """End the run (step 6): at once, or after its commit if it is inside step 4."""
+        self._is_ours = False
+        if self.state is not State.COMMITTING:
+            self.task.cancel()
+
+    def _enter(self, state: State) -> None:
+        assert self.state in MAY_FOLLOW[state], f"{state.name} must not follow {self.state.name}"
+        self.state = state
+
+    async def _ours_after(self, awaited: Awaitable[Result]) -> Result:
+        result = await awaited
+        if not self._is_ours:
+            raise _LostError
+        return result
+
+    async def _run(self, previous_runs: "Collection[asyncio.Task[None]]") -> None:
+        try:
+            if previous_runs:
+                await asyncio.wait(previous_runs)
+            while self._is_ours:
+                await self._run_until_failure()
+                if self._is_ours:
+                    await asyncio.sleep(PAUSE_S)
+        except _LostError:
+            return
+        except UnworkableError as error:
+            self._context.fail(error)
+        finally:
+            self._enter(State.RELEASED)
+
+    async def _run_until_failure(self) -> None:
+        """Steps 1 to 5, until the partition is not ours any more or something fails; then step 6."""
+        try:
+            self._enter(State.ACQUIRING)
+            work, sink = await self._acquire()
+            while self._is_ours:
+                await self._turn(work, sink)
+        except (_LostError, UnworkableError):
+            raise
+        except Exception as error:  # noqa: BLE001 - step 6: every failure goes the same way
+            self._enter(State.PAUSING)
+            self._log_failure(error)
+        finally:
+            self._release()
+
+    async def _acquire(self) -> tuple[Work[Any], Sink[Any]]:
+        """Step 1, in this order: fence, restore, read the position."""
+        context = self._context
+        sink = self._sink = self._stage.sink(
+            context.kafka, context.group, self._source, self.partition
+        )
+        async with asyncio.timeout(COMMIT_S):
+            await self._ours_after(sink.start())
+        context.outage.ended()
+        work = self._work = self._stage.work(self.partition)
+        await self._ours_after(work.restore())
+        async with asyncio.timeout(COMMIT_S):
+            offset = await self._ours_after(self._start_offset(sink))
+        self._source.resume_at(self.partition, offset)
+        return work, sink
+
+    async def _start_offset(self, sink: Sink[Any]) -> int:
+        position = await sink.position()
+        first, end = await self._source.bounds(self.partition)
+        if position is None:
+            return first
+        if position < first and self._stage.source_expires:
+            log.error(
+                "%s: offsets %d to %d expired before they were read",
+                self._name,
+                position,
+                first - 1,
+            )
+            return first
+        if not first <= position <= end:
+            raise GapError(
+                f"the next offset is {position}, but {self._stage.topic} has {first} to {end}"
+            )
+        return position
+
+    async def _turn(self, work: Work[Any], sink: Sink[Any]) -> None:
+        """Steps 2 to 5, once.
+
+        When it returns nothing holds the batch, so that partitions without work hold no memory.
+        """
+        self._enter(State.FETCHING)
+        batch = await self._fetch(SMALL_RECORDS, FETCH_S)  # step 2
+        if 0 < len(batch.records) < SMALL_RECORDS:
+            await self._ours_after(asyncio.sleep(self._context.linger_s))
+            batch = _joined(batch, await self._fetch(SMALL_RECORDS - len(batch.records), 0))
+        if len(batch.records) < SMALL_RECORDS:
+            await self._complete(work, sink, batch)
+            return
+        async with self._context.batches:
+            rest = await self._fetch(BATCH_RECORDS - SMALL_RECORDS, 0)
+            await self._complete(work, sink, _joined(batch, rest))
+
+    async def _fetch(self, max_records: int, patience_s: float) -> Batch:
+        return await self._ours_after(self._source.fetch(self.partition, max_records, patience_s))
+
+    async def _complete(self, work: Work[Any], sink: Sink[Any], batch: Batch) -> None:
+        """Steps 3 to 5, part by part until the batch is done."""
+        left = batch.records
+        while left:
+            self._enter(State.PROCESSING)
+            processed = work.process(left)  # step 3
+            left = left[processed.done :]
+            position = left[0].offset if left else batch.position
+            await self._commit(work, sink, processed.outputs, position)
+            if left:
+                await self._ours_after(asyncio.sleep(0))
+
+    async def _commit(self, work: Work[Any], sink: Sink[Any], outputs: Any, position: int) -> None:
+        """Steps 4 and 5."""
+        self._context.pulse.check()
+        reached(self._stage.name, "before_transaction")
+        self._enter(State.COMMITTING)
+        async with asyncio.timeout(COMMIT_S):
+            ends = await sink.commit(outputs, position)  # step 4
+        reached(self._stage.name, "after_commit")
+        self._enter(State.KEEPING)
+        work.keep(ends, position)  # step 5
+        self._is_failing = False
+
+    def _log_failure(self, error: Exception) -> None:
+        """Log a failure once, not its repetitions; a missing broker once for the whole process."""
+        if self._context.kafka.is_outage(error):
+            self._context.outage.began(error)
+        elif not self._is_failing:
+            self._is_failing = True
+            log.warning("%s: begins again after %s", self._name, described(error))
+
+    def _release(self) -> None:
+        """Step 6: drop the overlay, close the disk, stop the sink in the background."""
+        work, sink = self._work, self._sink
+        self._work = self._sink = None
+        if work is not None:
+            work.close()
+        if sink is not None:
+            self._context.in_background(sink.stop())
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    """Two batches, the second fetched right after the first."""
+    return Batch([*first.records, *second.records], second.position)
+
+
+def described(error: Exception) -> str:
+    """An error in words for a log line.
+
+    The text of a foreign error may hold a value from a record, so only its type and place are told.
+    """
+    if isinstance(error, GapError | UserError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

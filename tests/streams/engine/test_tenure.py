@@ -1,0 +1,200 @@
+"""A partition run goes through the steps of `streams.engine.loop`; their numbers are in the names."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.engine import tenure
+from streams.engine.liveness import Outage, Pulse
+from streams.engine.ports import Batch, Processed
+from streams.engine.tenure import MAY_FOLLOW, LoopContext, PartitionRun, State
+from streams.kit.errors import UnworkableError
+
+PATIENCE_S = 5.0
+
+
+class World:
+    """A source, a stage, its work and its sink in one, which note what is asked of them."""
+
+    name, topic, source_expires = "stage", "topic", False
+
+    def __init__(self):
+        self.asked: list[str] = []
+        self.kept: list[int] = []
+        self.ending: list[Any] = []
+        self.at = 0
+        self.end = 0
+        self.first = 0
+        self.fails: dict[str, Exception] = {}
+        self.committing = asyncio.Event()
+        self.may_commit = asyncio.Event()
+        self.may_commit.set()
+
+    def note(self, what):
+        self.asked.append(what)
+        if error := self.fails.pop(what, None):
+            raise error
+
+    def is_outage(self, _error):
+        return False
+
+    def work(self, _partition):
+        return self
+
+    def sink(self, *_whose):
+        return self
+
+    async def start(self):
+        self.note("fence")
+
+    async def restore(self):
+        self.note("restore")
+
+    async def position(self):
+        self.note("position")
+        return self.kept[-1] if self.kept else None
+
+    async def bounds(self, _partition):
+        return self.first, self.end
+
+    def resume_at(self, _partition, offset):
+        self.note(f"resume at {offset}")
+        self.at = offset
+
+    async def fetch(self, _partition, max_records, _patience_s):
+        await asyncio.sleep(0)
+        last = min(self.end, self.at + max_records)
+        records: list[Any] = [SimpleNamespace(offset=offset) for offset in range(self.at, last)]
+        self.at = last
+        return Batch(records, last)
+
+    def process(self, records):
+        self.note(f"process {len(records)}")
+        return Processed([], min(len(records), 2))
+
+    async def commit(self, _outputs, position):
+        self.committing.set()
+        await self.may_commit.wait()
+        self.note(f"commit {position}")
+        return {}
+
+    def keep(self, _ends, position):
+        self.note(f"keep {position}")
+        self.kept.append(position)
+
+    def close(self):
+        self.note("close")
+
+    async def stop(self):
+        self.note("stop")
+
+
+def run_in(world, failures: Any = None):
+    context = LoopContext(
+        world, world, "group", Outage(), asyncio.Semaphore(1), Pulse(), 0.0,
+        fail=[].append if failures is None else failures.append,
+        in_background=lambda ending: world.ending.append(asyncio.ensure_future(ending)),
+    )  # fmt: skip
+    return PartitionRun(context, world, 0, ())
+
+
+async def until(condition):
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def test_steps_1_to_5_in_their_order_part_by_part():
+    async def work():
+        world = World()
+        world.end = 3
+        run = run_in(world)
+        await until(lambda: world.kept[-1:] == [3])
+        run.revoke()
+        await asyncio.wait({run.task})
+        await asyncio.sleep(0)
+        assert run.state is State.RELEASED
+        return world.asked
+
+    assert asyncio.run(work()) == [
+        *("fence", "restore", "position", "resume at 0"),
+        *("process 3", "commit 2", "keep 2", "process 1", "commit 3", "keep 3"),
+        *("close", "stop"),
+    ]
+
+
+@pytest.mark.parametrize("step", ["fence", "restore", "position", "process 2", "commit 2"])
+def test_step_6_after_a_failure_begins_again_at_step_1(step, monkeypatch):
+    monkeypatch.setattr(tenure, "PAUSE_S", 0.0)
+
+    async def work():
+        world = World()
+        world.end = 2
+        world.fails[step] = ValueError("it fails once")
+        run = run_in(world)
+        await until(lambda: world.kept == [2])
+        run.revoke()
+        await asyncio.wait({run.task})
+        return world.asked
+
+    asked = asyncio.run(work())
+    again = asked[asked.index("fence", 1) :]
+    assert again[:4] == ["fence", "restore", "position", "resume at 0"]
+    assert asked.count("keep 2") == 1
+
+
+def test_step_6_a_revocation_lets_step_4_end_and_step_5_follow():
+    async def work():
+        world = World()
+        world.end = 2
+        world.may_commit.clear()
+        run = run_in(world)
+        await until(world.committing.is_set)
+        run.revoke()
+        await asyncio.sleep(0.01)
+        assert (run.state, world.kept) == (State.COMMITTING, [])
+        world.may_commit.set()
+        await asyncio.wait({run.task}, timeout=PATIENCE_S)
+        return run.state, world.kept
+
+    assert asyncio.run(work()) == (State.RELEASED, [2])
+
+
+def test_what_no_restart_can_mend_ends_the_run_and_is_told():
+    failures: list[Exception] = []
+
+    async def work():
+        world = World()
+        world.fails["restore"] = UnworkableError("another version")
+        run = run_in(world, failures)
+        await asyncio.wait({run.task}, timeout=PATIENCE_S)
+        return run.state
+
+    assert asyncio.run(work()) is State.RELEASED
+    assert [str(error) for error in failures] == ["another version"]
+
+
+def test_a_gap_in_the_source_is_refused_and_said_once(caplog, monkeypatch):
+    monkeypatch.setattr(tenure, "PAUSE_S", 0.0)
+
+    async def work():
+        world = World()
+        world.kept, world.first, world.end = [3], 5, 9
+        run = run_in(world)
+        await until(lambda: world.asked.count("position") >= 3)
+        run.revoke()
+        await asyncio.wait({run.task}, timeout=PATIENCE_S)
+
+    asyncio.run(work())
+    assert caplog.messages == [
+        "stage/0: begins again after the next offset is 3, but topic has 5 to 9"
+    ]
+
+
+def test_every_state_can_be_reached_and_left():
+    for state in State:
+        assert state in MAY_FOLLOW
+        followers = {after for after, before in MAY_FOLLOW.items() if state in before}
+        assert followers > {State.RELEASED} or state is State.RELEASED
