@@ -20,7 +20,7 @@ class Outage:
 
     @property
     def is_on(self) -> bool:
-        """Whether no broker answers."""
+        """True while no broker answers."""
         return self._since is not None
 
     def began(self, error: BaseException) -> None:
