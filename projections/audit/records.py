@@ -271,7 +271,7 @@ def check_report(record: dict[str, Any], rules: RuleSet) -> None:
 
 
 def check_opening(record: dict[str, Any], headers: Headers) -> str:
-    """An opening row of the journal (docs/contract-additions.md). Returns its name. Raises what `as_bad` takes."""
+    """An opening row of the journal (contract section 3). Returns its name. Raises what `as_bad` takes."""
     if (
         record.keys() != _OPENING_FIELDS
         or record["schema"] != 1

@@ -12,7 +12,7 @@ TOP = 20
 def opening() -> None:
     """What an earlier system settled.
 
-    It is not paid again; see docs/contract-additions.md.
+    It is not paid again; see docs/contract.md, section 3.
     """
 
 

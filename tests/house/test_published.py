@@ -130,7 +130,7 @@ def test_every_report_that_is_accepted_fits_its_schema_before_and_after(settled)
     assert accepted > 150
 
 
-@pytest.mark.parametrize("document_name", ["README.md", "docs/contract-additions.md"])
+@pytest.mark.parametrize("document_name", ["README.md", "docs/contract.md"])
 def test_examples_in_documents_fit_their_schemas(document_name):
     blocks = re.findall(r"```json\n(.*?)```", (ROOT / document_name).read_text(), re.DOTALL)
     assert blocks
