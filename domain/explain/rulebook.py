@@ -8,7 +8,7 @@ from domain.basics.weeks import monday, week_of
 from domain.explain.reasons import Band, Rule
 from domain.law.staircase import OUTSIDE
 from domain.ruledata.coverage import series
-from domain.ruledata.ruleset import Benefit, DatedValue, RuleSet, Source, Staircase
+from domain.ruledata.ruleset import Benefit, DatedValue, LegalSource, RuleSet, Staircase
 
 OUTSIDE_ACT = "outside_act"
 
@@ -31,7 +31,7 @@ class Rulebook:
     def benefit(self, code: str) -> str:
         """The catalogue's entry of a money code; what is outside the Act has a rule of its own."""
         if code.endswith(OUTSIDE):
-            source = Source(
+            source = LegalSource(
                 "lov 994/2015 § 3, stk. 2; S-§3", "verified", "Reported with outside_act."
             )
             return self._use(
@@ -73,7 +73,7 @@ class Rulebook:
         )
         return max(begun, key=lambda stairs: stairs.valid_from)
 
-    def _use(self, name: str, says: str, source: Source) -> str:
+    def _use(self, name: str, says: str, source: LegalSource) -> str:
         self.used[name] = Rule(
             says, source.reference, source.evidence, dict(source.evidence_of), source.note
         )

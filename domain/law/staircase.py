@@ -376,9 +376,7 @@ def _step_rates(staircase: Staircase, benefit: Benefit, steps: tuple[int, ...]) 
         )
         for number in (1, *steps)
     ]
-    return [
-        band.refusion if benefit.mechanism == "refusion" else band.medfinansiering for band in bands
-    ]
+    return [benefit.share(band) for band in bands]
 
 
 def _validity(benefit: Benefit) -> tuple[int, int]:

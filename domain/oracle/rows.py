@@ -85,7 +85,9 @@ def staircase_rate(benefit: Benefit, ordinal: int, rules: RuleSet) -> int:
     """The percentage of the band that the ordinal lies in; an ordinal below 1 is in the first."""
     (staircase,) = rules.staircases
     (band,) = [band for band in staircase.bands if is_in_band(max(ordinal, 1), band)]
-    return band.refusion if benefit.mechanism == "refusion" else band.medfinansiering
+    if benefit.mechanism == "refusion":
+        return band.refusion + benefit.state_points
+    return band.medfinansiering - benefit.state_points
 
 
 def is_in_band(n: int, band: Band) -> bool:

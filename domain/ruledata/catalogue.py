@@ -8,7 +8,7 @@ from domain.ruledata.fields import (
     PERCENT,
     REMARK_FIELDS,
     SOURCE_FIELDS,
-    Entry,
+    RuleEntry,
     check_unit,
     document,
     entry,
@@ -33,7 +33,15 @@ def read_benefits(documents: Mapping[str, object]) -> dict[str, Benefit]:
     """The benefits by code, in the order of the file."""
     top = document(documents, "catalogue.yaml", ("benefits",))
     required = ("code", "name", "mechanism", "rate", "counts", "blocks", *SOURCE_FIELDS)
-    optional = ("unit", "atp_deducted", "turn_of_year_weekly", "reportable", *REMARK_FIELDS)
+    optional = (
+        "unit",
+        "atp_deducted",
+        "turn_of_year_weekly",
+        "reportable",
+        "last_new_case",
+        "state_points",
+        *REMARK_FIELDS,
+    )
     benefits: dict[str, Benefit] = {}
     for number, value in enumerate(top.items("benefits"), 1):
         name = (
@@ -48,7 +56,7 @@ def read_benefits(documents: Mapping[str, object]) -> dict[str, Benefit]:
     return benefits
 
 
-def _benefit(read: Entry) -> Benefit:
+def _benefit(read: RuleEntry) -> Benefit:
     start, end = read.period()
     benefit = Benefit(
         code=read.text("code", r"[A-Z][A-Z0-9]*(-[A-Z])?"),
@@ -63,12 +71,14 @@ def _benefit(read: Entry) -> Benefit:
         turn_of_year_weekly=read.flag("turn_of_year_weekly", default=False),
         reportable=read.flag("reportable", default=True),
         source=source_of(read),
+        last_new_case=read.day("last_new_case") if "last_new_case" in read.fields else None,
+        state_points=read.whole("state_points", -100, 100) if "state_points" in read.fields else 0,
     )
     _check_benefit(read, benefit)
     return benefit
 
 
-def _rate(read: Entry) -> int | Literal["staircase", "computed"] | None:
+def _rate(read: RuleEntry) -> int | Literal["staircase", "computed"] | None:
     """A percentage, which has its unit beside it, or a word."""
     if isinstance(read.fields["rate"], str):
         if "unit" in read.fields:
@@ -80,7 +90,7 @@ def _rate(read: Entry) -> int | Literal["staircase", "computed"] | None:
     return read.whole("rate", 0, 100)
 
 
-def _check_benefit(read: Entry, benefit: Benefit) -> None:
+def _check_benefit(read: RuleEntry, benefit: Benefit) -> None:
     """What a benefit's fields say must agree."""
     if (benefit.mechanism is None) != (benefit.rate is None):
         raise read.error(
@@ -93,6 +103,11 @@ def _check_benefit(read: Entry, benefit: Benefit) -> None:
         )
     if benefit.reportable == (benefit.rate == "computed"):
         raise read.error("reportable", "a computed benefit is not reported, and every other one is")
+    last, last_day = benefit.last_new_case, benefit.valid_to
+    if last and (last < benefit.valid_from or (last_day and last > last_day)):
+        raise read.error("last_new_case", f"{last} lies outside the days on which it is valid")
+    if benefit.state_points and benefit.rate != "staircase":
+        raise read.error("state_points", "are for benefits on the staircase")
 
 
 def read_accounts(
@@ -115,7 +130,7 @@ def read_accounts(
 
 
 def _account_keys(
-    read: Entry, benefits: Mapping[str, Benefit], staircases: tuple[Staircase, ...]
+    read: RuleEntry, benefits: Mapping[str, Benefit], staircases: tuple[Staircase, ...]
 ) -> list[tuple[str, Mechanism, int]]:
     """The (code, mechanism, rate) that an account is for; each must occur in the catalogue."""
     check_unit(read, PERCENT)
@@ -155,7 +170,7 @@ def read_municipalities(documents: Mapping[str, object]) -> dict[str, str]:
     return names
 
 
-def _municipality_names(read: Entry) -> dict[str, str]:
+def _municipality_names(read: RuleEntry) -> dict[str, str]:
     names = read.fields["names"]
     if not isinstance(names, dict) or not names:
         raise read.error("names", "is not a mapping of codes to names")

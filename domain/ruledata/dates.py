@@ -6,7 +6,7 @@ The files have been read and found good before (`domain.ruledata.reading`).
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.ruledata.fields import Entry, dated_value
+from domain.ruledata.fields import RuleEntry, dated_value
 from domain.ruledata.ruleset import DatedValue
 
 _PARTS = (
@@ -33,7 +33,7 @@ def dated_values(documents: Mapping[str, object]) -> tuple[DatedValue, ...]:
 def _listed(documents: Mapping[str, object]) -> Iterator[DatedValue]:
     for file, group, name, field in _PARTS:
         for number, fields in enumerate(_part(documents, file, group), 1):
-            read = Entry(file, f"{group} {number}", fields)
+            read = RuleEntry(file, f"{group} {number}", fields)
             yield dated_value(read, name.format(number=number, **fields), fields[field])
 
 
@@ -41,7 +41,7 @@ def _named(documents: Mapping[str, object]) -> Iterator[DatedValue]:
     for file, group in _NAMED:
         named = _part(documents, file, group)
         for name, fields in named.items():
-            yield dated_value(Entry(file, name, fields), f"{group}.{name}", fields["value"])
+            yield dated_value(RuleEntry(file, name, fields), f"{group}.{name}", fields["value"])
 
 
 def _part(documents: Mapping[str, object], file: str, group: str) -> Any:

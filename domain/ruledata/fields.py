@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from domain.ruledata.ruleset import Absence, DatedValue, Evidence, NotCoded, RuleError, Source
+from domain.ruledata.ruleset import Absence, DatedValue, Evidence, LegalSource, NotCoded, RuleError
 
 Choice = TypeVar("Choice")
 
@@ -33,7 +33,7 @@ EVIDENCE: Mapping[str, Evidence] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RuleEntry:
     """One entry of a rule file and the place that errors name."""
 
     file: str
@@ -105,11 +105,11 @@ class Entry:
 
 def entry(
     file: str, name: str, value: object, required: Iterable[str], optional: Iterable[str] = ()
-) -> Entry:
+) -> RuleEntry:
     """The entry that a parsed value holds, with all required and no unknown fields."""
     if not isinstance(value, dict):
         raise RuleError(f"{file}: entry {name}: is not a mapping of fields to values")
-    read = Entry(file, name, value)
+    read = RuleEntry(file, name, value)
     known = [*required, *optional]
     for field in value:
         if field not in known:
@@ -125,7 +125,7 @@ def document(
     file: str,
     fields: Iterable[str],
     optional: Iterable[str] = ("not_coded",),
-) -> Entry:
+) -> RuleEntry:
     """The whole of one rule file; any may say what it leaves out."""
     if file not in documents:
         raise RuleError(f"{file}: missing from the rule files")
@@ -139,7 +139,7 @@ def read_not_coded(documents: Mapping[str, object], file: str) -> list[NotCoded]
         return []
     entries = [
         entry(file, f"not_coded {number}", value, ("rule", "reason", "reference"))
-        for number, value in enumerate(Entry(file, "(whole file)", held).items("not_coded"), 1)
+        for number, value in enumerate(RuleEntry(file, "(whole file)", held).items("not_coded"), 1)
     ]
     return [
         NotCoded(file, read.text("rule"), read.text("reason"), read.text("reference"))
@@ -147,21 +147,21 @@ def read_not_coded(documents: Mapping[str, object], file: str) -> list[NotCoded]
     ]
 
 
-def refuse_second(read: Entry, field: str, key: object, known: Iterable[object]) -> None:
+def refuse_second(read: RuleEntry, field: str, key: object, known: Iterable[object]) -> None:
     """Refuse a key that an earlier entry has."""
     if key in known:
         raise read.error(field, f"{key!r} stands in an earlier entry too")
 
 
-def source_of(read: Entry) -> Source:
+def source_of(read: RuleEntry) -> LegalSource:
     """Where an entry comes from."""
     note = read.text("note") if "note" in read.fields else ""
-    return Source(
+    return LegalSource(
         read.text("reference"), read.choice("evidence", EVIDENCE), note, _evidence_of(read)
     )
 
 
-def _evidence_of(read: Entry) -> tuple[tuple[str, Evidence], ...]:
+def _evidence_of(read: RuleEntry) -> tuple[tuple[str, Evidence], ...]:
     """The marks of single fields, which must be fields of the entry."""
     if "evidence_of" not in read.fields:
         return ()
@@ -171,7 +171,7 @@ def _evidence_of(read: Entry) -> tuple[tuple[str, Evidence], ...]:
     return tuple((field, marks.choice(field, EVIDENCE)) for field in marks.fields)
 
 
-def dated_value(read: Entry, name: str, value: object) -> DatedValue:
+def dated_value(read: RuleEntry, name: str, value: object) -> DatedValue:
     """A value of an entry with the entry's unit, dates and source."""
     start, end = read.period()
     before, after = (
@@ -182,24 +182,26 @@ def dated_value(read: Entry, name: str, value: object) -> DatedValue:
     return DatedValue(read.file, name, value, unit, start, end, source_of(read), before, after)
 
 
-def combined_source(entries: Mapping[str, Entry]) -> Source:
+def combined_source(entries: Mapping[str, RuleEntry]) -> LegalSource:
     """The source of several values together: all references, and the weakest of the marks."""
     sources = {name: source_of(read) for name, read in entries.items()}
     strength = list(EVIDENCE)
-    return Source(
+    return LegalSource(
         reference=" | ".join(dict.fromkeys(source.reference for source in sources.values())),
         evidence=max((source.evidence for source in sources.values()), key=strength.index),
         evidence_of=tuple((name, source.evidence) for name, source in sources.items()),
     )
 
 
-def named_values(top: Entry, group: str, units: Mapping[str, str | None]) -> dict[str, Entry]:
+def named_values(
+    top: RuleEntry, group: str, units: Mapping[str, str | None]
+) -> dict[str, RuleEntry]:
     """A file's named values, each an entry with `value` and, where it is a quantity, this very unit."""
     named = entry(top.file, group, top.fields[group], units)
     return {name: _value(top.file, name, named.fields[name], unit) for name, unit in units.items()}
 
 
-def _value(file: str, name: str, value: object, unit: str | None) -> Entry:
+def _value(file: str, name: str, value: object, unit: str | None) -> RuleEntry:
     """A value with its source and dates; `unit` None is a value without one, such as a date."""
     unit_field = ("unit",) if unit else ()
     read = entry(file, name, value, ("value", *unit_field, *SOURCE_FIELDS), REMARK_FIELDS)
@@ -209,7 +211,7 @@ def _value(file: str, name: str, value: object, unit: str | None) -> Entry:
     return read
 
 
-def check_unit(read: Entry, unit: str) -> None:
+def check_unit(read: RuleEntry, unit: str) -> None:
     """Refuse an entry in another unit: nothing is converted."""
     if read.text("unit") != unit:
         raise read.error("unit", f"is not {unit!r}, the only unit this value is read in")

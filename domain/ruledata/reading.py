@@ -1,13 +1,14 @@
-"""From parsed rule files to a `RuleSet`, or to an error that names file, entry and field.
+"""Makes a `RuleSet` of parsed rule files, or an error that names file, entry and field.
 
 Whatever a file says must be understood in whole: an unknown field, a gap between two bands or an
 account of an unknown benefit stops the program before it settles anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from domain.ruledata.amendments import amended
 from domain.ruledata.catalogue import read_accounts, read_benefits, read_municipalities
 from domain.ruledata.coverage import gaps
 from domain.ruledata.dates import dated_values
@@ -15,7 +16,7 @@ from domain.ruledata.fields import (
     PERCENT,
     REMARK_FIELDS,
     SOURCE_FIELDS,
-    Entry,
+    RuleEntry,
     check_unit,
     combined_source,
     document,
@@ -37,7 +38,7 @@ from domain.ruledata.ruleset import (
     RuleSet,
     Staircase,
 )
-from domain.ruledata.switches import RuleSetFile, merged, read_rule_set_file
+from domain.ruledata.switches import RuleSetFile, merged, read_rule_set_files
 
 FILES = (
     "staircase.yaml",
@@ -56,34 +57,56 @@ MADE_TO_COUNT = {("UFB", "BENEFIT"): ("UFB",), ("LEGACY_COUNT", "ALWAYS"): ("LYG
 
 
 def rule_set_from(own_file: str, documents: Mapping[str, object]) -> RuleSet:
-    """The rule set of a file. `documents` are the parsed rule files by name, and the file it is based on if any.
+    """The rule set of a file.
+
+    `documents` are the parsed rule files by name, and all rule set files that it builds on.
 
     Raises:
         RuleError: a file is missing or unknown, or something in it is; file, entry and field are
         named.
     """
-    own = read_rule_set_file(documents, own_file)
-    known = dict.fromkeys((*FILES, own.whole_file, own_file))
+    chain = read_rule_set_files(documents, own_file)
+    known = dict.fromkeys((*FILES, *(own.file for own in chain)))
     for file in documents:
         if file not in known:
             raise RuleError(f"{file}: unknown; the rule files are {', '.join(known)}")
-    if not own.overrides:
-        return _rule_set(own, documents, _staircases(documents, _dates(documents)))
-    standing = _rule_set(own, documents, _staircases(documents, _dates(documents)))
-    try:
-        return _rule_set(own, {**documents, **_overridden(own, documents)}, standing.staircases)
-    except RuleError as error:  # the files that are overridden were good
-        raise RuleError(f"{own_file}: overrides: {error}") from error
+    rules = _rule_set(chain[:1], documents, ())
+    former: tuple[Staircase, ...] = ()
+    for number, own in enumerate(chain[1:], 2):
+        former = (*former, *rules.staircases)
+        for part, changed in _changes(own, documents):
+            documents = {**documents, **changed}
+            try:
+                rules = _rule_set(chain[:number], documents, former)
+            except RuleError as error:  # the files that are changed were good
+                raise RuleError(f"{own.file}: {part}: {error}") from error
+        rules = _rule_set(chain[:number], documents, former)
+    return rules
 
 
-def _overridden(own: RuleSetFile, documents: Mapping[str, object]) -> dict[str, object]:
-    return {file: merged(documents[file], change) for file, change in own.overrides.items()}
+def _changes(
+    own: RuleSetFile, documents: Mapping[str, object]
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """The rule files that a rule set file changes, by the part of it that changes them."""
+    if own.overrides:
+        replaced = {file: merged(documents[file], part) for file, part in own.overrides.items()}
+        yield "overrides", replaced
+        documents = {**documents, **replaced}
+    if own.amends:
+        yield "changes of the catalogue", amended(own.top, documents)
 
 
 def _rule_set(
-    own: RuleSetFile, documents: Mapping[str, object], standing: tuple[Staircase, ...]
+    chain: Sequence[RuleSetFile],
+    documents: Mapping[str, object],
+    former: tuple[Staircase, ...],
 ) -> RuleSet:
-    """`standing` are the staircases in force: accounts are made for their rates, and none is invented for others."""
+    """The rule set of the last file of a chain, whose changes are in the documents.
+
+    `former` are the staircases of those before it: accounts were made for their rates, and none
+    is invented for others.
+    """
+    own = chain[-1]
     dates = _dates(documents)
     staircases = _staircases(documents, dates)
     benefits = read_benefits(documents)
@@ -95,7 +118,7 @@ def _rule_set(
         staircases=staircases,
         reset=_reset(documents, dates),
         dates=dates,
-        accounts=read_accounts(documents, benefits, (*standing, *staircases)),
+        accounts=read_accounts(documents, benefits, (*former, *staircases)),
         switches={switch: question.value for switch, question in own.questions.items()},
         questions=own.questions,
         fleksbidrag=fleksbidrag,
@@ -104,12 +127,25 @@ def _rule_set(
         dated=(*own.dated, *dated_values(documents)),
         not_coded=tuple(
             left_out
-            for file in (*FILES, own.whole_file)
+            for file in (*FILES, *(each.file for each in chain))
             for left_out in read_not_coded(documents, file)
         ),
     )
     _check_every_day(rules)
+    _check_shares(rules)
     return rules
+
+
+def _check_shares(rules: RuleSet) -> None:
+    """A benefit with its own points has a percentage from 0 to 100 on every step."""
+    for benefit in rules.benefits.values():
+        for staircase in rules.staircases:
+            for band in staircase.bands if benefit.state_points else ():
+                if not 0 <= benefit.share(band) <= 100:
+                    raise RuleError(
+                        f"state_share: {benefit.code}: {benefit.state_points} points more make"
+                        f" {benefit.mechanism} {benefit.share(band)} % from week {band.from_week}"
+                    )
 
 
 def _check_every_day(rules: RuleSet) -> None:
@@ -151,7 +187,7 @@ def _staircases(documents: Mapping[str, object], dates: Dates) -> tuple[Staircas
     return staircases
 
 
-def _staircase(read: Entry) -> Staircase:
+def _staircase(read: RuleEntry) -> Staircase:
     check_unit(read, PERCENT)
     start, end = read.period()
     if start.isoweekday() != 1:
@@ -161,7 +197,7 @@ def _staircase(read: Entry) -> Staircase:
     return Staircase(start, end, _bands(read), source_of(read))
 
 
-def _check_follow(entries: list[Entry], staircases: tuple[Staircase, ...]) -> None:
+def _check_follow(entries: list[RuleEntry], staircases: tuple[Staircase, ...]) -> None:
     """Every staircase ends the day before the next one begins, and the last is open."""
     for number, read in enumerate(entries):
         end = staircases[number].valid_to
@@ -178,7 +214,7 @@ def _check_follow(entries: list[Entry], staircases: tuple[Staircase, ...]) -> No
             )
 
 
-def _bands(staircase: Entry) -> tuple[Band, ...]:
+def _bands(staircase: RuleEntry) -> tuple[Band, ...]:
     fields = ("from_week", "to_week", "refusion", "medfinansiering", "reference")
     entries = [
         entry(staircase.file, f"{staircase.name}, band {number}", value, fields)
@@ -197,7 +233,7 @@ def _bands(staircase: Entry) -> tuple[Band, ...]:
     return tuple(bands)
 
 
-def _band(read: Entry, expected_start: int | None) -> Band:
+def _band(read: RuleEntry, expected_start: int | None) -> Band:
     """A band that begins in the week after the one before it (None: which was open)."""
     start = read.whole("from_week", 1, 9999)
     end = None if read.fields["to_week"] is None else read.whole("to_week", start, 9999)
@@ -240,7 +276,7 @@ def _dates(documents: Mapping[str, object]) -> Dates:
     )
 
 
-def _monday(read: Entry) -> date:
+def _monday(read: RuleEntry) -> date:
     value = read.day("value")
     if value.isoweekday() != 1:
         raise read.error("value", f"{value} is not a Monday")
@@ -263,7 +299,7 @@ def _reset(documents: Mapping[str, object], dates: Dates) -> Reset:
     )
 
 
-def _check_always_valid(read: Entry, start: date) -> None:
+def _check_always_valid(read: RuleEntry, start: date) -> None:
     """There is one reset for all weeks that are counted: another one later would need code."""
     valid_from, valid_to = read.period()
     if valid_from > start:
@@ -314,7 +350,7 @@ def _flex_basis(documents: Mapping[str, object], percent: int) -> dict[int, Flex
     return bases
 
 
-def _basis_year(read: Entry) -> int:
+def _basis_year(read: RuleEntry) -> int:
     year = read.whole("year", 2016, 2099)
     if read.period() != (date(year, 1, 1), date(year, 12, 31)):
         raise read.error(
@@ -323,7 +359,7 @@ def _basis_year(read: Entry) -> int:
     return year
 
 
-def _basis(read: Entry, percent: int) -> FlexBasis:
+def _basis(read: RuleEntry, percent: int) -> FlexBasis:
     check_unit(read, "kroner a month")
     highest, kroner = read.whole("highest_benefit", 1, 99_999), read.whole("basis", 1, 99_999)
     if kroner != (highest * percent + 50) // 100:

@@ -21,7 +21,7 @@ class RuleError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LegalSource:
     """Where a value comes from: legal reference, evidence mark, and a remark (or "").
 
     `evidence_of` has the marks of single fields where they differ: ((field, mark), ...).
@@ -48,7 +48,7 @@ class DatedValue:
     unit: str
     valid_from: date
     valid_to: date | None
-    source: Source
+    source: LegalSource
     before_first: Absence | None = None
     after_last: Absence | None = None
 
@@ -84,7 +84,7 @@ class Question:
     alternatives: tuple[Alternative, ...]
     valid_from: date
     valid_to: date | None
-    source: Source
+    source: LegalSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Staircase:
     valid_from: date
     valid_to: date | None
     bands: tuple[Band, ...]
-    source: Source
+    source: LegalSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,8 @@ class Benefit:
     """One entry of the catalogue (rules appendix C).
 
     `rate` is a fixed percentage, "staircase", "computed" (FB) or None (not financed).
+    `last_new_case`: the last day on which a case may begin; None where new cases are open.
+    `state_points`: percentage points that are added to the State's share on every step.
     `atp_deducted`: the base is the amount less ATP (ADP and AMY, rules 4.2 item 2).
     `turn_of_year_weekly`: financed for the whole week of 28 December 2015 (sygedagpenge, item 11).
     """
@@ -131,7 +133,15 @@ class Benefit:
     atp_deducted: bool
     turn_of_year_weekly: bool
     reportable: bool
-    source: Source
+    source: LegalSource
+    last_new_case: date | None = None
+    state_points: int = 0
+
+    def share(self, band: Band) -> int:
+        """The percentage of its mechanism that the benefit has on a step of the staircase."""
+        if self.mechanism == "refusion":
+            return band.refusion + self.state_points
+        return band.medfinansiering - self.state_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +150,7 @@ class Reset:
 
     self_support_weeks: int
     within_years: int
-    source: Source
+    source: LegalSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +161,7 @@ class Dates:
     rates_from_month: str
     turn_of_year_week: date
     turn_of_year_rate_from: date
-    source: Source
+    source: LegalSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +177,7 @@ class Fleksbidrag:
     cap_percent: int
     wage_reduction_percent: int
     basis_percent: int
-    source: Source
+    source: LegalSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +186,7 @@ class FlexBasis:
 
     kroner: int
     highest_benefit_kroner: int
-    source: Source
+    source: LegalSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +201,7 @@ class Legacy:
     flex_transition_to: date
     disability_pension_awarded_from: date
     flex_refusion: int
-    source: Source
+    source: LegalSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +230,11 @@ class RuleSet:
     not_coded: tuple[NotCoded, ...]
 
     def digest(self, usual: Mapping[str, str]) -> str:
-        """Of all that a settlement follows, whatever it is called and wherever it comes from.
+        """Digest of every rule that affects settlement, as 32 hexadecimal digits.
 
-        A switch counts only where its answer is not the usual one: that is what was done before
-        there was the switch.
+        The name of the rule set and the sources are no part of it. A switch counts only where its
+        answer is not the usual one, and a field of a benefit that came later only where it is
+        given: so rule sets from before have the digest that they always had.
         """
         content = (
             sorted(_settled_by(benefit) for benefit in self.benefits.values()),
@@ -257,7 +268,12 @@ class RuleSet:
 def _settled_by(benefit: Benefit) -> tuple[str, ...]:
     names = ("code", "mechanism", "rate", "counts", "blocks", "valid_from", "valid_to", "atp_deducted",
              "turn_of_year_weekly")  # fmt: skip
-    return tuple(str(getattr(benefit, name)) for name in names)
+    later = [
+        f"{name}={value}"
+        for name in ("last_new_case", "state_points")
+        if (value := getattr(benefit, name))
+    ]
+    return (*(str(getattr(benefit, name)) for name in names), *later)
 
 
 def _values(entry: Reset | Dates | Fleksbidrag | Legacy) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
-"""The answers to the questions that the law as read leaves open (rules section 11): a rule set file.
+"""A rule set file answers the questions that the law as read leaves open (rules section 11).
 
 There are two forms. A whole one has every question with its answer, as `rule-sets/R-1.yaml`. One
-that is based on a whole one has only what differs:
+that is based on another rule set has only what differs from it:
 
     name: weekdays-35                # stands in every posting made with it
     based_on: R-1
@@ -13,6 +13,10 @@ that is based on a whole one has only what differs:
       reset.yaml:
         reset:
           self_support_weeks: {value: 39, unit: whole calendar weeks, ...}
+    questions: [...]                 # questions stated anew, as a whole file has them
+    not_coded: [...]                 # rules that are left out, as any rule file may say
+
+Its changes to the catalogue are in `domain.ruledata.amendments`.
 
 An override replaces whole entries and whole lists, so that no other value ever stands beside the
 reference and the evidence mark of the one in force.
@@ -22,16 +26,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from domain.ruledata import amendments
 from domain.ruledata.fields import (
     REMARK_FIELDS,
     SOURCE_FIELDS,
-    Entry,
+    RuleEntry,
     document,
     entry,
     refuse_second,
     source_of,
 )
-from domain.ruledata.ruleset import Alternative, DatedValue, Question, Source
+from domain.ruledata.ruleset import Alternative, DatedValue, LegalSource, Question
 
 IMPLEMENTED: Mapping[str, tuple[str, ...]] = {
     "SPLIT": ("CALENDAR_DAYS", "EQUAL_PER_TOUCHED_WEEK", "WEEKDAYS"),
@@ -53,26 +58,42 @@ IMPLEMENTED: Mapping[str, tuple[str, ...]] = {
     "FP6": ("EXPLICIT_INPUT",),
     "LEGACY_RATES": ("TABLE",),
 }
-"""The values of each switch that the calculation follows. Any other is refused, with the reason that the data gives."""
+"""The values of each switch that the calculation follows, the usual one first.
+
+Any other value is refused, with the reason that the data gives.
+"""
 
 OVERRIDABLE = ("staircase.yaml", "reset.yaml", "fleksbidrag.yaml", "legacy.yaml")
-"""The rule files whose values a rule set may replace; all else must agree with accounts and validation."""
+"""The rule files whose values a rule set may replace.
+
+Benefits and accounts are not replaced but added and closed (`domain.ruledata.amendments`).
+"""
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
-"""A rule set's name stands in postings as it is."""
+"""The form of a rule set's name, which is in every posting made with it."""
 
 _WHOLE = ("name", "valid_from", "valid_to", "switches")
 _BASED = ("name", "based_on", "valid_from", "valid_to", "note")
+_MAY_DIFFER = ("switches", "overrides", "questions", "not_coded", *amendments.FIELDS)
 
 
 class RuleSetFile(NamedTuple):
-    """What a rule set file says: its questions, how long it and they hold, what it overrides, and the whole file."""
+    """One rule set file as read, with the questions of those that it builds on.
 
+    `overrides` has the changed part of each rule file by name. `top` has all fields of the file.
+    """
+
+    file: str
     name: str
     questions: dict[str, Question]
     dated: tuple[DatedValue, ...]
     overrides: Mapping[str, object]
-    whole_file: str
+    top: RuleEntry
+
+    @property
+    def amends(self) -> bool:
+        """Whether the file changes the catalogue or the accounts."""
+        return any(field in self.top.fields for field in amendments.FIELDS)
 
 
 def base_file_of(own: object) -> str | None:
@@ -81,8 +102,10 @@ def base_file_of(own: object) -> str | None:
     return f"rule-sets/{base}.yaml" if isinstance(base, str) else None
 
 
-def read_rule_set_file(documents: Mapping[str, object], own_file: str) -> RuleSetFile:
-    """A rule set file of either form, and the questions of the whole one.
+def read_rule_set_files(
+    documents: Mapping[str, object], own_file: str, above: tuple[str, ...] = ()
+) -> list[RuleSetFile]:
+    """A rule set file and all that it builds on, the whole one first.
 
     Raises:
         RuleError: file, entry and field are named; an answer that is not coded with the reason.
@@ -90,10 +113,12 @@ def read_rule_set_file(documents: Mapping[str, object], own_file: str) -> RuleSe
     base_file = base_file_of(documents.get(own_file))
     if base_file is None:
         top = document(documents, own_file, _WHOLE, ("not_coded", "note"))
-        return _rule_set_file(top, _read_questions(top), {}, own_file)
-    top = document(documents, own_file, _BASED, ("switches", "overrides"))
-    whole = document(documents, base_file, _WHOLE, ("not_coded", "note"))
-    questions = _read_questions(whole)
+        return [_rule_set_file(top, _read_questions(top, "switches"), {}, own_file)]
+    top = document(documents, own_file, _BASED, _MAY_DIFFER)
+    if base_file in (own_file, *above):
+        raise top.error("based_on", "builds on itself")
+    chain = read_rule_set_files(documents, base_file, (*above, own_file))
+    questions = chain[-1].questions | _restated(top)
     for switch, value in _mapping(top, "switches").items():
         if switch not in questions:
             raise top.error("switches", f"{switch!r} is no switch; they are {', '.join(questions)}")
@@ -105,15 +130,20 @@ def read_rule_set_file(documents: Mapping[str, object], own_file: str) -> RuleSe
                 "overrides",
                 f"{file!r} is not a file that may be overridden: {', '.join(OVERRIDABLE)}",
             )
-    return _rule_set_file(top, questions, overrides, base_file)
+    return [*chain, _rule_set_file(top, questions, overrides, chain[0].file)]
+
+
+def _restated(top: RuleEntry) -> dict[str, Question]:
+    return _read_questions(top, "questions") if "questions" in top.fields else {}
 
 
 def _rule_set_file(
-    top: Entry, questions: dict[str, Question], overrides: Mapping[str, object], whole_file: str
+    top: RuleEntry, questions: dict[str, Question], overrides: Mapping[str, object], whole_file: str
 ) -> RuleSetFile:
     name, (start, end) = top.text("name", NAME), top.period()
     note = top.text("note") if "note" in top.fields else ""
-    validity = DatedValue(top.file, "validity", name, "", start, end, Source("", "assumed", note))
+    source = LegalSource("", "assumed", note)
+    validity = DatedValue(top.file, "validity", name, "", start, end, source)
     answers = [
         DatedValue(
             whole_file,
@@ -126,10 +156,10 @@ def _rule_set_file(
         )
         for asked in questions.values()
     ]
-    return RuleSetFile(name, questions, (validity, *answers), overrides, whole_file)
+    return RuleSetFile(top.file, name, questions, (validity, *answers), overrides, top)
 
 
-def _mapping(top: Entry, field: str) -> Mapping[str, object]:
+def _mapping(top: RuleEntry, field: str) -> Mapping[str, object]:
     """What a field that may be left out maps names to."""
     held = top.fields.get(field, {})
     if not isinstance(held, dict) or not all(isinstance(key, str) for key in held):
@@ -137,14 +167,14 @@ def _mapping(top: Entry, field: str) -> Mapping[str, object]:
     return held
 
 
-# The questions of a whole file
+# Questions
 
 
-def _read_questions(top: Entry) -> dict[str, Question]:
-    """Every question with its answer, by its switch."""
+def _read_questions(top: RuleEntry, field: str) -> dict[str, Question]:
+    """Every question of a list with its answer, by its switch; a whole file has all of them."""
     questions: dict[str, Question] = {}
     fields = ("id", "name", "question", "value", "meaning", "alternatives", *SOURCE_FIELDS)
-    for number, value in enumerate(top.items("switches"), 1):
+    for number, value in enumerate(top.items(field), 1):
         entry_name = (
             str(value["name"])
             if isinstance(value, dict) and "name" in value
@@ -154,12 +184,13 @@ def _read_questions(top: Entry) -> dict[str, Question]:
         question = _question(read)
         refuse_second(read, "name", question.switch, questions)
         questions[question.switch] = question
-    if missing := [switch for switch in IMPLEMENTED if switch not in questions]:
-        raise top.error("switches", f"no entry for {', '.join(missing)}")
+    missing = [switch for switch in IMPLEMENTED if switch not in questions]
+    if missing and field == "switches":
+        raise top.error(field, f"no entry for {', '.join(missing)}")
     return questions
 
 
-def _question(read: Entry) -> Question:
+def _question(read: RuleEntry) -> Question:
     switch, value = read.text("name"), read.text("value")
     if switch not in IMPLEMENTED:
         raise read.error("name", f"{switch!r} is no switch; they are {', '.join(IMPLEMENTED)}")
@@ -183,7 +214,7 @@ def _question(read: Entry) -> Question:
     )
 
 
-def _alternatives(read: Entry, switch: str) -> tuple[Alternative, ...]:
+def _alternatives(read: RuleEntry, switch: str) -> tuple[Alternative, ...]:
     """Those that are coded, and those that are not, each of these with the reason."""
     held = read.fields["alternatives"]
     if not isinstance(held, list):
@@ -207,7 +238,7 @@ def _coded(switch: str) -> str:
 # The answers of a file that is based on another
 
 
-def _chosen(top: Entry, question: Question, value: object) -> Question:
+def _chosen(top: RuleEntry, question: Question, value: object) -> Question:
     """The question with another answer, which is never more than assumed."""
     if value == question.value:
         return question
@@ -227,7 +258,7 @@ def _chosen(top: Entry, question: Question, value: object) -> Question:
 def _with_answer(question: Question, chosen: Alternative, rule_set: str) -> Question:
     left = Alternative(question.value, question.meaning, "")
     others = tuple(left if other is chosen else other for other in question.alternatives)
-    source = Source(question.source.reference, "assumed", f"Valgt i regelsæt {rule_set}.")
+    source = LegalSource(question.source.reference, "assumed", f"Valgt i regelsæt {rule_set}.")
     return replace(
         question, value=chosen.value, meaning=chosen.meaning, alternatives=others, source=source
     )

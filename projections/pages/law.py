@@ -16,9 +16,9 @@ from domain.ruledata.ruleset import (
     Benefit,
     DatedValue,
     Evidence,
+    LegalSource,
     Question,
     RuleSet,
-    Source,
 )
 
 EVIDENCE: Mapping[Evidence, str] = {
@@ -359,7 +359,7 @@ def _source_list(book: _Book) -> Iterator[str]:
 # What every rule says
 
 
-def _origin(book: _Book, name: str, source: Source) -> Iterator[str]:
+def _origin(book: _Book, name: str, source: LegalSource) -> Iterator[str]:
     """Reference, evidence mark, remark and cases."""
     yield f"* Hjemmel: {_linked(book, source.reference)}"
     yield f"* Grundlag: {_mark(source)}"
@@ -368,7 +368,7 @@ def _origin(book: _Book, name: str, source: Source) -> Iterator[str]:
     yield from _case_lines(book, name)
 
 
-def _mark(source: Source) -> str:
+def _mark(source: LegalSource) -> str:
     marks = [f"{FIELDS[field]}: {EVIDENCE[mark]}" for field, mark in source.evidence_of]
     return EVIDENCE[source.evidence] + (f" ({'; '.join(marks)})" if marks else "")
 

@@ -1,6 +1,10 @@
-"""Reads the rule files that the program brings along (`domain/rules/`)."""
+"""Reads rule sets: those that the program brings along (`domain/rules/`), and files of one's own.
+
+`LawBook` holds all that a process knows by name, and `LawBook.catalogue` the benefits of them all.
+"""
 
 from collections.abc import Hashable
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -10,7 +14,7 @@ import yaml
 
 from domain.law.staircase import Law
 from domain.ruledata.reading import FILES, rule_set_from
-from domain.ruledata.ruleset import RuleError, RuleSet
+from domain.ruledata.ruleset import Benefit, RuleError, RuleSet
 from domain.ruledata.switches import IMPLEMENTED, base_file_of
 from streams.kit.errors import UnworkableError
 
@@ -71,7 +75,8 @@ def _loaded(name: str, folder: Path | None) -> RuleSet:
     rules = rule_set_from(_own_file(name), read_documents(name, root))
     if rules.name != name:
         raise RuleError(
-            f"{_own_file(name)}: entry (whole file): field name: is not {name!r}, the name of the file"
+            f"{_own_file(name)}: entry (whole file): field name: is not {name!r},"
+            " the name of the file"
         )
     return rules
 
@@ -91,22 +96,24 @@ def chosen_rule_set(choice: str) -> RuleSet:
             f"there is no rule set and no file {choice!r}; known are {', '.join(known)}"
         )
     own = _parsed(Path(choice), choice)
-    rules = rule_set_from(choice, _rule_documents(PACKAGED, base_file_of(own)) | {choice: own})
+    rules = rule_set_from(
+        choice, _rule_documents(PACKAGED, own, Path(choice).parent) | {choice: own}
+    )
     if rules.name in known:
         raise RuleError(
-            f"{choice}: entry (whole file): field name: {rules.name!r} is a rule set that the program brings along; "
-            "give yours another name, which its postings will carry"
+            f"{choice}: entry (whole file): field name: {rules.name!r} is a rule set that the program"
+            " brings along; give yours another name, which its postings will carry"
         )
     return rules
 
 
 def digest_of(rules: RuleSet) -> str:
-    """Of all that a settlement by these rules follows; the same in every version of the program."""
+    """The digest of all rules that affect settlement; the same in every version of the program."""
     return rules.digest({switch: values[0] for switch, values in IMPLEMENTED.items()})
 
 
 class LawBook:
-    """The rule sets that this process knows by name: those of the program and those of a folder of rule set files."""
+    """The rule sets that this process knows by name: the program's own, and those of a folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._files: dict[str, str] = {}
@@ -115,7 +122,7 @@ class LawBook:
         self._laws: dict[str, tuple[Law, str]] = {}
 
     def names(self) -> list[str]:
-        """All of them."""
+        """The names of all rule sets."""
         return sorted({*rule_set_names(PACKAGED), *self._files})
 
     def law(self, name: str, digest: str = "") -> Law:
@@ -130,11 +137,24 @@ class LawBook:
         law, known = self._laws[name]
         if digest and digest != known:
             raise UnworkableError(
-                f"the rule set {name} of this program is another than the one of that name in the journal (digest"
-                f" {known}, not {digest}): run the version, or set REFUSION_RULES to the folder, that has it; a change"
-                " of rules takes a new name"
+                f"the rule set {name} of this program is another than the one of that name in the"
+                f" journal (digest {known}, not {digest}): run the version, or set REFUSION_RULES to"
+                " the folder, that has it; a change of rules takes a new name"
             )
         return law
+
+    def catalogue(self, base: RuleSet | None = None) -> RuleSet:
+        """A rule set (R-1 where none is given) with the benefits of all others beside its own.
+
+        Intake lets these through, and people read their names; which of them are valid at a place
+        of the journal, the citizens stage decides. Raises UnworkableError as `law`.
+        """
+        base = base or load_rule_set()
+        benefits: dict[str, Benefit] = dict(base.benefits)
+        for name in self.names():
+            for code, benefit in self.law(name).rules.benefits.items():
+                benefits[code] = _widened(benefits.get(code, benefit), benefit)
+        return replace(base, benefits=benefits)
 
     def digest(self, name: str) -> str:
         """The digest of a rule set. Raises UnworkableError as `law`."""
@@ -144,8 +164,8 @@ class LawBook:
     def _read(self, name: str) -> RuleSet:
         if name not in self.names():
             raise UnworkableError(
-                f"the rule set {name} is not known here; known are {', '.join(self.names())}: run a version of the"
-                " program that has it, or set REFUSION_RULES to a folder with its file"
+                f"the rule set {name} is not known here; known are {', '.join(self.names())}: run a"
+                " version of the program that has it, or set REFUSION_RULES to a folder with its file"
             )
         try:
             rules = chosen_rule_set(self._files.get(name, name))
@@ -156,6 +176,16 @@ class LawBook:
                 f"{self._files[name]}: its name is {rules.name}; name the file {rules.name}.yaml"
             )
         return rules
+
+
+def _widened(benefit: Benefit, other: Benefit) -> Benefit:
+    """A benefit, valid on the days on which it or another rule set's entry of it is."""
+    ends = benefit.valid_to, other.valid_to
+    return replace(
+        benefit,
+        valid_from=min(benefit.valid_from, other.valid_from),
+        valid_to=None if None in ends else max(end for end in ends if end is not None),
+    )
 
 
 def rule_set_names(root: Traversable) -> list[str]:
@@ -170,18 +200,31 @@ def _own_file(name: str) -> str:
 def read_documents(name: str, root: Traversable) -> dict[str, object]:
     """The parsed rule files of a rule set, by their names below `root`."""
     own = read_document(root, _own_file(name))
-    return _rule_documents(root, base_file_of(own)) | {_own_file(name): own}
+    return _rule_documents(root, own) | {_own_file(name): own}
 
 
-def _rule_documents(root: Traversable, base_file: str | None) -> dict[str, object]:
-    """The files that all rule sets read, and the one that a rule set is based on."""
-    if base_file is not None and base_file not in map(_own_file, rule_set_names(root)):
-        raise RuleError(
-            f"there is no {base_file} to base a rule set on; known are {', '.join(rule_set_names(root))}"
-        )
-    return {
-        file: read_document(root, file) for file in (*FILES, *((base_file,) if base_file else ()))
-    }
+def _rule_documents(
+    root: Traversable, own: object, folder: Path | None = None
+) -> dict[str, object]:
+    """The files that all rule sets read, and the rule set files that one is based on.
+
+    These are rule sets of the program, or files beside the first one, in `folder`.
+    """
+    documents: dict[str, object] = {file: read_document(root, file) for file in FILES}
+    while (base_file := base_file_of(own)) is not None and base_file not in documents:
+        own = documents[base_file] = _base(root, base_file, folder)
+    return documents
+
+
+def _base(root: Traversable, base_file: str, folder: Path | None) -> object:
+    beside = folder / Path(base_file).name if folder else None
+    if base_file in map(_own_file, rule_set_names(root)):
+        return read_document(root, base_file)
+    if beside and beside.is_file():
+        return _parsed(beside, base_file)
+    raise RuleError(
+        f"there is no {base_file} to base a rule set on; known are {', '.join(rule_set_names(root))}"
+    )
 
 
 def read_document(root: Traversable, file: str) -> object:

@@ -10,7 +10,7 @@ import pytest
 
 from domain.ruledata.coverage import gaps, series, value_on
 from domain.ruledata.reading import rule_set_from
-from domain.ruledata.ruleset import DatedValue, RuleError, Source
+from domain.ruledata.ruleset import DatedValue, LegalSource, RuleError
 from streams.citizens.rule_sets import PACKAGED, load_rule_set, read_documents
 
 FIRST, LAST = date(2014, 7, 1), date(2036, 12, 31)
@@ -81,7 +81,7 @@ def test_only_what_is_not_known_is_missing():
 
 def a_value(start: date, end: date | None, **reasons: Any) -> DatedValue:
     return DatedValue(
-        "made-up.yaml", "made-up", 1, "", start, end, Source("§ 0", "assumed"), **reasons
+        "made-up.yaml", "made-up", 1, "", start, end, LegalSource("§ 0", "assumed"), **reasons
     )
 
 

@@ -172,7 +172,7 @@ def test_a_bad_file_is_refused_by_place_and_with_what_can_be_done(written, field
 
 
 def test_neither_a_name_nor_a_file_and_a_file_that_is_not_yaml(tmp_path):
-    assert refusal("R-9") == "there is no rule set and no file 'R-9'; known are R-1"
+    assert refusal("R-9") == "there is no rule set and no file 'R-9'; known are R-1, R-2"
     (tmp_path / "bad.yaml").write_text("name: x\nname: y\n")
     assert "line 2: the key 'name' stands twice" in refusal(str(tmp_path / "bad.yaml"))
     (tmp_path / "list.yaml").write_text("- 1\n")
