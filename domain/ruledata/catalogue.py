@@ -91,7 +91,7 @@ def _rate(read: RuleEntry) -> int | Literal["staircase", "computed"] | None:
 
 
 def _check_benefit(read: RuleEntry, benefit: Benefit) -> None:
-    """What a benefit's fields say must agree."""
+    """Refuse a benefit whose fields contradict each other."""
     if (benefit.mechanism is None) != (benefit.rate is None):
         raise read.error(
             "rate",
@@ -115,7 +115,7 @@ def read_accounts(
     benefits: Mapping[str, Benefit],
     staircases: tuple[Staircase, ...],
 ) -> dict[tuple[str, Mechanism, int], str]:
-    """`function.dranst.gruppering` by code, mechanism and percentage."""
+    """The accounts by code, mechanism and percentage, such as "5.57.71.2.011"."""
     top = document(documents, "accounts.yaml", ("accounts",))
     fields = ("benefits", "mechanism", "rate", "unit", "account", *SOURCE_FIELDS)
     accounts: dict[tuple[str, Mechanism, int], str] = {}

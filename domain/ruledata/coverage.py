@@ -1,8 +1,7 @@
-"""What a rule's value is on a day, and whether there is exactly one on every day.
+"""Finds the value of a rule on a day, and checks that every day has exactly one.
 
-A value holds on its own days and on no other: nothing is stretched to a day it was not made for. Where
-a rule has no value before its first or after its last day, the data says why (`ruleset.Absence`); a gap
-or an overlap of which it says nothing is an error.
+A value holds on its own days and on no other. Where a rule has no value before its first day or
+after its last, the data says why (`ruleset.Absence`); any other gap, and any overlap, is an error.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ ONE_DAY = timedelta(days=1)
 
 
 def series(dated: Iterable[DatedValue]) -> dict[str, list[DatedValue]]:
-    """The values of each rule in order of time, by the rule's name; the rules in the order given."""
+    """The values of each rule in order of time, by the rule's name."""
     found: dict[str, list[DatedValue]] = {}
     for value in dated:
         found.setdefault(value.name, []).append(value)
@@ -23,7 +22,9 @@ def series(dated: Iterable[DatedValue]) -> dict[str, list[DatedValue]]:
 
 
 def value_on(values: Sequence[DatedValue], day: date) -> DatedValue | Absence:
-    """The one value of a rule that holds on a day, or why there is none. `values` are a rule's, in order of time.
+    """The one value of a rule that holds on a day, or why there is none.
+
+    `values` are those of one rule, in order of time.
 
     Raises:
         RuleError: two values hold, or none does and the data does not say why.
@@ -51,7 +52,7 @@ def value_on(values: Sequence[DatedValue], day: date) -> DatedValue | Absence:
 
 
 def gaps(dated: Iterable[DatedValue], first: date, last: date) -> list[str]:
-    """What is wrong with rules from `first` to `last`: gaps and overlaps, each with its first day; empty is good.
+    """The gaps and overlaps of rules from `first` to `last`, each with its first day.
 
     A reason for a gap that is not there is wrong too: it says of the law what is not so.
     """
@@ -68,13 +69,17 @@ def _problems(values: Sequence[DatedValue], first: date, last: date) -> Iterator
             yield str(problem)
     for value in values:
         if value.before_first and (value is not values[0] or value.valid_from <= first):
-            yield f"{value.file}: rule {value.name}: before_first stands where no gap precedes ({value.valid_from})"
+            yield f"{_place(value)}: before_first stands where no gap precedes ({value.valid_from})"
         if value.after_last and (value is not values[-1] or value.valid_to is None):
-            yield f"{value.file}: rule {value.name}: after_last stands where no gap follows ({value.valid_from})"
+            yield f"{_place(value)}: after_last stands where no gap follows ({value.valid_from})"
+
+
+def _place(value: DatedValue) -> str:
+    return f"{value.file}: rule {value.name}"
 
 
 def _turning_days(values: Iterable[DatedValue], first: date, last: date) -> list[date]:
-    """The days on which a rule's value may be another than the day before, and `first`: no other need be looked at."""
+    """The days on which a rule's value may change, and `first`; all other days are as the one before."""
     ends = [
         value.valid_to + ONE_DAY
         for value in values

@@ -1,5 +1,6 @@
-"""Every value of the rule files with the days it holds: what `domain.ruledata.coverage` checks and `docs/law.md` shows.
+"""Lists every value of the rule files with the days on which it holds.
 
+`domain.ruledata.coverage` checks the list, and `docs/law.md` shows it.
 The files have been read and found good before (`domain.ruledata.reading`).
 """
 

@@ -1,4 +1,4 @@
-"""Reading the entries of rule files: their fields, sources and dates, with errors that name the place."""
+"""Reads the entries of rule files: fields, sources and dates. Errors name the place."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,10 @@ Choice = TypeVar("Choice")
 
 PERCENT = "percent of the amount"
 SOURCE_FIELDS = ("valid_from", "valid_to", "reference", "evidence")
-"""What every entry says about itself."""
+"""The fields that every entry has."""
 
 REMARK_FIELDS = ("note", "evidence_of", "before_first", "after_last")
-"""What an entry may say besides."""
+"""The fields that an entry may have too."""
 
 ABSENCES: Mapping[str, Absence] = {
     "not_in_force": "not_in_force",
@@ -79,7 +79,7 @@ class RuleEntry:
         return value
 
     def choice(self, field: str, choices: Mapping[str, Choice]) -> Choice:
-        """What the field's word stands for."""
+        """The value that the field's word means."""
         value = self.fields[field]
         if not isinstance(value, str) or value not in choices:
             raise self.error(field, f"{value!r} is none of {', '.join(choices)}")
@@ -133,7 +133,7 @@ def document(
 
 
 def read_not_coded(documents: Mapping[str, object], file: str) -> list[NotCoded]:
-    """What a rule file leaves out on purpose."""
+    """The rules that a rule file leaves out on purpose."""
     held = documents[file]
     if not isinstance(held, dict) or "not_coded" not in held:
         return []
@@ -154,7 +154,7 @@ def refuse_second(read: RuleEntry, field: str, key: object, known: Iterable[obje
 
 
 def source_of(read: RuleEntry) -> LegalSource:
-    """Where an entry comes from."""
+    """The source of an entry."""
     note = read.text("note") if "note" in read.fields else ""
     return LegalSource(
         read.text("reference"), read.choice("evidence", EVIDENCE), note, _evidence_of(read)
@@ -196,7 +196,7 @@ def combined_source(entries: Mapping[str, RuleEntry]) -> LegalSource:
 def named_values(
     top: RuleEntry, group: str, units: Mapping[str, str | None]
 ) -> dict[str, RuleEntry]:
-    """A file's named values, each an entry with `value` and, where it is a quantity, this very unit."""
+    """A file's named values, each an entry with `value` and, for a quantity, exactly this unit."""
     named = entry(top.file, group, top.fields[group], units)
     return {name: _value(top.file, name, named.fields[name], unit) for name, unit in units.items()}
 

@@ -53,7 +53,7 @@ FILES = (
 """The rule files that every rule set reads, besides its own."""
 
 MADE_TO_COUNT = {("UFB", "BENEFIT"): ("UFB",), ("LEGACY_COUNT", "ALWAYS"): ("LYG", "FPG")}
-"""The benefits that an answer makes count: the refugee groups with 100 %, and the codes of old cases."""
+"""The benefits that an answer makes count: refugees with 100 %, and the codes of old cases."""
 
 
 def rule_set_from(own_file: str, documents: Mapping[str, object]) -> RuleSet:

@@ -13,16 +13,16 @@ Evidence = Literal["verified", "inferred", "expert", "assumed"]
 Mechanism = Literal["refusion", "medfinansiering"]
 
 Absence = Literal["not_in_force", "ceased", "rate_missing"]
-"""Why a rule has no value on a day: it is not yet law, it has run out, or its value is not known."""
+"""The reason why a rule has no value on a day: not yet law, run out, or its value is unknown."""
 
 
 class RuleError(ValueError):
-    """Rule data that cannot be used. The message names file, entry and field and says what is wrong."""
+    """Rule data cannot be used. The message names file, entry and field, and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class LegalSource:
-    """Where a value comes from: legal reference, evidence mark, and a remark (or "").
+    """The source of a value: legal reference, evidence mark, and a remark (or "").
 
     `evidence_of` has the marks of single fields where they differ: ((field, mark), ...).
     """
@@ -55,7 +55,7 @@ class DatedValue:
 
 @dataclass(frozen=True, slots=True)
 class NotCoded:
-    """A rule that is left out on purpose: what it says, why it is left out, and where in the law it would stand."""
+    """A rule that is left out on purpose: what it says, why it is left out, and its § in the law."""
 
     file: str
     rule: str
@@ -65,7 +65,7 @@ class NotCoded:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another answer to an open question; `not_coded` says why no rule set may choose it, or is ""."""
+    """Another answer to an open question; `not_coded`: why no rule set may choose it, or ""."""
 
     value: str
     meaning: str
@@ -74,7 +74,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A point that the sources leave open (rules section 11), with the answer that this rule set gives."""
+    """A point that the sources leave open (rules section 11), with this rule set's answer."""
 
     id: str
     switch: str
@@ -155,7 +155,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """When counting and rates begin (§§ 29 and 30)."""
+    """The days on which counting and rates begin (§§ 29 and 30)."""
 
     counting_from: date
     rates_from_month: str
@@ -166,7 +166,9 @@ class Dates:
 
 @dataclass(frozen=True, slots=True)
 class Fleksbidrag:
-    """The monthly state amount beside fleksløntilskud on the 20 % step (LBK 221/2021 § 7; rules 1.4).
+    """The monthly amount of the State beside fleksløntilskud on the 20 % step.
+
+    LBK 221/2021 § 7; rules 1.4.
 
     B is the year's `FlexBasis`, R the month's refusion, W its wages without pension.
     """
@@ -191,7 +193,7 @@ class FlexBasis:
 
 @dataclass(frozen=True, slots=True)
 class Legacy:
-    """The dates that part old cases from the staircase (§ 30, stk. 2-4) and what is known of their rates.
+    """The dates that part old cases from the staircase (§ 30, stk. 2-4), and their known rate.
 
     `flex_refusion` is percent of the amount.
     """
@@ -266,8 +268,10 @@ class RuleSet:
 
 
 def _settled_by(benefit: Benefit) -> tuple[str, ...]:
-    names = ("code", "mechanism", "rate", "counts", "blocks", "valid_from", "valid_to", "atp_deducted",
-             "turn_of_year_weekly")  # fmt: skip
+    names = (
+        "code", "mechanism", "rate", "counts", "blocks", "valid_from", "valid_to",
+        "atp_deducted", "turn_of_year_weekly",
+    )  # fmt: skip
     later = [
         f"{name}={value}"
         for name in ("last_new_case", "state_points")
@@ -277,5 +281,5 @@ def _settled_by(benefit: Benefit) -> tuple[str, ...]:
 
 
 def _values(entry: Reset | Dates | Fleksbidrag | Legacy) -> tuple[object, ...]:
-    """All but the source, which stands last."""
+    """All fields but the source, which is the last."""
     return astuple(entry)[:-1]

@@ -92,12 +92,12 @@ class RuleSetFile(NamedTuple):
 
     @property
     def amends(self) -> bool:
-        """Whether the file changes the catalogue or the accounts."""
+        """True where the file changes the catalogue or the accounts."""
         return any(field in self.top.fields for field in amendments.FIELDS)
 
 
 def base_file_of(own: object) -> str | None:
-    """The rule set file that another is based on; None for a whole one, and for one too damaged to say."""
+    """The rule set file that another is based on; None for a whole one or a damaged one."""
     base = own.get("based_on") if isinstance(own, dict) else None
     return f"rule-sets/{base}.yaml" if isinstance(base, str) else None
 
@@ -160,7 +160,7 @@ def _rule_set_file(
 
 
 def _mapping(top: RuleEntry, field: str) -> Mapping[str, object]:
-    """What a field that may be left out maps names to."""
+    """The mapping of an optional field; empty where it is left out."""
     held = top.fields.get(field, {})
     if not isinstance(held, dict) or not all(isinstance(key, str) for key in held):
         raise top.error(field, "is not a mapping of names")
@@ -215,7 +215,7 @@ def _question(read: RuleEntry) -> Question:
 
 
 def _alternatives(read: RuleEntry, switch: str) -> tuple[Alternative, ...]:
-    """Those that are coded, and those that are not, each of these with the reason."""
+    """The other answers, coded or not; one that is not coded has a reason."""
     held = read.fields["alternatives"]
     if not isinstance(held, list):
         raise read.error("alternatives", "is not a list")
@@ -268,7 +268,7 @@ def _with_answer(question: Question, chosen: Alternative, rule_set: str) -> Ques
 
 
 def merged(base: object, change: object) -> object:
-    """`base` with what `change` replaces: whole lists, and whole entries (they have an evidence mark)."""
+    """`base` with the lists and entries (these have an evidence mark) that `change` replaces."""
     if not isinstance(base, dict) or not isinstance(change, dict) or "evidence" in base:
         return change
     return base | {key: merged(base.get(key), value) for key, value in change.items()}

@@ -82,7 +82,7 @@ def _loaded(name: str, folder: Path | None) -> RuleSet:
 
 
 def chosen_rule_set(choice: str) -> RuleSet:
-    """The rule set that a person names: one that the program brings along, or a rule set file by its path.
+    """The rule set that a person names: one of the program's, or a rule set file by its path.
 
     Raises:
         RuleError: there is neither, or the file cannot be used or bears the name of a rule set that
@@ -101,8 +101,8 @@ def chosen_rule_set(choice: str) -> RuleSet:
     )
     if rules.name in known:
         raise RuleError(
-            f"{choice}: entry (whole file): field name: {rules.name!r} is a rule set that the program"
-            " brings along; give yours another name, which its postings will carry"
+            f"{choice}: entry (whole file): field name: {rules.name!r} is a rule set that the"
+            " program brings along; give yours another name, which its postings will carry"
         )
     return rules
 
@@ -138,8 +138,8 @@ class LawBook:
         if digest and digest != known:
             raise UnworkableError(
                 f"the rule set {name} of this program is another than the one of that name in the"
-                f" journal (digest {known}, not {digest}): run the version, or set REFUSION_RULES to"
-                " the folder, that has it; a change of rules takes a new name"
+                f" journal (digest {known}, not {digest}): run the version, or set REFUSION_RULES"
+                " to the folder, that has it; a change of rules takes a new name"
             )
         return law
 
@@ -164,8 +164,9 @@ class LawBook:
     def _read(self, name: str) -> RuleSet:
         if name not in self.names():
             raise UnworkableError(
-                f"the rule set {name} is not known here; known are {', '.join(self.names())}: run a"
-                " version of the program that has it, or set REFUSION_RULES to a folder with its file"
+                f"the rule set {name} is not known here; known are {', '.join(self.names())}: run"
+                " a version of the program that has it, or set REFUSION_RULES to a folder with its"
+                " file"
             )
         try:
             rules = chosen_rule_set(self._files.get(name, name))
@@ -222,13 +223,12 @@ def _base(root: Traversable, base_file: str, folder: Path | None) -> object:
         return read_document(root, base_file)
     if beside and beside.is_file():
         return _parsed(beside, base_file)
-    raise RuleError(
-        f"there is no {base_file} to base a rule set on; known are {', '.join(rule_set_names(root))}"
-    )
+    known = ", ".join(rule_set_names(root))
+    raise RuleError(f"there is no {base_file} to base a rule set on; known are {known}")
 
 
 def read_document(root: Traversable, file: str) -> object:
-    """One parsed YAML file below `root`; an error names the file, and the line where there is one."""
+    """One parsed YAML file below `root`; an error names the file and, where known, the line."""
     return _parsed(root.joinpath(*file.split("/")), file)
 
 
