@@ -32,7 +32,7 @@ from demo.proofs import (
     check_nothing_lost,
 )
 from demo.tables import fates, show
-from streams.cli.main import draw_bar
+from streams.cli.console import draw_bar
 from streams.kafka import topics
 from streams.kit.errors import UserError
 from streams.kit.progress import draw_with

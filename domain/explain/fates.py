@@ -1,6 +1,6 @@
 """What became of each report of a citizen: which count, which do not, and which other report made it so.
 
-Told from the reports alone, in the order of the journal, apart from the state that folding them
+ReportFate from the reports alone, in the order of the journal, apart from the state that folding them
 leaves.
 """
 
@@ -26,7 +26,7 @@ reversal: `reverses` the report `by`; `reverses_again`: another reversal, `by`, 
 be taken back. """
 
 
-class Told(NamedTuple):
+class ReportFate(NamedTuple):
     """A report, what became of it, and the report (`reporter/report_id`) that made it so, or ""."""
 
     report: Report
@@ -34,7 +34,7 @@ class Told(NamedTuple):
     by: str
 
 
-def fates(reports: Sequence[Report]) -> list[Told]:
+def fates(reports: Sequence[Report]) -> list[ReportFate]:
     """The fate of each report of one citizen, in their order."""
     first: dict[str, Report] = {}
     taken_back: dict[str, str] = {}
@@ -48,14 +48,16 @@ def fates(reports: Sequence[Report]) -> list[Told]:
         name = cause(report)
         if name in seen:
             same = _is_same(first[name], report)
-            found.append(Told(report, "delivered_again" if same else "conflicting_duplicate", name))
+            found.append(
+                ReportFate(report, "delivered_again" if same else "conflicting_duplicate", name)
+            )
             continue
         seen.add(name)
         if isinstance(report, Reversal):
             found.append(_fate_of_reversal(report, first, taken_back))
         else:
             found.append(
-                Told(
+                ReportFate(
                     report, "reversed" if name in taken_back else "counts", taken_back.get(name, "")
                 )
             )
@@ -73,21 +75,21 @@ def _is_same(first: Report, again: Report) -> bool:
 
 def _fate_of_reversal(
     reversal: Reversal, first: dict[str, Report], taken_back: dict[str, str]
-) -> Told:
+) -> ReportFate:
     target = _target(reversal)
     if target not in first:
-        return Told(reversal, "waits", target)
+        return ReportFate(reversal, "waits", target)
     if isinstance(first[target], Reversal):
-        return Told(reversal, "never_matches", target)
+        return ReportFate(reversal, "never_matches", target)
     before = taken_back[target]
     return (
-        Told(reversal, "reverses", target)
+        ReportFate(reversal, "reverses", target)
         if before == cause(reversal)
-        else Told(reversal, "reverses_again", before)
+        else ReportFate(reversal, "reverses_again", before)
     )
 
 
-def facts_of(told: Sequence[Told]) -> list[CaseFact]:
+def facts_of(told: Sequence[ReportFate]) -> list[CaseFact]:
     """The case facts that stand."""
     return [
         each.report for each in told if isinstance(each.report, CaseFact) and each.fate == "counts"

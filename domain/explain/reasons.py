@@ -1,6 +1,6 @@
 """What an explanation consists of: plain values under names that programs may rely on (`refusion explain --json`).
 
-Weeks are their Mondays, months `YYYY-MM`, money is øre. A `rule` is a name in the explanation's
+WeekSpan are their Mondays, months `YYYY-MM`, money is øre. A `rule` is a name in the explanation's
 `rules`.
 """
 
@@ -32,7 +32,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Weeks:
+class WeekSpan:
     """Weeks that follow each other."""
 
     first: str
@@ -72,11 +72,11 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class CountReason:
     """The refusionstæller: how many benefit weeks were reached in the week since the start or the latest new start."""
 
     reached: int
-    weeks: list[Weeks]
+    weeks: list[WeekSpan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +86,19 @@ class Earned:
     earned: int
     needed: int
     window_from: str
-    weeks: list[Weeks]
+    weeks: list[WeekSpan]
 
 
 @dataclass(frozen=True, slots=True)
-class NewStart:
+class NewStartReason:
     """The week at whose end both counters began anew, and the self-support weeks that made it so."""
 
     at_end_of: str
-    weeks: list[Weeks]
+    weeks: list[WeekSpan]
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class BandReason:
     """A step of the staircase. Percent of the amount; the last step has no last week."""
 
     step: int
@@ -110,7 +110,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareReason:
     """What a report has in a cell: its share of the base by the split, of which `atp_ore` was deducted before.
 
     `split` is the answer to the switch; days are calendar days, which only CALENDAR_DAYS shares by.
@@ -138,7 +138,7 @@ class RowReason:
     benefit: str
     paying: str | None
     financing: str | None
-    shares: list[Share]
+    shares: list[ShareReason]
     amount_ore: int
     atp_ore: int
     ordinal: int | None
@@ -234,11 +234,11 @@ class WeekReason:
     state: State
     because: str
     touches: list[Touch]
-    count: Count
+    count: CountReason
     earned: Earned
-    last_new_start: NewStart | None
-    new_start_here: NewStart | None
-    band: Band | None
+    last_new_start: NewStartReason | None
+    new_start_here: NewStartReason | None
+    band: BandReason | None
     turn_of_year: TurnOfYear | None
     old_case: OldCase | None
     reports: list[ReportReason]
@@ -261,16 +261,16 @@ class WeekOfLife:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class LifeReason:
     """A citizen's life on the staircase, from the first week with support to the last."""
 
     citizen: str
     rule_set: str
     weeks: list[WeekOfLife]
-    count: Count
+    count: CountReason
     earned: Earned
-    band: Band | None
-    new_starts: list[NewStart]
+    band: BandReason | None
+    new_starts: list[NewStartReason]
     old_case: OldCase | None
     reports: list[ReportReason]
     ahead: Ahead | None

@@ -22,7 +22,7 @@ from domain.citizen.state import (
     Line,
     Part,
 )
-from domain.explain.reasons import BidragReason, RowReason, Share
+from domain.explain.reasons import BidragReason, RowReason, ShareReason
 from domain.explain.rulebook import Rulebook
 from domain.law.old_cases import LEDIGHEDSYDELSE, OLD_RATE_CODES
 from domain.law.staircase import LETTER, OUTSIDE, Law, Reading
@@ -47,9 +47,9 @@ def row_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterat
             yield _row(law, book, reading, part, week, place, shares[place])
 
 
-def _shares(law: Law, part: Part, week: int) -> dict[Place, list[Share]]:
+def _shares(law: Law, part: Part, week: int) -> dict[Place, list[ShareReason]]:
     """What the month's standing reports have in the week, by the place of their cell."""
-    found: dict[Place, list[Share]] = {}
+    found: dict[Place, list[ShareReason]] = {}
     for line in part.lines:
         if not line[REVERSED]:
             share = _share(law, line, part.month, week)
@@ -65,7 +65,7 @@ def _row(
     part: Part,
     week: int,
     place: Place,
-    shares: list[Share],
+    shares: list[ShareReason],
 ) -> RowReason:
     amount_ore, atp_ore = _cell(part, week, place)
     assert sum(share.share_ore for share in shares) == amount_ore, (
@@ -105,11 +105,11 @@ def _cell(part: Part, week: int, place: Place) -> tuple[int, int]:
     return 0, 0
 
 
-def _share(law: Law, line: Line, month: int, week: int) -> Share:
+def _share(law: Law, line: Line, month: int, week: int) -> ShareReason:
     base_ore, atp_ore = law.base(line[CODE], line[AMOUNT], line[ATP])
     start, end = line[START], line[END]
     at = (month, week)
-    return Share(
+    return ShareReason(
         cause=f"{line[REPORTER]}/{line[REPORT_ID]}",
         split=law.rules.switches["SPLIT"],
         amount_ore=line[AMOUNT],

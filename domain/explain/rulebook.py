@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from domain.basics.weeks import monday, week_of
-from domain.explain.reasons import Band, Rule
+from domain.explain.reasons import BandReason, Rule
 from domain.law.staircase import OUTSIDE
 from domain.ruledata.coverage import series
 from domain.ruledata.ruleset import Benefit, DatedValue, LegalSource, RuleSet, Staircase
@@ -48,7 +48,7 @@ class Rulebook:
         """A rule that has one value at a time; its source is that of the value which holds in the week."""
         return self._use(name, says, _holding(self._dated[name], week).source)
 
-    def band(self, week: int, number: int) -> Band:
+    def band(self, week: int, number: int) -> BandReason:
         """The step of an ordinal in a week; money before the first benefit week takes the first."""
         staircase = self._staircase(week)
         at = max(at for at, band in enumerate(staircase.bands) if band.from_week <= max(number, 1))
@@ -57,7 +57,9 @@ class Rulebook:
         says = f"benefit weeks {weeks}: refusion {band.refusion} %, medfinansiering {band.medfinansiering} %"
         source = staircase.source
         rule = self._use(f"staircase.{step}", says, replace(source, reference=band.reference))
-        return Band(step, band.from_week, band.to_week, band.refusion, band.medfinansiering, rule)
+        return BandReason(
+            step, band.from_week, band.to_week, band.refusion, band.medfinansiering, rule
+        )
 
     def has_rates(self, week: int) -> bool:
         """Whether money of a week may have a rate: from the week of 28 December 2015 on."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Literal, NamedTuple
 
+from domain.basics.kroner import kroner
 from domain.basics.weeks import month_text, slices
 from domain.citizen.reports import (
     ControlRecord,
@@ -86,7 +87,7 @@ class Finding(NamedTuple):
     def sentence(self) -> str:
         """For people."""
         whose = f"reporter {self.reporter}, {self.benefit}, {self.month}"
-        amount, expected = kroner(self.amount_ore), kroner(self.expected_ore)
+        amount, expected = (f"{kroner(ore)} kr." for ore in (self.amount_ore, self.expected_ore))
         match self.code:
             case "missing":
                 return f"missing: {whose}: nothing came, about {amount} was expected"
@@ -98,12 +99,6 @@ class Finding(NamedTuple):
                 return f"control sum: {whose}: {amount} was reported that is neither settled, outside nor rejected"
             case "future_month":
                 return f"the month {self.month} has not begun"
-
-
-def kroner(amount_ore: int) -> str:
-    """An amount for people."""
-    whole, rest = divmod(abs(amount_ore), 100)
-    return f"{'-' if amount_ore < 0 else ''}{whole:,}.{rest:02d} kr."
 
 
 # --- what the journal says

@@ -1,7 +1,7 @@
-"""The same reports under two rule sets -> what the second costs more or less than the first.
+"""The difference in money between two rule sets, A and B, for the same reports.
 
-Money is summed over all rows of the posting messages, corrections included, so that it is what is true
-in the end. A refusion row belongs to the municipality that paid, a medfinansiering row to the one that
+Money is summed over all rows of the posting messages, corrections included, so it is the final
+amount. A refusion row belongs to the municipality that paid, a medfinansiering row to the one that
 finances (contract section 4).
 """
 
@@ -13,23 +13,23 @@ JsonObject = Mapping[str, Any]
 Side = Literal["a", "b"]
 
 BREAKDOWNS = ("benefit", "municipality", "band", "month")
-"""What the money is broken down by; a band is a mechanism and its rate."""
+"""The ways to break down the money; a band is a mechanism and its rate."""
 
 
 class Money(NamedTuple):
-    """Øre: what the State pays municipalities, and what they pay the State."""
+    """The State's refusion to municipalities, and their medfinansiering to the State, in øre."""
 
     refusion_ore: int
     medfinansiering_ore: int
 
     @property
     def state_cost_ore(self) -> int:
-        """What the State pays in the end."""
+        """Compute what the State pays in the end."""
         return self.refusion_ore - self.medfinansiering_ore
 
 
-class Line(NamedTuple):
-    """One line of a breakdown: what it is about, and its money under each rule set."""
+class ComparisonLine(NamedTuple):
+    """One line of a breakdown, such as a benefit, with its money under each rule set."""
 
     name: str
     a: Money
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
     @property
     def difference(self) -> Money:
-        """B less A."""
+        """Subtract A from B."""
         return Money(
             self.b.refusion_ore - self.a.refusion_ore,
             self.b.medfinansiering_ore - self.a.medfinansiering_ore,
@@ -45,7 +45,7 @@ class Line(NamedTuple):
 
 
 class Comparison:
-    """Adds up posting messages of two rule sets. Of citizens only those whose money differs are kept."""
+    """Sums of the posting messages of two rule sets. It keeps only citizens whose money differs."""
 
     def __init__(self) -> None:
         # (benefit, municipality, band, month) -> refusion and medfinansiering under A, then under B
@@ -53,7 +53,7 @@ class Comparison:
         self._citizens: dict[str, int] = {}
 
     def add(self, side: Side, message: JsonObject) -> None:
-        """Take in a message of `postings`; a run marker has no rows."""
+        """Add a message of `postings`; a run marker has no rows."""
         at = 0 if side == "a" else 2
         cost_ore = 0
         for row in message.get("rows", ()):
@@ -70,12 +70,15 @@ class Comparison:
         if difference_ore:
             self._citizens[citizen] = difference_ore
 
-    def total(self) -> Line:
-        """All the money."""
+    def total(self) -> ComparisonLine:
+        """Return the sum of all the money."""
         return _line("", self._sums.values())
 
-    def lines(self, breakdown: str) -> list[Line]:
-        """The lines of a breakdown, one of BREAKDOWNS, by name; those without money under either are left out."""
+    def lines(self, breakdown: str) -> list[ComparisonLine]:
+        """Return the lines of a breakdown, one of BREAKDOWNS, in the order of their names.
+
+        A line without money under both rule sets is left out.
+        """
         at = BREAKDOWNS.index(breakdown)
         grouped: dict[str, list[list[int]]] = defaultdict(list)
         for place, sums in self._sums.items():
@@ -84,12 +87,15 @@ class Comparison:
         return [line for line in lines if any(line.a) or any(line.b)]
 
     def citizens(self) -> int:
-        """For how many the State's cost differs."""
+        """Count the citizens for whom the State's cost differs."""
         return len(self._citizens)
 
     def most_affected(self, number: int) -> list[tuple[str, int]]:
-        """The citizens (pseudonyms) for whom the State's cost differs most, and by how many øre (B less A)."""
-        return sorted(self._citizens.items(), key=lambda each: (-abs(each[1]), each[0]))[:number]
+        """Return the citizens (pseudonyms) with the largest differences of the State's cost.
+
+        A difference is B less A, in øre.
+        """
+        return sorted(self._citizens.items(), key=lambda entry: (-abs(entry[1]), entry[0]))[:number]
 
 
 def _place(row: JsonObject) -> tuple[str, str, str, str]:
@@ -97,8 +103,10 @@ def _place(row: JsonObject) -> tuple[str, str, str, str]:
     return row["benefit"], municipality or "-", f"{row['mechanism']} {row['rate']} %", row["month"]
 
 
-def _line(name: str, sums: Any) -> Line:
+def _line(name: str, sums: Any) -> ComparisonLine:
     refusion_a, medfinansiering_a, refusion_b, medfinansiering_b = (
         map(sum, zip(*sums, strict=True)) if sums else 4 * (0,)
     )
-    return Line(name, Money(refusion_a, medfinansiering_a), Money(refusion_b, medfinansiering_b))
+    return ComparisonLine(
+        name, Money(refusion_a, medfinansiering_a), Money(refusion_b, medfinansiering_b)
+    )

@@ -1,8 +1,8 @@
-"""What a replay would change: a citizen settled from scratch beside what stands posted, and the sums of it.
+"""The effect of a replay: a citizen settled from scratch, compared with the rows that stand.
 
 A citizen's reports and posting messages, in their order, give the state that the citizens stage
-would have, but for what it keeps to be quick. So the rows that differ are those that a
-recalculation posts.
+would have, except for what that stage keeps only to be quick. So the rows that differ are those
+that a recalculation posts.
 """
 
 import heapq
@@ -14,28 +14,31 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from domain.basics.kroner import kroner
 from domain.basics.weeks import day, month_number, month_of, sunday, week_of
 from domain.citizen.aggregate import fold_lines, settle_anew
 from domain.citizen.reports import Report, Scope
 from domain.citizen.state import END, START, Citizen
 from domain.law.staircase import LETTER, Law
 from projections.postings.messages import counters_text, project
-from projections.runs.completeness import kroner
 
 LARGEST: Final = 10
 NO_COUNTERS: Final[dict[str, Any]] = {"week": None, "seniority": 0, "earned": []}
 OPENING: Final = "opening"
-"""The kind of a row that an earlier system has settled: it stands until a payment answers for its week."""
+"""The kind of a row that an earlier system settled; it stands until a payment covers its week."""
 
 Row = dict[str, Any]
 
 
 class PostingsError(Exception):
-    """What was posted contradicts itself; the text says where."""
+    """The posting messages of a citizen contradict each other; the text says where."""
 
 
-class Place(NamedTuple):
-    """What the money is broken down by; `municipality` paid the refusion or finances the medfinansiering."""
+class MoneyPlace(NamedTuple):
+    """The place of a row in the breakdown of a replay's money.
+
+    `municipality` paid the refusion or finances the medfinansiering.
+    """
 
     month: str
     municipality: str
@@ -43,8 +46,8 @@ class Place(NamedTuple):
     reason: str
 
 
-class Change(NamedTuple):
-    """What changes for a citizen's benefit in a municipality, in a sentence; `cost_ore` is the State's."""
+class CitizenChange(NamedTuple):
+    """A change of a citizen's benefit in a municipality, in a sentence; `cost_ore` is the State's."""
 
     cost_ore: int
     sentence: str
@@ -52,17 +55,20 @@ class Change(NamedTuple):
 
 @dataclass
 class Difference:
-    """All that would change. Money is øre by place: refusion, medfinansiering, and how many rows."""
+    """The changes of a replay, summed over citizens.
+
+    `money` has three numbers for each place: refusion and medfinansiering in øre, and rows.
+    """
 
     citizens: int = 0
     in_scope: int = 0
     changed: int = 0
     messages: int = 0
-    money: dict[Place, list[int]] = field(default_factory=dict)
-    largest: list[Change] = field(default_factory=list)
+    money: dict[MoneyPlace, list[int]] = field(default_factory=dict)
+    largest: list[CitizenChange] = field(default_factory=list)
 
     def add(self, other: "Difference") -> None:
-        """Take in what another part of the citizens gave."""
+        """Add the changes of other citizens."""
         self.citizens += other.citizens
         self.in_scope += other.in_scope
         self.changed += other.changed
@@ -70,29 +76,31 @@ class Difference:
         for place, ore in other.money.items():
             self._add(place, ore)
         self.largest = heapq.nlargest(
-            LARGEST, self.largest + other.largest, key=lambda each: abs(each.cost_ore)
+            LARGEST, self.largest + other.largest, key=lambda change: abs(change.cost_ore)
         )
 
-    def _add(self, place: Place, ore: Sequence[int]) -> None:
+    def _add(self, place: MoneyPlace, ore: Sequence[int]) -> None:
         sums = self.money.setdefault(place, [0, 0, 0])
-        for at, each in enumerate(ore):
-            sums[at] += each
+        for position, number in enumerate(ore):
+            sums[position] += number
 
     def post(self, citizen: str, rows: Iterable[Row], reason: str) -> None:
-        """Count the rows of a message."""
+        """Add the rows of a message that a replay would post."""
         parts: dict[tuple[str, str], list[Row]] = {}
         for row in rows:
             municipality = row["paying" if row["mechanism"] == "refusion" else "financing"] or "-"
             money = row["refusion_ore"], row["medfinansiering_ore"], 1
-            self._add(Place(row["month"], municipality, row["benefit"], reason), money)
+            self._add(MoneyPlace(row["month"], municipality, row["benefit"], reason), money)
             parts.setdefault((row["benefit"], municipality), []).append(row)
         for (benefit, municipality), of_it in parts.items():
             cost_ore = sum(row["refusion_ore"] - row["medfinansiering_ore"] for row in of_it)
             if len(self.largest) < LARGEST or abs(cost_ore) > abs(self.largest[-1].cost_ore):
                 self.largest.append(
-                    Change(cost_ore, _sentence(citizen, benefit, municipality, of_it, cost_ore))
+                    CitizenChange(
+                        cost_ore, _sentence(citizen, benefit, municipality, of_it, cost_ore)
+                    )
                 )
-                self.largest.sort(key=lambda each: -abs(each.cost_ore))
+                self.largest.sort(key=lambda change: -abs(change.cost_ore))
                 del self.largest[LARGEST:]
 
 
@@ -104,7 +112,7 @@ def replay_citizen(
     scope: Scope,
     into: Difference,
 ) -> None:
-    """Settle a citizen from scratch and add what differs from the messages, if the citizen is in scope."""
+    """Settle a citizen from scratch and add the differences from the messages, within the scope."""
     into.citizens += 1
     citizen = Citizen(citizen_id, {}, law)
     fold_lines(law, citizen, reports)
@@ -127,7 +135,7 @@ def replay_citizen(
 
 
 def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, Any]:
-    """Let stand in the citizen's cells what was posted and not reversed. Returns the last message."""
+    """Put the rows that stand into the citizen's cells, and return the last message."""
     standing: dict[str, tuple[Row, int]] = {}
     message: dict[str, Any] = {}
     for value in messages:
@@ -137,8 +145,8 @@ def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, A
                 standing[row["id"]] = row, message["revision"]
             elif standing.pop(row["reverses"], None) is None:
                 raise PostingsError(
-                    f"row {row['id']} of citizen {citizen.id} reverses a row that does not stand: the postings are"
-                    " damaged; `refusion verify` says where"
+                    f"row {row['id']} of citizen {citizen.id} reverses a row that does not stand: the"
+                    " postings are damaged; `refusion verify` says where"
                 )
     for row, revision in standing.values():
         number = _week_number(row["week"])
@@ -158,7 +166,7 @@ def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, A
 
 
 def _is_answered(law: Law, citizen: Citizen, week: int) -> bool:
-    """Whether a payment, reversed or not, has days in a week."""
+    """Return True if a payment, reversed or not, has days in a week."""
     first, last = max(sunday(week) - 6, law.counting_from), sunday(week)
     parts = filter(None, (citizen.part(month) for month in {month_of(first), month_of(last)}))
     return any(line[START] <= last and line[END] >= first for part in parts for line in part.lines)
@@ -177,16 +185,16 @@ def _month_number(text: str) -> int:
 def _sentence(
     citizen: str, benefit: str, municipality: str, rows: Sequence[Row], cost_ore: int
 ) -> str:
-    """What changes, in words."""
+    """Write a change in words."""
     old = [row for row in rows if "reverses" in row]
     new = [row for row in rows if "reverses" not in row]
     months = sorted({row["month"] for row in rows})
     when = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
     weeks = len({row["week"] for row in rows})
     amount_ore = sum(row["amount_ore"] for row in rows)
-    moved = f", and the amount by {kroner(amount_ore)}" if amount_ore else ""
+    moved = f", and the amount by {kroner(amount_ore)} kr." if amount_ore else ""
     cost = (
-        f"the State pays {kroner(abs(cost_ore))} {'more' if cost_ore > 0 else 'less'}"
+        f"the State pays {kroner(abs(cost_ore))} kr. {'more' if cost_ore > 0 else 'less'}"
         if cost_ore
         else "no cost"
     )

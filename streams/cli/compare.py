@@ -1,59 +1,134 @@
-"""`refusion compare`: what another reading of the law would cost, on the same reports."""
+"""`refusion compare`: the difference in money between two rule sets, on the same reports."""
 
-import os
 from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
 
 import click
+
+from streams.cli.console import INPUT, echo_json, load_settings, table, terminal
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from domain.ruledata.ruleset import RuleSet
+    from projections.whatif.comparison import Comparison, ComparisonLine
+    from streams.offline.compare import Compared
+
+TITLES: Final = {
+    "benefit": "By benefit",
+    "municipality": "By municipality",
+    "band": "By band",
+    "month": "By month",
+}
+MONEY_COLUMNS: Final = (
+    "refusion A", "refusion B", "medfin. A", "medfin. B", "cost to State, B − A",
+)  # fmt: skip
 
 
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@click.argument("files", nargs=-1, type=click.Path(dir_okay=False, allow_dash=True))
+@click.argument("files", nargs=-1, type=INPUT)
 @click.option(
-    "--citizens", type=click.IntRange(0), default=10, show_default=True, help="How many to show."
+    "--citizens",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="How many citizens to list.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Processes for each rule set.",
+    help="How many processes for each rule set.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs, in øre.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 def compare(
     a: str, b: str, files: tuple[str, ...], citizens: int, jobs: int, as_json: bool
 ) -> None:
     """Show the difference in money between two rule sets.
 
-    The same reports are settled under both.
-    A and B are names of rule sets, such as R-1, or rule set files. FILES are reports as JSON
-    Lines; without them, or where one is -, standard input is read. The money is what is true in
-    the end, all corrections included. Citizens are shown by their pseudonyms.
+    The same reports are settled under both. A and B are names of rule sets, such as R-1, or rule
+    set files. FILES hold reports as JSON Lines; without them, or for a file named -, standard
+    input is read. The amounts include all corrections. Citizens are listed by their pseudonyms.
     """
-    import orjson
-
     from streams.citizens.rule_sets import chosen_rule_set
     from streams.kit.progress import meter
-    from streams.offline.compare import as_object, compare_lines, show
+    from streams.offline.compare import as_object, compare_lines
     from streams.offline.inputs import Reader, opened
-    from streams.settings import Settings
 
     rules_a, rules_b = chosen_rule_set(a), chosen_rule_set(b)
-    settings = Settings.load(os.environ)
-    settings.identity()  # a missing key is told before any process is started
+    settings = load_settings()
+    settings.identity()  # a missing key is an error before any process is started
     with ExitStack() as stack:
         reader = Reader([opened(stack, name) for name in files or ("-",)])
-        shown = stack.enter_context(meter("lines"))
+        progress = stack.enter_context(meter("lines"))
         compared = compare_lines(
             reader,
             settings,
             jobs,
             rules_a,
             rules_b,
-            lambda lines: shown.show(lines, reader.estimated()),
+            lambda lines: progress.show(lines, reader.estimated()),
         )
     if as_json:
-        click.echo(orjson.dumps(as_object(compared, citizens), option=orjson.OPT_INDENT_2).decode())
+        echo_json(as_object(compared, citizens), indent=True)
     else:
-        show(compared, citizens)
+        _show(compared, citizens)
+
+
+def _show(compared: "Compared", citizens: int) -> None:
+    from projections.whatif.comparison import BREAKDOWNS
+
+    console, comparison = terminal(), compared.comparison
+    console.print(
+        f"A is {compared.a.name}, B is {compared.b.name}; kroner, all corrections included."
+    )
+    console.print("The cost to the State is its refusion less the municipalities' medfinansiering.")
+    rejected = (
+        f", {compared.rejected:,} of them rejected (`refusion settle --rejects FILE` tells why)"
+    )
+    console.print(f"{compared.lines:,} lines{rejected if compared.rejected else ''}.\n")
+    for breakdown in BREAKDOWNS:
+        shown = table(TITLES[breakdown], breakdown, *MONEY_COLUMNS)
+        for line in comparison.lines(breakdown):
+            shown.add_row(_label(breakdown, line.name, compared.a), *_cells(line))
+        shown.add_section()
+        shown.add_row("all", *_cells(comparison.total()))
+        console.print(shown)
+    console.print(_citizen_table(comparison, citizens))
+
+
+def _label(breakdown: str, name: str, rules: "RuleSet") -> str:
+    """Return a line's code with its name in words."""
+    if breakdown == "benefit":
+        return f"{name}  {rules.benefits[name].name}"
+    return f"{name} {rules.municipalities.get(name, '')}" if breakdown == "municipality" else name
+
+
+def _cells(line: "ComparisonLine") -> list[str]:
+    from domain.basics.kroner import MINUS, kroner
+
+    money = (
+        line.a.refusion_ore,
+        line.b.refusion_ore,
+        line.a.medfinansiering_ore,
+        line.b.medfinansiering_ore,
+    )
+    cost = kroner(line.difference.state_cost_ore, minus=MINUS, plus="+")
+    return [*(kroner(ore, minus=MINUS) for ore in money), cost]
+
+
+def _citizen_table(comparison: "Comparison", number: int) -> "Table":
+    from domain.basics.kroner import MINUS, kroner
+
+    affected = comparison.citizens()
+    shown = table(
+        f"Citizens most affected, of {affected:,}" if affected else "No citizen is affected",
+        "citizen",
+        "cost to State, B − A",
+    )
+    for citizen, ore in comparison.most_affected(number):
+        shown.add_row(citizen, kroner(ore, minus=MINUS, plus="+"))
+    return shown

@@ -1,37 +1,38 @@
-"""`refusion dead-letters`: list, show and send again what was refused."""
+"""`refusion dead-letters`: the refused records, listed, shown and sent again."""
 
-import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from streams.cli.console import echo_json, load_settings, run_async
 
+if TYPE_CHECKING:
     from streams.operations.dead_letters import Desk, Letter, Sent, Wanted
     from streams.settings import Settings
 
-TOP = 20
-"""Letters that are listed, the newest."""
+Result = TypeVar("Result")
+
+TOP: Final = 20
+"""The number of letters listed, the newest ones."""
 
 
 @click.group("dead-letters")
 def dead_letters() -> None:
     """Look at refused records, and send them again.
 
-    Nothing is edited here: an error in content is corrected by its reporter, who reports anew.
+    Nothing is edited here: the reporter corrects an error in content, and reports again.
     """
 
 
-def _filters(command: "Callable[..., Any]") -> "Callable[..., Any]":
-    """The options that choose letters."""
+def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose letters to a command."""
     for name, metavar, text in (
-        ("--reporter", "CVR", "Only of this reporter; needs the seal key."),
-        ("--until", "TIME", "Only of before this day or time, UTC."),
-        ("--since", "TIME", "Only of this day or time, UTC, and later."),
-        ("--stage", "STAGE", "Only of this stage: intake or citizens."),
-        ("--reason", "REASON", "Only of this reason."),
+        ("--reporter", "CVR", "Only those of this reporter; needs the seal key."),
+        ("--until", "TIME", "Only those before this day or time, UTC."),
+        ("--since", "TIME", "Only those from this day or time on, UTC."),
+        ("--stage", "STAGE", "Only those of this stage: intake or citizens."),
+        ("--reason", "REASON", "Only those with this reason."),
     ):
         command = click.option(name, metavar=metavar, default="", help=text)(command)
     return command
@@ -42,20 +43,20 @@ def _filters(command: "Callable[..., Any]") -> "Callable[..., Any]":
 @click.option(
     "--limit", type=click.IntRange(0), default=TOP, show_default=True, help="How many are shown."
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs: all of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
 def list_(limit: int, as_json: bool, **filters: str) -> None:
     """Count refused records by stage, reason and reporter, and list the newest."""
     from streams.operations.dead_letters import OUR_FAULTS, Wanted, summary
 
-    async def ask(_settings: "Settings", at: "Desk") -> "tuple[list[Letter], set[str]]":
-        letters = await at.letters(Wanted(**filters))
-        return letters, await at.sent_again(
+    async def work(_settings: "Settings", desk: "Desk") -> "tuple[list[Letter], set[str]]":
+        letters = await desk.letters(Wanted(**filters))
+        return letters, await desk.sent_again(
             [letter for letter in letters if letter.reason in OUR_FAULTS]
         )
 
-    letters, again = _asked(ask)
+    letters, again = _at_desk(work)
     if as_json:
-        _print_json(
+        echo_json(
             {
                 "count": len(letters),
                 "by": [
@@ -92,28 +93,28 @@ def _line(letter: "Letter", again: bool) -> str:
     "--cpr",
     "whole",
     is_flag=True,
-    help="The record byte for byte, CPR number and all; access is logged.",
+    help="Show the record byte for byte, with its CPR number; the access is logged.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(place: str, whole: bool, as_json: bool) -> None:
-    """Show a refused record, with whatever may be a CPR number masked.
+    """Show a refused record, with everything masked that may be a CPR number.
 
-    PLACE is as `list` shows it: partition/offset. The seal key is needed.
+    PLACE is partition/offset, as `list` shows it. The seal key is needed.
     """
     from streams.operations.dead_letters import masked, unsealed
     from streams.privacy.access_log import log_access
 
-    async def ask(settings: "Settings", at: "Desk") -> "tuple[Letter, bytes]":
-        letter = await at.letter(place)
+    async def work(settings: "Settings", desk: "Desk") -> "tuple[Letter, bytes]":
+        letter = await desk.letter(place)
         record = unsealed(settings, letter)
         if whole:  # before it is shown, and not at all where it cannot be logged
             log_access(settings.state_dir, "dead-letter", letter=letter.place, persons=1)
         return letter, record
 
-    letter, record = _asked(ask)
+    letter, record = _at_desk(work)
     text = record.decode(errors="replace") if whole else masked(record)
     if as_json:
-        _print_json(letter.as_json() | {"record": text})
+        echo_json(letter.as_json() | {"record": text})
         return
     click.echo(_line(letter, again=False))
     if letter.first and letter.first != letter.retry_of:
@@ -124,12 +125,14 @@ def show(place: str, whole: bool, as_json: bool) -> None:
 @dead_letters.command()
 @click.argument("places", nargs=-1, metavar="[PLACE]...")
 @_filters
-@click.option("--again", is_flag=True, help="Those too that were sent again before.")
+@click.option("--again", is_flag=True, help="Send even those that were sent again before.")
 @click.option(
-    "--unchanged", is_flag=True, help="Errors in content too, whose cause was repaired on our side."
+    "--unchanged",
+    is_flag=True,
+    help="Send errors in content too, when their cause was repaired on our side.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be sent; send nothing.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def retry(
     places: tuple[str, ...],
     again: bool,
@@ -140,26 +143,27 @@ def retry(
 ) -> None:
     """Send refused records again, byte for byte, to the topic that they came from.
 
-    Without PLACE or any filter: all that a defect of ours refused (internal_error). What was sent
-    again before is left out. A record that is refused once more points to the first time.
+    Without PLACE or a filter, all records are sent that were refused for a defect of this program
+    (internal_error), except those that were sent again before. A record that is refused once more
+    points to the first time.
     """
     from streams.operations.dead_letters import Wanted, send_again
     from streams.privacy.access_log import log_access
 
-    async def ask(settings: "Settings", at: "Desk") -> "tuple[list[Letter], list[Sent], int]":
+    async def work(settings: "Settings", desk: "Desk") -> "tuple[list[Letter], list[Sent], int]":
         letters, left_out = await _chosen(
-            at, places, Wanted(**filters), again=again, unchanged=unchanged
+            desk, places, Wanted(**filters), again=again, unchanged=unchanged
         )
         if dry_run or not letters:
             return letters, [], left_out
         log_access(settings.state_dir, "dead-letters retry", persons=len(letters))
-        return letters, await send_again(settings, at, letters), left_out
+        return letters, await send_again(settings, desk, letters), left_out
 
-    letters, sent, left_out = _asked(ask)
+    letters, sent, left_out = _at_desk(work)
     if as_json:
-        _print_json(
+        echo_json(
             {
-                "sent": [{"place": each.letter.place, "to": each.place} for each in sent],
+                "sent": [{"place": sending.letter.place, "to": sending.place} for sending in sent],
                 "chosen": [letter.place for letter in letters],
                 "left_out": left_out,
             }
@@ -167,8 +171,8 @@ def retry(
         return
     for letter in letters if dry_run else ():
         click.echo(f"would send {_line(letter, again=False)}")
-    for each in sent:
-        click.echo(f"{each.letter.place} sent again to {each.place}")
+    for sending in sent:
+        click.echo(f"{sending.letter.place} sent again to {sending.place}")
     click.echo(
         f"{len(sent):,} sent again"
         + (f", {left_out:,} left out that were before" if left_out else "")
@@ -176,48 +180,42 @@ def retry(
 
 
 async def _chosen(
-    at: "Desk", places: Sequence[str], wanted: "Wanted", *, again: bool, unchanged: bool
+    desk: "Desk", places: Sequence[str], wanted: "Wanted", *, again: bool, unchanged: bool
 ) -> "tuple[list[Letter], int]":
-    """The letters to send, and how many were left out since they were sent before. Raises RefusalError."""
+    """Return the letters to send, and the number left out because they were sent before.
+
+    Raises:
+        RefusalError: a letter must not be sent, or one that was named was sent before.
+    """
     from streams.operations.dead_letters import OUR_FAULTS, RefusalError, check_sendable
 
     if places:
-        letters = [await at.letter(place) for place in places]
+        letters = [await desk.letter(place) for place in places]
     else:
         letters = [
-            each
-            for each in await at.letters(wanted)
-            if unchanged or wanted.reason or each.reason in OUR_FAULTS
+            letter
+            for letter in await desk.letters(wanted)
+            if unchanged or wanted.reason or letter.reason in OUR_FAULTS
         ]
     for letter in letters:
         check_sendable(letter, unchanged=unchanged)
-    before = set() if again else await at.sent_again(letters)
+    before = set() if again else await desk.sent_again(letters)
     if places and before:
         raise RefusalError(
-            f"dead letter {min(before)} was sent again before; see with `dead-letters list` what came of it, or send it"
-            " once more with --again"
+            f"dead letter {min(before)} was sent again before; look with `dead-letters list`"
+            " what came of it, or send it once more with --again"
         )
     return [letter for letter in letters if letter.place not in before], len(before)
 
 
-def _asked(ask: "Callable[[Settings, Desk], Any]") -> Any:
-    import asyncio
-    import logging
-
+def _at_desk(work: "Callable[[Settings, Desk], Coroutine[Any, Any, Result]]") -> Result:
+    """Run `work(settings, desk)` with the topic of dead letters open."""
     from streams.operations.dead_letters import desk
-    from streams.settings import Settings
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error at the end says it all
-    settings = Settings.load(os.environ)
+    settings = load_settings()
 
-    async def main() -> Any:
-        async with desk(settings) as at:
-            return await ask(settings, at)
+    async def main() -> Result:
+        async with desk(settings) as opened:
+            return await work(settings, opened)
 
-    return asyncio.run(main())
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    import orjson
-
-    click.echo(orjson.dumps(value).decode())
+    return run_async(main())

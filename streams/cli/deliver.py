@@ -1,8 +1,10 @@
-"""`refusion deliver`."""
+"""`refusion deliver`: the files of a run to a municipality's server."""
 
 from pathlib import Path
 
 import click
+
+from streams.cli.console import echo_json, load_settings, run_async
 
 
 @click.command()
@@ -20,38 +22,33 @@ import click
 @click.option(
     "--to", "url", required=True, metavar="URL", help="sftp://user@host/folder/{municipality}"
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be delivered; connect to nothing.")
-@click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
+@click.option("--dry-run", is_flag=True, help="Show what would be delivered; connect to nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def deliver(
     run: int, municipality: str | None, folder: Path, url: str, dry_run: bool, as_json: bool
 ) -> None:
     """Deliver the exported files of a run by SFTP.
 
-    Each file is uploaded beside its place, renamed when it is whole, and has a line in
-    receipts.jsonl in the state folder. Delivering again passes over what has its receipt. The server's host
-    key must be known.
+    Each file is uploaded under a temporary name, renamed when it is complete, and recorded in
+    receipts.jsonl in the state folder. A second delivery skips the files that have a receipt. The
+    server's host key must be known.
     """
-    import asyncio
-    import logging
-    import os
-
-    import orjson
-
     from streams.kit.progress import meter
     from streams.ledger.delivery import Delivery, Place, pieces_of, receipts_in
-    from streams.settings import Settings
 
-    logging.getLogger("asyncssh").setLevel(logging.CRITICAL)  # the error at the end says it all
-    settings = Settings.load(os.environ)
-    place = Place.of(url)
+    settings, place = load_settings(), Place.of(url)
     pieces = pieces_of(folder, run, municipality)
-    with receipts_in(settings.state_dir) as receipts, meter("files") as shown:
+    with receipts_in(settings.state_dir) as receipts, meter("files") as progress:
         delivery = Delivery(settings, place, receipts)
         if dry_run:
             left = delivery.without_receipt(pieces)
             click.echo(
-                f"{len(left):,} files would be delivered, {len(pieces) - len(left):,} were delivered before"
+                f"{len(left):,} files would be delivered,"
+                f" {len(pieces) - len(left):,} were delivered before"
             )
             return
-        done = asyncio.run(delivery.deliver(pieces, shown.show))
-    click.echo(orjson.dumps(vars(done)).decode() if as_json else done.sentence())
+        delivered = run_async(delivery.deliver(pieces, progress.show))
+    if as_json:
+        echo_json(vars(delivered))
+    else:
+        click.echo(delivered.sentence())

@@ -1,17 +1,16 @@
-"""`refusion explain`: why a citizen's week is what it is."""
+"""`refusion explain`: the reasons for a citizen's weeks."""
 
 import os
 import re
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from streams.cli.console import INPUT, quiet_clients
 from streams.kit.errors import UserError
 
-ISO_WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
-INPUT = click.Path(dir_okay=False, allow_dash=True)
-RULES_HELP = "By this rule set, or a file that says how one differs.  [default: that of the last posting, or R-1]"
+ISO_WEEK: Final = re.compile(r"([0-9]{4})-W([0-9]{2})")
 
 
 @click.command()
@@ -20,46 +19,56 @@ RULES_HELP = "By this rule set, or a file that says how one differs.  [default: 
 @click.option(
     "--row",
     metavar="ID",
-    help="The week of a row in a municipality's file, and the row's own story.",
+    help="The week of a row in a municipality's file, and the history of the row.",
 )
 @click.option(
-    "--run", type=click.IntRange(1), help="With --row: the run of the file, for a large ledger."
+    "--run", type=click.IntRange(1), help="With --row: the file's run, to find the row faster."
 )
 @click.option(
     "--reports",
     type=INPUT,
-    help="Reports as for settle instead of the live system; - is standard input.",
+    help="Read reports from a file, as settle does, not from Kafka; - is standard input.",
 )
 @click.option(
-    "--whole-journal", is_flag=True, help="Read reports too that changed nothing when they came."
+    "--whole-journal", is_flag=True, help="Include reports that changed nothing when they came."
 )
-@click.option("--rules", metavar="NAME|FILE", help=RULES_HELP)
-@click.option("--json", "as_json", is_flag=True, help="For programs; money in øre.")
+@click.option(
+    "--rules",
+    metavar="NAME|FILE",
+    help="A rule set, or a file with the differences from one."
+    "  [default: the rule set of the last posting, or R-1]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 def explain(**options: Any) -> None:
-    """Tell why: reports, weeks, counters, rules, what comes next.
+    """Explain a citizen's weeks by reports and rules.
 
-    CITIZEN is a pseudonym, as in postings. Without it a CPR is asked for (or read as the first
-    line of standard input), but for --row, which names its citizen. Without --week or --row the
-    whole life is shown. Everything is worked out from the reports by the rules at hand, not taken
-    from what was posted. The reports are those of the live system, found through ledger and
-    journal, or those of a file.
+    CITIZEN is a pseudonym, as in postings. Without it the command asks for a CPR (or reads it from
+    the first line of standard input), except with --row, since a row names its citizen. Without
+    --week or --row the whole life is shown. Everything is computed from the reports; nothing is
+    taken from what was posted. The reports come from the live system, where ledger and journal
+    lead to them, or from a file.
     """
-    from streams.explain.why import Asked, explain_to
+    from streams.explain.why import ExplainRequest, explain_to
 
+    quiet_clients()
     week = None if options["week"] is None else week_number(options["week"])
-    explain_to(click.echo, Asked(**options | {"week": week}), os.environ)
+    explain_to(click.echo, ExplainRequest(**options | {"week": week}), os.environ)
 
 
 def week_number(text: str) -> int:
-    """The week of a date, or of `2024-W05`; UserError where it is none that counts."""
+    """Return the week of a date, or of an ISO week such as `2024-W05`.
+
+    Raises:
+        UserError: the text is neither, or the week is outside the years that the program knows.
+    """
     from domain.basics.weeks import day, week_of
     from streams.wire.validator import LAST_DAY
 
     try:
-        found = ISO_WEEK.fullmatch(text)
+        iso_week = ISO_WEEK.fullmatch(text)
         monday = (
-            date.fromisocalendar(int(found[1]), int(found[2]), 1).toordinal()
-            if found
+            date.fromisocalendar(int(iso_week[1]), int(iso_week[2]), 1).toordinal()
+            if iso_week
             else day(text)
         )
     except ValueError:

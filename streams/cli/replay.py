@@ -1,21 +1,22 @@
-"""`refusion replay`: what folding the journal again would change, and having it posted."""
+"""`refusion replay`: the effect of settling the journal again, and its posting."""
 
 import os
-import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from streams.cli.console import echo_json, run_with_progress, table, terminal
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
     from streams.operations.replay import Applied, DryRun
 
-TOP = 12
-"""Lines of a table; --json has all."""
+TOP: Final = 12
+"""The number of lines of a table; --json has all."""
 
 
 @click.command()
@@ -23,26 +24,29 @@ TOP = 12
     "--rules",
     default="",
     metavar="NAME",
-    help="The rule set that is to hold; without it the one that does.",
+    help="The rule set that becomes valid.  [default: the valid one]",
 )
 @click.option(
-    "--municipality", default="", metavar="CODE", help="Only citizens it has paid for or finances."
+    "--municipality",
+    default="",
+    metavar="CODE",
+    help="Only citizens for whom this municipality paid or whom it finances.",
 )
 @click.option("--citizen", default="", metavar="PSEUDONYM", help="Only this citizen.")
 @click.option(
     "--dry-run/--apply",
     required=True,
     default=None,
-    help="Show the difference; or have it posted too.",
+    help="Show the difference only, or have it posted too.",
 )
 @click.option("--yes", is_flag=True, help="Apply without asking.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
     default=None,
-    help="Processes; without it one for each core.",
+    help="How many processes.  [default: one for each core]",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs, in øre.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 def replay(
     rules: str,
     municipality: str,
@@ -52,37 +56,44 @@ def replay(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Settle again from the journal and post what differs.
+    """Settle again from the journal, and post what differs.
 
-    The dry run comes first, always: it reads the journal and the postings, and writes nothing.
-    --apply then writes control records, which the workers carry out between the reports; new ones
-    are settled after them. With --rules that set holds for everybody from then on: whoever is not
-    in scope follows with the next report.
+    There is always a dry run first. It reads the journal and the postings, and writes nothing.
+    --apply then writes control records to the journal. The workers carry them out between reports,
+    and settle new reports after them. With --rules that rule set is valid for everybody from then
+    on; a citizen outside the scope is settled by it at the next report.
     """
-    from streams.operations.replay import Asked, apply
-    from streams.operations.replay import dry_run as look
+    from streams.operations import replay as operations
 
-    asked = Asked(rules, _scope(municipality, citizen), jobs or os.cpu_count() or 1)
-    found: DryRun = _asked(lambda settings, progress: look(settings, asked, progress), "records")
+    asked = operations.Asked(rules, _scope(municipality, citizen), jobs or os.cpu_count() or 1)
+    preview = run_with_progress(
+        "records",
+        lambda settings, show: operations.dry_run(
+            settings, asked, lambda _what, done, total: show(done, total)
+        ),
+    )
     applied: Applied | None = None
     if not as_json:
-        _show(_console(), found)
-    if not dry_run and not found.is_nothing:
+        _show(terminal(), preview)
+    if not dry_run and not preview.is_nothing:
         if not yes:
-            click.confirm(_question(found), abort=True, err=True)
-        applied = _asked(
-            lambda settings, progress: apply(settings, asked, found, progress), "messages"
+            click.confirm(_question(preview), abort=True, err=True)
+        applied = run_with_progress(
+            "messages",
+            lambda settings, show: operations.apply(
+                settings, asked, preview, lambda _what, done, total: show(done, total)
+            ),
         )
     if as_json:
-        _print_json(found, applied, dry_run=dry_run)
+        echo_json(_as_object(preview, applied, dry_run=dry_run))
     elif applied is not None:
-        _show_applied(applied, found)
+        _show_applied(applied, preview)
     elif not dry_run:
-        click.echo("What stands posted is right: nothing was written.")
+        click.echo("Nothing was written: the postings are right.")
 
 
 def _scope(municipality: str, citizen: str) -> Any:
-    """Whom it is about. Nothing of a wrong value is repeated: it may be a CPR."""
+    """Return the scope of a replay. An error never repeats a wrong value, which may be a CPR."""
     import re
 
     from domain.citizen.reports import Scope
@@ -93,7 +104,8 @@ def _scope(municipality: str, citizen: str) -> Any:
         raise ReplayError("--municipality and --citizen are two scopes; give one of them")
     if CPR_LIKE.fullmatch(citizen) or CPR_LIKE.fullmatch(municipality):
         raise ReplayError(
-            "a CPR does not belong on a command line; `refusion explain` asks for it and says the pseudonym"
+            "a CPR does not belong on a command line;"
+            " `refusion explain` asks for it and shows the pseudonym"
         )
     if citizen and not PSEUDONYM.fullmatch(citizen):
         raise ReplayError("--citizen is a pseudonym of 32 digits 0-9a-f, as in postings")
@@ -102,41 +114,26 @@ def _scope(municipality: str, citizen: str) -> Any:
     return Scope(municipality, citizen)
 
 
-def _asked(ask: "Callable[..., Any]", unit: str) -> Any:
-    """Run it, with progress on a terminal."""
-    import asyncio
-    import logging
-
-    from streams.kit.progress import meter
-    from streams.settings import Settings
-
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error at the end says it all
-    settings = Settings.load(os.environ)
-    with meter(unit) as shown:
-        return asyncio.run(ask(settings, lambda _what, done, total: shown.show(done, total)))
+def _question(preview: "DryRun") -> str:
+    if preview.pending:
+        return "This replay is written already and waits for the workers. Wait for it?"
+    messages = f"{preview.difference.messages:,} messages will be posted. Continue?"
+    if preview.changes_rules:
+        return f"{preview.rules} will be the valid rule set, and {messages}"
+    return messages
 
 
-def _question(found: "DryRun") -> str:
-    if found.pending:
-        return "This replay is written already and waits for the workers. Wait with it?"
-    becomes = f"{found.rules} becomes the rule set that holds, and " if found.changes_rules else ""
-    return f"{becomes}{found.difference.messages:,} messages are posted. Go on?"
+# --- for programs ------------------------------------------------------------------------------
 
 
-# --- for programs
-# -----------------------------------------------------------------------------------
-
-
-def _print_json(found: "DryRun", applied: "Applied | None", *, dry_run: bool) -> None:
-    import orjson
-
-    difference = found.difference
-    value = {
+def _as_object(preview: "DryRun", applied: "Applied | None", *, dry_run: bool) -> dict[str, Any]:
+    difference = preview.difference
+    return {
         "dry_run": dry_run,
-        "rules": found.rules,
-        "rules_holding": found.holding,
-        "reports": found.reports,
-        "not_settled_yet": found.unsettled,
+        "rules": preview.rules,
+        "rules_holding": preview.holding,
+        "reports": preview.reports,
+        "not_settled_yet": preview.unsettled,
         "citizens": difference.citizens,
         "citizens_in_scope": difference.in_scope,
         "citizens_changed": difference.changed,
@@ -151,97 +148,77 @@ def _print_json(found: "DryRun", applied: "Applied | None", *, dry_run: bool) ->
             for place, (refusion, medfinansiering, rows) in sorted(difference.money.items())
         ],
         "largest": [change._asdict() for change in difference.largest],
-        "seconds": round(found.seconds, 3),
-        "apply_seconds": round(found.apply_s, 3),
-        "workers": found.workers,
-        "pending": found.pending[0].id if found.pending else None,
+        "seconds": round(preview.seconds, 3),
+        "apply_seconds": round(preview.apply_s, 3),
+        "workers": preview.workers,
+        "pending": preview.pending[0].id if preview.pending else None,
         "applied": applied and vars(applied),
     }
-    click.echo(orjson.dumps(value).decode())
 
 
-# --- for people
-# -------------------------------------------------------------------------------------
+# --- for people --------------------------------------------------------------------------------
 
 
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(
-        width=None if sys.stdout.isatty() else 140,
-        soft_wrap=not sys.stdout.isatty(),
-        highlight=False,
+def _show(console: "Console", preview: "DryRun") -> None:
+    difference = preview.difference
+    rules = (
+        f"{preview.rules} instead of {preview.holding}" if preview.changes_rules else preview.rules
     )
-
-
-def _show(console: "Console", found: "DryRun") -> None:
-    difference = found.difference
-    rules = f"{found.rules} instead of {found.holding}" if found.changes_rules else found.rules
     console.print(
-        f"{found.reports:,} reports of {difference.citizens:,} citizens read in {found.seconds:.1f} s, by {rules}:"
-        f" {difference.in_scope:,} citizens in scope, {difference.changed:,} with other rows,"
-        f" {difference.messages:,} messages to post."
+        f"{preview.reports:,} reports of {difference.citizens:,} citizens were read"
+        f" in {preview.seconds:.1f} s, by {rules}: {difference.in_scope:,} citizens in scope,"
+        f" {difference.changed:,} with other rows, {difference.messages:,} messages to post."
     )
-    if found.unsettled:
-        console.print(f"{found.unsettled:,} reports are not settled yet, and are not in this.")
+    if preview.unsettled:
+        console.print(f"{preview.unsettled:,} reports are not settled yet and not included.")
     if difference.money:
-        _show_money(console, found)
+        _show_money(console, preview)
         console.print("The largest changes:")
         for change in difference.largest:
             console.print(f"  {change.sentence}")
-    if not found.is_nothing:
-        workers = (
-            f"{found.workers} worker{'s' * (found.workers != 1)}" if found.workers else "one worker"
-        )
+    if not preview.is_nothing:
+        plural = "s" if preview.workers != 1 else ""
+        workers = f"{preview.workers} worker{plural}" if preview.workers else "one worker"
         console.print(
-            f"To apply it takes {workers} about {found.apply_s:.0f} s; new reports wait meanwhile."
+            f"{workers} will take about {preview.apply_s:.0f} s to apply it;"
+            " new reports wait meanwhile."
         )
 
 
-def _show_money(console: "Console", found: "DryRun") -> None:
-    for at, name in enumerate(("month", "municipality", "benefit", "reason")):
+def _show_money(console: "Console", preview: "DryRun") -> None:
+    for position, name in enumerate(("month", "municipality", "benefit", "reason")):
         sums: dict[str, list[int]] = {}
-        for place, ore in found.difference.money.items():
-            entry = sums.setdefault(place[at], [0, 0, 0])
-            for number, each in enumerate(ore):
-                entry[number] += each
+        for place, figures in preview.difference.money.items():
+            entry = sums.setdefault(place[position], [0, 0, 0])
+            for number, figure in enumerate(figures):
+                entry[number] += figure
         _show_sums(console, name, sums)
 
 
-def _show_sums(console: "Console", name: str, sums: dict[str, list[int]]) -> None:
-    from rich.box import SIMPLE
-    from rich.table import Table
+def _show_sums(console: "Console", name: str, sums: "Mapping[str, Sequence[int]]") -> None:
+    from domain.basics.kroner import kroner
 
-    from projections.runs.completeness import kroner
-
-    costs: Counter[str] = Counter(
-        {key: abs(refusion - medfin) for key, (refusion, medfin, _) in sums.items()}
-    )
-    shown = sorted(key for key, _ in costs.most_common(TOP))
-    title = (
-        f"By {name}"
-        if len(shown) == len(sums)
-        else f"By {name}: the {TOP} of {len(sums)} with the most"
-    )
-    table = Table(title=title, title_justify="left", box=SIMPLE if console.is_terminal else None)
-    table.add_column(name)
-    for column in ("rows", "refusion", "medfinansiering", "cost to State"):
-        table.add_column(column, justify="right")
-    for key in shown:
+    costs = Counter({key: abs(refusion - medfin) for key, (refusion, medfin, _) in sums.items()})
+    largest = sorted(key for key, _ in costs.most_common(TOP))
+    cut = "" if len(largest) == len(sums) else f": the {TOP} of {len(sums)} with the most"
+    shown = table(f"By {name}{cut}", name, "rows", "refusion", "medfinansiering", "cost to State")
+    for key in largest:
         refusion, medfin, rows = sums[key]
-        table.add_row(key, f"{rows:,}", kroner(refusion), kroner(medfin), kroner(refusion - medfin))
-    console.print(table)
+        money = (f"{kroner(ore)} kr." for ore in (refusion, medfin, refusion - medfin))
+        shown.add_row(key, f"{rows:,}", *money)
+    console.print(shown)
 
 
-def _show_applied(applied: "Applied", found: "DryRun") -> None:
-    from projections.runs.completeness import kroner
+def _show_applied(applied: "Applied", preview: "DryRun") -> None:
+    from domain.basics.kroner import kroner
 
     click.echo(
-        f"Applied in {applied.seconds:.1f} s: {applied.messages:,} messages with {applied.rows:,} rows were posted;"
-        f" the State pays {kroner(applied.cost_ore)} more."
+        f"Applied in {applied.seconds:.1f} s:"
+        f" {applied.messages:,} messages with {applied.rows:,} rows were posted;"
+        f" the State pays {kroner(applied.cost_ore)} kr. more."
     )
-    if applied.messages != found.difference.messages:
+    if applied.messages != preview.difference.messages:
         click.echo(
-            f"The dry run had {found.difference.messages:,} messages. New reports came in between, or a worker passed"
-            " citizens over (its log says so): look with --dry-run what is left."
+            f"The dry run had {preview.difference.messages:,} messages. New reports came in between,"
+            " or a worker passed over citizens (its log says so): use --dry-run to see what is left."
         )

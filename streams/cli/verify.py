@@ -1,49 +1,52 @@
-"""`refusion verify`."""
+"""`refusion verify`: an audit of the topics."""
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
+
+from streams.cli.console import echo_json, load_settings, quiet_clients
 
 if TYPE_CHECKING:
     from streams.audit.verify import Verified
 
-VIOLATIONS = 1
-"""The exit status when something is wrong; 2 says that it could not be looked at."""
-SHOWN = 20
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+VIOLATIONS: Final = 1
+"""The exit status when something is wrong; 2 means that the audit itself failed."""
+SHOWN: Final = 20
+"""The number of violations listed."""
+FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Compute the truth of every citizen from scratch too.")
+@click.option("--deep", is_flag=True, help="Compute every citizen's truth from scratch too.")
 @click.option(
     "--sample",
     type=click.FloatRange(0, 100, min_open=True),
     metavar="PERCENT",
-    help="Deep, of so many.",
+    help="As --deep, for so many of the citizens.",
 )
 @click.option(
     "--draw",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Another number, another sample.",
+    help="The number of the sample; another number draws other citizens.",
 )
 @click.option(
-    "--fold", is_flag=True, help="Fold the journal again: the same postings, byte for byte."
+    "--fold", is_flag=True, help="Fold the journal again, and compare the postings byte for byte."
 )
 @click.option(
-    "--files", type=FOLDER, help="Hold the run files in this folder against the postings."
+    "--files", type=FOLDER, help="Compare the run files in this folder with the postings."
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
     default=None,
-    help="Processes.  [default: one for each core]",
+    help="How many processes.  [default: one for each core]",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def verify(
     deep: bool,
     sample: float | None,
@@ -53,73 +56,74 @@ def verify(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Audit the topics.
+    """Audit the topics while the workers go on. Nothing is written.
 
-    Workers go on meanwhile, and nothing is written.
-
-    Formats, revisions, ids, reversing rows, sums, run markers, each raw record accounted for, and
-    no CPR number where none may be. --deep settles each citizen again by the reference computation,
-    --fold the whole journal by the program's own, which must give the same bytes. --files sums up
-    what `refusion export` wrote, run by run.
-    The exit status is 0 when all is well, 1 when something is wrong, 2 when it could not be looked at.
+    The audit checks formats, revisions, ids, reversing rows, sums and run markers, that each raw
+    record is accounted for, and that no CPR number is where none may be. --deep settles each
+    citizen again by the reference computation; --fold settles the whole journal again by the
+    program itself, which must give the same bytes. --files adds up what `refusion export` wrote,
+    run by run. The exit status is 0 if all is well, 1 if something is wrong, and 2 if the audit
+    could not be made.
     """
-    import logging
-
-    import orjson
-
     from streams.audit.verify import Asked
     from streams.audit.verify import verify as verify_topics
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
-    from streams.settings import Settings
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error at the end says it all
+    quiet_clients()
     asked = Asked(
         sample or (100.0 if deep else 0.0), draw, jobs or os.cpu_count() or 1, fold, files
     )
     tune_garbage_collection()
-    with meter("records") as shown:
-        done = verify_topics(Settings.load(os.environ), asked, shown.show)
+    with meter("records") as progress:
+        verified = verify_topics(load_settings(), asked, progress.show)
     if as_json:
-        click.echo(orjson.dumps(done.as_json()).decode())
+        echo_json(verified.as_json())
     else:
-        _show(done)
-    sys.exit(VIOLATIONS if done.violations else 0)
+        _show(verified)
+    sys.exit(VIOLATIONS if verified.violations else 0)
 
 
-def _show(done: "Verified") -> None:
-
-    for violation in done.found.named[:SHOWN]:
+def _show(verified: "Verified") -> None:
+    named = verified.found.named[:SHOWN]
+    for violation in named:
         click.echo(violation.sentence())
-    if done.violations > SHOWN:
-        click.echo(
-            f"… {done.violations - min(SHOWN, len(done.found.named)):,} more; --json names the first of each kind"
-        )
-    for note, number in sorted(done.found.notes.items()):
+    if verified.violations > SHOWN:
+        more = verified.violations - len(named)
+        click.echo(f"… {more:,} more; --json names the first of each kind")
+    for note, number in sorted(verified.found.notes.items()):
         click.echo(f"note: {number:,} {note}")
-    for stage, records in done.lag.items():
+    for stage, records in verified.lag.items():
         if records:
             click.echo(
-                f"note: {records:,} offsets are still before {stage}, and were not held against anything"
+                f"note: {records:,} offsets are still before {stage},"
+                " and were not held against anything"
             )
-    totals = {
-        name: sum(each[name] for each in done.partitions.values()) for name in ("messages", "rows")
-    }
+    _show_amount_of_work(verified)
+    click.echo(f"{verified.violations:,} VIOLATIONS" if verified.violations else "no violations")
+
+
+def _show_amount_of_work(verified: "Verified") -> None:
+    partitions = verified.partitions.values()
+    messages, rows = (sum(each[name] for each in partitions) for name in ("messages", "rows"))
+    rate = verified.records / verified.seconds
     click.echo(
-        f"{done.records:,} records in {done.seconds:.1f} s ({done.records / done.seconds:,.0f}/s):"
-        f" {done.citizens:,} citizens, {totals['messages']:,} messages, {totals['rows']:,} rows;"
-        f" {done.raw_kept:,} raw records accounted for, {done.raw_twice:,} of them twice"
+        f"{verified.records:,} records in {verified.seconds:.1f} s ({rate:,.0f}/s):"
+        f" {verified.citizens:,} citizens, {messages:,} messages, {rows:,} rows;"
+        f" {verified.raw_kept:,} raw records accounted for, {verified.raw_twice:,} of them twice"
     )
-    if done.deep_citizens:
+    if verified.deep_citizens:
         click.echo(
-            f"{done.deep_citizens:,} citizens computed from scratch ({done.deep_s:.1f} s of a core)"
+            f"{verified.deep_citizens:,} citizens computed from scratch"
+            f" ({verified.deep_s:.1f} s of a core)"
         )
-    if done.files:
+    if verified.files:
         click.echo(
-            f"{done.files:,} run files with {done.file_lines:,} lines held against the postings"
+            f"{verified.files:,} run files with {verified.file_lines:,} lines"
+            " held against the postings"
         )
-    if done.folded:
+    if verified.folded:
         click.echo(
-            f"{done.folded:,} messages folded again from the journal ({done.fold_s:.1f} s of a core)"
+            f"{verified.folded:,} messages folded again from the journal"
+            f" ({verified.fold_s:.1f} s of a core)"
         )
-    click.echo(f"{done.violations:,} VIOLATIONS" if done.violations else "no violations")

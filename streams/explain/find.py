@@ -25,7 +25,7 @@ class LifeError(UserError):
     """A citizen cannot be found; the message says why and what to do, and holds no CPR."""
 
 
-class Refused(NamedTuple):
+class RejectedLine(NamedTuple):
     """A line about the citizen that was rejected, with the reason: it counts for nothing."""
 
     line: int
@@ -33,12 +33,12 @@ class Refused(NamedTuple):
     detail: str
 
 
-class Found(NamedTuple):
+class CitizenReports(NamedTuple):
     """What a file has of one citizen, in its order."""
 
     citizen: str
     reports: list[Report]
-    refused: list[Refused]
+    refused: list[RejectedLine]
 
 
 # --- who
@@ -81,10 +81,12 @@ def _asked_cpr(demo: bool) -> str:
 # --------------------------------------------------------------------------------------
 
 
-def find_in(lines: Iterable[bytes], given: str, settings: Settings, rules: RuleSet) -> Found:
+def find_in(
+    lines: Iterable[bytes], given: str, settings: Settings, rules: RuleSet
+) -> CitizenReports:
     """A citizen's reports among published ones (JSON Lines). LifeError where there is none."""
     identity, validator = settings.identity(), Validator(rules, demo=settings.demo, markers=True)
-    found, citizens = Found(given, [], []), set()
+    found, citizens = CitizenReports(given, [], []), set()
     for number, line in numbered(lines):
         parsed = validator.parse(line)
         if isinstance(parsed, Accepted):
@@ -93,7 +95,7 @@ def find_in(lines: Iterable[bytes], given: str, settings: Settings, rules: RuleS
             if citizen == given:
                 found.reports.append(parsed.report)
         elif isinstance(parsed, Rejection) and _is_about(line, given, settings):
-            found.refused.append(Refused(number, parsed.reason, parsed.detail))
+            found.refused.append(RejectedLine(number, parsed.reason, parsed.detail))
     if not found.reports:
         raise LifeError(_not_found(given, len(citizens), len(found.refused)))
     return found

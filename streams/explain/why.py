@@ -1,6 +1,5 @@
 """`refusion explain`: whose life, from where, and to whom it is told."""
 
-import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -11,15 +10,19 @@ import orjson
 
 from domain.basics.weeks import day, week_of
 from domain.citizen.reports import Report
+from domain.explain.life import explain_life
 from domain.explain.reasons import WeekReason
-from domain.explain.week import explain_life, explain_week
+from domain.explain.week import explain_week
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
 from projections.ledger.citizen import PostedRow, agree, standing
 from streams.citizens.rule_sets import DEFAULT, LawBook, chosen_rule_set, load_rule_set
-from streams.explain.find import Refused, find_in, folded, named_citizen
+from streams.explain.find import RejectedLine, find_in, folded, named_citizen
 from streams.explain.live import CitizenLedger, LiveError, read_live
-from streams.explain.render import console, show_life, show_posted, show_row, show_source, show_week
+from streams.explain.render import console
+from streams.explain.render_life import show_life
+from streams.explain.render_posted import show_posted, show_row, show_source
+from streams.explain.render_week import show_week
 from streams.kit.errors import UserError
 from streams.kit.progress import meter
 from streams.ledger.table import LedgerTable
@@ -31,7 +34,7 @@ ROW_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExplainRequest:
     """What was asked for, as the options of the command have it; `week` by its number."""
 
     citizen: str | None
@@ -53,13 +56,13 @@ class Evidence:
 
     citizen: str
     reports: list[Report]
-    refused: list[Refused]
+    refused: list[RejectedLine]
     posted: list[PostedRow]
     source: dict[str, Any]
     rules: str = DEFAULT
 
 
-def explain_to(say: Says, asked: Asked, environ: Mapping[str, str]) -> None:
+def explain_to(say: Says, asked: ExplainRequest, environ: Mapping[str, str]) -> None:
     """Explain a life, a week, or the week of a row."""
     _refuse_what_does_not_go_together(asked)
     chosen, settings = chosen_rule_set(asked.rules) if asked.rules else None, Settings.load(environ)
@@ -93,7 +96,7 @@ def explain_to(say: Says, asked: Asked, environ: Mapping[str, str]) -> None:
     show_source(evidence.source["sentence"], console())
 
 
-def _refuse_what_does_not_go_together(asked: Asked) -> None:
+def _refuse_what_does_not_go_together(asked: ExplainRequest) -> None:
     if asked.reports and (asked.row or asked.whole_journal):
         raise UserError("--row and --whole-journal are about the live system; leave --reports out")
     if asked.row and (asked.week is not None or asked.citizen):
@@ -116,7 +119,7 @@ def _checked_id(text: str) -> str:
     return text
 
 
-def _of_file(asked: Asked, settings: Settings, rules: RuleSet) -> Evidence:
+def _of_file(asked: ExplainRequest, settings: Settings, rules: RuleSet) -> Evidence:
     with ExitStack() as stack:
         lines = opened(stack, asked.reports or "-")
         found = find_in(lines, named_citizen(asked.citizen, settings), settings, rules)
@@ -126,8 +129,7 @@ def _of_file(asked: Asked, settings: Settings, rules: RuleSet) -> Evidence:
     )
 
 
-def _of_live_system(asked: Asked, settings: Settings, laws: LawBook) -> Evidence:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # an error of ours says it all
+def _of_live_system(asked: ExplainRequest, settings: Settings, laws: LawBook) -> Evidence:
     _ = settings.bootstrap
     if asked.row:
         ledger = CitizenLedger(LedgerTable.open(settings.ledger))

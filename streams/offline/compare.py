@@ -1,30 +1,19 @@
-"""Settles reports under two rule sets and shows the difference in money (`refusion compare`)."""
+"""Reports settled under two rule sets, and the difference in money (`refusion compare`)."""
 
-import sys
 from collections.abc import Callable, Iterable
 from itertools import tee
 from typing import Any, NamedTuple
 
 import orjson
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
 
 from domain.ruledata.ruleset import RuleSet
-from projections.whatif.comparison import BREAKDOWNS, Comparison, Line, Money
+from projections.whatif.comparison import BREAKDOWNS, Comparison, ComparisonLine, Money
 from streams.offline.settle import numbered, settled_blocks
 from streams.settings import Settings
 
-TITLES = {
-    "benefit": "By benefit",
-    "municipality": "By municipality",
-    "band": "By band",
-    "month": "By month",
-}
-
 
 class Compared(NamedTuple):
-    """Two rule sets and what they make of the same reports."""
+    """Two rule sets, and the comparison of their results for the same reports."""
 
     a: RuleSet
     b: RuleSet
@@ -41,7 +30,7 @@ def compare_lines(
     b: RuleSet,
     progress: Callable[[int], None] | None = None,
 ) -> Compared:
-    """Settle reports under both rule sets, side by side, each with a state of its own."""
+    """Settle reports under both rule sets, side by side, each with its own state."""
     comparison, read, rejected = Comparison(), 0, 0
     lines_a, lines_b = tee(numbered(lines))
     both = zip(
@@ -62,7 +51,7 @@ def compare_lines(
 
 
 def as_object(compared: Compared, citizens: int) -> dict[str, Any]:
-    """The comparison for programs. Money is øre, B less A where it is a difference."""
+    """Return the comparison for programs; money in øre, a difference is B less A."""
     comparison = compared.comparison
     return {
         "a": compared.a.name,
@@ -71,10 +60,10 @@ def as_object(compared: Compared, citizens: int) -> dict[str, Any]:
         "rejected": compared.rejected,
         "total": _line_object(comparison.total()),
         **{
-            f"by_{each}": [
-                {each: line.name} | _line_object(line) for line in comparison.lines(each)
+            f"by_{breakdown}": [
+                {breakdown: line.name} | _line_object(line) for line in comparison.lines(breakdown)
             ]
-            for each in BREAKDOWNS
+            for breakdown in BREAKDOWNS
         },
         "citizens_affected": comparison.citizens(),
         "citizens": [
@@ -84,7 +73,7 @@ def as_object(compared: Compared, citizens: int) -> dict[str, Any]:
     }
 
 
-def _line_object(line: Line) -> dict[str, Any]:
+def _line_object(line: ComparisonLine) -> dict[str, Any]:
     return {
         "a": _money_object(line.a),
         "b": _money_object(line.b),
@@ -94,78 +83,3 @@ def _line_object(line: Line) -> dict[str, Any]:
 
 def _money_object(money: Money) -> dict[str, int]:
     return money._asdict() | {"state_cost_ore": money.state_cost_ore}
-
-
-# For people
-
-
-def show(compared: Compared, citizens: int) -> None:
-    """The comparison for people, in tables."""
-    console = Console(
-        width=None if sys.stdout.isatty() else 120,
-        soft_wrap=not sys.stdout.isatty(),
-        highlight=False,
-    )
-    comparison = compared.comparison
-    console.print(
-        f"A is {compared.a.name}, B is {compared.b.name}; kroner, all corrections included."
-    )
-    console.print("The cost to the State is its refusion less the municipalities' medfinansiering.")
-    rejected = (
-        f", {compared.rejected:,} of them rejected (`refusion settle --rejects FILE` tells why)"
-    )
-    console.print(f"{compared.lines:,} lines{rejected if compared.rejected else ''}.\n")
-    for each in BREAKDOWNS:
-        table = _money_table(TITLES[each], each)
-        for line in comparison.lines(each):
-            table.add_row(_label(each, line.name, compared.a), *_cells(line))
-        table.add_section()
-        table.add_row("all", *_cells(comparison.total()))
-        console.print(table)
-    console.print(_citizen_table(comparison, citizens))
-
-
-def _label(breakdown: str, name: str, rules: RuleSet) -> str:
-    """What people call a line."""
-    if breakdown == "benefit":
-        return f"{name}  {rules.benefits[name].name}"
-    return f"{name} {rules.municipalities.get(name, '')}" if breakdown == "municipality" else name
-
-
-def _money_table(title: str, first: str) -> Table:
-    table = _table(title)
-    table.add_column(first)
-    for column in ("refusion A", "refusion B", "medfin. A", "medfin. B", "cost to State, B − A"):
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=SIMPLE if sys.stdout.isatty() else None)
-
-
-def _cells(line: Line) -> list[str]:
-    money = (
-        line.a.refusion_ore,
-        line.b.refusion_ore,
-        line.a.medfinansiering_ore,
-        line.b.medfinansiering_ore,
-    )
-    return [*(_kroner(ore) for ore in money), _kroner(line.difference.state_cost_ore, "+")]
-
-
-def _kroner(ore: int, plus: str = "") -> str:
-    whole, rest = divmod(abs(ore), 100)
-    return f"{'−' if ore < 0 else plus if ore else ''}{whole:,}.{rest:02d}"
-
-
-def _citizen_table(comparison: Comparison, number: int) -> Table:
-    affected = comparison.citizens()
-    table = _table(
-        f"Citizens most affected, of {affected:,}" if affected else "No citizen is affected"
-    )
-    table.add_column("citizen")
-    table.add_column("cost to State, B − A", justify="right")
-    for citizen, ore in comparison.most_affected(number):
-        table.add_row(citizen, _kroner(ore, "+"))
-    return table

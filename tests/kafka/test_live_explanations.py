@@ -11,7 +11,7 @@ import pytest
 
 from domain.basics.weeks import day, week_of
 from streams.explain.diff import differences_of
-from streams.explain.why import Asked, explain_to
+from streams.explain.why import ExplainRequest, explain_to
 from streams.kafka import topics
 from streams.kit.errors import UserError
 from streams.settings import Settings
@@ -93,7 +93,7 @@ def explained(given):
         asked: dict[str, Any] = dict.fromkeys(("week", "row", "run", "reports", "rules"))
         asked |= {"whole_journal": False} | options
         said: list[str] = []
-        explain_to(said.append, Asked(citizen, as_json=True, **asked), given)
+        explain_to(said.append, ExplainRequest(citizen, as_json=True, **asked), given)
         return json.loads("".join(said))
 
     return explain
@@ -180,7 +180,7 @@ def test_a_life_a_week_a_row_and_a_run_are_explained_from_ledger_and_journal(
         assert row["row"] | {"stands": False} == first
         assert row["explanation"] == week["explanation"]
     told = refusion("explain", "--row", first["id"])
-    assert f"It was taken back by {takes_back['id']} (run {NEXT}), for 12345678/late" in told
+    assert f"It was reversed by {takes_back['id']} (run {NEXT}), for 12345678/late" in told
     assert "stands FLT in 2021-01" in told
     assert "not what is due" not in told
     may = refusion("explain", citizen, "--week", "2023-05-01")

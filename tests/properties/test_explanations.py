@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from domain.basics.weeks import week_of
-from domain.explain.week import explain_life, explain_week
+from domain.explain.life import explain_life
+from domain.explain.week import explain_week
 from domain.law.staircase import Law
 from domain.oracle import reference
 from domain.oracle.payments import money_of_slices

@@ -8,7 +8,8 @@ import pytest
 
 from domain.basics.weeks import day, week_of
 from domain.explain.fates import fates
-from domain.explain.week import explain_life, explain_week
+from domain.explain.life import explain_life
+from domain.explain.week import explain_week
 from domain.law.staircase import Law
 from streams.citizens.rule_sets import load_rule_set
 from streams.cli.explain import week_number

@@ -1,0 +1,107 @@
+"""The console that the commands share: settings, work with progress, JSON for programs, tables for people.
+
+A command imports this module when it is registered, so everything heavy is imported when it is used.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from streams.kit.progress import Bar
+    from streams.settings import Settings
+
+Result = TypeVar("Result")
+Show = Callable[[int, int | None], None]
+"""A function that is told how many units of work are done, and of how many if that is known."""
+
+INPUT: Final = click.Path(dir_okay=False, allow_dash=True)
+"""A file to read; `-` is standard input."""
+OUTPUT: Final = click.Path(dir_okay=False)
+"""A file to write."""
+WIDTH: Final = 140
+"""Columns of a table that is not shown on a terminal, such as in a log."""
+
+
+def load_settings() -> "Settings":
+    """Read the settings from the environment."""
+    from streams.settings import Settings
+
+    return Settings.load(os.environ)
+
+
+# --- work --------------------------------------------------------------------------------------
+
+
+def quiet_clients() -> None:
+    """Silence the logs of aiokafka and asyncssh: the error that ends a command says what is wrong."""
+    import logging
+
+    for client in ("aiokafka", "asyncssh"):
+        logging.getLogger(client).setLevel(logging.CRITICAL)
+
+
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run asynchronous work to its end, with the clients' logs quiet."""
+    import asyncio
+
+    quiet_clients()
+    return asyncio.run(work)
+
+
+def run_with_progress(
+    unit: str, work: Callable[["Settings", Show], Coroutine[Any, Any, Result]]
+) -> Result:
+    """Run `work(settings, show)` to its end, with a bar that counts `unit` on a terminal."""
+    from streams.kit.progress import meter
+
+    settings = load_settings()
+    with meter(unit) as progress:
+        return run_async(work(settings, progress.show))
+
+
+def draw_bar(unit: str, total: int | None) -> "Bar":
+    """Draw a progress bar. Imports rich only now: most commands show none."""
+    from streams.cli.progress_bar import RichBar
+
+    return RichBar(unit, total)
+
+
+# --- for programs ------------------------------------------------------------------------------
+
+
+def echo_json(value: Any, *, indent: bool = False, err: bool = False) -> None:
+    """Print a value as JSON: on one line, or indented for people who read it too."""
+    import orjson
+
+    option = orjson.OPT_INDENT_2 if indent else None
+    click.echo(orjson.dumps(value, option=option).decode(), err=err)
+
+
+# --- for people --------------------------------------------------------------------------------
+
+
+def terminal() -> "Console":
+    """Return a console on standard output, which wraps lines on a terminal only."""
+    from rich.console import Console
+
+    is_terminal = sys.stdout.isatty()
+    return Console(width=None if is_terminal else WIDTH, soft_wrap=not is_terminal, highlight=False)
+
+
+def table(title: str, first: str, *numbers: str) -> "Table":
+    """Return an empty table: a first column of names, and columns of numbers, aligned to the right."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left", box=SIMPLE if sys.stdout.isatty() else None)
+    shown.add_column(first)
+    for name in numbers:
+        shown.add_column(name, justify="right")
+    return shown

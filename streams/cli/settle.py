@@ -1,0 +1,86 @@
+"""`refusion settle`: the calculation without Kafka."""
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from streams.cli.console import INPUT, OUTPUT, echo_json, load_settings
+from streams.kit.errors import UserError
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=INPUT)
+@click.option("--rejects", type=OUTPUT, help="Write rejected lines to this file, with the reason.")
+@click.option("--notices", type=OUTPUT, help="Write notices of doubtful reports to this file.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many processes; the output is the same.",
+)
+@click.option(
+    "--rules",
+    default="R-1",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="A rule set, or a file with the differences from one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the closing summary as JSON.")
+def settle(
+    files: tuple[str, ...],
+    rejects: str | None,
+    notices: str | None,
+    jobs: int,
+    rules: str,
+    as_json: bool,
+) -> None:
+    """Settle reports: read JSON Lines, write posting messages.
+
+    Without FILES, or for a file named -, standard input is read. The lines of several files are
+    numbered as if they were one file. The closing summary goes to stderr.
+    """
+    from streams.citizens.rule_sets import chosen_rule_set
+    from streams.kit.progress import meter
+    from streams.offline.inputs import Reader, opened
+    from streams.offline.settle import settle as settle_lines
+
+    rule_set, settings = chosen_rule_set(rules), load_settings()
+    settings.identity()  # a missing key is an error before any file or process is created
+    with ExitStack() as stack:
+        in_use = [opened(stack, name) for name in files or ("-",)]
+        reader = Reader(in_use)
+        reject_file, notice_file = (_created(stack, name, in_use) for name in (rejects, notices))
+        progress = stack.enter_context(meter("lines"))
+        totals = settle_lines(
+            iter(reader),
+            settings,
+            jobs,
+            sys.stdout.buffer,
+            reject_file,
+            notice_file,
+            lambda lines: progress.show(lines, reader.estimated()),
+            rule_set,
+        )
+        sys.stdout.buffer.flush()
+    if as_json:
+        echo_json(totals, err=True)
+    else:
+        click.echo(totals.sentence(rejects_kept=bool(rejects)), err=True)
+
+
+def _created(stack: ExitStack, name: str | None, in_use: list[BinaryIO]) -> BinaryIO | None:
+    """Create an output file and add it to those in use; a file in use is refused before it is emptied."""
+    if name is None:
+        return None
+    path = Path(name)
+    if path.is_file() and any(
+        os.path.samestat(path.stat(), os.fstat(file.fileno())) for file in in_use
+    ):
+        raise UserError(f"{name} is already read or written by this command; choose another file")
+    in_use.append(file := stack.enter_context(path.open("wb")))
+    return file

@@ -1,0 +1,70 @@
+"""`refusion simulate`: the reports of an invented population."""
+
+import sys
+
+import click
+
+from streams.kit.errors import UserError
+
+
+@click.command()
+@click.option("--citizens", type=click.IntRange(0), required=True, help="How many citizens.")
+@click.option(
+    "--months",
+    required=True,
+    metavar="A..B",
+    help="First and last month, such as 2023-01..2024-12.",
+)
+@click.option(
+    "--seed", type=int, required=True, help="The same seed gives the same bytes on any machine."
+)
+@click.option(
+    "--late",
+    type=click.FloatRange(0, 0.9),
+    help="The share of reports that come 1-4 months late.  [default: usual]",
+)
+@click.option(
+    "--faults",
+    default="all",
+    show_default=True,
+    help="The faults of upstream systems: all, none or NAME,NAME…",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(0, 64),
+    default=0,
+    help="How many processes; the output is the same.  [default: all cores]",
+)
+def simulate(
+    citizens: int, months: str, seed: int, late: float | None, faults: str, jobs: int
+) -> None:
+    """Invent the reports of a population.
+
+    They are written to standard output as JSON Lines, in the order in which they would arrive.
+    Some are late, repeated or reversed, as the reports of real systems are.
+    """
+    from streams.kit.progress import meter
+    from streams.simulation import FAULTS, SimulationOptions
+    from streams.simulation import simulate as simulate_reports
+
+    chosen = {"all": FAULTS, "none": frozenset[str]()}.get(faults, frozenset(faults.split(",")))
+    first, last = _months(months)
+    try:
+        options = SimulationOptions(citizens, first, last, seed, late, chosen, jobs)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    with meter("citizens", citizens) as progress:
+        simulate_reports(options, sys.stdout.buffer, progress.show)
+        sys.stdout.buffer.flush()
+
+
+def _months(text: str) -> tuple[int, int]:
+    from domain.basics.weeks import month_number
+
+    try:
+        first, last = text.split("..")
+        return month_number(first), month_number(last)
+    except ValueError:
+        raise UserError(
+            "--months must be two months YYYY-MM..YYYY-MM, such as 2023-01..2024-12"
+        ) from None
