@@ -13,7 +13,8 @@ from domain.law.staircase import Law
 from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.settler import Partition
 from streams.privacy.identity import Identity
-from streams.wire.validator import Accepted, Validator
+from streams.wire.outcomes import Accepted
+from streams.wire.validator import Validator
 
 CITIZENS = 300
 FIRST_MONTH = month_number("2016-01")

@@ -25,7 +25,7 @@ from streams.kafka.brokers import client_id_of
 from streams.kafka.topics import TOPICS, Topic
 from streams.kit.errors import UserError
 from streams.settings import BOOTSTRAP, DEMO, LEDGER, PARTITIONS, PREFIX, STATE_DIR, Settings
-from streams.wire.validator import FIRST_RUN_MONTH
+from streams.wire.control_records import FIRST_RUN_MONTH
 from streams.worker.app import CHILD, STAGES
 
 PARTITIONS_OF_TOPICS = 12

@@ -52,7 +52,7 @@ from streams.kit.spool import Scattered
 from streams.kit.tuning import tune_garbage_collection
 from streams.settings import Settings, SettingsError
 from streams.wire.journal import partition_of
-from streams.wire.validator import REASONS
+from streams.wire.rejections import REASONS
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized

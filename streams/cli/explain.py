@@ -62,7 +62,7 @@ def week_number(text: str) -> int:
         UserError: the text is neither, or the week is outside the years that the program knows.
     """
     from domain.basics.weeks import day, week_of
-    from streams.wire.validator import LAST_DAY
+    from streams.wire.content import LAST_DAY
 
     try:
         iso_week = ISO_WEEK.fullmatch(text)

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, create_model
 from typing_extensions import TypedDict  # pydantic's wish on Python 3.11
 
 from streams.kafka.topics import TOPICS
-from streams.wire.validator import (
+from streams.wire.shapes import (
     FORMS,
     CaseFactLine,
     IncomeLine,

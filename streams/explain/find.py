@@ -13,9 +13,12 @@ from domain.ruledata.ruleset import RuleSet
 from streams.citizens.settler import Partition
 from streams.kit.errors import UserError
 from streams.offline.settle import CPR_OF_LINE, numbered
+from streams.privacy.cpr import is_cpr
 from streams.privacy.identity import CITIZEN_DIGITS
 from streams.settings import Settings
-from streams.wire.validator import Accepted, Rejection, Validator, is_cpr
+from streams.wire.outcomes import Accepted
+from streams.wire.rejections import Rejection
+from streams.wire.validator import Validator
 
 PSEUDONYM = re.compile(rf"[0-9a-f]{{{CITIZEN_DIGITS}}}")
 CPR_LIKE = re.compile(r"[0-9]{6}[- ]?[0-9]{4}")

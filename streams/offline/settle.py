@@ -30,7 +30,9 @@ from streams.citizens.settler import CONTROLS, NOTHING, Outcome, Partition, Sett
 from streams.citizens.store import RocksStore
 from streams.kit.tuning import tune_garbage_collection
 from streams.settings import Settings
-from streams.wire.validator import REFUSED, Accepted, AcceptedOpening, Rejection, Validator
+from streams.wire.outcomes import Accepted, AcceptedOpening
+from streams.wire.rejections import REFUSED, Rejection
+from streams.wire.validator import Validator
 
 BLOCK_LINES = 4_000
 """Large enough that a block's overhead does not show, small enough that memory stays small."""
@@ -137,9 +139,8 @@ class LineSettler:
         records: list[Settleable] = []
         for result in parsed:
             if isinstance(result, (Accepted, AcceptedOpening)):
-                report, cpr = result
-                citizen, cpr_sealed = of(cpr)
-                records.append((citizen, cpr_sealed, report))
+                citizen, cpr_sealed = of(result.cpr)
+                records.append((citizen, cpr_sealed, result.report))
             elif isinstance(result, CONTROLS):
                 records.append(result)
         return records

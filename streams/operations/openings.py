@@ -33,7 +33,9 @@ from streams.kit.errors import UserError
 from streams.privacy.identity import Identity
 from streams.settings import Settings
 from streams.wire import journal
-from streams.wire.validator import AcceptedOpening, Rejection, Validator
+from streams.wire.outcomes import AcceptedOpening
+from streams.wire.rejections import Rejection
+from streams.wire.validator import Validator
 
 ON_THE_WAY: Final = 20_000
 """Records that are not acknowledged yet: some 15 MB."""

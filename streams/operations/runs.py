@@ -40,7 +40,7 @@ from streams.kit.errors import UserError
 from streams.operations.run_survey import CLIENT, Offsets, Reading, Survey, reading
 from streams.settings import Settings
 from streams.wire import journal
-from streams.wire.validator import FIRST_RUN_MONTH
+from streams.wire.control_records import FIRST_RUN_MONTH
 
 LOOK_S: Final = 0.2
 STILL_S: Final = 60.0

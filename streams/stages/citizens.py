@@ -52,7 +52,7 @@ from streams.kit.errors import UnworkableError, UserError
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import Refused, dead_letter, marks
 from streams.wire import journal
-from streams.wire.validator import REFUSED, Rejection
+from streams.wire.rejections import REFUSED, Rejection
 
 CHECKPOINT: Final = b"_checkpoint"
 NO_HEADERS: Final[Headers] = []

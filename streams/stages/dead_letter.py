@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from streams.engine.ports import Headers, Message
 from streams.privacy.identity import Identity
-from streams.wire.validator import Rejection
+from streams.wire.rejections import Rejection
 
 MAX_RECORD_BYTES: Final = 5 << 20
 """What the topic takes when sealed. A record that was larger, which it can be before compression, is cut; its

@@ -5,13 +5,10 @@ every partition of the journal, since its transaction touches them all, until it
 report that stands in the journal twice after a crash changes nothing; its header `raw` tells.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
-
-import orjson
 
 from streams.engine.ports import (
     Ends,
@@ -27,7 +24,9 @@ from streams.engine.sink import DeliverySink
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import Refused, dead_letter, marks
 from streams.wire import journal
-from streams.wire.validator import INTERNAL_ERROR, Accepted, Rejection, Validator
+from streams.wire.outcomes import Accepted
+from streams.wire.rejections import INTERNAL_ERROR, Rejection
+from streams.wire.validator import Validator
 
 
 class IntakeTopics(NamedTuple):
@@ -41,18 +40,6 @@ class IntakeTopics(NamedTuple):
 
 CACHED_ADDRESSES: Final = 1 << 14
 """A reporter sends a citizen's lines close together; pseudonyms and seals are kept for longer by the identity."""
-
-_REPORTED_AT: Final = re.compile(rb'"reported_at"\s*:\s*"([^"\\]*)"')
-"""Matches the field alone: inside a string its quotes would be escaped."""
-
-
-def _reported_at(raw: bytes) -> str:
-    """The time in a valid report, as it was written; the report in the domain's types has only its day."""
-    found = _REPORTED_AT.search(raw)
-    text: str = (
-        found[1].decode() if found else orjson.loads(raw)["reported_at"]
-    )  # its name was escaped
-    return text
 
 
 class Intake:
@@ -122,18 +109,17 @@ class IntakeWork:
 
     def _read(self, record: Record) -> tuple[int, Message] | Rejection:
         """The journal's partition and message for a record, or why it is refused. Never raises."""
-        raw = record.value or b""
-        outcome = self._stage.validator.parse(raw)
+        outcome = self._stage.validator.parse(record.value or b"")
         if isinstance(outcome, Rejection):
             return outcome
         try:
             assert isinstance(outcome, Accepted), "control records do not come from upstream"
-            return self._accept(record, outcome, _reported_at(raw))
+            return self._accept(record, outcome)
         except Exception:  # noqa: BLE001 - a defect of ours: the record is kept, nothing else stops
             return INTERNAL_ERROR
 
-    def _accept(self, record: Record, accepted: Accepted, reported_at: str) -> tuple[int, Message]:
-        report, cpr = accepted
+    def _accept(self, record: Record, accepted: Accepted) -> tuple[int, Message]:
+        report, cpr, reported_at = accepted
         key, sealed, partition = self._stage.address(cpr)
         headers = journal.report_headers(
             report, reported_at, f"{self._place}{record.offset}".encode()

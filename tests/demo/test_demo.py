@@ -29,7 +29,8 @@ from streams.citizens.rule_sets import load_rule_set
 from streams.devtools.local_kafka import QUICK_START, LocalKafka
 from streams.settings import Settings
 from streams.wire import journal
-from streams.wire.validator import Accepted, Validator
+from streams.wire.outcomes import Accepted
+from streams.wire.validator import Validator
 from tests.streams.cli.test_cli import is_alive, until
 from tests.support.places import ROOT
 

@@ -7,7 +7,8 @@ from domain.basics.weeks import month_number
 from domain.citizen.openings import NO_ORDINAL
 from projections.runs.completeness import findings
 from streams.citizens.rule_sets import load_rule_set
-from streams.wire.validator import Rejection, Validator
+from streams.wire.rejections import Rejection
+from streams.wire.validator import Validator
 from tests.projections.test_completeness import control
 from tests.support import product
 from tests.support.lines import changed

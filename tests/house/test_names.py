@@ -124,7 +124,6 @@ NOT_READ_YET = {
     "streams/stages/dead_letter.py",
     "streams/stages/intake.py",
     "streams/stages/ledger.py",
-    "streams/wire/validator.py",
     "streams/worker/app.py",
     "streams/worker/key_check.py",
     "streams/worker/metrics.py",

@@ -16,7 +16,7 @@ from streams.offline.settle import settle
 from streams.settings import Settings
 from streams.simulation import FAULTS, SimulationOptions, simulate
 from streams.wire import journal
-from streams.wire.validator import Accepted
+from streams.wire.outcomes import Accepted
 from tests.domain.test_openings import ALL as OPENINGS
 from tests.support import product
 from tests.support.frozen_contract import broken, facts_of

@@ -22,7 +22,8 @@ from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.settler import Partition
 from streams.privacy.identity import Identity
 from streams.simulation import FAULTS, SimulationOptions, simulate
-from streams.wire.validator import Accepted, Validator
+from streams.wire.outcomes import Accepted
+from streams.wire.validator import Validator
 
 UDK = "12345678"
 JOBCENTRE = "87654321"

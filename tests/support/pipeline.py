@@ -23,7 +23,7 @@ from streams.kafka import topics
 from streams.operations.publish import publish, record_key
 from streams.settings import Settings
 from streams.wire import journal
-from streams.wire.validator import FIRST_RUN_MONTH
+from streams.wire.control_records import FIRST_RUN_MONTH
 from tests.support.records import records_of
 
 SETTLING = ("intake", "citizens")

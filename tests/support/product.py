@@ -14,7 +14,8 @@ from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.settler import Outcome, Partition, Settleable
 from streams.citizens.store import RocksStore
 from streams.privacy.identity import Identity
-from streams.wire.validator import Accepted, AcceptedOpening, Validator
+from streams.wire.outcomes import Accepted, AcceptedOpening
+from streams.wire.validator import Validator
 
 JsonObject = dict[str, Any]
 CELL = ("month", "week", "benefit", "paying", "financing")

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 
 from domain.oracle import reference
 from streams.citizens.rule_sets import load_rule_set
-from streams.wire.validator import Accepted, Validator
+from streams.wire.outcomes import Accepted
+from streams.wire.validator import Validator
 from tests.support.histories import RHYTHMS, fictive_cpr, histories, history, shuffled
 
 RULES = load_rule_set()

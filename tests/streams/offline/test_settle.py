@@ -17,7 +17,7 @@ from streams.offline import settle as settling
 from streams.offline.settle import LineSettler, Totals, numbered, settle
 from streams.settings import Settings
 from streams.simulation import SimulationOptions, simulate
-from streams.wire.validator import REASONS
+from streams.wire.rejections import REASONS
 from tests.support.bad_lines import BAD_LINES
 from tests.support.lines import CANARY, payment, recalculate, reversal, rules, run
 from tests.support.places import RULES

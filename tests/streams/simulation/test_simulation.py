@@ -31,7 +31,8 @@ from streams.simulation.habits import DAY_SECONDS, EPOCH_DAY
 from streams.simulation.lines import line
 from streams.simulation.lives import MOST_CITIZENS
 from streams.simulation.reporters import INHABITANTS, UNEMPLOYMENT_FUNDS, owner_of
-from streams.wire.validator import Accepted, Validator
+from streams.wire.outcomes import Accepted
+from streams.wire.validator import Validator
 from tests.support.places import ROOT
 
 ORDINARY = FAULTS - {"extraordinary"}

@@ -1,0 +1,122 @@
+"""The form of a CPR number: what is one, what looks like one, and how a text is masked.
+
+No other module of the product has a pattern for ten digits. A CPR number is written as ten digits,
+or as six and four with one hyphen or blank between them: 0101801234, 010180-1234, 010180 1234.
+Text is never looked at for anything but ASCII digits that no further digit touches.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from functools import partial
+from typing import Final
+
+from domain.basics.cache import Memo
+
+DIGITS: Final = 10
+MASK: Final = "*" * DIGITS
+FICTIVE_DAYS: Final = 60
+"""Number that is added to the day of the month in a fictive CPR number."""
+
+_WRITTEN: Final = r"(?<!\d)(\d{6})[- ]?(\d{4})(?!\d)"
+_IN_TEXT: Final = re.compile(_WRITTEN)
+_IN_BYTES: Final = re.compile(_WRITTEN.encode())
+_FIELD: Final = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
+_ANY_FIELD: Final = re.compile(r'("cpr"\s*:\s*)("[^"]*"?|[^,}\s]+)')
+_ESCAPED: Final = re.compile(r"\\u[0-9A-Fa-f]{4}")
+
+# --- a number ---------------------------------------------------------------------------------
+
+
+def is_ten_digits(text: str) -> bool:
+    """Tell whether a text is ten ASCII digits, whatever they mean.
+
+    >>> is_ten_digits("0101801234"), is_ten_digits("010180-1234")
+    (True, False)
+    """
+    return len(text) == DIGITS and text.isascii() and text.isdigit()
+
+
+def is_cpr(text: str, demo: bool) -> bool:
+    """Tell whether a text is ten digits that begin with a possible date (contract section 2).
+
+    Modulus 11 is not applied. With `demo` a fictive number is one too.
+
+    >>> is_cpr("2902004234", demo=False), is_cpr("6101801234", demo=False)
+    (True, False)
+    """
+    birthdays = _FICTIVE_TOO if demo else _REAL
+    return len(text) == DIGITS and text.isascii() and text.isdigit() and birthdays[text[:7]]
+
+
+def _is_birthday(demo: bool, digits: str) -> bool:
+    """Tell whether DDMMYY and the seventh digit are a date.
+
+    The seventh digit decides the century (CPR-kontoret, "Personnummeret i CPR"):
+    0-3 19xx; 4 and 9 20xx up to 36, else 19xx; 5-8 20xx up to 57, else 18xx.
+    """
+    day, month, year, seventh = (int(digits[at : at + 2]) for at in (0, 2, 4, 6))
+    if seventh <= 3:
+        century = 1900
+    elif seventh in {4, 9}:
+        century = 2000 if year <= 36 else 1900
+    else:
+        century = 2000 if year <= 57 else 1800
+    if demo and day > FICTIVE_DAYS:
+        day -= FICTIVE_DAYS
+    try:
+        date(century + year, month, day)
+    except ValueError:
+        return False
+    return True
+
+
+_REMEMBERED: Final = 1 << 17
+_REAL: Final = Memo(partial(_is_birthday, False), _REMEMBERED)
+_FICTIVE_TOO: Final = Memo(partial(_is_birthday, True), _REMEMBERED)
+
+# --- in a text --------------------------------------------------------------------------------
+
+
+def looks_like_cpr(text: str) -> bool:
+    """Tell whether a whole text is written as a CPR number, whatever date it begins with.
+
+    >>> looks_like_cpr("010180-1234"), looks_like_cpr("9999999999"), looks_like_cpr("82")
+    (True, True, False)
+    """
+    return _IN_TEXT.fullmatch(text) is not None
+
+
+def holds_cpr(text: str) -> bool:
+    """Tell whether a text holds what is written as a CPR number."""
+    return _IN_TEXT.search(text) is not None
+
+
+def masked(text: str) -> str:
+    """Put ten stars for everything that is written as a CPR number.
+
+    >>> masked("born 010180-1234, paid 12345678")
+    'born **********, paid 12345678'
+    """
+    return _IN_TEXT.sub(MASK, text)
+
+
+def masked_record(record: bytes) -> str:
+    """Mask a record that is no JSON: its escapes, its field `cpr`, and what is written as a CPR."""
+    text = _ESCAPED.sub("?", record.decode(errors="replace"))
+    return masked(_ANY_FIELD.sub(rf'\1"{MASK}"', text))
+
+
+def digits_in(text: bytes) -> Iterator[str]:
+    """Yield the ten digits of everything in a text that is written as a CPR number."""
+    return ((found[1] + found[2]).decode() for found in _IN_BYTES.finditer(text))
+
+
+def cpr_of_line(line: bytes) -> bytes | None:
+    """Return the field `cpr` of a report, found without decoding it; None if it is not plain.
+
+    >>> cpr_of_line(b'{"type":"reversal","cpr":"0101801234"}')
+    b'0101801234'
+    """
+    found = _FIELD.search(line)
+    return found[1] if found else None
