@@ -13,8 +13,8 @@ from bench.pipeline import BenchError, Figure, bench, population, settled
 from streams.audit.verify import Asked as Audit
 from streams.audit.verify import Verified, verify
 from streams.devtools.local_kafka import LocalKafka
-from streams.operations.replay import Applied, DryRun, apply, dry_run
-from streams.operations.replay import Asked as Replay
+from streams.operations.replay import DryRun, ReplayRequest, dry_run
+from streams.operations.replay_apply import Applied, apply
 from streams.settings import RULES, Settings
 
 PROCESSES: Final = 2
@@ -60,8 +60,8 @@ async def measured(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> Meas
     (rules / f"{OTHER}.yaml").write_text(OTHER_RULES, encoding="utf-8")
     async with bench(bootstrap, folder, {RULES.name: str(rules)}) as run:
         live = await settled(run, lines, PROCESSES)
-        settings, replay = run.settings, Replay(rules=OTHER, jobs=PROCESSES)
-        same = await dry_run(settings, Replay(jobs=PROCESSES), _unshown)
+        settings, replay = run.settings, ReplayRequest(rules=OTHER, jobs=PROCESSES)
+        same = await dry_run(settings, ReplayRequest(jobs=PROCESSES), _unshown)
         other = await dry_run(settings, replay, _unshown)
         applied = await apply(settings, replay, other, _unshown)
         scan = await _audited(settings, Audit(jobs=PROCESSES))

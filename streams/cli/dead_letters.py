@@ -8,7 +8,7 @@ import click
 from streams.cli.console import echo_json, load_settings, run_async
 
 if TYPE_CHECKING:
-    from streams.operations.dead_letters import Desk, Letter, Sent, Wanted
+    from streams.operations.dead_letters import DeadLetterReader, Letter, Sent, Wanted
     from streams.settings import Settings
 
 Result = TypeVar("Result")
@@ -48,13 +48,15 @@ def list_(limit: int, as_json: bool, **filters: str) -> None:
     """Count refused records by stage, reason and reporter, and list the newest."""
     from streams.operations.dead_letters import OUR_FAULTS, Wanted, summary
 
-    async def work(_settings: "Settings", desk: "Desk") -> "tuple[list[Letter], set[str]]":
-        letters = await desk.letters(Wanted(**filters))
-        return letters, await desk.sent_again(
+    async def work(
+        _settings: "Settings", reader: "DeadLetterReader"
+    ) -> "tuple[list[Letter], set[str]]":
+        letters = await reader.letters(Wanted(**filters))
+        return letters, await reader.sent_again(
             [letter for letter in letters if letter.reason in OUR_FAULTS]
         )
 
-    letters, again = _at_desk(work)
+    letters, again = _read(work)
     if as_json:
         echo_json(
             {
@@ -104,14 +106,14 @@ def show(place: str, whole: bool, as_json: bool) -> None:
     from streams.operations.dead_letters import masked, unsealed
     from streams.privacy.access_log import log_access
 
-    async def work(settings: "Settings", desk: "Desk") -> "tuple[Letter, bytes]":
-        letter = await desk.letter(place)
+    async def work(settings: "Settings", reader: "DeadLetterReader") -> "tuple[Letter, bytes]":
+        letter = await reader.letter(place)
         record = unsealed(settings, letter)
         if whole:  # before it is shown, and not at all where it cannot be logged
             log_access(settings.state_dir, "dead-letter", letter=letter.place, persons=1)
         return letter, record
 
-    letter, record = _at_desk(work)
+    letter, record = _read(work)
     text = record.decode(errors="replace") if whole else masked(record)
     if as_json:
         echo_json(letter.as_json() | {"record": text})
@@ -150,16 +152,18 @@ def retry(
     from streams.operations.dead_letters import Wanted, send_again
     from streams.privacy.access_log import log_access
 
-    async def work(settings: "Settings", desk: "Desk") -> "tuple[list[Letter], list[Sent], int]":
+    async def work(
+        settings: "Settings", reader: "DeadLetterReader"
+    ) -> "tuple[list[Letter], list[Sent], int]":
         letters, left_out = await _chosen(
-            desk, places, Wanted(**filters), again=again, unchanged=unchanged
+            reader, places, Wanted(**filters), again=again, unchanged=unchanged
         )
         if dry_run or not letters:
             return letters, [], left_out
         log_access(settings.state_dir, "dead-letters retry", persons=len(letters))
-        return letters, await send_again(settings, desk, letters), left_out
+        return letters, await send_again(settings, reader, letters), left_out
 
-    letters, sent, left_out = _at_desk(work)
+    letters, sent, left_out = _read(work)
     if as_json:
         echo_json(
             {
@@ -180,7 +184,12 @@ def retry(
 
 
 async def _chosen(
-    desk: "Desk", places: Sequence[str], wanted: "Wanted", *, again: bool, unchanged: bool
+    reader: "DeadLetterReader",
+    places: Sequence[str],
+    wanted: "Wanted",
+    *,
+    again: bool,
+    unchanged: bool,
 ) -> "tuple[list[Letter], int]":
     """Return the letters to send, and the number left out because they were sent before.
 
@@ -190,16 +199,16 @@ async def _chosen(
     from streams.operations.dead_letters import OUR_FAULTS, RefusalError, check_sendable
 
     if places:
-        letters = [await desk.letter(place) for place in places]
+        letters = [await reader.letter(place) for place in places]
     else:
         letters = [
             letter
-            for letter in await desk.letters(wanted)
+            for letter in await reader.letters(wanted)
             if unchanged or wanted.reason or letter.reason in OUR_FAULTS
         ]
     for letter in letters:
         check_sendable(letter, unchanged=unchanged)
-    before = set() if again else await desk.sent_again(letters)
+    before = set() if again else await reader.sent_again(letters)
     if places and before:
         raise RefusalError(
             f"dead letter {min(before)} was sent again before; look with `dead-letters list`"
@@ -208,14 +217,14 @@ async def _chosen(
     return [letter for letter in letters if letter.place not in before], len(before)
 
 
-def _at_desk(work: "Callable[[Settings, Desk], Coroutine[Any, Any, Result]]") -> Result:
-    """Run `work(settings, desk)` with the topic of dead letters open."""
-    from streams.operations.dead_letters import desk
+def _read(work: "Callable[[Settings, DeadLetterReader], Coroutine[Any, Any, Result]]") -> Result:
+    """Run `work(settings, reader)` with the topic of dead letters open."""
+    from streams.operations.dead_letters import dead_letter_reader
 
     settings = load_settings()
 
     async def main() -> Result:
-        async with desk(settings) as opened:
+        async with dead_letter_reader(settings) as opened:
             return await work(settings, opened)
 
     return run_async(main())

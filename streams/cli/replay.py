@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from streams.operations.replay import Applied, DryRun
+    from streams.operations.replay import DryRun
+    from streams.operations.replay_apply import Applied
 
 TOP: Final = 12
 """The number of lines of a table; --json has all."""
@@ -63,13 +64,15 @@ def replay(
     and settle new reports after them. With --rules that rule set is valid for everybody from then
     on; a citizen outside the scope is settled by it at the next report.
     """
-    from streams.operations import replay as operations
+    from streams.operations.replay import ReplayRequest
+    from streams.operations.replay import dry_run as look
+    from streams.operations.replay_apply import apply
 
-    asked = operations.Asked(rules, _scope(municipality, citizen), jobs or os.cpu_count() or 1)
+    request = ReplayRequest(rules, _scope(municipality, citizen), jobs or os.cpu_count() or 1)
     preview = run_with_progress(
         "records",
-        lambda settings, show: operations.dry_run(
-            settings, asked, lambda _what, done, total: show(done, total)
+        lambda settings, show: look(
+            settings, request, lambda _what, done, total: show(done, total)
         ),
     )
     applied: Applied | None = None
@@ -80,8 +83,8 @@ def replay(
             click.confirm(_question(preview), abort=True, err=True)
         applied = run_with_progress(
             "messages",
-            lambda settings, show: operations.apply(
-                settings, asked, preview, lambda _what, done, total: show(done, total)
+            lambda settings, show: apply(
+                settings, request, preview, lambda _what, done, total: show(done, total)
             ),
         )
     if as_json:

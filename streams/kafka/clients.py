@@ -9,14 +9,20 @@ Two clients of the batch loop live longer than any block: a group's member is cl
 """
 
 import asyncio
-import logging
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
 
 from streams.kafka import patches
 
@@ -30,9 +36,6 @@ class KafkaClients:
     def __init__(self, bootstrap: str, client_id: str, request_timeout_ms: int = 40_000) -> None:
         """`bootstrap` is as in REFUSION_BOOTSTRAP; the client's own request timeout is 40 s."""
         patches.apply()
-        # What goes wrong in aiokafka reaches whoever uses a client as an exception, and is said
-        # once and in our words.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         self.bootstrap = bootstrap
         self.client_id = client_id
         self._common: dict[str, Any] = {
@@ -44,7 +47,7 @@ class KafkaClients:
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         """Connect an admin client for the length of a block."""
-        admin = AIOKafkaAdminClient(**self._common)
+        admin = _Admin(**self._common)
         try:
             await admin.start()
             yield admin
@@ -82,6 +85,31 @@ class KafkaClients:
     def new_producer(self, **settings: Any) -> AIOKafkaProducer:
         """Make a producer that its owner starts and closes with `close_producer`."""
         return AIOKafkaProducer(**self._common | settings)
+
+
+async def send_to_any(client: AIOKafkaClient, request: Any) -> Any:
+    """Send a request to brokers in random order until one answers, and return its response.
+
+    The client would choose one broker and give up where that one is down: for as long as the
+    cluster has not noticed a loss, it names the lost broker too.
+    """
+    brokers = list(client.cluster.brokers())
+    error: KafkaError = NodeNotReadyError("no broker is known")
+    for broker in random.sample(brokers, len(brokers)):
+        try:
+            return await client.send(broker.nodeId, request)
+        except (NodeNotReadyError, KafkaConnectionError, RequestTimedOutError) as failure:
+            error = failure
+    raise error
+
+
+class _Admin(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
+    """An admin client that passes over brokers that are down."""
+
+    async def _send_request(self, request: Any, node_id: int | None = None) -> Any:
+        if node_id is None:
+            return await send_to_any(self._client, request)
+        return await super()._send_request(request, node_id)
 
 
 async def close_producer(producer: AIOKafkaProducer, limit_s: float) -> None:

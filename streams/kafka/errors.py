@@ -14,8 +14,12 @@ from aiokafka.errors import (
 
 from streams.kit.errors import UserError
 
+__all__ = ["KafkaError", "explained", "explanation", "is_outage", "no_kafka", "refused"]
+
 SETTING: Final = "REFUSION_BOOTSTRAP"
 """The setting with the addresses of the brokers, as error messages name it."""
+LOOK: Final = "look at the brokers"
+"""Advice where a broker answered with an error that nobody expects."""
 
 OUTAGES: Final = (
     KafkaConnectionError,
@@ -41,17 +45,11 @@ def refused(error: BaseException, advice: str, what: str = "a request") -> str:
     return f"Kafka refused {what} ({type(error).__name__}); {advice}"
 
 
-def explanation(
-    error: BaseException,
-    bootstrap: str,
-    *,
-    no_answer: str = "",
-    advice: str = "look at the brokers",
-) -> str:
-    """Explain an error of Kafka: `no_answer` goes on where no broker answers, else `advice`."""
-    if is_outage(error) or isinstance(error, OSError):
-        return no_kafka(bootstrap, no_answer)
-    return refused(error, advice)
+def explanation(error: BaseException, bootstrap: str, advice: str = "") -> str:
+    """Explain an error of Kafka in a sentence that ends with an advice, if there is one."""
+    if is_outage(error):
+        return no_kafka(bootstrap, f"; {advice}" if advice else "")
+    return refused(error, advice or LOOK)
 
 
 @contextmanager
@@ -60,11 +58,15 @@ def explained(
     as_error: type[UserError],
     *,
     no_answer: str = "",
-    advice: str = "look at the brokers",
+    advice: str = LOOK,
 ) -> Iterator[None]:
-    """Turn Kafka's errors within a block into a user error with the sentence of `explanation`."""
+    """Turn Kafka's errors within a block into a user error.
+
+    `no_answer` continues the sentence where no broker answers, `advice` where one refused.
+    """
     try:
         yield
     except KafkaError as error:
-        sentence = explanation(error, bootstrap, no_answer=no_answer, advice=advice)
-        raise as_error(sentence) from error
+        if is_outage(error):
+            raise as_error(no_kafka(bootstrap, no_answer)) from error
+        raise as_error(refused(error, advice)) from error

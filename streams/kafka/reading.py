@@ -22,7 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.engine.ports import Batch, Record
 from streams.kafka.clients import KafkaClients
-from streams.kafka.groups import committed_offsets
+from streams.kafka.groups import client_ids, committed_offsets
 from streams.kafka.patches import as_read
 from streams.kafka.topic_ids import topic_identity
 from streams.kafka.topics import TopicError
@@ -34,6 +34,10 @@ READ_BYTES: Final = 4 << 20
 POLL_MS: Final = 20
 """A partition may end with the marker of a transaction: the client passes over it, and waits in
 vain for a record."""
+TAIL_POLL_MS: Final = 100
+"""Milliseconds of one attempt to fetch the next records of a topic that grows."""
+PEEK_MS: Final = 200
+"""Milliseconds of one attempt to fetch a single record."""
 
 Offsets = dict[int, int]
 """Offsets by partition."""
@@ -69,7 +73,7 @@ class TopicReader(Protocol):
 
     def records(
         self, topic: str, partition: int, start: int, end: int, counted: Counted = _uncounted
-    ) -> AsyncIterator[Record]:
+    ) -> AsyncGenerator[Record]:
         """The committed records of a partition from offset `start` up to `end`, without it.
 
         Records before the partition's first offset are passed over: they have expired.
@@ -142,7 +146,7 @@ async def read_records(
     end: int,
     counted: Counted = _uncounted,
     **settings: Any,
-) -> AsyncIterator[Record]:
+) -> AsyncGenerator[Record]:
     """The records of a partition from an offset up to another, over a connection of their own."""
     if start >= end:
         return
@@ -212,13 +216,41 @@ class KafkaTopicReader:
             for at, found in first.items()
         }
 
+    async def has_record(self, topic: str, partition: int, start: int, end: int) -> bool:
+        """Return whether a committed record lies between two offsets; markers are none."""
+        at = TopicPartition(topic, partition)
+        self._committed.assign([at])
+        self._committed.seek(at, start)
+        while await self._committed.position(at) < end:
+            batch = await self._committed.getmany(at, timeout_ms=PEEK_MS, max_records=1)
+            for record in batch.get(at, ()):
+                return bool(record.offset < end)
+        return False
+
+    async def oldest_ms(self, topic: str, positions: Offsets, patience_ms: int) -> int | None:
+        """When the oldest of the records at these offsets was written, in ms since 1970.
+
+        Partitions that do not answer within `patience_ms` are left out; None where none answers.
+        """
+        if not positions:
+            return None
+        self._committed.assign([TopicPartition(topic, partition) for partition in positions])
+        for partition, offset in positions.items():
+            self._committed.seek(TopicPartition(topic, partition), offset)
+        batches = await self._committed.getmany(timeout_ms=patience_ms)
+        return min((records[0].timestamp for records in batches.values() if records), default=None)
+
+    async def members(self, group: str) -> list[str]:
+        """The client ids of a consumer group's members."""
+        return await client_ids(self._admin, group)
+
     async def committed(self, group: str) -> Offsets:
         """See the port."""
         return await committed_offsets(self._admin, group)
 
     def records(
         self, topic: str, partition: int, start: int, end: int, counted: Counted = _uncounted
-    ) -> AsyncIterator[Record]:
+    ) -> AsyncGenerator[Record]:
         """See the port."""
         return read_records(self._clients, topic, partition, start, end, counted)
 
@@ -236,9 +268,36 @@ def _by_partition(offsets: Mapping[TopicPartition, int]) -> Offsets:
 
 
 @asynccontextmanager
-async def open_topics(clients: KafkaClients) -> AsyncIterator[KafkaTopicReader]:
-    """Open the topics of a cluster for the length of a block."""
+async def open_topics(clients: KafkaClients, **settings: Any) -> AsyncIterator[KafkaTopicReader]:
+    """Open the topics of a cluster for the length of a block; `settings` are the consumer's."""
     async with AsyncExitStack() as stack:
-        consumer = await stack.enter_async_context(clients.consumer())
+        consumer = await stack.enter_async_context(clients.consumer(**settings))
         admin = await stack.enter_async_context(clients.admin())
         yield KafkaTopicReader(clients, admin, consumer, stack)
+
+
+class TopicTail:
+    """Reads a topic on from where it stopped, to ends that grow meanwhile."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def records(self, ends: Offsets) -> AsyncGenerator[Record]:
+        """The next records of each partition, at least up to its end."""
+        for at in self._consumer.assignment():
+            while await self._consumer.position(at) < ends[at.partition]:
+                batch = await self._consumer.getmany(
+                    at, timeout_ms=TAIL_POLL_MS, max_records=READ_RECORDS
+                )
+                for record in batch.get(at, ()):
+                    yield record
+
+
+@asynccontextmanager
+async def open_tail(clients: KafkaClients, topic: str, starts: Offsets) -> AsyncIterator[TopicTail]:
+    """Open the partitions of a topic from these offsets on, for the length of a block."""
+    async with clients.consumer(key_deserializer=as_read) as consumer:
+        consumer.assign([TopicPartition(topic, partition) for partition in starts])
+        for partition, offset in starts.items():
+            consumer.seek(TopicPartition(topic, partition), offset)
+        yield TopicTail(consumer)

@@ -19,6 +19,8 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from streams.kafka.clients import send_to_any
+
 
 class _Uuid:
     """Sixteen bytes, in hexadecimal."""
@@ -109,6 +111,6 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
 
 async def topic_identity(client: AIOKafkaClient, topic: str) -> str:
     """Cluster and topic, as `<cluster id>/<topic id>`. Raises KafkaError where the broker cannot say."""
-    response: Any = await client.send(client.get_random_node(), _MetadataRequest(topic))
+    response: Any = await send_to_any(client, _MetadataRequest(topic))
     ((_, _, topic_id, *_),) = response.topics
     return f"{response.cluster_id}/{topic_id}"

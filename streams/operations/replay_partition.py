@@ -1,26 +1,26 @@
-"""A dry run's reading of one partition: journal and postings by citizen, each citizen settled once, in bounded memory.
+"""A dry run reads one partition, by citizen, and settles each citizen once, in bounded memory.
 
-    1. The journal is read to its end, the postings as far as they follow from what the citizens stage had committed.
-       Each record goes to one of some files by its citizen: as many that each holds about
-       `RECORDS_A_FILE`.
-    2. File by file, a citizen's records lie together in memory: `projections.whatif.replay` says what would change.
+    1. Read the journal to its end, and the postings as far as they follow from what the citizens
+       stage had committed. Each record goes to a temporary file by its citizen; there are as many
+       files as make each hold about `RECORDS_A_FILE`.
+    2. File by file, take all records of a citizen into memory: `projections.whatif.replay` says
+       what would change.
 
-A partition needs temporary disk of the size of its records in Kafka, about, while it is read. The workers' disks are
-not looked at.
+While it is read, a partition needs about as much temporary disk as its records take in Kafka. The
+workers' disks are not looked at.
 """
 
 import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from domain.citizen.reports import Recalculation, Report, RulesRecord, Scope
 from domain.law.staircase import Law
@@ -28,7 +28,8 @@ from projections.whatif.replay import Difference, PostingsError, replay_citizen
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.engine.ports import Record
 from streams.kafka import topics
-from streams.kafka.brokers import KafkaBrokers
+from streams.kafka.clients import KafkaClients
+from streams.kafka.reading import read_records
 from streams.kit.errors import UserError
 from streams.kit.spool import Scattered
 from streams.kit.tuning import tune_garbage_collection
@@ -37,7 +38,7 @@ from streams.wire import journal
 
 CLIENT: Final = "replay"
 RECORDS_A_FILE: Final = 60_000
-"""Of the journal; with the postings some 200 MB in memory."""
+"""Records of the journal in one file; with the postings some 200 MB in memory."""
 MOST_FILES: Final = 512
 
 
@@ -45,8 +46,8 @@ class ReplayError(UserError):
     """A replay is refused or cannot go on; the message says why and what to do."""
 
 
-class Share(NamedTuple):
-    """One partition's part of a dry run. Offsets: where the group goes on, where the topics end."""
+class PartitionShare(NamedTuple):
+    """One partition's part of a dry run: offsets where the group goes on and where topics end."""
 
     partition: int
     committed: int
@@ -58,8 +59,12 @@ class Share(NamedTuple):
 
 
 @dataclass
-class Found:
-    """What a partition gave. `rules` and `digest` hold at the journal's end; `waiting` are recalculations to come."""
+class PartitionDifference:
+    """The difference that a dry run found in one partition.
+
+    `rules` and `digest` are valid at the journal's end; `waiting` are recalculations to come, with
+    their offsets. Times are in seconds.
+    """
 
     difference: Difference = field(default_factory=Difference)
     rules: str = DEFAULT
@@ -71,7 +76,7 @@ class Found:
     settle_s: float = 0.0
 
 
-def read_share(settings: Settings, share: Share) -> Found:
+def read_share(settings: Settings, share: PartitionShare) -> PartitionDifference:
     """Do a share of the work, in a process of its own. Raises UserError."""
     tune_garbage_collection()
     with tempfile.TemporaryDirectory(prefix="refusion-replay-") as folder:
@@ -81,10 +86,10 @@ def read_share(settings: Settings, share: Share) -> Found:
             reports, postings = (
                 Scattered(stack, Path(folder), name, number) for name in ("reports", "postings")
             )
-            found = asyncio.run(_read(settings, share, reports, postings))
-        found.read_s = time.monotonic() - began
+            part = asyncio.run(_read(settings, share, reports, postings))
+        part.read_s = time.monotonic() - began
         laws = LawBook(settings.rules)
-        known = laws.law(found.rules, found.digest)
+        known = laws.law(part.rules, part.digest)
         law = laws.law(share.rules) if share.rules else known
         try:
             for at in range(number):
@@ -93,12 +98,12 @@ def read_share(settings: Settings, share: Share) -> Found:
                     share.scope,
                     _by_citizen(reports.read(at)),
                     _by_citizen(postings.read(at)),
-                    found.difference,
+                    part.difference,
                 )
         except PostingsError as error:
             raise ReplayError(str(error)) from error
-        found.settle_s = time.monotonic() - began - found.read_s
-    return found
+        part.settle_s = time.monotonic() - began - part.read_s
+    return part
 
 
 def _settle(
@@ -124,35 +129,38 @@ def _report(citizen: str, value: bytes) -> Report | None:
 
 
 def _by_citizen(records: Iterable[tuple[bytes, bytes]]) -> dict[str, list[bytes]]:
-    found: defaultdict[str, list[bytes]] = defaultdict(list)
+    by_citizen: defaultdict[str, list[bytes]] = defaultdict(list)
     for citizen, value in records:
-        found[citizen.decode()].append(value)
-    return found
+        by_citizen[citizen.decode()].append(value)
+    return by_citizen
 
 
-async def _read(settings: Settings, share: Share, reports: Scattered, postings: Scattered) -> Found:
-    brokers = KafkaBrokers(settings.bootstrap, CLIENT)
-    found = Found()
-    gaps = _Gaps(settings, share.partition)
+async def _read(
+    settings: Settings, share: PartitionShare, reports: Scattered, postings: Scattered
+) -> PartitionDifference:
+    clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
+    part = PartitionDifference()
+    topic = settings.topic(topics.REPORTS)
+    gaps = JournalGaps(
+        f"{topic}/{share.partition}", _taken_back_in(clients, topic, share.partition)
+    )
     wanted = share.scope.citizen.encode()
-    async for record in brokers.records(
-        settings.topic(topics.REPORTS), share.partition, 0, share.journal_end
-    ):
+    async for record in read_records(clients, topic, share.partition, 0, share.journal_end):
         if record.offset != gaps.expected:
             await gaps.look(record.offset)
         gaps.expected = record.offset + 1
         if not record.key:
-            _take_control(found, share, gaps, record)
+            _take_control(part, share, gaps, record)
             continue
         if record.offset >= share.committed:
-            found.unsettled += 1
+            part.unsettled += 1
             continue
-        found.reports += 1
+        part.reports += 1
         if not wanted or record.key == wanted:
             _scatter(reports, record)
     start, end = share.postings_start, share.postings_end
-    async for record in brokers.records(
-        settings.topic(topics.POSTINGS), share.partition, start, end
+    async for record in read_records(
+        clients, settings.topic(topics.POSTINGS), share.partition, start, end
     ):
         if (
             record.key
@@ -160,7 +168,7 @@ async def _read(settings: Settings, share: Share, reports: Scattered, postings: 
             and journal.source_offset(record.headers) <= share.committed
         ):
             _scatter(postings, record)
-    return found
+    return part
 
 
 def _scatter(into: Scattered, record: Record) -> None:
@@ -168,30 +176,38 @@ def _scatter(into: Scattered, record: Record) -> None:
     into.add(key, (key, value), len(value))
 
 
-def _take_control(found: Found, share: Share, gaps: "_Gaps", record: Any) -> None:
+def _take_control(
+    part: PartitionDifference, share: PartitionShare, gaps: "JournalGaps", record: Any
+) -> None:
     control = journal.decode(record.key, record.value).report
     gaps.begin(record.value)
     if isinstance(control, RulesRecord):
-        found.rules, found.digest = control.rules, control.digest
+        part.rules, part.digest = control.rules, control.digest
     elif isinstance(control, Recalculation) and record.offset >= share.committed:
-        found.waiting.append((record.offset, control))
+        part.waiting.append((record.offset, control))
 
 
-class _Gaps:
-    """Offsets of the journal without a record: markers of transactions, and what was taken back, are all there may be.
+TakenBack = Callable[[int, int], Awaitable[Sequence[bytes]]]
+"""Returns the control records between two offsets whose transactions were aborted."""
+
+
+class JournalGaps:
+    """Tells gaps of the journal that transactions leave from holes, where records are lost.
 
     Control records alone are written in transactions, each of which leaves one marker in each
-    partition.
+    partition: an offset without a record. An aborted transaction leaves its records too.
     """
 
-    def __init__(self, settings: Settings, partition: int) -> None:
+    def __init__(self, place: str, taken_back: TakenBack) -> None:
+        """`place` names the partition in an error, as in `refusion.reports/3`."""
         self.expected = 0
-        self._settings = settings
-        self._at = TopicPartition(settings.topic(topics.REPORTS), partition)
+        """The offset of the next record, if there is no gap before it."""
+        self._place = place
+        self._taken_back = taken_back
         self._open: set[str] = set()
 
     def begin(self, value: bytes) -> None:
-        """A control record stands here: its transaction has still to end."""
+        """Note a control record: the marker of its transaction is still to come."""
         record = orjson.loads(value)
         self._open.add(f"run/{record['run']}" if record["type"] == "run" else str(record["id"]))
 
@@ -199,37 +215,24 @@ class _Gaps:
         """Hold a gap against the transactions that have to end. Raises ReplayError for a hole."""
         markers = following - self.expected
         if markers > len(self._open):
-            for value in await self._taken_back(following):
+            for value in await self._taken_back(self.expected, following):
                 self.begin(value)
                 markers -= 1
         if markers > len(self._open):
             raise ReplayError(
-                f"the journal has a hole: {self._at.topic}/{self._at.partition} lacks records from offset"
-                f" {self.expected} to {following - 1}, and what follows from them cannot be known; restore the topic"
-                " from a copy"
+                f"the journal has a hole: {self._place} lacks records from offset {self.expected}"
+                f" to {following - 1}, and what follows from them cannot be known; restore the"
+                " topic from a copy"
             )
         for _ in range(markers):
             self._open.pop()
 
-    async def _taken_back(self, following: int) -> list[bytes]:
-        """The control records in the gap of transactions that did not come about."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap, isolation_level="read_uncommitted"
+
+def _taken_back_in(clients: KafkaClients, topic: str, partition: int) -> TakenBack:
+    async def taken_back(start: int, end: int) -> list[bytes]:
+        records = read_records(
+            clients, topic, partition, start, end, isolation_level="read_uncommitted"
         )
-        consumer.assign([self._at])
-        await consumer.start()
-        found: list[bytes] = []
-        try:
-            consumer.seek(self._at, self.expected)
-            while await consumer.position(self._at) < following:
-                records = (await consumer.getmany(self._at, timeout_ms=200, max_records=100)).get(
-                    self._at, ()
-                )
-                found += [
-                    record.value
-                    for record in records
-                    if record.offset < following and not record.key
-                ]
-        finally:
-            await consumer.stop()
-        return found
+        return [record.value or b"" async for record in records if not record.key]
+
+    return taken_back

@@ -7,14 +7,12 @@ whole partition when no run was ever closed.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.basics.weeks import first_day
 from domain.citizen.reports import RunMarker
@@ -23,8 +21,8 @@ from projections.runs.completeness import THRESHOLDS, Books, PartitionBooks
 from projections.runs.totals import RunTotals
 from streams.engine.ports import Record
 from streams.kafka import topics
-from streams.kafka.brokers import KafkaBrokers
-from streams.kafka.groups import committed_offsets
+from streams.kafka.clients import KafkaClients
+from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.topics import Topic
 from streams.kit.errors import UserError
 from streams.settings import Settings
@@ -39,14 +37,10 @@ CLOCKS: Final = timedelta(days=1)
 """By how much the clocks of those who write to Kafka may differ."""
 FEW: Final = 100
 """Offsets behind the group's that may be markers of transactions alone, which nobody ever commits."""
-PEEK_MS: Final = 200
 DAY_ONE: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 Progress = Callable[[int, int], None]
 """Told how many records were read, of how many."""
-
-Offsets = dict[int, int]
-"""By partition."""
 
 
 class Survey(NamedTuple):
@@ -60,49 +54,37 @@ class Survey(NamedTuple):
     """How many were read for this."""
 
 
-class Reading:
-    """The topics, open for reading."""
+class RunTopics:
+    """Answers questions about runs from the topics of a prefix."""
 
-    def __init__(
-        self, settings: Settings, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient
-    ) -> None:
+    def __init__(self, settings: Settings, topics_read: KafkaTopicReader) -> None:
         self._settings = settings
-        self._partitions: dict[str, list[TopicPartition]] = {}
+        self._topics = topics_read
         self._looked_to = (0, 0)
         """The partition in which the last run was looked for, and up to which offset."""
-        self._consumer = consumer
-        self._admin = admin
-        self._brokers = KafkaBrokers(settings.bootstrap, CLIENT)
 
     # --- offsets
     # ------------------------------------------------------------------------------------
 
     async def ends(self, topic: Topic) -> Offsets:
         """The offset after the last committed record of each partition."""
-        found = await self._consumer.end_offsets(await self._of(topic))
-        return {at.partition: end for at, end in found.items()}
+        return await self._topics.ends(self._settings.topic(topic))
 
     async def starts(self, topic: Topic) -> Offsets:
         """The first offset of each partition that is still there."""
-        found = await self._consumer.beginning_offsets(await self._of(topic))
-        return {at.partition: first for at, first in found.items()}
+        return await self._topics.starts(self._settings.topic(topic))
 
     async def committed(self, stage: str) -> Offsets:
         """Where a stage's group goes on; nothing for a partition that it never began."""
-        return await committed_offsets(self._admin, self._settings.group(stage))
+        return await self._topics.committed(self._settings.group(stage))
 
     async def since(self, topic: Topic, moment: datetime | None) -> Offsets:
-        """From where to read everything that was written at a moment or later; None: from the beginning."""
+        """From where to read all that was written at a moment or later; None: from the start."""
         first = await self.starts(topic)
         if moment is None:
             return first
-        ms = max(0, int(moment.timestamp() * 1000))
-        found = await self._consumer.offsets_for_times(dict.fromkeys(await self._of(topic), ms))
-        ends = await self.ends(topic)
-        return {
-            at.partition: max(first[at.partition], each.offset if each else ends[at.partition])
-            for at, each in found.items()
-        }
+        since = await self._topics.since(self._settings.topic(topic), moment)
+        return {partition: max(first[partition], offset) for partition, offset in since.items()}
 
     async def left(self, stage: str, topic: Topic, ends: Mapping[int, int]) -> int:
         """How many records before these ends a stage has not taken in, by its committed offsets."""
@@ -112,35 +94,13 @@ class Reading:
             position = max(committed.get(partition, 0), first[partition])
             gap = end - position
             if gap > FEW or (
-                gap > 0 and await self._is_record_between(topic, partition, position, end)
+                gap > 0
+                and await self._topics.has_record(
+                    self._settings.topic(topic), partition, position, end
+                )
             ):
                 left += gap
         return left
-
-    async def _is_record_between(
-        self, topic: Topic, partition: int, position: int, end: int
-    ) -> bool:
-        at = TopicPartition(self._name(topic), partition)
-        self._consumer.assign([at])
-        self._consumer.seek(at, position)
-        while await self._consumer.position(at) < end:
-            for record in (await self._consumer.getmany(at, timeout_ms=PEEK_MS, max_records=1)).get(
-                at, ()
-            ):
-                return bool(record.offset < end)
-        return False
-
-    async def _of(self, topic: Topic) -> list[TopicPartition]:
-        """The partitions of a topic, asked for once."""
-        name = self._name(topic)
-        if name not in self._partitions:
-            (described,) = await self._admin.describe_topics([name])
-            numbers = sorted(each["partition"] for each in described["partitions"])
-            self._partitions[name] = [TopicPartition(name, number) for number in numbers]
-        return self._partitions[name]
-
-    def _name(self, topic: Topic) -> str:
-        return self._settings.topic(topic)
 
     # --- markers
     # ------------------------------------------------------------------------------------
@@ -177,9 +137,11 @@ class Reading:
                 assert isinstance(marker, RunMarker)
                 yield marker
 
-    def _records(self, topic: Topic, partition: int, start: int, end: int) -> AsyncIterator[Record]:
+    def _records(
+        self, topic: Topic, partition: int, start: int, end: int
+    ) -> AsyncGenerator[Record]:
         """The records of a partition from an offset up to another."""
-        return self._brokers.records(self._name(topic), partition, start, end)
+        return self._topics.records(self._settings.topic(topic), partition, start, end)
 
     # --- the open run
     # -------------------------------------------------------------------------------
@@ -325,19 +287,7 @@ def _earlier(cut: datetime | None, month: int | None) -> datetime | None:
 
 
 @asynccontextmanager
-async def reading(settings: Settings) -> AsyncIterator[Reading]:
-    """Open the topics, made where they are missing. Raises UserError where no broker answers."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        client_id=f"refusion-{CLIENT}",
-    )
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
-    try:
-        await consumer.start()
-        await admin.start()
-        yield Reading(settings, consumer, admin)
-    finally:
-        await consumer.stop()
-        await admin.close()
+async def run_topics(settings: Settings) -> AsyncIterator[RunTopics]:
+    """Open the topics for the length of a block."""
+    async with open_topics(KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")) as topics_read:
+        yield RunTopics(settings, topics_read)

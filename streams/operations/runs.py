@@ -16,14 +16,12 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import orjson
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerFenced
 
 from domain.basics.weeks import month_number, month_text
 from domain.citizen.doubts import ADVICE
@@ -35,9 +33,21 @@ from streams.citizens.rule_sets import load_rule_set
 from streams.engine.fault_points import reached
 from streams.engine.ports import Headers
 from streams.kafka import topics
+from streams.kafka.clients import KafkaClients
+from streams.kafka.control import (
+    COMMIT_S,
+    ControlRecord,
+    ControlWriter,
+    KeyedRecord,
+    OvertakenError,
+    UnconfirmedError,
+    control_writer,
+)
+from streams.kafka.errors import explained
+from streams.kafka.reading import Offsets
 from streams.kafka.topics import ensure_topics
 from streams.kit.errors import UserError
-from streams.operations.run_survey import CLIENT, Offsets, Reading, Survey, reading
+from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.control_records import FIRST_RUN_MONTH
@@ -45,10 +55,6 @@ from streams.wire.control_records import FIRST_RUN_MONTH
 LOOK_S: Final = 0.2
 STILL_S: Final = 60.0
 """Intake that takes in nothing for so long is not at work."""
-TRANSACTION_S: Final = 10.0
-"""A handful of records: tenths of a second are usual. Readers of the journal wait for it."""
-COMMIT_S: Final = 30.0
-"""For step 4, a broker's restart included."""
 VISIBLE_S: Final = 30.0
 """Until the marker can be read in every partition after the commit: milliseconds are usual."""
 REASON_LENGTH: Final = 500
@@ -168,21 +174,16 @@ def _of(what: str, progress: Progress) -> Callable[[int, int], None]:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Reading]:
+async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
     """The topics open for reading; Kafka's errors as the user can act on them."""
-    try:
+    with explained(
+        settings.bootstrap, RunError, advice="see with `refusion run status` what is closed"
+    ):
         await ensure_topics(
             settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
         )
-        async with reading(settings) as topics_read:
+        async with run_topics(settings) as topics_read:
             yield topics_read
-    except KafkaConnectionError as error:
-        raise RunError(f"no Kafka answers at {settings.bootstrap} (REFUSION_BOOTSTRAP)") from error
-    except KafkaError as error:
-        what = type(error).__name__
-        raise RunError(
-            f"Kafka refused a request ({what}); see with `refusion run status` what is closed"
-        ) from error
 
 
 # --- close
@@ -216,7 +217,7 @@ def _too_early(month: int) -> list[Finding]:
     return [Finding("future_month", "", "", month_text(month), 0)] if month > now else []
 
 
-async def _wait_for_intake(topics_read: Reading, asked: Closing, progress: Progress) -> int:
+async def _wait_for_intake(topics_read: RunTopics, asked: Closing, progress: Progress) -> int:
     """Step 1. Returns how many records are left."""
     ends = await topics_read.ends(topics.RAW)
     at_call = left = await topics_read.left("intake", topics.RAW, ends)
@@ -235,38 +236,28 @@ async def _wait_for_intake(topics_read: Reading, asked: Closing, progress: Progr
 
 
 async def _cut(
-    settings: Settings, topics_read: Reading, outcome: Closed, last: RunMarker | None
+    settings: Settings, topics_read: RunTopics, outcome: Closed, last: RunMarker | None
 ) -> None:
     """Steps 3 and 4: the marker, unless the run is held; the notices in any case."""
     notices = await _notices(topics_read, outcome, last)
     holds = bool(outcome.findings) and not outcome.accepted
     if holds and not notices:
         return
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap,
-        client_id=f"refusion-{CLIENT}",
-        transactional_id=f"{settings.prefix}{CLIENT}",
-        transaction_timeout_ms=int(TRANSACTION_S * 1000),
-    )
+    clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     try:
-        async with asyncio.timeout(COMMIT_S):
-            await producer.start()
+        async with control_writer(clients, f"{settings.prefix}{CLIENT}", CLIENT) as writer:
             check_month(month_number(outcome.data_month), await topics_read.newer_run() or last)
             marker = None if holds else _marker(outcome)
-            ends = await _write(producer, settings, marker, notices)
-    except ProducerFenced:
+            ends = await _write(writer, settings, marker, notices)
+    except OvertakenError:
         raise RunError(
             "another `refusion run close` came in between; see `refusion run status`"
         ) from None
-    except TimeoutError:
+    except UnconfirmedError:
         raise RunError(
-            f"Kafka has not confirmed the cut in {COMMIT_S:.0f} s; see `refusion run status`, or close again: a run"
-            " that is closed is not closed twice"
+            f"Kafka has not confirmed the cut in {COMMIT_S:.0f} s; see `refusion run status`, or"
+            " close again: a run that is closed is not closed twice"
         ) from None
-    finally:
-        with suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(producer.stop(), COMMIT_S)
-        await producer.client.close()  # a producer that was fenced does not come to it
     if marker is not None:
         outcome.closed_at = marker.closed_at
         await _visible(topics_read, ends)
@@ -280,35 +271,33 @@ def _marker(outcome: Closed) -> RunMarker:
 
 
 async def _write(
-    producer: AIOKafkaProducer,
+    writer: ControlWriter,
     settings: Settings,
     marker: RunMarker | None,
     notices: list[tuple[bytes, bytes]],
 ) -> Offsets:
     """Step 4. Returns the offset after the marker in each partition."""
-    await producer.begin_transaction()
-    sent = []
-    if marker is not None:
-        value, headers = (
-            run_message(marker),
-            _headers(f"run/{marker.run}", "refusion.run", marker.closed_at),
-        )
-        for partition in range(settings.partitions):
-            future = await producer.send(
-                settings.topic(topics.REPORTS), value, partition=partition, headers=headers
-            )
-            sent.append(future)
+    markers = [] if marker is None else [_marker_record(marker)]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for key, notice in notices:
-        headers = _headers(f"missing_reporter/{key.decode()}", "refusion.notice", now)
-        await producer.send(settings.topic(topics.NOTICES), notice, key=key, headers=headers)
-    await producer.flush()
-    ends = {future.result().partition: future.result().offset + 1 for future in sent}
-    assert marker is None or len(ends) == settings.partitions, "a marker is missing in a partition"
-    reached(CLIENT, "before_commit")
-    await producer.commit_transaction()
+    notice_records = [
+        KeyedRecord(
+            settings.topic(topics.NOTICES),
+            key,
+            notice,
+            _headers(f"missing_reporter/{key.decode()}", "refusion.notice", now),
+        )
+        for key, notice in notices
+    ]
+    offsets = await writer.write(
+        settings.topic(topics.REPORTS), settings.partitions, markers, notice_records
+    )
     reached(CLIENT, "after_commit")
-    return ends
+    return {partition: offset + 1 for partition, offset in offsets.items()}
+
+
+def _marker_record(marker: RunMarker) -> ControlRecord:
+    headers = _headers(f"run/{marker.run}", "refusion.run", marker.closed_at)
+    return ControlRecord(run_message(marker), headers)
 
 
 def _headers(name: str, kind: str, at: str) -> Headers:
@@ -322,7 +311,7 @@ def _headers(name: str, kind: str, at: str) -> Headers:
     ]
 
 
-async def _visible(topics_read: Reading, ends: Offsets) -> None:
+async def _visible(topics_read: RunTopics, ends: Offsets) -> None:
     """Wait until everybody sees the cut: the broker ends a transaction in each partition after it has confirmed it."""
     deadline = time.monotonic() + VISIBLE_S
     while any(end < ends[at] for at, end in (await topics_read.ends(topics.REPORTS)).items()):
@@ -334,7 +323,7 @@ async def _visible(topics_read: Reading, ends: Offsets) -> None:
 
 
 async def _notices(
-    topics_read: Reading, outcome: Closed, last: RunMarker | None
+    topics_read: RunTopics, outcome: Closed, last: RunMarker | None
 ) -> list[tuple[bytes, bytes]]:
     """Key and value of the notice of each reporter that is missing; those that were written are left out."""
     wanted = [

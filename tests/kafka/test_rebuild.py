@@ -7,7 +7,7 @@ import subprocess
 from streams.audit.verify import Asked as Audit
 from streams.audit.verify import verify
 from streams.kafka import topics
-from streams.operations.replay import Asked, dry_run
+from streams.operations.replay import ReplayRequest, dry_run
 from streams.settings import Settings
 from tests.kafka.test_control_records import ALL, OTHER, settings  # noqa: F401 - a fixture
 from tests.support.pipeline import PROGRAM, Pipeline, assert_no_gaps, assert_same, expected_postings
@@ -44,7 +44,7 @@ def test_a_rebuild_beside_the_running_system_is_the_same_to_the_byte_and_takes_o
         following.wait_until_settled(["citizens"])
         for topic in (topics.POSTINGS, topics.NOTICES):
             assert values_of(following, topic) == values_of(pipeline, topic)
-        compared = asyncio.run(dry_run(following.settings, Asked(), lambda *_: None))
+        compared = asyncio.run(dry_run(following.settings, ReplayRequest(), lambda *_: None))
         assert (compared.difference.messages, compared.rules) == (0, "second-step-35")
         assert compared.difference.citizens > 50
 

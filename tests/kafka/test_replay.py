@@ -11,7 +11,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from streams.kafka import topics
-from streams.operations.replay_partition import ReplayError, _Gaps
 from tests.kafka.test_control_records import many, settings  # noqa: F401 - fixtures
 from tests.support.pipeline import DONE_S, PROGRAM
 
@@ -156,23 +155,3 @@ async def _lose_the_first_record(settings):  # noqa: F811
     at = TopicPartition(settings.prefix + topics.REPORTS.name, 0)
     await admin.delete_records({at: RecordsToDelete(before_offset=1)})
     await admin.close()
-
-
-def test_a_gap_without_a_transaction_is_a_hole(settings, monkeypatch):  # noqa: F811
-    """One offset for each transaction's marker, no more."""
-    gaps = _Gaps(settings, 0)
-    gaps.begin(b'{"type": "run", "run": 1}')
-    gaps.begin(b'{"type": "rules", "id": "a"}')
-    gaps.begin(b'{"type": "recalculate", "id": "a"}')
-    gaps.expected = 10
-    asyncio.run(gaps.look(11))
-    gaps.expected = 12
-    asyncio.run(gaps.look(13))
-
-    async def nothing(*_):
-        return []
-
-    monkeypatch.setattr(_Gaps, "_taken_back", nothing)
-    gaps.expected = 14
-    with pytest.raises(ReplayError, match=r"hole: .*/0 lacks records from offset 14 to 14"):
-        asyncio.run(gaps.look(15))

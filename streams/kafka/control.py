@@ -1,0 +1,116 @@
+"""Writes control records: the same records into every partition of a topic, in one transaction.
+
+    1. Start the producer. Its transactional id, which all writers of one kind share, fences any
+       other writer of that kind and ends its transaction.
+    2. Whoever writes may look once more whether it still should: nobody else can write now.
+    3. One transaction: the records to every partition, others to topics of their own; all are
+       acknowledged before the commit.
+
+A writer that dies in 3 leaves an open transaction, which the next writer ends, or the broker after
+`TRANSACTION_S`; until then readers see nothing behind it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced
+
+from streams.engine.fault_points import reached
+from streams.engine.ports import Headers
+from streams.kafka.clients import KafkaClients, heard
+from streams.kafka.reading import Offsets
+
+TRANSACTION_S: Final = 10.0
+"""Seconds after which a broker ends a transaction that its writer left. A handful of records takes
+tenths of a second; readers of the topic wait for it."""
+COMMIT_S: Final = 30.0
+"""Seconds for all three steps, a broker's restart included."""
+
+
+class OvertakenError(Exception):
+    """Another writer of the same kind came in between; nothing was written."""
+
+
+class UnconfirmedError(Exception):
+    """Kafka has not confirmed the transaction in `COMMIT_S`; it may have happened or not."""
+
+
+class ControlRecord(NamedTuple):
+    """A record that every partition gets; it has no key."""
+
+    value: bytes
+    headers: Headers
+
+
+class KeyedRecord(NamedTuple):
+    """A record that goes with the control records to one partition of another topic, by its key."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+class ControlWriter:
+    """Writes once, in a transaction of a producer that has fenced all others of its kind."""
+
+    def __init__(self, producer: AIOKafkaProducer, fault_name: str) -> None:
+        self._producer = producer
+        self._fault_name = fault_name
+
+    async def write(
+        self,
+        topic: str,
+        partitions: int,
+        records: Sequence[ControlRecord],
+        others: Sequence[KeyedRecord] = (),
+    ) -> Offsets:
+        """Step 3. Returns the offset of the last control record in each partition."""
+        await self._producer.begin_transaction()
+        sent = [
+            await self._send(topic, record.value, partition=partition, headers=record.headers)
+            for partition in range(partitions)
+            for record in records
+        ]
+        sent_others = [
+            await self._send(other.topic, other.value, key=other.key, headers=other.headers)
+            for other in others
+        ]
+        acknowledged = await asyncio.gather(*sent)
+        await asyncio.gather(*sent_others)
+        offsets = {each.partition: each.offset for each in acknowledged}
+        assert not records or len(offsets) == partitions, "a partition lacks a control record"
+        reached(self._fault_name, "before_commit")
+        await self._producer.commit_transaction()
+        return offsets
+
+    async def _send(self, topic: str, value: bytes, **record: Any) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = await self._producer.send(topic, value, **record)
+        future.add_done_callback(heard)
+        return future
+
+
+@asynccontextmanager
+async def control_writer(
+    clients: KafkaClients, transactional_id: str, fault_name: str
+) -> AsyncIterator[ControlWriter]:
+    """Step 1, and within the block steps 2 and 3. Raises OvertakenError and UnconfirmedError.
+
+    `fault_name` names the writer in tests that stop it in the middle (`streams.engine.fault_points`).
+    """
+    async with clients.producer(
+        stop_s=COMMIT_S,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=int(TRANSACTION_S * 1000),
+    ) as producer:
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                await producer.start()
+                yield ControlWriter(producer, fault_name)
+        except ProducerFenced:
+            raise OvertakenError from None
+        except TimeoutError:
+            raise UnconfirmedError from None

@@ -1,0 +1,184 @@
+"""`refusion replay --apply`: the control records written, and their postings waited for.
+
+Steps 3 and 4 of `streams.operations.replay`, whose docstring has all of them.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+import orjson
+
+from domain.citizen.reports import Recalculation, RulesRecord
+from streams.citizens.rule_sets import LawBook
+from streams.engine.fault_points import reached
+from streams.engine.ports import Headers
+from streams.kafka import topics
+from streams.kafka.clients import KafkaClients
+from streams.kafka.control import (
+    COMMIT_S,
+    ControlRecord,
+    OvertakenError,
+    UnconfirmedError,
+    control_writer,
+)
+from streams.kafka.reading import KafkaTopicReader, Offsets, TopicTail, open_tail
+from streams.operations.replay import DryRun, ReplayRequest, opened
+from streams.operations.replay_partition import CLIENT, ReplayError
+from streams.settings import Settings
+from streams.wire import journal
+
+LOOK_S: Final = 0.2
+"""Seconds between two looks at how far the stage is."""
+STILL_S: Final = 90.0
+"""Seconds after which workers that carry nothing out are taken to be gone: more than a takeover
+with a long restore takes."""
+
+Progress = Callable[[str, int, int], None]
+"""Told the unit that is counted, how far it is, and how much there is in all."""
+
+
+@dataclass
+class Applied:
+    """Sum of what the citizens stage posted for the control records; the State's cost in øre."""
+
+    id: str
+    messages: int = 0
+    rows: int = 0
+    cost_ore: int = 0
+    seconds: float = 0.0
+
+
+async def apply(
+    settings: Settings, request: ReplayRequest, plan: DryRun, progress: Progress
+) -> Applied:
+    """Have the citizens stage post what a dry run has found. Raises UserError."""
+    if not plan.workers:
+        raise ReplayError(
+            "no worker of the citizens stage is at work, who would carry it out; nothing was"
+            " written: start `refusion worker` and ask again"
+        )
+    began = time.monotonic()
+    postings = settings.topic(topics.POSTINGS)
+    clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
+    async with opened(settings) as topics_read:
+        starts = await topics_read.ends(postings)
+        if plan.pending is None:
+            recalculation = Recalculation(_new_id(), request.scope)
+            records = _records(settings, plan, recalculation)
+            offsets = await _write(clients, settings, records)
+        else:
+            recalculation, offsets = plan.pending
+        reached(CLIENT, "after_commit")
+        done = Applied(recalculation.id)
+        async with open_tail(clients, postings, starts) as tail:
+            follower = _Follower(settings, topics_read, tail, plan, done)
+            await follower.follow(offsets, progress)
+    done.seconds = time.monotonic() - began
+    return done
+
+
+def _new_id() -> str:
+    """Make an id of letters mostly, so that nobody takes a part of it for a CPR."""
+    return uuid4().hex[:12].translate(str.maketrans("0123456789", "ghijkmnpqr"))
+
+
+def _records(
+    settings: Settings, plan: DryRun, recalculation: Recalculation
+) -> list[RulesRecord | Recalculation]:
+    if not plan.changes_rules:
+        return [recalculation]
+    digest = LawBook(settings.rules).digest(plan.rules)
+    return [RulesRecord(recalculation.id, plan.rules, digest), recalculation]
+
+
+async def _write(
+    clients: KafkaClients, settings: Settings, records: Sequence[RulesRecord | Recalculation]
+) -> Offsets:
+    """Step 3. Returns the offset of the last record in each partition."""
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    controls = [
+        ControlRecord(journal.control_value(record, at), _headers(record, at)) for record in records
+    ]
+    try:
+        async with control_writer(clients, f"{settings.prefix}{CLIENT}", CLIENT) as writer:
+            return await writer.write(settings.topic(topics.REPORTS), settings.partitions, controls)
+    except OvertakenError:
+        raise ReplayError(
+            "another `refusion replay --apply` came in between; nothing was written: ask again"
+        ) from None
+    except UnconfirmedError:
+        raise ReplayError(
+            f"Kafka has not confirmed the control records in {COMMIT_S:.0f} s; ask again: the same"
+            " replay is not written twice"
+        ) from None
+
+
+def _headers(record: RulesRecord | Recalculation, at: str) -> Headers:
+    kind = b"rules" if isinstance(record, RulesRecord) else b"recalculate"
+    return [
+        journal.CE_VERSION,
+        ("ce_id", kind + b"/" + record.id.encode()),
+        ("ce_type", b"refusion." + kind),
+        ("ce_source", b"refusion/replay"),
+        ("ce_time", at.encode()),
+        journal.JSON,
+    ]
+
+
+class _Follower:
+    """Step 4: reads what is posted until the stage has got past the records everywhere."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics_read: KafkaTopicReader,
+        tail: TopicTail,
+        plan: DryRun,
+        done: Applied,
+    ) -> None:
+        self._group = settings.group("citizens")
+        self._postings = settings.topic(topics.POSTINGS)
+        self._topics = topics_read
+        self._tail = tail
+        self._expected = plan.difference.messages
+        self._causes = {f"recalculate/{done.id}", f"rules/{plan.rules}"}
+        self._done = done
+
+    async def follow(self, offsets: Offsets, progress: Progress) -> None:
+        """Wait for the records at these offsets of the journal. Raises ReplayError for stillness."""
+        done = self._done
+        moved, seen = time.monotonic(), -1
+        while True:
+            committed = await self._topics.committed(self._group)
+            ends = await self._topics.ends(self._postings)
+            left = sum(committed.get(at, 0) <= offset for at, offset in offsets.items())
+            await self._count(ends)
+            progress("messages", done.messages, max(done.messages, self._expected))
+            if not left:
+                return
+            reached_now = sum(ends.values()) + sum(committed.values())
+            if reached_now != seen:
+                moved, seen = time.monotonic(), reached_now
+            if time.monotonic() - moved > STILL_S:
+                raise ReplayError(
+                    f"the workers have done nothing for {STILL_S:.0f} s, and {left} partitions are"
+                    " before them; look into their logs. The control records stay in the journal:"
+                    " ask again to wait for them"
+                )
+            await asyncio.sleep(LOOK_S)
+
+    async def _count(self, ends: Offsets) -> None:
+        """Add up the messages up to these ends that follow from the records."""
+        async for record in self._tail.records(ends):
+            message = orjson.loads(record.value or b"")
+            if message.get("cause") in self._causes:
+                self._done.messages += 1
+                self._done.rows += len(message["rows"])
+                self._done.cost_ore += sum(
+                    row["refusion_ore"] - row["medfinansiering_ore"] for row in message["rows"]
+                )
