@@ -85,7 +85,6 @@ NOT_READ_YET = {
     "streams/cli/opening.py",
     "streams/devtools/asyncapi.py",
     "streams/devtools/law_page.py",
-    "streams/devtools/local_kafka.py",
     "streams/engine/loop.py",
     "streams/engine/pace.py",
     "streams/engine/ports.py",

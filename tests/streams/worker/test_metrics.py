@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from streams.devtools.local_kafka import _free_ports
+from streams.devtools.local_kafka import free_ports
 from streams.engine.ports import Processed
 from streams.settings import Settings, SettingsError
 from streams.worker.metrics import STANDSTILL_S, MeteredStage, Metrics, serve
@@ -134,7 +134,7 @@ def answer(address):
 
 
 def test_health_is_served_and_says_what_is_wrong(metrics):
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     end = serve(metrics, settings(REFUSION_METRICS_PORT=str(port - 2)), 2)
     try:
         at = f"http://127.0.0.1:{port}"

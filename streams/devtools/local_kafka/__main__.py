@@ -1,0 +1,75 @@
+"""`python -m streams.devtools.local_kafka`: a local Kafka for development, with its data in a folder."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from streams.devtools.local_kafka.cluster import LocalKafka
+from streams.devtools.local_kafka.jars import VERSION, LocalKafkaError, say
+
+PROJECT_FOLDER: Final = Path("build/kafka")
+"""The folder for the data of `make kafka`; ignored by git."""
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    for run, text in (
+        (start, "Start it, if it does not run, and print its address."),
+        (stop, "Stop it; its data stays."),
+        (address, "Print its address; the exit status is 1 if it does not run."),
+    ):
+        command = commands.add_parser(run.__name__, help=text, description=text)
+        command.add_argument("--folder", type=Path, default=PROJECT_FOLDER)
+        command.set_defaults(run=run)
+        if run is start:
+            command.add_argument(
+                "--nodes", type=int, choices=range(1, 6), default=1, help="brokers of a new cluster"
+            )
+    options = parser.parse_args()
+    try:
+        options.run(options)
+    except LocalKafkaError as error:
+        sys.exit(f"Error: {error}")
+
+
+def start(options: argparse.Namespace) -> None:
+    """Start the local Kafka, if it does not run, and print its address."""
+    kafka = LocalKafka(options.nodes, options.folder)
+    try:
+        kafka.start()
+    except LocalKafkaError:
+        kafka.stop()
+        raise
+    say(
+        f"Apache Kafka {VERSION} runs; its data is in {options.folder},"
+        " `make kafka-stop` stops it. For the program:"
+    )
+    _print(f"export REFUSION_BOOTSTRAP={kafka.bootstrap}")
+
+
+def stop(options: argparse.Namespace) -> None:
+    """Stop the local Kafka; its data stays."""
+    kafka = LocalKafka(folder=options.folder)
+    was_running = kafka.running
+    kafka.stop()
+    state = "is stopped" if was_running else "was not running"
+    say(f"Apache Kafka {state}; its data is in {options.folder}")
+
+
+def address(options: argparse.Namespace) -> None:
+    """Print the address of the local Kafka."""
+    kafka = LocalKafka(folder=options.folder)
+    if not kafka.running:
+        raise LocalKafkaError("no local Kafka runs; start one with `make kafka`")
+    _print(kafka.bootstrap)
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main()
