@@ -1,0 +1,130 @@
+"""The papers that a newcomer reads first: they name what is there, in lines that fit a screen."""
+
+import re
+
+import click
+import pytest
+
+from streams.cli.main import main
+from tests.house.test_house import files_of_ours, relative
+from tests.support.places import DOCS, ROOT
+
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+README = (ROOT / "README.md").read_text()
+CONTRACT = (DOCS / "contract.md").read_text()
+PACKAGES = ("domain", "projections", "streams")
+BESIDE_THEM = ("bench", "demo", "examples", "tests")
+
+LONGEST_LINE = 100
+LEFT_OUT = {
+    "docs/law.md",  # made by a program
+    # not read yet; the list only shrinks
+    "docs/decisions/0002-order-free-fold.md",
+    "docs/decisions/0003-no-stored-ordinals.md",
+    "docs/decisions/0004-state-in-parts.md",
+    "docs/decisions/0007-the-usual-report.md",
+    "docs/ledger.md",
+    "docs/rebuild.md",
+    "docs/rule-sets.md",
+}
+
+
+def rooms():
+    """The folders of the packages with something of ours in them."""
+    for package in PACKAGES:
+        yield from (
+            relative(folder)
+            for folder in sorted((ROOT / package).iterdir())
+            if folder.is_dir() and [*folder.glob("*.py"), *folder.glob("*.yaml")]
+        )
+
+
+def test_architecture_names_each_room_and_no_other():
+    named = re.findall(r"^\| `([\w/.]+)` \|", ARCHITECTURE, re.MULTILINE)
+    assert sorted(named) == sorted([*rooms(), "streams/settings.py"])
+    assert [name for name in BESIDE_THEM if f"**{name}/**" not in ARCHITECTURE] == []
+
+
+def test_architecture_names_each_folder_of_tests():
+    folders = {
+        relative(folder)
+        for folder in (ROOT / "tests").iterdir()
+        if folder.is_dir() and list(folder.glob("*.py"))
+    }
+    mirrored = {f"tests/{package}" for package in PACKAGES}
+    assert folders - mirrored == set(re.findall(r"`(tests/\w+)`", ARCHITECTURE))
+
+
+def test_the_rooms_are_listed_as_the_import_contracts_have_them():
+    contracts = (ROOT / "pyproject.toml").read_text()
+    (block,) = re.findall(
+        r'arrows downward only"\ntype = "layers"\nlayers = \[(.*?)\]', contracts, re.DOTALL
+    )
+    layers = [name.replace(".", "/") for name in re.findall(r'"([\w.]+)"', block)]
+    listed = re.findall(r"^\| `(streams/\w+)(?:\.py)?` \|", ARCHITECTURE, re.MULTILINE)
+    assert listed == layers
+
+
+def test_architecture_names_each_decision():
+    pages = [relative(path) for path in sorted((DOCS / "decisions").glob("*.md"))]
+    titles = [(ROOT / page).read_text().partition("\n")[0].removeprefix("# ") for page in pages]
+    links = re.findall(r"^\* \[([^\]]+)\]\((docs/decisions/[^)]+)\)", ARCHITECTURE, re.MULTILINE)
+    links = [(" ".join(title.split()), page) for title, page in links]
+    assert links == list(zip(titles, pages, strict=True))
+
+
+PATH = re.compile(r"`((?:domain|projections|streams|tests|bench|demo|docs|examples)/[\w./-]*)`")
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+def test_paths_in_the_papers_exist(name):
+    text = (ROOT / name).read_text()
+    made_by_it = set(re.findall(r"`([\w./-]+)`,\s+a\s+new\s+file:", text))  # by a recipe
+    paths = set(PATH.findall(text)) - made_by_it
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("text", [README, CONTRACT], ids=["README", "contract"])
+def test_every_command_is_in_the_table_of_commands(text):
+    names = main.list_commands(click.Context(main))
+    assert [name for name in names if f"| `refusion {name}" not in text] == []
+
+
+@pytest.mark.parametrize("text", [README, CONTRACT], ids=["README", "contract"])
+def test_every_exit_status_is_told(text):
+    assert all(word in text for word in ("0", "1", "2"))
+    assert "could not be done" in text
+    assert "wrong or held" in text
+
+
+def prose(text):
+    """The numbered lines of a page, tables, code, headings and lines of a mere link left out."""
+    code = False
+    for number, line in enumerate(text.splitlines(), 1):
+        code ^= line.lstrip().startswith("```")
+        if not (code or line.lstrip().startswith(("|", "#", "```")) or "](" in line):
+            yield number, line
+
+
+def test_pages_break_at_a_hundred_columns():
+    long = [
+        f"{relative(path)}:{number}"
+        for path in files_of_ours(".md")
+        if relative(path) not in LEFT_OUT
+        for number, line in prose(path.read_text())
+        if len(line) > LONGEST_LINE and " " in line.strip()
+    ]
+    assert long == []
+
+
+def test_the_licence_is_the_one_that_the_project_names():
+    licence = (ROOT / "LICENSE").read_text()
+    assert licence.startswith("EUROPEAN UNION PUBLIC LICENCE v. 1.2\n")
+    assert 'license = "EUPL-1.2"' in (ROOT / "pyproject.toml").read_text()
+    assert max(map(len, licence.splitlines())) <= LONGEST_LINE
+
+
+def test_the_run_of_a_change_calls_the_test_command_of_the_readme():
+    assert "\nmake test " in README
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "\nmake test\n" in script
