@@ -1,4 +1,4 @@
-"""One citizen's entries in the ledger: which rows stand, what each message changed, what they come to."""
+"""Reads one citizen's entries in the ledger: rows that stand, changes by message, sums."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 from domain.citizen.fleksbidrag import FLEKSBIDRAG
 from domain.explain.reasons import WeekReason
 
-Cell = tuple[str, str, str, str | None, str | None]
+LedgerCell = tuple[str, str, str, str | None, str | None]
 """Month, week, benefit, paying and financing municipality."""
 
 
 class PostedRow(NamedTuple):
-    """What the ledger has of a citizen's row or message, under its names; those of a row are None without one.
+    """A citizen's row in the ledger, or a message without rows; then the fields of a row are None.
 
     `run` is the run that was closed next in the partition, None where none was yet.
     """
@@ -45,32 +45,32 @@ class PostedRow(NamedTuple):
     run: int | None = None
 
     @property
-    def cell(self) -> Cell:
-        """What the row is about."""
+    def cell(self) -> LedgerCell:
+        """Month, week, benefit and municipalities of the row."""
         return self.month or "", self.week or "", self.benefit or "", self.paying, self.financing
 
     @property
     def result_ore(self) -> int:
-        """What the row moves between municipality and State."""
+        """The øre that the row moves between municipality and State."""
         return (self.refusion_ore or 0) + (self.medfinansiering_ore or 0)
 
 
 FIELDS: Final = PostedRow._fields[:-1]
-"""The columns of the ledger that are read."""
+"""The columns that are read from the ledger."""
 
-Sums = Mapping[Cell, tuple[int, int, int]]
-"""Amount, refusion and medfinansiering of the cells in which they are not all nothing."""
+Sums = Mapping[LedgerCell, tuple[int, int, int]]
+"""Amount, refusion and medfinansiering in øre of the cells in which they are not all 0."""
 
 
 def standing(rows: Iterable[PostedRow]) -> list[PostedRow]:
-    """The rows that no other one reverses."""
+    """The rows that no other row reverses."""
     with_id = [row for row in rows if row.id]
     gone = {row.reverses for row in with_id if row.reverses}
     return [row for row in with_id if not row.reverses and row.id not in gone]
 
 
 def posted_sums(rows: Iterable[PostedRow]) -> Sums:
-    """What the ledger's rows come to, by cell."""
+    """Sum the ledger's rows by cell."""
     return _sums(
         (row.cell, row.amount_ore or 0, row.refusion_ore or 0, row.medfinansiering_ore or 0)
         for row in rows
@@ -79,7 +79,7 @@ def posted_sums(rows: Iterable[PostedRow]) -> Sums:
 
 
 def message_sums(messages: Iterable[Mapping[str, Any]]) -> Sums:
-    """The same of posting messages."""
+    """Sum the rows of posting messages by cell."""
     return _sums(
         (
             (row["month"], row["week"], row["benefit"], row["paying"], row["financing"]),
@@ -90,16 +90,16 @@ def message_sums(messages: Iterable[Mapping[str, Any]]) -> Sums:
     )
 
 
-def _sums(rows: Iterable[tuple[Cell, int, int, int]]) -> Sums:
-    found: dict[Cell, list[int]] = defaultdict(lambda: [0, 0, 0])
+def _sums(rows: Iterable[tuple[LedgerCell, int, int, int]]) -> Sums:
+    sums: dict[LedgerCell, list[int]] = defaultdict(lambda: [0, 0, 0])
     for cell, *money in rows:
         for at, ore in enumerate(money):
-            found[cell][at] += ore
-    return {cell: (ore[0], ore[1], ore[2]) for cell, ore in found.items() if any(ore)}
+            sums[cell][at] += ore
+    return {cell: (ore[0], ore[1], ore[2]) for cell, ore in sums.items() if any(ore)}
 
 
 def agree(reason: WeekReason, posted: Iterable[PostedRow]) -> bool:
-    """Whether what stands posted for a week is what an explanation finds due for it."""
+    """True if the rows that stand for a week are the ones that an explanation finds due for it."""
     due = {
         (row.month, row.benefit, row.paying, row.financing): row.result_ore
         for row in reason.rows
@@ -116,13 +116,9 @@ def agree(reason: WeekReason, posted: Iterable[PostedRow]) -> bool:
     }
 
 
-# --- what changed
-# -----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
-class Side:
-    """A row as it stood before a change, or stands after it."""
+class ChangedRow:
+    """The row of a cell before or after a change."""
 
     id: str
     amount_ore: int
@@ -133,21 +129,21 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What a message did to one cell: a first row, another one in its place, or none any more."""
+class MessageChange:
+    """A message's change to one cell: a first row, another row in its place, or no row any more."""
 
     month: str
     week: str
     benefit: str
     paying: str | None
     financing: str | None
-    before: Side | None
-    after: Side | None
+    before: ChangedRow | None
+    after: ChangedRow | None
     because: str
 
     @property
     def difference_ore(self) -> int:
-        """By how much the result moved."""
+        """The øre by which the result moved."""
         return (self.after.result_ore if self.after else 0) - (
             self.before.result_ore if self.before else 0
         )
@@ -155,14 +151,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A message of the citizen and its changes; without any it moved the counters alone."""
+    """A message of the citizen and its changes; without changes it moved the counters alone."""
 
     revision: int
     cause: str
     reason: str
     rules: str
     journal_offset: int
-    changes: list[Change]
+    changes: list[MessageChange]
 
 
 REASONS: Final = {
@@ -177,40 +173,40 @@ REASONS: Final = {
 
 
 def steps(rows: Sequence[PostedRow]) -> list[Step]:
-    """What each message changed; the rows of a citizen, or of a run, in the order of posting."""
+    """List the changes of each message; `rows` are in the order of posting."""
     messages: dict[int, list[PostedRow]] = {}
     for row in rows:
         messages.setdefault(row.revision, []).append(row)
     return [
         Step(
-            of[0].revision,
-            of[0].cause,
-            of[0].reason,
-            of[0].rules,
-            of[0].journal_offset,
-            _changes(of),
+            first.revision,
+            first.cause,
+            first.reason,
+            first.rules,
+            first.journal_offset,
+            _changes([first, *others]),
         )
-        for of in messages.values()
+        for first, *others in messages.values()
     ]
 
 
-def _changes(rows: Iterable[PostedRow]) -> list[Change]:
-    sides: dict[Cell, list[Side | None]] = {}
+def _changes(rows: Iterable[PostedRow]) -> list[MessageChange]:
+    sides: dict[LedgerCell, list[ChangedRow | None]] = {}
     for row in rows:
         if row.id:
             both = sides.setdefault(row.cell, [None, None])
             both[0 if row.reverses else 1] = _side(row)
     return [
-        Change(*cell, before, after, _because(before, after))
+        MessageChange(*cell, before, after, _because(before, after))
         for cell, (before, after) in sides.items()
     ]
 
 
-def _side(row: PostedRow) -> Side:
-    """A row, or of a reversing one that which it reverses."""
+def _side(row: PostedRow) -> ChangedRow:
+    """A row, or the row that a reversing row reverses."""
     sign = -1 if row.reverses else 1
     name = row.reverses or row.id or ""
-    return Side(
+    return ChangedRow(
         name,
         sign * (row.amount_ore or 0),
         row.ordinal,
@@ -220,15 +216,15 @@ def _side(row: PostedRow) -> Side:
     )
 
 
-def _because(before: Side | None, after: Side | None) -> str:
-    """What is another than it was."""
+def _because(before: ChangedRow | None, after: ChangedRow | None) -> str:
+    """Say in words how two rows of a cell differ."""
     if before is None or after is None:
         return "nothing stood for it" if before is None else "nothing is due for it any more"
-    said = []
+    differences = []
     if before.amount_ore != after.amount_ore:
-        said.append("another amount")
+        differences.append("another amount")
     if before.ordinal != after.ordinal:
-        said.append(f"benefit week {after.ordinal} instead of {before.ordinal}")
+        differences.append(f"benefit week {after.ordinal} instead of {before.ordinal}")
     elif before.rate != after.rate:
-        said.append("another rate for the same benefit week")
-    return ", ".join(said) or "another account or ATP"
+        differences.append("another rate for the same benefit week")
+    return ", ".join(differences) or "another account or ATP"

@@ -1,16 +1,17 @@
-"""Posting messages -> the ledger's entries: one for each row, in the columns of a table that is only ever appended to.
+"""Turns posting messages into the ledger's entries, the rows of a table that only grows.
 
-An **entry** is one of three things, told by `kind`:
+An **entry** is one of three things, told apart by `kind`:
 
-* a posting row, of the kinds that contract section 3 gives them (`result`, `correction` …): every field of the row and
-  of its message, under the same names;
+* a posting row, of the kinds in contract section 3 (`result`, `correction` …): every field of the
+  row and of its message, under the same names;
 * a run's marker (`run`), which cuts its partition: `run`, `closed_at`, `data_month`;
-* a message that moved the counters alone (`counters`): no row, but a revision, so that the revisions have no gaps.
+* a message that moved the counters alone (`counters`): no row, but a revision, so that the
+  revisions have no gaps.
 
-All entries of a partition stand in the order of `offset` and `position`. The number of a row's run
-is not known before its marker comes, and an entry is never edited. So each bears the run that was
-closed **before** it, `after_run`: the rows of run N are those with the `after_run` of N's own
-marker, in the same partition.
+The entries of a partition are ordered by `offset` and `position`. The number of a row's run is not
+known before its marker comes, and an entry is never edited. So each has the run that was closed
+**before** it, `after_run`: the rows of run N are those with the `after_run` of N's own marker, in
+the same partition.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,14 +21,14 @@ from typing import Any, Final, Literal, NamedTuple
 import orjson
 
 ColumnType = Literal["string", "integer", "long"]
-"""Text, 32 bits and 64 bits, by the names that Delta Lake gives them."""
+"""Delta Lake's names for a text, a number of 32 bits and one of 64 bits."""
 
 BEFORE_ANY_RUN: Final = 0
 ROW_KINDS: Final = ("result", "correction")
-"""What a run consists of. An opening row (`opening`) stands as posted by somebody else: it is in no run."""
+"""The kinds of the rows of a run. An opening row (`opening`) was posted by an earlier system."""
 
 COLUMNS: Final[Mapping[str, ColumnType]] = {
-    # Where the entry stands.
+    # The place of the entry.
     "after_run": "integer",
     "partition": "integer",
     "offset": "long",
@@ -75,11 +76,14 @@ _NO_MARKER: Final = (None,) * len(_MARKER)
 
 
 class RevisionGapError(Exception):
-    """A message of a citizen is missing; the text names citizen and place."""
+    """A message of a citizen is missing; the text names the citizen and the place."""
 
 
 class Posted(NamedTuple):
-    """A record of `postings`; `journal_offset` is that of the record in the journal that led to it, -1 if not told."""
+    """A record of `postings`.
+
+    `journal_offset` is the place of the journal record that led to it, -1 where that is not known.
+    """
 
     offset: int
     value: bytes
@@ -115,8 +119,8 @@ class Page(NamedTuple):
 def read_page(progress: LedgerProgress, records: Iterable[Posted]) -> Page:
     """Read the records that come next into entries. `progress` is not changed: see `advance`.
 
-    A revision that is not higher than the citizen's last came before (the topic was copied, an
-    offset set back) and is passed over, and so is a run's marker that came before. Raises
+    A revision that is not higher than the citizen's last has come before (the topic was copied, an
+    offset set back) and is passed over; so is a run's marker that has come before. Raises
     RevisionGapError where a revision is too high.
     """
     page = Page(progress.position, [], progress.last_run, {})
@@ -147,7 +151,8 @@ def _enter_message(
         return
     if revision != known + 1:
         raise RevisionGapError(
-            f"revision {revision} of citizen {citizen} comes after {known}, at {progress.partition}/{record.offset}"
+            f"revision {revision} of citizen {citizen} comes after {known},"
+            f" at {progress.partition}/{record.offset}"
         )
     page.revisions[citizen] = revision
     page.entries.extend(_message_entries(progress.partition, page.last_run, record, message))
@@ -156,7 +161,7 @@ def _enter_message(
 def _message_entries(
     partition: int, after_run: int, record: Posted, message: dict[str, Any]
 ) -> list[Entry]:
-    """An entry for each row, or one for a message without any."""
+    """Make an entry for each row, or one for a message without rows."""
     offset, _, journal_offset = record
     common = [message[name] for name in _MESSAGE]
     rows: Sequence[dict[str, Any]] = message["rows"]

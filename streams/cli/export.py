@@ -1,11 +1,15 @@
 """`refusion export`: the files of a run for the municipalities."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from streams.cli.console import echo_json, load_settings, run_async
 from streams.kit.errors import UserError
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 
 @click.command()
@@ -21,6 +25,9 @@ from streams.kit.errors import UserError
 @click.option(
     "--without-notices", is_flag=True, help="Write no file advisering; Kafka is not needed then."
 )
+@click.option(
+    "--no-wait", is_flag=True, help="Do not wait until the ledger has a run that was just closed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def export(
     run: int,
@@ -28,6 +35,7 @@ def export(
     out: Path,
     parquet: bool,
     without_notices: bool,
+    no_wait: bool,
     as_json: bool,
 ) -> None:
     """Write the municipalities' files of a run, from the ledger.
@@ -35,12 +43,16 @@ def export(
     There are three for each municipality: beregning, sumposteringer and advisering. The same run
     always gives the same bytes. They hold CPR numbers; each decryption is logged in
     access-log.jsonl in the state folder.
+
+    The ledger is some seconds behind the journal: after `refusion run close` this waits for it, for
+    two minutes at most.
     """
     from projections.runs.files import Names
     from streams.citizens.rule_sets import load_rule_set
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
-    from streams.ledger.export import Export, cuts_of
+    from streams.ledger.cuts import cuts_of, wait_for_run
+    from streams.ledger.export import Export
     from streams.ledger.run_notices import notices_of
     from streams.ledger.table import LedgerTable
 
@@ -54,6 +66,9 @@ def export(
             " its code has three digits, such as 730 for Randers"
         )
     ledger = LedgerTable.open(settings.ledger)
+    if not no_wait:
+        with meter("partitions") as progress:
+            wait_for_run(ledger, run, lambda: _is_closed(settings, run), progress.show)
     cuts = cuts_of(ledger, run)
     spans = {cut.partition: (cut.journal_start, cut.journal_end) for cut in cuts}
     exporting = Export(settings, ledger, cuts, run, names)
@@ -65,3 +80,13 @@ def export(
         echo_json(exported.as_json())
     else:
         click.echo(exported.sentence())
+
+
+def _is_closed(settings: "Settings", run: int) -> bool:
+    """Ask Kafka; without it nothing reaches the ledger, so there is nothing to wait for."""
+    from streams.operations.runs import last_run
+
+    try:
+        return run_async(last_run(settings)) >= run
+    except UserError:
+        return False

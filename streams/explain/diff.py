@@ -9,7 +9,7 @@ import orjson
 from domain.explain.fates import ReportFate
 from domain.explain.reasons import ReportReason
 from domain.explain.reports import report_reason
-from projections.ledger.citizen import Change, Step, steps
+from projections.ledger.citizen import MessageChange, Step, steps
 from streams.explain.find import named_citizen
 from streams.explain.live import CitizenLedger, LiveError, reports_at
 from streams.ledger.table import LedgerTable
@@ -74,7 +74,7 @@ def differences_of(given: str | None, run: int, environ: Mapping[str, str]) -> D
     return Differences(citizen, run, found, reasons)
 
 
-def difference_of(changes: list[Change]) -> dict[str, int]:
+def difference_of(changes: list[MessageChange]) -> dict[str, int]:
     """By mechanism, in øre."""
     sums = {"refusion": 0, "medfinansiering": 0}
     for change in changes:

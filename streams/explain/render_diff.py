@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.basics.kroner import kroner
-from projections.ledger.citizen import REASONS, Change, Side
+from projections.ledger.citizen import REASONS, ChangedRow, MessageChange
 from streams.explain.diff import Differences, difference_of
 from streams.explain.render import console, report_text
 
@@ -31,7 +31,7 @@ def show_differences(differences: Differences) -> None:
     out.print(Text(f"In all: {_sums(difference_of(total))}", style="bold"))
 
 
-def _changes(changes: list[Change]) -> Table:
+def _changes(changes: list[MessageChange]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("week", "benefit", "before", "after"):
         table.add_column(column, no_wrap=column in ("week", "benefit"))
@@ -50,7 +50,7 @@ def _changes(changes: list[Change]) -> Table:
     return table
 
 
-def _side(side: Side | None) -> str:
+def _side(side: ChangedRow | None) -> str:
     return (
         "-"
         if side is None

@@ -1,10 +1,12 @@
-"""`refusion export`: the files of a run for the municipalities, from the ledger (contract section 4).
+"""`refusion export`: a run's files for the municipalities, from the ledger (contract section 4).
 
-1. The run must be complete: its marker stands in every partition of the ledger, and with it all rows before it.
-2. Municipalities are done a few at a time, so that memory is bounded by rows and not by the country.
-3. For each municipality the access log gets its line before a CPR is unsealed.
-4. A file is written beside its place and then put there, so that nobody reads half a file. Same run, same bytes.
-5. At the end, what the lines were made of must be what the table itself sums to, to the øre.
+1. The run must be complete in the ledger (`cuts.py`).
+2. Municipalities are exported a few at a time, so that memory is bounded by rows and not by the
+   country.
+3. For each municipality the access log gets its line before a CPR number is unsealed.
+4. A file is written under another name and then renamed, so that nobody reads half a file. The same
+   run gives the same bytes.
+5. At the end, the sums of the lines must be the sums of the table itself, to the øre.
 """
 
 import os
@@ -13,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final
 
 from projections.ledger.entries import ROW_KINDS
 from projections.runs.files import (
@@ -32,7 +34,7 @@ from projections.runs.files import (
     write_csv,
 )
 from streams.engine.fault_points import reached
-from streams.kit.errors import UserError
+from streams.ledger.cuts import Cut, ExportError, entries_of
 from streams.ledger.parquet import write_parquet
 from streams.ledger.run_notices import Notices
 from streams.ledger.table import LedgerTable
@@ -41,36 +43,26 @@ from streams.privacy.identity import SealError
 from streams.settings import Settings
 
 PORTION_ROWS: Final = 150_000
-"""Rows at a time; København alone may have more. A row takes about a kilobyte until its lines are written."""
+"""Rows in memory at a time, a kilobyte each; København alone may have more."""
 MUNICIPALITY: Final = "CASE mechanism WHEN 'refusion' THEN paying ELSE financing END"
 SUMS: Final = (
     "sum(amount_ore + atp_ore), sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
 )
 CITIZENS_AT_ONCE: Final = 5_000
-"""Asked for in one query."""
+"""Citizens in one query."""
 OWNER_ALONE: Final = 0o600
-"""The files hold CPR numbers."""
+"""File mode: the files hold CPR numbers."""
 REPEATED: Final = tuple(Row._fields.index(name) for name in ("citizen", "cause", "week"))
-"""Texts that stand in many rows: one object for all of them is enough."""
-
-
-class ExportError(UserError):
-    """A run cannot be exported; the message says why and what to do."""
-
-
-class Cut(NamedTuple):
-    """A run's marker in a partition. Its reports are those of the journal after `journal_start`, to `journal_end`."""
-
-    partition: int
-    after_run: int
-    closed_at: str
-    journal_start: int
-    journal_end: int
+"""Columns whose texts repeat in many rows: one object for each text is enough."""
 
 
 @dataclass
 class Exported:
-    """What was written. `rows` are posting rows; `persons` have a CPR unsealed, counted for each municipality."""
+    """The summary of an export.
+
+    `rows` are posting rows. `persons` had a CPR number unsealed; one in the files of two
+    municipalities counts twice.
+    """
 
     run: int
     closed_at: str
@@ -83,74 +75,28 @@ class Exported:
     sums: Sums = NOTHING
 
     def sentence(self) -> str:
-        """For a person."""
+        """The summary as a sentence."""
         moved = (self.sums.refusion + self.sums.medfinansiering) / 100
         return (
-            f"run {self.run}: {self.files} files for {self.municipalities} municipalities from {self.rows:,} rows,"
-            f" {self.persons:,} persons, {moved:,.2f} kr. of refusion and medfinansiering"
+            f"run {self.run}: {self.files} files for {self.municipalities} municipalities from"
+            f" {self.rows:,} rows, {self.persons:,} persons, {moved:,.2f} kr. of refusion and"
+            " medfinansiering"
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For a program."""
+        """The summary as JSON."""
         names = ("reported_ore", "amount_ore", "refusion_ore", "medfinansiering_ore")
         values = {name: value for name, value in vars(self).items() if name != "sums"}
         return values | dict(zip(names, self.sums, strict=True))
 
 
-# --- the run
-# ----------------------------------------------------------------------------------------
-
-
-def cuts_of(ledger: LedgerTable, run: int) -> list[Cut]:
-    """The markers of a run in all partitions; ExportError where one is missing."""
-    end = {
-        partition: values
-        for partition, *values in ledger.rows(
-            "SELECT partition, after_run, closed_at, journal_offset FROM ledger"  # noqa: S608 - a number
-            f" WHERE kind = 'run' AND run = {run}"
-        )
-    }
-    if missing := sorted(set(range(ledger.partitions)) - set(end)):
-        raise ExportError(
-            f"run {run} is not complete in the ledger: its marker is not there in partition"
-            f" {', '.join(map(str, missing))}; close it with `refusion run close` if that is not done, and else wait"
-            " until `refusion worker projections` has come that far"
-        )
-    start = {
-        (partition, run): offset
-        for partition, run, offset in ledger.rows(
-            "SELECT partition, run, journal_offset FROM ledger WHERE kind = 'run'"
-        )
-    }
-    return [
-        Cut(partition, after_run, closed_at, start.get((partition, after_run), -1), journal_end)
-        for partition, (after_run, closed_at, journal_end) in sorted(end.items())
-    ]
-
-
-def _places(cuts: Sequence[Cut]) -> str:
-    """SQL that holds for the run's entries alone."""
-    partitions = defaultdict(list)
-    for cut in cuts:
-        partitions[cut.after_run].append(str(cut.partition))
-    places = (
-        f"(after_run = {run} AND partition IN ({', '.join(those)}))"
-        for run, those in partitions.items()
-    )
-    return f"({' OR '.join(places)})"
-
-
 def _texts(texts: Collection[str]) -> str:
-    """Codes of ours as SQL."""
+    """A list of our own codes in SQL."""
     return f"({', '.join(map(repr, texts))})"
 
 
-# --- the export
-# -------------------------------------------------------------------------------------
-
-
 class Export:
-    """The files of one run into a folder."""
+    """Writes the files of one run into a folder."""
 
     def __init__(
         self, settings: Settings, ledger: LedgerTable, cuts: Sequence[Cut], run: int, names: Names
@@ -158,7 +104,7 @@ class Export:
         self._settings = settings
         self._identity = settings.identity()
         self._ledger = ledger
-        self._places = _places(cuts)
+        self._places = entries_of(cuts)
         self._of_run = f"kind IN {_texts(ROW_KINDS)} AND {self._places}"
         self._names = names
         self.done = Exported(run, cuts[0].closed_at)
@@ -171,7 +117,7 @@ class Export:
         parquet: bool,
         shown: Callable[[int, int], None],
     ) -> Exported:
-        """Write the files of one municipality, or of all of them. Without notices there is no `advisering`."""
+        """Write the files of one municipality or of all; `advisering` only if notices are given."""
         folder.mkdir(parents=True, exist_ok=True)
         self._address(notices)
         counted = self._counted(only)
@@ -192,16 +138,16 @@ class Export:
         return self.done
 
     def _address(self, notices: Notices | None) -> None:
-        """Sort the notices by whom they are for; None where there shall be no `advisering`."""
+        """Sort the notices by municipality; None where there shall be no `advisering`."""
         self._notices = notices
         self._addressed: dict[str, list[About]] = defaultdict(list)
-        for citizen, those in (notices or {}).items():
-            for notice in those:
+        for citizen, own_notices in (notices or {}).items():
+            for notice in own_notices:
                 for code in concerned(notice):
                     self._addressed[code].append((citizen, notice))
 
     def _told(self, code: str, part: Municipality) -> list[About] | None:
-        """The notices for a municipality: those that name it, and those that name none about its citizens."""
+        """The notices that name a municipality, and those that name none about its citizens."""
         if self._notices is None:
             return None
         unnamed = [
@@ -213,7 +159,7 @@ class Export:
         return self._addressed[code] + unnamed
 
     def _counted(self, only: str | None) -> dict[str, int]:
-        """How many rows each municipality has in the run; those without any get their files too."""
+        """The number of rows of each municipality in the run; those without rows get files too."""
         counted = dict.fromkeys([only] if only else sorted(self._names.municipalities), 0)
         for code, rows in self._query(f"{MUNICIPALITY}, count(*)", group_by=1):
             if code in counted:
@@ -225,7 +171,7 @@ class Export:
         return counted
 
     def _read(self, portion: Collection[str]) -> dict[str, Municipality]:
-        """The rows of some municipalities."""
+        """Read the rows of some municipalities."""
         parts = {code: Municipality(self._names) for code in portion}
         texts: dict[str, str] = {}
         for batch in self._ledger.batches(
@@ -239,30 +185,33 @@ class Export:
         return parts
 
     def _seals(self, portion: Collection[str]) -> dict[str, str]:
-        """The sealed CPR of each citizen in the files of some municipalities; of several, which have the same, any."""
+        """The sealed CPR number of each citizen in the files of some municipalities.
+
+        A citizen may have several seals, all of the same CPR number: any of them will do.
+        """
         seals = dict(self._query("citizen, max(cpr_sealed)", portion, group_by=1))
         return seals | self._seals_of(
             {citizen for code in portion for citizen, _ in self._addressed[code]} - seals.keys()
         )
 
     def _seals_of(self, citizens: Collection[str]) -> dict[str, str]:
-        """The same of citizens without rows: from what else the run has of them, and else the whole ledger."""
-        found: dict[str, str] = {}
+        """The seals of citizens without rows: from the run's other entries, else from any run."""
+        seals: dict[str, str] = {}
         for place in (self._places, "TRUE"):
-            left = sorted(set(citizens) - found.keys())
+            left = sorted(set(citizens) - seals.keys())
             for start in range(0, len(left), CITIZENS_AT_ONCE):
                 where = f"{place} AND citizen IN {_texts(left[start : start + CITIZENS_AT_ONCE])}"
-                found |= dict(
+                seals |= dict(
                     self._ledger.rows(
                         f"SELECT citizen, max(cpr_sealed) FROM ledger WHERE {where} GROUP BY 1"  # noqa: S608 - pseudonyms
                     )
                 )
-        return found
+        return seals
 
     def _lines(
         self, code: str, part: Municipality, seals: Mapping[str, str]
     ) -> dict[str, list[Line]]:
-        """The lines of a municipality's files, with the CPR numbers in them."""
+        """Make the lines of a municipality's files, with CPR numbers."""
         told = self._told(code, part)
         citizens = part.citizens | {citizen for citizen, _ in told or () if citizen in seals}
         cpr_of = self._unsealed(code, citizens, seals)
@@ -281,7 +230,10 @@ class Export:
     def _unsealed(
         self, code: str, citizens: Collection[str], seals: Mapping[str, str]
     ) -> Callable[[str], str]:
-        """Unseals a municipality's citizens, and says so before; nothing for one of whom the ledger has no seal."""
+        """Unseal a municipality's citizens, after a line in the access log.
+
+        The function that is returned gives "" for a citizen of whom the ledger has no seal.
+        """
         if citizens:
             state_dir, run = self._settings.state_dir, self.done.run
             log_access(state_dir, "export", run=run, municipality=code, persons=len(citizens))
@@ -303,9 +255,9 @@ class Export:
             self.done.files += 1
 
     def _check(self, counted: Collection[str]) -> None:
-        """The table's own sums against those of the lines."""
+        """Compare the sums of the lines with the table's own."""
         (sums,) = self._query(SUMS, counted)
-        assert self.done.sums == tuple(each or 0 for each in sums), (
+        assert self.done.sums == tuple(ore or 0 for ore in sums), (
             "the files do not sum to the ledger"
         )
 
@@ -316,7 +268,7 @@ class Export:
         return self._ledger.rows(f"{query} GROUP BY {group_by}" if group_by else query)
 
     def _select(self, columns: str, portion: Collection[str] = ()) -> str:
-        """SQL for rows of the run, of some municipalities or of all."""
+        """SQL for rows of the run, of some municipalities or of all of them."""
         where = (
             f"{self._of_run} AND {MUNICIPALITY} IN {_texts(portion)}" if portion else self._of_run
         )
@@ -324,7 +276,7 @@ class Export:
 
 
 def _portions(counted: Mapping[str, int]) -> Iterator[list[str]]:
-    """Municipalities in their order, together as long as they have few rows."""
+    """Group municipalities in their order, as many as have `PORTION_ROWS` rows together."""
     portion: list[str] = []
     rows = 0
     for code, number in counted.items():
@@ -338,7 +290,7 @@ def _portions(counted: Mapping[str, int]) -> Iterator[list[str]]:
 
 @contextmanager
 def _in_one_go(path: Path, mode: str = "t") -> Iterator[IO[Any]]:
-    """A file that stands under its name only when all of it is on disk."""
+    """Open a file that gets its name only when all of it is on disk."""
     draft = path.with_name(f".{path.name}.part")
     text = {} if mode == "b" else {"encoding": "utf-8", "newline": ""}
     try:

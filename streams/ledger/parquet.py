@@ -1,4 +1,4 @@
-"""The municipalities' files as Parquet: the same columns and lines, money as whole øre."""
+"""Writes the municipalities' files as Parquet: the same columns and lines, money in whole øre."""
 
 from collections.abc import Sequence
 from typing import IO, Any, Final
@@ -12,7 +12,7 @@ RATES: Final = frozenset({"Refusionssats", "Medfinansieringssats"})
 
 
 def write_parquet(kind: str, lines: Sequence[Line], file: IO[bytes]) -> None:
-    """Write the lines of a file of this kind; a money column says that it is in øre."""
+    """Write the lines of a file; the name of a money column says that it is in øre."""
     columns = list(zip(*lines, strict=True)) or [()] * len(COLUMNS[kind])
     arrays: dict[str, Any] = {}
     for name, values in zip(COLUMNS[kind], columns, strict=True):

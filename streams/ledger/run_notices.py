@@ -1,8 +1,7 @@
-"""The notices of a run: those about reports that stand in the journal between two of its cuts.
+"""Reads the notices of a run: those about reports between two run markers in the journal.
 
-A notice's header `ce_id` says where in the journal its report stands, and the ledger where there
-the run's marker stands and the one before it: so the notices of a run are the same whenever they
-are read.
+A notice's header `ce_id` has the place of its report in the journal, and the ledger has the places
+of the run's marker and of the one before it. So a run has the same notices whenever they are read.
 """
 
 from collections import defaultdict
@@ -19,9 +18,9 @@ from streams.settings import BOOTSTRAP, Settings
 from streams.wire.journal import source_offset
 
 Notices = Mapping[str, list[dict[str, Any]]]
-"""By citizen."""
+"""The notices of each citizen."""
 Spans = Mapping[int, tuple[int, int]]
-"""By partition: the journal's offsets after which and up to which a run's reports stand."""
+"""For each partition the journal offsets after which, and up to which, a run's reports are."""
 
 
 class NoticesError(UserError):
@@ -29,7 +28,7 @@ class NoticesError(UserError):
 
 
 async def notices_of(settings: Settings, spans: Spans) -> Notices:
-    """A run's notices. NoticesError where some may have expired, or where no broker answers."""
+    """Read a run's notices. Raises NoticesError where some may have expired, or without Kafka."""
     try:
         async with AIOKafkaConsumer(
             bootstrap_servers=settings.bootstrap,
@@ -42,8 +41,8 @@ async def notices_of(settings: Settings, spans: Spans) -> Notices:
             return await _read(consumer, places)
     except (KafkaError, OSError) as error:
         raise NoticesError(
-            f"no Kafka answers at {settings.bootstrap} ({BOOTSTRAP.name}), where the notices are; start it, or export"
-            " without them (--without-notices)"
+            f"no Kafka answers at {settings.bootstrap} ({BOOTSTRAP.name}), where the notices are;"
+            " start it, or export without them (--without-notices)"
         ) from error
 
 
@@ -51,7 +50,7 @@ async def _read(
     consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, tuple[int, int]]
 ) -> Notices:
     """Read the partitions to their ends."""
-    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    notices: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     ends = await consumer.end_offsets(list(places))
     lost = {
         at for at, first in (await consumer.beginning_offsets(list(places))).items() if first > 0
@@ -62,13 +61,13 @@ async def _read(
             start, end = places[at]
             offsets = [source_offset(record.headers) for record in records]
             if offsets[0] <= start:
-                lost.discard(at)  # what has expired was of earlier runs
+                lost.discard(at)  # the expired notices are those of earlier runs
             for record, offset in zip(records, offsets, strict=True):
                 if start < offset <= end and (notice := orjson.loads(record.value)).get("citizen"):
-                    found[notice["citizen"]].append(notice)
+                    notices[notice["citizen"]].append(notice)
     if lost:
         raise NoticesError(
-            "notices of the run have expired (they are kept for a year), so that `advisering` would not be whole;"
-            " export the other files alone (--without-notices)"
+            "notices of the run have expired (they are kept for a year), so that `advisering` would"
+            " not be whole; export the other files alone (--without-notices)"
         )
-    return found
+    return notices

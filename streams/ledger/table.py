@@ -1,14 +1,13 @@
-"""The ledger as a Delta Lake table, in a folder or in an object store: appended to here, read by anybody.
+"""The ledger as a Delta Lake table in a folder or an object store: written here, read by anybody.
 
 Each append is one commit of the table that holds the entries **and**, as Delta's application
-transactions, the next offset of every partition that has entries in it. So either both are there or
-neither is: exactly once by construction, whatever dies. Two writers of a partition cannot both go
-on: a commit fails where the partition's offset is not the one that the writer began at, or where
-another commit has moved it meanwhile.
+transactions, the next offset of every partition that has entries in it. Either both are there or
+neither is, whichever process dies: exactly once by construction. Two writers of a partition cannot
+both go on: a commit fails where the partition's offset is not the one that the writer began at, or
+where another commit has moved it meanwhile.
 
 The table is partitioned by (`after_run`, `partition`): the files of a closed run are never
-rewritten, a run is read without the others, and a partition's standing without the other
-partitions'.
+rewritten, a run is read without the others, and so is a partition's progress.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,24 +40,26 @@ PROPERTIES: Final = {
     "delta.deletedFileRetentionDuration": "interval 2 days",
     "delta.checkpointInterval": "25",
 }
-"""Readers of an older version have two days; what was compacted away is deleted then. Who opens the table reads the
-last checkpoint and the commits after it."""
+"""Settings of the table.
+
+Compacted files are deleted after two days, so a reader of an older version has as long. Opening the
+table reads the last checkpoint and the commits after it."""
 COMPRESSION: Final = WriterProperties(compression="ZSTD")
 COMPACT_EVERY: Final = 100
-"""Commits of this process: a file for each partition in each commit becomes one for each partition."""
+"""Commits of this process after which the small files of a partition become one."""
 VACUUM_EVERY: Final = 1_000
-"""It lists the whole table."""
+"""Commits of this process after which unused files are deleted, which lists the whole table."""
 
 _ARROW: Final = {"string": DataType.string(), "integer": DataType.int32(), "long": DataType.int64()}
 _SCHEMA: Final = ArrowSchema([ArrowField(name, _ARROW[kind]) for name, kind in COLUMNS.items()])
 
 
 class LedgerError(UserError):
-    """The ledger cannot be read or written, or is another topic's; the message says what to do."""
+    """The ledger cannot be used, or is another topic's; the message says what to do."""
 
 
 class Append(NamedTuple):
-    """Entries of a partition, from the offset that stands in the table to the one that comes after them."""
+    """Entries of a partition: `start` is its offset in the table, `end` the one after them."""
 
     partition: int
     start: int
@@ -67,7 +68,7 @@ class Append(NamedTuple):
 
 
 def entries_batch(entries: Sequence[Entry]) -> RecordBatch:
-    """Entries as Arrow columns."""
+    """Turn entries into Arrow columns."""
     columns = zip(*entries, strict=True) if entries else ((),) * len(COLUMNS)
     arrays = [
         Array(column, type=_ARROW[kind])
@@ -77,19 +78,18 @@ def entries_batch(entries: Sequence[Entry]) -> RecordBatch:
 
 
 class LedgerTable:
-    """The table, as of when it was last refreshed or appended to. Not for two threads at once."""
+    """The table as it was at the last refresh or append. Not for two threads at once."""
 
     def __init__(self, uri: str, table: DeltaTable) -> None:
         self.uri = uri
         self._table = table
         self._appends = 0
-        self._positions: dict[
-            int, int
-        ] = {}  # of the version at hand; to look one up takes Delta Lake 20 ms
+        self._positions: dict[int, int] = {}
+        """Positions in the version at hand; Delta Lake takes 20 ms to find one."""
 
     @classmethod
     def make(cls, uri: str, topic: str, identity: str, partitions: int) -> "LedgerTable":
-        """Open the ledger of a topic, made where there is none yet; LedgerError where it is another topic's."""
+        """Open the ledger of a topic, or make it. Raises LedgerError for another topic's ledger."""
         try:
             if "://" not in uri:
                 Path(uri).mkdir(parents=True, exist_ok=True)
@@ -111,22 +111,27 @@ class LedgerTable:
 
     @classmethod
     def open(cls, uri: str) -> "LedgerTable":
-        """Open a ledger to read it; LedgerError where there is none."""
+        """Open a ledger to read it. Raises LedgerError where there is none."""
         try:
             return cls(uri, DeltaTable(uri))
         except TableNotFoundError:
             raise LedgerError(
-                f"there is no ledger at {uri} (REFUSION_LEDGER); run `refusion worker projections`, which makes it"
+                f"there is no ledger at {uri} (REFUSION_LEDGER); run `refusion worker projections`,"
+                " which makes it"
             ) from None
         except (DeltaError, OSError) as error:
             raise _cannot("be read", uri, error) from error
 
     def check(self, identity: str) -> None:
-        """LedgerError where the ledger was made from another topic, or from one of this name that is gone."""
+        """Raise LedgerError where the ledger was made from another topic.
+
+        A topic of the same name that was deleted since is another topic too.
+        """
         if self._table.metadata().description != identity:
             raise LedgerError(
-                f"the ledger at {self.uri} was made from another topic than the one that is there now; set"
-                " REFUSION_LEDGER to another place, or delete it: it is made again from the topic"
+                f"the ledger at {self.uri} was made from another topic than the one that is there"
+                " now; set REFUSION_LEDGER to another place, or delete it: it is made again from"
+                " the topic"
             )
 
     @property
@@ -137,14 +142,16 @@ class LedgerTable:
     # --- writing --------------------------------------------------------------------------------
 
     def progress(self, partition: int) -> LedgerProgress:
-        """How far a partition is, as of now."""
+        """Read how far a partition is, in the newest version of the table."""
+        self.refresh()
         try:
-            self._refresh()
             position = self.position(partition)
             if position == 0:
                 return LedgerProgress(partition)
-            query = f"SELECT max(run) FROM ledger WHERE kind = 'run' AND partition = {partition}"  # noqa: S608 - a number
-            ((last_run,),) = self.rows(query)
+            ((last_run,),) = self.rows(
+                "SELECT max(run) FROM ledger"  # noqa: S608 - a number
+                f" WHERE kind = 'run' AND partition = {partition}"
+            )
             revisions = self.rows(
                 "SELECT citizen, max(revision) FROM ledger"  # noqa: S608 - a number
                 f" WHERE partition = {partition} AND citizen IS NOT NULL GROUP BY citizen"
@@ -154,22 +161,22 @@ class LedgerTable:
             raise _cannot("be read", self.uri, error) from error
 
     def append(self, appends: Sequence[Append]) -> None:
-        """Commit entries and positions of some partitions, all of it or nothing.
+        """Commit entries and positions of some partitions, all of them or none.
 
-        Raises LedgerError where somebody else has written any of the partitions; whether it was
-        committed is not known after any other error.
+        Raises LedgerError where somebody else has written any of the partitions. After any other
+        error it is not known whether they were committed.
         """
-        positions = [Transaction(self._app(each.partition), each.end) for each in appends]
+        positions = [Transaction(self._app(page.partition), page.end) for page in appends]
         version = self._table.version()
         try:
-            for each in appends:
-                if self.position(each.partition) != each.start:
+            for page in appends:
+                if self.position(page.partition) != page.start:
                     raise LedgerError(
-                        f"partition {each.partition} of the ledger was written by another process"
+                        f"partition {page.partition} of the ledger was written by another process"
                     )
             append(
                 self._table,
-                Table.from_batches([each.entries for each in appends], schema=_SCHEMA),
+                Table.from_batches([page.entries for page in appends], schema=_SCHEMA),
                 mode="append",
                 writer_properties=COMPRESSION,
                 commit_properties=CommitProperties(app_transactions=positions),
@@ -178,14 +185,14 @@ class LedgerTable:
             raise _cannot("be written", self.uri, error) from error
         self._appends += 1
         if self._table.version() == version + 1:
-            self._positions |= {each.partition: each.end for each in appends}
-        else:  # others committed meanwhile, to whatever partitions
+            self._positions |= {page.partition: page.end for page in appends}
+        else:  # others have committed meanwhile, to partitions that are not known here
             self._positions.clear()
 
     def keep_house(self, partitions: Sequence[int]) -> None:
-        """From time to time: small files of these partitions into larger ones, and delete what nobody can read.
+        """From time to time, compact the small files of partitions and delete unused files.
 
-        What fails here (another process does the same) is done the next time.
+        If it fails, because another process does the same, the next call tries again.
         """
         if self._appends % COMPACT_EVERY or not partitions:
             return
@@ -195,8 +202,12 @@ class LedgerTable:
             self._table.vacuum(dry_run=False, full=True)
         self._positions.clear()
 
-    def _refresh(self) -> None:
-        self._table.update_incremental()
+    def refresh(self) -> None:
+        """Go on to the newest version. Raises LedgerError."""
+        try:
+            self._table.update_incremental()
+        except (DeltaError, OSError) as error:
+            raise _cannot("be read", self.uri, error) from error
         self._positions.clear()
 
     def _app(self, partition: int) -> str:
@@ -219,13 +230,13 @@ class LedgerTable:
             )
 
     def batches(self, query: str) -> Iterable[RecordBatch]:
-        """The same in Arrow's columns."""
+        """The result of a query as Arrow batches."""
         reader: RecordBatchReader = QueryBuilder().register("ledger", self._table).execute(query)
         return reader
 
 
 def _cannot(what: str, uri: str, error: Exception) -> LedgerError:
-    """Its text is Delta's own, which tells of files and versions; no entry holds a CPR that is not sealed."""
+    """An error with Delta's own text: it names files and versions, and entries hold no open CPR."""
     return LedgerError(
         f"the ledger at {uri} (REFUSION_LEDGER) cannot {what}: {str(error).splitlines()[0]}"
     )

@@ -169,6 +169,13 @@ async def status(settings: Settings, progress: Progress) -> Status:
         return Status(last, survey, {"intake": left, "citizens": survey.books.waiting})
 
 
+async def last_run(settings: Settings) -> int:
+    """The number of the last run that was closed, 0 where none was. Raises UserError."""
+    async with _opened(settings) as topics_read:
+        last = await topics_read.last_run(lambda _done, _total: None)
+        return last.run if last else 0
+
+
 def _of(what: str, progress: Progress) -> Callable[[int, int], None]:
     return lambda done, total: progress(what, done, total)
 

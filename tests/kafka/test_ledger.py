@@ -127,6 +127,8 @@ def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_fil
     pipeline.publish([paid_by_another_channel(lives[0])])
     pipeline.wait_until_settled()
     pipeline.close_run(MONTH)
+    early = refusion(settings, "export", "--run", RUN, "--out", tmp_path / "early")
+    assert early.returncode == 0, early.stderr  # it has waited for the ledger
     pipeline.publish(lives[1])
     pipeline.wait_until_settled(STAGES)
     pipeline.audit(crashed=False)
@@ -143,6 +145,7 @@ def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_fil
     assert again.stdout == done.stdout
     files = files_in(tmp_path / "files")
     assert files_in(tmp_path / "again") == files
+    assert files_in(tmp_path / "early") == files
     assert len(files) == 3 * 98
     told = json.loads(done.stdout)
     for name, column in (

@@ -15,7 +15,8 @@ import pytest
 from domain.oracle import reference
 from projections.ledger.entries import Posted, advance, read_page
 from projections.runs.files import Names
-from streams.ledger.export import Export, cuts_of
+from streams.ledger.cuts import cuts_of
+from streams.ledger.export import Export
 from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.settings import Settings
 from tests.properties.test_openings import as_opening

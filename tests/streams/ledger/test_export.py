@@ -13,7 +13,8 @@ from arro3.io import read_parquet
 
 from projections.runs.files import COLUMNS, Names, kroner
 from streams.citizens.rule_sets import load_rule_set
-from streams.ledger.export import Export, ExportError, cuts_of
+from streams.ledger.cuts import ExportError, cuts_of
+from streams.ledger.export import Export
 from streams.privacy.access_log import NAME
 from streams.settings import Settings
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
