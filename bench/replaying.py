@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.pipeline import BenchError, Figure, bench, population, settled
-from streams.audit.verify import Asked as Audit
-from streams.audit.verify import Verified, verify
+from streams.audit.verify import Verified, VerifyRequest, verify
 from streams.devtools.local_kafka import LocalKafka
 from streams.operations.replay import DryRun, ReplayRequest, dry_run
 from streams.operations.replay_apply import Applied, apply
@@ -64,22 +63,22 @@ async def measured(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> Meas
         same = await dry_run(settings, ReplayRequest(jobs=PROCESSES), _unshown)
         other = await dry_run(settings, replay, _unshown)
         applied = await apply(settings, replay, other, _unshown)
-        scan = await _audited(settings, Audit(jobs=PROCESSES))
+        scan = await _audited(settings, VerifyRequest(jobs=PROCESSES))
         return Measured(
             live,
             same,
             other,
             applied,
             scan,
-            await _audited(settings, Audit(jobs=PROCESSES, fold=True)),
+            await _audited(settings, VerifyRequest(jobs=PROCESSES, fold=True)),
         )
 
 
-async def _audited(settings: Settings, asked: Audit) -> Verified:
-    done = await asyncio.to_thread(verify, settings, asked, lambda *_: None)
-    if done.violations:
+async def _audited(settings: Settings, request: VerifyRequest) -> Verified:
+    done = await asyncio.to_thread(verify, settings, request, lambda *_: None)
+    if done.violations.total:
         raise BenchError(
-            f"the audit has found {done.violations:,} violations, the first: {done.found.named[0]}"
+            f"the audit has found {done.violations.total:,} violations, the first: {done.violations.named[0]}"
         )
     return done
 

@@ -1,76 +1,87 @@
-"""The deep audit of one citizen: what stands posted, held against the truth computed from scratch.
+"""Holds the rows of one citizen that stand against the truth computed from scratch.
 
 The truth comes from `domain.oracle.reference`, which shares nothing with what settled the citizen
 but the rule data.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from domain.oracle import reference
 from domain.ruledata.ruleset import RuleSet
-from projections.audit.partition import Account, Cell, Figures
-from projections.audit.records import Code
+from projections.audit.accounts import Account, Figures, RowCell
+from projections.audit.violations import Code
 
-_CELL: Final = ("month", "week", "benefit", "paying", "financing")
 _NO_COUNTERS: Final[dict[str, Any]] = {"week": None, "seniority": 0, "earned": []}
 
-True_ = tuple[int, int, str, int, int, str | None]
-"""Amount, ATP, mechanism, rate, result and account: all that a row says but its ordinal, which is as of posting."""
+
+class TrueFigures(NamedTuple):
+    """All that a row says but its ordinal, which is as of posting."""
+
+    amount_ore: int
+    atp_ore: int
+    mechanism: str
+    rate: int
+    result_ore: int
+    account: str | None
 
 
 def differences(account: Account, rules: RuleSet) -> Iterator[tuple[Code, str]]:
-    """What stands and is not true, or is true and does not stand; the first cells of it."""
+    """A sentence for the first cell in which another row stands than is true, or one too many.
+
+    An earlier system's row is right in a cell about which no report says otherwise.
+    """
     truth = reference.settle([orjson.loads(report) for report in account.reports], rules)
-    due = {tuple(row[name] for name in _CELL): _of_row(row) for row in truth.rows}
+    true = {_cell_of(row): _of_row(row) for row in truth.rows}
     stands = {
-        cell: _of_figures(figures)
-        for cell, (_, figures) in account.standing.items()
-        if cell not in account.opened
-        or cell in due  # an earlier system's row stands where no report says otherwise
+        cell: _of_figures(row.figures)
+        for cell, row in account.standing.items()
+        if cell not in account.opened or cell in true
     }
-    wrong = [cell for cell in due.keys() | stands.keys() if due.get(cell) != stands.get(cell)]
+    wrong = [cell for cell in true.keys() | stands.keys() if true.get(cell) != stands.get(cell)]
     if wrong:
         first = min(wrong, key=_order)
-        yield (
-            "truth",
-            f"{_named(first)}: {_shown(stands.get(first))} stands, {_shown(due.get(first))} is true"
-            + (f" (and {len(wrong) - 1} cells more)" if len(wrong) > 1 else ""),
-        )
+        more = f" (and {len(wrong) - 1} cells more)" if len(wrong) > 1 else ""
+        rows = f"{_shown(stands.get(first))} stands, {_shown(true.get(first))} is true"
+        yield "truth", f"{_named(first)}: {rows}{more}"
     if (account.counters or _NO_COUNTERS) != truth.counters:
         yield "counters", "the last message does not have the counters that are true"
 
 
-def _of_row(row: dict[str, Any]) -> True_:
-    result_ore = row["refusion_ore"] + row["medfinansiering_ore"]
-    return (
+def _cell_of(row: dict[str, Any]) -> RowCell:
+    return RowCell(row["month"], row["week"], row["benefit"], row["paying"], row["financing"])
+
+
+def _of_row(row: dict[str, Any]) -> TrueFigures:
+    return TrueFigures(
         row["amount_ore"],
         row.get("atp_ore", 0),
         row["mechanism"],
         row["rate"],
-        result_ore,
+        row["refusion_ore"] + row["medfinansiering_ore"],
         row["account"],
     )
 
 
-def _of_figures(figures: Figures) -> True_:
-    amount_ore, atp_ore, _, (mechanism, rate, account), result_ore = figures
-    return amount_ore, atp_ore, mechanism, rate, result_ore, account
+def _of_figures(figures: Figures) -> TrueFigures:
+    mechanism, rate, account = figures.terms
+    return TrueFigures(
+        figures.amount_ore, figures.atp_ore, mechanism, rate, figures.result_ore, account
+    )
 
 
-def _order(cell: Cell) -> tuple[str, ...]:
+def _order(cell: RowCell) -> tuple[str, ...]:
     return tuple(part or "" for part in cell)
 
 
-def _named(cell: Cell) -> str:
-    month, week, code, paying, financing = cell
-    return f"{code} of {month}, week of {week}, {paying or '-'}/{financing or '-'}"
+def _named(cell: RowCell) -> str:
+    municipalities = f"{cell.paying or '-'}/{cell.financing or '-'}"
+    return f"{cell.benefit} of {cell.month}, week of {cell.week}, {municipalities}"
 
 
-def _shown(row: True_ | None) -> str:
+def _shown(row: TrueFigures | None) -> str:
     if row is None:
         return "nothing"
-    amount_ore, _, mechanism, rate, result_ore, _ = row
-    return f"{mechanism} {rate} % of {amount_ore} øre = {result_ore} øre"
+    return f"{row.mechanism} {row.rate} % of {row.amount_ore} øre = {row.result_ore} øre"

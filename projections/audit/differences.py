@@ -1,43 +1,44 @@
-"""Two posting messages that must be the same bytes: where they differ, without what stands there."""
+"""Says where two posting messages differ that must be the same bytes, without their values."""
 
 from typing import Any
 
 import orjson
 
 
-def difference(due: bytes, stands: bytes) -> str:
-    """The first field in which what stands is not what is due; only names of the due message are said."""
+def difference(expected: bytes, posted: bytes) -> str:
+    """Name the first field that differs, `rows[2].amount_ore`, by the names of `expected`."""
     try:
-        found = orjson.loads(stands)
+        record = orjson.loads(posted)
     except ValueError:
         return "not JSON"
     return (
-        _difference(orjson.loads(due), found, "")
+        _difference(orjson.loads(expected), record, "")
         or "its bytes alone: the same values, written otherwise"
     )
 
 
-def _difference(due: Any, stands: Any, name: str) -> str:
-    """The path of the first difference, "" where there is none. `True` and 1 are not the same, nor 1 and 1.0."""
-    if type(due) is not type(stands):
+def _difference(expected: Any, posted: Any, name: str) -> str:
+    """The path of the first difference, "" if there is none. Types differ too: `True` is not 1."""
+    if type(expected) is not type(posted):
         return name
-    if isinstance(due, dict):
-        if due.keys() != stands.keys():
+    if isinstance(expected, dict):
+        if expected.keys() != posted.keys():
             return f"{name}.*" if name else "its fields"
         parts = [
-            (f"{name}.{key}" if name else key, value, stands[key]) for key, value in due.items()
+            (f"{name}.{key}" if name else key, value, posted[key])
+            for key, value in expected.items()
         ]
-    elif isinstance(due, list):
-        if len(due) != len(stands):
+    elif isinstance(expected, list):
+        if len(expected) != len(posted):
             return f"how many {name}"
-        parts = [(f"{name}[{at}]", value, stands[at]) for at, value in enumerate(due)]
+        parts = [(f"{name}[{at}]", value, posted[at]) for at, value in enumerate(expected)]
     else:
-        return "" if due == stands else name
+        return "" if expected == posted else name
     return next(filter(None, (_difference(value, other, part) for part, value, other in parts)), "")
 
 
 def whose(message: bytes) -> str:
-    """Of whom a message of ours is, in words."""
+    """Name a message of ours by its citizen and revision, or by its run."""
     record = orjson.loads(message)
     if record["type"] == "run":
         return f"the marker of run {record['run']}"

@@ -1,167 +1,19 @@
-"""What the audit looks for in a single record: its format, and CPR numbers where none may be.
+"""Checks a single record of the journal, the notices or the dead letters: its format and headers.
 
-What a record may hold is checked so narrowly that a CPR number can hide only in a text that
-somebody else wrote, the report's id; there, and in every record that is not as it should be, it is
-looked for.
+A value may hold only what the contract says, so that nothing can hide in it; see `cpr.py`.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from domain.basics.weeks import day
 from domain.ruledata.ruleset import RuleSet
-
-Code = Literal[
-    "format",
-    "key",
-    "partition",
-    "header",
-    "cpr",
-    "revision",
-    "id",
-    "link",
-    "figures",
-    "cause",
-    "order",
-    "reason",
-    "not_reflected",
-    "sum",
-    "marker",
-    "control",
-    "beginning",
-    "raw",
-    "dead_letter",
-    "truth",
-    "counters",
-    "fold",
-    "files",
-]
-"""What can be wrong; docs/operations.md says what to do about each."""
-
-Headers = Sequence[tuple[str, bytes]]
-
-KEPT: Final = 20
-"""Violations of one kind that are named for each partition; the others are counted."""
-
-MISSHAPEN: Final = "a field is missing or is not what it must be"
-_UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError)
-"""What comes of reading a record that is not as it must be, checks aside."""
-
-
-class Violation(NamedTuple):
-    """One thing that must not be, and where it is. `text` holds no value that could be a CPR number."""
-
-    code: Code
-    topic: str
-    partition: int
-    offset: int
-    text: str
-
-    def sentence(self) -> str:
-        """For people."""
-        return f"{self.code}: {self.topic}/{self.partition}/{self.offset}: {self.text}"
-
-
-class BadRecordError(Exception):
-    """A record is not as it must be: a code and a sentence."""
-
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code: Code = code
-        self.text = text
-
-
-def as_bad(error: Exception) -> BadRecordError:
-    """What an error met in reading a record says of it; any other error is a defect of ours and raised again."""
-    if isinstance(error, BadRecordError):
-        return error
-    if isinstance(error, _UNREADABLE):
-        return BadRecordError("format", MISSHAPEN)
-    raise error
-
-
-@dataclass
-class Found:
-    """Violations: the first `KEPT` of each kind, and how many there are; what is only worth a remark is counted."""
-
-    named: list[Violation] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
-
-    def add(self, violation: Violation) -> None:
-        """Count a violation, and name it if it is among the first of its kind."""
-        self.counts[violation.code] += 1
-        if self.counts[violation.code] <= KEPT:
-            self.named.append(violation)
-
-    def add_record(
-        self,
-        place: tuple[str, int, int],
-        bad: BadRecordError,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers,
-    ) -> None:
-        """A record that is not as it must be may hold anything, a CPR number too. `place` is where it stands."""
-        self.add(Violation(bad.code, *place, bad.text))
-        texts = (
-            key or b"",
-            value or b"",
-            *(name.encode() + b" " + (text or b"") for name, text in headers),
-        )
-        if bad.code != "cpr" and any(any(cpr_candidates(text)) for text in texts):
-            self.add(Violation("cpr", *place, "the record holds what looks like a CPR number"))
-
-    def merge(self, other: "Found") -> None:
-        """Take over what another part of the audit has found."""
-        self.named += other.named
-        self.counts += other.counts
-        self.notes += other.notes
-
-
-# --- CPR numbers
-# ------------------------------------------------------------------------------------
-
-_SHAPED: Final = re.compile(
-    rb'k[0-9a-f]{8}\.[\w-]+|(?<![0-9a-f])[0-9a-f]{24,}|"\w*_ore"\s*:\s*-?\d+'
-)
-"""What is never a CPR number, however its digits fall: seals, digests and amounts."""
-_TEN_DIGITS: Final = re.compile(rb"(?<![0-9])([0-9]{6})[- ]?([0-9]{4})(?![0-9])")
-_MONTH_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_FICTIVE_DAY: Final = 60
-
-
-_DIGITS: Final = bytes(ord("0") if byte in b"123456789" else byte for byte in range(256))
-_TEN_ZEROS: Final = (b"0000000000", b"000000-0000", b"000000 0000")
-
-
-def _has_ten_digits(text: bytes) -> bool:
-    """Whether a CPR number could be there at all: ten times as fast as the search for it."""
-    alike = text.translate(_DIGITS)
-    return any(zeros in alike for zeros in _TEN_ZEROS)
-
-
-def cpr_candidates(text: bytes) -> Iterator[str]:
-    """Ten digits that begin with a possible date, those of a seal, a digest or an amount aside."""
-    if not _has_ten_digits(text):
-        return
-    for found in _TEN_DIGITS.finditer(_SHAPED.sub(b" ", text)):
-        digits = (found[1] + found[2]).decode()
-        day_of_month, month = int(digits[:2]), int(digits[2:4])
-        if day_of_month > _FICTIVE_DAY:
-            day_of_month -= _FICTIVE_DAY
-        if 1 <= month <= len(_MONTH_DAYS) and 1 <= day_of_month <= _MONTH_DAYS[month - 1]:
-            yield digits
-
-
-# --- records
-# ----------------------------------------------------------------------------------------
+from projections.audit.cpr import cpr_candidates
+from projections.audit.violations import BadRecordError, Headers
 
 _RAW: Final = re.compile(rb"([A-Za-z0-9._-]+)/([0-9]+)/([0-9]+)")
 _CITIZEN: Final = re.compile(rb"[0-9a-f]{32}")
@@ -176,36 +28,22 @@ _MONEY: Final = {"period_start", "period_end", "amount_ore"}
 _REPORT_FIELDS: Final = {
     "benefit_payment": _COMMON
     | _MONEY
-    | {
-        "benefit",
-        "atp_ore",
-        "paying_municipality",
-        "financing_municipality",
-        "channel",
-        "outside_act",
-    },
+    | {"benefit", "atp_ore", "paying_municipality", "financing_municipality"}
+    | {"channel", "outside_act"},
     "income": _COMMON | _MONEY | {"kind", "pension_ore"},
     "case_fact": _COMMON | {"fact", "date"},
     "reversal": _COMMON | {"reverses"},
 }
 _OPENING_FIELDS: Final = {
-    *(
-        "schema",
-        "type",
-        "reported_at",
-        "cpr_sealed",
-        "month",
-        "week",
-        "benefit",
-        "paying",
-        "financing",
-    ),
-    *("amount_ore", "atp_ore", "mechanism", "rate", "refusion_ore", "medfinansiering_ore"),
-}
+    "schema", "type", "reported_at", "cpr_sealed", "month", "week", "benefit", "paying",
+    "financing", "amount_ore", "atp_ore", "mechanism", "rate", "refusion_ore",
+    "medfinansiering_ore",
+}  # fmt: skip
 _CHANNELS: Final = {"eindkomst", "dfdg", "direct"}
 _INCOME_KINDS: Final = {"wage", "flex_job_wage", "self_employed"}
 _FACTS: Final = {
-    "flex_referral", "flex_job_start", "flex_rereferral", "flex_left", "disability_pension_award", "death",
+    "flex_referral", "flex_job_start", "flex_rereferral", "flex_left", "disability_pension_award",
+    "death",
 }  # fmt: skip
 _NOTICE_FIELDS: Final = {"schema", "type", "code", "cause", "detail"}
 _DEAD_LETTER_HEADERS: Final = {"reason", "field", "stage", "topic", "partition", "offset"}
@@ -216,7 +54,7 @@ REPORT_HEADERS: Final = POSTING_HEADERS | {"raw"}
 
 
 def json_object(value: bytes | None) -> dict[str, Any]:
-    """The JSON object of a value. Raises BadRecordError."""
+    """Read the JSON object of a value. Raises BadRecordError."""
     try:
         record = orjson.loads(value or b"")
     except ValueError:
@@ -227,20 +65,23 @@ def json_object(value: bytes | None) -> dict[str, Any]:
 
 
 def citizen_of(key: bytes) -> str:
-    """The citizen that a key names. Raises BadRecordError."""
+    """Return the citizen that a key names. Raises BadRecordError."""
     if _CITIZEN.fullmatch(key) is None:
         raise BadRecordError("key", "the key is not a citizen")
     return key.decode()
 
 
 def check_sealed(text: str) -> None:
-    """Raises BadRecordError where a text is no sealed CPR number."""
+    """Raise BadRecordError for a text that is no sealed CPR number."""
     if _SEALED.fullmatch(text) is None:
         raise BadRecordError("format", "cpr_sealed is not a sealed CPR number")
 
 
 def check_report(record: dict[str, Any], rules: RuleSet) -> None:
-    """An accepted report: exactly the fields of its kind, each what it must be. Raises what `as_bad` takes."""
+    """Check an accepted report: exactly the fields of its kind, each of its type and range.
+
+    Raises the errors that `as_bad` takes.
+    """
     kind = record["type"]
     if record.keys() != _REPORT_FIELDS.get(kind) or record["schema"] != 1:
         raise BadRecordError(
@@ -271,7 +112,10 @@ def check_report(record: dict[str, Any], rules: RuleSet) -> None:
 
 
 def check_opening(record: dict[str, Any], headers: Headers) -> str:
-    """An opening row of the journal (contract section 3). Returns its name. Raises what `as_bad` takes."""
+    """Check an opening row of the journal (contract section 3), and return its name.
+
+    Raises the errors that `as_bad` takes.
+    """
     if (
         record.keys() != _OPENING_FIELDS
         or record["schema"] != 1
@@ -322,7 +166,7 @@ def _is_day(text: str) -> bool:
 
 
 def raw_position(record: dict[str, Any], headers: Headers) -> tuple[str, int, int]:
-    """Where an accepted report came from, its headers checked. Raises BadRecordError."""
+    """Check a report's headers, and return the place of its raw record. Raises BadRecordError."""
     given = dict(headers)
     raw = _RAW.fullmatch(given.get("raw", b""))
     if raw is None:
@@ -339,7 +183,7 @@ def raw_position(record: dict[str, Any], headers: Headers) -> tuple[str, int, in
 
 
 def check_headers(headers: Headers, usual: frozenset[str]) -> None:
-    """Headers beside the usual ones are no fault, unless they hold a CPR number. Raises BadRecordError."""
+    """Raise BadRecordError for a CPR number in an unusual header; other headers are no fault."""
     if len(headers) == len(usual) and all(name in usual for name, _ in headers):
         return
     if any(
@@ -350,84 +194,39 @@ def check_headers(headers: Headers, usual: frozenset[str]) -> None:
 
 
 def source_offset(headers: Headers, topic: str, partition: int) -> int:
-    """The offset in a partition of the journal that a posting or notice follows from. Raises BadRecordError."""
+    """Return the offset in the journal that a posting follows from. Raises BadRecordError."""
     place = dict(headers).get("ce_id", b"")
-    found = _RAW.fullmatch(place)
-    if found is None or found[1].decode() != topic or int(found[2]) != partition:
+    match = _RAW.fullmatch(place)
+    if match is None or match[1].decode() != topic or int(match[2]) != partition:
         raise BadRecordError(
             "header", "ce_id does not name a record of the journal's same partition"
         )
-    return int(found[3])
+    return int(match[3])
 
 
 def check_notice(key: bytes | None, value: bytes | None) -> str:
-    """A notice. Returns the citizen, "" for that of a reporter. Raises what `as_bad` takes."""
+    """Check a notice, and return its citizen, "" for a notice to a reporter.
+
+    Raises the errors that `as_bad` takes.
+    """
     notice = json_object(value)
-    whose = "citizen" if "citizen" in notice else "reporter"
+    addressee = "citizen" if "citizen" in notice else "reporter"
     if (
-        notice.keys() != _NOTICE_FIELDS | {whose}
+        notice.keys() != _NOTICE_FIELDS | {addressee}
         or notice["schema"] != 1
         or notice["type"] != "notice"
     ):
         raise BadRecordError("format", "not a notice of schema 1 with exactly its fields")
-    if (key or b"").decode() != notice[whose]:
-        raise BadRecordError("key", f"the key is not the notice's {whose}")
-    if any(
-        cpr_candidates(orjson.dumps(notice["detail"] | {"other": ""}))
-    ):  # whose report's id may look like one
+    if (key or b"").decode() != notice[addressee]:
+        raise BadRecordError("key", f"the key is not the notice's {addressee}")
+    # `other` is another report's id, which may look like one.
+    if any(cpr_candidates(orjson.dumps(notice["detail"] | {"other": ""}))):
         raise BadRecordError("cpr", "its detail holds what looks like a CPR number")
-    return citizen_of(key or b"") if whose == "citizen" else ""
-
-
-_STATE_KEY: Final = re.compile(rb"([0-9a-f]{32})/(.+)", re.DOTALL)
-_PARTITION_KEY: Final = re.compile(rb"_partition/[0-9]+")
-_NAME: Final = re.compile(rb"(?:[0-9]{8}|opening)/.+", re.DOTALL)
-_HELD: Final = re.compile(
-    rb'"[0-9]{8}","(?:[^"\\]|\\.)*"'  # a report's id, behind its reporter
-    rb'|"[A-Z][A-Z0-9-]*":"[1-9a-f][0-9a-f]*"|"[1-9a-f][0-9a-f]*"(?=,\[)'  # the weeks of a benefit, and months
-    rb"|(?<=[\[,])-?[0-9]+(?=[],])"  # an amount
-)
-"""What in the state may have ten digits, whatever they mean."""
-
-
-def check_state(
-    key: bytes | None, value: bytes | None, pseudonym: Callable[[str], str] | None
-) -> None:
-    """An entry of the state, which holds a citizen's CPR number only sealed. Raises BadRecordError.
-
-    What a value is made of is the product's own affair. So ten digits are looked at alone: in a report's id, a set of
-    weeks or an amount they are a CPR number where they are the citizen's own, which `pseudonym` tells, and anywhere
-    else where they look like one.
-    """
-    key, value = key or b"", value or b""
-    found = _STATE_KEY.fullmatch(key)
-    if found is None:
-        if _PARTITION_KEY.fullmatch(key) is None:
-            raise BadRecordError("key", "the key is neither a citizen's nor the partition's own")
-        if any(cpr_candidates(value)):
-            raise BadRecordError("cpr", "the partition's entry holds what looks like a CPR number")
-        return
-    citizen, part = found[1], found[2]
-    if not _has_ten_digits(value) and not _has_ten_digits(part):
-        return
-    digits = {
-        (each[1] + each[2]).decode()
-        for text in (part, value)
-        for each in _TEN_DIGITS.finditer(text)
-    }
-    if pseudonym is not None and any(pseudonym(each) == citizen.decode() for each in digits):
-        raise BadRecordError(
-            "cpr", f"the state of citizen {citizen.decode()} holds their CPR number"
-        )
-    is_named = _NAME.fullmatch(part) is not None  # key and value are a report's id and what it says
-    if not is_named and any(any(cpr_candidates(text)) for text in (part, _HELD.sub(b" ", value))):
-        raise BadRecordError(
-            "cpr", f"the state of citizen {citizen.decode()} holds what looks like a CPR number"
-        )
+    return citizen_of(key or b"") if addressee == "citizen" else ""
 
 
 class DeadLetter(NamedTuple):
-    """What the headers of a dead letter say."""
+    """The headers of a dead letter."""
 
     reason: str
     stage: str
@@ -439,7 +238,10 @@ class DeadLetter(NamedTuple):
 def dead_letter(
     key: bytes | None, value: bytes | None, headers: Headers, reasons: Sequence[str]
 ) -> DeadLetter:
-    """A dead letter, sealed and without a key. Raises what `as_bad` takes."""
+    """Read a dead letter, which is sealed and has no key. `reasons` are those of a refusal.
+
+    Raises the errors that `as_bad` takes.
+    """
     given = {name: text.decode() for name, text in headers}
     if key is not None:
         raise BadRecordError("key", "a dead letter has no key")
@@ -449,9 +251,8 @@ def dead_letter(
         )
     if _SEALED_RECORD.fullmatch(value or b"") is None:
         raise BadRecordError("dead_letter", "its value is not sealed")
-    check_headers(
-        [each for each in headers if each[0] != "citizen"], frozenset(_DEAD_LETTER_HEADERS)
-    )
+    others = [(name, text) for name, text in headers if name != "citizen"]
+    check_headers(others, frozenset(_DEAD_LETTER_HEADERS))
     return DeadLetter(
         given["reason"],
         given["stage"],

@@ -1,9 +1,9 @@
-"""Invariant 9: the files of a run are the postings between two markers, to the øre.
+"""Holds the lines of run files against the postings between two markers, to the øre (invariant 9).
 
-It shares nothing with what wrote the files but their columns. A line of `beregning` is told apart
-by municipality, week, person, benefit, financing municipality and rates; one of `sumposteringer` by
-municipality, account, benefit, month and rates. Benefits and municipalities go by their names, as
-in the files.
+It shares nothing with what wrote the files but their columns. The key of a line of `beregning` is
+municipality, week, person, benefit, financing municipality and rates; that of a line of
+`sumposteringer` is municipality, account, benefit, month and rates. Benefits and municipalities go
+by their names, as in the files.
 """
 
 import re
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from projections.audit.records import BadRecordError
+from projections.audit.violations import BadRecordError
 from projections.runs.files import COLUMNS, Names
 
-Key = tuple[str | int, ...]
-Money = list[int]
+LineKey = tuple[str | int, ...]
+MoneyOre = list[int]
 """In øre: as reported with the ATP, as calculated with, refusion, medfinansiering."""
 
 SPECIFICATION: Final = "beregning"
@@ -29,44 +29,45 @@ _KRONER: Final = re.compile(r"(-?)(\d+),(\d\d)")
 _RATE: Final = re.compile(r"\d{1,3}")
 _CPR: Final = re.compile(r"\d{10}")
 _MONEY_NAMES: Final = (
-    "Indberetning udbetalingsbeløb", "Beregnet udbetalingsbeløb", "Refusionsbeløb", "Medfinansieringsbeløb"
+    "Indberetning udbetalingsbeløb", "Beregnet udbetalingsbeløb", "Refusionsbeløb",
+    "Medfinansieringsbeløb",
 )  # fmt: skip
 _RATE_NAMES: Final = ("Refusionssats", "Medfinansieringssats")
 
 
 class RunFile(NamedTuple):
-    """What the name of a file says."""
+    """The kind, municipality and run in the name of a file."""
 
     kind: str
     municipality: str
     run: int
 
 
-class Line(NamedTuple):
-    """A line of a file: which it is, and its money."""
+class FileLine(NamedTuple):
+    """A line of a file: its number, its key and its money."""
 
     number: int
-    key: Key
-    money: Money
+    key: LineKey
+    money: MoneyOre
 
 
 def run_file(name: str) -> RunFile | None:
-    """What a file is by its name; None for another."""
-    found = _FILE.fullmatch(name)
-    return RunFile(found[1], found[2], int(found[3])) if found else None
+    """Read the name of a file; None for the name of another file."""
+    match = _FILE.fullmatch(name)
+    return RunFile(match[1], match[2], int(match[3])) if match else None
 
 
 def read_lines(
     file: RunFile, rows: Iterable[Sequence[str]], citizen_of: Callable[[str], str]
-) -> Iterator[Line | tuple[int, BadRecordError]]:
-    """The lines of a file, its header first; or the number of a line that cannot be read, and why."""
+) -> Iterator[FileLine | tuple[int, BadRecordError]]:
+    """Read the lines below a file's header; number and error for a line that cannot be read."""
     columns = COLUMNS[file.kind]
     for number, row in enumerate(rows, 1):
         try:
             if number == 1:
                 _check_header(row, columns)
             else:
-                yield Line(number, *_read(file, _values(row, columns), citizen_of))
+                yield FileLine(number, *_read(file, _values(row, columns), citizen_of))
         except BadRecordError as error:
             yield number, error
 
@@ -84,22 +85,17 @@ def _values(row: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
 
 def _read(
     file: RunFile, values: Mapping[str, str], citizen_of: Callable[[str], str]
-) -> tuple[Key, Money]:
+) -> tuple[LineKey, MoneyOre]:
     rates = tuple(_rate(values[name]) for name in _RATE_NAMES)
     money = [_ore(values[name]) for name in _MONEY_NAMES]
     if file.kind == ACCOUNTS:
-        return (
-            file.municipality,
-            values["Konto"],
-            values["Ydelse"],
-            values["Måned"],
-            *rates,
-        ), money
+        account = values["Konto"], values["Ydelse"], values["Måned"]
+        return (file.municipality, *account, *rates), money
     cpr = values["CPR nummer"]
     if _CPR.fullmatch(cpr) is None:
         raise BadRecordError("files", "its CPR number has not ten digits")
-    whose = values["Uge"], citizen_of(cpr), values["Ydelse"], values["Finansiering Kommunenavn"]
-    return (file.municipality, *whose, *rates), money
+    benefit, financing = values["Ydelse"], values["Finansiering Kommunenavn"]
+    return (file.municipality, values["Uge"], citizen_of(cpr), benefit, financing, *rates), money
 
 
 def _rate(text: str) -> int:
@@ -109,11 +105,11 @@ def _rate(text: str) -> int:
 
 
 def _ore(text: str) -> int:
-    found = _KRONER.fullmatch(text)
-    if found is None:
+    match = _KRONER.fullmatch(text)
+    if match is None:
         raise BadRecordError("files", "an amount is not kroner with two decimals")
-    ore = int(found[2]) * 100 + int(found[3])
-    return -ore if found[1] else ore
+    ore = int(match[2]) * 100 + int(match[3])
+    return -ore if match[1] else ore
 
 
 # --- the postings
@@ -122,17 +118,20 @@ def _ore(text: str) -> int:
 
 @dataclass
 class RunRows:
-    """The rows of one run in one partition: what the files' lines must be. `places` are offsets of a line's rows."""
+    """The rows of one run in one partition, added up to the lines that the files must have.
+
+    `places` is the offset of a line's last row.
+    """
 
     names: Names
-    lines: dict[Key, Money] = field(default_factory=dict)
-    places: dict[Key, int] = field(default_factory=dict)
-    accounts: dict[Key, Money] = field(default_factory=dict)
+    lines: dict[LineKey, MoneyOre] = field(default_factory=dict)
+    places: dict[LineKey, int] = field(default_factory=dict)
+    accounts: dict[LineKey, MoneyOre] = field(default_factory=dict)
 
     def add(self, offset: int, message: Mapping[str, Any]) -> None:
-        """A posting message of the run. Raises what `auditrecords.as_bad` takes."""
+        """Add a posting message of the run. Raises the errors that `as_bad` takes."""
         for row in message["rows"]:
-            if row["kind"] != OPENING:  # an earlier system's, which is in no file of ours
+            if row["kind"] != OPENING:  # an earlier system's row is in no file of ours
                 self._add_row(offset, message["citizen"], row)
 
     def _add_row(self, offset: int, citizen: str, row: Mapping[str, Any]) -> None:
@@ -146,19 +145,16 @@ class RunRows:
         key = (municipality, row["week"], citizen, benefit, financing, *rates)
         _add(self.lines, key, money)
         self.places[key] = offset
-        _add(
-            self.accounts,
-            (municipality, row["account"] or "", benefit, row["month"], *rates),
-            money,
-        )
+        account_key = (municipality, row["account"] or "", benefit, row["month"], *rates)
+        _add(self.accounts, account_key, money)
 
 
-def _add(sums: dict[Key, Money], key: Key, money: Money) -> None:
+def _add(sums: dict[LineKey, MoneyOre], key: LineKey, money: MoneyOre) -> None:
     sums[key] = [one + other for one, other in zip(sums.get(key, NOTHING), money, strict=True)]
 
 
-def add_all(sums: dict[Key, Money], more: Mapping[Key, Money]) -> None:
-    """Add sums to sums."""
+def add_all(sums: dict[LineKey, MoneyOre], more: Mapping[LineKey, MoneyOre]) -> None:
+    """Add other sums to sums."""
     for key, money in more.items():
         _add(sums, key, money)
 
@@ -167,17 +163,18 @@ def add_all(sums: dict[Key, Money], more: Mapping[Key, Money]) -> None:
 # ------------------------------------------------------------------------------
 
 
-def wrong_in(line: Line, due: dict[Key, Money]) -> str:
-    """What is wrong with a line, "" where nothing is; what was due for it is taken away."""
+def wrong_in(line: FileLine, due: dict[LineKey, MoneyOre]) -> str:
+    """Say what is wrong with a line, "" if nothing is; its money is taken out of `due`."""
     money = due.pop(line.key, None)
     if money is None:
-        return "no posting of the run leads to such a line, or it stands before"
-    for name, stands, right in zip(_MONEY_NAMES, line.money, money, strict=True):
-        if stands != right:
-            return f"{name} is {abs(stands - right)} øre {'more' if stands > right else 'less'} than the postings give"
+        return "no posting of the run leads to such a line, or the line is there twice"
+    for name, written, right in zip(_MONEY_NAMES, line.money, money, strict=True):
+        if written != right:
+            more = "more" if written > right else "less"
+            return f"{name} is {abs(written - right)} øre {more} than the postings give"
     return ""
 
 
-def left_out(due: Mapping[Key, Money]) -> Iterator[Key]:
-    """What is due to a file and was in none; a line without any money is left out rightly."""
+def left_out(due: Mapping[LineKey, MoneyOre]) -> Iterator[LineKey]:
+    """The keys of lines that are in no file; a line without any money is rightly in none."""
     return (key for key, money in due.items() if any(money))

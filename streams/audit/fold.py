@@ -1,9 +1,9 @@
-"""Invariant 2 in full: a partition's journal folded from its first record gives the postings that stand, byte for byte.
+"""Folds a partition's journal again and compares the postings with the result, byte for byte.
 
-Journal and postings are read side by side, in batches; the state of the fold lies on a temporary
-disk. What follows from a record of the journal is held against the postings that name this record,
-in their order: so one that is lost, or one too many, is one difference and not all that come after
-it.
+This is invariant 2 in full. Journal and postings are read side by side, in batches; the state of
+the fold is on a temporary disk. Messages that follow from a record of the journal are compared, in
+their order, with the postings that name this record: so a posting that is lost, or one too many, is
+one difference and does not shift all that come after it.
 """
 
 import tempfile
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from projections.audit.differences import difference, whose
-from projections.audit.records import Found, Violation
+from projections.audit.violations import Violation, Violations
 from streams.citizens.refold import Refolding
 from streams.citizens.rule_sets import LawBook
 from streams.citizens.store import RocksStore
@@ -23,13 +23,17 @@ from streams.wire import journal
 
 BATCH_RECORDS: Final = 2_000
 BY_ENGINES: Final = (
-    "partitions that more than one version of the calculation has settled: no fold, one version does not give"
-    " what another has posted"
+    "partitions that more than one version of the calculation has settled: no fold, one version"
+    " does not give what another has posted"
 )
+"""Note about partitions that cannot be folded."""
 
 
-class Folding(NamedTuple):
-    """A partition to be folded up to where the citizens stage goes on; `defects` are offsets that it had to refuse."""
+class FoldRange(NamedTuple):
+    """A partition and the offset to which it is folded, where the citizens stage goes on.
+
+    `defects` are offsets that the stage had to refuse because of a defect of the program.
+    """
 
     journal_topic: str
     postings_topic: str
@@ -45,43 +49,45 @@ class Records(NamedTuple):
     postings: AsyncIterator[Record]
 
 
-async def audit_fold(folding: Folding, records: Records, laws: LawBook, found: Found) -> int:
-    """Say what differs. Returns how many messages were compared. Raises UserError for a rule set not known here."""
+async def audit_fold(
+    fold_range: FoldRange, records: Records, laws: LawBook, violations: Violations
+) -> int:
+    """Compare, and return the number of messages compared. UserError for an unknown rule set."""
     with tempfile.TemporaryDirectory(prefix="refusion-fold-") as folder:
         store = RocksStore(Path(folder))
         try:
-            return await _compare(folding, records, Refolding(laws, store), found)
+            return await _compare(fold_range, records, Refolding(laws, store), violations)
         finally:
             store.close()
 
 
-async def _compare(folding: Folding, records: Records, fold: Refolding, found: Found) -> int:
-    beside = _Beside(folding, records.postings)
+async def _compare(
+    fold_range: FoldRange, records: Records, fold: Refolding, violations: Violations
+) -> int:
+    postings = _PostingsCursor(fold_range, records.postings)
     try:
-        async for batch in _batches(folding, records.journal):
+        async for batch in _batches(fold_range, records.journal):
             for offset, message in fold.fold(batch):
-                await beside.due(offset, message)
-        await beside.end()
+                await postings.expect(offset, message)
+        await postings.end()
     except _OtherEngineError:
-        found.notes[BY_ENGINES] += 1
+        violations.notes[BY_ENGINES] += 1
     else:
-        found.merge(beside.found)
-    return beside.compared
+        violations.merge(postings.violations)
+    return postings.compared
 
 
 async def _batches(
-    folding: Folding, records: AsyncIterator[Record]
+    fold_range: FoldRange, records: AsyncIterator[Record]
 ) -> AsyncIterator[list[tuple[int, "journal.Entry"]]]:
     """The settled records of the journal; those that the stage refused led to nothing."""
     batch: list[tuple[int, journal.Entry]] = []
     async for record in records:
-        if record.offset >= folding.settled_to:
-            break
-        if record.offset in folding.defects:
+        if record.offset >= fold_range.settled_to or record.offset in fold_range.defects:
             continue
         try:
             batch.append((record.offset, journal.decode(record.key, record.value)))
-        except (ValueError, KeyError, TypeError):  # refused too, however long ago
+        except (ValueError, KeyError, TypeError):  # the stage refused it too, however long ago
             continue
         if len(batch) == BATCH_RECORDS:
             yield batch
@@ -90,64 +96,64 @@ async def _batches(
 
 
 class _OtherEngineError(Exception):
-    """Another version of the calculation has been at work here."""
+    """Another version of the calculation has settled this partition."""
 
 
-class _Beside:
-    """The postings, gone through beside what is due."""
+class _PostingsCursor:
+    """Goes through the postings beside the messages that the fold expects."""
 
-    def __init__(self, folding: Folding, postings: AsyncIterator[Record]) -> None:
-        self.found = Found()
+    def __init__(self, fold_range: FoldRange, postings: AsyncIterator[Record]) -> None:
+        self.violations = Violations()
         self.compared = 0
-        self._folding = folding
+        self._range = fold_range
         self._postings = postings
         self._record: Record | None = None
         self._source = -1
+        """Offset in the journal that the posting at hand names."""
         self._begun = False
 
-    async def due(self, source: int, message: bytes) -> None:
-        """A message that follows from a record of the journal is the next that stands."""
+    async def expect(self, source: int, message: bytes) -> None:
+        """Compare a message that follows from a record of the journal with the next posting."""
         await self._pass_over(source)
         self.compared += 1
         record = self._record
         if record is None or self._source > source:
-            text = f"{whose(message)} follows from this record, and does not stand in the postings"
-            self._say(self._folding.journal_topic, source, text)
+            text = f"{whose(message)} follows from this record, and is not in the postings"
+            self._report(self._range.journal_topic, source, text)
             return
         if record.value != message:
             self._check_engine(record)
             where = difference(message, record.value or b"")
-            self._say(
-                self._folding.postings_topic,
-                record.offset,
-                f"{whose(message)} differs from the fold: {where}",
-            )
+            text = f"{whose(message)} differs from the fold: {where}"
+            self._report(self._range.postings_topic, record.offset, text)
         await self._advance()
 
     async def end(self) -> None:
-        """Nothing more is due."""
-        await self._pass_over(self._folding.settled_to)
+        """Report the postings that are left: nothing more is expected."""
+        await self._pass_over(self._range.settled_to)
 
     async def _pass_over(self, source: int) -> None:
-        """What stands and names earlier records is due to none of them."""
+        """Report postings that name records before a source: none of these led to them."""
         if not self._begun:
             await self._advance()
         while self._record is not None and self._source < source:
             self._check_engine(self._record)
             text = "no such message follows from the record of the journal that it names"
-            self._say(self._folding.postings_topic, self._record.offset, text)
+            self._report(self._range.postings_topic, self._record.offset, text)
             await self._advance()
 
     async def _advance(self) -> None:
-        """To the next posting that follows from what is settled."""
+        """Go to the next posting that follows from a settled record."""
         self._begun = True
-        self._record = await anext(self._postings, None)
-        self._source = -1 if self._record is None else journal.source_offset(self._record.headers)
-        if self._source >= self._folding.settled_to:
-            self._record = None
+        async for record in self._postings:
+            self._source = journal.source_offset(record.headers)
+            if self._source < self._range.settled_to:
+                self._record = record
+                return
+        self._record, self._source = None, -1
 
     def _check_engine(self, record: Record) -> None:
-        """Raises _OtherEngineError for a message with which one version took over from another."""
+        """Raise _OtherEngineError for a message with which one version took over from another."""
         try:
             cause = orjson.loads(record.value or b"")["cause"]
         except (ValueError, TypeError, KeyError):
@@ -155,5 +161,5 @@ class _Beside:
         if isinstance(cause, str) and cause.startswith("engine/"):
             raise _OtherEngineError
 
-    def _say(self, topic: str, offset: int, text: str) -> None:
-        self.found.add(Violation("fold", topic, self._folding.partition, offset, text))
+    def _report(self, topic: str, offset: int, text: str) -> None:
+        self.violations.add(Violation("fold", topic, self._range.partition, offset, text))

@@ -1,7 +1,7 @@
-"""The run files in a folder, read for `refusion verify --files`: each line goes to the partition of its citizen.
+"""Reads the run files in a folder (`refusion verify --files`) and holds them against the postings.
 
-Of CPR numbers only pseudonyms are kept, in temporary files beside the partitions that they are held
-against.
+Each line goes to the partition of its citizen. Of CPR numbers only pseudonyms are kept, in
+temporary files beside the partitions that they are held against.
 """
 
 import csv
@@ -13,12 +13,11 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from projections.audit.records import Found, Violation, as_bad
 from projections.audit.run_files import (
     SPECIFICATION,
-    Key,
-    Line,
-    Money,
+    FileLine,
+    LineKey,
+    MoneyOre,
     RunFile,
     RunRows,
     add_all,
@@ -27,6 +26,7 @@ from projections.audit.run_files import (
     run_file,
     wrong_in,
 )
+from projections.audit.violations import Violation, Violations, as_bad
 from projections.runs.files import Names
 from streams.engine.ports import Record
 from streams.kit.errors import UserError
@@ -34,27 +34,28 @@ from streams.kit.spool import Scattered, records_in
 from streams.wire.journal import partition_of, source_offset
 
 NOWHERE: Final = -1
-"""The partition of what is of none."""
+"""Partition of a violation that is in no partition."""
 LINE_BYTES: Final = 200
+"""About the size of a line."""
 CITIZEN: Final = 2
-"""Where in the key of a line."""
+"""Position of the citizen in the key of a line of `beregning`."""
 
 
-class Listed(NamedTuple):
-    """A run's lines by partition, in a folder; and the municipalities whose files were read."""
+class RunLines(NamedTuple):
+    """One run's lines by partition, in a folder; and the municipalities whose files were read."""
 
     run: int
     folder: Path
     municipalities: frozenset[str]
 
-    def lines(self, partition: int) -> Iterator[tuple[str, Line]]:
-        """Each with the name of its file."""
+    def lines(self, partition: int) -> Iterator[tuple[str, FileLine]]:
+        """The lines of a partition's citizens, each with the name of its file."""
         for name, *line in records_in(self.folder / f"{self.run}-{partition}"):
-            yield name, Line(*line)
+            yield name, FileLine(*line)
 
     @property
     def is_whole(self) -> bool:
-        """Whether these are a whole run's: a single municipality's may have been asked for by itself."""
+        """True for a whole run's files: somebody may ask for a single municipality's alone."""
         return len(self.municipalities) > 1
 
 
@@ -62,26 +63,31 @@ class Listed(NamedTuple):
 class RunFiles:
     """All that was read. `accounts` by run: the lines of `sumposteringer` with their files."""
 
-    runs: dict[int, Listed] = field(default_factory=dict)
-    accounts: dict[int, dict[Key, tuple[str, Line]]] = field(default_factory=dict)
+    runs: dict[int, RunLines] = field(default_factory=dict)
+    accounts: dict[int, dict[LineKey, tuple[str, FileLine]]] = field(default_factory=dict)
     files: int = 0
     lines: int = 0
 
 
 def read_files(
-    folder: Path, into: Path, partitions: int, citizen_of: Callable[[str], str], found: Found
+    folder: Path,
+    into: Path,
+    partitions: int,
+    citizen_of: Callable[[str], str],
+    violations: Violations,
 ) -> RunFiles:
     """Read the files of a folder. Raises UserError where there are none."""
     read, by_run = RunFiles(), _by_run(folder)
     if not by_run:
         raise UserError(
-            f"{folder} holds no file yr-ydelsesrefusion-beregning-….csv; give the folder of an export"
+            f"{folder} holds no file yr-ydelsesrefusion-beregning-….csv; give the folder of an"
+            " export"
         )
     for run, files in sorted(by_run.items()):
         with ExitStack() as stack:
             scattered = Scattered(stack, into, str(run), partitions)
             for path, file in files:
-                for line in _lines_of(path, file, citizen_of, found):
+                for line in _lines_of(path, file, citizen_of, violations):
                     read.lines += 1
                     if file.kind == SPECIFICATION:
                         at = partition_of(str(line.key[CITIZEN]).encode(), partitions)
@@ -89,32 +95,33 @@ def read_files(
                     else:
                         read.accounts.setdefault(run, {})[line.key] = (path.name, line)
         read.files += len(files)
-        listed = frozenset(file.municipality for _, file in files if file.kind == SPECIFICATION)
-        read.runs[run] = Listed(run, into, listed)
+        municipalities = {file.municipality for _, file in files if file.kind == SPECIFICATION}
+        read.runs[run] = RunLines(run, into, frozenset(municipalities))
     return read
 
 
 def _by_run(folder: Path) -> dict[int, list[tuple[Path, RunFile]]]:
-    found: dict[int, list[tuple[Path, RunFile]]] = {}
+    by_run: dict[int, list[tuple[Path, RunFile]]] = {}
     for path in sorted(folder.iterdir()):
         if file := run_file(path.name):
-            found.setdefault(file.run, []).append((path, file))
-    return found
+            by_run.setdefault(file.run, []).append((path, file))
+    return by_run
 
 
 def _lines_of(
-    path: Path, file: RunFile, citizen_of: Callable[[str], str], found: Found
-) -> Iterator[Line]:
+    path: Path, file: RunFile, citizen_of: Callable[[str], str], violations: Violations
+) -> Iterator[FileLine]:
     try:
         with path.open(encoding="utf-8", newline="") as text:
             for line in read_lines(file, csv.reader(text, delimiter=";"), citizen_of):
-                if isinstance(line, Line):
+                if isinstance(line, FileLine):
                     yield line
                 else:
                     number, error = line
-                    found.add(Violation("files", path.name, NOWHERE, number, error.text))
+                    violations.add(Violation("files", path.name, NOWHERE, number, error.text))
     except (UnicodeDecodeError, csv.Error):
-        found.add(Violation("files", path.name, NOWHERE, NOWHERE, "it is no table in UTF-8"))
+        text_said = "it is no table in UTF-8"
+        violations.add(Violation("files", path.name, NOWHERE, NOWHERE, text_said))
 
 
 # --- beside the postings
@@ -123,75 +130,91 @@ def _lines_of(
 
 @dataclass
 class FilesAudit:
-    """The files beside one partition's postings. `accounts` and the `unlisted` municipalities have their run each."""
+    """The files held against one partition's postings.
+
+    `accounts` are the sums by run of what `sumposteringer` must say. `unlisted` are municipalities
+    that have rows in a run and no file.
+    """
 
     topic: str
     partition: int
     settled_to: int
     names: Names
-    found: Found = field(default_factory=Found)
-    accounts: dict[int, dict[Key, Money]] = field(default_factory=dict)
+    violations: Violations = field(default_factory=Violations)
+    accounts: dict[int, dict[LineKey, MoneyOre]] = field(default_factory=dict)
     unlisted: set[tuple[int, str]] = field(default_factory=set)
 
-    async def look(self, postings: AsyncIterator[Record], runs: dict[int, Listed]) -> None:
-        """Go through the postings; at each marker the rows since the one before are those of its run."""
+    async def compare(self, postings: AsyncIterator[Record], runs: dict[int, RunLines]) -> None:
+        """Go through the postings; the rows between two markers are those of the later's run."""
         rows = RunRows(self.names)
         async for record in postings:
             if source_offset(record.headers) >= self.settled_to:
-                break
+                continue
             try:
                 message = orjson.loads(record.value or b"")
                 if record.key:
                     rows.add(record.offset, message)
                     continue
                 run = message["run"]
-            except Exception as error:  # noqa: BLE001 - all but defects of ours; the scan names it
+            except Exception as error:  # noqa: BLE001 - as_bad raises defects of ours again
                 as_bad(error)
-                continue
+                continue  # the scan of the postings names it
             if run in runs:
-                self._compare(runs[run], rows)
+                self._compare_run(runs[run], rows)
             rows = RunRows(self.names)
 
-    def _compare(self, listed: Listed, rows: RunRows) -> None:
-        self.accounts[listed.run] = rows.accounts
-        for name, line in listed.lines(self.partition):
+    def _compare_run(self, run_lines: RunLines, rows: RunRows) -> None:
+        self.accounts[run_lines.run] = rows.accounts
+        for name, line in run_lines.lines(self.partition):
             if wrong := wrong_in(line, rows.lines):
                 text = f"citizen {line.key[CITIZEN]}: {wrong}"
-                self.found.add(Violation("files", name, self.partition, line.number, text))
+                self.violations.add(Violation("files", name, self.partition, line.number, text))
         for key in left_out(rows.lines):
             municipality, week, citizen, benefit, *_ = key
-            if municipality in listed.municipalities:
-                text = f"citizen {citizen}, {benefit}, week of {week}: no line in the file of {municipality} for run"
+            if municipality in run_lines.municipalities:
+                text = (
+                    f"citizen {citizen}, {benefit}, week of {week}: no line in the file of"
+                    f" {municipality} for run {run_lines.run}"
+                )
                 place = self.topic, self.partition, rows.places[key]
-                self.found.add(Violation("files", *place, f"{text} {listed.run}"))
-            elif listed.is_whole:
-                self.unlisted.add((listed.run, str(municipality)))
+                self.violations.add(Violation("files", *place, text))
+            elif run_lines.is_whole:
+                self.unlisted.add((run_lines.run, str(municipality)))
 
 
-def compare_accounts(read: RunFiles, audits: list[FilesAudit], found: Found) -> None:
-    """What no partition can say alone: `sumposteringer`, files that are missing, and runs that were never closed."""
+def compare_accounts(read: RunFiles, audits: list[FilesAudit], violations: Violations) -> None:
+    """Compare what no partition can alone: `sumposteringer`, missing files, runs never closed."""
     for run in read.runs:
-        parts = [audit.accounts[run] for audit in audits if run in audit.accounts]
-        if len(parts) < len(audits):
+        for name, line_number, text in _wrong_in_run(run, read, audits):
+            violations.add(Violation("files", name, NOWHERE, line_number, text))
+
+
+def _wrong_in_run(
+    run: int, read: RunFiles, audits: list[FilesAudit]
+) -> Iterator[tuple[str, int, str]]:
+    """File, line number and sentence for each thing that is wrong with a run as a whole."""
+    closed = [audit.accounts[run] for audit in audits if run in audit.accounts]
+    whole_run = f"run {run}"
+    if len(closed) < len(audits):
+        open_in = len(audits) - len(closed)
+        text = f"{whole_run} is not closed in {open_in} partitions of the postings"
+        yield whole_run, NOWHERE, text
+        return
+    due: dict[LineKey, MoneyOre] = {}
+    for accounts in closed:
+        add_all(due, accounts)
+    lines = read.accounts.get(run, {})
+    with_sums = {municipality for municipality, *_ in lines}
+    for name, line in lines.values():
+        if wrong := wrong_in(line, due):
+            yield name, line.number, wrong
+    for municipality, account, benefit, month, *_ in left_out(due):
+        if municipality in with_sums:
             text = (
-                f"run {run} is not closed in {len(audits) - len(parts)} partitions of the postings"
+                f"account {account or '-'}, {benefit}, {month}: no line in `sumposteringer` of"
+                f" {municipality}"
             )
-            found.add(Violation("files", f"run {run}", NOWHERE, NOWHERE, text))
-            continue
-        due: dict[Key, Money] = {}
-        for part in parts:
-            add_all(due, part)
-        with_sums = {key[0] for key in read.accounts.get(run, {})}
-        for name, line in read.accounts.get(run, {}).values():
-            if wrong := wrong_in(line, due):
-                found.add(Violation("files", name, NOWHERE, line.number, wrong))
-        for key in left_out(due):
-            if key[0] in with_sums:
-                municipality, account, benefit, month, *_ = key
-                text = f"account {account or '-'}, {benefit}, {month}: no line in `sumposteringer` of {municipality}"
-                found.add(Violation("files", f"run {run}", NOWHERE, NOWHERE, text))
-        for missing in sorted(
-            {code for audit in audits for at, code in audit.unlisted if at == run}
-        ):
-            text = f"municipality {missing} has rows in the run and no file, which others have"
-            found.add(Violation("files", f"run {run}", NOWHERE, NOWHERE, text))
+            yield whole_run, NOWHERE, text
+    for missing in sorted({code for audit in audits for at, code in audit.unlisted if at == run}):
+        text = f"municipality {missing} has rows in the run and no file, which others have"
+        yield whole_run, NOWHERE, text

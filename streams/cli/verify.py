@@ -65,33 +65,33 @@ def verify(
     run by run. The exit status is 0 if all is well, 1 if something is wrong, and 2 if the audit
     could not be made.
     """
-    from streams.audit.verify import Asked
+    from streams.audit.verify import VerifyRequest
     from streams.audit.verify import verify as verify_topics
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
 
     quiet_clients()
-    asked = Asked(
+    request = VerifyRequest(
         sample or (100.0 if deep else 0.0), draw, jobs or os.cpu_count() or 1, fold, files
     )
     tune_garbage_collection()
     with meter("records") as progress:
-        verified = verify_topics(load_settings(), asked, progress.show)
+        verified = verify_topics(load_settings(), request, progress.show)
     if as_json:
         echo_json(verified.as_json())
     else:
         _show(verified)
-    sys.exit(VIOLATIONS if verified.violations else 0)
+    sys.exit(VIOLATIONS if verified.violations.total else 0)
 
 
 def _show(verified: "Verified") -> None:
-    named = verified.found.named[:SHOWN]
+    named = verified.violations.named[:SHOWN]
     for violation in named:
         click.echo(violation.sentence())
-    if verified.violations > SHOWN:
-        more = verified.violations - len(named)
+    if verified.violations.total > SHOWN:
+        more = verified.violations.total - len(named)
         click.echo(f"… {more:,} more; --json names the first of each kind")
-    for note, number in sorted(verified.found.notes.items()):
+    for note, number in sorted(verified.violations.notes.items()):
         click.echo(f"note: {number:,} {note}")
     for stage, records in verified.lag.items():
         if records:
@@ -100,7 +100,11 @@ def _show(verified: "Verified") -> None:
                 " and were not held against anything"
             )
     _show_amount_of_work(verified)
-    click.echo(f"{verified.violations:,} VIOLATIONS" if verified.violations else "no violations")
+    click.echo(
+        f"{verified.violations.total:,} VIOLATIONS"
+        if verified.violations.total
+        else "no violations"
+    )
 
 
 def _show_amount_of_work(verified: "Verified") -> None:
@@ -110,7 +114,7 @@ def _show_amount_of_work(verified: "Verified") -> None:
     click.echo(
         f"{verified.records:,} records in {verified.seconds:.1f} s ({rate:,.0f}/s):"
         f" {verified.citizens:,} citizens, {messages:,} messages, {rows:,} rows;"
-        f" {verified.raw_kept:,} raw records accounted for, {verified.raw_twice:,} of them twice"
+        f" {verified.raw.kept:,} raw records accounted for, {verified.raw.twice:,} of them twice"
     )
     if verified.deep_citizens:
         click.echo(

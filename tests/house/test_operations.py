@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from projections.audit.records import Code
+from projections.audit.violations import Code
 from streams.worker.metrics import Metrics
 from tests.support.places import ROOT
 

@@ -1,14 +1,12 @@
 """A real Apache Kafka for the tests: one broker for each test process, started when the first test needs it."""
 
 import uuid
-from io import BytesIO
 
 import pytest
 
-from domain.basics.weeks import month_number
 from streams.devtools.local_kafka import QUICK_START, LocalKafka
-from streams.simulation import FAULTS, SimulationOptions, simulate
 from tests.support.pipeline import QUICK_RETURN, Pipeline, settings_for
+from tests.support.population import reports_of_some_lives
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +39,4 @@ def pipeline(settings):
 @pytest.fixture(scope="session")
 def lives():
     """Reports of some lives, in the order in which they arrive, in four portions."""
-    written = BytesIO()
-    months = month_number("2023-01"), month_number("2023-12")
-    simulate(
-        SimulationOptions(120, *months, seed=4, late=None, faults=FAULTS, jobs=1),
-        written,
-        lambda _: None,
-    )
-    lines = written.getvalue().splitlines()
-    quarter = len(lines) // 4 + 1
-    return [lines[at : at + quarter] for at in range(0, len(lines), quarter)]
+    return reports_of_some_lives()

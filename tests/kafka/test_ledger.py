@@ -12,7 +12,7 @@ from shutil import copy, copytree, rmtree
 import orjson
 
 from projections.ledger.entries import COLUMNS
-from streams.audit.verify import Asked, verify
+from streams.audit.verify import VerifyRequest, verify
 from streams.kafka import topics
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.worker.app import STAGES
@@ -177,8 +177,8 @@ def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_fil
 
 
 def audit_the_files(settings, files, tmp_path):
-    done = verify(settings, Asked(files=files), lambda *_: None)
-    assert (done.found.named, done.files, done.file_lines > 1_000) == ([], 2 * 98, True)
+    done = verify(settings, VerifyRequest(files=files), lambda *_: None)
+    assert (done.violations.named, done.files, done.file_lines > 1_000) == ([], 2 * 98, True)
     path = max(files.glob("*beregning*"), key=lambda each: each.stat().st_size)
     municipality = path.name.split("-")[3]
     (sums,) = files.glob(path.name.replace("beregning", "sumposteringer"))
@@ -193,7 +193,7 @@ def audit_the_files(settings, files, tmp_path):
             (folder / name).unlink()
         else:
             (folder / name).write_text("".join(f"{line}\n" for line in lines))
-        found = verify(settings, Asked(files=folder), lambda *_: None).found
+        found = verify(settings, VerifyRequest(files=folder), lambda *_: None).violations
         rmtree(folder)
         assert found.counts == {"files": len(found.named)}
         assert not any(cpr in each.text for cpr in persons for each in found.named)

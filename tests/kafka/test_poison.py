@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.basics.weeks import month_number
-from streams.audit.verify import Asked, verify
+from streams.audit.verify import VerifyRequest, verify
 from streams.kafka import topics
 from streams.settings import Settings
 from streams.simulation import SimulationOptions, simulate
@@ -217,7 +217,7 @@ def test_a_journal_that_is_deleted_under_a_worker_is_missed_by_verify(pipeline, 
     pipeline.publish(lives[1][:5])
     pipeline.wait_until_settled()
     pipeline.stop(worker)
-    found = verify(pipeline.settings, Asked(), lambda *_: None).found.counts
+    found = verify(pipeline.settings, VerifyRequest(), lambda *_: None).violations.counts
     assert found["raw"] == len(lives[0]), (
         "what the journal has lost, as long as the raw reports are kept"
     )

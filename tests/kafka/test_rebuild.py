@@ -4,8 +4,7 @@ import asyncio
 import os
 import subprocess
 
-from streams.audit.verify import Asked as Audit
-from streams.audit.verify import verify
+from streams.audit.verify import VerifyRequest, verify
 from streams.kafka import topics
 from streams.operations.replay import ReplayRequest, dry_run
 from streams.settings import Settings
@@ -65,7 +64,7 @@ def test_a_rebuild_beside_the_running_system_is_the_same_to_the_byte_and_takes_o
         assert any(pipeline.records(topics.DEAD_LETTERS).values()), (
             "intake has refused something before the switch"
         )
-        assert verify(following.settings, Audit(), lambda *_: None).found.named == []
+        assert verify(following.settings, VerifyRequest(), lambda *_: None).violations.named == []
         assert sum(map(len, postings.values())) > sum(map(len, before.values()))
     finally:
         following.clean_up()

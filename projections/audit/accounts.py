@@ -1,0 +1,72 @@
+"""The audit's own record of each citizen: their reports, and the rows of theirs that stand."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class RowCell(NamedTuple):
+    """The cell that a row is in. At most one row stands in a cell."""
+
+    month: str
+    week: str
+    benefit: str
+    paying: str | None
+    financing: str | None
+
+
+class RowTerms(NamedTuple):
+    """The terms of a row, which many rows share."""
+
+    mechanism: str
+    rate: int
+    account: str | None
+
+
+class Figures(NamedTuple):
+    """The figures of a row. `result_ore` is its refusion or its medfinansiering."""
+
+    amount_ore: int
+    atp_ore: int
+    ordinal: int
+    terms: RowTerms
+    result_ore: int
+
+    def negated(self) -> "Figures":
+        """The figures of the row that reverses this one."""
+        return Figures(-self.amount_ore, -self.atp_ore, self.ordinal, self.terms, -self.result_ore)
+
+    def says_the_same(self, other: "Figures") -> bool:
+        """Compare with another row; the ordinals, which are as of posting, may differ."""
+        mine = self.amount_ore, self.atp_ore, self.terms, self.result_ore
+        return mine == (other.amount_ore, other.atp_ore, other.terms, other.result_ore)
+
+
+class StandingRow(NamedTuple):
+    """A row that is not reversed, and the revision and position that its id is made of."""
+
+    revision: int
+    position: int
+    figures: Figures
+
+
+@dataclass(slots=True)
+class Account:
+    """All that the audit knows of one citizen.
+
+    `standing`: the row that stands in each cell. `opened`: cells in which an earlier system's row
+    stands. `payments`: benefit and base of each payment that can be summed, by the payment's name;
+    `unsummed` are the benefits that cannot. `known` are the names of all reports, `reversed` the
+    names that a reversal gives. `reports` are kept for a deep audit alone.
+    """
+
+    revision: int = 0
+    offset: int = -1
+    rules: str = ""
+    counters: dict[str, Any] | None = None
+    standing: dict[RowCell, StandingRow] = field(default_factory=dict)
+    payments: dict[str, tuple[str, int]] = field(default_factory=dict)
+    unsummed: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
+    opened: set[RowCell] = field(default_factory=set)
+    reversed: set[str] = field(default_factory=set)
+    reports: list[bytes] = field(default_factory=list)

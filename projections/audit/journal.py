@@ -1,0 +1,133 @@
+"""Audits the journal of a partition: formats, CPR numbers, and what each report must post."""
+
+from array import array
+from collections import defaultdict
+from typing import Any, Final
+
+from domain.law.old_cases import TRANSITIONAL
+from domain.ruledata.ruleset import RuleSet
+from projections.audit.accounts import Account
+from projections.audit.cpr import cpr_candidates
+from projections.audit.records import check_opening, check_report, json_object, raw_position
+from projections.audit.rows import OPENING
+from projections.audit.scope import AuditedPartition, JournalSource
+from projections.audit.violations import BadRecordError, Headers
+
+CONTROL_TYPES: Final = ("run", "rules", "recalculate")
+SUMS_FROM: Final = "2016-01-04"
+"""Payments whose period begins on this day or later are settled to the øre: every part of theirs
+has a rate."""
+
+
+class JournalAudit:
+    """Takes the records of the journal in order.
+
+    `control` are offset and value of the control records; `raw` the offsets of the raw records that
+    the reports came from, by topic and partition.
+    """
+
+    def __init__(self, partition: AuditedPartition, catalogue: RuleSet) -> None:
+        self.control: list[tuple[int, bytes]] = []
+        self.raw: defaultdict[tuple[str, int], array[int]] = defaultdict(lambda: array("q"))
+        self._partition = partition
+        self._scope = partition.scope
+        self._catalogue = catalogue
+
+    def take(self, offset: int, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        """Take a record."""
+        try:
+            record = json_object(value)
+            if key and record["type"] == OPENING:
+                self._take_opening(offset, self._partition.citizen(key), record, headers)
+            elif key:
+                citizen = self._partition.citizen(key)
+                self._take_report(offset, citizen, record, value or b"", headers)
+            else:
+                self._take_control(offset, record, value or b"")
+        except Exception as error:  # noqa: BLE001 - report_bad raises defects of ours again
+            topic = self._scope.journal_topic
+            self._partition.report_bad(topic, offset, error, (key, value, headers))
+
+    def _take_control(self, offset: int, record: dict[str, Any], value: bytes) -> None:
+        if record["type"] not in CONTROL_TYPES:
+            raise BadRecordError("key", "a record without a citizen that is no control record")
+        if any(cpr_candidates(value)):
+            raise BadRecordError("cpr", "a control record holds what looks like a CPR number")
+        self.control.append((offset, value))
+        self._partition.sources[offset] = JournalSource("", "", must_post=False)
+
+    def _take_opening(
+        self, offset: int, citizen: str, record: dict[str, Any], headers: Headers
+    ) -> None:
+        name = check_opening(record, headers)
+        if self._led_to_nothing(offset):
+            return
+        account = self._partition.account(citizen)
+        must_post = name not in account.known
+        self._partition.sources[offset] = JournalSource(citizen, name, must_post)
+        account.known.add(name)
+
+    def _take_report(
+        self, offset: int, citizen: str, record: dict[str, Any], value: bytes, headers: Headers
+    ) -> None:
+        check_report(record, self._catalogue)
+        topic, partition, raw_offset = raw_position(record, headers)
+        self.raw[topic, partition].append(raw_offset)
+        self._look_for_cpr(offset, citizen, record["report_id"])
+        if self._led_to_nothing(offset):
+            return
+        account = self._partition.account(citizen)
+        name = f"{record['reporter']}/{record['report_id']}"
+        must_post = name not in account.known and self._enter(
+            offset, citizen, account, name, record
+        )
+        account.known.add(name)
+        if self._scope.deep(citizen.encode()):
+            account.reports.append(value)
+        self._partition.sources[offset] = JournalSource(citizen, name, must_post)
+
+    def _led_to_nothing(self, offset: int) -> bool:
+        """Tell whether a record was refused, or is not settled yet."""
+        return offset >= self._scope.settled_to or offset in self._scope.refused
+
+    def _enter(
+        self, offset: int, citizen: str, account: Account, name: str, record: dict[str, Any]
+    ) -> bool:
+        """Enter a report that came for the first time. Returns whether it must change a row."""
+        if record["type"] == "reversal":
+            account.reversed.add(f"{record['reporter']}/{record['reverses']}")
+            self._look_for_cpr(offset, citizen, record["reverses"])
+            return False
+        if record["type"] != "benefit_payment" or record["outside_act"]:
+            return False
+        code = record["benefit"]
+        benefit = self._catalogue.benefits[code]
+        if benefit.mechanism is None or code in TRANSITIONAL:
+            return False
+        if record["period_start"] < SUMS_FROM:
+            account.unsummed.add(code)
+            return False
+        base_ore: int = record["amount_ore"] - (record["atp_ore"] if benefit.atp_deducted else 0)
+        account.payments[name] = (code, base_ore)
+        return base_ore != 0 and name not in account.reversed
+
+    def _look_for_cpr(self, offset: int, citizen: str, text: str) -> None:
+        """Look for a CPR number in a report's id, which may be a running number that looks so.
+
+        It is certain if it is the citizen's own, and only noted otherwise.
+        """
+        for digits in cpr_candidates(text.encode()):
+            if self._scope.pseudonym is not None and self._scope.pseudonym(digits) == citizen:
+                said = "the report's id holds the citizen's CPR number"
+                self._partition.report_journal("cpr", offset, said)
+                return
+            noted = "report ids with ten digits that could be a CPR number"
+            self._partition.violations.notes[noted] += 1
+
+    def report_missing_postings(self) -> None:
+        """Report each payment that must have led to a posting and that no posting named."""
+        for offset, source in self._partition.sources.items():
+            if source.must_post:
+                text = f"no posting follows from this accepted payment of citizen {source.citizen}"
+                self._partition.report_journal("not_reflected", offset, text)
+        self._partition.sources.clear()

@@ -1,0 +1,29 @@
+"""Checks that what stands posted of a benefit is what was reported of it, to the øre."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from domain.law.old_cases import TRANSITIONAL
+from projections.audit.accounts import Account
+
+FLEKSBIDRAG: Final = "FB"
+"""Benefit that no report pays: it is computed."""
+
+
+def wrong_sums(citizen: str, account: Account) -> Iterator[str]:
+    """A sentence for each benefit whose sums differ; benefits with an earlier system's rows aside.
+
+    "citizen 3f..., KTH: 1 øre more are posted than reported".
+    """
+    differences_ore: Counter[str] = Counter()
+    for name, (code, base_ore) in account.payments.items():
+        if name not in account.reversed:
+            differences_ore[code] += base_ore
+    for cell, row in account.standing.items():
+        differences_ore[cell.benefit] -= row.figures.amount_ore
+    not_summed = account.unsummed | {cell.benefit for cell in account.opened} | TRANSITIONAL
+    for code, ore in differences_ore.items():
+        if ore and code not in not_summed and code != FLEKSBIDRAG:
+            more = "posted than reported" if ore < 0 else "reported than posted"
+            yield f"citizen {citizen}, {code}: {abs(ore)} øre more are {more}"

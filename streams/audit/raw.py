@@ -1,0 +1,137 @@
+"""Holds the raw records against journal and dead letters: each is in one of them.
+
+Each record of `reports.raw` that is still kept and that intake has taken in was accepted, so it is
+in the journal, or was refused, so it is a dead letter. It is there twice only after a crash of
+intake.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from projections.audit.cpr import cpr_candidates
+from projections.audit.records import DeadLetter, dead_letter
+from projections.audit.violations import BadRecordError, Violation, Violations, as_bad
+from streams.audit.audited_topics import dead_letter_topics
+from streams.audit.partition import PartitionOutcome
+from streams.audit.snapshot import Snapshot
+from streams.kafka import topics
+from streams.kafka.reading import Offsets, TopicReader
+from streams.settings import Settings
+from streams.wire.rejections import REASONS
+
+INTAKE: Final = "intake"
+DEFECT: Final = "internal_error"
+"""Reason of a dead letter that met a defect of the program, which may be repaired by now."""
+
+
+@dataclass
+class RefusedOffsets:
+    """Offsets that became dead letters, by partition, of the journal and of `reports.raw`.
+
+    `defects` are those of the journal whose reason is a defect. `read` is the number of dead
+    letters.
+    """
+
+    journal: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    raw: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    defects: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    read: int = 0
+
+    def take(self, letter: DeadLetter, settings: Settings) -> None:
+        """Add a dead letter. Raises BadRecordError where it came from no topic of ours."""
+        if letter.topic == settings.topic(topics.RAW):
+            self.raw[letter.partition].append(letter.offset)
+        elif letter.topic == settings.topic(topics.REPORTS):
+            self.journal[letter.partition].add(letter.offset)
+            if letter.reason == DEFECT:
+                self.defects[letter.partition].add(letter.offset)
+        else:
+            raise BadRecordError("dead_letter", "it came from a topic that is none of ours")
+
+
+async def read_dead_letters(
+    reader: TopicReader, settings: Settings, snapshot: Snapshot, violations: Violations
+) -> RefusedOffsets:
+    """Read all dead letters that are kept.
+
+    Of those from before a rebuild only intake's count: it goes on where it was, and the citizens
+    stage begins anew.
+    """
+    refused = RefusedOffsets()
+    for name in filter(snapshot.ends.get, dead_letter_topics(settings)):
+        is_ours = name == settings.topic(topics.DEAD_LETTERS)
+        for partition in snapshot.ends[name]:
+            bounds = snapshot.bounds(name, partition)
+            async for record in reader.records(name, partition, *bounds):
+                refused.read += 1
+                try:
+                    letter = dead_letter(record.key, record.value, record.headers, REASONS)
+                    if is_ours or letter.stage == INTAKE:
+                        refused.take(letter, settings)
+                except Exception as error:  # noqa: BLE001 - as_bad raises defects of ours again
+                    place, bad = (name, partition, record.offset), as_bad(error)
+                    violations.add_record(place, bad, record.key, record.value, record.headers)
+    return refused
+
+
+@dataclass
+class RawCounts:
+    """Raw records that were looked at, those that had been taken in, and those that are twice."""
+
+    read: int = 0
+    kept: int = 0
+    twice: int = 0
+
+
+async def account_for_raw(
+    reader: TopicReader,
+    settings: Settings,
+    snapshot: Snapshot,
+    outcomes: Sequence[PartitionOutcome],
+    refused: RefusedOffsets,
+    violations: Violations,
+) -> RawCounts:
+    """Look for each raw record among those that were accepted or refused."""
+    name = settings.topic(topics.RAW)
+    # The end by now, since what is in the journal by now came from before it.
+    ends = await reader.written_ends(name)
+    destinations = {partition: Counter(offsets) for partition, offsets in refused.raw.items()}
+    for outcome in outcomes:
+        for text in _impossible_sources(outcome, name, ends):
+            place = settings.topic(topics.REPORTS), outcome.partition, -1
+            violations.add(Violation("raw", *place, text))
+        for (_, partition), offsets in outcome.raw.items():
+            destinations.setdefault(partition, Counter()).update(offsets)
+    counts = RawCounts()
+    for partition in snapshot.ends[name]:
+        known = destinations.get(partition, Counter())
+        taken_in = snapshot.taken_in.get(partition, 0)
+        async for record in reader.records(name, partition, *snapshot.bounds(name, partition)):
+            counts.read += 1
+            if record.offset >= taken_in:
+                continue
+            times = known[record.offset]
+            counts.kept += 1
+            counts.twice += times > 1
+            place = name, partition, record.offset
+            if not times:
+                text = "it was taken in, and is neither in the journal nor a dead letter"
+                violations.add(Violation("raw", *place, text))
+            if record.key and any(cpr_candidates(record.key)):
+                text = (
+                    "its key looks like a CPR number;"
+                    " `refusion publish` makes keys that name nobody"
+                )
+                violations.add(Violation("cpr", *place, text))
+    return counts
+
+
+def _impossible_sources(outcome: PartitionOutcome, raw_topic: str, ends: Offsets) -> list[str]:
+    """Sentences about reports that name a raw record which was never written."""
+    return [
+        f"reports say that they came from {topic}/{partition}/{last}, which never was"
+        for (topic, partition), last in outcome.raw_last.items()
+        if topic != raw_topic or partition not in ends or last >= ends[partition]
+    ]
