@@ -34,20 +34,21 @@ def deliver(
     server's host key must be known.
     """
     from streams.kit.progress import meter
-    from streams.ledger.delivery import Delivery, Place, pieces_of, receipts_in
+    from streams.ledger.delivery import FileDelivery, ServerAddress
+    from streams.ledger.receipts import exported_files, receipts_in
 
-    settings, place = load_settings(), Place.of(url)
-    pieces = pieces_of(folder, run, municipality)
+    settings, place = load_settings(), ServerAddress.of(url)
+    files = exported_files(folder, run, municipality)
     with receipts_in(settings.state_dir) as receipts, meter("files") as progress:
-        delivery = Delivery(settings, place, receipts)
+        delivery = FileDelivery(settings, place, receipts)
         if dry_run:
-            left = delivery.without_receipt(pieces)
+            left = delivery.without_receipt(files)
             click.echo(
                 f"{len(left):,} files would be delivered,"
-                f" {len(pieces) - len(left):,} were delivered before"
+                f" {len(files) - len(left):,} were delivered before"
             )
             return
-        delivered = run_async(delivery.deliver(pieces, progress.show))
+        delivered = run_async(delivery.deliver(files, progress.show))
     if as_json:
         echo_json(vars(delivered))
     else:

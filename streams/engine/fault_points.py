@@ -1,9 +1,14 @@
-"""Places of the protocol where a test lets this process die or stand still. Without the settings below: nothing.
+"""Lets a test kill or stop this process at a point of the protocol.
 
-    REFUSION_TEST_KILL="citizens:before_commit:3"   SIGKILL when the citizens stage gets there the third time
+Without a setting it does nothing.
+
+    REFUSION_TEST_KILL="citizens:before_commit:3"   SIGKILL when the citizens stage reaches the
+                                                    point for the third time
     REFUSION_TEST_STOP="citizens:before_commit:3"   SIGSTOP there; the test sends SIGCONT
 
-The places are those that call `reached`; step numbers are those of `streams.engine.loop`.
+In the steps of `streams.engine.loop`: `in_restore` is in step 1, `before_transaction` before 4,
+`before_commit` inside 4, `after_commit` between 4 and 5, `in_revocation` in 6; `in_recalculation`
+is in step 3 of the citizens stage.
 """
 
 import os
@@ -25,7 +30,7 @@ SIGNALS = {"REFUSION_TEST_KILL": "SIGKILL", "REFUSION_TEST_STOP": "SIGSTOP"}
 
 
 def _planned(environ: Mapping[str, str]) -> dict[tuple[str, int], str]:
-    """The signal to raise, by place and how many times it was reached."""
+    """Read the settings: the signal to raise at the n-th time a place is reached."""
     plans = {}
     for setting, name in SIGNALS.items():
         if plan := environ.get(setting):
@@ -39,7 +44,7 @@ _times: Counter[str] = Counter()
 
 
 def reached(stage: str, point: Point) -> None:
-    """This process is at a point of the protocol."""
+    """Raise the signal that a test has planned for this point of the protocol, if any."""
     if _PLANS:
         place = f"{stage}:{point}"
         _times[place] += 1

@@ -87,7 +87,7 @@ class Source(Protocol):
     """A member of a stage's consumer group. After any call that raised, the member is useless."""
 
     async def is_new_member(self) -> bool:
-        """Whether the group has members and this worker, by its id, was not one of them."""
+        """True if the group has members and this worker, by its id, is not one of them."""
 
     async def join(self, rebalance: Rebalance) -> None:
         """Connect and become a member; raises where no broker answers."""
@@ -130,7 +130,7 @@ class Delivery(Protocol):
         """Open a transaction, if deliveries are transactional."""
 
     async def send(self, outputs: Outputs) -> Ends:
-        """Write; return when the brokers have acknowledged everything, raise if any of it failed."""
+        """Write; return when the brokers have acknowledged all of it, raise if any of it failed."""
 
     async def commit(self, position: int) -> None:
         """Make the outputs count, together with the source's position.
@@ -173,7 +173,7 @@ class Changelog(Protocol):
         """The offset after its last committed record."""
 
     async def is_whole(self) -> bool:
-        """Whether no open transaction has records behind `end`."""
+        """True if no open transaction has records behind `end`."""
 
     def read(self, start: int) -> AsyncIterator[Batch]:
         """Its records from an offset to `end`, in order."""
@@ -183,7 +183,7 @@ class Kafka(Protocol):
     """The brokers."""
 
     def is_outage(self, error: Exception) -> bool:
-        """Whether an error says that no broker answers, not that one answered with an error."""
+        """True for an error which says that no broker answers."""
 
     def source(self, group: str, topic: str) -> Source:
         """A member of the group that reads a topic, not yet joined."""
@@ -223,7 +223,7 @@ class Stage(Protocol):
 
     @property
     def name(self) -> str:
-        """As in `refusion worker STAGE`; names the consumer group too."""
+        """The name in `refusion worker STAGE` and of the consumer group."""
 
     @property
     def topic(self) -> str:
@@ -231,7 +231,7 @@ class Stage(Protocol):
 
     @property
     def source_expires(self) -> bool:
-        """Whether the topic drops old records: a gap is then passed over, and else refused."""
+        """True if the topic drops old records: a gap is then passed over, and else refused."""
 
     def work(self, partition: int) -> Work[Any]:
         """Fresh work on a partition, not yet restored."""

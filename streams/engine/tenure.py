@@ -131,7 +131,7 @@ class PartitionRun:
             self._enter(State.RELEASED)
 
     async def _run_until_failure(self) -> None:
-        """Steps 1 to 5, until the partition is not ours any more or something fails; then step 6."""
+        """Steps 1 to 5 until the partition is not ours any more or something fails, then step 6."""
         try:
             self._enter(State.ACQUIRING)
             work, sink = await self._acquire()

@@ -2,47 +2,44 @@
 
 For each file, in the order of their names:
 
-1. A receipt for it (place, name, SHA-256) says that it was delivered: it is passed over. A receipt for other content
-   is an error: what a municipality has read is not replaced.
-2. It is uploaded as `<name>.part`, on from what an interrupted upload has left there, if that is its beginning.
-3. Its size is compared and it is renamed, which on SFTP replaces nothing: so nobody sees half a file, and nobody's file
-   is overwritten. A file that stands there already, from a delivery that died before its receipt,
-   is read back: the same content counts as delivered, any other is an error.
+1. A file that has a receipt (address, name, SHA-256) is passed over. A receipt for other content is
+   an error: a file that a municipality has read is not replaced.
+2. The file is uploaded as `<name>.part`. If an interrupted upload has left the beginning of it
+   there, the upload goes on from that.
+3. Its size is compared and it is renamed, which on SFTP replaces nothing: so nobody sees half a
+   file, and nobody's file is overwritten. A file that is there already, from a delivery that died
+   before its receipt, is read back: the same content counts as delivered, any other is an error.
 4. The receipt is appended and on disk before the next file.
 
-The server's host key must be in the known hosts; nothing is ever accepted unseen. A lost connection
-is made again. Receipts stand in the state folder, whose lock only one delivery has at a time.
+The server's host key must be in the known hosts; no unknown key is accepted. A lost connection is
+made again.
 """
 
 import asyncio
-import fcntl
 import hashlib
-import os
-import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import asyncssh
-import orjson
 
 from streams.engine.fault_points import reached
-from streams.kit.errors import UserError
+from streams.ledger.receipts import DeliveryError, ExportedFile, Receipts
 from streams.settings import SFTP_KEY, SFTP_KNOWN_HOSTS, Settings
 
-RECEIPTS: Final = "receipts.jsonl"
 PART: Final = ".part"
+"""The suffix of a file while it is uploaded."""
 BLOCK: Final = 256 * 1024
+"""Bytes in one read or write."""
 TRIES: Final = 5
-"""In a row without a file coming through."""
+"""Tries in a row without a delivered file before giving up."""
 WAIT_S: Final = 2.0
-"""Before the second try, and twice as long before each that follows: half a minute in all."""
+"""Seconds before the second try; twice as long before each one after that, 30 s in all."""
 ANSWER_S: Final = 30.0
-"""A server that is silent for so long is gone."""
+"""Seconds without an answer after which a server counts as gone."""
 PORT: Final = 22
 LOST: Final = (
     OSError,
@@ -51,18 +48,14 @@ LOST: Final = (
     asyncssh.SFTPNoConnection,
     TimeoutError,
 )
-"""What another try may mend. A delivery goes on where it was."""
+"""Errors that another try may mend: the delivery goes on at the same file."""
 
 Progress = Callable[[int, int], None]
-"""Told how many files are done, of how many."""
+"""Takes the number of delivered files and the number of all."""
 
 
-class DeliveryError(UserError):
-    """Files cannot be delivered; the message says which and what to do."""
-
-
-class Place(NamedTuple):
-    """Where files are delivered to; `folder` may have `{municipality}` in it."""
+class ServerAddress(NamedTuple):
+    """The address of a folder on an SFTP server; `{municipality}` may be part of `folder`."""
 
     host: str
     port: int
@@ -70,8 +63,8 @@ class Place(NamedTuple):
     folder: str
 
     @classmethod
-    def of(cls, url: str) -> "Place":
-        """The place of an address. Raises DeliveryError."""
+    def of(cls, url: str) -> "ServerAddress":
+        """Read an address such as `sftp://user@host:22/folder`. Raises DeliveryError."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or PORT
@@ -97,22 +90,13 @@ class Place(NamedTuple):
         return self.folder.replace("{municipality}", municipality).rstrip("/")
 
     def name(self, municipality: str) -> str:
-        """How receipts name it: without the user, who may change."""
+        """The address in a receipt: without the user, who may change."""
         return f"sftp://{self.host}:{self.port}{self.folder_of(municipality)}"
-
-
-class Piece(NamedTuple):
-    """A file to deliver."""
-
-    path: Path
-    municipality: str
-    size: int
-    sha256: str
 
 
 @dataclass
 class Delivered:
-    """What was done; `passed_over` had a receipt, `found` stood there without one."""
+    """The summary: files `passed_over` had a receipt, files `found` were there without one."""
 
     files: int = 0
     bytes: int = 0
@@ -120,123 +104,33 @@ class Delivered:
     found: int = 0
 
     def sentence(self) -> str:
-        """For a person."""
+        """The summary as a sentence."""
         text = f"delivered {self.files:,} files, {self.bytes / 1e6:,.1f} MB"
         text += f"; {self.passed_over:,} were delivered before" if self.passed_over else ""
-        return text + (
-            f"; {self.found:,} stood there already and have their receipt now" if self.found else ""
-        )
+        text += f"; {self.found:,} were there already and now have a receipt" if self.found else ""
+        return text
 
 
-# --- what is there
-# ----------------------------------------------------------------------------------
+class FileDelivery:
+    """Delivers files to an SFTP server."""
 
-
-def pieces_of(folder: Path, run: int, municipality: str | None) -> list[Piece]:
-    """The exported files of a run, in their order. Raises DeliveryError where there are none."""
-    form = re.compile(
-        rf"yr-ydelsesrefusion-[a-z]+-(\d{{3}})-{run:04d}-\d{{4}}-\d\d-\d\d\.(?:csv|parquet)"
-    )
-    found = [
-        (path, match[1])
-        for path in sorted(folder.glob("*"))
-        if (match := form.fullmatch(path.name))
-    ]
-    pieces = [_piece(path, code) for path, code in found if municipality in (None, code)]
-    if not pieces:
-        raise DeliveryError(
-            f"{folder} has no files of run {run}; make them with `refusion export --run {run}`"
-        )
-    return pieces
-
-
-def _piece(path: Path, municipality: str) -> Piece:
-    with path.open("rb") as file:
-        return Piece(
-            path, municipality, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
-        )
-
-
-class Receipts:
-    """What was delivered, by place and name: a line each, only ever appended to."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        whole = [
-            line for line in lines if line.endswith(b"\n")
-        ]  # one that was cut off says nothing
-        receipts = [orjson.loads(line) for line in whole]
-        self._known = {(receipt["to"], receipt["file"]): receipt["sha256"] for receipt in receipts}
-        if len(whole) < len(lines):
-            with path.open("r+b") as file:
-                file.truncate(sum(map(len, whole)))
-
-    def of(self, to: str, name: str) -> str | None:
-        """The SHA-256 of what was delivered under a name."""
-        return self._known.get((to, name))
-
-    def add(self, to: str, piece: Piece) -> None:
-        """Add a line; it is on disk when this returns."""
-        at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        receipt = {
-            "at": at,
-            "to": to,
-            "file": piece.path.name,
-            "bytes": piece.size,
-            "sha256": piece.sha256,
-        }
-        with self._path.open("ab") as file:
-            file.write(orjson.dumps(receipt) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._known[to, piece.path.name] = piece.sha256
-
-
-@contextmanager
-def receipts_in(state_dir: Path) -> Iterator[Receipts]:
-    """The receipts, for one delivery at a time. Raises DeliveryError while there is another."""
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / f"{RECEIPTS}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DeliveryError(
-                f"another delivery is at work with the receipts in {state_dir}; wait for it"
-            ) from None
-        yield Receipts(state_dir / RECEIPTS)
-
-
-# --- delivering
-# -------------------------------------------------------------------------------------
-
-
-class Delivery:
-    """The delivery of some files to a place."""
-
-    def __init__(self, settings: Settings, place: Place, receipts: Receipts) -> None:
+    def __init__(self, settings: Settings, address: ServerAddress, receipts: Receipts) -> None:
         self._settings = settings
-        self._place = place
+        self._address = address
         self._receipts = receipts
         self.done = Delivered()
 
-    async def deliver(self, pieces: Sequence[Piece], progress: Progress) -> Delivered:
-        """Deliver all that has no receipt. Raises DeliveryError."""
-        left = self.without_receipt(pieces)
-        self.done.passed_over = len(pieces) - len(left)
+    async def deliver(self, files: Sequence[ExportedFile], progress: Progress) -> Delivered:
+        """Deliver the files that have no receipt. Raises DeliveryError."""
+        left = self.without_receipt(files)
+        self.done.passed_over = len(files) - len(left)
         total, tries = len(left), 0
         while left:
             before = len(left)
             try:
-                async with self._connected() as sftp:
-                    while left:
-                        await asyncio.wait_for(
-                            self._deliver(sftp, left[0]), ANSWER_S + left[0].size / BLOCK
-                        )
-                        del left[0]
-                        progress(total - len(left), total)
+                await self._deliver_over_one_connection(left, total, progress)
             except asyncssh.HostKeyNotVerifiable as error:
-                raise DeliveryError(self._stranger()) from error
+                raise DeliveryError(self._unknown_host()) from error
             except (
                 asyncssh.PermissionDenied,
                 asyncssh.KeyImportError,
@@ -249,23 +143,35 @@ class Delivery:
                     raise DeliveryError(self._gone(error, len(left), total)) from error
                 await asyncio.sleep(WAIT_S * 2 ** (tries - 1))
             except (asyncssh.Error, asyncssh.SFTPError) as error:
-                what = f"{type(error).__name__}: {error.reason}"
+                reason = f"{type(error).__name__}: {error.reason}"
                 raise DeliveryError(
-                    f"{self._place.host} refused {left[0].path.name}: {what}"
+                    f"{self._address.host} refused {left[0].path.name}: {reason}"
                 ) from error
         return self.done
 
-    def without_receipt(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """What is to be delivered. Raises DeliveryError where other content was delivered under a name."""
-        return [piece for piece in pieces if not self._is_delivered(piece)]
+    async def _deliver_over_one_connection(
+        self, left: list[ExportedFile], total: int, progress: Progress
+    ) -> None:
+        """Deliver files and take them off the list, until it is empty or the connection is lost."""
+        async with self._connected() as sftp:
+            while left:
+                await asyncio.wait_for(
+                    self._deliver(sftp, left[0]), ANSWER_S + left[0].size / BLOCK
+                )
+                del left[0]
+                progress(total - len(left), total)
 
-    def _is_delivered(self, piece: Piece) -> bool:
-        to = self._place.name(piece.municipality)
-        before = self._receipts.of(to, piece.path.name)
-        if before not in (None, piece.sha256):
+    def without_receipt(self, files: Sequence[ExportedFile]) -> list[ExportedFile]:
+        """The files that have no receipt. Raises DeliveryError for a receipt of other content."""
+        return [file for file in files if not self._is_delivered(file)]
+
+    def _is_delivered(self, file: ExportedFile) -> bool:
+        to = self._address.name(file.municipality)
+        before = self._receipts.of(to, file.path.name)
+        if before not in (None, file.sha256):
             raise DeliveryError(
-                f"{piece.path.name} was delivered to {to} with other content: a delivered file is not replaced; export"
-                " the run again with the ledger that it was made from"
+                f"{file.path.name} was delivered to {to} with other content: a delivered file is"
+                " not replaced; export the run again with the ledger that it was made from"
             )
         return before is not None
 
@@ -273,12 +179,12 @@ class Delivery:
     async def _connected(self) -> AsyncIterator[asyncssh.SFTPClient]:
         key = self._settings.sftp_key
         options: dict[str, Any] = {"client_keys": [str(key)]} if key else {}
-        if self._place.user:
-            options["username"] = self._place.user
+        if self._address.user:
+            options["username"] = self._address.user
         async with (
             asyncssh.connect(
-                self._place.host,
-                self._place.port,
+                self._address.host,
+                self._address.port,
                 known_hosts=str(self._settings.sftp_known_hosts),
                 config=None,
                 connect_timeout=ANSWER_S,
@@ -290,32 +196,37 @@ class Delivery:
         ):
             yield sftp
 
-    async def _deliver(self, sftp: asyncssh.SFTPClient, piece: Piece) -> None:
+    async def _deliver(self, sftp: asyncssh.SFTPClient, file: ExportedFile) -> None:
         """Steps 2 to 4."""
-        folder = self._place.folder_of(piece.municipality)
-        there = f"{folder}/{piece.path.name}"
+        folder = self._address.folder_of(file.municipality)
+        there = f"{folder}/{file.path.name}"
         if await sftp.exists(there):
-            if await _digest(sftp, there) != piece.sha256:
+            if await _digest(sftp, there) != file.sha256:
                 raise DeliveryError(
-                    f"{there} stands on {self._place.host} with other content; look who put it there"
+                    f"{there} is on {self._address.host} with other content; find out who put it"
+                    " there"
                 )
             self.done.found += 1
         else:
-            await _upload(sftp, piece, there + PART)
+            await _upload(sftp, file, there + PART)
             await sftp.rename(there + PART, there)
             self.done.files += 1
-            self.done.bytes += piece.size
+            self.done.bytes += file.size
         reached("deliver", "after_commit")
-        self._receipts.add(self._place.name(piece.municipality), piece)
+        self._receipts.add(self._address.name(file.municipality), file)
 
-    def _stranger(self) -> str:
+    def _unknown_host(self) -> str:
         return (
-            f"the host key of {self._place.host} is not in {self._settings.sftp_known_hosts} ({SFTP_KNOWN_HOSTS.name});"
-            " get it from the municipality by another way and add it; nothing was sent"
+            f"the host key of {self._address.host} is not in {self._settings.sftp_known_hosts}"
+            f" ({SFTP_KNOWN_HOSTS.name}); get it from the municipality by another way and add it;"
+            " nothing was sent"
         )
 
     def _refused(self) -> str:
-        return f"{self._place.host} does not let us in; look at the user in --to and at the key ({SFTP_KEY.name})"
+        return (
+            f"{self._address.host} does not let us in; look at the user in --to and at the key"
+            f" ({SFTP_KEY.name})"
+        )
 
     def _gone(self, error: Exception, left: int, total: int) -> str:
         why = (
@@ -324,33 +235,34 @@ class Delivery:
             else type(error).__name__
         )
         return (
-            f"{self._place.host}:{self._place.port} cannot be reached ({why}) after {TRIES} tries, {left} of {total}"
-            " files are left; deliver again: what has a receipt is passed over"
+            f"{self._address.host}:{self._address.port} cannot be reached ({why}) after {TRIES}"
+            f" tries, {left} of {total} files are left; deliver again: a file with a receipt is"
+            " passed over"
         )
 
 
-async def _upload(sftp: asyncssh.SFTPClient, piece: Piece, there: str) -> None:
-    """Step 2, on from what is there."""
-    start = await _good_until(sftp, piece.path, there)
+async def _upload(sftp: asyncssh.SFTPClient, file: ExportedFile, there: str) -> None:
+    """Step 2: upload a file, on from the part of it that is there."""
+    start = await _good_until(sftp, file.path, there)
     async with sftp.open(there, "r+b" if start else "wb") as remote:
         await remote.seek(start)
-        with piece.path.open("rb") as file:
-            file.seek(start)
-            while block := file.read(BLOCK):
+        with file.path.open("rb") as local:
+            local.seek(start)
+            while block := local.read(BLOCK):
                 await remote.write(block)
                 reached("deliver", "before_commit")
         with suppress(asyncssh.SFTPOpUnsupported):
             await remote.fsync()
     size = (await sftp.stat(there)).size
-    if size != piece.size:
+    if size != file.size:
         await sftp.remove(there)
         raise DeliveryError(
-            f"{there} has {size} bytes after the upload, {piece.size} were sent; deliver again"
+            f"{there} has {size} bytes after the upload, {file.size} were sent; deliver again"
         )
 
 
 async def _good_until(sftp: asyncssh.SFTPClient, path: Path, there: str) -> int:
-    """How many bytes are there of an interrupted upload; 0 where they are not this file's beginning."""
+    """Count the bytes of an interrupted upload; 0 if they are not the beginning of this file."""
     if not await sftp.exists(there):
         return 0
     at = 0

@@ -1,14 +1,14 @@
-"""The citizens stage: the journal folded and settled, what follows posted, the state kept.
+"""The citizens stage: it folds and settles the journal, posts the results and keeps the state.
 
 Partition p reads partition p of the journal and writes to partition p of `postings`, `notices` and
-of the changelog `citizens`, so that one transactional id for each partition fences all of it.
+of the changelog `citizens`, so that one transactional id for each partition fences all of them.
 
-The state lives on disk in RocksDB, beside the point of the changelog that it stands at:
+The state is on disk in RocksDB, with the position in the changelog that it has reached:
 
-    <citizen>/<part>     as in `domain.citizen.state`; the same key and value stand in the changelog
-    _partition/<p>       the latest closed month, the rule set that holds, the versions that wrote the state, and
-                         how far a recalculation is that takes more than a transaction; in the
-                         changelog too
+    <citizen>/<part>     as in `domain.citizen.state`; key and value are the same in the changelog
+    _partition/<p>       the latest closed month, the valid rule set, the versions that wrote the
+                         state, and how far a recalculation is that takes more than a transaction;
+                         in the changelog too
     _checkpoint          cluster, topic and offset of the changelog; on disk alone
 
 In the changelog an empty value deletes a key: a tombstone could be compacted away before an old
@@ -61,19 +61,24 @@ RUN: Final = ("ce_type", b"refusion.run")
 NOTICE: Final = ("ce_type", b"refusion.notice")
 SOURCE: Final = ("ce_source", b"refusion/citizens")
 LOOKED_AT: Final = 200
-"""Citizens of a recalculation in one transaction: tenths of a second, in which nothing else of the process runs."""
+"""Citizens of a recalculation in one transaction.
+
+They take tenths of a second, in which nothing else of the process runs."""
 RESTORE_SAID_S: Final = 10.0
-"""How often a long restore says how far it is."""
+"""Seconds between two log lines of a long restore."""
 
 log = logging.getLogger("refusion")
 
 
 class OpenTransactionError(UserError):
-    """The changelog ends in a transaction that the fence should have ended: what is committed is not known."""
+    """The changelog ends in a transaction that the fence should have ended.
+
+    So it is not known what is committed.
+    """
 
 
 class CitizenTopics(NamedTuple):
-    """What the stage reads and writes."""
+    """The topics that the stage reads and writes."""
 
     journal: str
     postings: str
@@ -91,7 +96,7 @@ class CitizenStage:
     def __init__(
         self, topics: CitizenTopics, laws: LawBook, identity: Identity, kafka: Kafka, folder: Path
     ) -> None:
-        """`folder` is this process's own."""
+        """`folder` belongs to this process alone."""
         self.topics = topics
         self.laws = laws
         self.identity = identity
@@ -101,7 +106,7 @@ class CitizenStage:
 
     @property
     def topic(self) -> str:
-        """What it reads."""
+        """The topic that it reads."""
         return self.topics.journal
 
     def work(self, partition: int) -> "CitizenWork":
@@ -115,7 +120,7 @@ class CitizenStage:
 
 
 class CitizenWork:
-    """One partition: its state on disk, its citizens, and the batch at hand."""
+    """Work on one partition: its state on disk, its citizens, and the batch at hand."""
 
     def __init__(self, stage: CitizenStage, partition: int) -> None:
         self._stage = stage
@@ -127,7 +132,7 @@ class CitizenWork:
         self._changes: list[tuple[bytes, bytes]] = []
 
     async def restore(self) -> None:
-        """Bring the disk to the end of the changelog, or begin a new one where it belongs to another.
+        """Bring the disk to the end of the changelog; throw away state of another changelog.
 
         Raises OpenTransactionError. Nobody but us writes there, and the fence has ended what our
         former owner left open; brokers that were killed all at once have been seen to forget a
@@ -138,8 +143,9 @@ class CitizenWork:
         async with stage.kafka.changelog(stage.topics.citizens, self._number) as changelog:
             if not await changelog.is_whole():
                 raise OpenTransactionError(
-                    f"partition {self._number} of {stage.topics.citizens} ends in a transaction that is neither"
-                    " committed nor aborted: see 'Lost broker' in docs/operations.md"
+                    f"partition {self._number} of {stage.topics.citizens} ends in a transaction"
+                    " that is neither committed nor aborted: see 'Lost broker' in"
+                    " docs/operations.md"
                 )
             self._disk.open(changelog)
             await self._catch_up(changelog)
@@ -147,7 +153,7 @@ class CitizenWork:
         self._partition = self._as_noted()
 
     def _as_noted(self) -> Partition:
-        """The partition as its own entry has it. Raises UnworkableError where a newer version has written that."""
+        """Read the partition's own entry. Raises UnworkableError where a newer version wrote it."""
         noted, laws = self._noted, self._stage.laws
         try:
             check_format(noted.get("format", 1))
@@ -155,8 +161,9 @@ class CitizenWork:
             raise UnworkableError(f"{self._name}: {error}") from error
         if noted.get("engine", ENGINE) > ENGINE:
             raise UnworkableError(
-                f"{self._name}: version {noted['engine']} of the calculation has settled this partition, this program"
-                f" has {ENGINE}: run that version, or make state and postings anew from the journal"
+                f"{self._name}: version {noted['engine']} of the calculation has settled this"
+                f" partition, this program has {ENGINE}: run that version, or make state and"
+                " postings anew from the journal"
             )
         law = laws.law(noted.get("rules", DEFAULT), noted.get("digest", ""))
         return Partition(law, self._disk.store, noted.get("closed_month", ""), laws=laws)
@@ -178,7 +185,7 @@ class CitizenWork:
             log.info("%s: restored %d records in %.1f s", self._name, restored, loop.time() - began)
 
     def process(self, records: Sequence[Record]) -> Processed[Outputs]:
-        """Settle records in their order; gives postings, notices, dead letters and the changed state.
+        """Settle records in their order into postings, notices, dead letters and changed state.
 
         A recalculation begins a batch of its own, and goes on chunk by chunk until it is done.
         """
@@ -234,7 +241,7 @@ class CitizenWork:
     def _recalculate(
         self, record: Record, entry: "journal.Entry", recalculation: Recalculation
     ) -> Processed[Outputs]:
-        """The next chunk of a recalculation: where it goes on stands in the partition's entry."""
+        """Do the next chunk of a recalculation; the partition's entry says where it goes on."""
         before = self._noted.get("recalculation", {})
         after = before.get("after", "") if before.get("offset") == record.offset else ""
         chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
@@ -267,12 +274,12 @@ class CitizenWork:
     def _settle(
         self, records: list[Settleable], entries: "list[journal.Entry | None]"
     ) -> list[Outcome]:
-        """An outcome for each entry; one that cannot be read is a defect."""
+        """Settle entries; one that cannot be read has the outcome of a defect."""
         settled = iter(self._partition.settle_batch(records))
         return [DEFECT if entry is None else next(settled) for entry in entries]
 
     def _noted_changes(self, progress: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-        """The partition's own entry, where it says something new."""
+        """The partition's own entry, if it has changed."""
         rules = self._partition.law.rules.name
         noted = {
             "format": FORMAT,
@@ -301,7 +308,7 @@ class CitizenWork:
         return [output for output in outputs if output.messages]
 
     def _headers(self, offset: int, at: str, kind: tuple[str, bytes]) -> Headers:
-        """CloudEvents headers of a message that a record of the journal led to."""
+        """CloudEvents headers of a message that follows from a record of the journal."""
         return [
             journal.CE_VERSION,
             ("ce_id", f"{self._place}{offset}".encode()),
@@ -328,15 +335,15 @@ class CitizenWork:
             self._changes = []
 
     def close(self) -> None:
-        """Let go of the disk."""
+        """Close the disk."""
         self._disk.close()
 
 
 def _entry(record: Record) -> "journal.Entry | None":
-    """What a record of the journal says; None where it cannot be read, which is for us to repair."""
+    """Read a record of the journal; None if it cannot be read, which is a defect of ours."""
     try:
         return journal.decode(record.key, record.value)
-    except Exception:  # noqa: BLE001 - whatever it is: the record becomes a dead letter, nothing else stops
+    except Exception:  # noqa: BLE001 - whatever it is: the record becomes a dead letter
         return None
 
 
@@ -347,7 +354,10 @@ def _settleable(entry: "journal.Entry") -> Settleable:
 
 
 class Disk:
-    """A partition's RocksDB and the point of the changelog that it stands at. It may be thrown away at any time."""
+    """A partition's RocksDB and the position in the changelog that it has reached.
+
+    It may be thrown away at any time: it is restored from the changelog.
+    """
 
     store: RocksStore
 
@@ -358,7 +368,7 @@ class Disk:
         self.position = 0
 
     def open(self, changelog: Changelog) -> None:
-        """Open the folder; what belongs to another changelog, or is ahead of this one, is thrown away."""
+        """Open the folder; throw away state of another changelog, or ahead of this one."""
         self._identity = changelog.identity
         self._open_store()
         point = orjson.loads(self.store.get(CHECKPOINT) or b"{}")
@@ -381,14 +391,14 @@ class Disk:
         self._open = True
 
     def write(self, changes: list[tuple[bytes, bytes]], position: int) -> None:
-        """Changes up to a position of the changelog, in one write with that position."""
+        """Write changes and the position of the changelog after them, in one write."""
         assert position >= self.position, "the disk would go back in the changelog"
         point: dict[str, Any] = {"changelog": self._identity, "offset": position}
         self.store.write([*changes, (CHECKPOINT, orjson.dumps(point))])
         self.position = position
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Close the folder."""
         if self._open:
             self._open = False
             self.store.close()

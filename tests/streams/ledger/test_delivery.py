@@ -1,4 +1,6 @@
-"""Delivery to a real SFTP server (asyncssh's own): once, whole, to nobody unknown, through drops and deaths."""
+"""Delivery to a real SFTP server (asyncssh's own): each file once and whole, to known hosts only.
+
+Connections drop and processes die on the way."""
 
 import asyncio
 import json
@@ -13,7 +15,8 @@ import asyncssh
 import pytest
 
 from streams.ledger import delivery
-from streams.ledger.delivery import Delivery, DeliveryError, Place, pieces_of, receipts_in
+from streams.ledger.delivery import FileDelivery, ServerAddress
+from streams.ledger.receipts import RECEIPTS, DeliveryError, exported_files, receipts_in
 from streams.settings import Settings
 
 PROGRAM = Path(sys.executable).parent / "refusion"
@@ -134,10 +137,12 @@ def deliver(environment, exported, server):
 
     def run(municipality="730", folder="/in/{municipality}"):
         settings = Settings.load(environment)
-        place = Place.of(f"sftp://refusion@127.0.0.1:{server.port}{folder}")
+        place = ServerAddress.of(f"sftp://refusion@127.0.0.1:{server.port}{folder}")
         with receipts_in(settings.state_dir) as receipts:
-            pieces = pieces_of(exported, RUN, municipality)
-            return asyncio.run(Delivery(settings, place, receipts).deliver(pieces, lambda *_: None))
+            files = exported_files(exported, RUN, municipality)
+            return asyncio.run(
+                FileDelivery(settings, place, receipts).deliver(files, lambda *_: None)
+            )
 
     return run
 
@@ -173,7 +178,7 @@ def of_run(exported):
 
 
 def receipts(environment):
-    path = Path(environment["REFUSION_STATE_DIR"]) / delivery.RECEIPTS
+    path = Path(environment["REFUSION_STATE_DIR"]) / RECEIPTS
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
@@ -195,7 +200,7 @@ def test_files_are_delivered_whole_and_once_with_a_receipt_each(
     assert [receipt["file"] for receipt in told] == sorted(of_run(exported))
     assert told[0] | {"at": ""} == {
         "at": "", "to": f"sftp://127.0.0.1:{server.port}/in/730", "file": min(of_run(exported)), "bytes": LARGE,
-        "sha256": pieces_of(exported, RUN, "730")[0].sha256,
+        "sha256": exported_files(exported, RUN, "730")[0].sha256,
     }  # fmt: skip
     written = server.written
     again = program("--json")
@@ -270,10 +275,7 @@ def test_a_delivery_that_is_killed_before_its_receipt_gets_it_later(
     assert program(REFUSION_TEST_KILL="deliver:after_commit:1").returncode == -9
     assert receipts(environment) == []
     done = program()
-    assert (
-        done.stdout
-        == "delivered 1 files, 0.0 MB; 1 stood there already and have their receipt now\n"
-    )
+    assert done.stdout == "delivered 1 files, 0.0 MB; 1 were there already and now have a receipt\n"
     assert server.files() == of_run(exported)
     assert len(receipts(environment)) == 2
 
@@ -291,7 +293,7 @@ def test_what_was_delivered_is_not_replaced(deliver, server, exported):
     name = min(of_run(exported))
     there = server.root / "in" / "730" / name
     there.write_bytes(b"another's")
-    with pytest.raises(DeliveryError, match=r"stands on 127\.0\.0\.1 with other content"):
+    with pytest.raises(DeliveryError, match=r"is on 127\.0\.0\.1 with other content"):
         deliver()
     assert there.read_bytes() == b"another's"
     there.unlink()
@@ -310,7 +312,7 @@ def test_a_folder_that_is_not_there_is_said(deliver, server):
 
 def test_a_receipt_that_was_cut_off_says_nothing(deliver, environment):
     deliver()
-    path = Path(environment["REFUSION_STATE_DIR"]) / delivery.RECEIPTS
+    path = Path(environment["REFUSION_STATE_DIR"]) / RECEIPTS
     path.write_bytes(path.read_bytes()[:-20])
     assert vars(deliver()) == {"files": 0, "bytes": 0, "passed_over": 1, "found": 1}
     assert len(receipts(environment)) == 2
@@ -336,10 +338,10 @@ def test_there_is_one_delivery_at_a_time(tmp_path):
 )
 def test_an_address_that_cannot_be_is_said(url, said):
     with pytest.raises(DeliveryError, match=said) as caught:
-        Place.of(url)
+        ServerAddress.of(url)
     assert "secret" not in str(caught.value)
 
 
 def test_a_run_without_files_is_said(tmp_path):
     with pytest.raises(DeliveryError, match="refusion export --run 7"):
-        pieces_of(tmp_path, 7, None)
+        exported_files(tmp_path, 7, None)
