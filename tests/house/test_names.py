@@ -17,6 +17,7 @@ NOUNS_IN_ING = {
 }  # fmt: skip
 
 STILL_DOUBLED = {
+    "Delivery",
     "Asked",
     "Band",
     "Chunk",
