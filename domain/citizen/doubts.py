@@ -52,6 +52,8 @@ ADVICE: Mapping[str, str] = {
     " rules.",
     "validity_partial": "Report the days on which the benefit was in force by themselves, the others under the benefit"
     " that held then.",
+    "closed_to_new": "Check the benefit's code and the day on which the case began: no case may begin after that day."
+    " Reverse the payment where it is wrong, or report the payments before it that are missing.",
     "future_period": "Check the end of the period for a slip; reverse the report where it is wrong.",
     "missing_reporter": "Ask the reporter whether the benefit has ended or a delivery has failed, before the run is"
     " closed without it.",
@@ -93,9 +95,29 @@ def payment_notices(
     valid_from, valid_to = law.validity[payment.benefit]
     if payment.start < valid_from or payment.end > valid_to:
         notices.append(Notice("validity_partial", _described(payment)))
+    closed_on = law.last_new_case.get(payment.benefit, payment.start)
+    if payment.start > closed_on and not _has_earlier(citizen, payment):
+        last_day = {"last_new_case": day_text(closed_on)}
+        notices.append(Notice("closed_to_new", _described(payment) | last_day))
     if payment.end > payment.reported + FUTURE_DAYS:
         notices.append(Notice("future_period", _described(payment)))
     return notices
+
+
+def _has_earlier(citizen: Citizen, payment: Payment) -> bool:
+    """Whether a standing payment of the same benefit begins before this one: its case is older."""
+    week, code = week_of(payment.start), payment.benefit
+    touched = citizen.head.touched.get(code, 0) | citizen.head.touched.get(code + OUTSIDE, 0)
+    if touched & ((1 << week) - 1):  # nearly always, and no month is read
+        return True
+    last_month = month_of(payment.start)
+    return any(
+        line[CODE].removesuffix(OUTSIDE) == code and line[START] < payment.start
+        for part in citizen.all_parts()
+        if part.month <= last_month
+        for line in part.lines
+        if not line[REVERSED]
+    )
 
 
 def _fact_notices(law: Law, citizen: Citizen, facts: Facts, payment: Payment) -> Iterator[Notice]:

@@ -21,7 +21,7 @@ Days and weeks are numbers as in `domain.basics.weeks`, money is øre.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
@@ -32,7 +32,7 @@ from domain.basics.compact_json import dumps
 from domain.basics.weeks import monday, month_of, sunday
 from domain.citizen.reports import made
 from domain.law.old_cases import ORDINARY, Standing
-from domain.law.staircase import ENGINE, Count, Law, Reading, entering
+from domain.law.staircase import ENGINE, OUTSIDE, Count, Law, Reading, entering
 
 FORMAT = 2
 """Of heads and parts; every earlier one can be read. Parts are the same in 1; a head of 1 has no sealed CPR."""
@@ -372,6 +372,14 @@ class Citizen:
             municipality in (line[PAYING], line[FINANCING])
             for part in self.all_parts()
             for line in part.lines
+        )
+
+    def has_money_of(self, benefits: Container[str]) -> bool:
+        """Whether a payment of one of the benefits was ever settled, or fleksbidrag where it is one."""
+        return any(
+            group[0].removesuffix(OUTSIDE) in benefits
+            for part in self.all_parts()
+            for group in part.groups
         )
 
     def known(self, name: str) -> Known | None:

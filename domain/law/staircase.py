@@ -152,6 +152,11 @@ class Law:
             code for code, benefit in rules.benefits.items() if benefit.blocks
         )
         self.validity = {code: _validity(benefit) for code, benefit in rules.benefits.items()}
+        self.last_new_case = {
+            code: benefit.last_new_case.toordinal()
+            for code, benefit in rules.benefits.items()
+            if benefit.last_new_case
+        }
         less_atp = [code for code, benefit in rules.benefits.items() if benefit.atp_deducted]
         self._less_atp = frozenset(less_atp) | frozenset(code + OUTSIDE for code in less_atp)
         self._terms = {
@@ -192,7 +197,9 @@ class Law:
                 less_atp=code in self._less_atp,
                 first_day=monday(self._last_rates_from),
                 sure_from=valid_from,
-                sure_to=valid_to if code not in OLD_RATE_CODES else 0,
+                sure_to=0
+                if code in OLD_RATE_CODES
+                else min(valid_to, self.last_new_case.get(code, valid_to)),
             )
         return found
 

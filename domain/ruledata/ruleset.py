@@ -55,7 +55,7 @@ class DatedValue:
 
 @dataclass(frozen=True, slots=True)
 class NotCoded:
-    """A rule that is left out on purpose: what it says, why it is left out, and its § in the law."""
+    """A rule that is left out on purpose: what it says, why it is left out, and its reference."""
 
     file: str
     rule: str

@@ -17,6 +17,7 @@ from domain.ruledata.ruleset import (
     DatedValue,
     Evidence,
     LegalSource,
+    NotCoded,
     Question,
     RuleSet,
 )
@@ -58,6 +59,8 @@ FIELDS = {
     "blocks": "om ugen spærrer",
     "highest_benefit": "de højeste dagpenge",
     "reference": "henvisningen",
+    "last_new_case": "den sidste dag for en ny sag",
+    "state_points": "tillægget til statens andel",
     "note": "bemærkningen",
 }
 NAMES = {
@@ -130,8 +133,17 @@ def rule_names(rules: RuleSet) -> dict[str, str]:
     }
 
 
-def law_pages(rules: RuleSet, sources: Mapping[str, str], cases: Iterable[LawCase]) -> str:
-    """The document in Markdown. `sources` are addresses by the ids that references name."""
+def law_pages(
+    rules: RuleSet,
+    sources: Mapping[str, str],
+    cases: Iterable[LawCase],
+    later: Iterable[RuleSet] = (),
+) -> str:
+    """The document in Markdown. `sources` are addresses by the ids that references name.
+
+    `later` are rule sets that build on the first; of them the document has the differences.
+    """
+    cases = list(cases)
     book = _Book(rules, sources, cases)
     parts = (
         _opening,
@@ -147,9 +159,15 @@ def law_pages(rules: RuleSet, sources: Mapping[str, str], cases: Iterable[LawCas
         _benefits,
         _accounts,
         _municipalities,
-        _source_list,
     )
-    text = "\n".join(line for part in (*parts, *more) for line in part(book))
+    lines = [line for part in (*parts, *more) for line in part(book)]
+    for other in later:
+        new = [
+            case._replace(shows=tuple(rule for rule in case.shows if rule not in book.names))
+            for case in cases
+        ]
+        lines += _differences(book, _Book(other, sources, new))
+    text = "\n".join([*lines, *_source_list(book)])
     return re.sub(r"\n{3,}", "\n\n", text) + "\n"
 
 
@@ -215,9 +233,14 @@ def _marked(book: _Book, name: str, values: Iterable[DatedValue], mark: Evidence
 
 def _left_out(book: _Book) -> Iterator[str]:
     yield "\n## 3. Hvad der med vilje ikke er kodet\n"
+    yield from _rows_left_out(book, book.rules.not_coded)
+
+
+def _rows_left_out(book: _Book, left_out: Iterable[NotCoded]) -> Iterator[str]:
     yield "| regel | hvorfor ikke | hvor den ville stå |\n|---|---|---|"
-    for left_out in book.rules.not_coded:
-        yield f"| {_cell(left_out.rule)} | {_cell(left_out.reason)} | {_cell(_linked(book, left_out.reference))} |"
+    for each in left_out:
+        reference = _cell(_linked(book, each.reference))
+        yield f"| {_cell(each.rule)} | {_cell(each.reason)} | {reference} |"
 
 
 # The rules
@@ -287,18 +310,24 @@ def _benefits(book: _Book) -> Iterator[str]:
     yield "\n## 9. Ydelserne (§ 3)\n"
     yield """En ydelse, der *tæller*, gør ugen til en uge med ydelser. En ydelse, der *spærrer*, gør, at ugen ikke er
 selvforsørgelse. En kode kan kun indberettes for perioder, hvor den gælder."""
-    for code, benefit in book.rules.benefits.items():
-        (value,) = book.values[f"catalogue.{code}"]
-        yield f"\n### {code} {benefit.name}\n"
-        yield f"* {_financed(benefit)}; {_touch(benefit)}."
-        yield from _specialities(benefit)
-        yield f"* Gælder {_period(value)}."
-        accounts = {
-            rate: account for (of, _, rate), account in book.rules.accounts.items() if of == code
-        }
-        if accounts:
-            yield f"* Konti: {', '.join(f'{account} ({rate} pct.)' for rate, account in accounts.items())}"
-        yield from _origin(book, f"catalogue.{code}", value.source)
+    for benefit in book.rules.benefits.values():
+        yield from _benefit(book, benefit)
+
+
+def _benefit(book: _Book, benefit: Benefit) -> Iterator[str]:
+    (value,) = book.values[f"catalogue.{benefit.code}"]
+    yield f"\n### {benefit.code} {benefit.name}\n"
+    yield f"* {_financed(benefit)}; {_touch(benefit)}."
+    yield from _specialities(benefit)
+    yield f"* Gælder {_period(value)}."
+    accounts = [
+        f"{account} ({rate} pct.)"
+        for (code, _, rate), account in book.rules.accounts.items()
+        if code == benefit.code
+    ]
+    if accounts:
+        yield f"* Konti: {', '.join(accounts)}"
+    yield from _origin(book, f"catalogue.{benefit.code}", value.source)
 
 
 def _financed(benefit: Benefit) -> str:
@@ -322,6 +351,8 @@ def _specialities(benefit: Benefit) -> Iterator[str]:
         yield "* Ugen fra 28. december 2015 finansieres i sin helhed (§ 29, stk. 3)."
     if not benefit.reportable:
         yield "* Beregnes og kan ikke indberettes."
+    if benefit.last_new_case:
+        yield f"* En ny sag kan senest begynde {_day(benefit.last_new_case)}."
 
 
 def _accounts(book: _Book) -> Iterator[str]:
@@ -345,6 +376,26 @@ def _municipalities(book: _Book) -> Iterator[str]:
                 yield f"* {', '.join(f'{code} {of}' for code, of in codes.items())}"
                 yield f"* Gælder {_period(value)}."
                 yield from _origin(book, name, value.source)
+
+
+# Rule sets that build on the first
+
+
+def _differences(book: _Book, other: _Book) -> Iterator[str]:
+    """A chapter about a later rule set: its questions, benefits and omissions that differ."""
+    rules, later = book.rules, other.rules
+    yield f"\n## Regelsæt {later.name}: det, der er anderledes\n"
+    yield f"{other.values['validity'][0].source.note}"
+    for switch, question in later.questions.items():
+        if question != rules.questions.get(switch):
+            yield from _question(other, question)
+    for code, benefit in later.benefits.items():
+        if benefit != rules.benefits.get(code):
+            yield from _benefit(other, benefit)
+    left_out = [each for each in later.not_coded if each not in rules.not_coded]
+    if left_out:
+        yield "\nMed vilje udeladt:\n"
+        yield from _rows_left_out(other, left_out)
 
 
 def _source_list(book: _Book) -> Iterator[str]:

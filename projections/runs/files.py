@@ -87,6 +87,10 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "Perioden slutter længe efter indberetningen",
         "Kontrollér slutdatoen; tilbagefør indberetningen, hvis den er forkert",
     ),
+    "closed_to_new": Meaning(
+        "Ydelsen er lukket for nye sager, og borgeren har ingen tidligere periode med den",
+        "Kontrollér ydelseskoden og sagens første dag; tilbagefør den forkerte, eller indberet de manglende perioder",
+    ),
 }
 """Of the codes of contract section 2 that are about a citizen; another code stands without words."""
 

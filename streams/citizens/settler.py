@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from domain.basics.compact_json import dumps
 from domain.basics.weeks import month_text
+from domain.citizen.admission import refusal
 from domain.citizen.aggregate import Settling, evolve, settle_anew
 from domain.citizen.doubts import Notice
 from domain.citizen.openings import enter
@@ -23,9 +24,10 @@ from domain.citizen.reports import (
     cause,
     made,
 )
-from domain.citizen.state import Citizen, Head, StateError, Store
+from domain.citizen.state import WAITING, Citizen, Head, StateError, Store
 from domain.law.counters import Counters
 from domain.law.staircase import ENGINE, Law
+from domain.ruledata.changes import changed_benefits
 from projections.postings.messages import (
     opening_rows,
     posting_message,
@@ -81,6 +83,9 @@ NOTHING = Outcome(None, [])
 CONFLICT = Outcome(None, [], "conflicting_duplicate")
 OPENING_CONFLICT = Outcome(None, [], "conflicting_opening")
 DEFECT = Outcome(None, [], "internal_error")
+NOT_ADMITTED = {
+    reason: Outcome(None, [], reason) for reason in ("unknown_benefit", "not_valid_in_period")
+}
 
 
 class Chunk(NamedTuple):
@@ -121,6 +126,7 @@ class Partition:
         self.closed_month = closed_month
         self.posted: list[tuple[str, int]] = []
         """Reason and number of correction rows of each message since the last call of `changes`."""
+        self._concerned: dict[tuple[str, str], frozenset[str] | None] = {}
         self._open: dict[str, Citizen] = {}
         self._changed: dict[str, Citizen] = {}
 
@@ -170,11 +176,13 @@ class Partition:
             citizen = self._open[citizen_id] = Citizen(
                 citizen_id, self._held_back or self._store, self.law
             )
+        if (refused := refusal(self.law, report)) and not _came_before(citizen, report):
+            return NOT_ADMITTED[refused]
         self._changed[citizen_id] = citizen
         head = citizen.head
         if head.cpr_sealed != cpr_sealed:
             citizen.change_head().cpr_sealed = cpr_sealed
-        anew = None if head.law is self.law else self._settle_anew(citizen, self._change_of(head))
+        anew = None if head.law is self.law else self._take_up(citizen)
         if isinstance(report, Opening):
             entered = self._enter(citizen, report)
             return entered if anew is None else entered._replace(settled_anew=anew)
@@ -255,6 +263,40 @@ class Partition:
         is_over = len(looked_at) < most or record.scope.citizen
         return Chunk(postings, "" if is_over else looked_at[-1], unsealed, failed)
 
+    def _take_up(self, citizen: Citizen) -> bytes | None:
+        """Bring a citizen under the law that holds now; gives the message that this leads to.
+
+        A citizen whose money the change does not concern is not settled anew.
+        """
+        head = citizen.head
+        if head.engine == ENGINE and self._leaves(citizen):
+            citizen.change_head().settled_by(self.law)
+            return None
+        return self._settle_anew(citizen, self._change_of(head))
+
+    def _leaves(self, citizen: Citizen) -> bool:
+        """Whether the citizen's money is the same under the law that settled it and the present one.
+
+        An addition to the catalogue concerns those alone who have had money of the benefit.
+        """
+        before = self._law_named(citizen.head.rules)
+        if before is None:
+            return False
+        laws = before.rules.name, self.law.rules.name
+        if laws not in self._concerned:
+            self._concerned[laws] = changed_benefits(before.rules, self.law.rules)
+        concerned = self._concerned[laws]
+        return concerned is not None and not citizen.has_money_of(concerned)
+
+    def _law_named(self, rules: str) -> Law | None:
+        """The law of a rule set; None where it is not known any more."""
+        if rules == self.law.rules.name or self._laws is None:
+            return self.law if rules == self.law.rules.name else None
+        try:
+            return self._laws.law(rules)
+        except UserError:
+            return None
+
     def _in_order(self, record: Recalculation, after: str, most: int) -> Iterable[str]:
         if record.scope.citizen:
             return (record.scope.citizen,)
@@ -279,16 +321,8 @@ class Partition:
 
     def _counters_of(self, head: Head) -> Counters | None:
         """A citizen's counters as they were last posted; None where the rule set is not known any more."""
-        if head.rules == self.law.rules.name:
-            law = self.law
-        elif self._laws is None:
-            return None
-        else:
-            try:
-                law = self._laws.law(head.rules)
-            except UserError:
-                return None
-        return law.counters(head.read_by(law))
+        law = self._law_named(head.rules)
+        return None if law is None else law.counters(head.read_by(law))
 
     def _enter(self, citizen: Citizen, opening: Opening) -> Outcome:
         """Post an opening row, and take it back at once where the journal answers for its week."""
@@ -363,6 +397,12 @@ class HeldBack:
 
 def _is_correction(row: str) -> bool:
     return '"kind":"correction"' in row
+
+
+def _came_before(citizen: Citizen, report: Report | Opening) -> bool:
+    """Whether a report was accepted before, when another rule set was valid; it is then a duplicate."""
+    known = citizen.known(cause(report))
+    return known is not None and known.type != WAITING.type
 
 
 def _notice(citizen: str, name: str, notice: Notice) -> bytes:

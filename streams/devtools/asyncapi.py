@@ -132,7 +132,7 @@ class Notice(TypedDict):
     type: Literal["notice"]
     code: Literal[
         "possible_duplicate", "after_death", "pension_award", "flex_referral", "negative_net", "rate_missing",
-        "validity_partial", "future_period",
+        "validity_partial", "future_period", "closed_to_new",
     ]  # fmt: skip
     citizen: Citizen
     cause: str

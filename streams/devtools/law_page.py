@@ -12,7 +12,13 @@ import yaml
 
 from domain.ruledata.ruleset import RuleError
 from projections.pages.law import LawCase, law_pages, rule_names
-from streams.citizens.rule_sets import PACKAGED, load_rule_set, read_document
+from streams.citizens.rule_sets import (
+    PACKAGED,
+    LawBook,
+    load_rule_set,
+    read_document,
+    rule_set_names,
+)
 
 
 def law_text(law_cases: Path, page: Path) -> str:
@@ -25,7 +31,14 @@ def law_text(law_cases: Path, page: Path) -> str:
     rules, sources = load_rule_set(), read_document(PACKAGED, "sources.yaml")
     if not isinstance(sources, dict):
         raise RuleError("sources.yaml: is not a mapping")
-    return law_pages(rules, sources["sources"], cases(law_cases, page, rule_names(rules)))
+    shown = cases(law_cases, page, known_rules())
+    others = [load_rule_set(name) for name in rule_set_names(PACKAGED) if name != rules.name]
+    return law_pages(rules, sources["sources"], shown, others)
+
+
+def known_rules() -> Mapping[str, str]:
+    """The rules that a case may show: those of every rule set that the program brings along."""
+    return rule_names(LawBook().catalogue())
 
 
 def cases(law_cases: Path, page: Path, known: Mapping[str, str]) -> list[LawCase]:

@@ -95,10 +95,11 @@ class LineSettler:
     """One process's share of the work: validates, settles, and keeps its citizens' state in a folder."""
 
     def __init__(self, settings: Settings, folder: Path, rules: RuleSet, *, leads: bool) -> None:
-        self._validator = Validator(rules, demo=settings.demo, markers=True)
+        laws = LawBook(settings.rules)
+        catalogue = laws.catalogue(rules)
+        self._validator = Validator(catalogue, demo=settings.demo, markers=True)
         self._identity = settings.identity()
         self._store = RocksStore(folder)
-        laws = LawBook(settings.rules)
         law = laws.law(rules.name) if rules.name in laws.names() else Law(rules)
         self._partition = Partition(law, self._store, kept=HEADS_KEPT, laws=laws)
         self._leads = leads  # every process cuts a run, the leading one says so
@@ -220,7 +221,8 @@ class Crew:
 
     def __init__(self, settings: Settings, folder: Path, rules: RuleSet, jobs: int) -> None:
         settings.identity()  # a missing key is said here, not by each process
-        self._validator = Validator(rules, demo=settings.demo, markers=True)
+        catalogue = LawBook(settings.rules).catalogue(rules)
+        self._validator = Validator(catalogue, demo=settings.demo, markers=True)
         self._processes = [
             ProcessPoolExecutor(
                 1,

@@ -70,6 +70,18 @@ REFUSED: Final[Mapping[str, Rejection]] = {
     "conflicting_duplicate": CONFLICTING_DUPLICATE,
     "conflicting_opening": CONFLICTING_OPENING,
     "internal_error": INTERNAL_ERROR,
+    "unknown_benefit": Rejection(
+        "unknown_benefit",
+        "benefit",
+        "no rule set that is valid at this place of the journal has the benefit; use the code of"
+        " the benefit that was paid, or send the report again once the rule set is valid",
+    ),
+    "not_valid_in_period": Rejection(
+        "not_valid_in_period",
+        "benefit",
+        "under the rule set that is valid here the benefit exists on no day of the period; check"
+        " the code and the dates",
+    ),
 }
 """Rejections of valid records at settling, by `streams.citizens.settler.Outcome.refused`."""
 

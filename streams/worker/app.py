@@ -27,7 +27,7 @@ import uvloop
 from aiokafka.errors import KafkaConnectionError
 from faust.app.base import BootStrategy
 
-from streams.citizens.rule_sets import LawBook, load_rule_set
+from streams.citizens.rule_sets import LawBook
 from streams.engine.liveness import Outage
 from streams.engine.loop import BatchLoop
 from streams.engine.ports import Stage
@@ -157,7 +157,6 @@ def make_stages(
     names: Iterable[str], settings: Settings, folder: StateFolder, kafka: KafkaBrokers
 ) -> list[Stage]:
     """The stages that write to Kafka."""
-    rules = load_rule_set()
     laws = LawBook(settings.rules)
     identity = settings.identity()
     raw, reports, postings, citizens, notices, dead = (
@@ -174,7 +173,9 @@ def make_stages(
     number = settings.partitions
     makers: dict[str, Callable[[], Stage]] = {
         "intake": lambda: Intake(
-            IntakeTopics(raw, reports, dead, number), Validator(rules, demo=settings.demo), identity
+            IntakeTopics(raw, reports, dead, number),
+            Validator(laws.catalogue(), demo=settings.demo),
+            identity,
         ),
         "citizens": lambda: CitizenStage(
             CitizenTopics(reports, postings, notices, citizens, dead),

@@ -9,7 +9,7 @@ import pytest
 from domain.law.staircase import Law
 from domain.oracle import reference
 from tests.support import product
-from tests.support.answers import ALTERNATIVES, answering
+from tests.support.answers import ALTERNATIVES, answering, rules_of
 from tests.support.case_file import Case, difference, format_row, read_case
 
 JsonObject = dict[str, Any]
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 def _settle_by_product(case: Case) -> Outcome:
     """The product's standing rows, without what only a posting has."""
-    rows, counters, *_ = product.settle_all(case.reports, settled_by=Law(answering(**case.answers)))
+    rows, counters, *_ = product.settle_all(case.reports, settled_by=Law(rules_of(case)))
     ordinals = {row["week"]: row["ordinal"] for row in case.rows}
     return Outcome([_as_true_now(row, ordinals) for row in rows], counters)
 
@@ -40,7 +40,7 @@ def _as_true_now(row: JsonObject, ordinals: dict[str, int]) -> JsonObject:
 
 
 def _settle_by_reference(case: Case) -> Outcome:
-    return Outcome(*reference.settle(case.reports, answering(**case.answers)))
+    return Outcome(*reference.settle(case.reports, rules_of(case)))
 
 
 ENGINES: dict[str, Callable[[Case], Outcome]] = {
@@ -53,7 +53,7 @@ ENGINES: dict[str, Callable[[Case], Outcome]] = {
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_case(path, engine):
     case = read_case(path)
-    rules = answering(**case.answers)
+    rules = rules_of(case)
     outcome = ENGINES[engine](case)
     differing = difference(case.rows, outcome.rows)
     assert not differing, f"{case.name}\n{differing}"
@@ -67,10 +67,7 @@ def test_case(path, engine):
 def test_counters_by_the_reports_are_those_of_the_message(path):
     case = read_case(path)
     for day, seniority_and_earned in case.counters_at.items():
-        assert (
-            reference.counters_at(case.reports, answering(**case.answers), day)
-            == seniority_and_earned
-        )
+        assert reference.counters_at(case.reports, rules_of(case), day) == seniority_and_earned
 
 
 def test_every_answer_that_may_be_chosen_has_a_case_that_comes_out_otherwise_than_by_default():
@@ -81,6 +78,16 @@ def test_every_answer_that_may_be_chosen_has_a_case_that_comes_out_otherwise_tha
         if difference(case.rows, by_default.rows):
             told.add(f"{switch} {value}")
     assert told == ALTERNATIVES.keys()
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_a_case_that_states_notices_has_them(path):
+    case = read_case(path)
+    if case.notices:
+        books = product.settle_all(case.reports, settled_by=Law(rules_of(case)))
+        assert case.notices == [
+            (notice["code"], notice["cause"].split("/")[1]) for notice in books.notices
+        ]
 
 
 def test_there_are_cases():

@@ -13,7 +13,7 @@ import yaml
 from domain.oracle import reference
 from domain.ruledata.ruleset import RuleSet
 from domain.ruledata.switches import IMPLEMENTED
-from tests.support.answers import answering
+from tests.support.answers import answering, rules_of
 from tests.support.case_file import Case, difference, read_case
 
 FOLDER = Path(__file__).parent
@@ -158,7 +158,7 @@ def tells(case: Case, rules: RuleSet) -> bool:
 def test_a_case_that_shows_a_rule_comes_out_otherwise_under_another(name, rule):
     case = case_of(name)
     group, _, entry = rule.partition(".")
-    rules = answering(**case.answers)
+    rules = rules_of(case)
     assert holds(case, rules)
     assert any(tells(case, other) for other in OTHERS[group](rules, entry))
 

@@ -10,7 +10,7 @@ import pytest
 from domain.ruledata.ruleset import RuleError
 from projections.pages.law import AFTER, FIELDS, LawCase, law_pages, rule_names
 from streams.citizens.rule_sets import PACKAGED, load_rule_set, read_document
-from streams.devtools.law_page import cases, law_text
+from streams.devtools.law_page import cases, known_rules, law_text
 from tests.support.places import ROOT
 
 PAGE, LAW = ROOT / "docs" / "law.md", ROOT / "tests" / "law"
@@ -91,7 +91,7 @@ def test_every_source_has_its_address_and_links_lead_to_it():
 
 
 def test_every_case_is_linked_from_each_rule_that_it_shows():
-    found = cases(LAW, PAGE, rule_names(RULES))
+    found = cases(LAW, PAGE, known_rules())
     for case in found:
         assert TEXT.count(f"]({case.link})") == len(case.shows)
         assert (PAGE.parent / case.link).exists()

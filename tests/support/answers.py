@@ -7,6 +7,7 @@ from domain.ruledata.reading import rule_set_from
 from domain.ruledata.ruleset import RuleSet
 from domain.ruledata.switches import IMPLEMENTED
 from streams.citizens.rule_sets import DEFAULT, PACKAGED, load_rule_set, read_documents
+from tests.support.case_file import Case
 
 FILE = "what-if.yaml"
 ALTERNATIVES = {
@@ -26,6 +27,11 @@ def _answering(answers: tuple[tuple[str, str], ...]) -> RuleSet:
     return rule_set_from(
         FILE, documents | {FILE: own | {"note": "Hvad hvis?", "switches": dict(answers)}}
     )
+
+
+def rules_of(case: Case) -> RuleSet:
+    """The rule set of a law case."""
+    return answering(**case.answers) if case.answers else load_rule_set(case.rule_set)
 
 
 def answering(**answers: str) -> RuleSet:

@@ -25,6 +25,8 @@
       latest week 2024-W05: seniority 5, earned 2023-W20 x 3
       after transfer in 2024-W10: seniority 57, earned none
 
+* `rule set R-2` before the reports names another rule set than the default.
+* `notices` has a line `CODE REPORT_ID` for every notice, where the case is about them.
 * `answers` are to open questions (rules section 11) where the case's rule set has others than the default.
 * Municipalities are `paying/financing`: `-` is null, nothing is a field left out. After them may
   stand `ATP 284.00`, `outside the Act`, `by 87654321` (another reporter) and `through dfdg`.
@@ -85,6 +87,7 @@ class Case(NamedTuple):
     """Reports in, and what must come out. `account` is in a row only where the case states it."""
 
     name: str
+    rule_set: str
     answers: dict[str, str]
     """To open questions, by switch, where they are not the default's."""
     reports: list[JsonObject]
@@ -94,12 +97,15 @@ class Case(NamedTuple):
     """By day: seniority and number of earned weeks at the end of its week."""
     counters: JsonObject
     """As in contract section 3; empty where the case does not state it."""
+    notices: list[tuple[str, str]]
+    """Code and report id of every notice, in their order, where the case states them."""
 
 
 def read_case(path: Path) -> Case:
     """A case from its file; ValueError names the file and the line."""
     name, *lines = path.read_text(encoding="utf-8").splitlines()
-    case = Case(name, {}, [], [], {}, {}, {})
+    rule_set = next((line.split()[2] for line in lines if line.startswith("rule set ")), "R-1")
+    case = Case(name, rule_set, {}, [], [], {}, {}, {}, [])
     common: JsonObject = {}
     section = ""
     for number, line in enumerate(lines, start=2):
@@ -133,6 +139,11 @@ def _week(text: str) -> date:
 def _read_answer(case: Case, _common: JsonObject, line: str) -> None:
     found = _match(ANSWER, line)
     case.answers[found["switch"]] = found["value"]
+
+
+def _read_notice(case: Case, _common: JsonObject, line: str) -> None:
+    code, report_id = line.split()
+    case.notices.append((code, report_id))
 
 
 # Reports
@@ -305,6 +316,7 @@ READERS: dict[str, Callable[[Case, JsonObject, str], None]] = {
     "rows": _read_row,
     "sums": _read_sums,
     "counters": _read_counters,
+    "notices": _read_notice,
 }
 
 

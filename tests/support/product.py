@@ -10,7 +10,7 @@ import orjson
 from domain.citizen.reports import RunMarker
 from domain.citizen.state import Citizen
 from domain.law.staircase import Law
-from streams.citizens.rule_sets import load_rule_set
+from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import Outcome, Partition, Settleable
 from streams.citizens.store import RocksStore
 from streams.privacy.identity import Identity
@@ -45,7 +45,7 @@ def law() -> Law:
 @cache
 def validator() -> Validator:
     """Reads reports and run markers as `refusion settle` does in demo mode."""
-    return Validator(load_rule_set(), demo=True, markers=True)
+    return Validator(LawBook().catalogue(), demo=True, markers=True)
 
 
 IDENTITY = Identity(bytes(32), (bytes(range(32)),))
