@@ -285,3 +285,14 @@ def test_every_make_target_is_declared_as_one():
 def test_the_changelog_knows_the_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_each_entry_of_the_changelog_says_its_kind_its_periods_and_its_figures():
+    entries = (ROOT / "CHANGELOG.md").read_text().split("\n### ")[1:]
+    assert len(entries) >= 3
+    for entry in entries:
+        assert re.search(r"^\* \*\*Kind\*\*: (law|behaviour|new|inside)\b", entry, re.MULTILINE), (
+            entry
+        )
+        assert "\n* **Periods**: " in entry, entry
+        assert "\n* **Figures**: " in entry, entry

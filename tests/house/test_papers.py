@@ -5,6 +5,7 @@ import re
 import click
 import pytest
 
+from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
 from tests.house.test_house import files_of_ours, relative
 from tests.support.places import DOCS, ROOT
@@ -12,10 +13,12 @@ from tests.support.places import DOCS, ROOT
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 README = (ROOT / "README.md").read_text()
 CONTRACT = (DOCS / "contract.md").read_text()
+GLOSSARY = (DOCS / "glossary.md").read_text()
 PACKAGES = ("domain", "projections", "streams")
 BESIDE_THEM = ("bench", "demo", "examples", "tests")
 
 LONGEST_LINE = 100
+IN_DANISH = {"docs/law.md"}
 LEFT_OUT = {
     "docs/law.md",  # made by a program
     # not read yet; the list only shrinks
@@ -115,6 +118,30 @@ def test_pages_break_at_a_hundred_columns():
         if len(line) > LONGEST_LINE and " " in line.strip()
     ]
     assert long == []
+
+
+LEGAL_TERM = re.compile(
+    r"\b[a-zæøå]+(?:ydelse|dagpenge|pension|hjælp|tilskud|tæller|kommune|bidrag|støtte|godtgørelse"
+    r"|forløb|finansiering|refusion|a-kasse|afregning)\b"
+)
+"""Danish words that name a benefit, a payment, a counter or an authority."""
+
+
+def test_the_glossary_has_every_benefit():
+    codes = {code for name in ("R-1", "R-2") for code in load_rule_set(name).benefits}
+    assert codes <= set(re.findall(r"[A-Z][A-Z0-9]+(?:-[AB])?", GLOSSARY))
+
+
+def test_the_glossary_has_every_danish_term_of_code_and_papers():
+    readers = [path for path in files_of_ours(".md") if relative(path) not in IN_DANISH]
+    code = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    words = {
+        word.replace("oe", "ø").replace("aa", "å").replace("ae", "æ")
+        for path in [*readers, *code]
+        for word in LEGAL_TERM.findall(path.read_text().partition("\n## 12. Sources\n")[0].lower())
+    }
+    assert len(words) > 30
+    assert sorted(word for word in words if word not in GLOSSARY.lower()) == []
 
 
 def test_the_licence_is_the_one_that_the_project_names():
