@@ -1,17 +1,20 @@
-"""The ledger's rows of a run -> the three files of a municipality (contract section 4); pure: rows in, lines out.
+"""Makes the three files of a municipality from the ledger's rows of a run (contract section 4).
 
-* `beregning`, the specification: a line for each week, person, benefit, financing municipality and rate: the rows
-  of the run with these, summed. Ids, the ids that are corrected and causes are joined by a space,
-  each row's in the order of posting. Lines without any money are left out.
-* `sumposteringer`, for the economy system: the same rows summed by account, benefit, month and rate.
-* `advisering`: the notices about reports of the run, for the municipalities that they name (those that pay or finance
-  what they are about), and where they name none for those with rows of the citizen in the run. Ours
-  to define; the columns are person, code, the code in words, the report, what else the notice says
-  as JSON, and what to do. The person is empty where the ledger has nothing of the citizen: the
-  report tells the municipality whom it is about.
+It is pure: rows in, lines out.
 
-Lines are sorted by all that tells them apart, so that a file made again has the same bytes.
-Benefits and municipalities are told apart by their names, as the reader sees them.
+* `beregning`, the specification, has a line for each week, person, benefit, financing municipality
+  and rate: the rows of the run with these, summed. Ids, the ids that are corrected and causes are
+  joined by a space, each row's in the order of posting. Lines without any money are left out.
+* `sumposteringer`, for the economy system, has the same rows summed by account, benefit, month and
+  rate.
+* `advisering` has the notices about reports of the run. They go to the municipalities that they
+  name (those that pay or finance the payment), or else to those with rows of the citizen in the
+  run. The form is ours to define; the columns are person, code, the code in words, the report, the
+  notice's other fields as JSON, and what to do. The person is empty where the ledger has nothing of
+  the citizen: the report tells the municipality whom it is about.
+
+Lines are sorted by all columns that distinguish them, so that a file made again has the same bytes.
+Benefits and municipalities are distinguished by their names, as the reader sees them.
 """
 
 import csv
@@ -22,8 +25,10 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
-Line = tuple[str | int, ...]
-"""A line's values: text, whole percents, and money in øre where the column is one of MONEY."""
+from domain.basics.municipalities import municipality_of_row
+
+FileValues = tuple[str | int, ...]
+"""The values of a line: text, whole percents, and money in øre where the column is one of MONEY."""
 
 MONEY: Final = frozenset(
     {
@@ -36,19 +41,20 @@ MONEY: Final = frozenset(
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "beregning": (
         "Uge", "CPR nummer", "Ydelse", "Finansiering Kommunenavn", "Indberetning udbetalingsbeløb",
-        "Beregnet udbetalingsbeløb", "Refusionssats", "Refusionsbeløb", "Medfinansieringssats", "Medfinansieringsbeløb",
-        "Resultat-id", "Korrektion af", "Årsag",
+        "Beregnet udbetalingsbeløb", "Refusionssats", "Refusionsbeløb", "Medfinansieringssats",
+        "Medfinansieringsbeløb", "Resultat-id", "Korrektion af", "Årsag",
     ),
     "sumposteringer": (
-        "Konto", "Ydelse", "Måned", "Refusionssats", "Medfinansieringssats", "Indberetning udbetalingsbeløb",
-        "Beregnet udbetalingsbeløb", "Refusionsbeløb", "Medfinansieringsbeløb",
+        "Konto", "Ydelse", "Måned", "Refusionssats", "Medfinansieringssats",
+        "Indberetning udbetalingsbeløb", "Beregnet udbetalingsbeløb", "Refusionsbeløb",
+        "Medfinansieringsbeløb",
     ),
     "advisering": ("CPR nummer", "Advis", "Betydning", "Indberetning", "Oplysninger", "Handling"),
 }  # fmt: skip
 
 
 class Meaning(NamedTuple):
-    """A notice's code in words, and what its reader should do."""
+    """The words for a notice's code, and the action that its reader should take."""
 
     meaning: str
     action: str
@@ -65,19 +71,23 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     ),
     "pension_award": Meaning(
         "Førtidspensionens kode passer ikke til tilkendelsesdatoen",
-        "Sammenhold tilkendelsesdatoen med sagen; tilbagefør det, der er forkert, og indberet det igen",
+        "Sammenhold tilkendelsesdatoen med sagen; tilbagefør det, der er forkert, og indberet det"
+        " igen",
     ),
     "flex_referral": Meaning(
         "Fleksjobydelsens kode passer ikke til visitationsdatoen",
-        "Sammenhold visitationsdatoen med sagen; tilbagefør det, der er forkert, og indberet det igen",
+        "Sammenhold visitationsdatoen med sagen; tilbagefør det, der er forkert, og indberet det"
+        " igen",
     ),
     "negative_net": Meaning(
         "Der er tilbagebetalt mere end udbetalt for måneden",
-        "Find den udbetaling, tilbagebetalingen hører til: den mangler, eller er betalt tilbage to gange",
+        "Find den udbetaling, tilbagebetalingen hører til: den mangler, eller er betalt tilbage to"
+        " gange",
     ),
     "rate_missing": Meaning(
         "En sats for perioden kendes ikke",
-        "Der er ingen række, før satsen er kendt: afregn uden for systemet så længe, og meld det til regelansvarlig",
+        "Der er ingen række, før satsen er kendt: afregn uden for systemet så længe, og meld det"
+        " til regelansvarlig",
     ),
     "validity_partial": Meaning(
         "Perioden ligger kun delvist i ydelsens gyldighed",
@@ -92,11 +102,14 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "Kontrollér ydelseskoden og sagens første dag; tilbagefør den forkerte, eller indberet de manglende perioder",
     ),
 }
-"""Of the codes of contract section 2 that are about a citizen; another code stands without words."""
+"""Words for the codes of contract section 2 that are about a citizen.
+
+Any other code is written without words.
+"""
 
 
-class Row(NamedTuple):
-    """What the files need of a posting row in the ledger, under the ledger's names; `paying` … are codes."""
+class LedgerRow(NamedTuple):
+    """The columns of the ledger that the files need of a posting row; `paying` … are codes."""
 
     offset: int
     position: int
@@ -126,7 +139,11 @@ class Names(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Øre: as reported with the ATP, as calculated with, and what is moved between municipality and state."""
+    """Sums in øre.
+
+    `reported` is with the ATP, `amount` is what the result is calculated from; `refusion` and
+    `medfinansiering` are moved between municipality and state.
+    """
 
     reported: int
     amount: int
@@ -136,17 +153,17 @@ class Sums(NamedTuple):
 
 NOTHING: Final = Sums(0, 0, 0, 0)
 _week_of: Final = itemgetter(
-    *map(Row._fields.index, ("week", "citizen", "benefit", "financing", "mechanism", "rate"))
+    *map(LedgerRow._fields.index, ("week", "citizen", "benefit", "financing", "mechanism", "rate"))
 )
 _apart: Final = itemgetter(0, 1, 2, 3, 6, 8)
-"""What tells the lines of `beregning` apart: week, CPR, names and rates."""
+"""The columns that distinguish the lines of `beregning`: week, CPR, names and rates."""
 _account_of: Final = itemgetter(
-    *map(Row._fields.index, ("account", "benefit", "month", "mechanism", "rate"))
+    *map(LedgerRow._fields.index, ("account", "benefit", "month", "mechanism", "rate"))
 )
 
 
-def sums_of(rows: Iterable[Row]) -> Sums:
-    """What rows come to."""
+def sums_of(rows: Iterable[LedgerRow]) -> Sums:
+    """Add rows up."""
     reported = amount = refusion = medfinansiering = 0
     for row in rows:
         amount += row.amount_ore
@@ -160,15 +177,15 @@ class Municipality:
     """One municipality's part of a run: its rows, added in any order."""
 
     def __init__(self, names: Names) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[LedgerRow] = []
         self._names = names
 
     @property
     def citizens(self) -> set[str]:
-        """Whom the rows are about."""
+        """The citizens that the rows are about."""
         return {row.citizen for row in self.rows}
 
-    def specification(self, cpr_of: Callable[[str], str]) -> list[Line]:
+    def specification(self, cpr_of: Callable[[str], str]) -> list[FileValues]:
         """The lines of `beregning`."""
         lines = [
             self._week_line(cpr_of(group.key[1]), group) for group in _grouped(self.rows, _week_of)
@@ -176,7 +193,7 @@ class Municipality:
         lines.sort(key=_apart)
         return lines
 
-    def _week_line(self, cpr: str, group: "_Group") -> Line:
+    def _week_line(self, cpr: str, group: "_Group") -> FileValues:
         (
             (monday, _, code, financing, mechanism, rate),
             rows,
@@ -190,10 +207,11 @@ class Municipality:
         refusion_rate, medfinansiering_rate = _rates(mechanism, rate)
         return (
             monday, cpr, self._names.benefits[code], self._names.municipalities[financing],
-            reported, amount, refusion_rate, refusion, medfinansiering_rate, medfinansiering, *origin,
+            reported, amount, refusion_rate, refusion, medfinansiering_rate, medfinansiering,
+            *origin,
         )  # fmt: skip
 
-    def accounts(self) -> list[Line]:
+    def accounts(self) -> list[FileValues]:
         """The lines of `sumposteringer`."""
         return sorted(
             (account or "", self._names.benefits[benefit], month, *_rates(mechanism, rate), *sums)
@@ -207,49 +225,53 @@ About = tuple[str, dict[str, Any]]
 """A citizen and a notice about one of their reports."""
 
 
-def advice(told: Iterable[About], cpr_of: Callable[[str], str]) -> list[Line]:
-    """The lines of `advisering` for some notices."""
+def advice(told: Iterable[About], cpr_of: Callable[[str], str]) -> list[FileValues]:
+    """Make the lines of `advisering` for some notices."""
     return sorted(_notice_line(notice, cpr_of(citizen)) for citizen, notice in told)
 
 
 def concerned(notice: Mapping[str, Any]) -> list[str]:
     """The municipalities that a notice names."""
-    found: list[str] = (notice.get("detail") or {}).get("municipalities", [])
-    return found
+    municipalities: list[str] = (notice.get("detail") or {}).get("municipalities", [])
+    return municipalities
 
 
-def municipality_of(row: Row) -> str:
-    """Whose file a row is in: refusion is due to who paid, medfinansiering from who finances."""
-    return row.paying if row.mechanism == "refusion" else row.financing
+def municipality_of(row: LedgerRow) -> str:
+    """The municipality in whose file a row is."""
+    municipality = municipality_of_row(row.mechanism, row.paying, row.financing)
+    assert municipality is not None, "the ledger has only rows of a municipality"
+    return municipality
 
 
 class _Group(NamedTuple):
     """Rows that have a key in common."""
 
     key: tuple[Any, ...]
-    rows: list[Row]
+    rows: list[LedgerRow]
     sums: Sums
 
 
-def _grouped(rows: Iterable[Row], key_of: Callable[[Row], tuple[Any, ...]]) -> Iterator[_Group]:
-    """Rows by key, those left out that come to nothing in every money column."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+def _grouped(
+    rows: Iterable[LedgerRow], key_of: Callable[[LedgerRow], tuple[Any, ...]]
+) -> Iterator[_Group]:
+    """Rows by key, without groups that come to 0 in every money column."""
+    groups: dict[tuple[Any, ...], list[LedgerRow]] = {}
     for row in rows:
         groups.setdefault(key_of(row), []).append(row)
-    for key, those in groups.items():
-        sums = sums_of(those) if len(those) > 1 else _sums_of_one(those[0])
+    for key, group in groups.items():
+        sums = sums_of(group) if len(group) > 1 else _sums_of_one(group[0])
         if any(sums):
-            yield _Group(key, those, sums)
+            yield _Group(key, group, sums)
 
 
-def _sums_of_one(row: Row) -> Sums:
-    """The same for one row: a run holds few others."""
+def _sums_of_one(row: LedgerRow) -> Sums:
+    """Add up one row, by itself because most groups have only one."""
     amount_ore = row.amount_ore
     return Sums(amount_ore + row.atp_ore, amount_ore, row.refusion_ore, row.medfinansiering_ore)
 
 
-def _origin(rows: list[Row]) -> tuple[str, str, str]:
-    """Ids, ids that are corrected and causes, in the order of posting."""
+def _origin(rows: list[LedgerRow]) -> tuple[str, str, str]:
+    """Join ids, ids that are corrected and causes, in the order of posting."""
     rows.sort()
     return (
         " ".join([row.id for row in rows]),
@@ -263,7 +285,7 @@ def _rates(mechanism: str, rate: int) -> tuple[int, int]:
     return (rate, 0) if mechanism == "refusion" else (0, rate)
 
 
-def _notice_line(notice: dict[str, Any], cpr: str) -> Line:
+def _notice_line(notice: dict[str, Any], cpr: str) -> FileValues:
     code = notice["code"]
     detail = {
         name: value for name, value in (notice.get("detail") or {}).items() if name != "advice"
@@ -277,15 +299,15 @@ def _notice_line(notice: dict[str, Any], cpr: str) -> Line:
 # ---------------------------------------------------------------------------------------
 
 
-class Written(Protocol):
-    """What text is written to."""
+class TextFile(Protocol):
+    """A file that text is written to."""
 
     def write(self, text: str, /) -> object:
         """Add text."""
 
 
-def write_csv(kind: str, lines: Iterable[Line], file: Written) -> None:
-    """A file of this kind as text: semicolons, decimal commas, a header line; quoted only where it must be."""
+def write_csv(kind: str, lines: Iterable[FileValues], file: TextFile) -> None:
+    """Write a file: semicolons, decimal commas, a header line; quotes only where they must be."""
     columns = COLUMNS[kind]
     money = [number for number, column in enumerate(columns) if column in MONEY]
     writer = csv.writer(file, delimiter=";", lineterminator="\n")
@@ -293,18 +315,22 @@ def write_csv(kind: str, lines: Iterable[Line], file: Written) -> None:
     for line in lines:
         values: list[Any] = [*line]
         for number in money:
-            values[number] = kroner(values[number])
+            values[number] = comma_kroner(values[number])
         writer.writerow(values)
 
 
-def kroner(ore: int) -> str:
-    """Øre as kroner with two decimals and a comma."""
+def comma_kroner(ore: int) -> str:
+    """Write øre as kroner with two decimals and a comma.
+
+    >>> comma_kroner(123456), comma_kroner(-5)
+    ('1234,56', '-0,05')
+    """
     if ore == 0:
         return "0,00"
     return f"{ore // 100},{ore % 100:02d}" if ore > 0 else f"-{-ore // 100},{-ore % 100:02d}"
 
 
 def file_name(kind: str, municipality: str, run: int, closed_at: str) -> str:
-    """A file's name, without what it ends with; the date is that of the cut in UTC."""
+    """Make a file's name without its suffix; the date is that of the cut in UTC."""
     closed_on = datetime.fromisoformat(closed_at).astimezone(UTC).date()
     return f"yr-ydelsesrefusion-{kind}-{municipality}-{run:04d}-{closed_on.isoformat()}"

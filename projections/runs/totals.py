@@ -1,59 +1,67 @@
-"""What a run holds: its posting messages added up, for people and for the control sums."""
+"""Adds up the posting messages of a run, for people and for the control sums."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import month_number
-from projections.runs.completeness import Item
+from projections.runs.books import Item
 
-NO_REPORT = frozenset({"rule_change", "recalculation", "opening"})
+NO_REPORT: Final = frozenset({"rule_change", "recalculation", "opening"})
 """The reasons of messages that no report caused."""
+
+
+def _nothing() -> list[int]:
+    """Number of rows, øre of amounts, øre of results."""
+    return [0, 0, 0]
 
 
 @dataclass
 class RunTotals:
-    """Messages, rows, and rows with øre (amount, result) by mechanism and rate, month, and municipality.
+    """Messages, rows, and rows with their øre (amount, result).
 
-    A municipality has the refusion rows it paid and the medfinansiering rows it finances (contract section 4).
-    `settled` is the amount by the reporter whose report caused it, benefit and month; what other rules or a
-    recalculation move is nobody's report.
+    `money` is by mechanism and rate. A municipality has the refusion rows that it paid and the
+    medfinansiering rows that it finances (contract section 4). `settled` is the amount by the
+    reporter whose report caused it, benefit and month; money that other rules or a recalculation
+    move is nobody's report.
     """
 
     messages: int = 0
     rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    money: dict[tuple[str, int], list[int]] = field(
-        default_factory=lambda: defaultdict(lambda: [0, 0, 0])
-    )
-    months: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
-    municipalities: dict[str, list[int]] = field(
-        default_factory=lambda: defaultdict(lambda: [0, 0, 0])
-    )
+    money: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(_nothing))
+    months: dict[str, list[int]] = field(default_factory=lambda: defaultdict(_nothing))
+    municipalities: dict[str, list[int]] = field(default_factory=lambda: defaultdict(_nothing))
     settled: dict[Item, int] = field(default_factory=lambda: defaultdict(int))
 
     def post(self, message: Mapping[str, Any], computed: frozenset[str]) -> None:
-        """Add a posting message; rows of `computed` benefits are nobody's report, and opening rows are in no run."""
+        """Add a posting message, without opening rows, which are in no run.
+
+        Rows of `computed` benefits are nobody's report.
+        """
         self.messages += 1
         self.reasons[message["reason"]] += 1
         reporter = message["cause"].partition("/")[0]
+        has_report = message["reason"] not in NO_REPORT
         for row in message["rows"]:
             if row["kind"] == "opening":
                 continue
-            amount, result = row["amount_ore"], row["refusion_ore"] + row["medfinansiering_ore"]
-            whose = row["paying" if row["mechanism"] == "refusion" else "financing"]
-            self._add(row, whose or "", amount, result)
-            if row["benefit"] not in computed and message["reason"] not in NO_REPORT:
-                self.settled[reporter, row["benefit"], month_number(row["month"])] += amount
+            self._add(row)
+            if has_report and row["benefit"] not in computed:
+                item = reporter, row["benefit"], month_number(row["month"])
+                self.settled[item] += row["amount_ore"]
 
-    def _add(self, row: Mapping[str, Any], municipality: str, amount: int, result: int) -> None:
+    def _add(self, row: Mapping[str, Any]) -> None:
         self.rows += 1
-        for entry in (
+        municipality = municipality_of_row(row["mechanism"], row["paying"], row["financing"])
+        result_ore = row["refusion_ore"] + row["medfinansiering_ore"]
+        for numbers in (
             self.money[row["mechanism"], row["rate"]],
             self.months[row["month"]],
-            self.municipalities[municipality],
+            self.municipalities[municipality or ""],
         ):
-            entry[0] += 1
-            entry[1] += amount
-            entry[2] += result
+            numbers[0] += 1
+            numbers[1] += row["amount_ore"]
+            numbers[2] += result_ore

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from domain.basics.municipalities import municipality_of_row
+
 JsonObject = Mapping[str, Any]
 Side = Literal["a", "b"]
 
@@ -99,7 +101,7 @@ class Comparison:
 
 
 def _place(row: JsonObject) -> tuple[str, str, str, str]:
-    municipality = row["paying"] if row["mechanism"] == "refusion" else row["financing"]
+    municipality = municipality_of_row(row["mechanism"], row["paying"], row["financing"])
     return row["benefit"], municipality or "-", f"{row['mechanism']} {row['rate']} %", row["month"]
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from domain.basics.kroner import kroner
+from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import day, month_number, month_of, sunday, week_of
 from domain.citizen.aggregate import fold_lines, settle_anew
 from domain.citizen.reports import Report, Scope
@@ -88,7 +89,8 @@ class Difference:
         """Add the rows of a message that a replay would post."""
         parts: dict[tuple[str, str], list[Row]] = {}
         for row in rows:
-            municipality = row["paying" if row["mechanism"] == "refusion" else "financing"] or "-"
+            whose = municipality_of_row(row["mechanism"], row["paying"], row["financing"])
+            municipality = whose or "-"
             money = row["refusion_ore"], row["medfinansiering_ore"], 1
             self._add(MoneyPlace(row["month"], municipality, row["benefit"], reason), money)
             parts.setdefault((row["benefit"], municipality), []).append(row)

@@ -21,10 +21,10 @@ from projections.ledger.entries import ROW_KINDS
 from projections.runs.files import (
     NOTHING,
     About,
-    Line,
+    FileValues,
+    LedgerRow,
     Municipality,
     Names,
-    Row,
     Sums,
     advice,
     concerned,
@@ -52,7 +52,7 @@ CITIZENS_AT_ONCE: Final = 5_000
 """Citizens in one query."""
 OWNER_ALONE: Final = 0o600
 """File mode: the files hold CPR numbers."""
-REPEATED: Final = tuple(Row._fields.index(name) for name in ("citizen", "cause", "week"))
+REPEATED: Final = tuple(LedgerRow._fields.index(name) for name in ("citizen", "cause", "week"))
 """Columns whose texts repeat in many rows: one object for each text is enough."""
 
 
@@ -175,12 +175,12 @@ class Export:
         parts = {code: Municipality(self._names) for code in portion}
         texts: dict[str, str] = {}
         for batch in self._ledger.batches(
-            self._select(", ".join(f'"{name}"' for name in Row._fields), portion)
+            self._select(", ".join(f'"{name}"' for name in LedgerRow._fields), portion)
         ):
             columns = [batch.column(number).to_pylist() for number in range(batch.num_columns)]
             for number in REPEATED:
                 columns[number] = [texts.setdefault(text, text) for text in columns[number]]
-            for row in map(Row._make, zip(*columns, strict=True)):
+            for row in map(LedgerRow._make, zip(*columns, strict=True)):
                 parts[municipality_of(row)].rows.append(row)
         return parts
 
@@ -210,7 +210,7 @@ class Export:
 
     def _lines(
         self, code: str, part: Municipality, seals: Mapping[str, str]
-    ) -> dict[str, list[Line]]:
+    ) -> dict[str, list[FileValues]]:
         """Make the lines of a municipality's files, with CPR numbers."""
         told = self._told(code, part)
         citizens = part.citizens | {citizen for citizen, _ in told or () if citizen in seals}
@@ -245,7 +245,7 @@ class Export:
             raise ExportError(f"a CPR cannot be unsealed: {error}") from error
         return lambda citizen: unsealed.get(citizen, "")
 
-    def _write(self, path: Path, kind: str, lines: Sequence[Line], parquet: bool) -> None:
+    def _write(self, path: Path, kind: str, lines: Sequence[FileValues], parquet: bool) -> None:
         with _in_one_go(path.with_name(f"{path.name}.csv")) as file:
             write_csv(kind, lines, file)
         self.done.files += 1

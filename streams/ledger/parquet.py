@@ -6,12 +6,12 @@ from typing import IO, Any, Final
 from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet as write_table
 
-from projections.runs.files import COLUMNS, MONEY, Line
+from projections.runs.files import COLUMNS, MONEY, FileValues
 
 RATES: Final = frozenset({"Refusionssats", "Medfinansieringssats"})
 
 
-def write_parquet(kind: str, lines: Sequence[Line], file: IO[bytes]) -> None:
+def write_parquet(kind: str, lines: Sequence[FileValues], file: IO[bytes]) -> None:
     """Write the lines of a file; the name of a money column says that it is in øre."""
     columns = list(zip(*lines, strict=True)) or [()] * len(COLUMNS[kind])
     arrays: dict[str, Any] = {}

@@ -17,7 +17,9 @@ import orjson
 from domain.basics.weeks import first_day
 from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
-from projections.runs.completeness import THRESHOLDS, Books, PartitionBooks
+from projections.runs.books import Books
+from projections.runs.completeness import THRESHOLDS
+from projections.runs.partition_books import PartitionBooks
 from projections.runs.totals import RunTotals
 from streams.engine.ports import Record
 from streams.kafka import topics

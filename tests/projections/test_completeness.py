@@ -9,14 +9,9 @@ import pytest
 from domain.basics.weeks import day, first_day, month_number, month_text
 from domain.citizen.reports import Payment, Reversal, RunMarker, cause
 from domain.law.staircase import Law
-from projections.runs.completeness import (
-    THRESHOLDS,
-    Books,
-    Finding,
-    PartitionBooks,
-    Thresholds,
-    findings,
-)
+from projections.runs.books import Books
+from projections.runs.completeness import THRESHOLDS, Finding, Thresholds, findings
+from projections.runs.partition_books import PartitionBooks
 from projections.runs.totals import RunTotals
 from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.settler import Partition

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from domain.basics.weeks import day, day_text
 from projections.imports.opening_files import Listed, ore_of
-from projections.runs.files import Municipality, Names, Row, municipality_of, write_csv
+from projections.runs.files import LedgerRow, Municipality, Names, municipality_of, write_csv
 from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
 from streams.operations.openings import Files, OpeningError
@@ -169,7 +169,7 @@ def files_of(messages, cpr):
             for position, row in enumerate(message["rows"]):
                 values = {"atp_ore": 0, "reverses": None} | row
                 values |= {name: message[name] for name in ("citizen", "cause")}
-                entry = Row(*(values.get(name, position) for name in Row._fields))
+                entry = LedgerRow(*(values.get(name, position) for name in LedgerRow._fields))
                 parts.setdefault(municipality_of(entry), Municipality(NAMES)).rows.append(entry)
         for code, part in parts.items():
             text = io.StringIO()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from arro3.io import read_parquet
 
-from projections.runs.files import COLUMNS, Names, kroner
+from projections.runs.files import COLUMNS, Names, comma_kroner
 from streams.citizens.rule_sets import load_rule_set
 from streams.ledger.cuts import ExportError, cuts_of
 from streams.ledger.export import Export
@@ -309,7 +309,7 @@ def test_parquet_has_the_same_lines_with_money_in_ore(export, tmp_path):
         ]
         shown = [
             {
-                name.removesuffix(" (øre)"): kroner(value) if "øre" in name else str(value)
+                name.removesuffix(" (øre)"): comma_kroner(value) if "øre" in name else str(value)
                 for name, value in line.items()
             }
             for line in lines
@@ -342,4 +342,4 @@ def test_every_file_is_nobody_elses_to_read(export, tmp_path):
     ],
 )
 def test_kroner(ore, text):
-    assert kroner(ore) == text
+    assert comma_kroner(ore) == text

@@ -1,0 +1,211 @@
+"""Folds one partition of the journal into books, record by record."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from domain.citizen.reports import (
+    ControlRecord,
+    Opening,
+    Payment,
+    Recalculation,
+    Report,
+    Reversal,
+    RulesRecord,
+    RunMarker,
+)
+from domain.law.staircase import Law
+from projections.runs.books import Books
+from projections.runs.open_rows import CitizenPeriod, UnansweredRows
+from projections.runs.payment_months import MonthShare, PaymentMonths
+
+
+class PaidReport(NamedTuple):
+    """A payment as it is kept while its partition is read: some 350 bytes in all."""
+
+    reporter: str
+    benefit: str
+    start: int
+    end: int
+    amount_ore: int
+    atp_ore: int
+    channel: str
+    outside_act: bool
+    offset: int
+
+    def says_the_same(self, other: "PaidReport") -> bool:
+        """Compare with another delivery of the report, whose offset is another."""
+        return self._replace(offset=0) == other._replace(offset=0)
+
+    def period_of(self, citizen: str) -> CitizenPeriod:
+        """The period, with the citizen it is of."""
+        return citizen, self.start, self.end
+
+
+class PartitionBooks:
+    """One partition's records in their order, folded into books.
+
+    `settled_to` is the offset up to which the citizens stage has settled, `refused` are the offsets
+    that it refused. `first_month` is the first month whose control sums are kept: every record of
+    it must be taken.
+    """
+
+    def __init__(
+        self, law: Law, settled_to: int, refused: Collection[int], first_month: int
+    ) -> None:
+        self._months = PaymentMonths(law)
+        self._settled_to = settled_to
+        self._refused = refused
+        self._first_month = first_month
+        self._paid: dict[str, PaidReport | None] = {}
+        """By citizen, reporter and report id; None for a report that a reversal names."""
+        self._unanswered: UnansweredRows | None = None
+        """Kept from the first opening row on."""
+        self._reversed: list[CitizenPeriod] = []
+        """Periods of payments that were reversed."""
+        self._cut = 0
+        self._books = Books()
+        self.last_run = 0
+
+    def take(self, offset: int, citizen: str, report: Report | Opening | ControlRecord) -> None:
+        """Take the next record."""
+        if isinstance(report, RunMarker):
+            self._begin_run(offset, report)
+            return
+        if isinstance(report, RulesRecord | Recalculation):
+            return
+        self._books.kinds[type(report).__name__] += 1
+        self._books.waiting += offset >= self._settled_to
+        if isinstance(report, Payment):
+            self._pay(offset, f"{citizen}/{report.reporter}/{report.report_id}", report)
+        elif isinstance(report, Opening):
+            self._open(offset, citizen, report)
+        elif isinstance(report, Reversal) and offset not in self._refused:
+            self._reverse(offset, f"{citizen}/{report.reporter}/{report.reverses}")
+
+    def _begin_run(self, offset: int, marker: RunMarker) -> None:
+        """Begin new books: the records before belong to a closed run."""
+        self._books = Books(received=self._books.received)
+        self._cut = offset
+        self.last_run = marker.run
+
+    def _pay(self, offset: int, key: str, report: Payment) -> None:
+        paid = PaidReport(
+            report.reporter,
+            report.benefit,
+            report.start,
+            report.end,
+            report.amount_ore,
+            report.atp_ore,
+            report.channel,
+            report.outside_act,
+            offset,
+        )
+        if offset in self._refused:
+            self._control(paid, self._shares(paid, 1), offset, refused=True)
+            return
+        citizen = _citizen_of(key)
+        if key not in self._paid:
+            self._paid[key] = paid
+            self._count(paid, 1, offset)
+        elif (before := self._paid[key]) is None:
+            self._reversed.append(paid.period_of(citizen))
+        elif not before.says_the_same(paid):
+            self._control(paid, self._shares(paid, 1), offset)  # it should have been refused
+        if self._unanswered is not None:
+            self._answer(offset, citizen, paid)
+
+    def _answer(self, offset: int, citizen: str, paid: PaidReport) -> None:
+        """Count an opening row's money as settled: only the difference to it was posted."""
+        assert self._unanswered is not None
+        for benefit, month, amount_ore in self._unanswered.answer(citizen, paid.start, paid.end):
+            if offset < self._settled_to and month >= self._first_month:
+                self._books.control[paid.reporter, benefit, month].settled += amount_ore
+
+    def _open(self, offset: int, citizen: str, opening: Opening) -> None:
+        if offset in self._refused:
+            return
+        if self._unanswered is None:
+            standing = (
+                paid.period_of(_citizen_of(key)) for key, paid in self._paid.items() if paid
+            )
+            self._unanswered = UnansweredRows(chain(standing, self._reversed))
+        self._unanswered.enter(citizen, opening)
+
+    def _reverse(self, offset: int, key: str) -> None:
+        paid = self._paid.get(key)
+        self._paid[key] = None
+        if paid is not None:
+            self._reversed.append(paid.period_of(_citizen_of(key)))
+            self._count(paid, -1, offset)
+
+    def _count(self, paid: PaidReport, sign: int, offset: int) -> None:
+        """Enter a payment that counts from now on (`sign` 1), or no longer (-1)."""
+        shares = self._shares(paid, sign)
+        for month, ore, _ in shares:
+            self._books.receive((paid.reporter, paid.benefit), month, sign, ore)
+            self._books.count_month(month, 0, ore)
+        self._books.count_month(shares[0].month, 1, 0)
+        self._control(paid, shares, offset)
+
+    def _shares(self, paid: PaidReport, sign: int) -> Sequence[MonthShare]:
+        return self._months.shares(
+            paid.benefit,
+            paid.start,
+            paid.end,
+            sign * paid.amount_ore,
+            sign * paid.atp_ore,
+            paid.outside_act,
+        )
+
+    def _control(
+        self,
+        paid: PaidReport,
+        shares: Iterable[MonthShare],
+        offset: int,
+        *,
+        refused: bool = False,
+    ) -> None:
+        """Enter a payment into the control sums, unless it is not settled yet."""
+        if offset >= self._settled_to:
+            return
+        for month, ore, outside_ore in shares:
+            if month >= self._first_month:
+                control_sum = self._books.control[paid.reporter, paid.benefit, month]
+                control_sum.reported += ore
+                if refused:
+                    control_sum.rejected += ore
+                else:
+                    control_sum.outside += outside_ore
+
+    def close(self, into: Books) -> None:
+        """Add this partition to the whole."""
+        self._find_doubled()
+        into.add(self._books)
+
+    def _find_doubled(self) -> None:
+        """Find payments of the open run that came before from another reporter or channel."""
+        standing = [(_citizen_of(key), paid) for key, paid in self._paid.items() if paid]
+        times = Counter(hash(_likeness(citizen, paid)) for citizen, paid in standing)
+        sources: dict[tuple[str | int, ...], list[str]] = {}
+        for citizen, paid in standing:
+            in_run = paid.offset >= self._cut
+            if in_run:
+                self._books.sent[paid.reporter] += abs(paid.amount_ore)
+            likeness = _likeness(citizen, paid)
+            if times[hash(likeness)] > 1:
+                source = f"{paid.reporter} ({paid.channel})"
+                before = sources.setdefault(likeness, [])
+                if in_run and (others := [other for other in before if other != source]):
+                    self._books.doubled[paid.reporter][others[0]] += abs(paid.amount_ore)
+                before.append(source)
+
+
+def _citizen_of(key: str) -> str:
+    return key.partition("/")[0]
+
+
+def _likeness(citizen: str, paid: PaidReport) -> tuple[str | int, ...]:
+    """The fields in which a payment and its duplicate are equal."""
+    return citizen, paid.benefit, paid.start, paid.end, paid.amount_ore
