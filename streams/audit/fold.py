@@ -20,6 +20,8 @@ from streams.citizens.rule_sets import LawBook
 from streams.citizens.store import RocksStore
 from streams.engine.ports import Record
 from streams.wire import journal
+from streams.wire.cloudevents import source_offset
+from streams.wire.journal import JournalEntry
 
 BATCH_RECORDS: Final = 2_000
 BY_ENGINES: Final = (
@@ -79,9 +81,9 @@ async def _compare(
 
 async def _batches(
     fold_range: FoldRange, records: AsyncIterator[Record]
-) -> AsyncIterator[list[tuple[int, "journal.Entry"]]]:
+) -> AsyncIterator[list[tuple[int, JournalEntry]]]:
     """The settled records of the journal; those that the stage refused led to nothing."""
-    batch: list[tuple[int, journal.Entry]] = []
+    batch: list[tuple[int, JournalEntry]] = []
     async for record in records:
         if record.offset >= fold_range.settled_to or record.offset in fold_range.defects:
             continue
@@ -146,7 +148,7 @@ class _PostingsCursor:
         """Go to the next posting that follows from a settled record."""
         self._begun = True
         async for record in self._postings:
-            self._source = journal.source_offset(record.headers)
+            self._source = source_offset(record.headers)
             if self._source < self._range.settled_to:
                 self._record = record
                 return

@@ -38,7 +38,7 @@ from streams.kafka.reading import TopicReader
 from streams.kit.errors import UserError
 from streams.kit.spool import Scattered
 from streams.settings import Settings, SettingsError
-from streams.wire.journal import partition_of
+from streams.wire.partitioner import partition_of
 
 if TYPE_CHECKING:
     from domain.ruledata.ruleset import RuleSet

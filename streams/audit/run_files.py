@@ -31,7 +31,8 @@ from projections.runs.files import Names
 from streams.engine.ports import Record
 from streams.kit.errors import UserError
 from streams.kit.spool import Scattered, records_in
-from streams.wire.journal import partition_of, source_offset
+from streams.wire.cloudevents import source_offset
+from streams.wire.partitioner import partition_of
 
 NOWHERE: Final = -1
 """Partition of a violation that is in no partition."""

@@ -7,7 +7,7 @@ from domain.citizen.reports import Recalculation
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import CONTROLS, Partition, Settleable
 from streams.citizens.store import RocksStore
-from streams.wire.journal import Entry
+from streams.wire.journal import JournalEntry
 
 LOOKED_AT = 1_000
 
@@ -19,7 +19,7 @@ class Refolding:
         self._keep = store.update if isinstance(store, dict) else store.write
         self._partition = Partition(laws.law(DEFAULT), store, laws=laws)
 
-    def fold(self, entries: Iterable[tuple[int, Entry]]) -> Iterator[tuple[int, bytes]]:
+    def fold(self, entries: Iterable[tuple[int, JournalEntry]]) -> Iterator[tuple[int, bytes]]:
         """The messages that follow from the next records, each with the offset of its own.
 
         Control records are carried out where they stand. Take all of it before the records after
@@ -35,7 +35,7 @@ class Refolding:
             else:
                 yield from self._settled(list(part))
 
-    def _settled(self, entries: list[tuple[int, Entry]]) -> Iterator[tuple[int, bytes]]:
+    def _settled(self, entries: list[tuple[int, JournalEntry]]) -> Iterator[tuple[int, bytes]]:
         outcomes = self._partition.settle_batch([_settleable(entry) for _, entry in entries])
         self._keep(self._partition.changes())
         for (offset, _), outcome in zip(entries, outcomes, strict=True):
@@ -51,12 +51,12 @@ class Refolding:
             after, is_over = chunk.after, not chunk.after
 
 
-def postings_again(entries: Iterable[Entry], laws: LawBook) -> list[bytes]:
+def postings_again(entries: Iterable[JournalEntry], laws: LawBook) -> list[bytes]:
     """The messages that follow from a whole journal, all in memory."""
     return [message for _, message in Refolding(laws, {}).fold(enumerate(entries))]
 
 
-def _settleable(entry: Entry) -> Settleable:
+def _settleable(entry: JournalEntry) -> Settleable:
     assert not isinstance(entry.report, Recalculation)
     return (
         entry.report

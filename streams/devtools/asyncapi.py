@@ -16,15 +16,16 @@ from pydantic import ConfigDict, Field, TypeAdapter, create_model
 from typing_extensions import TypedDict  # pydantic's wish on Python 3.11
 
 from streams.kafka.topics import TOPICS
+from streams.wire import cloudevents
 from streams.wire.shapes import (
     FORMS,
-    CaseFactLine,
-    IncomeLine,
-    OpeningLine,
-    PaymentLine,
-    RecalculateLine,
-    ReversalLine,
-    RulesLine,
+    CaseFactShape,
+    IncomeShape,
+    OpeningShape,
+    PaymentShape,
+    RecalculateShape,
+    ReversalShape,
+    RulesShape,
 )
 
 VERSION: Final = "1.1.0"
@@ -154,10 +155,10 @@ class MissingReporter(TypedDict):
 # ----------------------------------------------------------------------------------------
 
 REPORTS: Final[Mapping[str, type]] = {
-    "benefit_payment": PaymentLine,
-    "income": IncomeLine,
-    "case_fact": CaseFactLine,
-    "reversal": ReversalLine,
+    "benefit_payment": PaymentShape,
+    "income": IncomeShape,
+    "case_fact": CaseFactShape,
+    "reversal": ReversalShape,
 }
 WRITTEN: Final[Mapping[str, Any]] = {
     "postings": Postings,
@@ -165,7 +166,7 @@ WRITTEN: Final[Mapping[str, Any]] = {
     "notice": Notice,
     "missing_reporter": MissingReporter,
 }
-CONTROL: Final[Mapping[str, type]] = {"rules": RulesLine, "recalculate": RecalculateLine}
+CONTROL: Final[Mapping[str, type]] = {"rules": RulesShape, "recalculate": RecalculateShape}
 SEALED: Final[Object] = {
     "type": "string",
     "description": "The CPR number, AES-SIV with the citizen.",
@@ -189,7 +190,7 @@ def schemas() -> dict[str, Object]:
     """The JSON Schema of every kind of message, by name."""
     found = {name: _of_line(line) for name, line in REPORTS.items()}
     found |= {f"accepted_{name}": _sealed(_of_line(line)) for name, line in REPORTS.items()}
-    found["opening"] = _sealed(_of_line(OpeningLine))
+    found["opening"] = _sealed(_of_line(OpeningShape))
     found |= {name: _of_line(line) for name, line in CONTROL.items()}
     found |= {name: _plain(TypeAdapter(kind).json_schema()) for name, kind in WRITTEN.items()}
     return found
@@ -264,10 +265,9 @@ KEYS: Final = {
     "postings": "the citizen; none for run markers",
     "notices": "the citizen or the reporter",
 }
-_HEADERS: Final = ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type")
 HEADERS: Final[Object] = {
     "type": "object",
-    "properties": {name: {"type": "string"} for name in _HEADERS},
+    "properties": {name: {"type": "string"} for name in cloudevents.NAMES},
 }
 
 

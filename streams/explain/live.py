@@ -33,6 +33,7 @@ from streams.kit.errors import UserError
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.settings import BOOTSTRAP, Settings
 from streams.wire import journal
+from streams.wire.partitioner import partition_of
 
 CLIENT: Final = "explain"
 FETCH_BYTES: Final = 1 << 16
@@ -90,7 +91,7 @@ class CitizenLedger:
 
     def partition_of(self, citizen: str) -> int:
         """Where the citizen's records are, in the journal too."""
-        return journal.partition_of(citizen.encode(), self._table.partitions)
+        return partition_of(citizen.encode(), self._table.partitions)
 
     def rows(self, citizen: str) -> list[PostedRow]:
         """All that was posted for a citizen, in order."""
@@ -169,7 +170,7 @@ def _read_whole(
     settings: Settings, citizen: str, shown: Shown, known: Sequence[Placed] = ()
 ) -> Live:
     """All of it; what is known already is not fetched again."""
-    partition = journal.partition_of(citizen.encode(), settings.partitions)
+    partition = partition_of(citizen.encode(), settings.partitions)
     found = asyncio.run(_all_reports(settings, citizen, partition, shown, known))
     if not found:
         raise LiveError(

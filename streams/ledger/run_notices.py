@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from streams.kafka.topics import NOTICES
 from streams.kit.errors import UserError
 from streams.settings import BOOTSTRAP, Settings
-from streams.wire.journal import source_offset
+from streams.wire.cloudevents import source_offset
 
 Notices = Mapping[str, list[dict[str, Any]]]
 """The notices of each citizen."""

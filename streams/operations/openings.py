@@ -34,6 +34,7 @@ from streams.privacy.identity import Identity
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.outcomes import AcceptedOpening
+from streams.wire.partitioner import partition_of
 from streams.wire.rejections import Rejection
 from streams.wire.validator import Validator
 
@@ -275,5 +276,5 @@ def _message(
     return (
         citizen,
         (key, value, journal.opening_headers(opening, at)),
-        journal.partition_of(key, partitions),
+        partition_of(key, partitions),
     )

@@ -41,7 +41,7 @@ from streams.operations.replay_partition import (
     read_share,
 )
 from streams.settings import Settings
-from streams.wire import journal
+from streams.wire.partitioner import partition_of
 
 APPLY_SHARE: Final = 1.5
 """Estimated time to apply, as a multiple of the time that the dry run took to settle. The dry run
@@ -186,7 +186,7 @@ async def _shares(
     citizen = request.scope.citizen
     if not citizen:
         return shares
-    return [shares[journal.partition_of(citizen.encode(), settings.partitions)]]
+    return [shares[partition_of(citizen.encode(), settings.partitions)]]
 
 
 async def _check_begin(settings: Settings, topics_read: KafkaTopicReader) -> None:

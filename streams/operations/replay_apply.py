@@ -31,6 +31,7 @@ from streams.operations.replay import DryRun, ReplayRequest, opened
 from streams.operations.replay_partition import CLIENT, ReplayError
 from streams.settings import Settings
 from streams.wire import journal
+from streams.wire.cloudevents import event_headers
 
 LOOK_S: Final = 0.2
 """Seconds between two looks at how far the stage is."""
@@ -102,7 +103,8 @@ async def _write(
     """Step 3. Returns the offset of the last record in each partition."""
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     controls = [
-        ControlRecord(journal.control_value(record, at), _headers(record, at)) for record in records
+        ControlRecord(journal.encode_control(record, at), _headers(record, at))
+        for record in records
     ]
     try:
         async with control_writer(clients, f"{settings.prefix}{CLIENT}", CLIENT) as writer:
@@ -120,14 +122,8 @@ async def _write(
 
 def _headers(record: RulesRecord | Recalculation, at: str) -> Headers:
     kind = b"rules" if isinstance(record, RulesRecord) else b"recalculate"
-    return [
-        journal.CE_VERSION,
-        ("ce_id", kind + b"/" + record.id.encode()),
-        ("ce_type", b"refusion." + kind),
-        ("ce_source", b"refusion/replay"),
-        ("ce_time", at.encode()),
-        journal.JSON,
-    ]
+    event_id = kind + b"/" + record.id.encode()
+    return event_headers(event_id, b"refusion." + kind, b"refusion/replay", at)
 
 
 class _Follower:

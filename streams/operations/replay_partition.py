@@ -35,6 +35,7 @@ from streams.kit.spool import Scattered
 from streams.kit.tuning import tune_garbage_collection
 from streams.settings import Settings
 from streams.wire import journal
+from streams.wire.cloudevents import source_offset
 
 CLIENT: Final = "replay"
 RECORDS_A_FILE: Final = 60_000
@@ -165,7 +166,7 @@ async def _read(
         if (
             record.key
             and (not wanted or record.key == wanted)
-            and journal.source_offset(record.headers) <= share.committed
+            and source_offset(record.headers) <= share.committed
         ):
             _scatter(postings, record)
     return part

@@ -29,6 +29,7 @@ from streams.kafka.topics import Topic
 from streams.kit.errors import UserError
 from streams.settings import Settings
 from streams.wire import journal
+from streams.wire.cloudevents import source_offset
 
 CLIENT: Final = "run"
 FIRST_LOOK: Final = 5_000
@@ -220,7 +221,7 @@ class RunTopics:
                 topics.POSTINGS, partition, posted.starts[partition], end
             ):
                 meter.count()
-                if journal.source_offset(record.headers) >= posted.settled_to.get(partition, 0):
+                if source_offset(record.headers) >= posted.settled_to.get(partition, 0):
                     break
                 message = orjson.loads(record.value or b"")
                 if message["type"] == "run":

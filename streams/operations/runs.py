@@ -49,7 +49,7 @@ from streams.kafka.topics import ensure_topics
 from streams.kit.errors import UserError
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
 from streams.settings import Settings
-from streams.wire import journal
+from streams.wire.cloudevents import event_headers
 from streams.wire.control_records import FIRST_RUN_MONTH
 
 LOOK_S: Final = 0.2
@@ -308,14 +308,7 @@ def _marker_record(marker: RunMarker) -> ControlRecord:
 
 
 def _headers(name: str, kind: str, at: str) -> Headers:
-    return [
-        journal.CE_VERSION,
-        ("ce_id", name.encode()),
-        ("ce_type", kind.encode()),
-        ("ce_source", b"refusion/run"),
-        ("ce_time", at.encode()),
-        journal.JSON,
-    ]
+    return event_headers(name.encode(), kind.encode(), b"refusion/run", at)
 
 
 async def _visible(topics_read: RunTopics, ends: Offsets) -> None:

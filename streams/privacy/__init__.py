@@ -1,4 +1,5 @@
-"""Names and seals citizens, and records who looked: the only room that knows a CPR's form.
+"""Knows the form of a CPR number, names and seals citizens, and records who looked.
 
-Touches: nothing of ours. Start with `identity.py`.
+Touches: the domain's basics. No other room has a pattern for a CPR number.
+Start with `cpr.py`, then `identity.py`.
 """

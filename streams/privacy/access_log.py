@@ -1,10 +1,10 @@
-"""The access log: a line for each time that somebody had CPR numbers unsealed, written before it happens.
+"""Writes the access log: one line before each time that somebody has CPR numbers unsealed.
 
-    {"at": "2026-11-22T12:00:00Z", "user": "anna", "purpose": "export", "run": 82, "municipality":
-    "730", "persons": 41}
+    {"at": "2026-11-22T12:00:00Z", "user": "anna", "purpose": "export", "run": 82,
+     "municipality": "730", "persons": 41}
 
-It tells of no citizen. It stands in the state folder as `access-log.jsonl` and is only ever appended to; to keep it
-safe from its own users is for the machine's log collection.
+The log names no citizen. It is `access-log.jsonl` in the state folder, and lines are only ever
+appended. Keeping it safe from its own users is the task of the machine's log collection.
 """
 
 import getpass
@@ -18,14 +18,17 @@ import orjson
 NAME: Final = "access-log.jsonl"
 
 
-def log_access(state_dir: Path, purpose: str, **what: str | int) -> None:
-    """Add a line; it is on disk when this returns, and OSError where it cannot be."""
+def log_access(state_dir: Path, purpose: str, **details: str | int) -> None:
+    """Append a line to the access log, and return when it is on disk; OSError where it cannot be.
+
+    `details` tell what is unsealed, for example the run and the number of persons.
+    """
     at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    line = orjson.dumps({"at": at, "user": getpass.getuser(), "purpose": purpose, **what}) + b"\n"
+    line = orjson.dumps({"at": at, "user": getpass.getuser(), "purpose": purpose, **details})
     state_dir.mkdir(parents=True, exist_ok=True)
     file = os.open(state_dir / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(file, line)  # one write: lines of several processes do not mix
+        os.write(file, line + b"\n")  # one write: lines of several processes do not mix
         os.fsync(file)
     finally:
         os.close(file)

@@ -1,10 +1,10 @@
-"""Pseudonyms and seals: the only place where a CPR becomes something else, and back.
+"""Makes pseudonyms and seals: no other module turns a CPR into something else, or back.
 
     citizen      first 32 hex digits of HMAC-SHA-256(pseudonym key, CPR)
     cpr_sealed   key id, ".", AES-SIV (RFC 5297) of the CPR with the citizen as associated data
 
-AES-SIV is deterministic: the same CPR gives the same bytes at every replay. It is
-also authenticated: a seal that was moved to another citizen does not open.
+AES-SIV is deterministic: the same CPR gives the same bytes at every replay. It is also
+authenticated: a seal that was moved to another citizen does not open.
 Source: contract section 1.
 """
 
@@ -20,21 +20,25 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 KEY_BYTES = 32
 CITIZEN_DIGITS = 32
 CACHED_CITIZENS = 1 << 16
-"""About 20 MB; a reporter sends a citizen's lines close together."""
+"""Citizens and seals that are remembered, about 20 MB.
+
+A reporter sends a citizen's lines close together.
+"""
 
 _KEY_ID_LABEL = b"refusion seal key id\x00"
 _RECORD = b"refusion dead letter"
-"""Associated data of sealed records, so that they are never taken for a sealed CPR."""
+"""Associated data of sealed records: none of them opens as a sealed CPR."""
 
 
 class SealError(ValueError):
-    """A sealed text cannot be opened; the message says why and holds nothing of it."""
+    """A sealed text cannot be opened; the message says why and repeats nothing of it."""
 
 
 class Identity:
-    """Names citizens and seals what must not be read, with one pseudonym key and some seal keys.
+    """An identity names citizens and seals CPR numbers and records.
 
-    The first seal key seals, all unseal, so that keys can be rotated. Each key has 32 bytes.
+    It has one pseudonym key and one or more seal keys of 32 bytes each. The first seal key seals
+    and all of them unseal, so that keys can be rotated.
     """
 
     def __init__(self, pseudonym_key: bytes, seal_keys: tuple[bytes, ...]) -> None:
@@ -46,7 +50,7 @@ class Identity:
         self._ciphers = {key_id(key): AESSIV(key) for key in seal_keys}
         self._key_id = key_id(seal_keys[0])
         self.of = lru_cache(maxsize=CACHED_CITIZENS)(self._of)
-        """The citizen of a CPR and the CPR sealed."""
+        """Function that returns the citizen of a CPR, and the CPR sealed."""
 
     def __repr__(self) -> str:
         return f"Identity(seal keys {', '.join(self._ciphers)})"
@@ -56,15 +60,15 @@ class Identity:
         return citizen, self._seal(cpr.encode(), citizen.encode())
 
     def unseal(self, citizen: str, cpr_sealed: str) -> str:
-        """The CPR of a citizen; SealError where the seal is not this citizen's or not ours."""
+        """Return the CPR of a citizen; SealError where the seal is another citizen's or not ours."""
         return self._open(cpr_sealed, citizen.encode()).decode()
 
     def seal_record(self, record: bytes) -> bytes:
-        """Any bytes as a text of ASCII that only the seal key opens."""
+        """Seal any bytes; the result is ASCII text that only a seal key opens."""
         return self._seal(record, _RECORD).encode()
 
     def unseal_record(self, sealed: bytes) -> bytes:
-        """The bytes that were sealed, as they came; SealError where they cannot be opened."""
+        """Return the bytes that were sealed, as they came; SealError where they cannot be opened."""
         return self._open(sealed.decode("ascii", "replace"), _RECORD)
 
     def _seal(self, content: bytes, associated: bytes) -> str:
@@ -87,12 +91,15 @@ class Identity:
 
 
 def key_id(key: bytes) -> str:
-    """A short name of a seal key that tells nothing about it; the same wherever the key is used."""
+    """Return the short name of a seal key: the same everywhere, and it tells nothing of the key."""
     return "k" + sha256(_KEY_ID_LABEL + key).hexdigest()[:8]
 
 
 def _unpadded(text: str) -> bytes:
-    """The bytes of URL-safe base64 without padding; ValueError where it is not the one way to write them."""
+    """Decode URL-safe base64 without padding.
+
+    The same bytes have one text alone: ValueError for any other.
+    """
     content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if urlsafe_b64encode(content).rstrip(b"=").decode() != text:
         raise binascii.Error("not canonical")

@@ -50,16 +50,18 @@ from streams.engine.ports import (
 from streams.engine.sink import DeliverySink
 from streams.kit.errors import UnworkableError, UserError
 from streams.privacy.identity import Identity
-from streams.stages.dead_letter import Refused, dead_letter, marks
+from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
 from streams.wire import journal
+from streams.wire.cloudevents import event_headers
+from streams.wire.journal import JournalEntry
 from streams.wire.rejections import REFUSED, Rejection
 
 CHECKPOINT: Final = b"_checkpoint"
 NO_HEADERS: Final[Headers] = []
-POSTINGS: Final = ("ce_type", b"refusion.postings")
-RUN: Final = ("ce_type", b"refusion.run")
-NOTICE: Final = ("ce_type", b"refusion.notice")
-SOURCE: Final = ("ce_source", b"refusion/citizens")
+POSTINGS: Final = b"refusion.postings"
+RUN: Final = b"refusion.run"
+NOTICE: Final = b"refusion.notice"
+SOURCE: Final = b"refusion/citizens"
 LOOKED_AT: Final = 200
 """Citizens of a recalculation in one transaction.
 
@@ -205,7 +207,7 @@ class CitizenWork:
         return self._process(records, entries)
 
     def _process(
-        self, records: Sequence[Record], entries: "list[journal.Entry | None]"
+        self, records: Sequence[Record], entries: list[JournalEntry | None]
     ) -> Processed[Outputs]:
         outcomes = self._settle(
             [_settleable(entry) for entry in entries if entry is not None], entries
@@ -239,7 +241,7 @@ class CitizenWork:
         return counts
 
     def _recalculate(
-        self, record: Record, entry: "journal.Entry", recalculation: Recalculation
+        self, record: Record, entry: JournalEntry, recalculation: Recalculation
     ) -> Processed[Outputs]:
         """Do the next chunk of a recalculation; the partition's entry says where it goes on."""
         before = self._noted.get("recalculation", {})
@@ -272,7 +274,7 @@ class CitizenWork:
         return Processed(self._outputs(postings, [], []), 0 if chunk.after else 1, counts)
 
     def _settle(
-        self, records: list[Settleable], entries: "list[journal.Entry | None]"
+        self, records: list[Settleable], entries: list[JournalEntry | None]
     ) -> list[Outcome]:
         """Settle entries; one that cannot be read has the outcome of a defect."""
         settled = iter(self._partition.settle_batch(records))
@@ -307,21 +309,14 @@ class CitizenWork:
         ]
         return [output for output in outputs if output.messages]
 
-    def _headers(self, offset: int, at: str, kind: tuple[str, bytes]) -> Headers:
-        """CloudEvents headers of a message that follows from a record of the journal."""
-        return [
-            journal.CE_VERSION,
-            ("ce_id", f"{self._place}{offset}".encode()),
-            kind,
-            SOURCE,
-            ("ce_time", at.encode()),
-            journal.JSON,
-        ]
+    def _headers(self, offset: int, at: str, event_type: bytes) -> Headers:
+        """Make the headers of a message that follows from a record of the journal."""
+        return event_headers(f"{self._place}{offset}".encode(), event_type, SOURCE, at)
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
         stage = self._stage
         again = marks(record.headers, stage.topics.dead_letters)
-        refused = Refused(
+        refused = RefusedRecord(
             stage.name, stage.topic, self._number, record.offset, record.value or b"", again
         )
         return dead_letter(
@@ -339,7 +334,7 @@ class CitizenWork:
         self._disk.close()
 
 
-def _entry(record: Record) -> "journal.Entry | None":
+def _entry(record: Record) -> JournalEntry | None:
     """Read a record of the journal; None if it cannot be read, which is a defect of ours."""
     try:
         return journal.decode(record.key, record.value)
@@ -347,7 +342,7 @@ def _entry(record: Record) -> "journal.Entry | None":
         return None
 
 
-def _settleable(entry: "journal.Entry") -> Settleable:
+def _settleable(entry: JournalEntry) -> Settleable:
     report = entry.report
     assert not isinstance(report, Recalculation), "a recalculation is not settled like a report"
     return report if isinstance(report, CONTROLS) else (entry.citizen, entry.cpr_sealed, report)

@@ -1,4 +1,4 @@
-"""Dead letters: the refused record sealed, with the reason and its position in the headers."""
+"""Makes dead letters: a refused record is sealed, and headers say why it was refused and where it is."""
 
 import re
 from collections.abc import Sequence
@@ -9,23 +9,23 @@ from streams.privacy.identity import Identity
 from streams.wire.rejections import Rejection
 
 MAX_RECORD_BYTES: Final = 5 << 20
-"""What the topic takes when sealed. A record that was larger, which it can be before compression, is cut; its
-header `bytes` tells how large it was, and the whole of it stays at its position for as long as that
-topic keeps it."""
+"""Size of a record that the topic takes when it is sealed.
 
+A record can be larger, because brokers count it compressed. It is cut then, its header `bytes`
+gives its size, and the whole of it is at its place for as long as that topic keeps it.
+"""
 
 RETRY_OF: Final = "retry-of"
-"""On a record that was sent again: the place of the dead letter that it comes from (`streams.operations.dead_letters`)."""
+"""Header of a record that was sent again: the place of the dead letter that it comes from."""
 FIRST: Final = "first"
-"""And the place of the first dead letter that was made of the same record."""
+"""Header of a record that was sent again: the place of its first dead letter."""
 MARKS: Final = (RETRY_OF, FIRST)
-
 
 _PLACE: Final = re.compile(rb"([A-Za-z0-9._-]+)/[0-9]{1,5}/[0-9]{1,9}")
 
 
-class Refused(NamedTuple):
-    """A record that a stage refused, and where it stands."""
+class RefusedRecord(NamedTuple):
+    """A record that a stage refused, its place, and the marks that it was sent again with."""
 
     stage: str
     topic: str
@@ -33,41 +33,42 @@ class Refused(NamedTuple):
     offset: int
     record: bytes
     marks: Headers
-    """Of a record that was sent again."""
 
 
 def dead_letter(
-    identity: Identity, rejection: Rejection, refused: Refused, citizen: str = ""
+    identity: Identity, rejection: Rejection, refused: RefusedRecord, citizen: str = ""
 ) -> Message:
-    """The message for `dead-letters`.
+    """Make the message for `dead-letters`.
 
-    A record of the journal needs its key, the citizen, to be resubmitted. The key of a raw
-    record could be a CPR and is left out.
+    A record of the journal needs its key, the citizen, to be sent again. The key of a raw record
+    could be a CPR number and is left out.
     """
-    stage, topic, partition, offset, record, again = refused
     headers = [
         ("reason", rejection.reason.encode()),
         ("field", (rejection.field or "").encode()),
-        ("stage", stage.encode()),
-        ("topic", topic.encode()),
-        ("partition", str(partition).encode()),
-        ("offset", str(offset).encode()),
+        ("stage", refused.stage.encode()),
+        ("topic", refused.topic.encode()),
+        ("partition", str(refused.partition).encode()),
+        ("offset", str(refused.offset).encode()),
     ]
     if citizen:
         headers.append(("citizen", citizen.encode()))
+    record = refused.record
     if len(record) > MAX_RECORD_BYTES:
         headers.append(("bytes", str(len(record)).encode()))
-    headers += again
+    headers += refused.marks
     return None, identity.seal_record(record[:MAX_RECORD_BYTES]), headers
 
 
 def marks(headers: Sequence[tuple[str, bytes]], topic: str) -> Headers:
-    """What says of a record that it was sent again, and goes on with what is made of it. `topic` has the dead letters.
+    """Return the headers that say that a record was sent again; `topic` has the dead letters.
 
-    Anybody may publish with any headers; what names no dead letter is left behind.
+    They go on with what is made of the record. Anybody may publish with any headers, so a mark that
+    names no dead letter is left out.
     """
-    return [
-        (name, value)
-        for name, value in headers
-        if name in MARKS and (found := _PLACE.fullmatch(value)) and found[1].decode() == topic
-    ]
+    return [(name, value) for name, value in headers if name in MARKS and _is_in(value, topic)]
+
+
+def _is_in(place: bytes, topic: str) -> bool:
+    match = _PLACE.fullmatch(place)
+    return match is not None and match[1].decode() == topic

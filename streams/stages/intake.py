@@ -1,8 +1,8 @@
-"""The intake stage: what upstream published becomes an accepted report in the journal or a dead letter.
+"""The intake stage: a record from upstream becomes an accepted report in the journal or a dead letter.
 
-At least once on purpose. A transactional intake that died would hold back the readers of
-every partition of the journal, since its transaction touches them all, until its session ends. A
-report that stands in the journal twice after a crash changes nothing; its header `raw` tells.
+Intake delivers at least once, on purpose. A transaction of intake touches every partition of the
+journal; if intake died inside one, it would hold back the readers of all of them until its session
+ends. A report that is in the journal twice after a crash changes nothing; its header `raw` tells.
 """
 
 from collections import Counter, defaultdict
@@ -22,15 +22,16 @@ from streams.engine.ports import (
 )
 from streams.engine.sink import DeliverySink
 from streams.privacy.identity import Identity
-from streams.stages.dead_letter import Refused, dead_letter, marks
+from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
 from streams.wire import journal
 from streams.wire.outcomes import Accepted
+from streams.wire.partitioner import partition_of
 from streams.wire.rejections import INTERNAL_ERROR, Rejection
 from streams.wire.validator import Validator
 
 
 class IntakeTopics(NamedTuple):
-    """What the stage reads and writes; `partitions` is the journal's number of them."""
+    """The topics that the stage reads and writes; the journal has so many `partitions`."""
 
     raw: str
     journal: str
@@ -39,11 +40,14 @@ class IntakeTopics(NamedTuple):
 
 
 CACHED_ADDRESSES: Final = 1 << 14
-"""A reporter sends a citizen's lines close together; pseudonyms and seals are kept for longer by the identity."""
+"""Addresses that are remembered.
+
+A reporter sends a citizen's lines close together; the identity remembers pseudonyms for longer.
+"""
 
 
 class Intake:
-    """The stage, for all of its partitions in this process."""
+    """The intake stage, for all of its partitions in this process."""
 
     name: Final = "intake"
     source_expires: Final = True
@@ -56,11 +60,11 @@ class Intake:
 
     @property
     def topic(self) -> str:
-        """What it reads."""
+        """The topic that it reads."""
         return self.topics.raw
 
     def work(self, partition: int) -> "IntakeWork":
-        """Work on one partition of the raw reports."""
+        """Begin work on one partition of the raw reports."""
         return IntakeWork(self, partition)
 
     def sink(self, kafka: Kafka, group: str, source: Source, partition: int) -> DeliverySink:
@@ -69,14 +73,14 @@ class Intake:
         return DeliverySink(self.name, source, partition, delivery)
 
     def _address(self, cpr: str) -> tuple[bytes, str, int]:
-        """A person's key in the journal, CPR sealed, and partition."""
+        """Return a person's key in the journal, the CPR sealed, and the partition."""
         citizen, sealed = self.identity.of(cpr)
         key = citizen.encode()
-        return key, sealed, journal.partition_of(key, self.topics.partitions)
+        return key, sealed, partition_of(key, self.topics.partitions)
 
 
 class IntakeWork:
-    """One partition's records, one by one: there is no state."""
+    """The work on one partition, record by record; it has no state."""
 
     def __init__(self, stage: Intake, partition: int) -> None:
         self._stage = stage
@@ -84,20 +88,24 @@ class IntakeWork:
         self._place = f"{stage.topic}/{partition}/"
 
     async def restore(self) -> None:
-        """Nothing: there is no state."""
+        """Do nothing: there is no state."""
 
     def process(self, records: Sequence[Record]) -> Processed[Outputs]:
-        """Accepted reports by their citizen's partition, and dead letters."""
+        """Turn records into accepted reports by their citizen's partition, and dead letters.
+
+        Each record is read once, whatever becomes of the others: a defect that all of them meet
+        costs no more than a rejection of each.
+        """
         accepted: defaultdict[int, list[Message]] = defaultdict(list)
         dead: list[Message] = []
         rejected: list[tuple[str, str]] = []
         for record in records:
-            read = self._read(record)
-            if isinstance(read, Rejection):
-                dead.append(self._dead_letter(record, read))
-                rejected.append(("rejected", read.reason))
+            taken_in = self._take_in(record)
+            if isinstance(taken_in, Rejection):
+                dead.append(self._dead_letter(record, taken_in))
+                rejected.append(("rejected", taken_in.reason))
             else:
-                partition, message = read
+                partition, message = taken_in
                 accepted[partition].append(message)
         topics = self._stage.topics
         outputs = [
@@ -107,12 +115,12 @@ class IntakeWork:
             outputs.append(Output(topics.dead_letters, None, dead))
         return Processed(outputs, len(records), Counter(rejected))
 
-    def _read(self, record: Record) -> tuple[int, Message] | Rejection:
-        """The journal's partition and message for a record, or why it is refused. Never raises."""
-        outcome = self._stage.validator.parse(record.value or b"")
-        if isinstance(outcome, Rejection):
-            return outcome
+    def _take_in(self, record: Record) -> tuple[int, Message] | Rejection:
+        """Return the journal's partition and message, or why the record is refused; never raises."""
         try:
+            outcome = self._stage.validator.parse(record.value or b"")
+            if isinstance(outcome, Rejection):
+                return outcome
             assert isinstance(outcome, Accepted), "control records do not come from upstream"
             return self._accept(record, outcome)
         except Exception:  # noqa: BLE001 - a defect of ours: the record is kept, nothing else stops
@@ -121,23 +129,20 @@ class IntakeWork:
     def _accept(self, record: Record, accepted: Accepted) -> tuple[int, Message]:
         report, cpr, reported_at = accepted
         key, sealed, partition = self._stage.address(cpr)
-        headers = journal.report_headers(
-            report, reported_at, f"{self._place}{record.offset}".encode()
-        )
+        raw = f"{self._place}{record.offset}".encode()
+        headers = journal.report_headers(report, reported_at, raw)
         if record.headers:
             headers += marks(record.headers, self._stage.topics.dead_letters)
         return partition, (key, journal.encode(report, sealed, reported_at), headers)
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
-        stage = self._stage
+        stage, place = self._stage, (self._partition, record.offset)
         again = marks(record.headers, stage.topics.dead_letters)
-        refused = Refused(
-            stage.name, stage.topic, self._partition, record.offset, record.value or b"", again
-        )
+        refused = RefusedRecord(stage.name, stage.topic, *place, record.value or b"", again)
         return dead_letter(stage.identity, rejection, refused)
 
     def keep(self, ends: Ends, _position: int) -> None:
-        """Nothing: there is no state."""
+        """Do nothing: there is no state."""
 
     def close(self) -> None:
-        """Nothing: there is no state."""
+        """Do nothing: there is no state."""

@@ -38,7 +38,7 @@ from streams.engine.fault_points import reached
 from streams.engine.ports import Counts, Ends, Kafka, Processed, Record, Source
 from streams.ledger.table import Append, LedgerError, entries_batch
 from streams.ledger.writer import LedgerWriter
-from streams.wire.journal import source_offset
+from streams.wire.cloudevents import source_offset
 
 _MECHANISM, _REFUSION, _MEDFIN = map(
     tuple(COLUMNS).index, ("mechanism", "refusion_ore", "medfinansiering_ore")

@@ -26,10 +26,10 @@ from streams.wire.rejections import (
 from streams.wire.shapes import (
     DATE_LENGTH,
     FORMS,
-    OpeningLine,
-    RecalculateLine,
-    RulesLine,
-    RunLine,
+    OpeningShape,
+    RecalculateShape,
+    RulesShape,
+    RunShape,
 )
 
 FIRST_RUN_MONTH: Final = month_number("2020-01")
@@ -47,19 +47,19 @@ class ControlRecords:
     def checks(self) -> dict[str, RecordCheck]:
         """Return the checks by `type`."""
         return {
-            "run": record_check(RunLine, _run_marker),
-            "rules": record_check(RulesLine, _rules_record),
-            "recalculate": record_check(RecalculateLine, self._recalculation),
-            "opening": record_check(OpeningLine, self._opening),
+            "run": record_check(RunShape, _run_marker),
+            "rules": record_check(RulesShape, _rules_record),
+            "recalculate": record_check(RecalculateShape, self._recalculation),
+            "opening": record_check(OpeningShape, self._opening),
         }
 
-    def _recalculation(self, line: RecalculateLine) -> Recalculation | Rejection:
+    def _recalculation(self, line: RecalculateShape) -> Recalculation | Rejection:
         municipality = line.scope.municipality
         if municipality and municipality not in self._content.municipalities:
             return wrong_type("scope", FORMS["scope"])
         return Recalculation(line.id, line.scope)
 
-    def _opening(self, line: OpeningLine) -> AcceptedOpening | Rejection:
+    def _opening(self, line: OpeningShape) -> AcceptedOpening | Rejection:
         paying, financing = both_municipalities(line.mechanism, line.paying, line.financing)
         result_ore, other_ore = line.refusion_ore, line.medfinansiering_ore
         if line.mechanism == "medfinansiering":
@@ -106,7 +106,7 @@ class ControlRecords:
         return NOT_FINANCED if known.mechanism is None else None
 
 
-def _refuse_money(line: OpeningLine, result_ore: int, other_ore: int) -> Rejection | None:
+def _refuse_money(line: OpeningShape, result_ore: int, other_ore: int) -> Rejection | None:
     """Check that a row's result is a part of its amount, and that the other mechanism has none.
 
     A cell may hold more than one report may, so that its amount has no bound.
@@ -119,11 +119,11 @@ def _refuse_money(line: OpeningLine, result_ore: int, other_ore: int) -> Rejecti
     return None if is_part else NOT_A_PART
 
 
-def _run_marker(line: RunLine) -> RunMarker | Rejection:
+def _run_marker(line: RunShape) -> RunMarker | Rejection:
     if line.run != line.data_month - FIRST_RUN_MONTH + 1:
         return wrong_type("run", FORMS["run"])
     return RunMarker(line.run, line.closed_at, line.data_month)
 
 
-def _rules_record(line: RulesLine) -> RulesRecord:
+def _rules_record(line: RulesShape) -> RulesRecord:
     return RulesRecord(line.id, line.rules, line.digest)

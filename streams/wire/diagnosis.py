@@ -36,10 +36,10 @@ from streams.wire.shapes import (
     DATE_LENGTH,
     FIELD_ORDER,
     FORMS,
-    CaseFactLine,
-    IncomeLine,
-    PaymentLine,
-    ReversalLine,
+    CaseFactShape,
+    IncomeShape,
+    PaymentShape,
+    ReversalShape,
 )
 
 
@@ -65,10 +65,10 @@ class Diagnosis:
     def __init__(self, content: Content, others: Mapping[str, RecordCheck]) -> None:
         self._content = content
         self._checks = {
-            "benefit_payment": record_check(PaymentLine, self._payment),
-            "income": record_check(IncomeLine, self._income),
-            "case_fact": record_check(CaseFactLine, self._case_fact),
-            "reversal": record_check(ReversalLine, self._reversal),
+            "benefit_payment": record_check(PaymentShape, self._payment),
+            "income": record_check(IncomeShape, self._income),
+            "case_fact": record_check(CaseFactShape, self._case_fact),
+            "reversal": record_check(ReversalShape, self._reversal),
             **others,
         }
 

@@ -1,28 +1,25 @@
-"""The journal's records: accepted reports with the CPR sealed, and control records.
+"""The records of the journal: accepted reports with the CPR sealed, opening rows, control records.
 
-The key is the citizen; the value is plain JSON as in contract section 2, with `cpr_sealed` in
-the place of `cpr` and every default filled in. The partition follows from the citizen as in
-any other Kafka producer (murmur2), so that others may write to the topic too.
+The key is the citizen; the value is plain JSON as in contract section 2, with `cpr_sealed` in the
+place of `cpr` and every default filled in. A control record has no key.
 """
 
-import re
-from collections.abc import Callable, Sequence
-from struct import unpack
+from functools import reduce
+from operator import or_
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import orjson
+from msgspec.structs import astuple
 
+from domain.basics.cache import Memo
 from domain.basics.compact_json import dumps
 from domain.basics.weeks import day, day_text, month_number, month_text, week_of, week_text
 from domain.citizen.reports import (
-    CaseFact,
     ControlRecord,
-    Income,
     Opening,
-    Payment,
     Recalculation,
     Report,
-    Reversal,
     RulesRecord,
     RunMarker,
     Scope,
@@ -30,15 +27,26 @@ from domain.citizen.reports import (
     made,
 )
 from streams.engine.ports import Headers
+from streams.wire.cloudevents import event_headers
+from streams.wire.shapes import (
+    ALL,
+    DATE_LENGTH,
+    REPORT_TYPES,
+    day_fields,
+    journal_structs,
+    scope_of,
+)
 
-CE_VERSION: Final = ("ce_specversion", b"1.0")
-JSON: Final = ("content-type", b"application/json")
-ALL: Final = "all"
-_SCOPES: Final = {"municipality": re.compile("[0-9]{3}"), "citizen": re.compile("[0-9a-f]{32}")}
+OPENING: Final = "opening"
+TYPE_OF: Final = {report: name for name, report in REPORT_TYPES.items()}
+"""The types on the wire by the types of the domain."""
 
 
-class Entry(NamedTuple):
-    """A record of the journal: a citizen's report or opening row with its time, or a control record."""
+class JournalEntry(NamedTuple):
+    """A record of the journal; a control record has no citizen and no seal.
+
+    `at` is the time that the report was reported at, or the control record was written at.
+    """
 
     citizen: str
     cpr_sealed: str
@@ -46,157 +54,57 @@ class Entry(NamedTuple):
     at: str
 
 
-# --- writing
-# ------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------
+
+_STRUCTS: Final = {report: journal_structs(name, report) for report, name in TYPE_OF.items()}
+_DAYS_AT: Final = {report: day_fields(report) for report in TYPE_OF}
+_WRITTEN: Final = {
+    report: (written, TYPE_OF[report], _DAYS_AT[report])
+    for report, (written, _) in _STRUCTS.items()
+}
+_DAY_TEXTS: Final = Memo(day_text, 1 << 14)
+_write: Final = msgspec.json.Encoder().encode
 
 
 def encode(report: Report, cpr_sealed: str, reported_at: str) -> bytes:
-    """The value of an accepted report."""
-    return dumps(_VALUES[type(report)](report, cpr_sealed, reported_at))
-
-
-def _payment_value(report: Payment, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
-    """In one display, as nearly every report is a payment."""
-    (
-        reporter,
-        report_id,
-        benefit,
-        start,
-        end,
-        amount_ore,
-        atp_ore,
-        paying,
-        financing,
-        channel,
-        outside_act,
-        _,
-    ) = report
-    return {
-        "schema": 1,
-        "type": "benefit_payment",
-        "report_id": report_id,
-        "reporter": reporter,
-        "reported_at": reported_at,
-        "cpr_sealed": cpr_sealed,
-        "benefit": benefit,
-        "period_start": day_text(start),
-        "period_end": day_text(end),
-        "amount_ore": amount_ore,
-        "atp_ore": atp_ore,
-        "paying_municipality": paying,
-        "financing_municipality": financing,
-        "channel": channel,
-        "outside_act": outside_act,
-    }
-
-
-def _common(report: Report, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "type": TYPE_OF[type(report)],
-        "report_id": report.report_id,
-        "reporter": report.reporter,
-        "reported_at": reported_at,
-        "cpr_sealed": cpr_sealed,
-    }
-
-
-def _income_value(report: Income, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
-    return {
-        **_common(report, cpr_sealed, reported_at),
-        "kind": report.kind,
-        "period_start": day_text(report.start),
-        "period_end": day_text(report.end),
-        "amount_ore": report.amount_ore,
-        "pension_ore": report.pension_ore,
-    }
-
-
-def _fact_value(report: CaseFact, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
-    return {
-        **_common(report, cpr_sealed, reported_at),
-        "fact": report.fact,
-        "date": day_text(report.date),
-    }
-
-
-def _reversal_value(report: Reversal, cpr_sealed: str, reported_at: str) -> dict[str, Any]:
-    return {**_common(report, cpr_sealed, reported_at), "reverses": report.reverses}
+    """Write the value of an accepted report."""
+    written, name, days_at = _WRITTEN[type(report)]
+    fields: list[Any] = [*report]
+    for place in days_at:
+        fields[place] = _DAY_TEXTS[fields[place]]
+    reporter, report_id = report.reporter, report.report_id
+    return _write(written(1, name, report_id, reporter, reported_at, cpr_sealed, *fields[2:-1]))
 
 
 def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes:
-    """The value of an opening row."""
-    month, week, benefit, paying, financing, amount_ore, atp_ore, mechanism, rate, result_ore, _ = (
-        opening
-    )
+    """Write the value of an opening row."""
+    is_refusion = opening.mechanism == "refusion"
     return dumps(
         {
             "schema": 1,
             "type": OPENING,
             "reported_at": reported_at,
             "cpr_sealed": cpr_sealed,
-            "month": month_text(month),
-            "week": week_text(week),
-            "benefit": benefit,
-            "paying": paying,
-            "financing": financing,
-            "amount_ore": amount_ore,
-            "atp_ore": atp_ore,
-            "mechanism": mechanism,
-            "rate": rate,
-            "refusion_ore": result_ore if mechanism == "refusion" else 0,
-            "medfinansiering_ore": result_ore if mechanism == "medfinansiering" else 0,
+            "month": month_text(opening.month),
+            "week": week_text(opening.week),
+            "benefit": opening.benefit,
+            "paying": opening.paying,
+            "financing": opening.financing,
+            "amount_ore": opening.amount_ore,
+            "atp_ore": opening.atp_ore,
+            "mechanism": opening.mechanism,
+            "rate": opening.rate,
+            "refusion_ore": opening.result_ore if is_refusion else 0,
+            "medfinansiering_ore": 0 if is_refusion else opening.result_ore,
         }
     )
 
 
-_VALUES: Final[dict[type, Callable[[Any, str, str], dict[str, Any]]]] = {
-    Payment: _payment_value,
-    Income: _income_value,
-    CaseFact: _fact_value,
-    Reversal: _reversal_value,
-}
-TYPE_OF: Final[dict[type, str]] = {
-    Payment: "benefit_payment",
-    Income: "income",
-    CaseFact: "case_fact",
-    Reversal: "reversal",
-}
-OPENING: Final = "opening"
+def encode_control(record: RulesRecord | Recalculation, written_at: str) -> bytes:
+    """Write the value of a control record.
 
-
-def opening_headers(opening: Opening, reported_at: str) -> Headers:
-    """CloudEvents headers of an opening row."""
-    return [
-        CE_VERSION,
-        ("ce_id", cause(opening).encode()),
-        ("ce_type", b"refusion.opening"),
-        ("ce_source", b"refusion/opening"),
-        ("ce_time", reported_at.encode()),
-        JSON,
-    ]
-
-
-def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
-    """CloudEvents headers of an accepted report, and the raw position it came from."""
-    return [
-        ("raw", raw),
-        CE_VERSION,
-        ("ce_id", f"{report.reporter}/{report.report_id}".encode()),
-        _CE_TYPE[type(report)],
-        ("ce_source", f"urn:dk:cvr:{report.reporter}".encode()),
-        ("ce_time", reported_at.encode()),
-        JSON,
-    ]
-
-
-_CE_TYPE: Final = {
-    kind: ("ce_type", f"refusion.report.{name}".encode()) for kind, name in TYPE_OF.items()
-}
-
-
-def control_value(record: RulesRecord | Recalculation, written_at: str) -> bytes:
-    """The value of a control record; that of a run is `projections.postings.messages.run_message`. It has no key."""
+    A run's marker is written by `projections.postings.messages.run_message`.
+    """
     fields: dict[str, Any]
     if isinstance(record, RulesRecord):
         fields = {"type": "rules", "id": record.id, "rules": record.rules, "digest": record.digest}
@@ -209,102 +117,77 @@ def _scope_value(scope: Scope) -> str | dict[str, str]:
     return {name: value for name, value in scope._asdict().items() if value} or ALL
 
 
-def scope_of(value: object) -> Scope:
-    """The scope that a value says. Raises ValueError where it is none."""
-    if value == ALL:
-        return Scope()
-    if isinstance(value, dict) and len(value) == 1:
-        ((name, text),) = value.items()
-        if name in _SCOPES and isinstance(text, str) and _SCOPES[name].fullmatch(text):
-            return Scope(**{name: text})
-    raise ValueError("not a scope")
+_EVENT_TYPES: Final = {
+    report: f"refusion.report.{name}".encode() for report, name in TYPE_OF.items()
+}
 
 
-def source_offset(headers: Sequence[tuple[str, bytes]]) -> int:
-    """Where in its journal's partition the record stands that led to a posting or notice, by its `ce_id`; else -1."""
-    for name, value in headers:
-        if name == "ce_id":
-            offset = value.rpartition(b"/")[2]
-            return int(offset) if offset.isdigit() else -1
-    return -1
+def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
+    """Make the headers of an accepted report; `raw` is the place that it came from."""
+    reporter = report.reporter
+    headers = event_headers(
+        f"{reporter}/{report.report_id}".encode(),
+        _EVENT_TYPES[type(report)],
+        f"urn:dk:cvr:{reporter}".encode(),
+        reported_at,
+    )
+    return [("raw", raw), *headers]
 
 
-# --- reading
-# ------------------------------------------------------------------------------------------
+def opening_headers(opening: Opening, reported_at: str) -> Headers:
+    """Make the headers of an opening row."""
+    event_id = cause(opening).encode()
+    return event_headers(event_id, b"refusion.opening", b"refusion/opening", reported_at)
 
 
-def decode(key: bytes | None, value: bytes | None) -> Entry:
-    """A record of the journal. Raises ValueError, KeyError or TypeError where it is none that we know."""
-    record = orjson.loads(value or b"")
-    read = _READERS.get(record["type"])
-    if read is None:
-        return _control(record)
-    reported_at = record["reported_at"]
-    report = read(record, day(reported_at[:10]))
-    return made(Entry, ((key or b"").decode(), record["cpr_sealed"], report, reported_at))
+# --- reading ------------------------------------------------------------------------------------
+
+_READ: Final = {read: report for report, (_, read) in _STRUCTS.items()}
+_read: Final = msgspec.json.Decoder(reduce(or_, _READ)).decode
+_DAYS: Final = Memo(day, 1 << 14)
 
 
-def _control(record: dict[str, Any]) -> Entry:
+def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
+    """Read a record of the journal.
+
+    Raises ValueError, KeyError or TypeError where it is none that this version knows.
+    """
+    try:
+        line = _read(value or b"")
+    except msgspec.ValidationError:
+        return _decode_other(key, value or b"")
+    kind = _READ[type(line)]
+    *fields, reported_at, sealed = astuple(line)
+    for place in _DAYS_AT[kind]:
+        fields[place] = _DAYS[fields[place]]
+    report = made(kind, (*fields, _DAYS[reported_at[:DATE_LENGTH]]))
+    return made(JournalEntry, ((key or b"").decode(), sealed, report, reported_at))
+
+
+def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:
+    """Read an opening row or a control record."""
+    record = orjson.loads(value)
     match record["type"]:
+        case "opening":
+            at = record["reported_at"]
+            opening = _opening(record, day(at[:DATE_LENGTH]))
+            return JournalEntry((key or b"").decode(), record["cpr_sealed"], opening, at)
         case "run":
             accepted = tuple(record.get("accepted", ()))
             marker = RunMarker(
                 record["run"], record["closed_at"], month_number(record["data_month"]), accepted
             )
-            return Entry("", "", marker, record["closed_at"])
+            return JournalEntry("", "", marker, record["closed_at"])
         case "rules":
             rules = RulesRecord(record["id"], record["rules"], record.get("digest", ""))
-            return Entry("", "", rules, record["written_at"])
+            return JournalEntry("", "", rules, record["written_at"])
         case "recalculate":
             recalculation = Recalculation(record["id"], scope_of(record["scope"]))
-            return Entry("", "", recalculation, record["written_at"])
-    raise ValueError("a control record of a type that this version does not know")
+            return JournalEntry("", "", recalculation, record["written_at"])
+    raise ValueError("a record of a type that this version does not know, or of another form")
 
 
-def _read_payment(record: dict[str, Any], reported: int) -> Payment:
-    return made(
-        Payment,
-        (
-            record["reporter"],
-            record["report_id"],
-            record["benefit"],
-            day(record["period_start"]),
-            day(record["period_end"]),
-            record["amount_ore"],
-            record["atp_ore"],
-            record["paying_municipality"],
-            record["financing_municipality"],
-            record["channel"],
-            record["outside_act"],
-            reported,
-        ),
-    )
-
-
-def _read_income(record: dict[str, Any], reported: int) -> Income:
-    return Income(
-        record["reporter"],
-        record["report_id"],
-        record["kind"],
-        day(record["period_start"]),
-        day(record["period_end"]),
-        record["amount_ore"],
-        record["pension_ore"],
-        reported,
-    )
-
-
-def _read_fact(record: dict[str, Any], reported: int) -> CaseFact:
-    return CaseFact(
-        record["reporter"], record["report_id"], record["fact"], day(record["date"]), reported
-    )
-
-
-def _read_reversal(record: dict[str, Any], reported: int) -> Reversal:
-    return Reversal(record["reporter"], record["report_id"], record["reverses"], reported)
-
-
-def _read_opening(record: dict[str, Any], reported: int) -> Opening:
+def _opening(record: dict[str, Any], reported: int) -> Opening:
     return Opening(
         month_number(record["month"]),
         week_of(day(record["week"])),
@@ -318,28 +201,3 @@ def _read_opening(record: dict[str, Any], reported: int) -> Opening:
         record[f"{record['mechanism']}_ore"],
         reported,
     )
-
-
-_READERS: Final[dict[str, Callable[[dict[str, Any], int], Report | Opening]]] = {
-    "benefit_payment": _read_payment,
-    "income": _read_income,
-    "case_fact": _read_fact,
-    "reversal": _read_reversal,
-    OPENING: _read_opening,
-}
-
-
-# --- the partition of a citizen
-# -----------------------------------------------------------------------
-
-_SEED, _M, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
-
-
-def partition_of(citizen: bytes, partitions: int) -> int:
-    """The partition that Kafka's default partitioner gives to a citizen (32 hex digits)."""
-    mixed = _SEED ^ len(citizen)
-    for word in unpack("<8I", citizen):
-        k = word * _M & _MASK
-        mixed = (mixed * _M & _MASK) ^ ((k ^ k >> 24) * _M & _MASK)
-    mixed = (mixed ^ mixed >> 13) * _M & _MASK
-    return ((mixed ^ mixed >> 15) & 0x7FFFFFFF) % partitions

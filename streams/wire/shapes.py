@@ -3,7 +3,7 @@
 A report's fields are those of its type in `domain.citizen.reports`, in that order, and then `cpr`,
 `schema` and `type`. Each type of report has two shapes that are made from the same list:
 
-    line     a named tuple with exact forms, read by pydantic, which names what is wrong
+    shape    a named tuple with exact forms, read by pydantic, which names what is wrong
     quick    a msgspec struct with plain forms, decoded from bytes in a third of a microsecond
 """
 
@@ -19,7 +19,6 @@ from domain.basics.weeks import day, month_number
 from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal, Scope
 from domain.ruledata.ruleset import Mechanism
 from domain.ruledata.switches import NAME as RULE_SET_NAME
-from streams.wire.journal import scope_of
 from streams.wire.json_edge import MAX_INTEGER
 
 MAX_AMOUNT_ORE: Final = 10**9
@@ -50,6 +49,26 @@ def _time(text: str) -> str:
         raise ValueError("not a time in UTC")
     day(text[:DATE_LENGTH])
     return text
+
+
+_SCOPES: Final = {"municipality": re.compile("[0-9]{3}"), "citizen": re.compile("[0-9a-f]{32}")}
+ALL: Final = "all"
+"""Scope of everybody."""
+
+
+def scope_of(value: object) -> Scope:
+    """Read the scope of a recalculation; ValueError where the value is none.
+
+    >>> scope_of({"municipality": "730"})
+    Scope(municipality='730', citizen='')
+    """
+    if value == ALL:
+        return Scope()
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, text),) = value.items()
+        if name in _SCOPES and isinstance(text, str) and _SCOPES[name].fullmatch(text):
+            return Scope(**{name: text})
+    raise ValueError("not a scope")
 
 
 def _printable(text: str) -> str:
@@ -87,6 +106,22 @@ _QUICK_FORMS: Final[Mapping[object, object]] = {
 A value that fits the exact form fits the plain one, amounts over 10^9 øre aside, which are rejected
 anyway. `streams.wire.validator` checks the rest.
 """
+
+_STORED_FORMS: Final[Mapping[object, object]] = {
+    Day: str,
+    Time: str,
+    Integer: int,
+    ReportId: str,
+    Reporter: str,
+    str: str,
+    Channel: str,
+    IncomeKind: str,
+    Fact: str,
+    OptionalText: str | None,
+    OptionalInteger: int,
+    OptionalFlag: bool,
+}
+"""JSON types of fields in the journal, where every field has passed validation."""
 
 # --- reports ------------------------------------------------------------------------------------
 
@@ -139,14 +174,22 @@ def fields_of(report: type[Report]) -> list[str]:
     return [WIRE_NAMES.get(name, name) for name in get_type_hints(report)]
 
 
-def _line(name: str, report: type[Report]) -> Any:
+def _shape(name: str, report: type[Report]) -> Any:
     """Make the named tuple of exact forms for a type of report."""
     fields = [(field, _FORMS[field]) for field in (*fields_of(report), "cpr", "schema")]
-    line: Any = NamedTuple(f"{report.__name__}Line", [*fields, ("type", Literal[name])])  # type: ignore[misc]
-    line.__doc__ = (
+    fields.append(("type", Literal[name]))
+    shape: Any = NamedTuple(f"{report.__name__}Shape", fields)  # type: ignore[misc]
+    shape.__doc__ = (
         f"`{name}` on the wire; up to `reported_at` as `{report.__module__}.{report.__name__}`."
     )
-    return line
+    return shape
+
+
+def _struct(name: str, fields: list[Any], tag: str | None = None, **options: Any) -> Any:
+    """Make a msgspec struct; with a tag its `type` decides which struct a record is decoded to."""
+    if tag is not None:
+        options |= {"tag_field": "type", "tag": tag, "kw_only": True}
+    return msgspec.defstruct(name, fields, gc=False, **options)
 
 
 def _quick(name: str, report: type[Report]) -> Any:
@@ -155,19 +198,35 @@ def _quick(name: str, report: type[Report]) -> Any:
     for field in (*fields_of(report), "cpr", "schema"):
         form = _QUICK_FORMS.get(_FORMS[field], _FORMS[field])
         fields.append((field, form, UNSET) if UnsetType in get_args(form) else (field, form))
-    return msgspec.defstruct(
-        f"Quick{report.__name__}",
-        fields,
-        tag_field="type",
-        tag=name,
-        forbid_unknown_fields=True,
-        kw_only=True,
-        gc=False,
+    return _struct(f"Quick{report.__name__}", fields, name, forbid_unknown_fields=True)
+
+
+def journal_structs(name: str, report: type[Report]) -> tuple[Any, Any]:
+    """Make the structs that a report in the journal is written from and read to.
+
+    Written, the fields that all reports have come first; read, the order is the domain's.
+    """
+    fields = fields_of(report)
+    common = ["schema", "type", "report_id", "reporter", "reported_at", "cpr_sealed"]
+    written = [(field, object) for field in (*common, *fields[2:-1])]
+    read = [(field, _STORED_FORMS[_FORMS[field]]) for field in fields]
+    return (
+        _struct(f"Written{report.__name__}", written),
+        _struct(f"Read{report.__name__}", [*read, ("cpr_sealed", str)], name),
     )
 
 
-PaymentLine, IncomeLine, CaseFactLine, ReversalLine = [
-    _line(name, report) for name, report in REPORT_TYPES.items()
+def day_fields(report: type[Report]) -> list[int]:
+    """List the places of a report's days, `reported` aside.
+
+    >>> day_fields(CaseFact)
+    [3]
+    """
+    return [place for place, field in enumerate(fields_of(report)) if _FORMS[field] is Day]
+
+
+PaymentShape, IncomeShape, CaseFactShape, ReversalShape = [
+    _shape(name, report) for name, report in REPORT_TYPES.items()
 ]
 QuickPayment, QuickIncome, QuickCaseFact, QuickReversal = [
     _quick(name, report) for name, report in REPORT_TYPES.items()
@@ -176,7 +235,7 @@ QuickPayment, QuickIncome, QuickCaseFact, QuickReversal = [
 # --- control records, in the input of `refusion settle` -----------------------------------------
 
 
-class OpeningLine(NamedTuple):
+class OpeningShape(NamedTuple):
     """The control record `opening` is read by `refusion settle` and `refusion opening load`."""
 
     month: Month
@@ -196,7 +255,7 @@ class OpeningLine(NamedTuple):
     type: Literal["opening"]
 
 
-class RunLine(NamedTuple):
+class RunShape(NamedTuple):
     """The control record `run`: `RunMarker`."""
 
     run: Integer
@@ -206,7 +265,7 @@ class RunLine(NamedTuple):
     type: Literal["run"]
 
 
-class RulesLine(NamedTuple):
+class RulesShape(NamedTuple):
     """The control record `rules`: `RulesRecord`."""
 
     id: ControlId
@@ -217,7 +276,7 @@ class RulesLine(NamedTuple):
     type: Literal["rules"]
 
 
-class RecalculateLine(NamedTuple):
+class RecalculateShape(NamedTuple):
     """The control record `recalculate`: `Recalculation`."""
 
     id: ControlId

@@ -93,8 +93,6 @@ NOT_READ_YET = {
     "streams/simulation/reporters.py",
     "streams/simulation/reporting.py",
     "streams/simulation/truth.py",
-    "streams/stages/dead_letter.py",
-    "streams/stages/intake.py",
     "streams/worker/app.py",
     "streams/worker/key_check.py",
     "streams/worker/metrics.py",

@@ -22,7 +22,7 @@ from examples.ledger_consumer import GapError, apply, open_ledger
 from streams.kafka import topics
 from streams.offline.settle import settle
 from streams.simulation import SimulationOptions, simulate
-from streams.wire import journal
+from streams.wire.partitioner import partition_of
 from tests.support.records import records_of
 
 PATIENCE_S = 60.0
@@ -80,9 +80,7 @@ async def arrive(settings, values, portions):
 async def send(producer, topic, values, partitions):
     for value in values:
         citizen = orjson.loads(value)["citizen"].encode()
-        await producer.send(
-            topic, value, key=citizen, partition=journal.partition_of(citizen, partitions)
-        )
+        await producer.send(topic, value, key=citizen, partition=partition_of(citizen, partitions))
 
 
 @pytest.fixture

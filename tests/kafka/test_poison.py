@@ -18,7 +18,7 @@ from streams.audit.verify import VerifyRequest, verify
 from streams.kafka import topics
 from streams.settings import Settings
 from streams.simulation import SimulationOptions, simulate
-from streams.wire import journal
+from streams.wire.partitioner import partition_of
 from tests.support.lines import PAYMENT, changed
 
 CPR = "6101801234"
@@ -81,7 +81,7 @@ def test_no_poisonous_record_stops_a_partition(pipeline, lives):
             (None, b"\xef\xbb\xbf{}", 0),
         ],
     )
-    citizen = journal.partition_of(b"0" * 32, pipeline.settings.partitions)
+    citizen = partition_of(b"0" * 32, pipeline.settings.partitions)
     good = {
         "schema": 1,
         "type": "benefit_payment",
@@ -152,7 +152,7 @@ def test_all_load_in_one_partition(pipeline, lives):
     mine = [
         line
         for line in lives[0] + lives[1]
-        if journal.partition_of(of(orjson.loads(line)["cpr"])[0].encode(), settings.partitions) == 2
+        if partition_of(of(orjson.loads(line)["cpr"])[0].encode(), settings.partitions) == 2
     ]
     send(pipeline_with_topics(pipeline), topics.RAW, [(b"same", line, 1) for line in mine])
     workers = [pipeline.start(), pipeline.start()]

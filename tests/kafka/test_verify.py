@@ -17,7 +17,7 @@ from streams.audit.verify import VerifyRequest, verify
 from streams.kafka import topics
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.wire.journal import partition_of
+from streams.wire.partitioner import partition_of
 from tests.support.audit_run import (
     CITIZEN_CPR,
     environment_of,

@@ -15,6 +15,7 @@ from streams.stages.intake import Intake, IntakeTopics
 from streams.wire import journal
 from streams.wire.control_records import FIRST_RUN_MONTH
 from streams.wire.outcomes import AcceptedOpening
+from streams.wire.partitioner import partition_of
 from streams.wire.validator import Validator
 from tests.support.topics_in_memory import TopicsInMemory
 
@@ -97,7 +98,7 @@ class StagesInMemory:
             key, at = citizen.encode(), row["reported_at"]
             self.topics.append(
                 "reports",
-                journal.partition_of(key, self._settings.partitions),
+                partition_of(key, self._settings.partitions),
                 key,
                 journal.encode_opening(opening, sealed, at),
                 journal.opening_headers(opening, at),

@@ -17,7 +17,8 @@ from domain.citizen.reports import (
     RunMarker,
     Scope,
 )
-from streams.wire.journal import Entry, decode, encode, partition_of
+from streams.wire.journal import JournalEntry, decode, encode
+from streams.wire.partitioner import partition_of
 
 AT = "2024-02-01T08:00:00.5Z"
 REPORTED = day("2024-02-01")
@@ -33,7 +34,7 @@ REPORTS = [
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: type(report).__name__)
 def test_what_was_written_is_read(report):
     entry = decode(b"c" * 32, encode(report, "k1.x", AT))
-    assert entry == Entry("c" * 32, "k1.x", report, AT)
+    assert entry == JournalEntry("c" * 32, "k1.x", report, AT)
     assert type(entry.report) is type(report)
 
 
@@ -58,7 +59,7 @@ def test_a_run_marker_is_read():
 )
 def test_a_control_record_is_read(value, record):
     value |= {"schema": 1, "written_at": AT}
-    assert decode(None, orjson.dumps(value)) == Entry("", "", record, AT)
+    assert decode(None, orjson.dumps(value)) == JournalEntry("", "", record, AT)
 
 
 @pytest.mark.parametrize(

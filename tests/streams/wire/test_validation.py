@@ -21,7 +21,7 @@ from domain.citizen.reports import (
 from streams.citizens.rule_sets import load_rule_set
 from streams.wire.outcomes import Accepted
 from streams.wire.rejections import CONFLICTING_DUPLICATE, INTERNAL_ERROR, REASONS, Rejection
-from streams.wire.shapes import CaseFactLine, IncomeLine, PaymentLine, ReversalLine
+from streams.wire.shapes import CaseFactShape, IncomeShape, PaymentShape, ReversalShape
 from streams.wire.validator import Validator
 from tests.support.bad_lines import BAD_LINES, ORDER
 from tests.support.lines import (
@@ -227,7 +227,7 @@ def test_the_wire_has_its_fields_in_the_order_of_the_domain():
     renamed = {"start": "period_start", "end": "period_end", "paying": "paying_municipality"}
     renamed |= {"financing": "financing_municipality", "reported": "reported_at"}
     reports = (Payment, Income, CaseFact, Reversal)
-    lines = (PaymentLine, IncomeLine, CaseFactLine, ReversalLine)
+    lines = (PaymentShape, IncomeShape, CaseFactShape, ReversalShape)
     for report, line in zip(reports, lines, strict=True):
         names = [renamed.get(name, name) for name in get_type_hints(report)]
         assert [*line._fields] == [*names, "cpr", "schema", "type"]
