@@ -1,19 +1,23 @@
-"""A downstream ledger that applies each posting exactly once: `python -m examples.ledger_consumer ledger.sqlite`.
+"""A downstream ledger in SQLite that applies each posting exactly once.
 
-Why exactly once, though this process may die at any point and Kafka deliver again what it
-delivered:
+    python -m examples.ledger_consumer ledger.sqlite
 
-* A batch is one SQLite transaction, which holds the rows **and** the offsets that come next. Either both are there
-  after a crash or neither is, and a start goes on at the offsets in the ledger. Offsets that Kafka
-  keeps would be committed before or after the rows, never with them, and are not used.
-* Kafka shows committed postings alone (`read_committed`): those of a worker that died before its commit never come.
-* Were a message to come again all the same (a topic copied to another cluster, an offset set back by hand), its
-  revision would not be higher than the one that the ledger has for the citizen, and it is passed
-  over. A revision that is too high says that something was lost: the ledger stops, because wrong is
-  worse than stopped.
+This process may die at any point, and Kafka may deliver a message again. It is exactly once all the
+same:
 
-Rows are only ever added. Their sum over a cell is what is true now. A run's marker cuts its partition: it gives the
-rows before it that belong to no run yet their run.
+* A batch is one SQLite transaction, which holds the rows **and** the offsets that come next. After
+  a crash either both are there or neither is, and a start goes on at the offsets in the ledger.
+  Kafka would commit its own offsets before or after the rows, never with them, so they are not
+  used.
+* Kafka shows committed postings only (`read_committed`): postings of a worker that died before its
+  commit never come.
+* A message may come again (a topic copied to another cluster, an offset set back by hand). Then its
+  revision is not higher than the one that the ledger has for the citizen, and it is passed over. A
+  revision that is too high means that something was lost: the ledger stops, because wrong is worse
+  than stopped.
+
+Rows are only ever added. The sum of a cell's rows is what is true now. A run's marker cuts its
+partition: rows before it that belong to no run yet get its number.
 """
 
 import asyncio
@@ -34,17 +38,19 @@ from streams.kit.stopping import Stopped, unwind_on_signals
 from streams.settings import Settings
 
 FIELDS = (
-    "id", "kind", "reverses", "month", "week", "benefit", "paying", "financing", "amount_ore", "atp_ore", "mechanism",
-    "rate", "refusion_ore", "medfinansiering_ore", "account",
+    "id", "kind", "reverses", "month", "week", "benefit", "paying", "financing", "amount_ore",
+    "atp_ore", "mechanism", "rate", "refusion_ore", "medfinansiering_ore", "account",
 )  # fmt: skip
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS rows ({", ".join(FIELDS)}, citizen, partition, run, PRIMARY KEY (id));
 CREATE INDEX IF NOT EXISTS open_rows ON rows (partition) WHERE run IS NULL;
 CREATE TABLE IF NOT EXISTS citizens (citizen PRIMARY KEY, revision NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS runs (partition, run, closed_at, PRIMARY KEY (partition, run)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS runs
+    (partition, run, closed_at, PRIMARY KEY (partition, run)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS offsets (partition PRIMARY KEY, next NOT NULL) WITHOUT ROWID;
 """
-INSERT = f"INSERT INTO rows VALUES ({', '.join(f':{name}' for name in FIELDS)}, :citizen, :partition, NULL)"  # noqa: S608
+VALUES = ", ".join(f":{name}" for name in FIELDS)
+INSERT = f"INSERT INTO rows VALUES ({VALUES}, :citizen, :partition, NULL)"  # noqa: S608 - our names
 
 
 class GapError(UserError):
@@ -52,7 +58,7 @@ class GapError(UserError):
 
 
 def open_ledger(path: str) -> sqlite3.Connection:
-    """The ledger in a file, new or as it was left."""
+    """Open the ledger in a file, or make it."""
     ledger = sqlite3.connect(path)
     ledger.execute("PRAGMA journal_mode = WAL")  # others may read meanwhile
     ledger.executescript(SCHEMA)
@@ -62,7 +68,7 @@ def open_ledger(path: str) -> sqlite3.Connection:
 def apply(
     ledger: sqlite3.Connection, partition: int, records: Sequence[Any], position: int
 ) -> None:
-    """A batch of a partition, and the offset after it: all of it or nothing."""
+    """Apply a batch of a partition and the offset after it, or nothing of both."""
     with ledger:
         ledger.execute("BEGIN IMMEDIATE")
         for record in records:
@@ -102,7 +108,7 @@ def _cut(ledger: sqlite3.Connection, partition: int, marker: dict[str, Any]) -> 
 
 
 async def follow(settings: Settings, ledger: sqlite3.Connection) -> None:
-    """Apply what is there and what comes, for ever."""
+    """Apply the messages that are there and those that come, for ever."""
     await ensure_topics(
         settings.bootstrap, settings.prefix, settings.partitions, topics=[POSTINGS]
     )  # or learn what is wrong
@@ -117,9 +123,8 @@ async def follow(settings: Settings, ledger: sqlite3.Connection) -> None:
             for number in range(settings.partitions)
         ]
         consumer.assign(partitions)
-        for at in (
-            partitions
-        ):  # nothing is awaited since: the client would look for a position of its own
+        # Nothing may be awaited before this: the client would look for a position of its own.
+        for at in partitions:
             consumer.seek(at, known.get(at.partition, 0))
         while True:
             for at, records in (await consumer.getmany(timeout_ms=1_000)).items():

@@ -26,8 +26,6 @@ LEFT_OUT = {
     "docs/decisions/0003-no-stored-ordinals.md",
     "docs/decisions/0004-state-in-parts.md",
     "docs/decisions/0007-the-usual-report.md",
-    "docs/ledger.md",
-    "docs/rebuild.md",
     "docs/rule-sets.md",
 }
 

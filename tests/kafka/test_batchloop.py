@@ -1,4 +1,6 @@
-"""The batch loop on a real Kafka, with processes that die. Step numbers are those of `streams.engine.loop`."""
+"""The batch loop on a real Kafka, with processes that die.
+
+Step numbers are those of `streams.engine.loop`."""
 
 import re
 import shutil

@@ -1,4 +1,6 @@
-"""Rule sets and recalculations on a real Kafka: carried out in order, whoever dies on the way, and the same bytes."""
+"""Rule sets and recalculations on a real Kafka.
+
+They are carried out in order and give the same bytes, whichever process dies on the way."""
 
 from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""The ledger on a real Kafka, written by worker processes that die, and the files that are made from it."""
+"""The ledger on a real Kafka, written by worker processes that die, and its files."""
 
 import csv
 import json
@@ -65,7 +65,7 @@ def ledger_rows(settings):
 
 
 def leave_an_append_without_its_commit(settings):
-    """What a writer leaves that dies between its files and its commit: a file that no commit names."""
+    """Leave a file that no commit names, like a writer that dies between file and commit."""
     written = next(
         path for path in Path(settings.ledger).rglob("*.parquet") if "_delta_log" not in path.parts
     )
@@ -73,9 +73,10 @@ def leave_an_append_without_its_commit(settings):
 
 
 def in_runs(settings):
-    """How many rows each run has; None is that of which no run has been closed yet. Empty while there is no ledger."""
+    """The number of rows of each run; None for rows of no closed run. Empty without a ledger."""
     query = (
-        "SELECT cut.run, count(row.id) FROM ledger AS row LEFT JOIN (SELECT * FROM ledger WHERE kind = 'run') AS cut"
+        "SELECT cut.run, count(row.id) FROM ledger AS row"
+        " LEFT JOIN (SELECT * FROM ledger WHERE kind = 'run') AS cut"
         " ON cut.partition = row.partition AND cut.after_run = row.after_run GROUP BY 1"
     )
     try:
@@ -85,7 +86,7 @@ def in_runs(settings):
 
 
 def paid_by_another_channel(lines):
-    """A payment of these that somebody noticed: the same once more, under another id and by another channel."""
+    """One of these payments once more, under another id and by another channel: it is noticed."""
     reports = map(orjson.loads, lines)
     paid = next(
         report

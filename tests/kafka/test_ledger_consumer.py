@@ -51,7 +51,7 @@ def postings_of_lives(settings):
 
 
 async def arrive(settings, values, portions):
-    """Write postings as workers do: transactions, some of which are aborted, and a run marker in the middle.
+    """Write postings as workers do: in transactions, some aborted, with a run marker between.
 
     Each portion of them waits until it is let in.
     """

@@ -1,4 +1,6 @@
-"""State and postings made anew beside the running system, compared, and switched to: `docs/rebuild.md` step by step."""
+"""`docs/rebuild.md` step by step.
+
+State and postings are made anew beside the running system, compared, and switched to."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Posting messages made by hand, and a ledger of them, for the tests of the ledger and of the files."""
+"""Posting messages made by hand, and a ledger of them."""
 
 import orjson
 
@@ -10,7 +10,8 @@ IDENTITY = Settings.load({"REFUSION_DEMO": "1"}).identity()
 TOPIC = "refusion.postings"
 MONEY = {"amount_ore": 0, "refusion_ore": 0, "medfinansiering_ore": 0}
 ROW = {
-    "kind": "result", "month": "2024-01", "week": "2024-01-01", "benefit": "KTH", "paying": "730", "financing": "730",
+    "kind": "result", "month": "2024-01", "week": "2024-01-01", "benefit": "KTH",
+    "paying": "730", "financing": "730",
     "ordinal": 1, "mechanism": "refusion", "rate": 80, "account": None,
 } | MONEY  # fmt: skip
 
@@ -42,7 +43,9 @@ def marker(run, data_month="2024-01", closed_at="2024-02-10T23:30:00Z"):
 
 
 def posted(messages, start=0):
-    """As records: the offsets grow by two, since a transaction's marker takes a place; journal offsets by ten."""
+    """Messages as records.
+
+    Offsets grow by two, because a transaction marker takes one; journal offsets by twenty."""
     return [
         Posted(start + 2 * number, orjson.dumps(message), 10 * (start + 2 * number))
         for number, message in enumerate(messages)

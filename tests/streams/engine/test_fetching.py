@@ -1,4 +1,6 @@
-"""Step 2 of the batch loop on a source that holds records back as aiokafka does, and what a batch leaves behind."""
+"""Step 2 of the batch loop on a source that holds records back as aiokafka does.
+
+After a batch nothing of it stays in memory."""
 
 import asyncio
 import tracemalloc
@@ -29,7 +31,7 @@ class Fetched:
 
 
 class Client:
-    """A source of one partition. It asks the broker for more only when nothing is left of the last fetch."""
+    """A source of one partition. It asks the broker only when nothing is left of the last fetch."""
 
     def __init__(self):
         self.broker: deque[list[Fetched]] = deque()

@@ -1,4 +1,4 @@
-"""An outage is said once and once more when it is over; a process that stood still is not trusted."""
+"""An outage is logged once, and once more when it is over; a process that stood still waits."""
 
 import asyncio
 import logging

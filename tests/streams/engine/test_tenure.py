@@ -1,4 +1,4 @@
-"""A partition run goes through the steps of `streams.engine.loop`; their numbers are in the names."""
+"""A partition run goes through the steps of `streams.engine.loop`; the names have their numbers."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""A run's markers in the ledger: an export waits for those that come late, and no longer than that."""
+"""A run's markers in the ledger: an export waits for those that come late, within a bound."""
 
 import pytest
 

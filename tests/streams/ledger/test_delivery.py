@@ -26,7 +26,7 @@ TIMEOUT_S = 60
 
 
 class Server:
-    """An SFTP server in a thread of its own; `drop_at` closes the connection at so many writes from then."""
+    """An SFTP server in a thread; `drop_at` closes the connection after a number of writes."""
 
     def __init__(self, folder):
         self.root, self.keys = folder / "served", folder / "keys"
@@ -166,7 +166,11 @@ def program(environment, exported, server):
             url,
         ]
         return subprocess.run(
-            [*command, *arguments], env=os.environ | environment | more, capture_output=True, text=True, check=False,
+            [*command, *arguments],
+            env=os.environ | environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
             timeout=TIMEOUT_S,
         )  # fmt: skip
 
@@ -199,7 +203,10 @@ def test_files_are_delivered_whole_and_once_with_a_receipt_each(
     told = receipts(environment)
     assert [receipt["file"] for receipt in told] == sorted(of_run(exported))
     assert told[0] | {"at": ""} == {
-        "at": "", "to": f"sftp://127.0.0.1:{server.port}/in/730", "file": min(of_run(exported)), "bytes": LARGE,
+        "at": "",
+        "to": f"sftp://127.0.0.1:{server.port}/in/730",
+        "file": min(of_run(exported)),
+        "bytes": LARGE,
         "sha256": exported_files(exported, RUN, "730")[0].sha256,
     }  # fmt: skip
     written = server.written

@@ -40,7 +40,8 @@ TAKEN_BACK = {
     "account": "5.57.73.2.002",
 }
 DAGPENGE = {
-    "week": "2024-01-08", "benefit": "ADP", "paying": None, "mechanism": "medfinansiering", "rate": 70,
+    "week": "2024-01-08", "benefit": "ADP", "paying": None,
+    "mechanism": "medfinansiering", "rate": 70,
     "amount_ore": 99050, "atp_ore": 950, "medfinansiering_ore": 69335,
 }  # fmt: skip
 AWAY = {
@@ -104,23 +105,26 @@ NOTICES = {
 }
 GOLDEN = {
     "beregning": f"""\
-Uge;CPR nummer;Ydelse;Finansiering Kommunenavn;Indberetning udbetalingsbeløb;Beregnet udbetalingsbeløb;Refusionssats;\
-Refusionsbeløb;Medfinansieringssats;Medfinansieringsbeløb;Resultat-id;Korrektion af;Årsag
+Uge;CPR nummer;Ydelse;Finansiering Kommunenavn;Indberetning udbetalingsbeløb;\
+Beregnet udbetalingsbeløb;Refusionssats;Refusionsbeløb;Medfinansieringssats;Medfinansieringsbeløb;\
+Resultat-id;Korrektion af;Årsag
 2024-01-01;6101801234;Kontanthjælp;Randers;2709,68;2709,68;40;1083,87;0;0,00;{A}-3-1;;12345678/c
 2024-01-01;6101801234;Kontanthjælp;Randers;-2709,68;-2709,68;80;-2167,74;0;0,00;{A}-3-0;a;12345678/c
-2024-01-01;6202801235;Kontanthjælp;Randers;-1,00;-1,00;80;-0,80;0;0,00;{B}-1-1 {B}-2-0;;"12345678/x;""y"" 12345678/z"
+2024-01-01;6202801235;Kontanthjælp;Randers;-1,00;-1,00;80;-0,80;0;0,00;{B}-1-1 {B}-2-0;;\
+"12345678/x;""y"" 12345678/z"
 2024-01-08;6202801235;Arbejdsløshedsdagpenge;Randers;1000,00;990,50;0;0,00;70;693,35;{B}-1-0;;"12345678/x;""y\"""
 """,
     "sumposteringer": """\
-Konto;Ydelse;Måned;Refusionssats;Medfinansieringssats;Indberetning udbetalingsbeløb;Beregnet udbetalingsbeløb;\
-Refusionsbeløb;Medfinansieringsbeløb
+Konto;Ydelse;Måned;Refusionssats;Medfinansieringssats;Indberetning udbetalingsbeløb;\
+Beregnet udbetalingsbeløb;Refusionsbeløb;Medfinansieringsbeløb
 ;Arbejdsløshedsdagpenge;2024-01;0;70;1000,00;990,50;0,00;693,35
 5.57.73.2.002;Kontanthjælp;2024-01;80;0;-2710,68;-2710,68;-2168,54;0,00
 5.57.73.2.011;Kontanthjælp;2024-01;40;0;2709,68;2709,68;1083,87;0,00
 """,
     "advisering": """\
 CPR nummer;Advis;Betydning;Indberetning;Oplysninger;Handling
-6202801235;after_death;Perioden ligger efter dødsdagen;12345678/z;"{""benefit"":""KTH"",""date"":""2023-12-31""}";\
+6202801235;after_death;Perioden ligger efter dødsdagen;12345678/z;\
+"{""benefit"":""KTH"",""date"":""2023-12-31""}";\
 Stands og tilbagefør det, der er udbetalt efter dødsdagen, eller få dødsdagen rettet
 """,
 }
@@ -196,7 +200,7 @@ def test_made_again_the_files_have_the_same_bytes(export, tmp_path):
 
 
 def test_a_notice_reaches_the_municipalities_that_it_names_whoever_has_rows(export, tmp_path):
-    """Anna has rows of Randers and is told of to Lolland alone; of Dorte the run has nothing but her counters."""
+    """Anna has rows of Randers, and her notice names Lolland alone; Dorte has only counters."""
     dorte, nobody = IDENTITY.of(DORTE)[0], "0" * 32
     about = {
         "code": "rate_missing",

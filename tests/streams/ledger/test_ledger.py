@@ -1,4 +1,4 @@
-"""The ledger: messages into entries, and entries and positions into a table, together or not at all."""
+"""The ledger: messages become entries; entries and positions get into a table together."""
 
 import re
 from shutil import rmtree
