@@ -36,8 +36,9 @@ from domain.basics.weeks import month_number
 from streams.devtools.local_kafka import LocalKafka
 from streams.engine.timing import SESSION_S
 from streams.kafka import topics
+from streams.kafka.bulk import BATCH_BYTES
 from streams.kit.errors import UserError
-from streams.operations.publish import BATCH_BYTES, record_key
+from streams.operations.publish import record_key
 from streams.settings import BOOTSTRAP, DEMO, PARTITIONS, PREFIX, STATE_DIR, Settings
 from streams.simulation import SimulationOptions, simulate
 

@@ -14,12 +14,10 @@ to end for one of them.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
@@ -27,11 +25,13 @@ from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import Partition
 from streams.engine.ports import Record
 from streams.explain.index import JournalIndex
-from streams.kafka.brokers import KafkaBrokers
+from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import explained
+from streams.kafka.reading import PartitionReader, open_partition
 from streams.kafka.topics import REPORTS
 from streams.kit.errors import UserError
 from streams.ledger.table import LedgerError, LedgerTable
-from streams.settings import BOOTSTRAP, Settings
+from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.partitioner import partition_of
 
@@ -198,28 +198,17 @@ def _add_up(
     return message_sums(orjson.loads(message or b"") for message in messages) == posted_sums(posted)
 
 
-@asynccontextmanager
-async def _consumer(settings: Settings, at: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=FETCH_BYTES,
-    )
-    consumer.assign([at])
-    try:
-        await consumer.start()
-        yield consumer
-    except (KafkaError, OSError) as error:
-        raise _no_kafka(settings) from error
-    finally:
-        await consumer.stop()
+def _clients(settings: Settings) -> KafkaClients:
+    return KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
 
 
-def _no_kafka(settings: Settings) -> LiveError:
-    return LiveError(
-        f"no Kafka answers at {settings.bootstrap} ({BOOTSTRAP.name}), where the reports are; start it, or explain"
-        " from a file with --reports"
+def _explained(settings: Settings) -> AbstractContextManager[None]:
+    """Turn Kafka's errors within a block into a LiveError."""
+    return explained(
+        settings.bootstrap,
+        LiveError,
+        no_answer=", where the reports are; start it, or explain from a file with --reports",
+        advice="look at the brokers, or explain from a file with --reports",
     )
 
 
@@ -227,16 +216,18 @@ async def _fetch(
     settings: Settings, citizen: str, partition: int, offsets: Sequence[int], newest: int
 ) -> tuple[list[Placed], list[Placed]]:
     """The reports at these offsets, and the citizen's from `newest` on."""
-    at = TopicPartition(settings.topic(REPORTS), partition)
-    async with _consumer(settings, at) as consumer:
-        end = (await consumer.end_offsets([at]))[at]
-        found = [
-            placed
-            for offset in offsets
-            if (placed := await _report_at(consumer, at, offset, citizen))
-        ]
-        newer = [placed async for placed in _reports_from(consumer, at, newest, end, citizen)]
-    return found, newer
+    topic = settings.topic(REPORTS)
+    with _explained(settings):
+        async with open_partition(
+            _clients(settings), topic, partition, max_partition_fetch_bytes=FETCH_BYTES
+        ) as reader:
+            at_offsets = [
+                placed
+                for offset in offsets
+                if (placed := await _report_at(reader, f"{topic}/{partition}", offset, citizen))
+            ]
+            newer = [placed async for placed in _reports_from(reader, newest, citizen)]
+    return at_offsets, newer
 
 
 async def reports_at(
@@ -247,30 +238,24 @@ async def reports_at(
 
 
 async def _report_at(
-    consumer: AIOKafkaConsumer, at: TopicPartition, offset: int, citizen: str
+    reader: PartitionReader, place: str, offset: int, citizen: str
 ) -> Placed | None:
     """The report at an offset; None for a control record, which has none."""
-    consumer.seek(at, offset)
-    records = (await consumer.getmany(at, timeout_ms=PATIENCE_MS, max_records=1)).get(
-        at, []
-    )  # the rest stays packed
-    if not records or records[0].offset != offset:
+    record = await reader.record_at(offset, PATIENCE_MS)
+    if record is None:
         raise LiveError(
-            f"the journal has nothing at {at.topic}/{at.partition}/{offset}, where the ledger says that a report is:"
+            f"the journal has nothing at {place}/{offset}, where the ledger says that a report is:"
             " REFUSION_LEDGER and REFUSION_PREFIX must be of the same topics"
         )
-    return _placed(records[0], citizen)
+    return _placed(record, citizen)
 
 
-async def _reports_from(
-    consumer: AIOKafkaConsumer, at: TopicPartition, start: int, end: int, citizen: str
-) -> AsyncIterator[Placed]:
+async def _reports_from(reader: PartitionReader, start: int, citizen: str) -> AsyncIterator[Placed]:
     """A citizen's reports from an offset to the end."""
-    if start >= end:
+    if start >= reader.end:
         return
-    consumer.seek(at, start)
-    while await consumer.position(at) < end:
-        for record in (await consumer.getmany(at, timeout_ms=500)).get(at, []):
+    async for batch in reader.read(start):
+        for record in batch.records:
             if placed := _placed(record, citizen):
                 yield placed
 
@@ -281,16 +266,14 @@ async def _all_reports(
     """Every report of a citizen, by the index of the partition, brought up to date."""
     folder = settings.state_dir / "journal-index" / f"{settings.prefix}{partition}"
     topic = settings.topic(REPORTS)
-    try:
-        async with KafkaBrokers(settings.bootstrap, CLIENT).changelog(topic, partition) as log:
+    with _explained(settings):
+        async with open_partition(_clients(settings), topic, partition) as log:
             index = JournalIndex(folder, log.identity)
             try:
                 await index.catch_up(log, shown)
                 offsets = index.offsets(citizen)
             finally:
                 index.close()
-    except (KafkaError, OSError) as error:
-        raise _no_kafka(settings) from error
     left = sorted(set(offsets) - {placed.offset for placed in known})
     return sorted(
         [*known, *await reports_at(settings, citizen, partition, left)],

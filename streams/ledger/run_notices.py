@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
+from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import explained
+from streams.kafka.reading import TopicReader, open_topics
 from streams.kafka.topics import NOTICES
 from streams.kit.errors import UserError
-from streams.settings import BOOTSTRAP, Settings
+from streams.settings import Settings
 from streams.wire.cloudevents import source_offset
 
 Notices = Mapping[str, list[dict[str, Any]]]
@@ -28,46 +29,35 @@ class NoticesError(UserError):
 
 
 async def notices_of(settings: Settings, spans: Spans) -> Notices:
-    """Read a run's notices. Raises NoticesError where some may have expired, or without Kafka."""
-    try:
-        async with AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-        ) as consumer:
-            topic = settings.topic(NOTICES)
-            places = {TopicPartition(topic, partition): span for partition, span in spans.items()}
-            consumer.assign(list(places))
-            return await _read(consumer, places)
-    except (KafkaError, OSError) as error:
-        raise NoticesError(
-            f"no Kafka answers at {settings.bootstrap} ({BOOTSTRAP.name}), where the notices are;"
-            " start it, or export without them (--without-notices)"
-        ) from error
+    """Read a run's notices. NoticesError where some may have expired, or where no broker answers."""
+    with explained(
+        settings.bootstrap,
+        NoticesError,
+        no_answer=", where the notices are; start it, or export without them (--without-notices)",
+        advice="look at the brokers, or export without the notices (--without-notices)",
+    ):
+        async with open_topics(KafkaClients(settings.bootstrap, "refusion-export")) as topics_read:
+            return await _read(topics_read, settings.topic(NOTICES), spans)
 
 
-async def _read(
-    consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, tuple[int, int]]
-) -> Notices:
+async def _read(topics_read: TopicReader, topic: str, spans: Spans) -> Notices:
     """Read the partitions to their ends."""
     notices: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    ends = await consumer.end_offsets(list(places))
-    lost = {
-        at for at, first in (await consumer.beginning_offsets(list(places))).items() if first > 0
-    }
-    left = set(places)
-    while left := {at for at in left if await consumer.position(at) < ends[at]}:
-        for at, records in (await consumer.getmany(timeout_ms=500)).items():
-            start, end = places[at]
-            offsets = [source_offset(record.headers) for record in records]
-            if offsets[0] <= start:
-                lost.discard(at)  # the expired notices are those of earlier runs
-            for record, offset in zip(records, offsets, strict=True):
-                if start < offset <= end and (notice := orjson.loads(record.value)).get("citizen"):
+    starts, ends = await topics_read.starts(topic), await topics_read.ends(topic)
+    for partition, (start, end) in spans.items():
+        is_lost = starts[partition] > 0
+        records = topics_read.records(topic, partition, starts[partition], ends[partition])
+        async for record in records:
+            offset = source_offset(record.headers)
+            if offset <= start:
+                is_lost = False  # what has expired was of earlier runs
+            elif offset <= end:
+                notice = orjson.loads(record.value or b"")
+                if notice.get("citizen"):
                     notices[notice["citizen"]].append(notice)
-    if lost:
-        raise NoticesError(
-            "notices of the run have expired (they are kept for a year), so that `advisering` would"
-            " not be whole; export the other files alone (--without-notices)"
-        )
+        if is_lost:
+            raise NoticesError(
+                "notices of the run have expired (they are kept for a year), so that `advisering`"
+                " would not be whole; export the other files alone (--without-notices)"
+            )
     return notices

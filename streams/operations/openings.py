@@ -1,9 +1,10 @@
-"""`refusion opening load`: the rows of an earlier system into the journal, as control data of their citizens.
+"""`refusion opening load` puts the rows of an earlier system into the journal, by citizen.
 
-1. Every file is read and checked. What cannot be loaded is listed by file and line, and holds up nothing else.
-2. Each row is a record of its citizen in the journal, the CPR sealed. The writes are idempotent and acknowledged, and
-   the citizens stage passes over a row that came before: a load that died is done again from the
-   start.
+1. Read and check every file. A line that cannot be loaded is listed by file and line, and holds up
+   no other.
+2. Write each row as a record of its citizen into the journal, with the CPR sealed. The writes are
+   idempotent and acknowledged, and the citizens stage passes over a row that came before: a load
+   that died is done again from the start.
 
 A cell that had another opening row before keeps it: the citizens stage puts the later one into
 `dead-letters`.
@@ -14,20 +15,19 @@ import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from domain.basics.weeks import day_text
 from domain.ruledata.ruleset import RuleSet
 from projections.imports.opening_files import HEADER, TOLD_APART, Codes, Listed, Specifications
 from streams.engine.ports import Message
+from streams.kafka.clients import KafkaClients, heard
+from streams.kafka.errors import explained
 from streams.kafka.topics import REPORTS, ensure_topics
 from streams.kit.errors import UserError
 from streams.privacy.identity import Identity
@@ -39,10 +39,13 @@ from streams.wire.rejections import Rejection
 from streams.wire.validator import Validator
 
 ON_THE_WAY: Final = 20_000
-"""Records that are not acknowledged yet: some 15 MB."""
-STOP_SECONDS: Final = 5.0
+"""Records that may wait for their acknowledgement: some 15 MB."""
+AGAIN: Final = (
+    "load everything again when the cause is mended: what is in the journal already changes nothing"
+)
+"""Advice after a load that did not get to its end."""
 OF_MUNICIPALITY: Final = re.compile(r"-(\d{3})-\d+-\d{4}-\d\d-\d\d")
-"""In the name of a file `beregning` (contract section 4)."""
+"""The municipality in the name of a file `beregning` (contract section 4)."""
 NO_OPENING: Final = Listed(
     "",
     "unknown_type",
@@ -55,12 +58,12 @@ Row = tuple[str, AcceptedOpening]
 
 
 class OpeningError(UserError):
-    """The files cannot be read, or not all was acknowledged; the message says what to do."""
+    """A file cannot be read, or some rows were not acknowledged; the message says what to do."""
 
 
 @dataclass
 class Loaded:
-    """What was read and written; `listed` is what could not be loaded."""
+    """Sums of what was read and written; `listed` are the lines that could not be loaded."""
 
     rows: int = 0
     citizens: int = 0
@@ -70,16 +73,16 @@ class Loaded:
     dry_run: bool = False
 
     def sentence(self) -> str:
-        """For a person."""
+        """Say it to a person."""
         money = (self.refusion_ore + self.medfinansiering_ore) / 100
         done = "would be loaded" if self.dry_run else "loaded"
         return (
-            f"{self.rows:,} opening rows of {self.citizens:,} citizens {done}, {money:,.2f} kr. of refusion and"
-            f" medfinansiering; {len(self.listed):,} listed"
+            f"{self.rows:,} opening rows of {self.citizens:,} citizens {done}, {money:,.2f} kr. of"
+            f" refusion and medfinansiering; {len(self.listed):,} listed"
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For a program."""
+        """Return it for a program."""
         reasons = Counter(each.reason for each in self.listed)
         return vars(self) | {
             "listed": [each._asdict() for each in self.listed],
@@ -158,7 +161,8 @@ class Files:
         code = self._municipality or (found[1] if found else "")
         if code not in self._known:
             raise OpeningError(
-                f"{path}: its name does not say whose it is (yr-ydelsesrefusion-beregning-730-…); give --municipality"
+                f"{path}: its name does not say whose it is (yr-ydelsesrefusion-beregning-730-…);"
+                " give --municipality"
             )
         return code
 
@@ -175,7 +179,8 @@ def _kind(path: Path) -> str:
     if first.split(b";")[:TOLD_APART] == [name.encode() for name in HEADER[:TOLD_APART]]:
         return "csv"
     raise OpeningError(
-        f"{path}: is neither a file `beregning` nor JSON Lines; its first line must be {';'.join(HEADER)}"
+        f"{path}: is neither a file `beregning` nor JSON Lines; its first line must be"
+        f" {';'.join(HEADER)}"
     )
 
 
@@ -228,41 +233,28 @@ async def _write(
     citizens: set[str],
     progress: Callable[[int], None],
 ) -> None:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap,
-        enable_idempotence=True,
-        compression_type="zstd",
-        linger_ms=20,
-    )
     topic, sent = settings.topic(REPORTS), []
-    try:
+    clients = KafkaClients(settings.bootstrap, "refusion-opening")
+    with explained(settings.bootstrap, OpeningError, no_answer=f"; {AGAIN}", advice=AGAIN):
         await ensure_topics(
             settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
         )
-        await producer.start()
-        for _, accepted in rows:
-            citizen, message, partition = _message(identity, accepted, settings.partitions)
-            key, value, headers = message
-            sent.append(await producer.send(topic, value, key, partition, headers=headers))
-            _count(done, citizens, citizen, accepted)
-            if len(sent) >= ON_THE_WAY:
-                await asyncio.gather(*sent)
-                sent.clear()
-                progress(done.rows)
-        await asyncio.gather(*sent)
-    except (KafkaError, OSError, TimeoutError) as error:
-        what = (
-            "no Kafka answers"
-            if isinstance(error, KafkaConnectionError)
-            else "Kafka refused a record"
-        )
-        raise OpeningError(
-            f"{what} at {settings.bootstrap} (REFUSION_BOOTSTRAP); load everything again when the cause is mended: what"
-            " is in the journal already changes nothing"
-        ) from error
-    finally:
-        with suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+        async with clients.producer(
+            enable_idempotence=True, compression_type="zstd", linger_ms=20
+        ) as producer:
+            await producer.start()
+            for _, accepted in rows:
+                citizen, message, partition = _message(identity, accepted, settings.partitions)
+                key, value, headers = message
+                future = await producer.send(topic, value, key, partition, headers=headers)
+                future.add_done_callback(heard)
+                sent.append(future)
+                _count(done, citizens, citizen, accepted)
+                if len(sent) >= ON_THE_WAY:
+                    await asyncio.gather(*sent)
+                    sent.clear()
+                    progress(done.rows)
+            await asyncio.gather(*sent)
 
 
 def _message(

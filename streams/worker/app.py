@@ -1,30 +1,26 @@
-"""`refusion worker`: the stages in a Faust app, and a supervisor over one such process per core.
+"""`refusion worker` runs the stages in a Faust app, in one process or in several.
 
     refusion worker [STAGE…] --processes N
 
 With N = 1 this process does the work itself. With more it starts N children, each with a state
-folder of its own, and starts one again that died: at once, because the group gives it its
-partitions back without waiting for the dead one's session; one that keeps dying after longer and
-longer pauses. Children end when their parent does, however that ended: each watches a pipe from it.
+folder of its own, and looks after them (`streams.worker.supervisor`). Children end when their
+parent does, however that ended: each watches a pipe from it.
 
-Faust hosts the stages, and carries no data: its own Kafka client and its web server (which would serve
-`/router/` and table contents) are not started.
+Faust hosts the stages, and carries no data: its own Kafka client and its web server (which would
+serve `/router/` and table contents) are not started.
 """
 
 import asyncio
 import logging
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import faust
 import uvloop
-from aiokafka.errors import KafkaConnectionError
 from faust.app.base import BootStrategy
 
 from streams.citizens.rule_sets import LawBook
@@ -34,6 +30,7 @@ from streams.engine.ports import Stage
 from streams.engine.timing import BATCHES_AT_WORK, RETRY_S
 from streams.kafka import topics
 from streams.kafka.brokers import KafkaBrokers
+from streams.kafka.errors import KafkaError, is_outage
 from streams.kit.errors import UnworkableError, UserError
 from streams.kit.logs import set_up_logs
 from streams.kit.tuning import tune_allocation, tune_garbage_collection
@@ -43,6 +40,7 @@ from streams.stages.intake import Intake, IntakeTopics
 from streams.wire.validator import Validator
 from streams.worker.key_check import check_keys
 from streams.worker.state_folder import StateFolder, take
+from streams.worker.supervisor import USER_ERROR, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,17 +51,7 @@ if TYPE_CHECKING:
 STAGES: Final = ("intake", "citizens", "projections")
 BATCHES_FOR_LEDGER: Final = 3
 """A budget of its own: its batches wait up to seconds for their commit."""
-USER_ERROR: Final = 2
-"""The exit status for what a restart cannot mend: settings, or topics that do not fit them."""
 CHILD: Final = "--child"
-
-LOOK_S: Final = 0.1
-"""How often the supervisor looks after its children."""
-STEADY_S: Final = 10.0
-"""A child that lived so long is started again at once."""
-LONGEST_PAUSE_S: Final = 30.0
-END_S: Final = 20.0
-"""For children to finish their commits; then SIGKILL, which costs a takeover but no data."""
 
 log = logging.getLogger("refusion")
 
@@ -196,7 +184,9 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
                 settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
             )
             await check_keys(settings)
-        except KafkaConnectionError as error:
+        except KafkaError as error:
+            if not is_outage(error):
+                raise
             outage.began(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), RETRY_S)
@@ -315,68 +305,8 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
     log.info("stopped")
 
 
-# --- the supervisor
-# ---------------------------------------------------------------------------------
-
-
-class _Child:
-    """One worker process, started again when it dies."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
-        self._pause_s = 0.0
-        self._start()
-
-    def _start(self) -> None:
-        self._started = time.monotonic()
-        self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0)  # noqa: S603
-        self._again_at: float | None = None
-
-    def look(self) -> None:
-        """Start it again if it has died and its pause is over."""
-        status = self.process.poll()
-        if status is None or status == USER_ERROR:  # what a restart cannot mend ends the supervisor
-            return
-        now = time.monotonic()
-        if self._again_at is None:
-            steady = now - self._started > STEADY_S
-            self._pause_s = 0.0 if steady else min(max(1.0, 2 * self._pause_s), LONGEST_PAUSE_S)
-            self._again_at = now + self._pause_s
-            log.warning("worker %d died (status %d), starts again", self.process.pid, status)
-        if now >= self._again_at:
-            self._start()
-
-
-def supervise(command: Sequence[str], processes: int) -> int:
-    """Keep worker processes running until SIGTERM or SIGINT; the exit status."""
-    stopped: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: stopped.append(number))
-    children = [_Child(command) for _ in range(processes)]
-    while not stopped and not any(child.process.poll() == USER_ERROR for child in children):
-        for child in children:
-            child.look()
-        time.sleep(LOOK_S)
-    return _end(children)
-
-
-def _end(children: Sequence[_Child]) -> int:
-    """End the children in good order. Returns 0 only if all of them ended so."""
-    for child in children:
-        with suppress(ProcessLookupError):
-            child.process.terminate()
-    deadline = time.monotonic() + END_S
-    for child in children:
-        try:
-            child.process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            child.process.kill()
-            child.process.wait()
-    clean = (0, -signal.SIGTERM)  # one that was still starting has nothing to put in order
-    return max(
-        0 if child.process.returncode in clean else abs(child.process.returncode)
-        for child in children
-    )
+# --- the program
+# ------------------------------------------------------------------------------------
 
 
 def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:

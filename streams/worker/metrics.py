@@ -20,9 +20,6 @@ from contextlib import suppress
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.process_collector import ProcessCollector
@@ -39,7 +36,10 @@ from streams.engine.ports import (
     Stage,
     Work,
 )
-from streams.kafka.groups import committed_offsets
+from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import KafkaError
+from streams.kafka.reading import open_topics
+from streams.kafka.topics import TopicError
 from streams.settings import Settings
 
 ASK_S: Final = 15.0
@@ -260,51 +260,29 @@ async def beat(metrics: Metrics) -> None:
 
 
 async def _ask_on(metrics: Metrics, settings: Settings, stage: Stage) -> None:
-    """A new connection each time: so no broker that went away is waited for."""
+    """Connect anew each time: so no broker that went away is waited for."""
     while True:
-        with suppress(KafkaError, OSError, TimeoutError):
+        with suppress(KafkaError, OSError, TopicError):
             async with asyncio.timeout(ASK_S):
                 await _ask(metrics, settings, stage.name, stage.topic)
         await asyncio.sleep(ASK_S)
 
 
 async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> None:
-    """The lag of each partition that the stage has here, and the age of the oldest record of them."""
-    mine = [TopicPartition(topic, partition) for name, partition in metrics.held if name == stage]
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=PEEK_BYTES,
-    )
-    try:
-        await admin.start()
-        await consumer.start()
-        await asyncio.sleep(0)
-        committed = await committed_offsets(admin, settings.group(stage))
-        ends, firsts = await consumer.end_offsets(mine), await consumer.beginning_offsets(mine)
+    """Measure the lag of each partition that the stage has here, and the age of the oldest record."""
+    clients = KafkaClients(settings.bootstrap, "refusion-metrics")
+    async with open_topics(clients, max_partition_fetch_bytes=PEEK_BYTES) as topics_read:
+        committed = await topics_read.committed(settings.group(stage))
+        ends, starts = await topics_read.ends(topic), await topics_read.starts(topic)
         behind = {}
-        for at in mine:
-            position = max(firsts[at], committed.get(at.partition, 0))
-            metrics.lag.labels(stage, at.partition).set(max(0, ends[at] - position))
-            if ends[at] > position:
-                behind[at] = position
-        metrics.oldest.labels(stage).set(await _oldest_s(consumer, behind))
-    finally:
-        await consumer.stop()
-        await admin.close()
-
-
-async def _oldest_s(consumer: AIOKafkaConsumer, behind: dict[TopicPartition, int]) -> float:
-    """The age of the oldest of the records at these positions, in seconds; 0 without any."""
-    if not behind:
-        return 0.0
-    consumer.assign(list(behind))
-    for at, position in behind.items():
-        consumer.seek(at, position)
-    found = await consumer.getmany(timeout_ms=PEEK_MS)
-    written_ms = [records[0].timestamp for records in found.values() if records]
-    return max(0.0, time.time() - min(written_ms) / 1000) if written_ms else 0.0
+        for partition in [number for name, number in metrics.held if name == stage]:
+            position = max(starts[partition], committed.get(partition, 0))
+            metrics.lag.labels(stage, partition).set(max(0, ends[partition] - position))
+            if ends[partition] > position:
+                behind[partition] = position
+        written_ms = await topics_read.oldest_ms(topic, behind, PEEK_MS)
+        age_s = 0.0 if written_ms is None else max(0.0, time.time() - written_ms / 1000)
+        metrics.oldest.labels(stage).set(age_s)
 
 
 # --- serving

@@ -7,12 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from streams.devtools.local_kafka import QUICK_START, LocalKafka
+from streams.kafka import bulk
 from streams.kafka.topics import TopicError, ensure_topics
-from streams.operations import publish as publishing
 from streams.operations.publish import MAX_LINE_BYTES, PublishError, publish, record_key
 from streams.settings import Settings, SettingsError
+from tests.support.pipeline import settings_for
 from tests.support.records import records_of
 
+STARTS = 8
+"""Publishers that start after a loss; each of their requests would go to the lost broker by a chance
+of one in three."""
 CPRS = [f"010190{number:04}" for number in range(40)]
 
 
@@ -142,8 +147,8 @@ def test_a_broker_killed_on_the_way_loses_and_doubles_nothing(kafka, settings):
 def test_a_broker_that_stays_away_is_an_error_with_what_was_acknowledged(
     kafka, settings, monkeypatch
 ):
-    monkeypatch.setattr(publishing, "SILENCE_SECONDS", 2.0)
-    monkeypatch.setattr(publishing, "REQUEST_TIMEOUT_MS", 1_000)
+    monkeypatch.setattr(bulk, "SILENCE_S", 2.0)
+    monkeypatch.setattr(bulk, "REQUEST_TIMEOUT_MS", 1_000)
     told: list[int] = []
 
     def endless():
@@ -158,6 +163,37 @@ def test_a_broker_that_stays_away_is_an_error_with_what_was_acknowledged(
         assert f"; {told[-1]:,} of the " in str(caught.value)
     finally:
         kafka.restart()
+
+
+@pytest.mark.long
+def test_the_loss_of_one_broker_of_three_stops_no_publisher(tmp_path):
+    """Those at work go on, as do those that start before the cluster has noticed the loss.
+
+    Until then every broker names the lost one too, and some requests would go to it first.
+    """
+    lines, late = reports(30_000), [report(CPRS[0], number) for number in range(STARTS)]
+    with LocalKafka(nodes=3, java_options=QUICK_START) as cluster:
+        settings = settings_for(cluster, "lost.", tmp_path)
+        lost: list[bool] = []
+
+        def lose_one(_acknowledged):
+            if not lost:
+                cluster.kill(2)
+                lost.append(True)
+
+        async def publish_late(line):
+            while not lost:
+                await asyncio.sleep(0.01)
+            return await publish([line], settings, nothing)
+
+        async def all_at_once():
+            return await asyncio.gather(
+                publish(lines, settings, lose_one), *map(publish_late, late)
+            )
+
+        first, *others = asyncio.run(all_at_once())
+        assert (first.records, len(values(settings))) == (len(lines), len(lines) + STARTS)
+        assert [done.records for done in others] == [1] * STARTS
 
 
 def test_no_broker_is_an_error_that_names_the_address(settings):

@@ -14,11 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from aiokafka.errors import KafkaError
-
 from streams.devtools.local_kafka.broker import HOST, JAVA_OPTIONS, Node, Ports, free_ports, is_free
 from streams.devtools.local_kafka.jars import LocalKafkaError, broker_jars
 from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import KafkaError
 
 START_SECONDS: Final = 90.0
 """The longest wait for a start: 2-4 s are usual, a loaded machine took ten times as long for three."""
