@@ -68,10 +68,15 @@ Entry = tuple[Any, ...]
 """The values of COLUMNS."""
 
 _MESSAGE: Final = ("citizen", "revision", "cause", "reason", "rules", "cpr_sealed")
+_ROW: Final = (
+    *("id", "reverses", "month", "week", "benefit", "paying", "financing"),
+    *("amount_ore", "atp_ore", "ordinal", "mechanism", "rate"),
+    *("refusion_ore", "medfinansiering_ore", "account"),
+)
+_LEFT_OUT: Final = {"reverses": None, "atp_ore": 0}
 _MARKER: Final = ("run", "closed_at", "data_month")
-_ROW_COLUMNS: Final = 15
 _NO_MESSAGE: Final = (None,) * len(_MESSAGE)
-_NO_ROW: Final = (None,) * _ROW_COLUMNS
+_NO_ROW: Final = (None,) * len(_ROW)
 _NO_MARKER: Final = (None,) * len(_MARKER)
 
 
@@ -163,44 +168,26 @@ def _message_entries(
 ) -> list[Entry]:
     """Make an entry for each row, or one for a message without rows."""
     offset, _, journal_offset = record
-    common = [message[name] for name in _MESSAGE]
+    common = tuple(message[name] for name in _MESSAGE)
     rows: Sequence[dict[str, Any]] = message["rows"]
     if not rows:
-        return [
-            (
-                after_run,
-                partition,
-                offset,
-                0,
-                journal_offset,
-                "counters",
-                *common,
-                *_NO_ROW,
-                *_NO_MARKER,
-            )
-        ]
+        place = (after_run, partition, offset, 0, journal_offset, "counters")
+        return [(*place, *common, *_NO_ROW, *_NO_MARKER)]
     return [
         (
-            *(after_run, partition, offset, position, journal_offset, row["kind"], *common),
-            *(row["id"], row.get("reverses"), row["month"], row["week"], row["benefit"]),
-            *(
-                row["paying"],
-                row["financing"],
-                row["amount_ore"],
-                row.get("atp_ore", 0),
-                row["ordinal"],
-            ),
-            *(
-                row["mechanism"],
-                row["rate"],
-                row["refusion_ore"],
-                row["medfinansiering_ore"],
-                row["account"],
-            ),
+            *(after_run, partition, offset, position, journal_offset, row["kind"]),
+            *common,
+            *_row_values(row),
             *_NO_MARKER,
         )
         for position, row in enumerate(rows)
     ]
+
+
+def _row_values(row: dict[str, Any]) -> list[Any]:
+    """The values of the columns of a row; `reverses` and `atp_ore` may be left out in a message."""
+    whole = _LEFT_OUT | row
+    return [whole[name] for name in _ROW]
 
 
 def _marker_entry(partition: int, after_run: int, record: Posted, marker: dict[str, Any]) -> Entry:

@@ -21,7 +21,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from shutil import rmtree
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -31,7 +30,6 @@ from domain.citizen.state import FORMAT, NewerStateError, check_format
 from domain.law.staircase import ENGINE
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import CONTROLS, DEFECT, Outcome, Partition, Settleable
-from streams.citizens.store import RocksStore
 from streams.engine.fault_points import reached
 from streams.engine.pace import Pace
 from streams.engine.ports import (
@@ -51,12 +49,12 @@ from streams.engine.sink import DeliverySink
 from streams.kit.errors import UnworkableError, UserError
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
+from streams.stages.disk import Disk
 from streams.wire import journal
 from streams.wire.cloudevents import event_headers
 from streams.wire.journal import JournalEntry
 from streams.wire.rejections import REFUSED, Rejection
 
-CHECKPOINT: Final = b"_checkpoint"
 NO_HEADERS: Final[Headers] = []
 POSTINGS: Final = b"refusion.postings"
 RUN: Final = b"refusion.run"
@@ -346,54 +344,3 @@ def _settleable(entry: JournalEntry) -> Settleable:
     report = entry.report
     assert not isinstance(report, Recalculation), "a recalculation is not settled like a report"
     return report if isinstance(report, CONTROLS) else (entry.citizen, entry.cpr_sealed, report)
-
-
-class Disk:
-    """A partition's RocksDB and the position in the changelog that it has reached.
-
-    It may be thrown away at any time: it is restored from the changelog.
-    """
-
-    store: RocksStore
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._identity = ""
-        self._open = False
-        self.position = 0
-
-    def open(self, changelog: Changelog) -> None:
-        """Open the folder; throw away state of another changelog, or ahead of this one."""
-        self._identity = changelog.identity
-        self._open_store()
-        point = orjson.loads(self.store.get(CHECKPOINT) or b"{}")
-        if (
-            point.get("changelog", self._identity) == self._identity
-            and point.get("offset", 0) <= changelog.end
-        ):
-            self.position = point.get("offset", 0)
-            return
-        log.warning(
-            "%s: its state is not of this changelog, or ahead of it: thrown away", self._folder.name
-        )
-        self.close()
-        rmtree(self._folder)
-        self._open_store()
-
-    def _open_store(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self.store = RocksStore(self._folder)
-        self._open = True
-
-    def write(self, changes: list[tuple[bytes, bytes]], position: int) -> None:
-        """Write changes and the position of the changelog after them, in one write."""
-        assert position >= self.position, "the disk would go back in the changelog"
-        point: dict[str, Any] = {"changelog": self._identity, "offset": position}
-        self.store.write([*changes, (CHECKPOINT, orjson.dumps(point))])
-        self.position = position
-
-    def close(self) -> None:
-        """Close the folder."""
-        if self._open:
-            self._open = False
-            self.store.close()

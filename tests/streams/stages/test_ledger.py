@@ -1,0 +1,131 @@
+"""The stage `projections` through the ports of the batch loop: pages and positions, together."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.ledger import writer as ledger_writer
+from streams.ledger.table import LedgerError, LedgerTable
+from streams.ledger.writer import LedgerWriter
+from streams.stages.ledger import LedgerStage
+from tests.support.postings import TOPIC, marker, posted, posting
+
+ANNA, BO = "6101801234", "6202801235"
+
+
+class Brokers:
+    """Kafka, as far as the stage needs it: the topic's identity and the group's offsets."""
+
+    def __init__(self):
+        self.told: list[tuple[int, int]] = []
+
+    @asynccontextmanager
+    async def changelog(self, _topic, _partition):
+        yield SimpleNamespace(identity="cluster/topic")
+
+    async def commit(self, partition, position):
+        self.told.append((partition, position))
+
+
+def records(messages, start=0):
+    return [
+        SimpleNamespace(offset=each.offset, key=b"", value=each.value, headers=())
+        for each in posted(messages, start)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(ledger_writer, "COMMIT_EVERY_S", 0.0)
+
+
+def stage_of(folder, brokers):
+    kafka: Any = brokers
+    return LedgerStage(TOPIC, LedgerWriter(str(folder), TOPIC, 2), kafka)
+
+
+async def acquired(stage, brokers, partition=0):
+    """Step 1 of the loop. Returns work, sink and position."""
+    work, sink = stage.work(partition), stage.sink(brokers, "group", brokers, partition)
+    await sink.start()
+    await work.restore()
+    return work, sink, await sink.position()
+
+
+async def booked(work, sink, messages, start, position):
+    """Steps 3 to 5 of the loop."""
+    processed = work.process(records(messages, start))
+    assert processed.done == len(messages)
+    work.keep(await sink.commit(processed.outputs, position), position)
+    return processed.counts
+
+
+def test_a_new_ledger_begins_at_0_and_a_restart_where_it_is(tmp_path):
+    async def work():
+        brokers = Brokers()
+        stage = stage_of(tmp_path, brokers)
+        worker, sink, position = await acquired(stage, brokers)
+        assert (position, brokers.told) == (0, [])
+        await booked(worker, sink, [posting(ANNA, 1, {}), marker(49)], 0, 4)
+        await booked(worker, sink, [posting(ANNA, 2, {}, {})], 4, 6)
+        assert brokers.told == [(0, 4), (0, 6)]
+        again = stage_of(tmp_path, brokers)
+        worker, sink, position = await acquired(again, brokers)
+        assert (position, brokers.told[-1]) == (6, (0, 6))
+        await booked(worker, sink, [posting(ANNA, 3, {})], 6, 8)
+
+    asyncio.run(work())
+    rows = LedgerTable.open(str(tmp_path)).rows(
+        "SELECT after_run, revision FROM ledger WHERE id IS NOT NULL ORDER BY revision"
+    )
+    assert [*rows] == [(0, 1), (49, 2), (49, 2), (49, 3)]
+
+
+def test_the_figures_of_a_batch_are_rows_and_money_by_mechanism(tmp_path):
+    async def work():
+        brokers = Brokers()
+        worker, sink, _ = await acquired(stage_of(tmp_path, brokers), brokers)
+        medfinansiering = {"mechanism": "medfinansiering", "medfinansiering_ore": 7}
+        rows = [{"refusion_ore": 500}, {"refusion_ore": -200}, medfinansiering]
+        return await booked(worker, sink, [posting(ANNA, 1, *rows), marker(49)], 0, 4)
+
+    assert asyncio.run(work()) == {
+        ("booked_rows", "refusion"): 2,
+        ("booked_rows", "medfinansiering"): 1,
+        ("booked_ore", "refusion"): 300,
+        ("booked_ore", "medfinansiering"): 7,
+    }
+
+
+def test_of_two_owners_of_a_partition_one_cannot_commit_and_learns_so_at_step_1(tmp_path):
+    async def work():
+        brokers = Brokers()
+        zombie, owner = stage_of(tmp_path, brokers), stage_of(tmp_path, brokers)
+        late, late_sink, _ = await acquired(zombie, brokers)
+        worker, sink, _ = await acquired(owner, brokers)
+        page = late.process(records([posting(ANNA, 1, {})])).outputs
+        await booked(worker, sink, [posting(ANNA, 1, {}), posting(BO, 1, {})], 0, 4)
+        with pytest.raises(LedgerError):
+            await late_sink.commit(page, 2)
+        worker, sink, position = await acquired(zombie, brokers)
+        assert position == 4
+        await booked(worker, sink, [posting(BO, 2, {})], 4, 6)
+
+    asyncio.run(work())
+    rows = LedgerTable.open(str(tmp_path)).rows(
+        'SELECT "offset" FROM ledger WHERE id IS NOT NULL ORDER BY 1'
+    )
+    assert [*rows] == [(0,), (2,), (4,)]
+
+
+def test_a_missing_posting_stops_the_partition_with_what_to_do(tmp_path):
+    async def work():
+        brokers = Brokers()
+        worker, *_ = await acquired(stage_of(tmp_path, brokers), brokers)
+        worker.process(records([posting(ANNA, 2, {})]))
+
+    with pytest.raises(LedgerError, match="has lost a posting; delete the ledger"):
+        asyncio.run(work())
