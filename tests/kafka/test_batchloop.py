@@ -182,7 +182,7 @@ def test_two_publishers_at_once_change_nothing(pipeline, lives):
         assert [record.value for record in postings[number]] == expected_postings(once.values())
 
 
-def test_delivered_twice_changes_nothing(pipeline, lives):
+def test_reports_that_are_delivered_twice_change_nothing(pipeline, lives):
     worker = pipeline.start()
     pipeline.publish(lives[0])
     pipeline.wait_until_settled()

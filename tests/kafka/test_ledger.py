@@ -35,7 +35,7 @@ def messages_of(pipeline):
 
 
 def posted_rows(pipeline):
-    """What the ledger's rows must be."""
+    """The rows that the ledger must have."""
     return sorted(
         tuple((place | message | {"atp_ore": 0, "reverses": None} | row)[name] for name in OF_ROWS)
         for partition, offset, message in messages_of(pipeline)
@@ -187,7 +187,7 @@ def audit_the_files(settings, files, tmp_path):
     persons = {line.split(";")[1] for line in path.read_text().splitlines()}
 
     def found_in(name, damage):
-        """What is found when a file has other lines; None takes it away."""
+        """The findings when a file has other lines; None takes the file away."""
         folder = copytree(files, tmp_path / "damaged", dirs_exist_ok=True)
         lines = damage((folder / name).read_text().splitlines())
         if lines is None:

@@ -32,7 +32,7 @@ BATCH = 20
 PORTION = 15
 """Transactions for each time that the ledger runs."""
 PAUSE_S = 0.03
-"""Between transactions, so that postings still arrive while the ledger is killed."""
+"""Seconds between transactions, so that postings still arrive while the ledger is killed."""
 RUN = {
     "schema": 1,
     "type": "run",
@@ -106,7 +106,7 @@ def portions(settings):
 
 @pytest.fixture
 def ledger_process(settings, tmp_path):
-    """Starts the ledger; what is left of it at the end is killed."""
+    """Starts the ledger; processes that are left at the end are killed."""
     given = {
         name: value for name, (value, origin) in settings.values.items() if origin == "environment"
     }
@@ -129,7 +129,7 @@ def ledger_process(settings, tmp_path):
 
 
 def applied(file):
-    """How many rows the ledger has, looked at from outside."""
+    """The number of rows in the ledger, read from outside."""
     if not file.exists():
         return 0
     with closing(sqlite3.connect(file)) as ledger:
@@ -240,7 +240,7 @@ def runs(ledger):
     return dict(ledger.execute("SELECT id, run FROM rows"))
 
 
-def test_what_comes_again_is_passed_over_in_the_same_batch_and_later(ledger):
+def test_a_message_that_comes_again_is_passed_over_in_the_same_batch_and_later(ledger):
     apply(ledger, 0, records(posting(1, "a"), posting(1, "a"), posting(2, "b")), 3)
     apply(ledger, 0, records(posting(1, "a"), posting(2, "b"), posting(3, "c")), 6)
     assert set(runs(ledger)) == {"a", "b", "c"}

@@ -1,4 +1,4 @@
-"""What each message changed, told from a citizen's rows in the ledger."""
+"""The changes of each message, read from a citizen's rows in the ledger."""
 
 import asyncio
 from typing import NamedTuple
@@ -64,7 +64,7 @@ def test_a_citizens_rows_come_in_order_with_the_run_they_are_in(ledger):
     assert ledger.newest(0) == 120
 
 
-def test_what_each_message_changed_is_told_with_before_and_after(ledger):
+def test_the_changes_of_each_message_have_a_before_and_an_after(ledger):
     first, second, counters, last = steps(ledger.rows(CITIZEN))
     (change,) = first.changes
     assert (change.before, change.difference_ore, change.because) == (
@@ -83,7 +83,7 @@ def test_what_each_message_changed_is_told_with_before_and_after(ledger):
     assert change.because == "nothing is due for it any more"
 
 
-def test_what_stands_is_what_no_row_reverses(ledger):
+def test_rows_that_no_other_row_reverses_stand(ledger):
     rows = ledger.rows(CITIZEN)
     assert standing(rows) == []
     assert [row.id for row in standing(rows[:4])] == ["anew"]

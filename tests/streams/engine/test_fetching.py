@@ -142,7 +142,7 @@ async def until(condition):
         await asyncio.sleep(0.001)
 
 
-def test_what_comes_while_a_few_records_linger_is_in_their_batch():
+def test_records_that_come_while_a_few_linger_are_in_their_batch():
     client = Client()
     world = World(client)
 
@@ -169,7 +169,7 @@ def test_many_records_do_not_linger_and_fill_a_batch():
 
 
 @pytest.mark.parametrize("records", [10, BATCH_RECORDS])
-def test_who_waits_for_a_batch_holds_nothing_of_the_former(records):
+def test_a_run_that_waits_for_a_batch_holds_nothing_of_the_one_before(records):
     client = Client()
     world = World(client)
 

@@ -1,4 +1,4 @@
-"""A pace is found for any speed of work, and given up again when the slow work is over."""
+"""The pace follows the speed of the work, down and up again."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from streams.engine.timing import BATCH_RECORDS
 
 
 @pytest.mark.parametrize("seconds_each", [0.00004, 0.002, 0.02, 5.0])
-def test_after_one_long_go_none_is_long_again(seconds_each):
+def test_after_one_long_call_none_is_long_again(seconds_each):
     pace = Pace()
     goes = []
     for _ in range(40):

@@ -162,7 +162,7 @@ def test_step_6_a_revocation_lets_step_4_end_and_step_5_follow():
     assert asyncio.run(work()) == (State.RELEASED, [2])
 
 
-def test_what_no_restart_can_mend_ends_the_run_and_is_told():
+def test_an_error_that_no_restart_can_mend_ends_the_run_and_the_loop_hears_of_it():
     failures: list[Exception] = []
 
     async def work():
@@ -176,7 +176,7 @@ def test_what_no_restart_can_mend_ends_the_run_and_is_told():
     assert [str(error) for error in failures] == ["another version"]
 
 
-def test_a_gap_in_the_source_is_refused_and_said_once(caplog, monkeypatch):
+def test_a_gap_in_the_source_is_refused_and_logged_once(caplog, monkeypatch):
     monkeypatch.setattr(tenure, "PAUSE_S", 0.0)
 
     async def work():

@@ -44,7 +44,7 @@ class Server:
         self.known("host")
 
     def known(self, name):
-        """Which host key is the known one."""
+        """Make a host key the known one."""
         public = (
             asyncssh.read_private_key(str(self.keys / name)).export_public_key().decode().strip()
         )
@@ -149,7 +149,7 @@ def deliver(environment, exported, server):
 
 @pytest.fixture
 def program(environment, exported, server):
-    """Delivers as a user does it."""
+    """Delivers with the program, as a user does."""
 
     def run(*arguments, **more):
         url = f"sftp://refusion@127.0.0.1:{server.port}/in/{{municipality}}"
@@ -227,7 +227,7 @@ def test_nothing_is_sent_to_a_server_whose_key_is_not_known(program, server):
     assert server.files() == {}
 
 
-def test_a_server_that_does_not_know_us_is_said(program, server):
+def test_a_server_that_refuses_our_key_is_reported(program, server):
     done = program(REFUSION_SFTP_KEY=str(server.keys / "stranger"))
     assert (done.returncode, server.files()) == (2, {})
     assert "does not let us in" in done.stderr
@@ -287,7 +287,7 @@ def test_a_delivery_that_is_killed_before_its_receipt_gets_it_later(
     assert len(receipts(environment)) == 2
 
 
-def test_what_is_left_of_another_upload_is_overwritten(deliver, server, exported):
+def test_the_rest_of_another_upload_is_overwritten(deliver, server, exported):
     name = min(of_run(exported))
     (server.root / "in" / "730" / f"{name}.part").write_bytes(
         b"something else that is longer" * 100_000
@@ -296,7 +296,7 @@ def test_what_is_left_of_another_upload_is_overwritten(deliver, server, exported
     assert server.files() == of_run(exported)
 
 
-def test_what_was_delivered_is_not_replaced(deliver, server, exported):
+def test_a_delivered_file_is_not_replaced(deliver, server, exported):
     name = min(of_run(exported))
     there = server.root / "in" / "730" / name
     there.write_bytes(b"another's")
@@ -311,13 +311,13 @@ def test_what_was_delivered_is_not_replaced(deliver, server, exported):
     assert there.read_bytes() != b"exported anew"
 
 
-def test_a_folder_that_is_not_there_is_said(deliver, server):
+def test_a_missing_folder_is_reported(deliver, server):
     with pytest.raises(DeliveryError, match=r"127\.0\.0\.1 refused yr-.*SFTPNoSuchFile"):
         deliver(folder="/nowhere")
     assert server.files() == {}
 
 
-def test_a_receipt_that_was_cut_off_says_nothing(deliver, environment):
+def test_a_receipt_that_was_cut_off_is_ignored(deliver, environment):
     deliver()
     path = Path(environment["REFUSION_STATE_DIR"]) / RECEIPTS
     path.write_bytes(path.read_bytes()[:-20])
@@ -343,12 +343,12 @@ def test_there_is_one_delivery_at_a_time(tmp_path):
         ("sftp://host:port/in", "must be an address like sftp://"),
     ],
 )
-def test_an_address_that_cannot_be_is_said(url, said):
+def test_an_invalid_address_is_reported(url, said):
     with pytest.raises(DeliveryError, match=said) as caught:
         ServerAddress.of(url)
     assert "secret" not in str(caught.value)
 
 
-def test_a_run_without_files_is_said(tmp_path):
+def test_a_run_without_files_is_reported(tmp_path):
     with pytest.raises(DeliveryError, match="refusion export --run 7"):
         exported_files(tmp_path, 7, None)

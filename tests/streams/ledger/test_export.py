@@ -1,4 +1,4 @@
-"""The municipalities' files: one small municipality by hand, and what an export promises."""
+"""The municipalities' files: one small municipality by hand, and the promises of an export."""
 
 import csv
 import json
@@ -218,7 +218,7 @@ def test_a_notice_reaches_the_municipalities_that_it_names_whoever_has_rows(expo
     assert (done.notices, done.persons) == (6, 2 + 1 + 2 * 2)
 
 
-def test_a_file_stands_there_whole_or_not_at_all(export, tmp_path, monkeypatch):
+def test_a_file_is_there_whole_or_not_at_all(export, tmp_path, monkeypatch):
     export(50, "730")
     before = contents(tmp_path / "out")
 
@@ -294,7 +294,7 @@ def test_a_run_whose_marker_is_missing_somewhere_is_refused(tmp_path):
         cuts_of(ledger, 49)
 
 
-def test_a_seal_that_does_not_open_is_said(tmp_path, export, monkeypatch):
+def test_a_seal_that_does_not_open_is_reported(tmp_path, export, monkeypatch):
     other = Settings.load({"REFUSION_DEMO": "1", "REFUSION_SEAL_KEY": "0f" * 32}).identity()
     monkeypatch.setattr(Settings, "identity", lambda _: other)
     with pytest.raises(ExportError, match="REFUSION_SEAL_KEY; add the key"):
@@ -329,7 +329,7 @@ def test_without_notices_there_is_no_advisering(export, tmp_path):
     ]
 
 
-def test_every_file_is_nobody_elses_to_read(export, tmp_path):
+def test_only_its_owner_can_read_a_file(export, tmp_path):
     export(50, "730")
     assert {Path(path).stat().st_mode & 0o077 for path in (tmp_path / "out").iterdir()} == {0}
 

@@ -85,7 +85,7 @@ def test_a_missing_revision_is_an_error_that_names_the_place(before):
         )
 
 
-def test_a_page_changes_nothing_until_it_is_turned():
+def test_a_page_changes_nothing_until_the_progress_advances():
     progress = LedgerProgress(3)
     page = read_page(progress, posted([posting(ANNA, 1, {}), marker(49)]))
     assert progress == LedgerProgress(3)
@@ -97,7 +97,7 @@ def test_a_page_changes_nothing_until_it_is_turned():
 # -----------------------------------------------------------
 
 
-def test_the_standing_is_read_back_for_each_partition(tmp_path):
+def test_the_progress_of_each_partition_is_read_back(tmp_path):
     ledger_of(
         tmp_path,
         [posting(ANNA, 1, {}), posting(ANNA, 2), marker(49)],
@@ -165,7 +165,7 @@ def test_a_ledger_of_another_topic_is_refused(tmp_path):
         new_ledger(tmp_path, identity="cluster/the topic made anew")
 
 
-def test_what_cannot_be_read_or_written_is_said_with_its_place(tmp_path):
+def test_an_error_of_the_table_names_its_place(tmp_path):
     with pytest.raises(
         LedgerError, match=r"there is no ledger at .*nowhere.*refusion worker projections"
     ):
@@ -184,7 +184,7 @@ def test_what_cannot_be_read_or_written_is_said_with_its_place(tmp_path):
 
 
 def documented():
-    """The view and the queries in the document."""
+    """The view and the queries in `docs/ledger.md`."""
     return SQL_BLOCK.findall((DOCS / "ledger.md").read_text().replace("82", "49"))
 
 

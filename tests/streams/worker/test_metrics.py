@@ -91,7 +91,7 @@ def test_a_batch_counts_when_it_is_kept(metrics, worked):
         assert value(metrics, name, **labels) == expected, name
 
 
-def test_one_that_is_given_up_counts_as_that_alone(metrics, worked):
+def test_a_batch_that_is_given_up_counts_as_abandoned_only(metrics, worked):
     worked.process(RECORDS)
     worked.process(RECORDS)
     worked.close()
