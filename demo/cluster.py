@@ -25,7 +25,7 @@ from streams.kafka.brokers import client_id_of
 from streams.kafka.topics import TOPICS, Topic
 from streams.kit.errors import UserError
 from streams.settings import BOOTSTRAP, DEMO, LEDGER, PARTITIONS, PREFIX, STATE_DIR, Settings
-from streams.wire.control_records import FIRST_RUN_MONTH
+from streams.wire.control_records import run_of
 from streams.worker.app import CHILD, STAGES
 
 PARTITIONS_OF_TOPICS = 12
@@ -253,7 +253,7 @@ async def watching(settings: Settings) -> AsyncIterator[Watch]:
 
 async def close_run(settings: Settings, month: str, closed_at: str) -> None:
     """Cut a run: its marker in every partition of the journal, in one transaction."""
-    run = month_number(month) - FIRST_RUN_MONTH + 1
+    run = run_of(month_number(month))
     marker = orjson.dumps(
         {"schema": 1, "type": "run", "run": run, "closed_at": closed_at, "data_month": month}
     )

@@ -14,6 +14,7 @@ from aiokafka.codec import zstd_encode
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -89,17 +90,21 @@ def retrieve_errors_of_transactions() -> None:
     """Let a transaction that failed be quiet about an error that its owner hears otherwise.
 
     Correctness, no figure: aiokafka keeps the error of a fenced producer in a future for whoever
-    commits. Where the error was raised before, by a batch, nobody commits, and asyncio would write
-    "Future exception was never retrieved" with a stack trace.
+    commits, and in one of each batch for whoever sends after it. Where the error was raised before,
+    nobody does, and asyncio would write "Future exception was never retrieved" with a stack trace.
     """
-    for name in ("error_transaction", "fatal_error"):
-        setattr(TransactionManager, name, _retrieving(getattr(TransactionManager, name)))
+    for owner, method, future in (
+        (TransactionManager, "error_transaction", "_transaction_waiter"),
+        (TransactionManager, "fatal_error", "_transaction_waiter"),
+        (MessageBatch, "failure", "_drain_waiter"),
+    ):
+        setattr(owner, method, _retrieving(getattr(owner, method), future))
 
 
-def _retrieving(method: Any) -> Any:
+def _retrieving(method: Any, future: str) -> Any:
     @wraps(method)
-    def retrieving(self: TransactionManager, error: Exception) -> None:
-        method(self, error)
-        self._transaction_waiter.exception()  # is raised again for whoever waits for it
+    def retrieving(self: Any, *arguments: Any, **named: Any) -> None:
+        method(self, *arguments, **named)
+        getattr(self, future).exception()  # is raised again for whoever waits for it
 
     return retrieving

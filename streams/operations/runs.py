@@ -50,7 +50,7 @@ from streams.kit.errors import UserError
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
 from streams.settings import Settings
 from streams.wire.cloudevents import event_headers
-from streams.wire.control_records import FIRST_RUN_MONTH
+from streams.wire.control_records import FIRST_RUN_MONTH, run_of
 
 LOOK_S: Final = 0.2
 STILL_S: Final = 60.0
@@ -106,11 +106,6 @@ class Status(NamedTuple):
 
 # --- what may be closed
 # -----------------------------------------------------------------------------
-
-
-def run_of(month: int) -> int:
-    """The number of a data month's run."""
-    return month - FIRST_RUN_MONTH + 1
 
 
 def month_asked_for(text: str) -> int:

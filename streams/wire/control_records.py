@@ -36,6 +36,15 @@ FIRST_RUN_MONTH: Final = month_number("2020-01")
 """Data month of run 1 (contract section 3)."""
 
 
+def run_of(month: int) -> int:
+    """Return the number of a data month's run.
+
+    >>> run_of(month_number("2020-03"))
+    3
+    """
+    return month - FIRST_RUN_MONTH + 1
+
+
 class ControlRecords:
     """The checks of control records and opening rows by one rule set."""
 
@@ -120,7 +129,7 @@ def _refuse_money(line: OpeningShape, result_ore: int, other_ore: int) -> Reject
 
 
 def _run_marker(line: RunShape) -> RunMarker | Rejection:
-    if line.run != line.data_month - FIRST_RUN_MONTH + 1:
+    if line.run != run_of(line.data_month):
         return wrong_type("run", FORMS["run"])
     return RunMarker(line.run, line.closed_at, line.data_month)
 

@@ -23,7 +23,7 @@ from streams.kafka import topics
 from streams.operations.publish import publish, record_key
 from streams.settings import Settings
 from streams.wire import journal
-from streams.wire.control_records import FIRST_RUN_MONTH
+from streams.wire.control_records import run_of
 from tests.support.records import records_of
 
 SETTLING = ("intake", "citizens")
@@ -95,7 +95,7 @@ class Pipeline:
 
     def close_run(self, month):
         """A run marker in every partition of the journal, in one transaction."""
-        value = {"type": "run", "run": month_number(month) - FIRST_RUN_MONTH + 1}
+        value = {"type": "run", "run": run_of(month_number(month))}
         self.control(value | {"closed_at": f"{month}-28T12:00:00Z", "data_month": month})
 
     def control(self, *values):

@@ -13,7 +13,7 @@ from streams.operations.publish import record_key
 from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.stages.intake import Intake, IntakeTopics
 from streams.wire import journal
-from streams.wire.control_records import FIRST_RUN_MONTH
+from streams.wire.control_records import run_of
 from streams.wire.outcomes import AcceptedOpening
 from streams.wire.partitioner import partition_of
 from streams.wire.validator import Validator
@@ -106,7 +106,7 @@ class StagesInMemory:
 
     def close_run(self, month):
         """Write a run marker to every partition of the journal."""
-        number = month_number(month) - FIRST_RUN_MONTH + 1
+        number = run_of(month_number(month))
         marker = {"schema": 1, "type": "run", "run": number}
         marker |= {"closed_at": f"{month}-28T12:00:00Z", "data_month": month}
         for at in range(self._settings.partitions):
