@@ -48,7 +48,8 @@ contract: install
 	@$(BIN)/python -m tests.support.frozen_contract tests/contract.json
 
 # After a change of the dependencies in pyproject.toml.
-UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+  --no-emit-index-url
 lock: install
 	@$(UV_COMPILE) pyproject.toml --group build --output-file requirements.lock
 	@$(UV_COMPILE) --group local --constraint requirements.lock --output-file requirements-local.lock

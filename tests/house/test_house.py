@@ -1,4 +1,4 @@
-"""The house in order: format, lint, types, imports, dead code, purity, packaging and documents."""
+"""The repository is in order: format, lint, types, imports, purity, packaging, documents."""
 
 import ast
 import json
@@ -22,7 +22,7 @@ PRODUCT = ("domain", "projections", "streams")
 NOT_OURS = {".git", ".hypothesis", ".venv", "__pycache__", "build", "dist"}
 
 LONGEST_FUNCTION = 80
-"""Lines. A longer one does more than one thing."""
+"""Lines of a function. A longer one does more than one thing."""
 
 
 def files_of_ours(*suffixes):
@@ -33,9 +33,7 @@ def files_of_ours(*suffixes):
             for name in folders
             if name not in NOT_OURS and not name.endswith(("_cache", ".egg-info"))
         ]
-        ours = (
-            name for name in names if name not in NOT_OURS
-        )  # in a second work tree `.git` is a file
+        ours = [name for name in names if name not in NOT_OURS]  # `.git` may be a file
         yield from (Path(folder, name) for name in ours if not suffixes or name.endswith(suffixes))
 
 
@@ -74,20 +72,20 @@ CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
 
 
 def impurities(tree):
-    """What a module does that depends on more than its arguments, as `line: what`."""
+    """Yield each call or import of a module that reads a clock or the world, as `line: name`."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                found = {alias.name.split(".")[0] for alias in names} & IMPURE_MODULES
+                impure = {alias.name.split(".")[0] for alias in names} & IMPURE_MODULES
             case ast.ImportFrom(module=str(module)):
-                found = {module.split(".")[0]} & IMPURE_MODULES
+                impure = {module.split(".")[0]} & IMPURE_MODULES
             case ast.Call(func=ast.Name(id=name)):
-                found = {name} & IMPURE_CALLS
+                impure = {name} & IMPURE_CALLS
             case ast.Call(func=ast.Attribute(attr=name)):
-                found = {name} & CLOCKS
+                impure = {name} & CLOCKS
             case _:
                 continue
-        yield from (f"{node.lineno}: {what}" for what in sorted(found))
+        yield from (f"{node.lineno}: {what}" for what in sorted(impure))
 
 
 @pytest.mark.parametrize(
@@ -107,23 +105,23 @@ def test_an_impurity_is_found(source):
 
 @pytest.mark.parametrize("package", ["domain", "projections"])
 def test_the_law_and_its_projections_read_no_clock_and_do_no_io(package):
-    found = [
+    impure = [
         f"{relative(path)}:{what}"
         for path in sorted((ROOT / package).rglob("*.py"))
         for what in impurities(ast.parse(path.read_text()))
     ]
-    assert found == []
+    assert impure == []
 
 
 def test_functions_stay_small():
-    found = [
+    long = [
         f"{relative(path)}:{node.lineno} {node.name}"
         for path in product_files()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
     ]
-    assert found == []
+    assert long == []
 
 
 # --- packaging ----------------------------------------------------------------------------------
@@ -204,13 +202,13 @@ MACHINE = re.compile(
 
 
 def test_no_file_names_a_machine_or_a_registry():
-    found = [
+    named = [
         f"{relative(path)}:{number}"
         for path in files_of_ours()
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
         if MACHINE.search(line)
     ]
-    assert found == []
+    assert named == []
 
 
 # --- documents ----------------------------------------------------------------------------------
@@ -221,13 +219,13 @@ SHELL_BLOCK = re.compile(r"```(?:sh|shell|bash|console)\n(.*?)```", re.DOTALL)
 
 
 def test_links_between_documents_resolve():
-    found = [
+    broken = [
         f"{relative(path)}: {target}"
         for path in files_of_ours(".md")
         for target in LINK.findall(path.read_text())
         if "://" not in target and not (path.parent / target).exists()
     ]
-    assert found == []
+    assert broken == []
 
 
 def readme_commands():

@@ -1,4 +1,4 @@
-"""The operator's handbook is whole: each log line, metric and violation stands in it, and nothing that is not there."""
+"""The operator's handbook names each log line, metric and violation, and no others."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ LEVELS = {"info", "warning", "error"}
 
 
 def logged():
-    """The first argument of every call of `log.info` and its like in the streams."""
+    """Yield the first argument of every call of `log.info` and its like in the streams."""
     for path in sorted((ROOT / "streams").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
@@ -30,7 +30,7 @@ def logged():
 
 
 def rows_of(section):
-    """What stands in backticks in the first column of a section's table."""
+    """Return the names in backticks in the first column of a section's table."""
     text = HANDBOOK.split(f"\n## {section}\n")[1].split("\n## ")[0]
     return {
         name

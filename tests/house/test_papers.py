@@ -31,7 +31,7 @@ LEFT_OUT = {
 
 
 def rooms():
-    """The folders of the packages with something of ours in them."""
+    """Yield the folders of the packages that have code or data."""
     for package in PACKAGES:
         yield from (
             relative(folder)
@@ -99,7 +99,7 @@ def test_every_exit_status_is_told(text):
 
 
 def prose(text):
-    """The numbered lines of a page, tables, code, headings and lines of a mere link left out."""
+    """Yield the numbered lines of a page without tables, code, headings and lines with links."""
     code = False
     for number, line in enumerate(text.splitlines(), 1):
         code ^= line.lstrip().startswith("```")

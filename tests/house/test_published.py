@@ -1,4 +1,4 @@
-"""The published contract: the document is the program's, real messages fit it, and what was published stays."""
+"""The published contract: made from the program, real messages fit it, nothing is taken away."""
 
 import json
 import re
@@ -38,24 +38,24 @@ def schema_of(value, sealed):
 
 
 def faults(value, *, sealed=False):
-    """What a message has that its schema does not allow; fields that the schema does not know count too."""
+    """List what is wrong with a message by its schema; a field that it does not know is wrong."""
     schema = SCHEMAS[schema_of(value, sealed)]
-    found = [
+    wrong = [
         f"{error.json_path}: {error.message}"
         for error in Draft202012Validator(schema).iter_errors(value)
     ]
-    return found + [f"{path} is not published" for path in unknown(value, schema)]
+    return wrong + [f"{path} is not published" for path in unknown(value, schema)]
 
 
 def unknown(value, schema):
-    for name, each in value.items():
+    for name, content in value.items():
         known = schema["properties"].get(name)
         if known is None:
             yield name
-        elif isinstance(each, dict) and "properties" in known:
-            yield from unknown(each, known)
-        elif isinstance(each, list) and "properties" in known.get("items", {}):
-            for item in each:
+        elif isinstance(content, dict) and "properties" in known:
+            yield from unknown(content, known)
+        elif isinstance(content, list) and "properties" in known.get("items", {}):
+            for item in content:
                 yield from unknown(item, known["items"])
 
 
@@ -139,12 +139,11 @@ def test_examples_in_documents_fit_their_schemas(document_name):
         assert faults(value) == []
 
 
-# --- what was published stays
-# -----------------------------------------------------------------------
+# --- what was published stays -------------------------------------------------------------------
 
 
 def test_what_was_published_once_holds():
-    """Where it is meant: a new `schema` version with an upcaster, never an edit (contract)."""
+    """A change that is meant is a new `schema` version with an upcaster, never an edit."""
     assert broken(FROZEN, facts_of(SCHEMAS)) == []
 
 
@@ -156,32 +155,34 @@ def change(name, edit):
     return pytest.param(edit, id=name)
 
 
-def _rename(found):
-    fields = found["postings"]["properties"]["rows"]["items"]["properties"]
+def _rename(schemas):
+    fields = schemas["postings"]["properties"]["rows"]["items"]["properties"]
     fields["amount"] = fields.pop("amount_ore")
 
 
-def _take_a_value_away(found):
-    found["benefit_payment"]["properties"]["channel"]["enum"].remove("dfdg")
+def _take_a_value_away(schemas):
+    schemas["benefit_payment"]["properties"]["channel"]["enum"].remove("dfdg")
 
 
 @pytest.mark.parametrize(
     "edit",
     [
         change("a-field-is-gone", _rename),
-        change("a-type", lambda found: found["run"]["properties"]["run"].update(type="string")),
+        change("a-type", lambda schemas: schemas["run"]["properties"]["run"].update(type="string")),
         change(
             "a-meaning",
-            lambda found: found["postings"]["properties"]["rules"].update(description="Kroner"),
+            lambda schemas: schemas["postings"]["properties"]["rules"].update(description="Kroner"),
         ),
         change(
-            "no-longer-there-always", lambda found: found["postings"]["required"].remove("cause")
+            "no-longer-there-always",
+            lambda schemas: schemas["postings"]["required"].remove("cause"),
         ),
         change(
-            "demanded-now", lambda found: found["benefit_payment"]["required"].append("outside_act")
+            "demanded-now",
+            lambda schemas: schemas["benefit_payment"]["required"].append("outside_act"),
         ),
         change("a-value-is-gone", _take_a_value_away),
-        change("a-message-is-gone", lambda found: found.pop("notice")),
+        change("a-message-is-gone", lambda schemas: schemas.pop("notice")),
     ],
 )
 def test_a_change_of_what_was_published_is_found(edit):

@@ -1,4 +1,4 @@
-"""References to the contract and to the rules lead to headings of docs/contract.md and docs/rules.md."""
+"""Each reference to the contract or the rules leads to a heading of its page in docs."""
 
 import re
 from collections import defaultdict
@@ -29,7 +29,7 @@ ONE_PART = re.compile(
 
 
 def page(name):
-    """A page's sections: the lines below each numbered heading, by its number."""
+    """Read a page's sections: the text below each numbered heading, by the heading's number."""
     sections, here = defaultdict(list), ""
     for line in (DOCS / name).read_text().splitlines():
         heading = re.match(r"#{2,3} (?:(\d+(?:\.\d+)?)\b|Appendix ([A-Z])\b)", line)
@@ -44,13 +44,13 @@ LAW = PAGES["rules.md"]
 
 
 def is_item(section, number):
-    """Items are those of the section, or else of 4.2, the rule set's numbered list."""
+    """Look for an item in the section, or else in 4.2, the rule set's numbered list."""
     text = LAW.get(section, "") + LAW["4.2"]
     return re.search(rf"^{number}\. ", text, re.MULTILINE) is not None
 
 
 def rules_parts(text):
-    """What one reference to the rules names, part by part: `9, X2, and 11, Q1` has four."""
+    """Yield each part of a reference and whether it is there: `9, X2, and 11, Q1` has four."""
     at, here = 0, ""
     while part := ONE_PART.match(text, at):
         at = part.end()
@@ -67,12 +67,12 @@ def rules_parts(text):
 
 
 def plain(text):
-    """A text without its line breaks, the marks of comments at the beginning of a line included."""
+    """Join the lines of a text, without the marks of comments at their beginnings."""
     return re.sub(r"\s*\n[ \t]*(?:#|//|\*)?[ \t]*", " ", text)
 
 
 def references(kind):
-    """Each reference of a kind as (file, what it names, whether that is there)."""
+    """Yield each reference of a kind as (file, what it names, whether that is there)."""
     for path in files_of_ours(*TEXTS):
         name, text = relative(path), plain(path.read_text(errors="replace"))
         if name == "tests/house/test_references.py":
@@ -91,7 +91,7 @@ def to_rules(_, text):
 
 
 def to_sections(name, text):
-    """A section without the name of its page is one of the page itself, or else of either."""
+    """Look for a section without a page's name in the page itself, or else in either page."""
     own = PAGES.get(name.removeprefix("docs/"))
     for match in SECTION.finditer(text):
         yield match[1], any(match[1] in known for known in ([own] if own else PAGES.values()))
