@@ -1,5 +1,5 @@
-"""Says why a week is what it is: reasons as plain values, without sentences.
+"""The reasons for a citizen's weeks, as plain values.
 
-Touches: everything below in the domain, but computes no law of its own.
-Start with `reasons.py` (the result), then `week.py` (how it is made).
+It uses everything below in the domain, and computes no law of its own. Start with `reasons.py` (the
+result), then `week.py` and `life.py` (how it is made).
 """

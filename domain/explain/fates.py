@@ -1,7 +1,7 @@
-"""What became of each report of a citizen: which count, which do not, and which other report made it so.
+"""The fate of each report of a citizen: whether it counts, and which other report decided that.
 
-ReportFate from the reports alone, in the order of the journal, apart from the state that folding them
-leaves.
+It is derived from the reports alone, in the order of the journal, not from the state that folding
+them leaves.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,24 @@ Fate = Literal[
     "waits",
     "never_matches",
 ]
-"""`counts`: it stands. `reversed`: `by` took it back, whichever of the two came first. `delivered_again`: the same came
-before, as `by`. `conflicting_duplicate`: another content came before under its id, and stands. Of a
-reversal: `reverses` the report `by`; `reverses_again`: another reversal, `by`, did so already;
-`waits` for a report that has not come; `never_matches`: what it names is a reversal, which cannot
-be taken back. """
+"""The fates of a report.
+
+* `counts`: it stands.
+* `reversed`: `by` reversed it, whichever of the two came first.
+* `delivered_again`: the same report came before, as `by`.
+* `conflicting_duplicate`: another content came before under its id, and stands.
+
+A reversal has one of the other four:
+
+* `reverses`: it reverses the report `by`.
+* `reverses_again`: another reversal, `by`, did so already.
+* `waits`: its report has not come.
+* `never_matches`: its report is a reversal, which cannot be reversed.
+"""
 
 
 class ReportFate(NamedTuple):
-    """A report, what became of it, and the report (`reporter/report_id`) that made it so, or ""."""
+    """A report, its fate, and the report (`reporter/report_id`) that decided it, or ""."""
 
     report: Report
     fate: Fate
@@ -35,33 +44,33 @@ class ReportFate(NamedTuple):
 
 
 def fates(reports: Sequence[Report]) -> list[ReportFate]:
-    """The fate of each report of one citizen, in their order."""
+    """Return the fate of each report of one citizen, in their order."""
     first: dict[str, Report] = {}
     taken_back: dict[str, str] = {}
-    """What was reversed, and by which report first."""
+    """The reversed reports, each with the report that reversed it first."""
     for report in reports:
         if first.setdefault(cause(report), report) is report and isinstance(report, Reversal):
             taken_back.setdefault(_target(report), cause(report))
     seen: set[str] = set()
-    found = []
+    entries = []
     for report in reports:
         name = cause(report)
         if name in seen:
             same = _is_same(first[name], report)
-            found.append(
+            entries.append(
                 ReportFate(report, "delivered_again" if same else "conflicting_duplicate", name)
             )
             continue
         seen.add(name)
         if isinstance(report, Reversal):
-            found.append(_fate_of_reversal(report, first, taken_back))
+            entries.append(_fate_of_reversal(report, first, taken_back))
         else:
-            found.append(
+            entries.append(
                 ReportFate(
                     report, "reversed" if name in taken_back else "counts", taken_back.get(name, "")
                 )
             )
-    return found
+    return entries
 
 
 def _target(reversal: Reversal) -> str:
@@ -69,7 +78,7 @@ def _target(reversal: Reversal) -> str:
 
 
 def _is_same(first: Report, again: Report) -> bool:
-    """Whether all but the day of reporting is equal (contract section 2)."""
+    """Return True if everything but the day of reporting is equal (contract section 2)."""
     return type(first) is type(again) and first[:-1] == again[:-1]
 
 
@@ -90,7 +99,7 @@ def _fate_of_reversal(
 
 
 def facts_of(told: Sequence[ReportFate]) -> list[CaseFact]:
-    """The case facts that stand."""
+    """Return the case facts that stand."""
     return [
         each.report for each in told if isinstance(each.report, CaseFact) and each.fate == "counts"
     ]

@@ -187,7 +187,9 @@ def spans_of(weeks: Iterable[int]) -> list[WeekSpan]:
 def _ahead_sentences(ahead: Ahead, comes: str) -> Iterator[str]:
     percent = f"{ahead.next_refusion} % (medfinansiering {ahead.next_medfinansiering} %)"
     if ahead.self_support_weeks is None:
-        yield f"The next benefit week is the first: {percent}. Until then no self-support is earned."
+        yield (
+            f"The next benefit week is the first: {percent}. Until then no self-support is earned."
+        )
         return
     if ahead.benefit_weeks:
         yield f"{_number(ahead.benefit_weeks, 'more benefit week')} until {percent}."
@@ -198,8 +200,9 @@ def _ahead_sentences(ahead: Ahead, comes: str) -> Iterator[str]:
         if ahead.drops_out
         else ""
     )
+    weeks = _number(ahead.self_support_weeks, "whole week")
     yield (
-        f"{_number(ahead.self_support_weeks, 'whole week')} of self-support until a new start{unless}."
+        f"{weeks} of self-support until a new start{unless}."
         f" If nothing but self-support follows, it comes {comes} the week of {ahead.new_start}."
     )
 

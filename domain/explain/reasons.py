@@ -1,7 +1,7 @@
-"""What an explanation consists of: plain values under names that programs may rely on (`refusion explain --json`).
+"""The values that make up an explanation.
 
-WeekSpan are their Mondays, months `YYYY-MM`, money is øre. A `rule` is a name in the explanation's
-`rules`.
+Programs may rely on their names (`refusion explain --json`). Weeks are their Mondays, months are
+`YYYY-MM`, money is in øre. A `rule` is a name in the explanation's `rules`.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,17 @@ from domain.ruledata.ruleset import Evidence, Mechanism
 State = Literal["B", "O", "S"]
 ReportType = Literal["benefit_payment", "income", "case_fact", "reversal"]
 Role = Literal["counts", "blocks", "neither", "outside_act", "old_case"]
-"""What a positive net of a benefit makes of its week: B, O, or nothing; `outside_act` and `old_case` make it O."""
+"""The effect of a benefit with a positive net on its week: B, O, or none.
+
+`outside_act` and `old_case` make the week O.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule that was used: what it says in the rule set at hand, where that is from, and how sure it is.
+    """A rule that was used: its content in the rule set, its source, and its evidence.
 
-    `evidence_of` has the fields of the rule that are less or more sure than the rest of it.
+    `evidence_of` has the fields of the rule whose evidence differs from the rest.
     """
 
     says: str
@@ -33,7 +36,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class WeekSpan:
-    """Weeks that follow each other."""
+    """Consecutive weeks."""
 
     first: str
     number: int
@@ -41,10 +44,10 @@ class WeekSpan:
 
 @dataclass(frozen=True, slots=True)
 class ReportReason:
-    """A report and what became of it.
+    """A report and its fate.
 
-    `what` is the benefit's code, the kind of income, the fact or the report that is reversed;
-    `until` is null for what has one day or none. `by` is the report that made the fate so.
+    `what` is the benefit's code, the kind of income, the fact, or the report that is reversed.
+    `until` is null if it has one day or none. `by` is the report that decided the fate.
     """
 
     cause: str
@@ -62,7 +65,10 @@ class ReportReason:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A benefit's net in the week, over all reports, months and municipalities, and whether it touches the week."""
+    """A benefit's net in the week, over all reports, months and municipalities.
+
+    `touches` is true if it touches the week.
+    """
 
     benefit: str
     role: Role
@@ -73,7 +79,7 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class CountReason:
-    """The refusionstæller: how many benefit weeks were reached in the week since the start or the latest new start."""
+    """The refusionstæller: benefit weeks since the start or latest new start, up to the week."""
 
     reached: int
     weeks: list[WeekSpan]
@@ -81,7 +87,10 @@ class CountReason:
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """The genoptjeningstæller at the end of the week: whole self-support weeks since the first benefit week."""
+    """The genoptjeningstæller at the end of the week.
+
+    It counts whole self-support weeks since the first benefit week.
+    """
 
     earned: int
     needed: int
@@ -91,7 +100,7 @@ class Earned:
 
 @dataclass(frozen=True, slots=True)
 class NewStartReason:
-    """The week at whose end both counters began anew, and the self-support weeks that made it so."""
+    """A new start: the week at whose end both counters began again, and the weeks that made it."""
 
     at_end_of: str
     weeks: list[WeekSpan]
@@ -111,9 +120,10 @@ class BandReason:
 
 @dataclass(frozen=True, slots=True)
 class ShareReason:
-    """What a report has in a cell: its share of the base by the split, of which `atp_ore` was deducted before.
+    """A report's share of a cell: its base, divided by the split.
 
-    `split` is the answer to the switch; days are calendar days, which only CALENDAR_DAYS shares by.
+    `atp_ore` was deducted before. `split` is the answer to the switch; days are calendar days, by
+    which only CALENDAR_DAYS divides.
     """
 
     cause: str
@@ -128,10 +138,10 @@ class ShareReason:
 
 @dataclass(frozen=True, slots=True)
 class RowReason:
-    """A cell and what is due for it; `why_none` says why it gives no row.
+    """A cell and the money that is due for it; `why_none` says why it gives no row.
 
-    `unrounded` is the result in øre before it was rounded. `ordinal` is what the money took its
-    rate from.
+    `unrounded` is the result in øre before it was rounded. `ordinal` is the number that decided the
+    rate.
     """
 
     month: str
@@ -153,11 +163,13 @@ class RowReason:
 
 @dataclass(frozen=True, slots=True)
 class BidragReason:
-    """A month's fleksbidrag (§ 7): F = (min(share, cap) − reduction) × due, in whole kroner, not below 0.
+    """A month's fleksbidrag (§ 7).
 
-    `basis_ore` is B, `refusion_ore` R, `wages_ore` W; null is not known. `due` is the part of the
-    month that is due, from `days` with fleksløntilskud and those of them on the step. The row
-    stands in `week`; `why_none` says why not.
+        F = (min(share, cap) − reduction) × due, in whole kroner, not below 0
+
+    `basis_ore` is B, `refusion_ore` R, `wages_ore` W; null means not known. `due` is the part of
+    the month that is due: of `days` with fleksløntilskud, those on the step. The row is in `week`;
+    `why_none` says why there is none.
     """
 
     month: str
@@ -180,7 +192,10 @@ class BidragReason:
 
 @dataclass(frozen=True, slots=True)
 class TurnOfYear:
-    """§ 29, stk. 3: money of the week of 28 December 2015 takes the ordinal of the week after, or its own + 1."""
+    """The rule for the turn of the year (§ 29, stk. 3).
+
+    Money of the week of 28 December 2015 takes the ordinal of the week after, or its own + 1.
+    """
 
     rate_of_week: str
     week_after_has_benefits: bool
@@ -190,9 +205,9 @@ class TurnOfYear:
 
 @dataclass(frozen=True, slots=True)
 class OldCase:
-    """Where the case stands by its facts (§ 30).
+    """The transitional status of a case, by its facts (§ 30).
 
-    `flex` money is on the staircase `always`, `never`, or `from` the week `on_staircase_from`; with
+    `flex` money is on the staircase `always`, `never`, or `from` the week `on_staircase_from`. With
     `old_weeks_enter` the old weeks are in the count from that week on.
     """
 
@@ -206,11 +221,11 @@ class OldCase:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What changes the counters next, told from the end of a week if nothing but that happens.
+    """The next changes of the counters, from the end of a week.
 
-    `benefit_weeks` until the next step (null on the last one); `self_support_weeks` until a new
-    start, reached at the earliest at the end of `new_start`; `drops_out` is the week in which an
-    earned one leaves the window.
+    `benefit_weeks` is the number until the next step (null on the last one). `self_support_weeks`
+    is the number until a new start, which comes at the end of `new_start` at the earliest.
+    `drops_out` is the week in which an earned week leaves the window.
     """
 
     week: str
@@ -250,7 +265,10 @@ class WeekReason:
 
 @dataclass(frozen=True, slots=True)
 class WeekOfLife:
-    """A week in the strip. `step` is null where the week has no benefits, or no rates apply yet."""
+    """A week of a life.
+
+    `step` is null if the week has no benefits, or no rates apply yet.
+    """
 
     week: str
     state: State

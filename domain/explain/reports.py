@@ -9,7 +9,10 @@ from domain.explain.reasons import ReportReason, ReportType
 
 
 def concerning(told: Sequence[ReportFate], week: int) -> Iterator[ReportFate]:
-    """Pick the reports with a day in the week, every case fact, and their reversals and repetitions."""
+    """Pick the reports with a day in the week and every case fact.
+
+    Their reversals and repetitions are included.
+    """
     first, last = monday(week), sunday(week)
     concerned = set()
     for entry in told:

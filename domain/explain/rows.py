@@ -1,4 +1,7 @@
-"""The cells of a week and what is due for them, with the arithmetic (rules 4.2, items 2-5 and 9-11)."""
+"""The cells of a week and the money due for them, with the arithmetic.
+
+See rules 4.2, items 2-5 and 9-11.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -32,13 +35,13 @@ NOT_KNOWN = "not established: nothing is guessed (rate_missing)"
 
 
 Place = tuple[str, str | None, str | None]
-"""Money code, paying and financing municipality."""
+"""The place of a cell: money code, paying and financing municipality."""
 
 
 def row_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[RowReason]:
-    """The week's cells of reported money, in their order, those too whose reports come to nothing.
+    """Explain the week's cells of reported money, in their order.
 
-    What is computed of them stands elsewhere.
+    Cells whose reports add up to nothing are included; computed money (fleksbidrag) is not.
     """
     reading = citizen.head.reading()
     for part in citizen.parts_between(week, week):
@@ -48,7 +51,7 @@ def row_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterat
 
 
 def _shares(law: Law, part: Part, week: int) -> dict[Place, list[ShareReason]]:
-    """What the month's standing reports have in the week, by the place of their cell."""
+    """List the shares of the month's reports that stand, by the place of their cell."""
     found: dict[Place, list[ShareReason]] = {}
     for line in part.lines:
         if not line[REVERSED]:
@@ -96,7 +99,7 @@ def _row(
 
 
 def _cell(part: Part, week: int, place: Place) -> tuple[int, int]:
-    """Amount and ATP of a cell, which is gone when both are nothing."""
+    """Return the amount and ATP of a cell, which is gone when both are nothing."""
     for code, paying, financing, cells in part.groups:
         if (code, paying, financing) == place:
             for cell in cells:
@@ -134,7 +137,7 @@ def _rule_of_rate(
 
 
 def _why_none(law: Law, reading: Reading, week: int, code: str, amount_ore: int) -> str:
-    """Why a cell gives no row, in the order in which the law looks."""
+    """Say why a cell gives no row, in the order in which the law asks."""
     if code.endswith(OUTSIDE):
         return "outside the Act: not financed"
     if reading.standing.is_old(code, week):
@@ -154,7 +157,10 @@ def _why_none(law: Law, reading: Reading, week: int, code: str, amount_ore: int)
 
 
 def bidrag_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[BidragReason]:
-    """The fleksbidrag of the week's months, where fleksløntilskud of the week is on the step for it."""
+    """Explain the fleksbidrag of the week's months.
+
+    There is one if fleksløntilskud of the week is on the step that entitles to it.
+    """
     reading = citizen.head.reading()
     for part in citizen.parts_between(week, week):
         entitling = (
@@ -221,6 +227,6 @@ def _rules_of_bidrag(law: Law, book: Rulebook, part: Part) -> Iterator[str]:
 
 
 def _hundredths(hundredths: int) -> str:
-    """A number of hundredths as a decimal."""
+    """Write a number of hundredths as a decimal."""
     sign = "-" if hundredths < 0 else ""
     return f"{sign}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}"

@@ -1,4 +1,4 @@
-"""Looks up the rules that an explanation uses: what each says in the rule set at hand, its reference and its mark."""
+"""The rules that an explanation uses, each with its content, its reference and its evidence."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ OUTSIDE_ACT = "outside_act"
 
 
 class Rulebook:
-    """The rules of a rule set by the names that the rule files give them; `used` are those that were looked up."""
+    """The rules of a rule set by their names in the rule files; `used` are those looked up."""
 
     def __init__(self, rules: RuleSet) -> None:
         self.used: dict[str, Rule] = {}
@@ -22,14 +22,14 @@ class Rulebook:
         self._dated = series(rules.dated)
 
     def switch(self, switch: str) -> str:
-        """The answer to an open question."""
+        """Cite the answer to an open question."""
         question = self._rules.questions[switch]
         return self._use(
             f"switches.{switch}", f"{question.value}: {question.meaning}", question.source
         )
 
     def benefit(self, code: str) -> str:
-        """The catalogue's entry of a money code; what is outside the Act has a rule of its own."""
+        """Cite the catalogue's entry of a money code; money outside the Act has its own rule."""
         if code.endswith(OUTSIDE):
             source = LegalSource(
                 "lov 994/2015 § 3, stk. 2; S-§3", "verified", "Reported with outside_act."
@@ -41,20 +41,26 @@ class Rulebook:
         return self._use(f"catalogue.{code}", _benefit_says(benefit), benefit.source)
 
     def account(self, account: str) -> str:
-        """An account."""
+        """Cite an account."""
         return self.value(f"accounts.{account}", account)
 
     def value(self, name: str, says: str, week: int | None = None) -> str:
-        """A rule that has one value at a time; its source is that of the value which holds in the week."""
+        """Cite a rule with one value at a time; its source is that of the week's value."""
         return self._use(name, says, _holding(self._dated[name], week).source)
 
     def band(self, week: int, number: int) -> BandReason:
-        """The step of an ordinal in a week; money before the first benefit week takes the first."""
+        """Cite the step of an ordinal in a week.
+
+        Money before the first benefit week takes the first step.
+        """
         staircase = self._staircase(week)
         at = max(at for at, band in enumerate(staircase.bands) if band.from_week <= max(number, 1))
         band, step = staircase.bands[at], at + 1
         weeks = f"{band.from_week}-{band.to_week}" if band.to_week else f"{band.from_week} and on"
-        says = f"benefit weeks {weeks}: refusion {band.refusion} %, medfinansiering {band.medfinansiering} %"
+        says = (
+            f"benefit weeks {weeks}:"
+            f" refusion {band.refusion} %, medfinansiering {band.medfinansiering} %"
+        )
         source = staircase.source
         rule = self._use(f"staircase.{step}", says, replace(source, reference=band.reference))
         return BandReason(
@@ -62,11 +68,14 @@ class Rulebook:
         )
 
     def has_rates(self, week: int) -> bool:
-        """Whether money of a week may have a rate: from the week of 28 December 2015 on."""
+        """Return True if money of a week may have a rate: from the week of 28 December 2015 on."""
         return monday(week) >= self._rules.dates.turn_of_year_week.toordinal()
 
     def _staircase(self, week: int) -> Staircase:
-        """That of the week; the week of 28 December 2015 has that of the week after."""
+        """Return the staircase of a week.
+
+        The week of 28 December 2015 has the staircase of the week after.
+        """
         latest = max(week, week_of(self._rules.dates.turn_of_year_rate_from.toordinal()))
         begun = (
             stairs
@@ -83,7 +92,7 @@ class Rulebook:
 
 
 def _holding(values: Sequence[DatedValue], week: int | None) -> DatedValue:
-    """The value that holds in a week, else the last."""
+    """Return the value of a week, or the last value."""
     if week is not None:
         first, last = date.fromordinal(monday(week)), date.fromordinal(monday(week) + 6)
         for value in values:
@@ -102,4 +111,5 @@ def _benefit_says(benefit: Benefit) -> str:
             f"{benefit.mechanism} {benefit.rate} %" if benefit.rate != "computed" else "computed"
         )
     counts = "counts" if benefit.counts else "does not count"
-    return f"{benefit.name}: {financed}; {counts}, {'blocks' if benefit.blocks else 'does not block'} self-support"
+    blocks = "blocks" if benefit.blocks else "does not block"
+    return f"{benefit.name}: {financed}; {counts}, {blocks} self-support"

@@ -1,13 +1,14 @@
-"""Files `beregning` of an earlier system -> its opening rows; pure: lines in, records out.
+"""The opening rows in the files `beregning` of an earlier system; pure: lines in, records out.
 
 Such a file holds the differences of its run. So the files are read as their other readers do it:
 lines of one file that are equal up to `Medfinansieringsbeløb` count once, and the same week,
-person, benefit, municipality and rate are summed over all files. What is left after that stands.
+person, benefit, municipality and rate are summed over all files. The rest after that stands.
 
-Two things are not in the files. The municipality that paid is the file's own; benefits that a municipality only
-finances have none. And a week that lies in two months has one line, whose money goes to the months by days, as
-that of a payment does (rules 4.2, item 4): where the reports divide it in another way, the two cells are corrected
-against each other, and the week's sum stays.
+Two things are not in the files. The municipality that paid is the file's own; benefits that a
+municipality only finances have none. And a week that lies in two months has one line, whose money
+is divided between the months by days, as that of a payment is (rules 4.2, item 4). Where the
+reports divide it in another way, the two cells are corrected against each other, and the week's sum
+stays.
 """
 
 import re
@@ -21,14 +22,17 @@ from domain.ruledata.ruleset import Mechanism
 from projections.runs.files import COLUMNS
 
 HEADER: Final = COLUMNS["beregning"]
-TOLD_APART: Final = 10
-"""Columns up to and with `Medfinansieringsbeløb`; an earlier system may have had no more than these."""
+COMPARED_COLUMNS: Final = 10
+"""The number of columns up to `Medfinansieringsbeløb`; an earlier system may have no more."""
 NO_NAME: Final = ("", "-")
 _KRONER: Final = re.compile(r"(-?)(\d+)(?:,(\d{1,2}))?")
 
 
-class Listed(NamedTuple):
-    """A line, or a row made of lines, that cannot be loaded: where it stands, why, and what to do. Names no person."""
+class UnloadableLine(NamedTuple):
+    """A line, or a row made of lines, that cannot be loaded.
+
+    It says where it is, why, and what to do. It names no person.
+    """
 
     place: str
     reason: str
@@ -44,8 +48,8 @@ class Codes(NamedTuple):
     mechanisms: Mapping[str, Mechanism | None]
 
 
-class Row(NamedTuple):
-    """What tells rows apart once they are summed."""
+class OpeningKey(NamedTuple):
+    """The identity of an opening row, by which lines are summed."""
 
     cpr: str
     week: int
@@ -62,16 +66,16 @@ class Specifications:
     def __init__(self, municipality: str, codes: Codes) -> None:
         self._municipality = municipality
         self._codes = codes
-        self._sums: dict[Row, list[int]] = {}
-        self._places: dict[Row, str] = {}
+        self._sums: dict[OpeningKey, list[int]] = {}
+        self._places: dict[OpeningKey, str] = {}
 
-    def add(self, name: str, lines: Iterable[Sequence[str]]) -> Iterator[Listed]:
-        """The lines of a file after its header; gives those that cannot be read."""
+    def add(self, name: str, lines: Iterable[Sequence[str]]) -> Iterator[UnloadableLine]:
+        """Add the lines of a file after its header; yields those that cannot be read."""
         seen: set[tuple[str, ...]] = set()
         for number, line in enumerate(lines, 2):
             if not line:
                 continue
-            content = tuple(line[:TOLD_APART])
+            content = tuple(line[:COMPARED_COLUMNS])
             if content in seen:
                 continue
             seen.add(content)
@@ -79,21 +83,24 @@ class Specifications:
             if isinstance(read, tuple):
                 row, ore = read
                 sums = self._sums.setdefault(row, [0, 0, 0])
-                for at, each in enumerate(ore):
-                    sums[at] += each
+                for position, number_of_ore in enumerate(ore):
+                    sums[position] += number_of_ore
                 self._places.setdefault(row, f"{name}:{number}")
             else:
-                yield Listed(
+                yield UnloadableLine(
                     f"{name}:{number}",
                     "bad_line",
                     read,
                     f"{read} cannot be read; give it as in the files",
                 )
 
-    def _read(self, line: tuple[str, ...]) -> tuple[Row, tuple[int, int, int]] | str:
-        """The row of a line and its amount, ATP and result in øre; or the column that cannot be read."""
+    def _read(self, line: tuple[str, ...]) -> tuple[OpeningKey, tuple[int, int, int]] | str:
+        """Read a line: its row, and its amount, ATP and result in øre.
+
+        Returns the name of the column that cannot be read instead.
+        """
         values = dict(zip(HEADER, line, strict=False))
-        money = {name: ore_of(values.get(name, "")) for name in HEADER[4:TOLD_APART]}
+        money = {name: ore_of(values.get(name, "")) for name in HEADER[4:COMPARED_COLUMNS]}
         for name, ore in money.items():
             if ore is None:
                 return name
@@ -114,7 +121,7 @@ class Specifications:
         rate, result = (
             (refusion_rate, refusion) if is_refusion else (medfinansiering_rate, medfinansiering)
         )
-        row = Row(
+        row = OpeningKey(
             values["CPR nummer"],
             week_of(day(values["Uge"])),
             benefit,
@@ -128,7 +135,7 @@ class Specifications:
     def _mechanism(
         self, benefit: str, is_refusion: bool, is_medfinansiering: bool
     ) -> Mechanism | None:
-        """None where a line has money of both."""
+        """Return the mechanism of a line; None if it has money of both."""
         if is_refusion and is_medfinansiering:
             return None
         if is_refusion or is_medfinansiering:
@@ -136,12 +143,12 @@ class Specifications:
         return self._codes.mechanisms.get(benefit) or "refusion"
 
     def _financing(self, name: str) -> str:
-        """An unknown name is left to be listed."""
+        """Return the code of a municipality; an unknown name is kept, and listed later."""
         return self._municipality if name in NO_NAME else self._codes.municipalities.get(name, name)
 
-    def records(self) -> Iterator[tuple[str, dict[str, Any]] | Listed]:
-        """What stands: opening records without their time, each with the place of its first line."""
-        rates: defaultdict[Row, list[Row]] = defaultdict(list)
+    def records(self) -> Iterator[tuple[str, dict[str, Any]] | UnloadableLine]:
+        """Yield opening records without their time, each with the place of its first line."""
+        rates: defaultdict[OpeningKey, list[OpeningKey]] = defaultdict(list)
         for row, sums in self._sums.items():
             if any(sums):
                 rates[row._replace(rate=0)].append(row)
@@ -152,18 +159,22 @@ class Specifications:
                 place, sums = self._places[rows[0]], self._sums[rows[0]]
                 yield from ((place, _record(rows[0], part)) for part in _by_month(rows[0], *sums))
 
-    def _two_rates(self, rows: Sequence[Row]) -> Listed:
+    def _two_rates(self, rows: Sequence[OpeningKey]) -> UnloadableLine:
         shown = " and ".join(f"{row.rate} %" for row in sorted(rows, key=lambda row: row.rate))
-        detail = f"the week stands at {shown} at once: a file is missing; load all of the municipality's together"
-        return Listed(self._places[rows[0]], "two_rates", "Refusionssats", detail)
+        detail = (
+            f"the week has rows at {shown} at once: a file is missing;"
+            " load all files of the municipality together"
+        )
+        return UnloadableLine(self._places[rows[0]], "two_rates", "Refusionssats", detail)
 
 
 def ore_of(text: str) -> int | None:
-    """Kroner (or a percentage) with a decimal comma in hundredths; None where it is none."""
-    if not (found := _KRONER.fullmatch(text.strip())):
+    """Read kroner (or a percentage) with a decimal comma as hundredths; None if it is no number."""
+    if not (match := _KRONER.fullmatch(text.strip())):
         return None
-    ore = int(found[2]) * 100 + int((found[3] or "").ljust(2, "0"))
-    return -ore if found[1] else ore
+    sign, whole, decimals = match.groups()
+    ore = int(whole) * 100 + int((decimals or "").ljust(2, "0"))
+    return -ore if sign else ore
 
 
 def _is_monday(text: str) -> bool:
@@ -177,8 +188,8 @@ _Part = tuple[int, int, int, int]
 """A month, and the amount, ATP and result in øre of a week's days in it."""
 
 
-def _by_month(row: Row, amount_ore: int, atp_ore: int, result_ore: int) -> Iterator[_Part]:
-    """A week's money by the months that it lies in; the results sum to the week's."""
+def _by_month(row: OpeningKey, amount_ore: int, atp_ore: int, result_ore: int) -> Iterator[_Part]:
+    """Divide a week's money between its months; the results sum to the week's."""
     period = monday(row.week), sunday(row.week)
     parts = [*zip(split(amount_ore, *period), split(atp_ore, *period), strict=True)]
     left = result_ore
@@ -189,7 +200,7 @@ def _by_month(row: Row, amount_ore: int, atp_ore: int, result_ore: int) -> Itera
             yield month, amount, atp, result
 
 
-def _record(row: Row, part: _Part) -> dict[str, Any]:
+def _record(row: OpeningKey, part: _Part) -> dict[str, Any]:
     month, amount_ore, atp_ore, result_ore = part
     is_refusion = row.mechanism == "refusion"
     return {

@@ -1,17 +1,15 @@
-"""The law on paper: the rules of a rule set as a Danish document for those who read law, not code.
+"""The law on paper: the rules of a rule set as a Danish document for people who read law, not code.
 
-All that it says of a rule comes from the rule data. First comes what is not law: open questions, values
-that are not verified, and what is left out on purpose.
+Everything in it about a rule comes from the rule data. The first chapters hold what is not law:
+open questions, values that are not verified, and what is left out on purpose.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date
 from typing import NamedTuple
 
 from domain.ruledata.coverage import series
 from domain.ruledata.ruleset import (
-    Absence,
     Band,
     Benefit,
     DatedValue,
@@ -21,80 +19,22 @@ from domain.ruledata.ruleset import (
     Question,
     RuleSet,
 )
-
-EVIDENCE: Mapping[Evidence, str] = {
-    "verified": "verificeret",
-    "inferred": "udledt",
-    "expert": "ekspertviden",
-    "assumed": "antaget",
-}
-MARKS: Mapping[Evidence, str] = {
-    "verified": "står i en offentlig kilde, som er læst",
-    "inferred": "følger af det, der er verificeret; ræsonnementet står ved reglen",
-    "expert": "kendt af fagfolk, men uden en kilde, der kan henvises til",
-    "assumed": "valgt, fordi reglen ikke kunne fastslås",
-}
-BEFORE = {"not_in_force": "ikke i kraft", "rate_missing": "ikke kendt"}
-AFTER = {
-    "ceased": "ophørt",
-    "rate_missing": "ikke kendt; der gives ingen række, men en advisering (`rate_missing`)",
-}
-UNITS = {
-    "": "",
-    "percent of the amount": "pct. af beløbet",
-    "whole calendar weeks": "hele kalenderuger",
-    "years before the week's Sunday": "år før ugens søndag",
-    "percent of B less R": "pct. af B − R",
-    "kroner a month at the level of 2015": "kr. om måneden i 2015-niveau",
-    "percent of B": "pct. af B",
-    "percent of the month's wages without pension": "pct. af månedens løn uden pension",
-    "percent of the highest unemployment benefit": "pct. af de højeste dagpenge",
-    "kroner a month": "kr. om måneden",
-}
-FIELDS = {
-    "valid_from": "startdagen",
-    "valid_to": "slutdagen",
-    "rate": "satsen",
-    "counts": "om ugen tæller",
-    "blocks": "om ugen spærrer",
-    "highest_benefit": "de højeste dagpenge",
-    "reference": "henvisningen",
-    "last_new_case": "den sidste dag for en ny sag",
-    "state_points": "tillægget til statens andel",
-    "note": "bemærkningen",
-}
-NAMES = {
-    "staircase": "Refusionstrappen",
-    "reset.self_support_weeks": "Uger med selvforsørgelse til en ny start",
-    "reset.within_years": "Vinduet, de skal ligge i",
-    "dates.counting_from": "Tællingens første dag",
-    "dates.rates_from_month": "Første måned med satser",
-    "dates.turn_of_year_week": "Årsskifteugen",
-    "dates.turn_of_year_rate_from": "Ugen, hvis procent årsskifteugen får",
-    "fleksbidrag.only_at_refusion": "Trinnet, som giver fleksbidrag",
-    "fleksbidrag.share_percent": "Bidragets andel",
-    "fleksbidrag.cap_2015_kroner": "Lovens loft",
-    "fleksbidrag.cap_percent": "Loftet som andel af B",
-    "fleksbidrag.wage_reduction_percent": "Nedsættelse for løn",
-    "fleksbidrag.basis_percent": "B som andel af de højeste dagpenge",
-    "flex_basis": "B, beløbet som fleksløntilskuddet beregnes af",
-    "legacy.flex_referred_from": "På trappen, når visiteret fra",
-    "legacy.flex_transition_from": "Overgangsgruppen: visiteret tidligst",
-    "legacy.flex_transition_to": "Overgangsgruppen: visiteret senest",
-    "legacy.disability_pension_awarded_from": "Førtidspension på trappen, når tilkendt fra",
-    "legacy.flex_refusion": "Refusion i gamle fleksjobsager",
-    "municipalities.1": "Kommunekode, som er verificeret",
-    "municipalities.2": "De øvrige kommunekoder",
-    "validity": "Regelsættet",
-}
-MONTHS = (
-    *("januar", "februar", "marts", "april", "maj", "juni"),
-    *("juli", "august", "september", "oktober", "november", "december"),
+from projections.pages.danish import (
+    AFTER,
+    EVIDENCE,
+    FIELDS,
+    MARKS,
+    NAMES,
+    UNITS,
+    day_text,
+    number_text,
+    period_text,
+    value_text,
 )
 
 
 class LawCase(NamedTuple):
-    """A worked case: its sentence, the file it stands in as seen from the document, and the rules that it shows."""
+    """A worked case: its title, its link in the document, and the rules that it shows."""
 
     title: str
     link: str
@@ -102,7 +42,7 @@ class LawCase(NamedTuple):
 
 
 class _Book:
-    """What the sections are written from."""
+    """The sources of the document: rules, addresses and cases."""
 
     def __init__(
         self, rules: RuleSet, sources: Mapping[str, str], cases: Iterable[LawCase]
@@ -118,7 +58,7 @@ class _Book:
 
 
 def rule_names(rules: RuleSet) -> dict[str, str]:
-    """What each rule is called in the document, by the name that a law case shows it under."""
+    """Return the Danish name of each rule, by the name that law cases use for it."""
     names = dict(NAMES)
     names |= {
         f"catalogue.{code}": f"{code} {benefit.name}" for code, benefit in rules.benefits.items()
@@ -139,9 +79,9 @@ def law_pages(
     cases: Iterable[LawCase],
     later: Iterable[RuleSet] = (),
 ) -> str:
-    """The document in Markdown. `sources` are addresses by the ids that references name.
+    """Write the document in Markdown. `sources` are addresses by the ids that references name.
 
-    `later` are rule sets that build on the first; of them the document has the differences.
+    `later` are rule sets that build on the first; the document lists their differences.
     """
     cases = list(cases)
     book = _Book(rules, sources, cases)
@@ -171,24 +111,25 @@ def law_pages(
     return re.sub(r"\n{3,}", "\n\n", text) + "\n"
 
 
-# The first page
+# --- the first chapters: what is not law -------------------------------------------------------
 
 
 def _opening(book: _Book) -> Iterator[str]:
     validity = book.values["validity"][0]
     yield f"""# Loven, som opgørelsen følger den: regelsæt {book.rules.name}
 
-Dette dokument er dannet af reglernes data i `domain/rules` med `make law` og skal ikke rettes i hånden. Lov 994/2015
-er lov om kommunernes finansiering af visse offentlige ydelser udbetalt af kommunerne, Udbetaling Danmark og
-arbejdsløshedskasserne. Regelsættet gælder {_period(validity)}.
+Dette dokument er dannet af reglernes data i `domain/rules` med `make law` og skal ikke rettes i
+hånden. Lov 994/2015 er lov om kommunernes finansiering af visse offentlige ydelser udbetalt af
+kommunerne, Udbetaling Danmark og arbejdsløshedskasserne.
+Regelsættet gælder {period_text(validity)}.
 
 Hver regel bærer et mærke for, hvor sikker den er:
 """
     yield from (f"* **{EVIDENCE[mark]}**: {meaning}." for mark, meaning in MARKS.items())
     yield """
-Kun det verificerede er læst som lov. Kapitel 1 og 2 samler alt det øvrige, og kapitel 3 det, der med vilje er udeladt.
-En regel har en værdi på hver dag fra 1. juli 2014, eller det står ved den, hvorfor ikke. *Sager* er gennemregnede
-eksempler, som programmet prøves på (på engelsk)."""
+Kun det verificerede er læst som lov. Kapitel 1 og 2 samler alt det øvrige, og kapitel 3 det, der
+med vilje er udeladt. En regel har en værdi på hver dag fra 1. juli 2014, eller det står ved den,
+hvorfor ikke. *Sager* er gennemregnede eksempler, som programmet prøves på (på engelsk)."""
 
 
 def _questions(book: _Book) -> Iterator[str]:
@@ -217,18 +158,18 @@ def _unverified(book: _Book) -> Iterator[str]:
 
 
 def _marked(book: _Book, name: str, values: Iterable[DatedValue], mark: Evidence) -> Iterator[str]:
-    """What bears a mark in a rule: all of it, or some fields; years with the same remark stand together."""
-    found: dict[str, list[str]] = {}
+    """List the parts of a rule with a mark; years with the same remark share a line."""
+    remarks: dict[str, list[str]] = {}
     for value in values:
         parts = [FIELDS[field] for field, of_field in value.source.evidence_of if of_field == mark]
         if value.source.evidence == mark:
             parts = ["hele reglen", *parts]
         if parts and name != "validity":
-            said = f"{', '.join(parts)}. {value.source.note}".rstrip()
-            found.setdefault(said, []).append(str(value.valid_from.year))
-    for said, years in found.items():
+            remark = f"{', '.join(parts)}. {value.source.note}".rstrip()
+            remarks.setdefault(remark, []).append(str(value.valid_from.year))
+    for remark, years in remarks.items():
         of_years = f" ({', '.join(years)})" if name == "flex_basis" else ""
-        yield f"* **{book.names[name]}**{of_years}: {_linked(book, said)}"
+        yield f"* **{book.names[name]}**{of_years}: {_linked(book, remark)}"
 
 
 def _left_out(book: _Book) -> Iterator[str]:
@@ -243,14 +184,15 @@ def _rows_left_out(book: _Book, left_out: Iterable[NotCoded]) -> Iterator[str]:
         yield f"| {_cell(each.rule)} | {_cell(each.reason)} | {reference} |"
 
 
-# The rules
+# --- the rules ---------------------------------------------------------------------------------
 
 
 def _staircase(book: _Book) -> Iterator[str]:
     yield "\n## 4. Refusionstrappen (§ 5)\n"
     for value, staircase in zip(book.values["staircase"], book.rules.staircases, strict=True):
-        yield f"\nGælder {_period(value)}. Pct. af beløbet.\n"
-        yield "| trin | uger med ydelser | refusion | medfinansiering | hjemmel | sager |\n|---|---|---:|---:|---|---|"
+        yield f"\nGælder {period_text(value)}. Pct. af beløbet.\n"
+        yield "| trin | uger med ydelser | refusion | medfinansiering | hjemmel | sager |"
+        yield "|---|---|---:|---:|---|---|"
         for number, band in enumerate(staircase.bands, 1):
             yield _band(book, number, band)
         yield ""
@@ -260,7 +202,8 @@ def _staircase(book: _Book) -> Iterator[str]:
 def _band(book: _Book, number: int, band: Band) -> str:
     weeks = f"{band.from_week}-{band.to_week}" if band.to_week else f"{band.from_week} og flere"
     cases = _case_links(book, f"staircase.{number}")
-    return f"| {number} | {weeks} | {band.refusion} | {band.medfinansiering} | {band.reference} | {cases} |"
+    percent = f"{band.refusion} | {band.medfinansiering}"
+    return f"| {number} | {weeks} | {percent} | {band.reference} | {cases} |"
 
 
 def _reset_and_dates(book: _Book) -> Iterator[str]:
@@ -272,17 +215,19 @@ def _reset_and_dates(book: _Book) -> Iterator[str]:
 
 def _fleksbidrag(book: _Book) -> Iterator[str]:
     yield "\n## 7. Det særlige fleksbidrag (§ 7)\n"
-    yield """Bidraget for en person og en måned er (det mindste af *andelen* × (B − R) og loftet, minus *nedsættelsen*
-× W) × den del af månedens dage med fleksløntilskud, der ligger på trinnet; i hele kroner og mindst 0. B er beløbet, som
-fleksløntilskuddet beregnes af, R månedens refusion af fleksløntilskud på trinnet og W månedens løn uden pension."""
+    yield """Bidraget for en person og en måned er (det mindste af *andelen* × (B − R) og loftet,
+minus *nedsættelsen* × W) × den del af månedens dage med fleksløntilskud, der ligger på trinnet;
+i hele kroner og mindst 0. B er beløbet, som fleksløntilskuddet beregnes af, R månedens refusion af
+fleksløntilskud på trinnet og W månedens løn uden pension."""
     yield from _values(book, "fleksbidrag.")
     yield f"\n### {book.names['flex_basis']}\n"
-    yield "| år | B, kr. om måneden | højeste dagpenge | grundlag | hjemmel |\n|---|---:|---:|---|---|"
+    yield "| år | B, kr. om måneden | højeste dagpenge | grundlag | hjemmel |"
+    yield "|---|---:|---:|---|---|"
     for value in book.values["flex_basis"]:
         basis = book.rules.flex_basis[value.valid_from.year]
-        figures = f"{_number(basis.kroner)} | {_number(basis.highest_benefit_kroner)}"
-        reference = _linked(book, value.source.reference)
-        yield f"| {value.valid_from.year} | {figures} | {_mark(value.source)} | {_cell(reference)} |"
+        figures = f"{number_text(basis.kroner)} | {number_text(basis.highest_benefit_kroner)}"
+        reference, year = _cell(_linked(book, value.source.reference)), value.valid_from.year
+        yield f"| {year} | {figures} | {_mark(value.source)} | {reference} |"
     last = book.values["flex_basis"][-1]
     yield f"\nEfter {last.valid_from.year}: {AFTER[last.after_last]}." if last.after_last else ""
     yield from _case_lines(book, "flex_basis")
@@ -294,22 +239,20 @@ def _legacy(book: _Book) -> Iterator[str]:
 
 
 def _values(book: _Book, group: str) -> Iterator[str]:
-    """The rules of a group that have one value each."""
+    """Write the rules of a group, each with its values."""
     for name, values in book.values.items():
         if name.startswith(group):
             for value in values:
-                yield (
-                    f"\n### {book.names[name]}: {_shown(value.value)} {UNITS[value.unit]}".rstrip()
-                    + "\n"
-                )
-                yield f"* Gælder {_period(value)}."
+                shown = f"{value_text(value.value)} {UNITS[value.unit]}".rstrip()
+                yield f"\n### {book.names[name]}: {shown}\n"
+                yield f"* Gælder {period_text(value)}."
                 yield from _origin(book, name, value.source)
 
 
 def _benefits(book: _Book) -> Iterator[str]:
     yield "\n## 9. Ydelserne (§ 3)\n"
-    yield """En ydelse, der *tæller*, gør ugen til en uge med ydelser. En ydelse, der *spærrer*, gør, at ugen ikke er
-selvforsørgelse. En kode kan kun indberettes for perioder, hvor den gælder."""
+    yield """En ydelse, der *tæller*, gør ugen til en uge med ydelser. En ydelse, der *spærrer*,
+gør, at ugen ikke er selvforsørgelse. En kode kan kun indberettes for perioder, hvor den gælder."""
     for benefit in book.rules.benefits.values():
         yield from _benefit(book, benefit)
 
@@ -319,7 +262,7 @@ def _benefit(book: _Book, benefit: Benefit) -> Iterator[str]:
     yield f"\n### {benefit.code} {benefit.name}\n"
     yield f"* {_financed(benefit)}; {_touch(benefit)}."
     yield from _specialities(benefit)
-    yield f"* Gælder {_period(value)}."
+    yield f"* Gælder {period_text(value)}."
     accounts = [
         f"{account} ({rate} pct.)"
         for (code, _, rate), account in book.rules.accounts.items()
@@ -352,7 +295,7 @@ def _specialities(benefit: Benefit) -> Iterator[str]:
     if not benefit.reportable:
         yield "* Beregnes og kan ikke indberettes."
     if benefit.last_new_case:
-        yield f"* En ny sag kan senest begynde {_day(benefit.last_new_case)}."
+        yield f"* En ny sag kan senest begynde {day_text(benefit.last_new_case)}."
 
 
 def _accounts(book: _Book) -> Iterator[str]:
@@ -363,7 +306,7 @@ def _accounts(book: _Book) -> Iterator[str]:
             for value in values:
                 reference = _cell(_linked(book, value.source.reference))
                 marks_and_cases = f"{_mark(value.source)} | {_case_links(book, name)}"
-                yield f"| {value.value} | {_period(value)} | {reference} | {marks_and_cases} |"
+                yield f"| {value.value} | {period_text(value)} | {reference} | {marks_and_cases} |"
 
 
 def _municipalities(book: _Book) -> Iterator[str]:
@@ -374,15 +317,15 @@ def _municipalities(book: _Book) -> Iterator[str]:
                 codes = dict(value.value) if isinstance(value.value, dict) else {}
                 yield f"\n### {book.names[name]}\n"
                 yield f"* {', '.join(f'{code} {of}' for code, of in codes.items())}"
-                yield f"* Gælder {_period(value)}."
+                yield f"* Gælder {period_text(value)}."
                 yield from _origin(book, name, value.source)
 
 
-# Rule sets that build on the first
+# --- rule sets that build on the first ---------------------------------------------------------
 
 
 def _differences(book: _Book, other: _Book) -> Iterator[str]:
-    """A chapter about a later rule set: its questions, benefits and omissions that differ."""
+    """Write a chapter about a later rule set: its questions, benefits and omissions that differ."""
     rules, later = book.rules, other.rules
     yield f"\n## Regelsæt {later.name}: det, der er anderledes\n"
     yield f"{other.values['validity'][0].source.note}"
@@ -407,11 +350,11 @@ def _source_list(book: _Book) -> Iterator[str]:
     )
 
 
-# What every rule says
+# --- the parts of every rule -------------------------------------------------------------------
 
 
 def _origin(book: _Book, name: str, source: LegalSource) -> Iterator[str]:
-    """Reference, evidence mark, remark and cases."""
+    """Write the reference, evidence mark, remark and cases of a rule."""
     yield f"* Hjemmel: {_linked(book, source.reference)}"
     yield f"* Grundlag: {_mark(source)}"
     if source.note:
@@ -434,52 +377,19 @@ def _case_links(book: _Book, name: str) -> str:
 
 
 def _linked(book: _Book, reference: str) -> str:
-    """A reference in which the ids of sources lead to their addresses."""
+    """Turn the ids of sources in a reference into links to their addresses."""
 
-    def link(found: re.Match[str]) -> str:
-        id_ = found[0].rstrip(".")
-        return (
-            f"[{id_}](#{_anchor(book, id_)})" + found[0][len(id_) :]
-            if id_ in book.sources
-            else found[0]
-        )
+    def link(match: re.Match[str]) -> str:
+        id_ = match[0].rstrip(".")
+        if id_ not in book.sources:
+            return match[0]
+        return f"[{id_}](#{_anchor(book, id_)})" + match[0][len(id_) :]
 
     return re.sub(r"\bS-[\w§][\w§.-]*", link, reference)
 
 
 def _anchor(book: _Book, id_: str) -> str:
     return f"kilde-{[*book.sources].index(id_) + 1}"
-
-
-def _period(value: DatedValue) -> str:
-    """From when to when, and why not before and after."""
-    text = f"fra {_day(value.valid_from)}"
-    if value.valid_to:
-        text += f" til og med {_day(value.valid_to)}"
-    reasons = [
-        *_reason("før", BEFORE, value.before_first),
-        *_reason("derefter", AFTER, value.after_last),
-    ]
-    return text + (f" ({'; '.join(reasons)})" if reasons else "")
-
-
-def _reason(when: str, words: Mapping[str, str], absence: Absence | None) -> list[str]:
-    return [f"{when}: {words[absence]}"] if absence else []
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, date):
-        return _day(value)
-    return _number(value) if isinstance(value, int) else str(value)
-
-
-def _number(value: int) -> str:
-    """In the Danish way."""
-    return f"{value:,}".replace(",", ".")
-
-
-def _day(value: date) -> str:
-    return f"{value.day}. {MONTHS[value.month - 1]} {value.year}"
 
 
 def _cell(text: str) -> str:

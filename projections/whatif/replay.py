@@ -48,7 +48,10 @@ class MoneyPlace(NamedTuple):
 
 
 class CitizenChange(NamedTuple):
-    """A change of a citizen's benefit in a municipality, in a sentence; `cost_ore` is the State's."""
+    """A change of a citizen's benefit in a municipality, in a sentence.
+
+    `cost_ore` is the State's cost.
+    """
 
     cost_ore: int
     sentence: str
@@ -147,8 +150,8 @@ def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, A
                 standing[row["id"]] = row, message["revision"]
             elif standing.pop(row["reverses"], None) is None:
                 raise PostingsError(
-                    f"row {row['id']} of citizen {citizen.id} reverses a row that does not stand: the"
-                    " postings are damaged; `refusion verify` says where"
+                    f"row {row['id']} of citizen {citizen.id} reverses a row that does not stand:"
+                    " the postings are damaged; `refusion verify` says where"
                 )
     for row, revision in standing.values():
         number = _week_number(row["week"])

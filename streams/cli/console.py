@@ -1,6 +1,6 @@
-"""The console that the commands share: settings, work with progress, JSON for programs, tables for people.
+"""The console of the commands: settings, work with progress, JSON, and tables.
 
-A command imports this module when it is registered, so everything heavy is imported when it is used.
+Every command imports this module, so everything heavy is imported when it is used.
 """
 
 import os
@@ -40,7 +40,10 @@ def load_settings() -> "Settings":
 
 
 def quiet_clients() -> None:
-    """Silence the logs of aiokafka and asyncssh: the error that ends a command says what is wrong."""
+    """Silence the logs of aiokafka and asyncssh.
+
+    The error that ends a command says what is wrong.
+    """
     import logging
 
     for client in ("aiokafka", "asyncssh"):
@@ -96,7 +99,7 @@ def terminal() -> "Console":
 
 
 def table(title: str, first: str, *numbers: str) -> "Table":
-    """Return an empty table: a first column of names, and columns of numbers, aligned to the right."""
+    """Return an empty table: a column of names, then columns of numbers to the right."""
     from rich.box import SIMPLE
     from rich.table import Table
 

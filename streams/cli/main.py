@@ -31,11 +31,17 @@ COMMANDS: Final = {
     "verify": "streams.cli.verify:verify",
     "worker": "streams.cli.worker:worker",
 }
-"""The commands by name, each as `module:function`; a module is imported when its command is called."""
+"""The commands by name, each as `module:function`.
+
+A module is imported when its command is called.
+"""
 
 
 class _Program(click.Group):
-    """The group of commands. It shows a UserError as one line on stderr, and a defect as a stack trace."""
+    """The group of commands.
+
+    It shows a UserError as one line on stderr, and a defect as a stack trace.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *COMMANDS])

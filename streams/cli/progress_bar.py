@@ -1,4 +1,4 @@
-"""Draws the bars of `streams.kit.progress` with rich."""
+"""Progress bars (`streams.kit.progress`), drawn with rich."""
 
 import sys
 
@@ -16,14 +16,14 @@ from rich.text import Text
 
 
 class _Rate(ProgressColumn):
-    """Units per second."""
+    """A column with the units per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed or 0:,.0f}/s")
 
 
 class RichBar:
-    """A bar on stderr that leaves nothing there when it is stopped."""
+    """A bar on stderr that is removed when it stops."""
 
     def __init__(self, unit: str, total: int | None) -> None:
         columns = (
@@ -33,7 +33,7 @@ class RichBar:
             _Rate(),
             TimeRemainingColumn(),
         )
-        # Standard output is data here, never text to be moved above the bar.
+        # Standard output is data; rich must not move it above the bar.
         self._drawn = Progress(
             *columns,
             console=Console(file=sys.stderr),
@@ -49,5 +49,5 @@ class RichBar:
         self._drawn.update(self._task, completed=done, total=total)
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._drawn.stop()

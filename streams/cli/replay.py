@@ -222,6 +222,7 @@ def _show_applied(applied: "Applied", preview: "DryRun") -> None:
     )
     if applied.messages != preview.difference.messages:
         click.echo(
-            f"The dry run had {preview.difference.messages:,} messages. New reports came in between,"
-            " or a worker passed over citizens (its log says so): use --dry-run to see what is left."
+            f"The dry run had {preview.difference.messages:,} messages. New reports came in"
+            " between, or a worker passed over citizens (its log says so):"
+            " use --dry-run to see what is left."
         )

@@ -74,7 +74,10 @@ def settle(
 
 
 def _created(stack: ExitStack, name: str | None, in_use: list[BinaryIO]) -> BinaryIO | None:
-    """Create an output file and add it to those in use; a file in use is refused before it is emptied."""
+    """Create an output file and add it to those in use.
+
+    A file in use is refused before it is emptied.
+    """
     if name is None:
         return None
     path = Path(name)

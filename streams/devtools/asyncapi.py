@@ -1,8 +1,8 @@
-"""The contract as a document: AsyncAPI 3.0 with JSON Schemas made from what reads and writes the messages.
+"""The contract as a document: AsyncAPI 3.0 with JSON Schemas.
 
 `python -m streams.devtools.asyncapi docs/asyncapi.yaml` writes it (`make contract`). The schemas of
-reports and of control records are those of validation itself (`streams.wire.validator`); those of
-what the stages write are the types below, which tests hold against every message of a settled
+reports and of control records are those of validation itself (`streams.wire.shapes`). The schemas
+of what the stages write are the types below; tests compare them with every message of a settled
 population.
 """
 
@@ -29,7 +29,7 @@ from streams.wire.shapes import (
 )
 
 VERSION: Final = "1.1.0"
-"""Of the contract: the second number grows with an addition, the first with a new `schema`."""
+"""The version of the contract: an addition raises the second number, a new `schema` the first."""
 Object = dict[str, Any]
 
 # --- what the stages write
@@ -50,10 +50,10 @@ Runs = Annotated[
 
 
 AfterTransfer = TypedDict("AfterTransfer", {"from": Week, "seniority": int, "earned": Runs})
-"""What holds from the transfer of a legacy flex citizen."""
+"""The counters from the transfer of a legacy flex citizen on."""
 
 
-class Counters(TypedDict):
+class PostedCounters(TypedDict):
     """Both counters at the end of the citizen's latest week in state B or O."""
 
     week: Week | None
@@ -62,7 +62,7 @@ class Counters(TypedDict):
     after_transfer: NotRequired[AfterTransfer]
 
 
-class Row(TypedDict):
+class PostingRow(TypedDict):
     """A posting row."""
 
     id: Annotated[str, Field(description="A digest of citizen, revision and position.")]
@@ -109,8 +109,8 @@ class Postings(TypedDict):
     reason: Reason
     rules: Annotated[str, Field(description="The rule set.")]
     cpr_sealed: Sealed
-    counters: Counters
-    rows: list[Row]
+    counters: PostedCounters
+    rows: list[PostingRow]
 
 
 class RunCut(TypedDict):
@@ -126,14 +126,14 @@ class RunCut(TypedDict):
     ]
 
 
-class Notice(TypedDict):
+class NoticeMessage(TypedDict):
     """A report that was applied, but is doubtful."""
 
     schema: One
     type: Literal["notice"]
     code: Literal[
-        "possible_duplicate", "after_death", "pension_award", "flex_referral", "negative_net", "rate_missing",
-        "validity_partial", "future_period", "closed_to_new",
+        "possible_duplicate", "after_death", "pension_award", "flex_referral", "negative_net",
+        "rate_missing", "validity_partial", "future_period", "closed_to_new",
     ]  # fmt: skip
     citizen: Citizen
     cause: str
@@ -163,7 +163,7 @@ REPORTS: Final[Mapping[str, type]] = {
 WRITTEN: Final[Mapping[str, Any]] = {
     "postings": Postings,
     "run": RunCut,
-    "notice": Notice,
+    "notice": NoticeMessage,
     "missing_reporter": MissingReporter,
 }
 CONTROL: Final[Mapping[str, type]] = {"rules": RulesShape, "recalculate": RecalculateShape}
@@ -187,7 +187,7 @@ SCOPE: Final[Object] = {
 
 
 def schemas() -> dict[str, Object]:
-    """The JSON Schema of every kind of message, by name."""
+    """Return the JSON Schema of every kind of message, by name."""
     found = {name: _of_line(line) for name, line in REPORTS.items()}
     found |= {f"accepted_{name}": _sealed(_of_line(line)) for name, line in REPORTS.items()}
     found["opening"] = _sealed(_of_line(OpeningShape))
@@ -197,7 +197,7 @@ def schemas() -> dict[str, Object]:
 
 
 def _of_line(line: type) -> Object:
-    """The object that a line on the wire is, its fields as validation reads them."""
+    """Return the schema of a line on the wire, with its fields as validation reads them."""
     hints = get_type_hints(line, include_extras=True)
     if "scope" in hints:
         hints["scope"] = Annotated[Any, Field(json_schema_extra=SCOPE)]
@@ -216,7 +216,10 @@ def _of_line(line: type) -> Object:
 
 
 def _sealed(schema: Object) -> Object:
-    """As it stands in the journal: the CPR number sealed, every default filled in."""
+    """Return the schema of a report in the journal.
+
+    The CPR number is sealed, and every default is filled in.
+    """
     properties = {
         ("cpr_sealed" if name == "cpr" else name): each
         for name, each in schema["properties"].items()
@@ -225,7 +228,7 @@ def _sealed(schema: Object) -> Object:
 
 
 def _plain(schema: Object) -> Object:
-    """Without pydantic's titles, its definitions put where they are used."""
+    """Remove pydantic's titles, and put its definitions where they are used."""
     definitions = schema.pop("$defs", {})
 
     def plain(value: Any) -> Any:
@@ -252,7 +255,10 @@ CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "postings": ("postings", "run"),
     "notices": ("notice", "missing_reporter"),
 }
-"""What others read or write; `citizens` is the product's own affair, and `dead-letters` holds sealed bytes."""
+"""The topics that others read or write, with their messages.
+
+`citizens` is internal, and `dead-letters` holds sealed bytes.
+"""
 SENT_TO: Final = {
     "reports.raw": "receive",
     "reports": "send",
@@ -272,14 +278,15 @@ HEADERS: Final[Object] = {
 
 
 def document() -> Object:
-    """The whole of it."""
+    """Return the whole document."""
     kept = {topic.name: topic.settings for topic in TOPICS}
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Ydelsesrefusion",
             "version": VERSION,
-            "description": "Reports in, postings and notices out. Topics begin with REFUSION_PREFIX. Read committed.",
+            "description": "Reports in, postings and notices out."
+            " Topics begin with REFUSION_PREFIX. Read committed.",
         },
         "defaultContentType": "application/json",
         "channels": {
@@ -325,8 +332,11 @@ def _all(groups: Iterable[tuple[str, ...]]) -> Iterable[str]:
 
 
 def text() -> str:
-    """The document as YAML."""
-    head = "# Made by `make contract` from the program; what was published once is frozen in tests/contract.json.\n"
+    """Write the document as YAML."""
+    head = (
+        "# Made by `make contract` from the program;"
+        " what was published once is frozen in tests/contract.json.\n"
+    )
     plain: str = yaml.dump(
         document(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=140
     )
@@ -334,10 +344,10 @@ def text() -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without anchors: each schema is to be read by itself."""
+    """A dumper without anchors: each schema is readable by itself."""
 
     def ignore_aliases(self, _data: Any) -> bool:
-        """Nothing is an alias."""
+        """Ignore that two values are the same object."""
         return True
 
 

@@ -1,6 +1,6 @@
-"""Writes docs/law.md from the rule data and the law cases (`make law`); a test keeps it current.
+"""The law page docs/law.md, written from the rule data and the law cases (`make law`).
 
-python -m streams.devtools.law_page tests/law docs/law.md
+`python -m streams.devtools.law_page tests/law docs/law.md` writes it; a test keeps it current.
 """
 
 import os
@@ -22,11 +22,10 @@ from streams.citizens.rule_sets import (
 
 
 def law_text(law_cases: Path, page: Path) -> str:
-    """What stands in the document at `page`, with the cases of a folder.
+    """Write the document at `page`, with the cases of a folder.
 
     Raises:
-        RuleError: the list of what cases show names a case or a rule that is not there, or leaves a
-        case out.
+        RuleError: the list of what cases show names an unknown case or rule, or leaves a case out.
     """
     rules, sources = load_rule_set(), read_document(PACKAGED, "sources.yaml")
     if not isinstance(sources, dict):
@@ -42,7 +41,7 @@ def known_rules() -> Mapping[str, str]:
 
 
 def cases(law_cases: Path, page: Path, known: Mapping[str, str]) -> list[LawCase]:
-    """The cases of a folder in order, each with the rules that `shows.yaml` there says it shows."""
+    """Return the cases of a folder in order, each with the rules that `shows.yaml` lists for it."""
     listed = law_cases / "shows.yaml"
     shows = yaml.safe_load(listed.read_text(encoding="utf-8"))
     files = {path.stem: path for path in sorted((law_cases / "cases").glob("*.txt"))}
@@ -50,17 +49,18 @@ def cases(law_cases: Path, page: Path, known: Mapping[str, str]) -> list[LawCase
         raise RuleError(
             f"{listed.name}: {odd[0]} stands either here or among the cases, not in both"
         )
-    found = []
+    entries = []
     for name, path in files.items():
         if unknown := [rule for rule in shows[name] if rule not in known]:
             raise RuleError(
-                f"{listed.name}: {name}: {unknown[0]!r} is no rule; such as {', '.join([*known][:3])}"
+                f"{listed.name}: {name}: {unknown[0]!r} is no rule;"
+                f" rules are named such as {', '.join([*known][:3])}"
             )
         title = path.read_text(encoding="utf-8").splitlines()[0]
-        found.append(
+        entries.append(
             LawCase(title, Path(os.path.relpath(path, page.parent)).as_posix(), tuple(shows[name]))
         )
-    return found
+    return entries
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Explains figures to people: from a file, or from one citizen in the live system.
+"""Explanations of figures for people: from a file, or of one citizen in the live system.
 
-Touches: `domain.explain` for the reasons, ledger and journal for the rows.
-Start with `why.py`; `render.py` alone makes sentences and tables.
+It uses `domain.explain` for the reasons, and ledger and journal for the rows. Start with `why.py`;
+only the `render` modules write sentences and tables.
 """

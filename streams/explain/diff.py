@@ -1,4 +1,4 @@
-"""`refusion diff`: a citizen's messages in a run, with the reports that caused them."""
+"""The messages of a run for a citizen, with the reports that caused them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,7 +17,10 @@ from streams.settings import Settings
 
 
 class Differences(NamedTuple):
-    """What a run changed for a citizen; `reports` are those that caused it, by their offset in the journal."""
+    """The changes of a run for a citizen.
+
+    `reports` are those that caused them, by their offset in the journal.
+    """
 
     citizen: str
     run: int
@@ -25,7 +28,7 @@ class Differences(NamedTuple):
     reports: dict[int, ReportReason]
 
     def as_json(self) -> str:
-        """For programs."""
+        """Write the changes as JSON, for programs."""
         messages = [
             {
                 "revision": step.revision,
@@ -49,7 +52,11 @@ class Differences(NamedTuple):
 
 
 def differences_of(given: str | None, run: int, environ: Mapping[str, str]) -> Differences:
-    """What a run changed for a citizen. LiveError where the run is not in the ledger, or holds nothing of them."""
+    """Read the changes of a run for a citizen.
+
+    Raises:
+        LiveError: the run is not in the ledger, or has nothing of the citizen.
+    """
     settings = Settings.load(environ)
     settings.identity()  # a missing key is told before anything is asked
     ledger = CitizenLedger(LedgerTable.open(settings.ledger))
@@ -65,17 +72,17 @@ def differences_of(given: str | None, run: int, environ: Mapping[str, str]) -> D
         raise LiveError(
             f"run {run} holds nothing of citizen {citizen}; `refusion explain` shows the whole life"
         )
-    found = steps(rows)
-    offsets = sorted({step.journal_offset for step in found if step.journal_offset >= 0})
+    messages = steps(rows)
+    offsets = sorted({step.journal_offset for step in messages if step.journal_offset >= 0})
     reports = asyncio.run(reports_at(settings, citizen, partition, offsets))
     reasons = {
         placed.offset: report_reason(ReportFate(placed.report, "counts", "")) for placed in reports
     }
-    return Differences(citizen, run, found, reasons)
+    return Differences(citizen, run, messages, reasons)
 
 
 def difference_of(changes: list[MessageChange]) -> dict[str, int]:
-    """By mechanism, in øre."""
+    """Sum changes by mechanism, in øre."""
     sums = {"refusion": 0, "medfinansiering": 0}
     for change in changes:
         for side, sign in ((change.before, -1), (change.after, 1)):

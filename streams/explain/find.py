@@ -1,4 +1,4 @@
-"""One citizen's reports, found among those of others, and the state that folding them leaves."""
+"""One citizen's reports among those of others, and the state after folding them."""
 
 import re
 import sys
@@ -29,7 +29,7 @@ class LifeError(UserError):
 
 
 class RejectedLine(NamedTuple):
-    """A line about the citizen that was rejected, with the reason: it counts for nothing."""
+    """A rejected line about the citizen, with the reason; it does not count."""
 
     line: int
     reason: str
@@ -37,7 +37,7 @@ class RejectedLine(NamedTuple):
 
 
 class CitizenReports(NamedTuple):
-    """What a file has of one citizen, in its order."""
+    """The lines of one citizen in a file, in their order."""
 
     citizen: str
     reports: list[Report]
@@ -49,13 +49,13 @@ class CitizenReports(NamedTuple):
 
 
 def named_citizen(given: str | None, settings: Settings) -> str:
-    """The citizen that a person means: the pseudonym given, or that of a CPR that is asked for."""
+    """Return the citizen that a person names: by a pseudonym, or by a CPR that is asked for."""
     if given is None:
         return settings.identity().of(_asked_cpr(settings.demo))[0]
     if CPR_LIKE.fullmatch(given):
         raise LifeError(
-            "a CPR does not belong on a command line, where others can see it and the shell keeps it;"
-            " leave it out, and you are asked for it"
+            "a CPR does not belong on a command line, where others can see it and the shell"
+            " keeps it; leave it out, and you are asked for it"
         )
     if not PSEUDONYM.fullmatch(given):
         raise LifeError(
@@ -66,7 +66,7 @@ def named_citizen(given: str | None, settings: Settings) -> str:
 
 
 def _asked_cpr(demo: bool) -> str:
-    """A CPR from the terminal, unseen, or else the first line of standard input."""
+    """Read a CPR from the terminal, unseen, or else from the first line of standard input."""
     text = getpass("CPR: ") if sys.stdin.isatty() else sys.stdin.readline()
     cpr = text.strip().replace("-", "", 1)
     if not is_cpr(cpr, demo):
@@ -87,7 +87,11 @@ def _asked_cpr(demo: bool) -> str:
 def find_in(
     lines: Iterable[bytes], given: str, settings: Settings, rules: RuleSet
 ) -> CitizenReports:
-    """A citizen's reports among published ones (JSON Lines). LifeError where there is none."""
+    """Find a citizen's reports among published ones (JSON Lines).
+
+    Raises:
+        LifeError: there is none.
+    """
     identity, validator = settings.identity(), Validator(rules, demo=settings.demo, markers=True)
     found, citizens = CitizenReports(given, [], []), set()
     for number, line in numbered(lines):
@@ -111,10 +115,13 @@ def _is_about(line: bytes, citizen: str, settings: Settings) -> bool:
 
 def _not_found(citizen: str, others: int, refused: int) -> str:
     if refused:
-        return f"all {refused} reports of citizen {citizen} were rejected; `refusion settle --rejects FILE` tells why"
+        return (
+            f"all {refused} reports of citizen {citizen} were rejected;"
+            " `refusion settle --rejects FILE` tells why"
+        )
     return (
-        f"no report of citizen {citizen} among those of {others:,} citizens; pseudonyms are those in the postings of"
-        " `refusion settle` with the same REFUSION_PSEUDONYM_KEY"
+        f"no report of citizen {citizen} among those of {others:,} citizens; pseudonyms are"
+        " those in the postings of `refusion settle` with the same REFUSION_PSEUDONYM_KEY"
     )
 
 
@@ -123,7 +130,7 @@ def _not_found(citizen: str, others: int, refused: int) -> str:
 
 
 def folded(law: Law, citizen: str, reports: Sequence[Report]) -> Citizen:
-    """The state of a citizen after these reports, by the code that settles everybody's."""
+    """Fold reports of a citizen, with the code that settles everybody's."""
     store: dict[bytes, bytes] = {}
     partition = Partition(law, store)
     for report in reports:

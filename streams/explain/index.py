@@ -1,10 +1,10 @@
-"""Where each citizen's records stand in one partition of the journal: a cache on disk, so that they are found at once.
+"""An index of one partition of the journal: the offsets of each citizen's records, on disk.
 
     <citizen>/<offset, 16 hex digits>    for each record
-    _position                            the journal's identity and the offset up to which it was read
+    _position                            the journal's identity and the offset read so far
 
-The first reading of a partition takes as long as reading the partition does; after that only what
-is new is read. It may be deleted at any time, and what belongs to another journal is thrown away.
+The first use reads the whole partition; after that only what is new is read. The folder may be
+deleted at any time, and the index of another journal is thrown away.
 """
 
 from collections.abc import Callable
@@ -48,11 +48,12 @@ class JournalIndex:
             if "lock" not in str(error).lower():
                 raise
             raise IndexInUseError(
-                f"another program reads the same partition through {self._folder}; try again when it is done"
+                f"another program reads the same partition through {self._folder};"
+                " try again when it is done"
             ) from error
 
     async def catch_up(self, journal: Changelog, shown: Callable[[int, int], None]) -> None:
-        """Read what is new in the journal; what was read before an end is kept."""
+        """Read what is new in the journal; work done before an interruption is kept."""
         start = self._position
         async for batch in journal.read(start):
             entries = [
@@ -64,12 +65,12 @@ class JournalIndex:
             shown(batch.position - start, journal.end - start)
 
     def offsets(self, citizen: str) -> list[int]:
-        """Where the citizen's records stand, in order."""
+        """Return the offsets of the citizen's records, in order."""
         prefix = citizen.encode() + b"/"
         return [int(key[len(prefix) :], 16) for key in self._store.keys(prefix)]
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Close the folder."""
         self._store.close()
 
 

@@ -1,4 +1,4 @@
-"""`refusion explain`: whose life, from where, and to whom it is told."""
+"""`refusion explain`: the citizen, the sources of the reports, and the output."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ ROW_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class ExplainRequest:
-    """What was asked for, as the options of the command have it; `week` by its number."""
+    """The options of the command; `week` by its number."""
 
     citizen: str | None
     week: int | None
@@ -49,9 +49,9 @@ class ExplainRequest:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The reports of a citizen and what else is known of them.
+    """The reports of a citizen and the other knowledge about them.
 
-    `source` says where they are from, `rules` by which rule set the citizen was settled last.
+    `source` says where they come from; `rules` is the rule set of the last settlement.
     """
 
     citizen: str
@@ -62,82 +62,87 @@ class Evidence:
     rules: str = DEFAULT
 
 
-def explain_to(say: Says, asked: ExplainRequest, environ: Mapping[str, str]) -> None:
+def explain_to(say: Says, request: ExplainRequest, environ: Mapping[str, str]) -> None:
     """Explain a life, a week, or the week of a row."""
-    _refuse_what_does_not_go_together(asked)
-    chosen, settings = chosen_rule_set(asked.rules) if asked.rules else None, Settings.load(environ)
+    _refuse_what_does_not_go_together(request)
+    chosen, settings = (
+        chosen_rule_set(request.rules) if request.rules else None,
+        Settings.load(environ),
+    )
     settings.identity()  # a missing key is told before anything is asked
     laws = LawBook(settings.rules)
-    if asked.reports:
-        evidence = _of_file(asked, settings, chosen or load_rule_set())
+    if request.reports:
+        evidence = _of_file(request, settings, chosen or load_rule_set())
     else:
-        evidence = _of_live_system(asked, settings, laws)
+        evidence = _of_live_system(request, settings, laws)
     law = Law(chosen) if chosen else laws.law(evidence.rules)
-    row = _row_of(evidence, asked.row) if asked.row else None
-    week = asked.week if row is None or row.week is None else week_of(day(row.week))
+    row = _row_of(evidence, request.row) if request.row else None
+    week = request.week if row is None or row.week is None else week_of(day(row.week))
     state = folded(law, evidence.citizen, evidence.reports)
     if week is None:
         life = explain_life(law, state, evidence.reports)
-        if asked.as_json:
+        if request.as_json:
             say(_as_json(life, evidence, None, []))
             return
         show_life(life, evidence.refused, console())
     else:
         reason = explain_week(law, state, evidence.reports, week)
         posted = [each for each in evidence.posted if each.week == reason.week]
-        if asked.as_json:
+        if request.as_json:
             say(_as_json(reason, evidence, row, posted))
             return
         if row is not None:
             show_row(row, evidence.posted, console())
         show_week(reason, evidence.refused, console())
-        if asked.reports is None:
+        if request.reports is None:
             show_posted(posted, agree(reason, posted), console())
     show_source(evidence.source["sentence"], console())
 
 
-def _refuse_what_does_not_go_together(asked: ExplainRequest) -> None:
-    if asked.reports and (asked.row or asked.whole_journal):
+def _refuse_what_does_not_go_together(request: ExplainRequest) -> None:
+    if request.reports and (request.row or request.whole_journal):
         raise UserError("--row and --whole-journal are about the live system; leave --reports out")
-    if asked.row and (asked.week is not None or asked.citizen):
+    if request.row and (request.week is not None or request.citizen):
         raise UserError("--row names its citizen and its week; leave CITIZEN and --week out")
-    if asked.run and not asked.row:
+    if request.run and not request.row:
         raise UserError(
-            "--run says in which file --row is; `refusion diff --run` shows a run of a citizen"
+            "--run names the file that --row is in; `refusion diff --run` shows a run of a citizen"
         )
-    if asked.citizen is None and asked.reports == "-":
+    if request.citizen is None and request.reports == "-":
         raise UserError(
-            "standard input cannot give both reports and a CPR; name CITIZEN, or give the reports as a file"
+            "standard input cannot give both reports and a CPR;"
+            " name CITIZEN, or give the reports as a file"
         )
 
 
 def _checked_id(text: str) -> str:
     if not ROW_ID.fullmatch(text):
         raise UserError(
-            "--row is no id of a row: it has letters and digits alone, as in the column `Resultat-id`"
+            "--row is no id of a row: ids have letters and digits only,"
+            " as in the column `Resultat-id`"
         )
     return text
 
 
-def _of_file(asked: ExplainRequest, settings: Settings, rules: RuleSet) -> Evidence:
+def _of_file(request: ExplainRequest, settings: Settings, rules: RuleSet) -> Evidence:
     with ExitStack() as stack:
-        lines = opened(stack, asked.reports or "-")
-        found = find_in(lines, named_citizen(asked.citizen, settings), settings, rules)
-    sentence = f"{len(found.reports)} reports from {asked.reports}."
+        lines = opened(stack, request.reports or "-")
+        found = find_in(lines, named_citizen(request.citizen, settings), settings, rules)
+    sentence = f"{len(found.reports)} reports from {request.reports}."
     return Evidence(
         found.citizen, found.reports, found.refused, [], {"from": "file", "sentence": sentence}
     )
 
 
-def _of_live_system(asked: ExplainRequest, settings: Settings, laws: LawBook) -> Evidence:
+def _of_live_system(request: ExplainRequest, settings: Settings, laws: LawBook) -> Evidence:
     _ = settings.bootstrap
-    if asked.row:
+    if request.row:
         ledger = CitizenLedger(LedgerTable.open(settings.ledger))
-        citizen = ledger.citizen_of(_checked_id(asked.row), asked.run)
+        citizen = ledger.citizen_of(_checked_id(request.row), request.run)
     else:
-        citizen = named_citizen(asked.citizen, settings)
+        citizen = named_citizen(request.citizen, settings)
     with meter("records") as shown:
-        live = read_live(settings, laws, citizen, whole=asked.whole_journal, shown=shown.show)
+        live = read_live(settings, laws, citizen, whole=request.whole_journal, shown=shown.show)
     source = {
         "from": "journal" if live.whole else "ledger",
         "partition": live.partition,

@@ -1,4 +1,4 @@
-"""The lines that a command reads: of files, one after the other, or of standard input."""
+"""The lines that a command reads: from files, one after the other, or standard input."""
 
 import os
 import sys
@@ -10,12 +10,12 @@ from typing import BinaryIO
 
 
 def opened(stack: ExitStack, name: str) -> BinaryIO:
-    """A file to read until the stack is left; - is standard input."""
+    """Open a file until the stack is left; `-` is standard input."""
     return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
 
 
 class Reader:
-    """The lines of several files, and how many there may be in all, by the bytes read so far."""
+    """The lines of several files, and an estimate of their number by the bytes read so far."""
 
     def __init__(self, files: list[BinaryIO]) -> None:
         self._files = tuple(files)
@@ -35,7 +35,7 @@ class Reader:
                 yield line
 
     def estimated(self) -> int | None:
-        """How many lines there may be in all; None for a pipe."""
+        """Estimate the number of lines in all; None for a pipe."""
         return (
             self._total_bytes * self._lines // self._bytes
             if self._total_bytes and self._bytes

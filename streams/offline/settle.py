@@ -1,9 +1,9 @@
-"""`refusion settle`: the whole calculation without Kafka, reports in and posting messages out.
+"""The whole calculation without Kafka: reports in, posting messages out (`refusion settle`).
 
 Lines are settled in blocks. With several jobs each citizen belongs to one process for good, so
-every process sees its citizens' reports in their order, and the outputs of a block are put back
-in the order of its lines, those of one line (a recalculation) in the order of citizens: the bytes are those of one
-process.
+every process sees its citizens' reports in their order. The outputs of a block are put back in the
+order of its lines, and the outputs of one line (a recalculation) in the order of citizens: the
+bytes are those of one process.
 """
 
 import re
@@ -35,16 +35,22 @@ from streams.wire.rejections import REFUSED, Rejection
 from streams.wire.validator import Validator
 
 BLOCK_LINES = 4_000
-"""Large enough that a block's overhead does not show, small enough that memory stays small."""
+"""The lines of a block.
+
+It is so large that its overhead does not matter, and so small that memory stays small.
+"""
 
 BLOCKS_AHEAD = 3
-"""How many blocks wait with each process, so that none stands idle while another is slower."""
+"""The number of blocks that wait for each process, so that none is idle while another is slower."""
 
 HEADS_KEPT = 8_192
-"""By each process; the one partition that it has may keep more than one of a worker's many."""
+"""The heads kept in memory by each process.
+
+Its one partition may keep more than one of a worker's many.
+"""
 
 LOOKED_AT = 200
-"""Citizens of a recalculation whose changes are written at once."""
+"""The number of citizens of a recalculation whose changes are written at once."""
 
 CPR_OF_LINE = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 
@@ -57,7 +63,7 @@ Parsed = Valid | Rejection
 
 
 class LineOutput(NamedTuple):
-    """What a line led to: bytes for each of the three outputs, each empty or whole lines."""
+    """The output of a line: bytes for each of the three outputs, each empty or whole lines."""
 
     number: int
     postings: bytes
@@ -67,7 +73,7 @@ class LineOutput(NamedTuple):
 
 @dataclass
 class Totals:
-    """What a settling did, for the person who started it."""
+    """The counts of a settlement, for the person who started it."""
 
     lines: int = 0
     rejected: int = 0
@@ -82,8 +88,11 @@ class Totals:
         self.noticed += notices.count(b"\n")
 
     def sentence(self, *, rejects_kept: bool) -> str:
-        """What was done, and what is lost unless the reader acts."""
-        text = f"{self.lines:,} lines: {self.posted:,} messages, {self.noticed:,} notices, {self.rejected:,} rejected"
+        """Say what was done, and what is lost unless the reader acts."""
+        text = (
+            f"{self.lines:,} lines: {self.posted:,} messages, {self.noticed:,} notices,"
+            f" {self.rejected:,} rejected"
+        )
         return (
             text
             if rejects_kept or not self.rejected
@@ -92,7 +101,7 @@ class Totals:
 
 
 class LineSettler:
-    """One process's share of the work: validates, settles, and keeps its citizens' state in a folder."""
+    """One process's share of the work: it validates, settles, and keeps its citizens' state."""
 
     def __init__(self, settings: Settings, folder: Path, rules: RuleSet, *, leads: bool) -> None:
         laws = LawBook(settings.rules)
@@ -102,11 +111,11 @@ class LineSettler:
         self._store = RocksStore(folder)
         law = laws.law(rules.name) if rules.name in laws.names() else Law(rules)
         self._partition = Partition(law, self._store, kept=HEADS_KEPT, laws=laws)
-        self._leads = leads  # every process cuts a run, the leading one says so
+        self._leads = leads  # every process closes a run, only the leading one posts the marker
         tune_garbage_collection()
 
     def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
-        """Settle lines in their order; those that lead to nothing have no output."""
+        """Settle lines in their order; lines without output are left out."""
         parse = self._validator.parse
         parsed = [parse(line) for _, line in lines]
         if Recalculation not in map(type, parsed):  # nearly always
@@ -135,7 +144,7 @@ class LineSettler:
         return outputs
 
     def _records(self, parsed: Iterable[Parsed]) -> list[Settleable]:
-        """The valid records, their citizens by pseudonym."""
+        """Return the valid records, with citizens by pseudonym."""
         of = self._identity.of
         records: list[Settleable] = []
         for result in parsed:
@@ -154,7 +163,7 @@ class LineSettler:
             yield from self._recalculate(number, recalculation)
 
     def _recalculate(self, number: int, recalculation: Recalculation) -> Iterator[LineOutput]:
-        """This process's citizens, in their order."""
+        """Recalculate this process's citizens, in their order."""
         after, is_over = "", False
         while not is_over:
             chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
@@ -164,7 +173,7 @@ class LineSettler:
             after, is_over = chunk.after, not chunk.after
 
     def close(self) -> None:
-        """Let go of the state."""
+        """Close the state."""
         self._store.close()
 
 
@@ -192,7 +201,7 @@ def _rejected(number: int, line: bytes, rejection: Rejection) -> LineOutput:
 
 
 def numbered(lines: Iterable[bytes]) -> Iterator[Line]:
-    """Lines with their numbers and without their ends; blank lines are counted and skipped."""
+    """Number lines and strip their ends; blank lines are counted and skipped."""
     for number, line in enumerate(lines, 1):
         record = line.rstrip(b"\r\n")
         if record and not record.isspace():
@@ -200,7 +209,7 @@ def numbered(lines: Iterable[bytes]) -> Iterator[Line]:
 
 
 def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Lines in blocks of at most BLOCK_LINES."""
+    """Divide lines into blocks of at most BLOCK_LINES."""
     rest = iter(lines)
     while block := [*islice(rest, BLOCK_LINES)]:
         yield block
@@ -208,7 +217,10 @@ def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 @contextmanager
 def _children_spared(signals: Collection[signal.Signals]) -> Iterator[None]:
-    """Processes started in here do not see the signals, which their terminal sends to all of us at once."""
+    """Shield the processes that are started in the block from signals.
+
+    A terminal sends them to all of us at once; the parent answers.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -216,11 +228,11 @@ def _children_spared(signals: Collection[signal.Signals]) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Crew:
-    """The processes that settle, each with its own citizens and folder. The parent ends them in good order."""
+class SettlePool:
+    """The processes that settle, each with its own citizens and folder; the parent ends them."""
 
     def __init__(self, settings: Settings, folder: Path, rules: RuleSet, jobs: int) -> None:
-        settings.identity()  # a missing key is said here, not by each process
+        settings.identity()  # a missing key is an error here, not in each process
         catalogue = LawBook(settings.rules).catalogue(rules)
         self._validator = Validator(catalogue, demo=settings.demo, markers=True)
         self._processes = [
@@ -237,7 +249,7 @@ class Crew:
                 process.submit(_settle_in_process, [])
 
     def submit(self, block: list[Line]) -> list[Future[list[LineOutput]]]:
-        """Hand a block out, line by line, to the processes whose citizens they concern."""
+        """Give each line of a block to the processes whose citizens it concerns."""
         shares: list[list[Line]] = [[] for _ in self._processes]
         for line in block:
             for share in self._shares_of(line[1], shares):
@@ -248,12 +260,11 @@ class Crew:
         ]
 
     def _shares_of(self, line: bytes, shares: list[list[Line]]) -> list[list[Line]]:
-        found = CPR_OF_LINE.search(line)
-        if found is not None:
-            return [shares[crc32(found[1]) % len(shares)]]
-        parsed = self._validator.parse(
-            line
-        )  # rare: a control record, an odd spelling, or a line to reject
+        cpr = CPR_OF_LINE.search(line)
+        if cpr is not None:
+            return [shares[crc32(cpr[1]) % len(shares)]]
+        # Rare: a control record, an odd spelling, or a line to reject.
+        parsed = self._validator.parse(line)
         if isinstance(parsed, (*CONTROLS, Recalculation)):
             return shares
         return [
@@ -281,7 +292,10 @@ def _settle_in_process(lines: list[Line]) -> list[LineOutput]:
 def settled_blocks(
     lines: Iterable[Line], settings: Settings, jobs: int, rules: RuleSet
 ) -> Iterator[tuple[int, list[LineOutput]]]:
-    """Settle all lines with state in a temporary folder; gives (lines read, outputs in their order) by block."""
+    """Settle all lines, with the state in a temporary folder.
+
+    Yields for each block the number of its lines, and their outputs in order.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refusion-")))
         if jobs == 1:
@@ -290,11 +304,11 @@ def settled_blocks(
             for block in blocks(lines):
                 yield len(block), settler.settle(block)
             return
-        crew = Crew(settings, folder, rules, jobs)
-        stack.callback(crew.close)
+        pool = SettlePool(settings, folder, rules, jobs)
+        stack.callback(pool.close)
         waiting: deque[tuple[int, list[Future[list[LineOutput]]]]] = deque()
         for block in blocks(lines):
-            waiting.append((len(block), crew.submit(block)))
+            waiting.append((len(block), pool.submit(block)))
             if len(waiting) > BLOCKS_AHEAD:
                 yield _collected(*waiting.popleft())
         while waiting:
@@ -315,7 +329,7 @@ def settle(
     progress: Callable[[int], None] | None = None,
     rules: RuleSet | None = None,
 ) -> Totals:
-    """Settle published reports and control records, one JSON object a line, and write what follows from them."""
+    """Settle published reports and control records, one JSON object a line."""
     totals = Totals()
     for size, outputs in settled_blocks(numbered(lines), settings, jobs, rules or load_rule_set()):
         _, *columns = zip(*outputs, strict=True) if outputs else ((),) * len(LineOutput._fields)

@@ -24,7 +24,13 @@ import orjson
 
 from domain.basics.weeks import day_text
 from domain.ruledata.ruleset import RuleSet
-from projections.imports.opening_files import HEADER, TOLD_APART, Codes, Listed, Specifications
+from projections.imports.opening_files import (
+    COMPARED_COLUMNS,
+    HEADER,
+    Codes,
+    Specifications,
+    UnloadableLine,
+)
 from streams.engine.ports import Message
 from streams.kafka.clients import KafkaClients, heard
 from streams.kafka.errors import explained
@@ -46,7 +52,7 @@ AGAIN: Final = (
 """Advice after a load that did not get to its end."""
 OF_MUNICIPALITY: Final = re.compile(r"-(\d{3})-\d+-\d{4}-\d\d-\d\d")
 """The municipality in the name of a file `beregning` (contract section 4)."""
-NO_OPENING: Final = Listed(
+NO_OPENING: Final = UnloadableLine(
     "",
     "unknown_type",
     "type",
@@ -69,7 +75,7 @@ class Loaded:
     citizens: int = 0
     refusion_ore: int = 0
     medfinansiering_ore: int = 0
-    listed: list[Listed] = field(default_factory=list)
+    listed: list[UnloadableLine] = field(default_factory=list)
     dry_run: bool = False
 
     def sentence(self) -> str:
@@ -106,7 +112,7 @@ class Files:
             {name: code for code, name in rules.municipalities.items()},
             {code: benefit.mechanism for code, benefit in rules.benefits.items()},
         )
-        self.listed: list[Listed] = []
+        self.listed: list[UnloadableLine] = []
 
     def rows(self, paths: Sequence[Path]) -> Iterator[Row]:
         """Every row that can be loaded. Raises OpeningError."""
@@ -137,7 +143,7 @@ class Files:
                         f"{path}: is not a file `beregning` in UTF-8 throughout; convert it"
                     ) from error
         for found in whole.records():
-            if isinstance(found, Listed):
+            if isinstance(found, UnloadableLine):
                 self.listed.append(found)
             else:
                 place, record = found
@@ -150,7 +156,7 @@ class Files:
                 yield place, outcome
             else:
                 refused = (
-                    Listed(place, *outcome)
+                    UnloadableLine(place, *outcome)
                     if isinstance(outcome, Rejection)
                     else NO_OPENING._replace(place=place)
                 )
@@ -176,7 +182,9 @@ def _kind(path: Path) -> str:
         raise OpeningError(f"{path}: cannot be read: {error.strerror}") from error
     if first.startswith(b"{") or not first:
         return "jsonl"
-    if first.split(b";")[:TOLD_APART] == [name.encode() for name in HEADER[:TOLD_APART]]:
+    if first.split(b";")[:COMPARED_COLUMNS] == [
+        name.encode() for name in HEADER[:COMPARED_COLUMNS]
+    ]:
         return "csv"
     raise OpeningError(
         f"{path}: is neither a file `beregning` nor JSON Lines; its first line must be"

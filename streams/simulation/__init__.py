@@ -1,12 +1,20 @@
-"""Makes a population's reports as upstream would send them: lives, reporters, habits.
+"""The reports of an invented population, as upstream systems would send them.
 
-Touches: the domain's types and calendar. Same seed, same bytes.
-Start with `arrival.py`.
+It builds lives, reporters and their habits. It uses the domain's types and calendar. The same seed
+gives the same bytes. Start with `arrival.py`.
 """
 
 from streams.simulation.arrival import simulate
 from streams.simulation.options import FAULTS, SimulationOptions
 from streams.simulation.reporters import Owner, owner_of
-from streams.simulation.truth import Truth, truth
+from streams.simulation.truth import SimulatedTruth, truth
 
-__all__ = ["FAULTS", "Owner", "SimulationOptions", "Truth", "owner_of", "simulate", "truth"]
+__all__ = [
+    "FAULTS",
+    "Owner",
+    "SimulatedTruth",
+    "SimulationOptions",
+    "owner_of",
+    "simulate",
+    "truth",
+]

@@ -1,13 +1,12 @@
-"""The simulation itself: chunks of citizens in parallel, then everything in the order of arrival.
+"""The simulation: chunks of citizens in parallel, then all reports in the order of arrival.
 
-1. Citizens are cut into chunks. A process makes all reports of a chunk and appends each,
-   behind a sort key, to the spill file of its span of arrival time.
+1. Citizens are divided into chunks. A process makes all reports of a chunk and appends each,
+   after a sort key, to the spill file of its span of arrival time.
 2. When all chunks are done, the spans are read one after the other, sorted and written.
 
-The key is (arrival, citizen, number within the citizen), so neither the chunks nor the
-processes nor the order in which they finish can be seen in the output. Memory holds one chunk
-per process, then one span. Spill files lie in a temporary folder that goes when the run
-ends, however it ends.
+The key is (arrival, citizen, number within the citizen), so the output does not show the chunks,
+the processes or the order in which they finish. Memory holds one chunk per process, then one span.
+Spill files are in a temporary folder that is removed when the run ends, however it ends.
 """
 
 import gc
@@ -22,27 +21,33 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
 from streams.simulation.chance import generator, happens, pick
-from streams.simulation.drafts import Delivery, Draft
+from streams.simulation.drafts import ArrivingReport, Draft
 from streams.simulation.extraordinary import STORIES, Teller
 from streams.simulation.habits import DAY_SECONDS, Habits, deliver
 from streams.simulation.lines import line
-from streams.simulation.lives import Window, live
+from streams.simulation.lives import SimulatedDays, live
 from streams.simulation.options import SimulationOptions
 from streams.simulation.reporting import plan
 
 CHUNK_CITIZEN_MONTHS = 24_000
-"""About 30,000 reports: 12 MB in a process, and enough to pay for opening the spill files."""
+"""The size of a chunk: about 30,000 reports.
+
+They take 12 MB in a process, and repay the opening of the spill files.
+"""
 
 SPAN_CITIZEN_MONTHS = 20_000
-"""About 9 MB of reports in a usual span; the days around the turn of a month have several times that."""
+"""The size of a span: about 9 MB of reports.
+
+The days around the turn of a month have several times that.
+"""
 
 MOST_SPANS = 2000
 KEY_LENGTH = 25
 _KEYED_LINE = "%010d%08d%07d%s"
 
 
-class Chunk(NamedTuple):
-    """Citizens that one process makes at a time, and where their reports go."""
+class CitizenChunk(NamedTuple):
+    """Citizens that one process makes at a time, and the folder for their reports."""
 
     options: SimulationOptions
     first: int
@@ -54,10 +59,13 @@ class Chunk(NamedTuple):
 def simulate(
     options: SimulationOptions, out: BinaryIO, progress: Callable[[int], None] | None = None
 ) -> int:
-    """Writes the population's reports to `out`, one JSON object a line, in the order of arrival.
+    """Write the population's reports to `out`, one JSON object a line, in the order of arrival.
 
-    `progress` is told how many citizens of `options.citizens` are ready, each time some
-    are. Returns the number of reports. OSError where the disk is full or `out` is closed.
+    `progress` is told how many citizens of `options.citizens` are ready, each time some are.
+    Returns the number of reports.
+
+    Raises:
+        OSError: the disk is full or `out` is closed.
     """
     with TemporaryDirectory(prefix="refusion-simulate-") as name:
         folder = Path(name)
@@ -70,9 +78,9 @@ def simulate(
         return _merge(folder, out)
 
 
-def deliveries(options: SimulationOptions, citizen: int) -> tuple[str, list[Delivery]]:
-    """A citizen's number and reports, in the order they were made (not of arrival)."""
-    window = Window.of_months(options.first_month, options.last_month)
+def deliveries(options: SimulationOptions, citizen: int) -> tuple[str, list[ArrivingReport]]:
+    """Return a citizen's CPR number and reports, in the order in which they were made."""
+    window = SimulatedDays.of_months(options.first_month, options.last_month)
     rng = generator(options.seed, citizen, "life")
     odd = "extraordinary" in options.faults and happens(rng, 1)
     story = pick(rng, STORIES) if odd else None
@@ -91,8 +99,10 @@ def deliveries(options: SimulationOptions, citizen: int) -> tuple[str, list[Deli
 
 
 @contextmanager
-def _workers(options: SimulationOptions) -> Iterator[Callable[[Iterable[Chunk]], Iterable[int]]]:
-    """A way to run chunks: in this process for one job, otherwise in several."""
+def _workers(
+    options: SimulationOptions,
+) -> Iterator[Callable[[Iterable[CitizenChunk]], Iterable[int]]]:
+    """Return a function that runs chunks: in this process for one job, otherwise in several."""
     if options.processes == 1:
         yield lambda chunks: map(_spill, chunks)
         return
@@ -104,25 +114,29 @@ def _workers(options: SimulationOptions) -> Iterator[Callable[[Iterable[Chunk]],
 
 
 def _prepare_worker() -> None:
-    """Ctrl-C reaches every process of the terminal; the parent alone answers it, and cancels the chunks.
+    """Leave Ctrl-C and the garbage collector to others.
 
-    Nothing here makes reference cycles, so looking for them would be a tenth of the work.
+    Ctrl-C reaches every process of the terminal; the parent alone answers it, and cancels the
+    chunks. Nothing here makes reference cycles, and a search for them would be a tenth of the work.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
 
 
-def _chunks(options: SimulationOptions, folder: Path) -> Iterator[Chunk]:
+def _chunks(options: SimulationOptions, folder: Path) -> Iterator[CitizenChunk]:
     months = options.last_month - options.first_month + 1
     size = max(1, min(CHUNK_CITIZEN_MONTHS // months, options.citizens // (4 * options.processes)))
     spans = max(1, min(MOST_SPANS, options.citizens * months // SPAN_CITIZEN_MONTHS))
     seconds = max(DAY_SECONDS, months * 31 * DAY_SECONDS // spans)
     for first in range(0, options.citizens, size):
-        yield Chunk(options, first, min(first + size, options.citizens), folder, seconds)
+        yield CitizenChunk(options, first, min(first + size, options.citizens), folder, seconds)
 
 
-def _spill(chunk: Chunk) -> int:
-    """Makes a chunk's reports and appends them to this process's spill files. Returns the citizens made."""
+def _spill(chunk: CitizenChunk) -> int:
+    """Make a chunk's reports and append them to this process's spill files.
+
+    Returns the number of citizens.
+    """
     spans: defaultdict[int, list[str]] = defaultdict(list)
     for citizen in range(chunk.first, chunk.last):
         cpr, delivered = deliveries(chunk.options, citizen)
@@ -136,7 +150,10 @@ def _spill(chunk: Chunk) -> int:
 
 
 def _merge(folder: Path, out: BinaryIO) -> int:
-    """Writes the spans in order of time, each sorted and without its keys, and deletes them. Returns the reports."""
+    """Write the spans in order of time, each sorted and without its keys, and delete them.
+
+    Returns the number of reports.
+    """
     files_of: defaultdict[str, list[Path]] = defaultdict(list)
     for file in folder.iterdir():
         files_of[file.name.partition("-")[0]].append(file)

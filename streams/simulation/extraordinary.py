@@ -1,4 +1,4 @@
-"""The 1 % whose histories are extraordinary: each story is one way in which reality is awkward."""
+"""Extraordinary lives, 1 % of all: each story is one way in which reality is difficult."""
 
 from collections.abc import Callable, Iterator
 from random import Random
@@ -7,9 +7,9 @@ from typing import NamedTuple
 from domain.basics.weeks import day, monday, week_of
 from domain.citizen.reports import Payment, Report
 from streams.simulation.chance import below, between, happens, pick
-from streams.simulation.drafts import Delivery, Draft, month_end
+from streams.simulation.drafts import ArrivingReport, Draft, month_end
 from streams.simulation.habits import DAY_SECONDS, EPOCH_DAY, received
-from streams.simulation.lives import Window
+from streams.simulation.lives import SimulatedDays
 from streams.simulation.population import KINDS, Kind
 from streams.simulation.reporters import INHABITANTS
 from streams.simulation.reporting import CUTOFF
@@ -17,7 +17,7 @@ from streams.simulation.reporting import CUTOFF
 BORDERS = tuple(
     day(text) for text in ("2015-09-01", "2016-01-01", "2017-01-01", "2018-01-01", "2020-01-01")
 )
-"""Days on which benefit codes begin or end, besides 1 July 2025."""
+"""Days on which benefit codes begin or end, apart from 1 July 2025."""
 
 REFORM = day("2025-07-01")
 _PAID = tuple(kind for kind in KINDS.values() if kind.codes)
@@ -26,39 +26,39 @@ _FACTS = ("flex_referral", "flex_job_start", "flex_rereferral", "flex_left")
 
 
 class Teller(NamedTuple):
-    """What a story works with."""
+    """The tools of a story: the draft, the chance and the days."""
 
     draft: Draft
     rng: Random
-    window: Window
+    window: SimulatedDays
 
     def day(self) -> int:
-        """Any day of the window."""
+        """Draw a day."""
         return between(self.rng, self.window.first, self.window.last)
 
     def ore(self) -> int:
-        """An amount from 1 to 20,000 kroner, odd øre included."""
+        """Draw an amount from 1 to 20,000 kroner, odd øre included."""
         return between(self.rng, 100, 2_000_000)
 
     def plan(self, kind: Kind, start: int, end: int) -> Payment:
-        """Plans a payment for the days, cut to the window's end."""
+        """Plan a payment for the days, cut at the last day."""
         report = self.draft.benefit(kind, start, max(start, min(end, self.window.last)), self.ore())
         self.draft.planned.append(report)
         return report
 
     def draft_one(self, kind: Kind, start: int, end: int) -> Payment:
-        """A payment that is not planned: the story sends it itself."""
+        """Make a payment that is not planned: the story sends it itself."""
         return self.draft.benefit(kind, start, max(start, min(end, self.window.last)), self.ore())
 
     def send(self, report: Report, days_later: int, *, stands: bool) -> None:
-        """Delivers a report some days after it was due, whatever upstream's habits are."""
+        """Deliver a report some days after it was due, whatever upstream's habits are."""
         at = (report.reported + days_later - EPOCH_DAY) * DAY_SECONDS + between(
             self.rng, 14_400, 72_000
         )
-        self.draft.sent.append(Delivery(at, received(report, at), stands))
+        self.draft.sent.append(ArrivingReport(at, received(report, at), stands))
 
     def months(self, start: int, most: int) -> Iterator[tuple[int, int]]:
-        """Up to `most` whole months from the one of `start`, as first and last day, inside the window."""
+        """List at most `most` whole months from that of `start`, each as first and last day."""
         at = max(self.window.first, start)
         while at <= self.window.last and most > 0:
             yield at, month_end(at)
@@ -66,7 +66,7 @@ class Teller(NamedTuple):
 
 
 class Story(NamedTuple):
-    """A history out of the ordinary. `on_top`: an ordinary life is lived beside it."""
+    """An extraordinary life. With `on_top` an ordinary life is lived beside it."""
 
     tell: Callable[[Teller], None]
     on_top: bool = True
@@ -74,7 +74,7 @@ class Story(NamedTuple):
 
 
 def _restless(teller: Teller) -> None:
-    """Moves every month, in the middle of weeks; benefits are paid all the time."""
+    """Move every month, in the middle of weeks, with benefits all the time."""
     kind = pick(teller.rng, _MUNICIPAL)
     for start, end in teller.months(teller.window.first, 36):
         for first, last in ((start, start + 12), (start + 13, end)):
@@ -82,7 +82,7 @@ def _restless(teller: Teller) -> None:
 
 
 def _ten_benefits(teller: Teller) -> None:
-    """Ten kinds of benefit in the same months."""
+    """Receive ten kinds of benefit in the same months."""
     for _ in range(10):
         kind = pick(teller.rng, _PAID)
         for start, end in teller.months(teller.window.first, 6):
@@ -90,7 +90,7 @@ def _ten_benefits(teller: Teller) -> None:
 
 
 def _resets(teller: Teller) -> None:
-    """Weeks of benefit, then 51, 52 or 53 weeks without, over and over."""
+    """Receive benefits for some weeks, then none for 51, 52 or 53 weeks, over and over."""
     week = week_of(teller.window.first) + 1
     while monday(week) <= teller.window.last:
         weeks = between(teller.rng, 1, 60)
@@ -101,21 +101,21 @@ def _resets(teller: Teller) -> None:
 
 
 def _long_gap(teller: Teller) -> None:
-    """Benefits when the window opens and when it closes, nothing between."""
+    """Receive benefits in the first and the last days, and nothing between."""
     for start in (teller.window.first, teller.window.last - 60):
         for first, last in teller.months(start, 2):
             teller.plan(pick(teller.rng, _MUNICIPAL), first, last)
 
 
 def _scattered_days(teller: Teller) -> None:
-    """Single days here and there: every one touches a week and spoils its self-support."""
+    """Receive benefits on single days, each of which touches a week and ends its self-support."""
     for _ in range(between(teller.rng, 20, 60)):
         start = teller.day()
         teller.plan(pick(teller.rng, _PAID), start, start)
 
 
 def _negative_months(teller: Teller) -> None:
-    """More is paid back than was ever paid, sometimes before it was paid."""
+    """Pay back more than was ever paid, sometimes before it was paid."""
     for start, end in teller.months(teller.day(), 4):
         report = teller.plan(pick(teller.rng, _MUNICIPAL), start, end)
         back = report._replace(
@@ -125,7 +125,10 @@ def _negative_months(teller: Teller) -> None:
 
 
 def _odd_periods(teller: Teller) -> None:
-    """Periods over week, month and year borders, leap days, half weeks, and whole years in one report."""
+    """Report odd periods.
+
+    They cross week, month and year borders, contain leap days, or are half weeks or whole years.
+    """
     for _ in range(12):
         start = teller.day()
         teller.plan(
@@ -134,7 +137,7 @@ def _odd_periods(teller: Teller) -> None:
 
 
 def _borders(teller: Teller) -> None:
-    """Periods across the days on which codes change: valid in part, and the turn of the year 2015/16."""
+    """Report periods across the days on which codes change, and the turn of the year 2015/16."""
     for border in (*BORDERS, REFORM):
         start = border - between(teller.rng, 1, 20)
         if teller.window.first <= start and border + 20 <= teller.window.last:
@@ -143,7 +146,10 @@ def _borders(teller: Teller) -> None:
 
 
 def _topsy_turvy(teller: Teller) -> None:
-    """Reversals before their report, twice, and of nothing; a report delivered five times, again after its reversal."""
+    """Reverse reports too early, twice or without a target.
+
+    One report is delivered five times, and again after its reversal.
+    """
     for start, end in teller.months(teller.day(), 6):
         report = teller.draft_one(pick(teller.rng, _PAID), start, end)
         back = teller.draft.reversal(report, end)
@@ -157,7 +163,10 @@ def _topsy_turvy(teller: Teller) -> None:
 
 
 def _corrected_wages(teller: Teller) -> None:
-    """Wages in a fleksjob that are reversed, reported anew and late by months, after four years of fleksløntilskud."""
+    """Report wages in a fleksjob that are reversed and reported again months late.
+
+    They come after four years of fleksløntilskud.
+    """
     for start, end in teller.months(teller.window.first, 60):
         teller.plan(KINDS["fleksjob"], start, end)
         teller.draft.plan_income("flex_job_wage", start, end, teller.ore(), end)
@@ -169,7 +178,11 @@ def _corrected_wages(teller: Teller) -> None:
 
 
 def _legacy_flex(teller: Teller) -> None:
-    """Referred before 1 July 2014; then some of what can bring a citizen onto the staircase, and a fact taken back."""
+    """Refer a citizen to a fleksjob before 1 July 2014.
+
+    Then come some of the facts that can bring the citizen onto the staircase, and a fact is
+    reversed.
+    """
     teller.draft.plan_fact(
         "flex_referral", CUTOFF - between(teller.rng, 1, 900), teller.window.first
     )
@@ -185,7 +198,10 @@ def _legacy_flex(teller: Teller) -> None:
 
 
 def _old_award(teller: Teller) -> None:
-    """Førtidspension under the new code, but awarded before 1 July 2014; a second award fact comes later."""
+    """Report førtidspension under the new code that was awarded before 1 July 2014.
+
+    A second award fact comes later.
+    """
     teller.draft.plan_fact(
         "disability_pension_award", CUTOFF - between(teller.rng, 1, 4000), teller.day()
     )
@@ -197,7 +213,7 @@ def _old_award(teller: Teller) -> None:
 
 
 def _after_death(teller: Teller) -> None:
-    """Benefits go on for months after death; some are reversed."""
+    """Pay benefits for months after death; some are reversed."""
     death = teller.day()
     teller.draft.plan_fact("death", death, death + between(teller.rng, 1, 90))
     for start, end in teller.months(death - 200, 10):
@@ -211,7 +227,10 @@ def _after_death(teller: Teller) -> None:
 
 
 def _outside_the_act(teller: Teller) -> None:
-    """Exported benefits and pensions (Regulation 883/2004, articles 64 and 65), beside ordinary ones."""
+    """Report exported benefits and pensions beside ordinary ones.
+
+    They are those of Regulation 883/2004, articles 64 and 65.
+    """
     kind = KINDS[pick(teller.rng, ("dagpenge", "foertidspension", "kontantydelse"))]
     for start, end in teller.months(teller.day(), 18):
         report = teller.plan(kind, start, end)
@@ -219,7 +238,7 @@ def _outside_the_act(teller: Teller) -> None:
 
 
 def _ahead_of_time(teller: Teller) -> None:
-    """Months reported long before they come."""
+    """Report months long before they come."""
     for start, end in teller.months(teller.day(), 6):
         teller.send(
             teller.draft_one(pick(teller.rng, _PAID), start, end),
@@ -229,7 +248,7 @@ def _ahead_of_time(teller: Teller) -> None:
 
 
 def _another_pays(teller: Teller) -> None:
-    """One municipality pays, another finances, and a third one joins within the month."""
+    """Let one municipality pay and another finance; a third one joins within the month."""
     for start, end in teller.months(teller.day(), 12):
         for first, last in ((start, start + 9), (start + 10, end)):
             report = teller.plan(pick(teller.rng, _MUNICIPAL), first, last)

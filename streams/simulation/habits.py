@@ -1,4 +1,4 @@
-"""Upstream's habits: reports that are late, wrong, paid back, delivered twice or sent through two channels."""
+"""Habits of upstream systems: reports are late, wrong, paid back, repeated or sent twice."""
 
 from collections.abc import Callable, Iterator
 from random import Random
@@ -6,22 +6,25 @@ from typing import NamedTuple
 
 from domain.citizen.reports import Payment, Report, Reversal
 from streams.simulation.chance import below, between, happens
-from streams.simulation.drafts import Delivery
+from streams.simulation.drafts import ArrivingReport
 from streams.simulation.options import SimulationOptions
 
-Fate = Callable[[Random, Payment, int], Iterator[Delivery]]
-"""What becomes of a payment that would arrive at a second: the deliveries in its stead."""
+Fate = Callable[[Random, Payment, int], Iterator[ArrivingReport]]
+"""A function of a payment and the second of its arrival: the deliveries in its place."""
 
 DAY_SECONDS = 86_400
 EPOCH_DAY = 719_163
 """The ordinal of 1 January 1970."""
 
 LATE = 0.17
-"""Sickness data measured three weeks after had 15-20 % late registrations (rules 5.1)."""
+"""The share of late reports.
+
+Sickness data three weeks later had 15-20 % late registrations (rules 5.1).
+"""
 
 
 class Habits(NamedTuple):
-    """Shares between 0 and 1, and the fates as rising upper bounds."""
+    """Shares between 0 and 1, and the faults as rising upper bounds."""
 
     late: float
     late_by_years: float
@@ -29,7 +32,7 @@ class Habits(NamedTuple):
 
     @classmethod
     def of(cls, options: SimulationOptions) -> "Habits":
-        """The habits that the options leave on."""
+        """Return the habits that the options allow."""
         on = options.faults
         late = (LATE if options.late is None else options.late) if "late" in on else 0.0
         fates, bound = [], 0.0
@@ -40,30 +43,33 @@ class Habits(NamedTuple):
         return cls(late, 0.01 if "late_by_years" in on else 0.0, tuple(fates))
 
 
-def deliver(planned: list[Report], rng: Random, habits: Habits) -> Iterator[Delivery]:
-    """What arrives instead of what was planned."""
+def deliver(planned: list[Report], rng: Random, habits: Habits) -> Iterator[ArrivingReport]:
+    """Turn what was planned into what arrives."""
     for report in planned:
         at = _moment(rng, report.reported + _days_late(rng, habits))
         arrived = received(report, at)
         if isinstance(arrived, Payment):
             yield from _fate(rng, habits)(rng, arrived, at)
         else:
-            yield Delivery(at, arrived, True)
+            yield ArrivingReport(at, arrived, True)
 
 
 def received(report: Report, at: int) -> Report:
-    """The report with the day that it arrives."""
+    """Return the report with the day on which it arrives."""
     day = EPOCH_DAY + at // DAY_SECONDS
     return report if report.reported == day else report._replace(reported=day)
 
 
 def _moment(rng: Random, day: int) -> int:
-    """A second of a day, between 04:00 and 20:00 UTC."""
+    """Draw a second of a day, between 04:00 and 20:00 UTC."""
     return (day - EPOCH_DAY) * DAY_SECONDS + between(rng, 14_400, 72_000)
 
 
 def _days_late(rng: Random, habits: Habits) -> int:
-    """0 when on time, 30 to 120 for one to four months, or one to three years."""
+    """Draw the days of delay.
+
+    They are 0 if on time, 30 to 120 for one to four months, or one to three years.
+    """
     draw = rng.random()
     if draw < habits.late:
         return between(rng, 30, 120)
@@ -78,12 +84,12 @@ def _fate(rng: Random, habits: Habits) -> Fate:
     return _as_planned
 
 
-def _as_planned(_: Random, report: Payment, at: int) -> Iterator[Delivery]:
-    yield Delivery(at, report, True)
+def _as_planned(_: Random, report: Payment, at: int) -> Iterator[ArrivingReport]:
+    yield ArrivingReport(at, report, True)
 
 
-def _reversed(rng: Random, report: Payment, at: int) -> Iterator[Delivery]:
-    """Reversed after days or weeks and reported anew with another amount."""
+def _reversed(rng: Random, report: Payment, at: int) -> Iterator[ArrivingReport]:
+    """Reverse a payment after days or weeks, and report it again with another amount."""
     later = at + between(rng, 3, 60) * DAY_SECONDS
     percent = between(rng, 80, 120)
     anew = report._replace(
@@ -94,13 +100,13 @@ def _reversed(rng: Random, report: Payment, at: int) -> Iterator[Delivery]:
     taken_back = Reversal(
         report.reporter, report.report_id + "-R", report.report_id, report.reported
     )
-    yield Delivery(at, report, False)
-    yield Delivery(later, received(taken_back, later), False)
-    yield Delivery(later + 1, received(anew, later + 1), True)
+    yield ArrivingReport(at, report, False)
+    yield ArrivingReport(later, received(taken_back, later), False)
+    yield ArrivingReport(later + 1, received(anew, later + 1), True)
 
 
-def _repaid(rng: Random, report: Payment, at: int) -> Iterator[Delivery]:
-    """A part is paid back: of the whole period, or all of its last days."""
+def _repaid(rng: Random, report: Payment, at: int) -> Iterator[ArrivingReport]:
+    """Pay back a part: of the whole period, or all of its last days."""
     later = at + between(rng, 20, 200) * DAY_SECONDS
     days = report.end - report.start + 1
     start, share, of = report.start, between(rng, 10, 50), 100
@@ -112,23 +118,26 @@ def _repaid(rng: Random, report: Payment, at: int) -> Iterator[Delivery]:
         amount_ore=-(report.amount_ore * share // of),
         atp_ore=-(report.atp_ore * share // of),
     )
-    yield Delivery(at, report, True)
-    yield Delivery(later, received(back, later), True)
+    yield ArrivingReport(at, report, True)
+    yield ArrivingReport(later, received(back, later), True)
 
 
-def _delivered_twice(rng: Random, report: Payment, at: int) -> Iterator[Delivery]:
-    """The same report again: at once or within days. It counts once."""
+def _delivered_twice(rng: Random, report: Payment, at: int) -> Iterator[ArrivingReport]:
+    """Deliver the same report again, at once or within days. It counts once."""
     again = at + below(rng, 4) * DAY_SECONDS
-    yield Delivery(at, report, True)
-    yield Delivery(again, received(report, again), False)
+    yield ArrivingReport(at, report, True)
+    yield ArrivingReport(again, received(report, again), False)
 
 
-def _two_channels(rng: Random, report: Payment, at: int) -> Iterator[Delivery]:
-    """The same payment from the source system too, under a number of its own: paid twice until someone looks."""
+def _two_channels(rng: Random, report: Payment, at: int) -> Iterator[ArrivingReport]:
+    """Report the same payment from the source system too, under another number.
+
+    It counts twice until somebody looks.
+    """
     again = at + below(rng, 6) * DAY_SECONDS
     other = report._replace(report_id=report.report_id + "-D", channel="direct")
-    yield Delivery(at, report, True)
-    yield Delivery(again, received(other, again), True)
+    yield ArrivingReport(at, report, True)
+    yield ArrivingReport(again, received(other, again), True)
 
 
 FATES: tuple[tuple[str, float, Fate], ...] = (
@@ -137,4 +146,4 @@ FATES: tuple[tuple[str, float, Fate], ...] = (
     ("delivered_twice", 0.01, _delivered_twice),
     ("two_channels", 0.001, _two_channels),
 )
-"""What befalls payments: the fault's name and its share of them; at most one befalls each."""
+"""The faults of payments, each with its share of them; a payment has at most one."""

@@ -1,6 +1,6 @@
 """Reports as lines of JSON, in the form that upstream publishes (contract section 2).
 
-Templates instead of a JSON encoder: every value is made here and needs no escaping.
+Templates replace a JSON encoder: every value is made here and needs no escaping.
 """
 
 from domain.basics.weeks import day_text
@@ -10,7 +10,10 @@ from streams.simulation.reporters import INHABITANTS
 
 _HEAD = '{"schema":1,"type":"TYPE","report_id":"%s","reporter":"%s","reported_at":"%s","cpr":"%s",'
 _PERIOD = '"period_start":"%s","period_end":"%s","amount_ore":%d,'
-_DETAILS = '"atp_ore":%d,"paying_municipality":%s,"financing_municipality":%s,"channel":"%s","outside_act":%s}\n'
+_DETAILS = (
+    '"atp_ore":%d,"paying_municipality":%s,"financing_municipality":%s,'
+    '"channel":"%s","outside_act":%s}\n'
+)
 
 _MONEY = _HEAD.replace("TYPE", "benefit_payment") + '"benefit":"%s",' + _PERIOD
 _PAYMENT = _MONEY + _DETAILS
@@ -25,7 +28,7 @@ _MUNICIPALITY = {None: "null"} | {code: f'"{code}"' for code in INHABITANTS}
 
 
 def line(report: Report, cpr: str, at: int) -> str:
-    """One line, its line feed included. `at` is `reported_at` in seconds since 1970."""
+    """Write one line with its line feed. `at` is `reported_at` in seconds since 1970."""
     if isinstance(report, Payment):
         return _payment(report, cpr, time_text(at))
     if isinstance(report, Income):
@@ -47,13 +50,13 @@ def line(report: Report, cpr: str, at: int) -> str:
 
 
 def time_text(at: int) -> str:
-    """Seconds since 1970 as an RFC 3339 time in UTC."""
+    """Write seconds since 1970 as an RFC 3339 time in UTC."""
     minutes, second = divmod(at % DAY_SECONDS, 60)
     return day_text(EPOCH_DAY + at // DAY_SECONDS) + _MINUTES[minutes] + _SECONDS[second]
 
 
 def _payment(report: Payment, cpr: str, reported_at: str) -> str:
-    """A payment; the systems for sickness benefit leave out what has a default."""
+    """Write a payment; the systems for sickness benefit leave out what has a default."""
     (
         reporter,
         number,

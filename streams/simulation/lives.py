@@ -10,34 +10,34 @@ from streams.simulation.population import FOREVER, TRACKS, Kind, Track
 from streams.simulation.reporters import MUNICIPALITIES, UNEMPLOYMENT_FUNDS
 
 MOST_CITIZENS = 4000 * 512
-"""Serial numbers (4000) times birthdays of a cycle (512): how many fictive numbers there are."""
+"""The number of fictive CPR numbers: serial numbers (4000) times birthdays of a cycle (512)."""
 
 _SCATTER = (
     1_234_567  # coprime to MOST_CITIZENS: spreads neighbours over birthdays and serial numbers
 )
 
 
-class Window(NamedTuple):
+class SimulatedDays(NamedTuple):
     """The first and last simulated day."""
 
     first: int
     last: int
 
     @classmethod
-    def of_months(cls, first_month: int, last_month: int) -> "Window":
-        """The days of the months, both included."""
+    def of_months(cls, first_month: int, last_month: int) -> "SimulatedDays":
+        """Return the days of the months, both included."""
         return cls(first_day(first_month), first_day(last_month + 1) - 1)
 
 
 class Home(NamedTuple):
-    """A municipality and the last day the citizen lives there."""
+    """A municipality and the last day on which the citizen lives there."""
 
     until: int
     municipality: str
 
 
 class Spell(NamedTuple):
-    """A stretch of days of one kind, at the citizen's full monthly amount (level of 2020)."""
+    """Consecutive days of one kind, at the citizen's full monthly amount (level of 2020)."""
 
     kind: Kind
     start: int
@@ -45,8 +45,8 @@ class Spell(NamedTuple):
     monthly_ore: int
 
 
-class Life(NamedTuple):
-    """What happens to a citizen in the window. `death` is a day, or None."""
+class SimulatedLife(NamedTuple):
+    """The life of a citizen on the simulated days. `death` is a day, or None."""
 
     cpr: str
     fund: int
@@ -55,24 +55,26 @@ class Life(NamedTuple):
     death: int | None
 
     def home_on(self, day: int) -> str:
-        """The municipality that the citizen lives in on a day."""
+        """Return the municipality in which the citizen lives on a day."""
         return next(home.municipality for home in self.homes if day <= home.until)
 
 
-def live(rng: Random, citizen: int, window: Window, *, days_between_moves: int = 7000) -> Life:
-    """The life of a citizen; the same generator gives the same life."""
+def live(
+    rng: Random, citizen: int, window: SimulatedDays, *, days_between_moves: int = 7000
+) -> SimulatedLife:
+    """Make the life of a citizen; the same generator gives the same life."""
     track = TRACKS.pick(rng)
     cpr = fictive_cpr(citizen, rng, track.born)
     homes = _homes(rng, window, days_between_moves)
     spells, death = _spells(rng, track, window)
-    return Life(cpr, below(rng, UNEMPLOYMENT_FUNDS), homes, spells, death)
+    return SimulatedLife(cpr, below(rng, UNEMPLOYMENT_FUNDS), homes, spells, death)
 
 
 def fictive_cpr(citizen: int, rng: Random, born: tuple[int, int]) -> str:
-    """A fictive number (60 added to the day) of someone born in these years, both included.
+    """Make a fictive CPR number of a person born in these years, both included.
 
-    No two citizens share one: serial number and the birthday's place in a cycle of
-    512 days come from the citizen's index alone, only the cycle is left to chance.
+    60 is added to the day. No two citizens share a number: the serial number and the birthday's
+    place in a cycle of 512 days come from the citizen's index alone; only the cycle is drawn.
     """
     serial, place = divmod(citizen * _SCATTER % MOST_CITIZENS, 512)
     first, last = date(born[0], 1, 1).toordinal(), date(born[1], 12, 31).toordinal()
@@ -81,10 +83,11 @@ def fictive_cpr(citizen: int, rng: Random, born: tuple[int, int]) -> str:
     century = (
         4000 if birthday.year >= 2000 else 0
     )  # a seventh digit of 4-7 is 2000-2036, one of 0-3 is 19xx
-    return f"{birthday.day + 60:02d}{birthday.month:02d}{birthday.year % 100:02d}{serial + century:04d}"
+    date_part = f"{birthday.day + 60:02d}{birthday.month:02d}{birthday.year % 100:02d}"
+    return f"{date_part}{serial + century:04d}"
 
 
-def _homes(rng: Random, window: Window, days_between_moves: int) -> list[Home]:
+def _homes(rng: Random, window: SimulatedDays, days_between_moves: int) -> list[Home]:
     homes = []
     day = window.first + below(rng, days_between_moves)
     while day <= window.last:
@@ -93,8 +96,8 @@ def _homes(rng: Random, window: Window, days_between_moves: int) -> list[Home]:
     return [*homes, Home(FOREVER, MUNICIPALITIES.pick(rng))]
 
 
-def _spells(rng: Random, track: Track, window: Window) -> tuple[list[Spell], int | None]:
-    """The spells that fill the window, self-support among them, and the day of death."""
+def _spells(rng: Random, track: Track, window: SimulatedDays) -> tuple[list[Spell], int | None]:
+    """Make the spells that fill the days, self-support among them, and the day of death."""
     spells: list[Spell] = []
     kind = track.at_first.pick(rng)
     start, days = window.first, 1 + below(rng, _length_met(rng, kind))
@@ -111,15 +114,15 @@ def _spells(rng: Random, track: Track, window: Window) -> tuple[list[Spell], int
 
 
 def _length(rng: Random, kind: Kind) -> int:
-    """Days of a spell: from a quarter of the mean to seven quarters."""
+    """Draw the days of a spell, from a quarter of the mean to seven quarters."""
     return between(rng, kind.mean_days // 4, kind.mean_days * 7 // 4)
 
 
 def _length_met(rng: Random, kind: Kind) -> int:
-    """Days of the spell that a given day lies in: a long spell is met more often, in proportion to its length.
+    """Draw the length of the spell that a given day lies in.
 
-    A density that rises from a quarter to seven quarters is one part even and three parts the
-    larger of two.
+    A long spell is met more often, in proportion to its length: a density that rises from a quarter
+    to seven quarters is one part even and three parts the larger of two.
     """
     length = _length(rng, kind)
     return length if happens(rng, 25) else max(length, _length(rng, kind))

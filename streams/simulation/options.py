@@ -1,4 +1,4 @@
-"""What a simulation is asked for."""
+"""The options of a simulation."""
 
 import os
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ FAULTS = frozenset(
         "extraordinary",
     )
 )
-"""Everything that makes a life or its reports difficult; `facts` are case facts, `extraordinary` the odd 1 %."""
+"""The faults: everything that makes a life or its reports difficult.
+
+`facts` are case facts, `extraordinary` is the 1 % of extraordinary lives.
+"""
 
 EARLIEST_MONTH = month_number("2014-07")
 LATEST_MONTH = month_number("2095-12")
@@ -30,11 +33,14 @@ def _all_cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class SimulationOptions:
-    """A population, its months (`domain.basics.weeks` numbers, both included) and what goes wrong upstream.
+    """A population, its months and the faults of upstream systems.
 
-    `late` is the share (0 to 1) of reports that come one to four months late, None the
-    usual one. `faults` are the names of FAULTS that are on. `jobs` processes work;
-    their number does not change a byte. ValueError says what is out of range.
+    The months are numbers of `domain.basics.weeks`, both included. `late` is the share (0 to 1) of
+    reports that come one to four months late; None is the usual share. `faults` are the names of
+    FAULTS that occur. `jobs` is the number of processes, which does not change a byte.
+
+    Raises:
+        ValueError: an option is out of range.
     """
 
     citizens: int
@@ -61,5 +67,5 @@ class SimulationOptions:
 
     @property
     def processes(self) -> int:
-        """How many processes work: as asked for, or one for each core."""
+        """The number of processes: as asked for, or one for each core."""
         return max(1, self.jobs or _all_cores())

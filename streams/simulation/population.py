@@ -1,8 +1,8 @@
-"""What the population is like: kinds of spells, what they pay, and the tracks that lives follow.
+"""The population: kinds of spells, their benefits, and the tracks that lives follow.
 
 The numbers in TRACKS are thousands of full-year persons in Denmark (expert knowledge):
-førtidspension 250, fleksjob 90, dagpenge 85, sygedagpenge 75, kontanthjælp 60, and so on.
-Together they stand for the 1.4 million citizens who meet the system in a year.
+førtidspension 250, fleksjob 90, dagpenge 85, sygedagpenge 75, kontanthjælp 60, and so on. Together
+they represent the 1.4 million citizens who meet the system in a year.
 """
 
 from typing import Literal, NamedTuple
@@ -25,9 +25,9 @@ class Code(NamedTuple):
 class Kind(NamedTuple):
     """One kind of spell.
 
-    `monthly_kr` is the usual full amount in kroner at the level of 2020. `codes` is the
-    benefit's name through the years, the oldest first; a kind without codes is
-    self-support. `financed` says whether the report names a financing municipality.
+    `monthly_kr` is the usual full amount in kroner at the level of 2020. `codes` are the benefit's
+    codes through the years, the oldest first; a kind without codes is self-support. `financed` is
+    True if the report names a financing municipality.
     """
 
     name: str
@@ -41,15 +41,15 @@ class Kind(NamedTuple):
     channel: str = "eindkomst"
 
     def benefit_in(self, month: int) -> str:
-        """The code that this kind is reported with in a month."""
+        """Return the code with which this kind is reported in a month."""
         for benefit, until in self.codes:
             if month <= until:
                 return benefit
         raise ValueError(f"{self.name} has no benefit code after its last month")
 
 
-class Side(NamedTuple):
-    """A small payment that sometimes comes beside another benefit, within its months of validity."""
+class SideBenefit(NamedTuple):
+    """A small payment that sometimes comes beside another benefit, in its valid months."""
 
     benefit: str
     beside: str
@@ -61,10 +61,11 @@ class Side(NamedTuple):
 
 
 class Track(NamedTuple):
-    """A way of life. `at_first` picks the spell a life is found in, `next_spell` the one that follows.
+    """A way of life.
 
-    The next spell is picked by full-year persons divided by mean length, so that
-    the share of time in each kind is what its full-year persons say.
+    `at_first` draws the spell in which a life begins, `next_spell` the one that follows. The next
+    spell is drawn by full-year persons divided by mean length, so that the share of time in each
+    kind is that of its full-year persons.
     """
 
     born: tuple[int, int]
@@ -73,7 +74,7 @@ class Track(NamedTuple):
 
 
 def _codes(text: str) -> tuple[Code, ...]:
-    """`"KTH:2025-06 KTH25"` as codes: each with its last month, the last one open."""
+    """Read codes such as `"KTH:2025-06 KTH25"`: each with its last month, the last one open."""
     pairs = (part.partition(":") for part in text.split())
     return tuple(
         Code(benefit, month_number(until) if until else FOREVER) for benefit, _, until in pairs
@@ -156,9 +157,9 @@ KINDS = {
 
 def _side(
     benefit: str, beside: str, percent: int, monthly_kr: int, months: str, payer: Payer
-) -> Side:
+) -> SideBenefit:
     first, _, last = months.partition("..")
-    return Side(
+    return SideBenefit(
         benefit,
         beside,
         percent,
@@ -183,12 +184,12 @@ SIDES = (
 
 
 def _starts(kind: Kind, thousands: int) -> int:
-    """How often spells of a kind begin; those of the old schemes only end."""
+    """Return how often spells of a kind begin; those of the old schemes only end."""
     return 0 if kind.name.startswith("gammel") else thousands * 1_000_000 // kind.mean_days
 
 
 def _track(born: tuple[int, int], thousands: dict[str, int]) -> tuple[Track, int]:
-    """A track and its weight: how many thousands of citizens live it."""
+    """Return a track and its weight: the thousands of citizens who live it."""
     kinds = [KINDS[name] for name in thousands]
     weights = list(thousands.values())
     starts = [_starts(kind, weight) for kind, weight in zip(kinds, weights, strict=True)]
@@ -199,14 +200,18 @@ _TRACKS = (
     # students
     _track(
         (1990, 2004),
-        {"su": 290, "self_support": 60, "uddannelseshjaelp": 20, "barsel": 8, "dagpenge": 8, "sygedagpenge": 4},
+        {
+            "su": 290, "self_support": 60, "uddannelseshjaelp": 20, "barsel": 8, "dagpenge": 8,
+            "sygedagpenge": 4,
+        },
     ),
     # people with a job, between jobs, or ill
     _track(
         (1958, 1996),
         {
-            "self_support": 195, "dagpenge": 72, "sygedagpenge": 22, "sygedagpenge_arbejdsgiver": 35, "barsel": 45,
-            "jobafklaring": 9, "jobafklaring_arbejdsgiver": 5, "su": 10, "kontanthjaelp": 10, "loentilskud": 4,
+            "self_support": 195, "dagpenge": 72, "sygedagpenge": 22,
+            "sygedagpenge_arbejdsgiver": 35, "barsel": 45, "jobafklaring": 9,
+            "jobafklaring_arbejdsgiver": 5, "su": 10, "kontanthjaelp": 10, "loentilskud": 4,
             "feriedagpenge": 2, "arbejdsmarkedsydelse": 2, "kontantydelse": 2, "revalidering": 2,
         },
     ),
@@ -214,9 +219,9 @@ _TRACKS = (
     _track(
         (1960, 1999),
         {
-            "kontanthjaelp": 45, "uddannelseshjaelp": 15, "self_support": 35, "ressourceforloeb": 8, "sygedagpenge": 5,
-            "dagpenge": 4, "jobafklaring": 3, "barsel": 2, "forrevalidering": 3, "revalidering": 1, "loentilskud": 2,
-            "uddannelsesydelse": 1, "flygtningehjaelp": 1,
+            "kontanthjaelp": 45, "uddannelseshjaelp": 15, "self_support": 35, "ressourceforloeb": 8,
+            "sygedagpenge": 5, "dagpenge": 4, "jobafklaring": 3, "barsel": 2, "forrevalidering": 3,
+            "revalidering": 1, "loentilskud": 2, "uddannelsesydelse": 1, "flygtningehjaelp": 1,
         },
     ),
     # people in the flex scheme
@@ -224,29 +229,33 @@ _TRACKS = (
         (1957, 1992),
         {
             "fleksjob": 84, "fleks_selvstaendig": 6, "ledighedsydelse": 14, "sygedagpenge": 4,
-            "sygedagpenge_arbejdsgiver": 5, "self_support": 6, "gammelt_fleksjob": 3, "gammel_ledighedsydelse": 1,
+            "sygedagpenge_arbejdsgiver": 5, "self_support": 6, "gammelt_fleksjob": 3,
+            "gammel_ledighedsydelse": 1,
         },
     ),
     # disability pensioners
     _track(
         (1955, 1998),
         {
-            "foertidspension": 225, "gammel_foertidspension": 25, "ressourceforloeb": 4, "self_support": 3,
-            "jobafklaring": 1, "skaanejob": 2,
+            "foertidspension": 225, "gammel_foertidspension": 25, "ressourceforloeb": 4,
+            "self_support": 3, "jobafklaring": 1, "skaanejob": 2,
         },
     ),
     # people near the end of working life
     _track(
         (1951, 1960),
         {
-            "seniorpension": 28, "efterloen": 10, "folkepension": 10, "tidlig_pension": 6, "fleksydelse": 3,
-            "delpension": 1, "self_support": 6,
+            "seniorpension": 28, "efterloen": 10, "folkepension": 10, "tidlig_pension": 6,
+            "fleksydelse": 3, "delpension": 1, "self_support": 6,
         },
     ),
     # newcomers
     _track(
         (1965, 2000),
-        {"selvforsoergelsesydelse": 11, "overgangsydelse": 4, "kontanthjaelp": 5, "dagpenge": 1, "self_support": 6},
+        {
+            "selvforsoergelsesydelse": 11, "overgangsydelse": 4, "kontanthjaelp": 5, "dagpenge": 1,
+            "self_support": 6,
+        },
     ),
 )  # fmt: skip
 

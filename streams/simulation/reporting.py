@@ -1,4 +1,4 @@
-"""From a life to the reports that describe it: weekly and monthly payments, wages, case facts."""
+"""The reports that describe a life: weekly and monthly payments, wages, case facts."""
 
 from collections.abc import Iterator
 from random import Random
@@ -7,12 +7,12 @@ from typing import NamedTuple
 from domain.basics.weeks import day, first_day, sunday, week_of
 from streams.simulation.chance import below, between, happens
 from streams.simulation.drafts import Draft, month_at, month_end, parties
-from streams.simulation.lives import Home, Spell, Window
-from streams.simulation.population import SIDES, Side
+from streams.simulation.lives import Home, SimulatedDays, Spell
+from streams.simulation.population import SIDES, SideBenefit
 from streams.simulation.reporters import Office
 
 CUTOFF = day("2014-07-01")
-"""From here on referrals and awards are on the staircase (§ 30)."""
+"""The day from which referrals and awards are on the staircase (§ 30)."""
 
 FLEX = {"fleksjob", "fleks_selvstaendig", "ledighedsydelse"}
 _SIDES_BESIDE = {
@@ -20,16 +20,16 @@ _SIDES_BESIDE = {
 }
 
 
-class Piece(NamedTuple):
-    """Days of a spell that one report covers: within one week or month, and one home."""
+class ReportedDays(NamedTuple):
+    """Days of a spell that one report covers: within one week or month, and in one home."""
 
     start: int
     end: int
     municipality: str
 
 
-def plan(draft: Draft, rng: Random, window: Window) -> None:
-    """Plans every report of an ordinary life."""
+def plan(draft: Draft, rng: Random, window: SimulatedDays) -> None:
+    """Plan every report of an ordinary life."""
     _plan_case_facts(draft, rng, window)
     for spell in draft.life.spells:
         if spell.kind.codes:
@@ -38,8 +38,8 @@ def plan(draft: Draft, rng: Random, window: Window) -> None:
             _plan_wages(draft, rng, spell)
 
 
-def pieces(spell: Spell, homes: list[Home]) -> Iterator[Piece]:
-    """The periods that a spell is reported in, in order of time."""
+def pieces(spell: Spell, homes: list[Home]) -> Iterator[ReportedDays]:
+    """Divide a spell into the periods in which it is reported, in order of time."""
     start, home = spell.start, iter(homes)
     current = next(home)
     while start <= spell.end:
@@ -47,12 +47,15 @@ def pieces(spell: Spell, homes: list[Home]) -> Iterator[Piece]:
             current = next(home)
         border = sunday(week_of(start)) if spell.kind.weekly else month_end(start)
         end = min(spell.end, border, current.until)
-        yield Piece(start, end, current.municipality)
+        yield ReportedDays(start, end, current.municipality)
         start = end + 1
 
 
 def amount_of(monthly_ore: int, start: int, end: int, *, weekly: bool) -> int:
-    """What a monthly amount at the level of 2020 gives for days within one week or month; 2 % more each year."""
+    """Convert a monthly amount at the level of 2020 to days within one week or month.
+
+    It rises by 2 % a year.
+    """
     month = month_at(start)
     regulated = monthly_ore * (100 + 2 * (month // 12 - 2020)) // 100
     if weekly:
@@ -81,12 +84,15 @@ def _plan_payments(draft: Draft, rng: Random, spell: Spell) -> None:
 
 
 def _due(rng: Random, end: int, *, weekly: bool) -> int:
-    """The day a report is on time: after the week, or in the last days of the month."""
+    """Draw the day of a report on time: after the week, or in the last days of the month."""
     return end + between(rng, 1, 5) if weekly else month_end(end) - below(rng, 7)
 
 
 def _amounts(rng: Random, spell: Spell, start: int, end: int, benefit: str) -> tuple[int, int]:
-    """The amount and the ATP in it. Unemployment benefit is sometimes supplementary, and alone has ATP."""
+    """Draw an amount and the ATP in it.
+
+    Unemployment benefit is sometimes supplementary, and it alone has ATP.
+    """
     amount_ore = amount_of(spell.monthly_ore, start, end, weekly=spell.kind.weekly)
     if spell.kind.payer != "a-kasse":
         return amount_ore, 0
@@ -95,7 +101,7 @@ def _amounts(rng: Random, spell: Spell, start: int, end: int, benefit: str) -> t
     return amount_ore, amount_ore * 3 // 200 if benefit in ("ADP", "AMY") else 0
 
 
-def _plan_side(draft: Draft, rng: Random, side: Side, piece: Piece) -> None:
+def _plan_side(draft: Draft, rng: Random, side: SideBenefit, piece: ReportedDays) -> None:
     if not happens(rng, side.percent) or not side.first <= month_at(piece.start) <= side.last:
         return
     amount_ore = amount_of(side.monthly_kr * 100, piece.start, piece.end, weekly=False)
@@ -108,7 +114,7 @@ def _plan_side(draft: Draft, rng: Random, side: Side, piece: Piece) -> None:
 
 
 def _plan_flex_income(draft: Draft, rng: Random, kind: str, start: int, end: int) -> None:
-    """The wage in a fleksjob, most months; the fleksbidrag waits for it."""
+    """Plan the wage in a fleksjob, in most months; the fleksbidrag waits for it."""
     if kind == "ledighedsydelse" or happens(rng, 8):
         return
     what = "flex_job_wage" if kind == "fleksjob" else "self_employed"
@@ -116,7 +122,7 @@ def _plan_flex_income(draft: Draft, rng: Random, kind: str, start: int, end: int
 
 
 def _plan_wages(draft: Draft, rng: Random, spell: Spell) -> None:
-    """Ordinary wages are known for few: they change nothing but explanations."""
+    """Plan ordinary wages for a few: they change nothing but explanations."""
     if not happens(rng, 10):
         return
     for start, end, _ in pieces(spell, draft.life.homes):
@@ -124,7 +130,7 @@ def _plan_wages(draft: Draft, rng: Random, spell: Spell) -> None:
         draft.plan_income("wage", start, end, amount_ore, _due(rng, end, weekly=False))
 
 
-def _plan_case_facts(draft: Draft, rng: Random, window: Window) -> None:
+def _plan_case_facts(draft: Draft, rng: Random, window: SimulatedDays) -> None:
     spells = draft.life.spells
     flex = next((spell for spell in spells if spell.kind.name in FLEX), None)
     if flex and happens(rng, 40):
@@ -137,8 +143,11 @@ def _plan_case_facts(draft: Draft, rng: Random, window: Window) -> None:
         draft.plan_fact("death", draft.life.death, _soon_after(rng, draft.life.death, window))
 
 
-def _plan_referral(draft: Draft, rng: Random, flex: Spell, window: Window) -> None:
-    """The referral to a fleksjob: one in thirty before the cut-off, half of these with a new start."""
+def _plan_referral(draft: Draft, rng: Random, flex: Spell, window: SimulatedDays) -> None:
+    """Plan the referral to a fleksjob.
+
+    One in thirty is before the cut-off, and half of these have a new start.
+    """
     due = _soon_after(rng, flex.start, window)
     if not happens(rng, 3):
         date = max(CUTOFF, flex.start - _days_before(rng, flex.start, window))
@@ -150,10 +159,13 @@ def _plan_referral(draft: Draft, rng: Random, flex: Spell, window: Window) -> No
         draft.plan_fact("flex_job_start", start, _soon_after(rng, start, window))
 
 
-def _days_before(rng: Random, start: int, window: Window) -> int:
-    """How long before its spell a decision was made: years, for a spell that goes on when the window opens."""
+def _days_before(rng: Random, start: int, window: SimulatedDays) -> int:
+    """Draw how many days before its spell a decision was made.
+
+    It is years for a spell that has begun before the first day.
+    """
     return below(rng, 3000) if start == window.first else between(rng, 1, 60)
 
 
-def _soon_after(rng: Random, date: int, window: Window) -> int:
+def _soon_after(rng: Random, date: int, window: SimulatedDays) -> int:
     return min(date + between(rng, 1, 20), window.last)

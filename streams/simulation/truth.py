@@ -1,9 +1,9 @@
-"""What is true about a simulated citizen in the end, by construction.
+"""The truth about a simulated citizen in the end, known by construction.
 
-The generator knows for every delivery whether its money stands: not that of a report
-that is reversed, sooner or later, nor of a second delivery; but that of a payment sent
-through two channels, which counts twice until someone acts. Nothing here is shared with
-the settlement; transitional rules (rules 4.2, items 14 and 15) are left aside.
+The generator knows for every delivery whether its money stands. The money of a report that is
+reversed, sooner or later, does not stand, and that of a second delivery does not; but a payment
+sent through two channels counts twice until somebody acts. Nothing here is shared with the
+settlement. Transitional rules (rules 4.2, items 14 and 15) are left out.
 """
 
 from collections import Counter
@@ -15,16 +15,16 @@ from streams.simulation.arrival import deliveries
 from streams.simulation.options import SimulationOptions
 
 AFTER_ATP = ("ADP", "AMY")
-"""Benefits whose base is what remains after ATP (§ 5, stk. 4)."""
+"""Benefits whose base is the amount after ATP (§ 5, stk. 4)."""
 
 MonthAndWeek = tuple[str, date]
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """Money and weeks of a citizen when everything has arrived; only what the Act covers (not `outside_act`).
+class SimulatedTruth:
+    """Money and weeks of a citizen when everything has arrived; only what the Act covers.
 
-    `net_ore` by benefit code and month (`YYYY-MM`); `touched_weeks` by benefit code: the
+    `net_ore` is by benefit code and month (`YYYY-MM`). `touched_weeks` are by benefit code: the
     Mondays of the weeks in which its net is above zero.
     """
 
@@ -33,8 +33,8 @@ class Truth:
     touched_weeks: dict[str, frozenset[date]]
 
 
-def truth(options: SimulationOptions, citizen: int) -> Truth:
-    """The truth about one citizen of a simulation, by the index 0 to `options.citizens` - 1."""
+def truth(options: SimulationOptions, citizen: int) -> SimulatedTruth:
+    """Return the truth about one citizen, by the index 0 to `options.citizens` - 1."""
     cpr, delivered = deliveries(options, citizen)
     months: Counter[tuple[str, str]] = Counter()
     weeks: Counter[tuple[str, date]] = Counter()
@@ -48,11 +48,14 @@ def truth(options: SimulationOptions, citizen: int) -> Truth:
         if net_ore > 0:
             touched.setdefault(benefit, set()).add(week)
     touched_weeks = {benefit: frozenset(found) for benefit, found in touched.items()}
-    return Truth(cpr, dict(months), touched_weeks)
+    return SimulatedTruth(cpr, dict(months), touched_weeks)
 
 
 def split(report: Payment) -> dict[MonthAndWeek, int]:
-    """A payment's base by month and week: by calendar days, left-over øre to the largest remainders (rules 4.2, 4)."""
+    """Divide a payment's base by month and week.
+
+    It goes by calendar days, with the øre left over to the largest remainders (rules 4.2, item 4).
+    """
     base_ore = report.amount_ore - (report.atp_ore if report.benefit in AFTER_ATP else 0)
     days = Counter(_month_and_week(number) for number in range(report.start, report.end + 1))
     length = days.total()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from domain.ruledata.ruleset import RuleError
-from projections.pages.law import AFTER, FIELDS, LawCase, law_pages, rule_names
+from projections.pages.danish import AFTER, FIELDS
+from projections.pages.law import LawCase, law_pages, rule_names
 from streams.citizens.rule_sets import PACKAGED, load_rule_set, read_document
 from streams.devtools.law_page import cases, known_rules, law_text
 from tests.support.places import ROOT

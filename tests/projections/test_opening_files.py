@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from domain.basics.weeks import day, day_text
-from projections.imports.opening_files import Listed, ore_of
+from projections.imports.opening_files import UnloadableLine, ore_of
 from projections.runs.files import LedgerRow, Municipality, Names, municipality_of, write_csv
 from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
@@ -130,7 +130,7 @@ def test_json_lines_are_the_records_themselves(read):
     }
     ((row, _),), (listed,) = read({"opening.jsonl": ["", json.dumps(record), json.dumps(run)]})
     assert (row.financing, row.result_ore) == ("730", 216774)
-    assert listed == Listed("opening.jsonl:3", "unknown_type", "type", listed.detail)
+    assert listed == UnloadableLine("opening.jsonl:3", "unknown_type", "type", listed.detail)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`python -m streams.devtools.local_kafka`: a local Kafka for development, with its data in a folder."""
+"""The command `python -m streams.devtools.local_kafka`: a Kafka for development, with its data."""
 
 import argparse
 import sys

@@ -101,7 +101,8 @@ class Node:
         for port in self.ports:
             if not is_free(port):
                 raise LocalKafkaError(
-                    f"port {port} is in use; stop the program that listens there, or start in a new folder"
+                    f"port {port} is in use; stop the program that listens there,"
+                    " or start in a new folder"
                 )
         with self.log.open("ab") as log, (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,7 +116,7 @@ class Node:
     def _start_java(
         self, arguments: Sequence[str], log: IO[bytes], detached: bool = False, *inherited: int
     ) -> subprocess.Popen[bytes]:
-        """Start a Java program in its own process group, where Ctrl-C in a terminal does not reach it."""
+        """Start a Java program in its own process group, out of reach of Ctrl-C in a terminal."""
         try:
             return subprocess.Popen(  # noqa: S603
                 [java(), "-Dlog4j2.configurationFile=log4j2.properties", *arguments],
@@ -133,7 +134,7 @@ class Node:
             ) from error
 
     def _watch(self, pid: int, removed_with_us: Path | None) -> None:
-        """Start the watcher in the broker's process group: the id stays the broker's while it watches."""
+        """Start the watcher in the broker's process group, so that the id stays the broker's."""
         arguments = ["/bin/sh", "-c", WATCH, "sh", str(pid), str(removed_with_us or "")]
         # A broker that is gone already is reported by `check`.
         with suppress(ProcessLookupError, PermissionError):

@@ -20,7 +20,10 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError
 
 START_SECONDS: Final = 90.0
-"""The longest wait for a start: 2-4 s are usual, a loaded machine took ten times as long for three."""
+"""The longest wait for a start.
+
+2-4 s are usual; a loaded machine took ten times as long for three brokers.
+"""
 STOP_SECONDS: Final = 10.0
 """The longest wait for an orderly stop: 1-2 s are usual.
 
@@ -33,10 +36,10 @@ MIN_FREE_BYTES: Final = 500 * 1000 * 1000
 class LocalKafka:
     """A cluster of brokers on 127.0.0.1; acknowledged records survive a stop and a start.
 
-    Without a folder the data is temporary: `stop` removes it, and the brokers die with this process,
-    however it ends. With a folder, the data, the ports and the brokers stay. The methods block: an
-    asyncio program calls them in a thread. Three nodes or more replicate three times, and need two
-    replicas for an acknowledgement.
+    Without a folder the data is temporary: `stop` removes it, and the brokers die with this
+    process, however it ends. With a folder, the data, the ports and the brokers stay. The methods
+    block: an asyncio program calls them in a thread. Three nodes or more replicate three times, and
+    need two replicas for an acknowledgement.
     """
 
     def __init__(
@@ -116,7 +119,10 @@ class LocalKafka:
         )
 
     def restart(self) -> None:
-        """Stop all brokers, and start them with the same data and ports; also those that were killed."""
+        """Stop all brokers, and start them with the same data and ports.
+
+        Brokers that were killed start too.
+        """
         self._end(self.nodes, signal.SIGTERM)
         self.start()
 

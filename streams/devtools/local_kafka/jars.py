@@ -22,7 +22,10 @@ from streams.kit.progress import meter
 VERSION: Final = "4.3.0"
 BROKER: Final = f"org.apache.kafka:kafka_2.13:{VERSION}"
 LOG_BINDING: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
-"""The binding without which the broker logs nothing; it has the version of the broker's log4j-core."""
+"""The binding without which the broker logs nothing.
+
+It has the version of the broker's log4j-core.
+"""
 DOWNLOAD_KB: Final = 45_000
 DOWNLOADS: Final = 8
 """The number of downloads at the same time."""

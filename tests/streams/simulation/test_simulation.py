@@ -25,7 +25,7 @@ from streams.citizens.rule_sets import load_rule_set
 from streams.simulation import FAULTS, SimulationOptions, simulate, truth
 from streams.simulation.arrival import deliveries
 from streams.simulation.chance import generator, happens
-from streams.simulation.drafts import Delivery
+from streams.simulation.drafts import ArrivingReport
 from streams.simulation.extraordinary import STORIES
 from streams.simulation.habits import DAY_SECONDS, EPOCH_DAY
 from streams.simulation.lines import line
@@ -57,7 +57,7 @@ def validator() -> Validator:
 
 
 @cache
-def usual_reports() -> tuple[tuple[str, tuple[Delivery, ...]], ...]:
+def usual_reports() -> tuple[tuple[str, tuple[ArrivingReport, ...]], ...]:
     """Two years of 2,000 ordinary citizens."""
     asked = options(2000, "2023-01..2024-12", faults=ORDINARY)
     return tuple(
