@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 
 class RowCell(NamedTuple):
     """The cell that a row is in. At most one row stands in a cell."""
@@ -22,7 +24,7 @@ class RowTerms(NamedTuple):
     account: str | None
 
 
-class Figures(NamedTuple):
+class Figures(Struct, frozen=True, gc=False):
     """The figures of a row. `result_ore` is its refusion or its medfinansiering."""
 
     amount_ore: int
@@ -41,7 +43,7 @@ class Figures(NamedTuple):
         return mine == (other.amount_ore, other.atp_ore, other.terms, other.result_ore)
 
 
-class StandingRow(NamedTuple):
+class StandingRow(Struct, frozen=True, gc=False):
     """A row that is not reversed, and the revision and position that its id is made of."""
 
     revision: int

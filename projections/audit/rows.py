@@ -40,7 +40,8 @@ class RowCheck:
         place = (row["month"], row["week"], row["benefit"], row["paying"], row["financing"])
         cell = self._cells.get(place) or self._new_cell(RowCell(*place))
         amount_ore, ordinal, rate = row["amount_ore"], row["ordinal"], row["rate"]
-        terms = self._shared_terms((row["mechanism"], rate, row["account"]))
+        given_terms = (row["mechanism"], rate, row["account"])
+        terms = self._terms.get(given_terms) or self._new_terms(RowTerms(*given_terms))
         if not (
             type(amount_ore) is int
             and type(atp_ore) is int
@@ -58,11 +59,9 @@ class RowCheck:
             wrong = wrong or self._wrong_rate(rules, cell.benefit, terms, ordinal)
         return cell, figures, wrong
 
-    def _shared_terms(self, terms: tuple[str, int, str | None]) -> RowTerms:
-        shared = self._terms.get(terms)
-        if shared is None:
-            shared = self._terms[terms] = RowTerms(*terms)
-        return shared
+    def _new_terms(self, terms: RowTerms) -> RowTerms:
+        self._terms[terms] = terms
+        return terms
 
     def _new_cell(self, cell: RowCell) -> RowCell:
         """Check a cell that was not met before, and keep it, so that all rows share it."""

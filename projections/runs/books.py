@@ -5,11 +5,12 @@ settled: by its days.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from domain.law.old_cases import AT_OLD_RATE, TRANSITIONAL
+from projections.runs.payment_months import MonthShare
 
 Pair = tuple[str, str]
 """A reporter and a benefit."""
@@ -66,27 +67,24 @@ class Books:
     doubled: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     waiting: int = 0
 
-    def receive(self, pair: Pair, month: int, number: int, ore: int) -> None:
-        """Add payments to what was received of a reporter and benefit in a month."""
-        received = self.received[pair].setdefault(month, [0, 0])
-        received[0] += number
-        received[1] += ore
-
-    def count_month(self, month: int, number: int, ore: int) -> None:
-        """Add reports and øre to a month of the open run."""
-        counted = self.months[month]
-        counted[0] += number
-        counted[1] += ore
+    def enter(self, pair: Pair, shares: Sequence[MonthShare], sign: int) -> None:
+        """Enter a payment that counts from now on (`sign` 1), or its reversal (-1)."""
+        received = self.received[pair]
+        for month, ore, _ in shares:
+            _add(received.setdefault(month, [0, 0]), sign, ore)
+            self.months[month][1] += ore
+        self.months[shares[0].month][0] += 1
 
     def add(self, other: "Books") -> None:
         """Add the books of another partition."""
         for pair, months in other.received.items():
+            received = self.received[pair]
             for month, numbers in months.items():
-                self.receive(pair, month, *numbers)
+                _add(received.setdefault(month, [0, 0]), *numbers)
         for item, control_sum in other.control.items():
             self.control[item].add(control_sum)
         for month, numbers in other.months.items():
-            self.count_month(month, *numbers)
+            _add(self.months[month], *numbers)
         for reporter, sources in other.doubled.items():
             self.doubled[reporter].update(sources)
         self.kinds.update(other.kinds)
@@ -102,3 +100,9 @@ class Books:
         for (_, benefit, _), control_sum in self.control.items():
             if benefit in BY_FACTS:
                 control_sum.outside += control_sum.difference
+
+
+def _add(numbers: list[int], number: int, ore: int) -> None:
+    """Add to a number of payments and their øre."""
+    numbers[0] += number
+    numbers[1] += ore

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.citizen.reports import (
     ControlRecord,
@@ -19,6 +19,8 @@ from domain.law.staircase import Law
 from projections.runs.books import Books
 from projections.runs.open_rows import CitizenPeriod, UnansweredRows
 from projections.runs.payment_months import MonthShare, PaymentMonths
+
+_CONTROLS: Final = (RulesRecord, Recalculation)
 
 
 class PaidReport(NamedTuple):
@@ -73,7 +75,7 @@ class PartitionBooks:
         if isinstance(report, RunMarker):
             self._begin_run(offset, report)
             return
-        if isinstance(report, RulesRecord | Recalculation):
+        if isinstance(report, _CONTROLS):
             return
         self._books.kinds[type(report).__name__] += 1
         self._books.waiting += offset >= self._settled_to
@@ -105,16 +107,15 @@ class PartitionBooks:
         if offset in self._refused:
             self._control(paid, self._shares(paid, 1), offset, refused=True)
             return
-        citizen = _citizen_of(key)
         if key not in self._paid:
             self._paid[key] = paid
             self._count(paid, 1, offset)
         elif (before := self._paid[key]) is None:
-            self._reversed.append(paid.period_of(citizen))
+            self._reversed.append(paid.period_of(_citizen_of(key)))
         elif not before.says_the_same(paid):
             self._control(paid, self._shares(paid, 1), offset)  # it should have been refused
         if self._unanswered is not None:
-            self._answer(offset, citizen, paid)
+            self._answer(offset, _citizen_of(key), paid)
 
     def _answer(self, offset: int, citizen: str, paid: PaidReport) -> None:
         """Count an opening row's money as settled: only the difference to it was posted."""
@@ -143,10 +144,7 @@ class PartitionBooks:
     def _count(self, paid: PaidReport, sign: int, offset: int) -> None:
         """Enter a payment that counts from now on (`sign` 1), or no longer (-1)."""
         shares = self._shares(paid, sign)
-        for month, ore, _ in shares:
-            self._books.receive((paid.reporter, paid.benefit), month, sign, ore)
-            self._books.count_month(month, 0, ore)
-        self._books.count_month(shares[0].month, 1, 0)
+        self._books.enter((paid.reporter, paid.benefit), shares, sign)
         self._control(paid, shares, offset)
 
     def _shares(self, paid: PaidReport, sign: int) -> Sequence[MonthShare]:

@@ -32,8 +32,10 @@ class PaymentMonths:
         """Split a payment for the days `start` to `end`; the first share is the earliest month."""
         code = money_code(benefit, outside_act)
         base_ore, _ = self._law.base(code, amount_ore, atp_ore)
-        kind = code, start, end
-        within = self._within[kind] if kind in self._within else self._look_at(*kind)
+        try:
+            within = self._within[code, start, end]
+        except KeyError:
+            within = self._look_at(code, start, end)
         if within is not None:
             month, gives_row = within
             return (MonthShare(month, base_ore, 0 if gives_row else base_ore),)
