@@ -105,7 +105,7 @@ def payment_notices(
 
 
 def _has_earlier(citizen: Citizen, payment: Payment) -> bool:
-    """Whether a standing payment of the same benefit begins before this one: its case is older."""
+    """True where a standing payment of the benefit begins before this one: its case is older."""
     week, code = week_of(payment.start), payment.benefit
     touched = citizen.head.touched.get(code, 0) | citizen.head.touched.get(code + OUTSIDE, 0)
     if touched & ((1 << week) - 1):  # nearly always, and no month is read

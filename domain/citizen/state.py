@@ -375,7 +375,7 @@ class Citizen:
         )
 
     def has_money_of(self, benefits: Container[str]) -> bool:
-        """Whether a payment of one of the benefits was ever settled, or fleksbidrag where it is one."""
+        """True where money of one of the benefits was ever settled for the citizen."""
         return any(
             group[0].removesuffix(OUTSIDE) in benefits
             for part in self.all_parts()

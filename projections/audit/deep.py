@@ -33,7 +33,14 @@ def differences(account: Account, rules: RuleSet) -> Iterator[tuple[Code, str]]:
 
     An earlier system's row is right in a cell about which no report says otherwise.
     """
-    truth = reference.settle([orjson.loads(report) for report in account.reports], rules)
+    reports = [orjson.loads(report) for report in account.reports]
+    # Another rule set may have had a benefit: its money gives no rows under this one.
+    known = [
+        report
+        for report in reports
+        if "benefit" not in report or report["benefit"] in rules.benefits
+    ]
+    truth = reference.settle(known, rules)
     true = {_cell_of(row): _of_row(row) for row in truth.rows}
     stands = {
         cell: _of_figures(row.figures)

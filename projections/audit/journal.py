@@ -9,11 +9,14 @@ from domain.ruledata.ruleset import RuleSet
 from projections.audit.accounts import Account
 from projections.audit.cpr import cpr_candidates
 from projections.audit.records import check_opening, check_report, json_object, raw_position
-from projections.audit.rows import OPENING
+from projections.audit.rows import OPENING, RulesNamed
 from projections.audit.scope import AuditedPartition, JournalSource
 from projections.audit.violations import BadRecordError, Headers
 
 CONTROL_TYPES: Final = ("run", "rules", "recalculate")
+FIRST_RULES: Final = "R-1"
+"""The rule set that is valid until the journal names another."""
+
 SUMS_FROM: Final = "2016-01-04"
 """Payments whose period begins on this day or later are settled to the øre: every part of theirs
 has a rate."""
@@ -26,12 +29,16 @@ class JournalAudit:
     the reports came from, by topic and partition.
     """
 
-    def __init__(self, partition: AuditedPartition, catalogue: RuleSet) -> None:
+    def __init__(
+        self, partition: AuditedPartition, catalogue: RuleSet, rules_named: RulesNamed
+    ) -> None:
         self.control: list[tuple[int, bytes]] = []
         self.raw: defaultdict[tuple[str, int], array[int]] = defaultdict(lambda: array("q"))
         self._partition = partition
         self._scope = partition.scope
         self._catalogue = catalogue
+        self._rules_named = rules_named
+        self._valid_rules = rules_named(FIRST_RULES)
 
     def take(self, offset: int, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Take a record."""
@@ -53,6 +60,8 @@ class JournalAudit:
             raise BadRecordError("key", "a record without a citizen that is no control record")
         if any(cpr_candidates(value)):
             raise BadRecordError("cpr", "a control record holds what looks like a CPR number")
+        if record["type"] == "rules":
+            self._valid_rules = self._rules_named(record["rules"])
         self.control.append((offset, value))
         self._partition.sources[offset] = JournalSource("", "", must_post=False)
 
@@ -60,7 +69,7 @@ class JournalAudit:
         self, offset: int, citizen: str, record: dict[str, Any], headers: Headers
     ) -> None:
         name = check_opening(record, headers)
-        if self._led_to_nothing(offset):
+        if self._led_to_nothing(offset) or self._is_refused(citizen, name, record):
             return
         account = self._partition.account(citizen)
         must_post = name not in account.known
@@ -74,10 +83,10 @@ class JournalAudit:
         topic, partition, raw_offset = raw_position(record, headers)
         self.raw[topic, partition].append(raw_offset)
         self._look_for_cpr(offset, citizen, record["report_id"])
-        if self._led_to_nothing(offset):
+        name = f"{record['reporter']}/{record['report_id']}"
+        if self._led_to_nothing(offset) or self._is_refused(citizen, name, record):
             return
         account = self._partition.account(citizen)
-        name = f"{record['reporter']}/{record['report_id']}"
         must_post = name not in account.known and self._enter(
             offset, citizen, account, name, record
         )
@@ -89,6 +98,23 @@ class JournalAudit:
     def _led_to_nothing(self, offset: int) -> bool:
         """Tell whether a record was refused, or is not settled yet."""
         return offset >= self._scope.settled_to or offset in self._scope.refused
+
+    def _is_refused(self, citizen: str, name: str, record: dict[str, Any]) -> bool:
+        """Tell whether the rule set that is valid here refuses a record that comes first here.
+
+        It became a dead letter, which may have expired since.
+        """
+        if self._valid_rules is None or "benefit" not in record:
+            return False
+        account = self._partition.accounts.get(citizen)
+        if account is not None and name in account.known:
+            return False
+        benefit = self._valid_rules.benefits.get(record["benefit"])
+        if benefit is None or record["type"] == OPENING:
+            return benefit is None
+        last = "9999" if benefit.valid_to is None else benefit.valid_to.isoformat()
+        starts, ends = record["period_start"], record["period_end"]
+        return bool(starts > last or ends < benefit.valid_from.isoformat())
 
     def _enter(
         self, offset: int, citizen: str, account: Account, name: str, record: dict[str, Any]

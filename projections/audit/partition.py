@@ -19,15 +19,15 @@ against the rows that stood before, `sums.py` adds up.
 
 from typing import Final
 
-from projections.audit.journal import JournalAudit
+from projections.audit.journal import FIRST_RULES, JournalAudit
 from projections.audit.postings import PostingsAudit
 from projections.audit.rows import RowCheck, RulesNamed
 from projections.audit.scope import AuditedPartition, AuditScope
 from projections.audit.sums import wrong_sums
 from projections.audit.violations import Headers
 
-CATALOGUE: Final = "R-1"
-"""Rule set of the program that knows every benefit and municipality."""
+CATALOGUE: Final = "*"
+"""Name by which `rules_named` gives a rule set with the benefits of all that are known."""
 
 
 class PartitionAudit:
@@ -45,7 +45,8 @@ class PartitionAudit:
         self.violations = audited.violations
         self.accounts = audited.accounts
         self._audited = audited
-        self._journal = JournalAudit(audited, catalogue)
+        self._rules_named = rules_named
+        self._journal = JournalAudit(audited, catalogue, rules_named)
         self._postings = PostingsAudit(
             audited, RowCheck(catalogue, rules_named, audited.violations)
         )
@@ -71,5 +72,6 @@ class PartitionAudit:
         if self.scope.first:
             self._postings.compare_markers(self.control)
         for citizen, account in self.accounts.items():
-            for text in wrong_sums(citizen, account):
+            rules = self._rules_named(account.rules or FIRST_RULES)
+            for text in wrong_sums(citizen, account, rules.benefits if rules else None):
                 self._audited.report_posting("sum", account.offset, text)

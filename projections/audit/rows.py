@@ -88,12 +88,14 @@ class RowCheck:
 
     def _has_rate(self, name: str, code: str, terms: RowTerms, ordinal: int) -> bool:
         """Tell whether a rule set gives a benefit these terms in a benefit week of this number."""
-        benefit = self._catalogue.benefits[code]
         rules = self._rules_named(name)
         if rules is None:
             unknown = f"the rule set {name}, which this program does not know"
             self._violations.notes[f"rows by {unknown}: rates not checked"] += 1
             return True
+        benefit = rules.benefits.get(code)
+        if benefit is None:
+            return False
         mechanism, rate, account = terms
         rates = _rates(rules, benefit, ordinal)
         if code in TRANSITIONAL:
@@ -133,7 +135,7 @@ def _rates(rules: RuleSet, benefit: Benefit, ordinal: int) -> set[int]:
     bands = [band for stairs in rules.staircases for band in stairs.bands]
     number = max(ordinal, 1)
     return {
-        band.refusion if benefit.mechanism == "refusion" else band.medfinansiering
+        benefit.share(band)
         for band in bands
         if band.from_week <= number and (band.to_week is None or number <= band.to_week)
     }

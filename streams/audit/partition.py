@@ -120,9 +120,16 @@ def _laws(folder: Path | None) -> LawBook:
     return LawBook(folder)
 
 
+@cache
+def _catalogue(folder: Path | None) -> "RuleSet":
+    return _laws(folder).catalogue()
+
+
 def _rules_named(settings: Settings, name: str) -> "RuleSet | None":
-    """The rule set of a name, None where this program does not know it."""
+    """The rule set of a name, or all benefits for CATALOGUE; None where it is not known here."""
     try:
+        if name == CATALOGUE:
+            return _catalogue(settings.rules)
         return _laws(settings.rules).law(name).rules
     except UserError:
         return None

@@ -275,7 +275,7 @@ class Partition:
         return self._settle_anew(citizen, self._change_of(head))
 
     def _leaves(self, citizen: Citizen) -> bool:
-        """Whether the citizen's money is the same under the law that settled it and the present one.
+        """True where the law that settled the citizen and the present one give the same money.
 
         An addition to the catalogue concerns those alone who have had money of the benefit.
         """
@@ -400,7 +400,7 @@ def _is_correction(row: str) -> bool:
 
 
 def _came_before(citizen: Citizen, report: Report | Opening) -> bool:
-    """Whether a report was accepted before, when another rule set was valid; it is then a duplicate."""
+    """True where the report is a duplicate: accepted before, maybe under another rule set."""
     known = citizen.known(cause(report))
     return known is not None and known.type != WAITING.type
 

@@ -10,7 +10,6 @@ from streams.cli.console import INPUT, echo_json, load_settings, table, terminal
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from domain.ruledata.ruleset import RuleSet
     from projections.whatif.comparison import Comparison, ComparisonLine
     from streams.offline.compare import Compared
 
@@ -93,18 +92,20 @@ def _show(compared: "Compared", citizens: int) -> None:
     for breakdown in BREAKDOWNS:
         shown = table(TITLES[breakdown], breakdown, *MONEY_COLUMNS)
         for line in comparison.lines(breakdown):
-            shown.add_row(_label(breakdown, line.name, compared.a), *_cells(line))
+            shown.add_row(_label(breakdown, line.name, compared), *_cells(line))
         shown.add_section()
         shown.add_row("all", *_cells(comparison.total()))
         console.print(shown)
     console.print(_citizen_table(comparison, citizens))
 
 
-def _label(breakdown: str, name: str, rules: "RuleSet") -> str:
+def _label(breakdown: str, name: str, compared: "Compared") -> str:
     """Return a line's code with its name in words."""
     if breakdown == "benefit":
-        return f"{name}  {rules.benefits[name].name}"
-    return f"{name} {rules.municipalities.get(name, '')}" if breakdown == "municipality" else name
+        benefit = compared.a.benefits.get(name) or compared.b.benefits[name]
+        return f"{name}  {benefit.name}"
+    municipalities = compared.a.municipalities
+    return f"{name} {municipalities.get(name, '')}" if breakdown == "municipality" else name
 
 
 def _cells(line: "ComparisonLine") -> list[str]:

@@ -48,7 +48,7 @@ def export(
     two minutes at most.
     """
     from projections.runs.files import Names
-    from streams.citizens.rule_sets import load_rule_set
+    from streams.citizens.rule_sets import LawBook
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
     from streams.ledger.cuts import cuts_of, wait_for_run
@@ -56,7 +56,8 @@ def export(
     from streams.ledger.run_notices import notices_of
     from streams.ledger.table import LedgerTable
 
-    settings, rules = load_settings(), load_rule_set()
+    settings = load_settings()
+    rules = LawBook(settings.rules).catalogue()
     names = Names(
         {code: benefit.name for code, benefit in rules.benefits.items()}, rules.municipalities
     )

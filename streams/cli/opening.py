@@ -38,7 +38,7 @@ def load(files: tuple[Path, ...], municipality: str | None, dry_run: bool, as_js
     files of a municipality at once, since each holds differences from those before. A second
     load changes nothing. What cannot be loaded is listed by file and line.
     """
-    from streams.citizens.rule_sets import load_rule_set
+    from streams.citizens.rule_sets import LawBook
     from streams.operations.openings import Files
     from streams.operations.openings import load as load_files
 
@@ -46,7 +46,7 @@ def load(files: tuple[Path, ...], municipality: str | None, dry_run: bool, as_js
         "rows",
         lambda settings, show: load_files(
             settings,
-            Files(load_rule_set(), settings.demo, municipality),
+            Files(LawBook(settings.rules).catalogue(), settings.demo, municipality),
             files,
             dry_run,
             lambda rows: show(rows, None),

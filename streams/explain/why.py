@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 
 from domain.basics.weeks import day, week_of
+from domain.citizen.admission import refusal
 from domain.citizen.reports import Report
 from domain.explain.life import explain_life
 from domain.explain.reasons import WeekReason
@@ -76,6 +77,8 @@ def explain_to(say: Says, request: ExplainRequest, environ: Mapping[str, str]) -
     else:
         evidence = _of_live_system(request, settings, laws)
     law = Law(chosen) if chosen else laws.law(evidence.rules)
+    admitted = [report for report in evidence.reports if not refusal(law, report)]
+    evidence = replace(evidence, reports=admitted)
     row = _row_of(evidence, request.row) if request.row else None
     week = request.week if row is None or row.week is None else week_of(day(row.week))
     state = folded(law, evidence.citizen, evidence.reports)

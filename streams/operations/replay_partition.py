@@ -25,6 +25,7 @@ import orjson
 from domain.citizen.reports import Recalculation, Report, RulesRecord, Scope
 from domain.law.staircase import Law
 from projections.whatif.replay import Difference, PostingsError, replay_citizen
+from streams.citizens.admission import JournalAdmission
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.engine.ports import Record
 from streams.kafka import topics
@@ -146,18 +147,21 @@ async def _read(
         f"{topic}/{share.partition}", _taken_back_in(clients, topic, share.partition)
     )
     wanted = share.scope.citizen.encode()
+    admission = JournalAdmission(LawBook(settings.rules))
     async for record in read_records(clients, topic, share.partition, 0, share.journal_end):
         if record.offset != gaps.expected:
             await gaps.look(record.offset)
         gaps.expected = record.offset + 1
         if not record.key:
             _take_control(part, share, gaps, record)
+            admission.take_up(part.rules)
             continue
         if record.offset >= share.committed:
             part.unsettled += 1
             continue
         part.reports += 1
-        if not wanted or record.key == wanted:
+        is_wanted = not wanted or record.key == wanted
+        if is_wanted and not admission.refuses(record.key, record.value):
             _scatter(reports, record)
     start, end = share.postings_start, share.postings_end
     async for record in read_records(

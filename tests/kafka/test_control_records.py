@@ -11,6 +11,7 @@ from domain.basics.weeks import month_number
 from streams.kafka import topics
 from streams.settings import Settings
 from streams.simulation import SimulationOptions, simulate
+from tests.support.lines import PAYMENT, changed
 from tests.support.places import RULES
 
 AT = {"written_at": "2024-02-01T08:00:00Z"}
@@ -86,3 +87,36 @@ def test_a_worker_without_the_rule_set_stops_before_it_settles_anything(pipeline
         orjson.loads(record.value) for records in pipeline.audit().values() for record in records
     ]
     assert {message["rules"] for message in messages} == {"second-step-35"}
+
+
+HELP = {"benefit": "HFP", "atp_ore": 0, "period_start": "2024-01-01", "period_end": "2024-01-31"}
+
+
+def test_a_worker_with_state_takes_up_the_benefits_of_a_rule_set_through_the_journal(
+    pipeline, lives
+):
+    """HFP is of R-2: unknown before the record that names R-2, and paid after it."""
+    pipeline.publish([*lives[0], changed(PAYMENT, **HELP, report_id="too-early")])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    pipeline.control({"type": "rules", "id": "r-2", "rules": "R-2", **AT})
+    pipeline.publish([*lives[1], changed(PAYMENT, **HELP, report_id="in-time")])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    messages = [
+        orjson.loads(record.value) for records in pipeline.audit().values() for record in records
+    ]
+    helped = [
+        message
+        for message in messages
+        if any(row["benefit"] == "HFP" for row in message.get("rows", ()))
+    ]
+    assert {message["cause"].split("/")[1] for message in helped} == {"in-time"}
+    assert {message["rules"] for message in helped} == {"R-2"}
+    assert not [message for message in messages if message.get("reason") == "rule_change"]
+    reasons = [
+        dict(record.headers)["reason"]
+        for records in pipeline.records(topics.DEAD_LETTERS).values()
+        for record in records
+    ]
+    assert reasons == [b"unknown_benefit"]

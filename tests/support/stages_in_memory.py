@@ -8,7 +8,7 @@ from zlib import crc32
 import orjson
 
 from domain.basics.weeks import month_number
-from streams.citizens.rule_sets import LawBook, load_rule_set
+from streams.citizens.rule_sets import LawBook
 from streams.operations.publish import record_key
 from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.stages.intake import Intake, IntakeTopics
@@ -49,13 +49,13 @@ class StagesInMemory:
         self.topics = TopicsInMemory(settings)
         self._settings = settings
         self._identity = settings.identity()
-        self._validator = Validator(load_rule_set(), demo=True, markers=True)
+        self._validator = Validator(LawBook().catalogue(), demo=True, markers=True)
         name = self.topics.name
         self._intake = Intake(
             IntakeTopics(
                 name("reports.raw"), name("reports"), name("dead-letters"), settings.partitions
             ),
-            Validator(load_rule_set(), demo=True),
+            Validator(LawBook().catalogue(), demo=True),
             self._identity,
         )
         kafka: Any = NoKafka()
@@ -111,6 +111,13 @@ class StagesInMemory:
         marker |= {"closed_at": f"{month}-28T12:00:00Z", "data_month": month}
         for at in range(self._settings.partitions):
             self.topics.append("reports", at, None, orjson.dumps(marker), [])
+
+    def take_up(self, rules):
+        """Write a `rules` record to every partition of the journal."""
+        record = {"schema": 1, "type": "rules", "id": f"take-up-{rules}", "rules": rules}
+        record |= {"digest": LawBook().digest(rules), "written_at": "2024-02-01T08:00:00Z"}
+        for at in range(self._settings.partitions):
+            self.topics.append("reports", at, None, orjson.dumps(record), [])
 
     def settle(self):
         """Let both stages do all that is there for them."""
