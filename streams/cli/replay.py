@@ -100,12 +100,13 @@ def _scope(municipality: str, citizen: str) -> Any:
     import re
 
     from domain.citizen.reports import Scope
-    from streams.explain.find import CPR_LIKE, PSEUDONYM
+    from streams.explain.find import PSEUDONYM
     from streams.operations.replay_partition import ReplayError
+    from streams.privacy.cpr import looks_like_cpr
 
     if municipality and citizen:
         raise ReplayError("--municipality and --citizen are two scopes; give one of them")
-    if CPR_LIKE.fullmatch(citizen) or CPR_LIKE.fullmatch(municipality):
+    if looks_like_cpr(citizen) or looks_like_cpr(municipality):
         raise ReplayError(
             "a CPR does not belong on a command line;"
             " `refusion explain` asks for it and shows the pseudonym"

@@ -12,8 +12,8 @@ from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
 from streams.citizens.settler import Partition
 from streams.kit.errors import UserError
-from streams.offline.settle import CPR_OF_LINE, numbered
-from streams.privacy.cpr import is_cpr
+from streams.offline.settle import numbered
+from streams.privacy.cpr import cpr_of_line, is_cpr, looks_like_cpr
 from streams.privacy.identity import CITIZEN_DIGITS
 from streams.settings import Settings
 from streams.wire.outcomes import Accepted
@@ -21,7 +21,6 @@ from streams.wire.rejections import Rejection
 from streams.wire.validator import Validator
 
 PSEUDONYM = re.compile(rf"[0-9a-f]{{{CITIZEN_DIGITS}}}")
-CPR_LIKE = re.compile(r"[0-9]{6}[- ]?[0-9]{4}")
 
 
 class LifeError(UserError):
@@ -52,7 +51,7 @@ def named_citizen(given: str | None, settings: Settings) -> str:
     """Return the citizen that a person names: by a pseudonym, or by a CPR that is asked for."""
     if given is None:
         return settings.identity().of(_asked_cpr(settings.demo))[0]
-    if CPR_LIKE.fullmatch(given):
+    if looks_like_cpr(given):
         raise LifeError(
             "a CPR does not belong on a command line, where others can see it and the shell"
             " keeps it; leave it out, and you are asked for it"
@@ -109,8 +108,8 @@ def find_in(
 
 
 def _is_about(line: bytes, citizen: str, settings: Settings) -> bool:
-    cpr = CPR_OF_LINE.search(line)
-    return cpr is not None and settings.identity().of(cpr[1].decode())[0] == citizen
+    cpr = cpr_of_line(line)
+    return cpr is not None and settings.identity().of(cpr.decode())[0] == citizen
 
 
 def _not_found(citizen: str, others: int, refused: int) -> str:

@@ -6,7 +6,6 @@ order of its lines, and the outputs of one line (a recalculation) in the order o
 bytes are those of one process.
 """
 
-import re
 import signal
 import tempfile
 from collections import deque
@@ -29,6 +28,7 @@ from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import CONTROLS, NOTHING, Outcome, Partition, Settleable
 from streams.citizens.store import RocksStore
 from streams.kit.tuning import tune_garbage_collection
+from streams.privacy.cpr import cpr_of_line
 from streams.settings import Settings
 from streams.wire.outcomes import Accepted, AcceptedOpening
 from streams.wire.rejections import REFUSED, Rejection
@@ -51,8 +51,6 @@ Its one partition may keep more than one of a worker's many.
 
 LOOKED_AT = 200
 """The number of citizens of a recalculation whose changes are written at once."""
-
-CPR_OF_LINE = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 
 Line = tuple[int, bytes]
 """A line of the input and its number, from 1."""
@@ -260,9 +258,9 @@ class SettlePool:
         ]
 
     def _shares_of(self, line: bytes, shares: list[list[Line]]) -> list[list[Line]]:
-        cpr = CPR_OF_LINE.search(line)
+        cpr = cpr_of_line(line)
         if cpr is not None:
-            return [shares[crc32(cpr[1]) % len(shares)]]
+            return [shares[crc32(cpr) % len(shares)]]
         # Rare: a control record, an odd spelling, or a line to reject.
         parsed = self._validator.parse(line)
         if isinstance(parsed, (*CONTROLS, Recalculation)):

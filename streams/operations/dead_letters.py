@@ -25,6 +25,7 @@ from streams.kafka.reading import KafkaTopicReader, open_topics
 from streams.kafka.topics import LARGE_BYTES
 from streams.kit.errors import UserError
 from streams.operations.publish import record_key
+from streams.privacy import cpr
 from streams.privacy.identity import SealError
 from streams.settings import Settings, SettingsError
 from streams.stages.dead_letter import FIRST, RETRY_OF
@@ -34,7 +35,6 @@ OUR_FAULTS: Final = frozenset({"internal_error"})
 """Reasons that a repair of this program removes; all others are errors in content."""
 SEND_S: Final = 30.0
 """Seconds for one request that sends a record again."""
-MASK: Final = "**********"
 
 
 class RefusalError(UserError):
@@ -239,32 +239,26 @@ def unsealed(settings: Settings, letter: Letter) -> bytes:
         raise RefusalError(f"dead letter {letter.place}: {error}") from error
 
 
-_DIGITS: Final = re.compile(r"(?<!\d)\d{6}[- ]?\d{4}(?!\d)")
-_CPR_FIELD: Final = re.compile(r'("cpr"\s*:\s*)("[^"]*"?|[^,}\s]+)')
-_ESCAPED: Final = re.compile(r"\\u[0-9A-Fa-f]{4}")
-
-
 def masked(record: bytes) -> str:
     """Return a record with whatever may be a CPR number masked, for people who need not know."""
     try:
         return orjson.dumps(_masked(orjson.loads(record), "")).decode()
     except ValueError:
-        text = _ESCAPED.sub("?", record.decode(errors="replace"))
-        return _DIGITS.sub(MASK, _CPR_FIELD.sub(rf'\1"{MASK}"', text))
+        return cpr.masked_record(record)
 
 
 def _masked(value: Any, name: str) -> Any:
     match value:
         case dict():
-            return {_DIGITS.sub(MASK, key): _masked(each, key) for key, each in value.items()}
+            return {cpr.masked(key): _masked(each, key) for key, each in value.items()}
         case list():
             return [_masked(each, name) for each in value]
         case _ if name == "cpr":
-            return MASK
+            return cpr.MASK
         case str():
-            return _DIGITS.sub(MASK, value)
-        case int() if not name.endswith("_ore") and _DIGITS.fullmatch(str(value)):
-            return MASK
+            return cpr.masked(value)
+        case int() if not name.endswith("_ore") and cpr.looks_like_cpr(str(value)):
+            return cpr.MASK
         case _:
             return value
 

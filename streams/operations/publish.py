@@ -15,7 +15,6 @@ it names nobody; a whole digest of ten digits would, because anybody can try the
 can be read, the digest is that of the line.
 """
 
-import re
 import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
@@ -28,6 +27,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError, is_outage, no_kafka
 from streams.kafka.topics import RAW, RAW_BYTES, ensure_topics
 from streams.kit.errors import UserError
+from streams.privacy.cpr import cpr_of_line
 from streams.settings import Settings
 
 KEY_BYTES: Final = 2
@@ -36,8 +36,6 @@ RECORD_OVERHEAD_BYTES: Final = 1000
 """At most: a batch's header, a record's, and what zstd adds to bytes it cannot compress."""
 MAX_LINE_BYTES: Final = RAW_BYTES - RECORD_OVERHEAD_BYTES
 """Bytes of the longest line that Kafka takes."""
-
-_CPR = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 
 
 class PublishError(UserError):
@@ -102,8 +100,7 @@ def _explained(error: BaseException, settings: Settings, sending: "_Sending") ->
 
 def record_key(line: bytes) -> bytes:
     """The key of a line: four hex digits."""
-    cpr = _CPR.search(line)
-    return blake2b(cpr[1] if cpr else line, digest_size=KEY_BYTES).hexdigest().encode()
+    return blake2b(cpr_of_line(line) or line, digest_size=KEY_BYTES).hexdigest().encode()
 
 
 class _Sending:

@@ -13,7 +13,6 @@ intake adds between 2 and 4 is in the run and was not looked at: seconds at the 
 """
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -48,6 +47,7 @@ from streams.kafka.reading import Offsets
 from streams.kafka.topics import ensure_topics
 from streams.kit.errors import UserError
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
+from streams.privacy.cpr import holds_cpr
 from streams.settings import Settings
 from streams.wire.cloudevents import event_headers
 from streams.wire.control_records import FIRST_RUN_MONTH, run_of
@@ -58,7 +58,6 @@ STILL_S: Final = 60.0
 VISIBLE_S: Final = 30.0
 """Until the marker can be read in every partition after the commit: milliseconds are usual."""
 REASON_LENGTH: Final = 500
-_CPR: Final = re.compile(r"(?<!\d)\d{6}-?\d{4}(?!\d)")
 
 Progress = Callable[[str, int, int], None]
 """Told what is counted, how far it is, and how much there is in all."""
@@ -144,7 +143,7 @@ def check_reasons(reasons: Sequence[str]) -> None:
             raise RunError(
                 f"--accept must be a reason in words, of at most {REASON_LENGTH} characters in one line"
             )
-        if _CPR.search(reason):
+        if holds_cpr(reason):
             raise RunError(
                 "--accept has what looks like a CPR number: it would stand in the journal; leave it out"
             )

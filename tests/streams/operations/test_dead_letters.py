@@ -3,13 +3,13 @@
 import pytest
 
 from streams.operations.dead_letters import (
-    MASK,
     Letter,
     RefusalError,
     Wanted,
     check_sendable,
     masked,
 )
+from streams.privacy.cpr import MASK
 
 CPR = "0101801234"
 LETTER = Letter(
