@@ -4,23 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from domain.basics.weeks import day_text, month_of, month_text, week_of
-from domain.citizen.reports import Payment
-from domain.citizen.state import (
-    AMOUNT,
-    CELL_AMOUNT,
-    CHANNEL,
-    CODE,
-    END,
-    FINANCING,
-    PAYING,
-    REPORT_ID,
-    REPORTER,
-    REVERSED,
-    START,
-    Citizen,
-    Line,
-    Part,
-)
+from domain.citizen.changes import CellChange
+from domain.citizen.records import Part
+from domain.citizen.reports import Line, Payment
+from domain.citizen.state import Citizen
 from domain.law.old_cases import (
     FLEKSLOENTILSKUD,
     FLEX,
@@ -29,7 +16,7 @@ from domain.law.old_cases import (
     PENSION,
     Facts,
 )
-from domain.law.staircase import OUTSIDE, Law, Move, delta_ore, money_code
+from domain.law.staircase import OUTSIDE, Law, money_code
 
 FUTURE_DAYS = 62
 """A period that ends more days than this after it was reported is noticed (contract section 2)."""
@@ -83,7 +70,7 @@ def payment_notices(
     notices = []
     if parts and (lines := parts[0].lines) and (other := _duplicate_of(payment, lines)):
         concerned = _municipalities(
-            (payment.paying, payment.financing), (other[PAYING], other[FINANCING])
+            (payment.paying, payment.financing), (other.paying, other.financing)
         )
         notices.append(
             Notice("possible_duplicate", _described(payment) | {"other": _name(other)} | concerned)
@@ -112,11 +99,11 @@ def _has_earlier(citizen: Citizen, payment: Payment) -> bool:
         return True
     last_month = month_of(payment.start)
     return any(
-        line[CODE].removesuffix(OUTSIDE) == code and line[START] < payment.start
+        line.code.removesuffix(OUTSIDE) == code and line.start < payment.start
         for part in citizen.all_parts()
         if part.month <= last_month
         for line in part.lines
-        if not line[REVERSED]
+        if not line.reversed
     )
 
 
@@ -131,14 +118,14 @@ def _fact_notices(law: Law, citizen: Citizen, facts: Facts, payment: Payment) ->
 
 def _contradictions(law: Law, citizen: Citizen, code: str, start: int, end: int) -> Iterator[str]:
     """The notices for a payment under a money code whose benefit does not fit the facts of the case."""
-    facts, standing, rules = citizen.head.facts, citizen.head.standing, law.rules.legacy
+    facts, status, rules = citizen.head.facts, citizen.head.weeks.status, law.rules.legacy
     if end < law.counting_from:
         return
-    if code in FLEX and standing.is_old(code, week_of(max(start, law.counting_from))):
+    if code in FLEX and status.is_old(code, week_of(max(start, law.counting_from))):
         yield "flex_referral"
         if code == LEDIGHEDSYDELSE:
             yield "rate_missing"
-    elif code == PENSION and standing.old_pension:
+    elif code == PENSION and status.old_pension:
         yield "pension_award"
         yield "rate_missing"
     elif code in OLD_FLEX_CODES:
@@ -165,8 +152,8 @@ def contradicted(law: Law, citizen: Citizen) -> dict[str, Doubtful]:
     found: dict[str, Doubtful] = {}
     for part in citizen.all_parts():
         for line in part.lines:
-            if not line[REVERSED]:
-                for doubt in _contradictions(law, citizen, line[CODE], line[START], line[END]):
+            if not line.reversed:
+                for doubt in _contradictions(law, citizen, line.code, line.start, line.end):
                     found.setdefault(doubt, {})[_name(line)] = line
     return found
 
@@ -193,9 +180,9 @@ def death_notices(citizen: Citizen, date: int) -> list[Notice]:
         _name(line): line
         for part in citizen.all_parts(month_of(date))
         for line in part.lines
-        if line[START] > date
-        and not line[REVERSED]
-        and (known_from is None or line[START] <= known_from)
+        if line.start > date
+        and not line.reversed
+        and (known_from is None or line.start <= known_from)
     }
     return [Notice("after_death", {"date": day_text(date)} | _listed(late))] if late else []
 
@@ -205,7 +192,9 @@ def basis_notice(citizen: Citizen, months: list[int]) -> list[Notice]:
     if not months:
         return []
     groups = [group for month in months if (part := citizen.part(month)) for group in part.groups]
-    concerned = _municipalities(*(group[1:3] for group in groups if group[0] == FLEKSLOENTILSKUD))
+    concerned = _municipalities(
+        *((group.paying, group.financing) for group in groups if group.code == FLEKSLOENTILSKUD)
+    )
     return [
         Notice(
             "rate_missing",
@@ -215,7 +204,7 @@ def basis_notice(citizen: Citizen, months: list[int]) -> list[Notice]:
 
 
 def _listed(lines: Doubtful) -> dict[str, Any]:
-    places = [(line[PAYING], line[FINANCING]) for line in lines.values()]
+    places = [(line.paying, line.financing) for line in lines.values()]
     return {"reports": sorted(lines)} | _municipalities(*places)
 
 
@@ -226,7 +215,7 @@ def _municipalities(*places: Sequence[str | None]) -> dict[str, list[str]]:
 
 
 def _name(line: Line) -> str:
-    return f"{line[REPORTER]}/{line[REPORT_ID]}"
+    return f"{line.reporter}/{line.report_id}"
 
 
 def _described(payment: Payment) -> dict[str, Any]:
@@ -244,32 +233,29 @@ def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> Line | None:
     """
     amount_ore = payment.amount_ore
     for line in lines:
-        if line[AMOUNT] != amount_ore:  # most others
+        if line.amount_ore != amount_ore:  # most others
             continue
-        found = (line[CODE].removesuffix(OUTSIDE), line[START], line[END])
-        elsewhere = line[REPORTER] != payment.reporter or line[CHANNEL] != payment.channel
+        found = (line.code.removesuffix(OUTSIDE), line.start, line.end)
+        elsewhere = line.reporter != payment.reporter or line.channel != payment.channel
         if (
             found == (payment.benefit, payment.start, payment.end)
             and elsewhere
-            and not line[REVERSED]
+            and not line.reversed
         ):
             return line
     return None
 
 
-def net_notices(code: str, parts: list[Part], moves: list[Move]) -> list[Notice]:
-    """A month whose net becomes negative for the benefit with this report."""
+def net_notices(code: str, parts: Sequence[Part], changes: Sequence[CellChange]) -> list[Notice]:
+    """Give a notice for each month whose net becomes negative for the benefit with this report."""
     notices = []
     for part in parts:
-        delta = sum(delta_ore(move) for move in moves if move[0] == part.month)
-        if delta < 0:
-            groups = [group for group in part.groups if group[0] == code]
-            net = sum(cell[CELL_AMOUNT] for group in groups for cell in group[3])
-            if net >= 0 > net + delta:
+        delta_ore = sum(change.delta_ore() for change in changes if change.month == part.month)
+        if delta_ore < 0:
+            net_ore = sum(cell.amount_ore for cell in part.cells_of(code))
+            if net_ore >= 0 > net_ore + delta_ore:
                 detail = {"benefit": code.removesuffix(OUTSIDE), "month": month_text(part.month)}
-                notices.append(
-                    Notice(
-                        "negative_net", detail | _municipalities(*(group[1:3] for group in groups))
-                    )
-                )
+                groups = [group for group in part.groups if group.code == code]
+                concerned = _municipalities(*((group.paying, group.financing) for group in groups))
+                notices.append(Notice("negative_net", detail | concerned))
     return notices

@@ -7,8 +7,8 @@ Rules 1.4 and 4.2, item 16:
 The switches FB_READING and FB_PRORATION replace share × (B − R) and d4 / d. The wages are always
 split by calendar days.
 
-It hangs on a month's fleksløntilskud, its wages and the ordinals of its weeks, so that it is worked
-out anew for every month in which one of them moved, and may move to another cell.
+It depends on a month's fleksløntilskud, its wages and the ordinals of its weeks: it is computed anew
+for every month in which one of them moved, and may then move to another cell.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,32 +16,19 @@ from typing import NamedTuple
 
 from domain.basics.money import split
 from domain.basics.weeks import first_day, monday, sunday
-from domain.citizen.state import (
-    AMOUNT,
-    CELL_AMOUNT,
-    CELL_ORDINAL,
-    CELL_RATE,
-    CODE,
-    END,
-    INCOME_REVERSED,
-    KIND,
-    REVERSED,
-    START,
-    UNPOSTED,
-    WEEK,
-    Citizen,
-    Part,
-    cell_of,
-)
+from domain.citizen.changes import CellChange
+from domain.citizen.records import Part
 from domain.law.old_cases import FLEKSLOENTILSKUD
-from domain.law.staircase import LETTER, Due, Law, Move, Reading
+from domain.law.rates import LETTER
+from domain.law.staircase import Entitlement, Law
+from domain.law.week_counts import WeekCounts
 
 FLEKSBIDRAG = "FB"
 WAGES = frozenset({"wage", "flex_job_wage"})
 WITH_WAGES = frozenset({FLEKSLOENTILSKUD, FLEKSBIDRAG})
-"""In a month with neither, wages settle nothing."""
+"""Codes whose months have, or may have, fleksbidrag: wages settle nothing in other months."""
 WHOLE = 100
-"""The state pays all of it: percent of the amount."""
+"""The rate of fleksbidrag in percent: the State pays all of it."""
 
 
 READINGS: Mapping[str, Callable[[int, int, int], int]] = {
@@ -55,11 +42,11 @@ PRORATIONS: Mapping[str, Callable[[int, int], tuple[int, int]]] = {
     "WHOLE_MONTH": lambda _days, _entitling_days: (1, 1),
     "NONE": lambda days, entitling_days: (int(entitling_days == days), 1),
 }
-"""The part of a month's amount that is due, as a fraction of d and d4, by the values of the switch FB_PRORATION."""
+"""The fraction of a month's amount that is due, given d and d4, by the values of FB_PRORATION."""
 
 
 class Entitling(NamedTuple):
-    """A cell of fleksløntilskud on the step that gives a right to fleksbidrag; in the order of rule 16."""
+    """A cell of fleksløntilskud on the step that gives a right to fleksbidrag, in the order of rule 16."""
 
     week: int
     paying: str
@@ -68,10 +55,10 @@ class Entitling(NamedTuple):
 
 
 class Working(NamedTuple):
-    """What F is worked out from, and F itself in øre; 0 where the year's B is not known, or no wage is.
+    """The computation of F, and F itself in øre.
 
-    `share_hundredths` is that before the cap, in hundredths of an øre; `fraction` is the part of it
-    that is due.
+    F is 0 where the year's B is not known, or no wage is. `share_hundredths` is the share before
+    the cap, in hundredths of an øre; `fraction` is the part that is due.
     """
 
     basis_kroner: int | None
@@ -86,101 +73,113 @@ class Working(NamedTuple):
 
 
 class Bidrag(NamedTuple):
-    """What follows for a month's fleksbidrag: the cells that change, and whether B is newly missing for it."""
+    """A month's cells of fleksbidrag to settle, and if B is newly missing for the month."""
 
-    settled: list[tuple[Move, Due | None]]
+    changes: list[CellChange]
     basis_missing: bool
 
 
-Moved = Mapping[int, tuple[int, Due | None]]
-"""The new amounts of the cells that a report moves, with what is due for them, by the cells' identity.
-
-Every other cell stands as it should."""
+def has_fleksbidrag(part: Part) -> bool:
+    """Tell if a month has fleksløntilskud or fleksbidrag."""
+    return any(group.code in WITH_WAGES for group in part.groups)
 
 
 def may_have_fleksbidrag(law: Law, part: Part) -> bool:
-    """Whether fleksløntilskud in a month gives more to settle: there is no F without wages, but B may be missing."""
-    return bool(part.incomes) or part.month // 12 not in law.rules.flex_basis
+    """Tell if a month may have fleksbidrag to settle.
+
+    Without wages there is no F, but B may be missing, or an earlier system's row may be there.
+    """
+    if part.month < law.rates_from_month:
+        return False
+    return (
+        bool(part.incomes)
+        or part.month // 12 not in law.rules.flex_basis
+        or any(group.code == FLEKSBIDRAG for group in part.groups)
+    )
 
 
 def fleksbidrag(
-    law: Law, reading: Reading, citizen: Citizen, month: int, moved: Moved, *, own: bool
-) -> Bidrag | None:
-    """The cells of a month's fleksbidrag to settle; None where it neither had nor has any.
+    law: Law, weeks: WeekCounts, part: Part, changes: Sequence[CellChange], *, own: bool
+) -> Bidrag:
+    """Compute a month's fleksbidrag anew, given the cells that a report changes.
 
-    `own` tells whether the report itself has money or wages in the month.
+    `own` tells if the report itself has money or wages in the month.
     """
-    part = citizen.part(month)
-    if part is None or month < law.rates_from_month:
-        return None
-    entitling = entitling_cells(law, reading, part, moved)
-    ore = worked_out(law, reading, part, entitling).ore if entitling else 0
-    settled: list[tuple[Move, Due | None]] = []
-    if ore:
-        last = entitling[-1]
-        settled.append(
-            _due_now(
-                law, reading, part, (entitling[0].week, last.paying, last.financing), ore, own=own
-            )
-        )
-    kept = settled[0][0][3] if settled else None
+    entitling = entitling_cells(law, weeks, part, changes)
+    ore = worked_out(law, weeks, part, entitling).ore if entitling else 0
+    bidrag = [_due_now(law, weeks, part, entitling, ore, own=own)] if ore else []
+    kept = {change.place() for change in bidrag}
     for group in part.groups:
-        if group[0] == FLEKSBIDRAG:
-            gone = [cell for cell in group[3] if cell is not kept]
-            settled += [((month, cell[WEEK], group, cell, 0, 0, own), None) for cell in gone]
-    if settled:
-        citizen.open_part(month)
-    missing = bool(entitling) and month // 12 not in law.rules.flex_basis
-    return Bidrag(settled, missing and not _had_entitling(law, part))
+        if group.code == FLEKSBIDRAG:
+            cells = [
+                CellChange(part.month, cell.week, group, cell, 0, 0, own) for cell in group.cells
+            ]
+            bidrag += [change for change in cells if change.place() not in kept]
+    missing = bool(entitling) and part.month // 12 not in law.rules.flex_basis
+    return Bidrag(bidrag, missing and not _had_entitling(law, part))
 
 
 def _due_now(
-    law: Law, reading: Reading, part: Part, place: tuple[int, str, str], ore: int, *, own: bool
-) -> tuple[Move, Due | None]:
-    week, paying, financing = place
-    group = part.group(FLEKSBIDRAG, paying or None, financing or None)
+    law: Law, weeks: WeekCounts, part: Part, entitling: Sequence[Entitling], ore: int, *, own: bool
+) -> CellChange:
+    """Give the cell of a month's fleksbidrag: in the first entitling week, at the last one's place."""
+    week, last = entitling[0].week, entitling[-1]
+    group = part.group(FLEKSBIDRAG, last.paying or None, last.financing or None)
     account = law.rules.accounts.get((FLEKSBIDRAG, "refusion", WHOLE))
-    due = (law.ordinal(reading, week), LETTER["refusion"], WHOLE, ore, account)
-    return (part.month, week, group, cell_of(group[3], week), ore, 0, own), due
+    due = Entitlement(law.ordinal(weeks, week), LETTER["refusion"], WHOLE, ore, account)
+    return CellChange(part.month, week, group, group.cell(week), ore, 0, own, due)
 
 
-def entitling_cells(law: Law, reading: Reading, part: Part, moved: Moved) -> list[Entitling]:
-    """The month's cells of fleksløntilskud that are on the staircase, on the step for it, and positive."""
+def entitling_cells(
+    law: Law, weeks: WeekCounts, part: Part, changes: Iterable[CellChange] = ()
+) -> list[Entitling]:
+    """Give the month's positive cells of fleksløntilskud on the step that entitles.
+
+    They are on the staircase. `changes` come before the cells as they are.
+    """
     if FLEKSLOENTILSKUD not in law.on_staircase:
         return []
+    changed = {
+        change.place(): change
+        for change in changes
+        if change.month == part.month and change.group.code == FLEKSLOENTILSKUD
+    }
+    for group in part.groups:
+        if group.code == FLEKSLOENTILSKUD:
+            for cell in group.cells:
+                change = CellChange(
+                    part.month, cell.week, group, cell, cell.amount_ore, cell.atp_ore, False,
+                    Entitlement(cell.ordinal, cell.mechanism, cell.rate, cell.result_ore, None),
+                )  # fmt: skip
+                changed.setdefault(change.place(), change)
     step_rate = law.rules.fleksbidrag.only_at_refusion
-    found = []
-    for code, paying, financing, cells in part.groups:
-        if code == FLEKSLOENTILSKUD:
-            for cell in cells:
-                amount_ore, due = moved.get(id(cell)) or (cell[CELL_AMOUNT], cell[CELL_ORDINAL:])
-                if (
-                    due
-                    and due[2] == step_rate
-                    and amount_ore > 0
-                    and not reading.standing.is_old(code, cell[WEEK])
-                ):
-                    found.append(Entitling(cell[WEEK], paying or "", financing or "", due[3]))
-    return sorted(found)
+    return sorted(
+        Entitling(week, paying, financing, change.entitlement.result_ore)
+        for (_, week, code, paying, financing), change in changed.items()
+        if change.entitlement
+        and change.entitlement.rate == step_rate
+        and change.amount_ore > 0
+        and not weeks.status.is_old(code, week)
+    )
 
 
 def _had_entitling(law: Law, part: Part) -> bool:
-    """Whether a cell on that step stood before the report."""
+    """Tell if a cell on that step was posted before the report."""
     return any(
-        len(cell) > UNPOSTED
-        and cell[CELL_AMOUNT] > 0
-        and cell[CELL_RATE] == law.rules.fleksbidrag.only_at_refusion
+        cell.revision
+        and cell.amount_ore > 0
+        and cell.rate == law.rules.fleksbidrag.only_at_refusion
         for cell in part.cells_of(FLEKSLOENTILSKUD)
     )
 
 
-def worked_out(law: Law, reading: Reading, part: Part, entitling: Sequence[Entitling]) -> Working:
-    """F of a month with entitling cells."""
+def worked_out(law: Law, weeks: WeekCounts, part: Part, entitling: Sequence[Entitling]) -> Working:
+    """Compute F of a month with entitling cells."""
     rules = law.rules.fleksbidrag
     basis = law.rules.flex_basis.get(part.month // 12)
     wages_ore = _wages_ore(part)
     refusion_ore = sum(cell.refusion_ore for cell in entitling)
-    days, entitling_days = _days(reading, part, {cell.week for cell in entitling})
+    days, entitling_days = _days(weeks, part, {cell.week for cell in entitling})
     if basis is None:
         return Working(None, refusion_ore, 0, 0, wages_ore, days, entitling_days, (0, 1), 0)
     cap_kroner = (basis.kroner * rules.cap_percent * 2 + 100) // 200
@@ -198,27 +197,27 @@ def worked_out(law: Law, reading: Reading, part: Part, entitling: Sequence[Entit
 
 
 def _wages_ore(part: Part) -> int | None:
-    """W: the month's share of the wages without pension; None where none is reported, not even 0."""
-    wages = [line for line in part.incomes if line[KIND] in WAGES and not line[INCOME_REVERSED]]
+    """Sum the month's share of the wages without pension (W); None where none is reported, not even 0."""
+    wages = [line for line in part.incomes if line.kind in WAGES and not line.reversed]
     if not wages:
         return None
     return sum(
         amount_ore
         for line in wages
-        for month, _, amount_ore in split(line[AMOUNT], line[START], line[END])
+        for month, _, amount_ore in split(line.amount_ore, line.start, line.end)
         if month == part.month
     )
 
 
-def _days(reading: Reading, part: Part, weeks: Iterable[int]) -> tuple[int, int]:
-    """The month's days with fleksløntilskud on the staircase (d), and those of them in the entitling weeks (d4)."""
+def _days(counts: WeekCounts, part: Part, weeks: Iterable[int]) -> tuple[int, int]:
+    """Count the month's days with fleksløntilskud on the staircase (d), and in entitling weeks (d4)."""
     paid = 0
     for line in part.lines:
-        if line[CODE] == FLEKSLOENTILSKUD and line[AMOUNT] > 0 and not line[REVERSED]:
-            paid |= _days_of_month(part.month, line[START], line[END])
-    if reading.standing.transfer:
+        if line.code == FLEKSLOENTILSKUD and line.amount_ore > 0 and not line.reversed:
+            paid |= _days_of_month(part.month, line.start, line.end)
+    if counts.status.transfer:
         paid &= ~_days_of_month(
-            part.month, first_day(part.month), sunday(reading.standing.transfer - 1)
+            part.month, first_day(part.month), sunday(counts.status.transfer - 1)
         )
     entitling = 0
     for week in weeks:
@@ -227,7 +226,7 @@ def _days(reading: Reading, part: Part, weeks: Iterable[int]) -> tuple[int, int]
 
 
 def _days_of_month(month: int, start: int, end: int) -> int:
-    """The days of a period that lie in a month, as a set of bits."""
+    """Give the days of a period that lie in a month, as a set of bits (bit 0 is its first day)."""
     begins = first_day(month)
     first, last = max(start, begins), min(end, first_day(month + 1) - 1)
     return ((1 << (last - first + 1)) - 1) << (first - begins) if last >= first else 0

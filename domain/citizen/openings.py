@@ -1,10 +1,10 @@
-"""Opening rows: what an earlier system settled stands as posted, until the journal answers for the week.
+"""Opening rows: rows that an earlier system settled, which hold until the journal answers for the week.
 
 The reports are the truth, and what an earlier system settled must not be paid again. So for each
 week of a citizen
 
-* the journal **answers** for the week as soon as it has a payment report with days in it, of whatever benefit, and
-  reversed or not. Then all that stands for the citizen in that week is brought to what the reports
+* the journal **answers** for the week as soon as it has a payment report with days in it, of any
+  benefit, reversed or not. Then all rows of the citizen in that week are brought to what the reports
   say: an opening row that says the same is left alone, any other is reversed, and what is due is
   posted;
 * until then the opening rows stand, and nothing is due beside them.
@@ -22,67 +22,63 @@ a week that lies in two months has its rows in both, so that a payment finds the
 itself.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from domain.basics.weeks import monday, month_of, sunday
+from domain.citizen.changes import CellChange
+from domain.citizen.records import Cell, OpeningRow, Part, SeenReport
 from domain.citizen.reports import ConflictingDuplicateError, Opening, cause, content_digest
-from domain.citizen.state import (
-    CELL_AMOUNT,
-    CELL_ATP,
-    END,
-    START,
-    WEEK,
-    Cell,
-    Citizen,
-    Known,
-    Part,
-    cell_of,
-)
-from domain.law.staircase import LETTER, Due, Law, Move
+from domain.citizen.state import Citizen
+from domain.law.rates import LETTER
+from domain.law.staircase import Law
 
-KNOWN_AS = "O"
+SEEN_AS = "O"
 NO_ORDINAL = 0
-"""An earlier system does not tell the week's number."""
+"""The ordinal of an opening row: an earlier system does not tell it."""
 
 
-def enter(law: Law, citizen: Citizen, opening: Opening, revision: int) -> tuple[Cell, bool] | None:
+class Entered(NamedTuple):
+    """An opening row's cell as posted; with `is_answered` it is taken back at once."""
+
+    cell: Cell
+    is_answered: bool
+
+
+def enter(law: Law, citizen: Citizen, opening: Opening, revision: int) -> Entered | None:
     """Take an opening row in, posted at position 0 of a revision; None where it came before.
 
-    Gives its cell, and whether the journal answers for the week already: then the row is taken back
-    at once. Raises ConflictingDuplicateError where the cell has another opening row.
+    Raises ConflictingDuplicateError where the cell has another opening row.
     """
     name, digest = cause(opening), content_digest(opening)
-    known = citizen.known(name)
-    if known is not None:
-        if known.place != digest:
+    seen = citizen.seen(name)
+    if seen is not None:
+        if seen.place != digest:
             raise ConflictingDuplicateError(name)
         return None
-    citizen.know(name, Known(KNOWN_AS, False, digest))
-    month, week, benefit, paying, financing, amount_ore, atp_ore, mechanism, rate, result_ore, _ = (
-        opening
-    )
-    account = law.rules.accounts.get((benefit, mechanism, rate))
-    cell = [
+    citizen.remember(name, SeenReport(SEEN_AS, False, digest))
+    week = opening.week
+    cell = Cell(
         week,
-        amount_ore,
-        atp_ore,
+        opening.amount_ore,
+        opening.atp_ore,
         revision,
         0,
         NO_ORDINAL,
-        LETTER[mechanism],
-        rate,
-        result_ore,
-        account,
-    ]
+        LETTER[opening.mechanism],
+        opening.rate,
+        opening.result_ore,
+        law.rules.accounts.get((opening.benefit, opening.mechanism, opening.rate)),
+    )
     parts = _parts_of(citizen, week)
     is_answered = any(
-        has_days_in(line[START], line[END], week) for part in parts for line in part.lines
+        has_days_in(line.start, line.end, week) for part in parts for line in part.lines
     )
     if not is_answered:
+        row = OpeningRow(opening.month, opening.benefit, opening.paying, opening.financing, cell)
         for part in parts:
-            part.openings = [*part.openings, [month, benefit, paying, financing, cell]]
-    return cell, is_answered
+            part.openings = [*part.openings, row]
+    return Entered(cell, is_answered)
 
 
 def take_over(
@@ -90,38 +86,46 @@ def take_over(
     parts: Iterable[Part],
     start: int,
     end: int,
-    settled: list[tuple[Move, Due | None]],
-) -> bool:
-    """Answer for the weeks of a payment: their opening rows become rows of their cells, which are settled.
+    changes: Sequence[CellChange],
+) -> list[CellChange]:
+    """Answer for the weeks of a payment: their opening rows become rows of their cells.
 
-    `settled` are the cells that the payment has moved; those that it has no money in are added, and nothing is due
-    for them. Returns whether there was any opening row.
+    `changes` are the cells that the payment has moved: they get the opening row as the row to
+    compare with. Gives the cells of opening rows in which the payment has no money: nothing is due
+    for them.
     """
-    place_of = {id(move[3]): at for at, (move, _) in enumerate(settled)}
-    taken = [
+    moved = {change.place(): change for change in changes}
+    taken: list[CellChange] = []
+    for opening in _openings_in(parts, start, end):
+        if not _leave(citizen, opening):
+            continue  # taken from the week's other month
+        month, row = opening.month, opening.cell
+        group = citizen.open_part(month).group(opening.benefit, opening.paying, opening.financing)
+        cell = group.cell(row.week) or Cell(row.week, 0, 0)
+        unpaid = CellChange(month, row.week, group, row, cell.amount_ore, cell.atp_ore, False)
+        change = moved.get(unpaid.place())
+        if change is None:
+            taken.append(unpaid)
+        else:
+            change.old = row
+        group.put(row)
+    return taken
+
+
+def _openings_in(parts: Iterable[Part], start: int, end: int) -> list[OpeningRow]:
+    """Give the opening rows of the weeks in which a period has days."""
+    return [
         opening
         for part in parts
         for opening in part.openings
-        if has_days_in(start, end, opening[-1][WEEK])
+        if has_days_in(start, end, opening.cell.week)
     ]
-    for opening in taken:
-        month, benefit, paying, financing, row = opening
-        if not _leave(citizen, opening):
-            continue  # taken from the week's other month
-        group = citizen.open_part(month).group(benefit, paying, financing)
-        cell = cell_of(group[3], row[WEEK])
-        if id(cell) not in place_of:
-            settled.append(
-                ((month, row[WEEK], group, cell, cell[CELL_AMOUNT], cell[CELL_ATP], False), None)
-            )
-        cell[CELL_AMOUNT:] = row[CELL_AMOUNT:]
-    return bool(taken)
 
 
-def _leave(citizen: Citizen, opening: list[Any]) -> bool:
-    """Take an opening row out of the parts that keep it; whether it was there."""
+def _leave(citizen: Citizen, opening: OpeningRow) -> bool:
+    """Take an opening row out of the parts that keep it, and tell if it was there."""
     was_there = False
-    for part in _parts_of(citizen, opening[-1][WEEK]):
+    for part in _parts_of(citizen, opening.cell.week):
         kept = [other for other in part.openings if other != opening]
         was_there = was_there or len(kept) < len(part.openings)
         part.openings = kept
@@ -129,7 +133,7 @@ def _leave(citizen: Citizen, opening: list[Any]) -> bool:
 
 
 def _parts_of(citizen: Citizen, week: int) -> list[Part]:
-    """The parts of the months that a week lies in, to be changed."""
+    """Give the parts of the months that a week lies in, to be changed."""
     return [
         citizen.open_part(month)
         for month in sorted({month_of(monday(week)), month_of(sunday(week))})
@@ -137,5 +141,5 @@ def _parts_of(citizen: Citizen, week: int) -> list[Part]:
 
 
 def has_days_in(start: int, end: int, week: int) -> bool:
-    """Whether a period has days in a week."""
+    """Tell if a period has days in a week."""
     return start <= sunday(week) and end >= monday(week)

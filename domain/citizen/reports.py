@@ -1,18 +1,23 @@
-"""What upstream reports: the four kinds of report, validated and in the domain's own types.
+"""Reports, control records and opening rows in the domain's own types, and the lines kept of them.
 
 Source: contract section 2. Days are ordinals (`domain.basics.weeks.day`), money is øre.
-`reported` is the day of `reported_at`; it tells nothing about the content and
-is left out when two deliveries are compared. It stands last in every kind.
+`reported` is the day of `reported_at`. It is no part of the content: it is left out when two
+deliveries are compared, and is the last field of every kind.
+
+This is the one place that lists the fields of a payment.
 """
 
 from hashlib import blake2b
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from domain.basics.weeks import month_text, week_text
+from domain.law.staircase import money_code
 from domain.ruledata.ruleset import Mechanism
 
 made = tuple.__new__
-"""Makes a named tuple of a plain one without the call of its own constructor: for what is made for every report."""
+"""Make a named tuple of a plain tuple without calling its constructor: quicker, for every report."""
 
 
 class Payment(NamedTuple):
@@ -46,7 +51,7 @@ class Income(NamedTuple):
 
 
 class CaseFact(NamedTuple):
-    """A date that decides the transitional rules (`case_fact`)."""
+    """A dated fact of the case (`case_fact`), such as a referral to fleksjob or a death."""
 
     reporter: str
     report_id: str
@@ -67,10 +72,63 @@ class Reversal(NamedTuple):
 Report = Payment | Income | CaseFact | Reversal
 
 
-class RunMarker(NamedTuple):
-    """A control record: the month's run is cut here (contract sections 1 and 3).
+class Line(Struct, array_like=True, gc=False):
+    """A payment as the state keeps it.
 
-    `accepted` are the reasons for which it was cut although its completeness was in doubt.
+    `code` is its money code, `reversed` is 1 where a reversal took it back, else 0.
+    """
+
+    reporter: str
+    report_id: str
+    code: str
+    start: int
+    end: int
+    amount_ore: int
+    atp_ore: int
+    paying: str | None
+    financing: str | None
+    channel: str
+    reversed: int
+
+
+class IncomeLine(Struct, array_like=True, gc=False):
+    """An income as the state keeps it; `reversed` as in `Line`."""
+
+    reporter: str
+    report_id: str
+    kind: str
+    start: int
+    end: int
+    amount_ore: int
+    pension_ore: int
+    reversed: int
+
+
+def line_of(payment: Payment, is_reversed: bool) -> Line:
+    """Make the line of a payment."""
+    (
+        reporter, report_id, benefit, start, end, amount_ore, atp_ore, paying, financing, channel,
+        outside_act, _,
+    ) = payment  # fmt: skip
+    code = money_code(benefit, outside_act) if outside_act else benefit
+    return Line(
+        reporter, report_id, code, start, end, amount_ore, atp_ore, paying, financing, channel,
+        int(is_reversed),
+    )  # fmt: skip
+
+
+def income_line_of(income: Income, is_reversed: bool) -> IncomeLine:
+    """Make the line of an income."""
+    reporter, report_id, kind, start, end, amount_ore, pension_ore, _ = income
+    return IncomeLine(
+        reporter, report_id, kind, start, end, amount_ore, pension_ore, int(is_reversed)
+    )
+
+
+class RunMarker(NamedTuple):
+    """A control record that cuts the month's run here (contract sections 1 and 3).
+
+    `accepted` are the doubts about completeness in spite of which it was cut.
     """
 
     run: int
@@ -80,7 +138,10 @@ class RunMarker(NamedTuple):
 
 
 class RulesRecord(NamedTuple):
-    """A control record: from here on this rule set holds. `digest` is that of its content, "" for any."""
+    """A control record that makes a rule set valid from here on.
+
+    `digest` is the digest of the rule set's content; "" fits any.
+    """
 
     id: str
     rules: str
@@ -88,25 +149,25 @@ class RulesRecord(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """Whom a recalculation is about: a municipality, a citizen, or all where both are ""."""
+    """The citizens of a recalculation: of a municipality, one, or all where both fields are ""."""
 
     municipality: str = ""
     citizen: str = ""
 
 
 class Recalculation(NamedTuple):
-    """A control record: here the citizens in scope are settled anew from their reports."""
+    """A control record that settles the citizens in scope anew from their reports."""
 
     id: str
     scope: Scope
 
 
 ControlRecord = RunMarker | RulesRecord | Recalculation
-"""What stands in every partition of the journal, for all of its citizens."""
+"""Records that are in every partition of the journal, for all of its citizens."""
 
 
 class Opening(NamedTuple):
-    """Control data of one citizen: a row that an earlier system settled stands as posted (`domain.citizen.openings`)."""
+    """A row of one citizen that an earlier system settled (`domain.citizen.openings`)."""
 
     month: int
     week: int
@@ -122,17 +183,25 @@ class Opening(NamedTuple):
 
 
 class ConflictingDuplicateError(Exception):
-    """The same name came before with other content; nothing was changed."""
+    """A report has the name of an earlier one with other content; nothing was changed."""
 
 
 def cause(report: Report | Opening) -> str:
-    """How postings and notices name what caused them: `reporter/report_id`, or `opening/` and the cell."""
+    """Give the name of a report in postings and notices.
+
+    It is `reporter/report_id`; for an opening row `opening/` and its cell.
+
+    >>> cause(Reversal("12345678", "r-2", "r-1", 738000))
+    '12345678/r-2'
+    """
     if isinstance(report, Opening):
-        month, week, benefit, paying, financing, *_ = report
-        return f"opening/{month_text(month)}/{week_text(week)}/{benefit}/{paying or '-'}/{financing or '-'}"
-    return f"{report[0]}/{report[1]}"
+        month, week = month_text(report.month), week_text(report.week)
+        place = f"{report.benefit}/{report.paying or '-'}/{report.financing or '-'}"
+        return f"opening/{month}/{week}/{place}"
+    return f"{report.reporter}/{report.report_id}"
 
 
 def content_digest(report: Report | Opening) -> str:
-    """A mark and a digest that tell whether two deliveries have the same content (contract section 2)."""
-    return "!" + blake2b(repr(report[:-1]).encode(), digest_size=8).hexdigest()
+    """Give a mark and a digest of a report's content, to compare two deliveries (contract section 2)."""
+    *content, _reported = report
+    return "!" + blake2b(repr((*content,)).encode(), digest_size=8).hexdigest()

@@ -25,7 +25,7 @@ from domain.law.staircase import Law
 
 def explain_life(law: Law, citizen: Citizen, reports: Sequence[Report]) -> LifeReason:
     """Explain a whole life, at the end of its last week with support."""
-    busy = citizen.head.reading().first.busy
+    busy = citizen.head.weeks.first.busy
     told = [report_reason(entry) for entry in fates(reports)]
     book = Rulebook(law.rules)
     if not busy:

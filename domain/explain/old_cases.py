@@ -25,20 +25,20 @@ def old_case_reason(law: Law, book: Rulebook, citizen: Citizen) -> OldCase | Non
     if "disability_pension_award" in facts:
         says = f"awarded from {legacy.disability_pension_awarded_from}: on the staircase"
         rules.append(book.value("legacy.disability_pension_awarded_from", says))
-    standing = head.standing
-    if standing.enters:
+    status = head.weeks.status
+    if status.enters:
         between = f"{legacy.flex_transition_from} to {legacy.flex_transition_to}"
         says = f"referred {between}: from a new start in a fleksjob"
         rules += [book.value("legacy.flex_transition_from", says), book.switch("LEGACY_COUNT")]
-    if standing.transfer in (0, NEVER):
+    if status.transfer in (0, NEVER):
         return OldCase(
             facts,
-            "never" if standing.transfer else "always",
+            "never" if status.transfer else "always",
             None,
             False,
-            standing.old_pension,
+            status.old_pension,
             rules,
         )
     return OldCase(
-        facts, "from", week_text(standing.transfer), standing.enters, standing.old_pension, rules
+        facts, "from", week_text(status.transfer), status.enters, status.old_pension, rules
     )

@@ -8,7 +8,8 @@ from domain.citizen.state import Citizen
 from domain.explain.reasons import Ahead, CountReason, Earned, NewStartReason, State, WeekSpan
 from domain.explain.rulebook import Rulebook
 from domain.law.counters import last_reset_before, lowest
-from domain.law.staircase import Count, Law, Reading
+from domain.law.staircase import Law
+from domain.law.week_counts import WeekCounts, WeekSets
 
 
 def cite_reset(law: Law, book: Rulebook) -> None:
@@ -23,7 +24,7 @@ def cite_reset(law: Law, book: Rulebook) -> None:
     book.switch("RESET_AT")
 
 
-def _known_up_to(reading: Reading, weeks: Count, resets: Sequence[int]) -> Reading:
+def _known_up_to(reading: WeekCounts, weeks: WeekSets, resets: Sequence[int]) -> WeekCounts:
     """Return the reading with all new starts that its count has made by then.
 
     The state knows only those before its last money.
@@ -39,7 +40,7 @@ class Position:
 
     def __init__(self, law: Law, citizen: Citizen, week: int) -> None:
         self._law = law
-        reading = citizen.head.reading()
+        reading = citizen.head.weeks
         self._weeks = reading.at(week)
         self.week = week
         reached = resets_before(law, self._weeks, week + 1)
@@ -122,8 +123,8 @@ class Position:
             "with the first benefit week after" if self._law.new_start.ahead else "at the end of"
         )
         sentences = list(_ahead_sentences(ahead, comes))
-        if self.reading.second is not None and self.week < self.reading.standing.transfer:
-            transfer = week_text(self.reading.standing.transfer)
+        if self.reading.second is not None and self.week < self.reading.status.transfer:
+            transfer = week_text(self.reading.status.transfer)
             sentences.append(
                 f"From the week of {transfer} the old weeks enter the count, which moves it up."
             )
@@ -140,7 +141,7 @@ class Position:
         week = self.week + max(1, self.earned.needed - self.earned.earned)
         while True:
             then = 1 << (week + 1)
-            resets = resets_before(self._law, Count(benefit | then, busy | then, ()), week + 2)
+            resets = resets_before(self._law, WeekSets(benefit | then, busy | then, ()), week + 2)
             if len(resets) > len(self._resets):
                 return resets[len(self._resets)]
             week += 1
@@ -159,12 +160,12 @@ class Position:
         return following if following <= self.week + max(1, window.needed - len(weeks)) else None
 
 
-def resets_before(law: Law, weeks: Count, end: int) -> list[int]:
+def resets_before(law: Law, weeks: WeekSets, end: int) -> list[int]:
     """List every new start at the end of a week before `end`."""
     return law.new_start.extend(law.window, weeks.benefit, weeks.busy, [], 0, end)
 
 
-def _state(weeks: Count, week: int) -> State:
+def _state(weeks: WeekSets, week: int) -> State:
     if weeks.benefit >> week & 1:
         return "B"
     return "O" if weeks.busy >> week & 1 else "S"

@@ -7,28 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from domain.basics.weeks import first_day, month_text, slices, week_of, week_text
 from domain.citizen.fleksbidrag import Entitling, Working, entitling_cells, worked_out
-from domain.citizen.state import (
-    AMOUNT,
-    ATP,
-    CELL_AMOUNT,
-    CELL_ATP,
-    CODE,
-    END,
-    FINANCING,
-    PAYING,
-    REPORT_ID,
-    REPORTER,
-    REVERSED,
-    START,
-    WEEK,
-    Citizen,
-    Line,
-    Part,
-)
+from domain.citizen.records import Part
+from domain.citizen.reports import Line
+from domain.citizen.state import Citizen
 from domain.explain.reasons import BidragReason, RowReason, ShareReason
 from domain.explain.rulebook import Rulebook
 from domain.law.old_cases import LEDIGHEDSYDELSE, OLD_RATE_CODES
-from domain.law.staircase import LETTER, OUTSIDE, Law, Reading
+from domain.law.rates import LETTER
+from domain.law.staircase import OUTSIDE, Law
+from domain.law.week_counts import WeekCounts
 
 MECHANISM = {letter: mechanism for mechanism, letter in LETTER.items()}
 NOT_KNOWN = "not established: nothing is guessed (rate_missing)"
@@ -43,7 +30,7 @@ def row_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterat
 
     Cells whose reports add up to nothing are included; computed money (fleksbidrag) is not.
     """
-    reading = citizen.head.reading()
+    reading = citizen.head.weeks
     for part in citizen.parts_between(week, week):
         shares = _shares(law, part, week)
         for place in sorted(shares, key=lambda place: (place[0], place[1] or "", place[2] or "")):
@@ -54,17 +41,17 @@ def _shares(law: Law, part: Part, week: int) -> dict[Place, list[ShareReason]]:
     """List the shares of the month's reports that stand, by the place of their cell."""
     found: dict[Place, list[ShareReason]] = {}
     for line in part.lines:
-        if not line[REVERSED]:
+        if not line.reversed:
             share = _share(law, line, part.month, week)
             if share.days:
-                found.setdefault((line[CODE], line[PAYING], line[FINANCING]), []).append(share)
+                found.setdefault((line.code, line.paying, line.financing), []).append(share)
     return found
 
 
 def _row(
     law: Law,
     book: Rulebook,
-    reading: Reading,
+    reading: WeekCounts,
     part: Part,
     week: int,
     place: Place,
@@ -75,7 +62,7 @@ def _row(
         "the shares of a cell do not sum to it"
     )
     code, paying, financing = place
-    due = law.due(reading, part.month, week, code, amount_ore)
+    due = law.entitlement(reading, part.month, week, code, amount_ore)
     said = (
         month_text(part.month),
         code.removesuffix(OUTSIDE),
@@ -88,34 +75,32 @@ def _row(
     if due is None:
         why = _why_none(law, reading, week, code, amount_ore)
         return RowReason(*said, None, None, None, None, None, None, book.benefit(code), why)
-    number, letter, rate, result_ore, account = due
+    number, rate, account = due.ordinal, due.rate, due.account
     rule = _rule_of_rate(law, book, reading, week, code, number)
     if account:
         book.account(account)
     unrounded = _hundredths(amount_ore * rate)
     return RowReason(
-        *said, number, MECHANISM[letter], rate, unrounded, result_ore, account, rule, ""
+        *said, number, MECHANISM[due.mechanism], rate, unrounded, due.result_ore, account, rule, ""
     )
 
 
 def _cell(part: Part, week: int, place: Place) -> tuple[int, int]:
     """Return the amount and ATP of a cell, which is gone when both are nothing."""
-    for code, paying, financing, cells in part.groups:
-        if (code, paying, financing) == place:
-            for cell in cells:
-                if cell[WEEK] == week:
-                    return cell[CELL_AMOUNT], cell[CELL_ATP]
+    for group in part.groups:
+        if (group.code, group.paying, group.financing) == place and (cell := group.cell(week)):
+            return cell.amount_ore, cell.atp_ore
     return 0, 0
 
 
 def _share(law: Law, line: Line, month: int, week: int) -> ShareReason:
-    base_ore, atp_ore = law.base(line[CODE], line[AMOUNT], line[ATP])
-    start, end = line[START], line[END]
+    base_ore, atp_ore = law.base(line.code, line.amount_ore, line.atp_ore)
+    start, end = line.start, line.end
     at = (month, week)
     return ShareReason(
-        cause=f"{line[REPORTER]}/{line[REPORT_ID]}",
+        cause=f"{line.reporter}/{line.report_id}",
         split=law.rules.switches["SPLIT"],
-        amount_ore=line[AMOUNT],
+        amount_ore=line.amount_ore,
         base_ore=base_ore,
         days=sum(days for *place, days in slices(start, end) if (*place,) == at),
         days_of_period=end - start + 1,
@@ -125,9 +110,9 @@ def _share(law: Law, line: Line, month: int, week: int) -> ShareReason:
 
 
 def _rule_of_rate(
-    law: Law, book: Rulebook, reading: Reading, week: int, code: str, number: int
+    law: Law, book: Rulebook, reading: WeekCounts, week: int, code: str, number: int
 ) -> str:
-    if reading.standing.is_old(code, week):
+    if reading.status.is_old(code, week):
         return book.value(
             "legacy.flex_refusion", f"{law.rules.legacy.flex_refusion} % in old cases"
         )
@@ -136,11 +121,11 @@ def _rule_of_rate(
     return book.benefit(code)
 
 
-def _why_none(law: Law, reading: Reading, week: int, code: str, amount_ore: int) -> str:
+def _why_none(law: Law, reading: WeekCounts, week: int, code: str, amount_ore: int) -> str:
     """Say why a cell gives no row, in the order in which the law asks."""
     if code.endswith(OUTSIDE):
         return "outside the Act: not financed"
-    if reading.standing.is_old(code, week):
+    if reading.status.is_old(code, week):
         what = "ledighedsydelse" if code == LEDIGHEDSYDELSE else "førtidspension"
         return f"an old case of {what}, whose percentage is {NOT_KNOWN}"
     if code in OLD_RATE_CODES:
@@ -161,10 +146,10 @@ def bidrag_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Ite
 
     There is one if fleksløntilskud of the week is on the step that entitles to it.
     """
-    reading = citizen.head.reading()
+    reading = citizen.head.weeks
     for part in citizen.parts_between(week, week):
         entitling = (
-            entitling_cells(law, reading, part, {}) if part.month >= law.rates_from_month else []
+            entitling_cells(law, reading, part) if part.month >= law.rates_from_month else []
         )
         if week in {cell.week for cell in entitling}:
             yield _bidrag(law, book, part, entitling, worked_out(law, reading, part, entitling))

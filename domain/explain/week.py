@@ -10,7 +10,7 @@ from datetime import date
 
 from domain.basics.weeks import monday, sunday, week_of, week_text
 from domain.citizen.reports import Report
-from domain.citizen.state import CODE, END, REVERSED, START, Citizen
+from domain.citizen.state import Citizen
 from domain.explain.fates import fates
 from domain.explain.old_cases import old_case_reason
 from domain.explain.position import Position, cite_reset
@@ -91,10 +91,10 @@ def _cite(
 def _touches(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[Touch]:
     """List each benefit that is reported for the week or touches it."""
     reported = {
-        line[CODE]
+        line.code
         for part in citizen.parts_between(week, week)
         for line in part.lines
-        if not line[REVERSED] and line[START] <= sunday(week) and line[END] >= monday(week)
+        if not line.reversed and line.start <= sunday(week) and line.end >= monday(week)
     }
     touched = {code for code, weeks in citizen.head.touched.items() if weeks >> week & 1}
     for code in sorted(reported | touched):
@@ -105,7 +105,7 @@ def _touches(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[
 def _role(law: Law, citizen: Citizen, code: str, week: int) -> Role:
     if code.endswith(OUTSIDE):
         return "outside_act"
-    if citizen.head.standing.is_old(code, week) and not law.old_cases_count:
+    if citizen.head.weeks.status.is_old(code, week) and not law.old_cases_count:
         return "old_case"
     benefit = law.rules.benefits[code]
     if benefit.counts:

@@ -1,4 +1,4 @@
-"""The two counters of a citizen, on bitsets: bit w stands for week w (rules 3 and 4.5).
+"""The two counters of a citizen, on bitsets: bit w is week w (rules 3 and 4.5).
 
 `benefit` has the weeks in state B, `busy` those in state B or O; every other week is
 self-support (S). No ordinal is stored: it is a popcount since the last reset, and the
@@ -32,7 +32,7 @@ class Counters(NamedTuple):
 
 
 class Window:
-    """Where the window of § 6, stk. 1 begins, week by week, and how many weeks in it make a new start."""
+    """The window of § 6, stk. 1: its first week for each week, and the weeks that make a new start."""
 
     def __init__(self, reset: Reset) -> None:
         self.needed = reset.self_support_weeks
@@ -40,27 +40,43 @@ class Window:
         self.first = Memo(self._first, MOST_WEEKS)
 
     def _first(self, week: int) -> int:
-        """The earliest week whose Monday is later than the date so many years before `week`'s Sunday."""
+        """Give the earliest week whose Monday is later than the date some years before `week`'s Sunday."""
         return (years_before(sunday(week), self._years) - WEEK_ZERO) // 7 + 1
 
 
 def lowest(weeks: int) -> int:
-    """The first week of a set that is not empty."""
+    """Give the first week of a set that is not empty.
+
+    >>> lowest(0b1100)
+    2
+    """
     return (weeks & -weeks).bit_length() - 1
 
 
 def highest(weeks: int) -> int:
-    """The last week of a set, or NO_WEEK where it is empty."""
+    """Give the last week of a set, or NO_WEEK where it is empty.
+
+    >>> highest(0b1100), highest(0)
+    (3, -1)
+    """
     return weeks.bit_length() - 1
 
 
 def count_between(weeks: int, first: int, last: int) -> int:
-    """How many weeks of the set lie in first..last."""
+    """Count the weeks of a set that lie in first..last.
+
+    >>> count_between(0b10111, 1, 4)
+    3
+    """
     return ((weeks >> first) & ((1 << (last - first + 1)) - 1)).bit_count() if last >= first else 0
 
 
 def last_reset_before(resets: Sequence[int], week: int) -> int:
-    """The latest reset that holds for `week`: a reset at the end of a week holds for the weeks after it."""
+    """Give the latest reset before a week, or NO_WEEK: a reset is made at the end of its week.
+
+    >>> last_reset_before([10, 70], 70), last_reset_before([10, 70], 71)
+    (10, 70)
+    """
     if not resets:  # most lives have none
         return NO_WEEK
     for reset in reversed(resets):
@@ -70,50 +86,57 @@ def last_reset_before(resets: Sequence[int], week: int) -> int:
 
 
 def ordinal(benefit: int, resets: Sequence[int], week: int) -> int:
-    """The count of benefit weeks reached in `week` since the last reset; 0 where none has begun."""
+    """Count the benefit weeks since the last reset, `week` included; 0 where none has begun.
+
+    >>> ordinal(0b110111, [], 4), ordinal(0b110111, [3], 5)
+    (4, 2)
+    """
     return count_between(benefit, last_reset_before(resets, week) + 1, week)
 
 
 def extend_resets(
     window: Window, benefit: int, busy: int, resets: list[int], start: int, end: int
 ) -> list[int]:
-    """All resets before `end`, given those before `start`.
+    """Find all resets before `end`, given those before `start`.
 
-    With k weeks earned at the end of a week, needed - k weeks can be jumped: each week earns
-    at most one, and what drops out of the window only delays the reset, so no jump overshoots.
+    A busy week earns nothing, so a reset falls on a week of self-support: none is sought where all
+    weeks are busy. With k weeks earned at the end of a week, needed - k weeks can be jumped: each
+    week earns at most one, and weeks that drop out of the window only delay the reset.
     """
-    found = resets
+    length = end - max(start, 0)
+    if length <= 0 or ~(busy >> max(start, 0)) & ((1 << length) - 1) == 0:
+        return resets
     while True:
-        following = found[-1] + 1 if found else 0
+        following = resets[-1] + 1 if resets else 0
         run = benefit >> following
         if not run:
-            return found
+            return resets
         began = following + lowest(run)
         reset = _first_reset(window, busy, began, max(start, began), end)
         if reset == NO_WEEK:
-            return found
-        found = [*found, reset]
+            return resets
+        resets = [*resets, reset]
         start = reset
 
 
 def extend_resets_at_benefit(
     window: Window, benefit: int, busy: int, resets: list[int], start: int, end: int
 ) -> list[int]:
-    """The same where only a benefit week makes a new start (switch RESET_AT = AT_NEXT_BENEFIT).
+    """Find all resets before `end` where a benefit week makes them (RESET_AT = AT_NEXT_BENEFIT).
 
-    It does if the weeks are earned, inside the window, at the Sunday before it: the week of that
-    Sunday is the reset. So each is decided by the week after it, and only the first week of a run
-    of benefit weeks can make one.
+    It makes one if enough weeks are earned, inside the window, at the Sunday before it: the week of
+    that Sunday is the reset. So each is decided by the week after it, and only the first week of a
+    run of benefit weeks can make one.
     """
-    found = [*resets]
+    resets = [*resets]
     entering = (benefit & ~(benefit << 1)) >> (max(start, -1) + 1) << (max(start, -1) + 1)
     while entering and (week := lowest(entering)) <= end:
         entering &= entering - 1
-        following = found[-1] + 1 if found else 0
+        following = resets[-1] + 1 if resets else 0
         began = following + lowest(benefit >> following)
         if _earned_count(window, busy, began, week - 1) >= window.needed:
-            found.append(week - 1)
-    return found
+            resets.append(week - 1)
+    return resets
 
 
 def _first_reset(window: Window, busy: int, began: int, week: int, end: int) -> int:
@@ -131,7 +154,10 @@ def _earned_count(window: Window, busy: int, began: int, week: int) -> int:
 
 
 class NewStart(NamedTuple):
-    """How new starts are found: `extend` as `extend_resets`; a reset hangs on `ahead` weeks after its own."""
+    """One way to find new starts: a function such as `extend_resets`.
+
+    A reset depends on `ahead` weeks after its own.
+    """
 
     extend: Callable[[Window, int, int, list[int], int, int], list[int]]
     ahead: int
@@ -141,25 +167,27 @@ NEW_STARTS: Mapping[str, NewStart] = {
     "WHEN_REACHED": NewStart(extend_resets, 0),
     "AT_NEXT_BENEFIT": NewStart(extend_resets_at_benefit, 1),
 }
-"""By the values of the switch RESET_AT."""
+"""The ways to find new starts, by the values of the switch RESET_AT."""
 
 
 def counters(window: Window, benefit: int, busy: int, resets: Sequence[int]) -> Counters:
-    """Both counters at the end of the latest week in state B or O."""
+    """Give both counters at the end of the latest week in state B or O."""
     if not busy:
         return Counters(None, 0, ())
     week = highest(busy)
     reset = last_reset_before(resets, week)
-    run = (benefit >> (reset + 1)) & ((1 << (week - reset)) - 1)
+    run = benefit >> (reset + 1)  # no benefit week is later than the latest busy one
     if not run:
         return Counters(week, 0, ())
-    return Counters(
-        week, run.bit_count(), earned_between(window, busy, reset + 1 + lowest(run), week)
-    )
+    began = reset + (run & -run).bit_length()
+    return Counters(week, run.bit_count(), earned_between(window, busy, began, week))
 
 
 def earned_between(window: Window, busy: int, began: int, last: int) -> tuple[tuple[int, int], ...]:
-    """The weeks earned since the first benefit week, in the window that ends with `last`, as (first, number) runs."""
+    """Give the weeks earned since the benefit week `began`, in the window that ends with `last`.
+
+    They are runs of (first week, number of weeks).
+    """
     first = max(window.first[last], began + 1)
     if last < first:
         return ()
@@ -176,7 +204,11 @@ def earned_between(window: Window, busy: int, began: int, last: int) -> tuple[tu
 
 
 def select(weeks: int, number: int) -> int:
-    """The `number`-th week of the set (1 is the first), or NO_WEEK where it has fewer."""
+    """Give the `number`-th week of a set (1 is the first), or NO_WEEK where it has fewer.
+
+    >>> select(0b10110, 2), select(0b10110, 3), select(0b10110, 4)
+    (2, 4, -1)
+    """
     if weeks.bit_count() < number:
         return NO_WEEK
     base, width = 0, 1 << (weeks.bit_length() - 1).bit_length()
@@ -195,11 +227,14 @@ def select(weeks: int, number: int) -> int:
 def profile(
     benefit: int, resets: Sequence[int], steps: Sequence[int], start: int
 ) -> list[tuple[int, int]]:
-    """The staircase over time as (first week, step) boundaries, for the weeks from `start` on.
+    """Give the staircase over time as (first week, step) boundaries, for the weeks from `start` on.
 
-    `steps` are the ordinals at which a step begins after the first (5, 27, 53); step 0 holds
-    from the week after a reset, also before the first benefit week ("at least 1", rules 4.2 item 9). Of two
-    boundaries in one week the later one holds.
+    `steps` are the ordinals at which a step begins after the first (5, 27, 53). Step 0 holds
+    from the week after a reset, also before the first benefit week ("at least 1", rules 4.2,
+    item 9). Of two boundaries in one week the later one holds.
+
+    >>> profile(0b111111, [], (5, 27, 53), 0)
+    [(0, 0), (4, 1)]
     """
     boundaries: list[tuple[int, int]] = []
     before = last_reset_before(resets, start)
@@ -227,7 +262,11 @@ def _runs(before: int, later: Sequence[int]) -> list[tuple[int, int | None]]:
 def differing(
     old: list[tuple[int, int]], new: list[tuple[int, int]], end: int
 ) -> list[tuple[int, int]]:
-    """The spans of weeks (first, last), none after `end`, in which two profiles have different steps."""
+    """Give the spans of weeks (first, last), up to `end`, in which two profiles differ in their step.
+
+    >>> differing([(0, 0), (4, 1)], [(0, 0), (6, 1)], 10)
+    [(4, 5)]
+    """
     spans = []
     marks = sorted({week for week, _ in old} | {week for week, _ in new})
     for first, after in zip(marks, [*marks[1:], end + 1], strict=True):

@@ -1,7 +1,7 @@
-"""Old cases: what case facts make of fleksjob, ledighedsydelse and førtidspension (§ 30, stk. 2-4).
+"""Old cases: how case facts decide about fleksjob, ledighedsydelse and førtidspension (§ 30, stk. 2-4).
 
-Rules 2.3 and 4.2, items 14 and 15. Facts may come in any order, at any time, and be reversed;
-only which dates stand matters, not how often or when they were reported.
+Rules 2.3 and 4.2, items 14 and 15. Facts may come in any order and at any time, and may be
+reversed. Only the dates that stand matter, not how often or when they were reported.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,14 +16,14 @@ LEDIGHEDSYDELSE = "LY"
 FLEX = frozenset({FLEKSLOENTILSKUD, "FLS", LEDIGHEDSYDELSE})
 """Benefits that are outside the staircase in the weeks before the citizen's transfer to it."""
 AT_OLD_RATE = FLEX - {LEDIGHEDSYDELSE}
-"""Those of them whose old percentage is known (`flex_refusion`); the others give no row."""
+"""Flex benefits whose old percentage is known (`flex_refusion`); the others give no row."""
 
 OLD_RATE_CODES = frozenset({"LYG", "FPG"})
 """Codes whose old percentages are not established: applied without a row, and noticed (item 13)."""
 
 PENSION = "FPN"
 TRANSITIONAL = FLEX | {PENSION}
-"""Benefits whose money hangs on the facts of the case."""
+"""Benefits whose money depends on the facts of the case."""
 
 DECIDING_FACTS = frozenset(
     {"flex_referral", "flex_job_start", "flex_rereferral", "flex_left", "disability_pension_award"}
@@ -33,15 +33,15 @@ NEVER = week_of(date.max.toordinal()) + 1
 """The week of a transfer that does not come."""
 
 Facts = Mapping[str, Mapping[int, int]]
-"""The days that stand for each kind of fact, and how many reports say so."""
+"""The dates of each kind of fact, and how many reports that stand name each date."""
 
 
-class Standing(NamedTuple):
-    """Where a citizen's case stands.
+class TransitionalStatus(NamedTuple):
+    """The transitional rules that apply to a citizen's case.
 
     `transfer` is the first week in which flex money is on the staircase, 0 where it always is; flex
     money of earlier weeks is *legacy*. With `enters` the legacy weeks count from the transfer on.
-    `old_pension`: førtidspension was awarded before the reform.
+    With `old_pension` førtidspension was awarded before the reform.
     """
 
     transfer: int = 0
@@ -49,26 +49,32 @@ class Standing(NamedTuple):
     old_pension: bool = False
 
     def is_old(self, code: str, week: int) -> bool:
-        """Whether money of a benefit in a week is outside the staircase."""
+        """Tell if a benefit's money in a week is outside the staircase.
+
+        >>> TransitionalStatus(transfer=40).is_old("FLT", 39)
+        True
+        >>> TransitionalStatus(transfer=40).is_old("KTH", 39)
+        False
+        """
         if code in FLEX:
             return week < self.transfer
         return self.old_pension and code == PENSION
 
 
-ORDINARY = Standing()
-"""The standing of nearly everybody; always this very object, so that `is` tells."""
+ORDINARY = TransitionalStatus()
+"""The status of nearly every citizen. It is always this very object, so that `is` compares it."""
 
 
-def standing_of(legacy: Legacy, facts: Facts) -> Standing:
-    """The standing that the facts give."""
+def status_of(legacy: Legacy, facts: Facts) -> TransitionalStatus:
+    """Derive the transitional status from the facts of the case."""
     awards = facts.get("disability_pension_award", ())
     old_pension = any(day < legacy.disability_pension_awarded_from.toordinal() for day in awards)
-    standing = Standing(*_transfer(legacy, facts), old_pension)
-    return ORDINARY if standing == ORDINARY else standing
+    status = TransitionalStatus(*_transfer(legacy, facts), old_pension)
+    return ORDINARY if status == ORDINARY else status
 
 
 def _transfer(legacy: Legacy, facts: Facts) -> tuple[int, bool]:
-    """The week of the transfer, and whether the legacy weeks enter the count then."""
+    """Give the week of the transfer, and tell if the legacy weeks enter the count then."""
     referrals = facts.get("flex_referral")
     reform = legacy.flex_referred_from.toordinal()
     if not referrals or min(referrals) >= reform:
@@ -85,12 +91,12 @@ def _transfer(legacy: Legacy, facts: Facts) -> tuple[int, bool]:
 
 
 def _week_from(day: int) -> int:
-    """The first week whose Sunday is not before a day, of those that count."""
+    """Give the first week that counts whose Sunday is not before a day."""
     return max(0, week_of(day))
 
 
 def _referred_again(referrals: Iterable[int], left: Iterable[int], referred: int) -> int | None:
-    """The first new referral of somebody who had left the flex scheme after the first one."""
+    """Give the first new referral of a citizen who had left the flex scheme after the first one."""
     leaving = min((day for day in left if day > referred), default=None)
     return (
         None if leaving is None else min((day for day in referrals if day >= leaving), default=None)

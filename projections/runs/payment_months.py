@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from domain.basics.weeks import slices
-from domain.law.staircase import Count, Law, Reading, money_code
-
-NO_WEEKS: Final = Reading(Count(0, 0, ()))
-"""Counts of a citizen without weeks: whether money gives a row does not depend on them."""
+from domain.law.staircase import Law, money_code
+from domain.law.week_counts import NO_WEEKS
 
 
 class MonthShare(NamedTuple):
@@ -57,4 +55,4 @@ class PaymentMonths:
 
     def _gives_row(self, code: str, month: int, week: int) -> bool:
         """Tell whether the law settles money of a code in a week, whoever the citizen is."""
-        return self._law.due(NO_WEEKS, month, week, code, 1) is not None
+        return self._law.entitlement(NO_WEEKS, month, week, code, 1) is not None

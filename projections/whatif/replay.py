@@ -17,11 +17,14 @@ import orjson
 from domain.basics.kroner import kroner
 from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import day, month_number, month_of, sunday, week_of
-from domain.citizen.aggregate import fold_lines, settle_anew
+from domain.citizen.posting import post
+from domain.citizen.recalculation import fold_lines, settle_anew
+from domain.citizen.records import Cell
 from domain.citizen.reports import Report, Scope
-from domain.citizen.state import END, START, Citizen
-from domain.law.staircase import LETTER, Law
-from projections.postings.messages import counters_text, project
+from domain.citizen.state import Citizen
+from domain.law.rates import LETTER
+from domain.law.staircase import Law
+from projections.postings.messages import counters_text, row_texts
 
 LARGEST: Final = 10
 NO_COUNTERS: Final[dict[str, Any]] = {"week": None, "seniority": 0, "earned": []}
@@ -127,7 +130,8 @@ def replay_citizen(
     posted = _stand(law, citizen, messages)
     settling = settle_anew(law, citizen)
     assert settling.counters is not None
-    rows, *_ = project(citizen_id, citizen.head.revision + 1, settling.moves, settling.dues)
+    revision = citizen.head.revision + 1
+    rows = row_texts(citizen_id, revision, post(settling.changes, revision).rows)
     counters = posted.get("counters", NO_COUNTERS)
     if not rows and orjson.loads(counters_text(settling.counters)) == counters:
         return
@@ -162,10 +166,7 @@ def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, A
         result_ore = row["refusion_ore"] or row["medfinansiering_ore"]
         figures = row["ordinal"], LETTER[row["mechanism"]], row["rate"], result_ore, row["account"]
         amounts = row["amount_ore"], row.get("atp_ore", 0)
-        group[3].append([number, *amounts, revision, int(row["id"][24:]), *figures])
-    for part in citizen.all_parts():
-        for group in part.groups:
-            group[3].sort()
+        group.put(Cell(number, *amounts, revision, int(row["id"][24:]), *figures))
     citizen.head.revision = message.get("revision", 0)
     return message
 
@@ -174,7 +175,7 @@ def _is_answered(law: Law, citizen: Citizen, week: int) -> bool:
     """Return True if a payment, reversed or not, has days in a week."""
     first, last = max(sunday(week) - 6, law.counting_from), sunday(week)
     parts = filter(None, (citizen.part(month) for month in {month_of(first), month_of(last)}))
-    return any(line[START] <= last and line[END] >= first for part in parts for line in part.lines)
+    return any(line.start <= last and line.end >= first for part in parts for line in part.lines)
 
 
 @lru_cache(maxsize=1 << 12)

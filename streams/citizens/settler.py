@@ -11,9 +11,12 @@ from typing import Any, NamedTuple, Protocol
 from domain.basics.compact_json import dumps
 from domain.basics.weeks import month_text
 from domain.citizen.admission import refusal
-from domain.citizen.aggregate import Settling, evolve, settle_anew
+from domain.citizen.aggregate import UNCHANGED, Settling, apply_report
 from domain.citizen.doubts import Notice
 from domain.citizen.openings import enter
+from domain.citizen.posting import post, post_opening, reason
+from domain.citizen.recalculation import settle_anew
+from domain.citizen.records import WAITING, StateError
 from domain.citizen.reports import (
     ConflictingDuplicateError,
     Opening,
@@ -24,18 +27,11 @@ from domain.citizen.reports import (
     cause,
     made,
 )
-from domain.citizen.state import WAITING, Citizen, Head, StateError, Store
+from domain.citizen.state import Citizen, Head, StateReader
 from domain.law.counters import Counters
 from domain.law.staircase import ENGINE, Law
 from domain.ruledata.changes import changed_benefits
-from projections.postings.messages import (
-    opening_rows,
-    posting_message,
-    project,
-    project_fresh,
-    reason,
-    run_message,
-)
+from projections.postings.messages import posting_message, run_message
 from streams.citizens.store import citizens_in
 from streams.kit.errors import UserError
 
@@ -113,7 +109,7 @@ class Partition:
     def __init__(
         self,
         law: Law,
-        store: Store,
+        store: StateReader,
         closed_month: str = "",
         kept: int = CITIZENS_KEPT,
         laws: Laws | None = None,
@@ -188,10 +184,10 @@ class Partition:
             return entered if anew is None else entered._replace(settled_anew=anew)
         name = cause(report)
         try:
-            settling = evolve(self.law, citizen, report, name)
+            settling = apply_report(self.law, citizen, report, name)
         except ConflictingDuplicateError:
             return CONFLICT if anew is None else CONFLICT._replace(settled_anew=anew)
-        if settling is None:
+        if settling is UNCHANGED:
             return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
         notices = (
             [_notice(citizen_id, name, notice) for notice in settling.notices]
@@ -203,20 +199,15 @@ class Partition:
     def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
         head = citizen.head
         revision = head.revision + 1
-        if settling.fresh is not None:
-            projection = project_fresh(citizen.id, revision, settling.fresh)
-        else:
-            projection = project(citizen.id, revision, settling.moves, settling.dues)
-        rows, *_ = projection
-        if not rows and settling.counters is None:
+        posting = post(settling.changes, revision)
+        if not posting.rows and settling.counters is None:
             return None
         citizen.change_head().revision = revision
-        why = why or reason(settling, projection, self.closed_month)
-        counters = settling.counters or self.law.counters(head.reading())
-        is_all_new = settling.fresh is not None
-        self.posted.append((why, 0 if is_all_new else sum(map(_is_correction, rows))))
+        why = why or reason(posting, self.closed_month, is_reversal=settling.is_reversal)
+        counters = settling.counters or self.law.counters(head.weeks)
+        self.posted.append((why, posting.corrections))
         return posting_message(
-            citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, rows
+            citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, posting.rows
         )
 
     # --- control records
@@ -322,7 +313,7 @@ class Partition:
     def _counters_of(self, head: Head) -> Counters | None:
         """A citizen's counters as they were last posted; None where the rule set is not known any more."""
         law = self._law_named(head.rules)
-        return None if law is None else law.counters(head.read_by(law))
+        return None if law is None else law.counters(head.counted_again_by(law))
 
     def _enter(self, citizen: Citizen, opening: Opening) -> Outcome:
         """Post an opening row, and take it back at once where the journal answers for its week."""
@@ -335,8 +326,8 @@ class Partition:
         if entered is None:
             return NOTHING
         citizen.change_head().revision = revision
-        rows = opening_rows(citizen.id, opening, *entered)
-        counters = self.law.counters(head.reading())
+        rows = post_opening(opening, entered)
+        counters = self.law.counters(head.weeks)
         self.posted.append(("opening", len(rows) - 1))
         message = posting_message(
             citizen.id,
@@ -385,7 +376,7 @@ class Partition:
 class HeldBack:
     """A store beneath changes that are not written to it yet."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StateReader) -> None:
         self._store = store
         self.changes: dict[bytes, bytes] = {}
 
@@ -395,14 +386,10 @@ class HeldBack:
         return self._store.get(key) if value is None else value or None
 
 
-def _is_correction(row: str) -> bool:
-    return '"kind":"correction"' in row
-
-
 def _came_before(citizen: Citizen, report: Report | Opening) -> bool:
     """True where the report is a duplicate: accepted before, maybe under another rule set."""
-    known = citizen.known(cause(report))
-    return known is not None and known.type != WAITING.type
+    seen = citizen.seen(cause(report))
+    return seen is not None and seen.type != WAITING.type
 
 
 def _notice(citizen: str, name: str, notice: Notice) -> bytes:

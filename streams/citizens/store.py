@@ -21,7 +21,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from domain.citizen.state import Store
+from domain.citizen.state import StateReader
 from streams.kit.errors import UserError
 
 BLOCK_CACHE_BYTES = 64 << 20
@@ -143,7 +143,7 @@ class RocksStore:
         self._database.close()
 
 
-def citizens_in(store: Store, after: str) -> Iterator[str]:
+def citizens_in(store: StateReader, after: str) -> Iterator[str]:
     """The citizens that a store has state of, in order, from the one after `after` on; a dict is as good as a disk."""
     if isinstance(store, RocksStore):
         return store.citizens(after)

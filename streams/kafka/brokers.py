@@ -9,7 +9,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from domain.citizen.state import FORMAT
+from domain.citizen.records import FORMAT
 from domain.law.staircase import ENGINE
 from streams.engine.ports import Changelog, Delivery, Record, Source
 from streams.kafka.clients import KafkaClients

@@ -25,8 +25,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from domain.citizen.records import FORMAT, NewerStateError, check_format
 from domain.citizen.reports import Recalculation, RunMarker
-from domain.citizen.state import FORMAT, NewerStateError, check_format
 from domain.law.staircase import ENGINE
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import CONTROLS, DEFECT, Outcome, Partition, Settleable

@@ -13,7 +13,7 @@ FIRST_WORDS = {"What", "Whether", "Of", "So", "Who", "Whose", "That", "As"}
 """A docstring that begins with one of these is half a sentence."""
 
 NOUNS_IN_ING = {
-    "opening.py", "reading.py", "reporting.py", "stopping.py", "timing.py", "tuning.py",
+    "opening.py", "posting.py", "reading.py", "reporting.py", "stopping.py", "timing.py", "tuning.py",
 }  # fmt: skip
 
 NOT_READ_YET = {
@@ -26,7 +26,6 @@ NOT_READ_YET = {
     "domain/citizen/openings.py",
     "domain/citizen/reports.py",
     "domain/citizen/state.py",
-    "domain/citizen/usual.py",
     "domain/law/old_cases.py",
     "domain/law/staircase.py",
     "projections/postings/messages.py",

@@ -10,8 +10,9 @@ import orjson
 import pytest
 
 from domain.citizen import state
+from domain.citizen.records import NewerStateError
 from domain.citizen.reports import Recalculation, RulesRecord, Scope
-from domain.citizen.state import Citizen, NewerStateError
+from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 from domain.oracle import reference
 from streams.citizens import settler as citizens

@@ -106,17 +106,17 @@ def test_every_benefit_week_has_the_ordinal_that_the_reference_counts(theme):
         ends = _weeks_of_reference(reports)
         store: dict[bytes, bytes] = {}
         product.settle_all(reports, store, batch=len(reports) + 1)
-        reading = product.state_of(store, fictive_cpr(0)).head.reading()
+        weeks = product.state_of(store, fictive_cpr(0)).head.weeks
         ordinals = [
             (week_text(week), ordinal(benefit, resets, week))
-            for week in range(reading.first.busy.bit_length())
-            for benefit, _, resets in [reading.at(week)]
+            for week in range(weeks.first.busy.bit_length())
+            for benefit, _, resets in [weeks.at(week)]
             if benefit >> week & 1
         ]
         assert ordinals == [
             (end.week.isoformat(), end.ordinal) for end, state in ends if state == "B"
         ], reports
-        if reading.second is None:
+        if weeks.second is None:
             assert all(later in (earlier + 1, 1) for (_, earlier), (_, later) in pairwise(ordinals))
 
 

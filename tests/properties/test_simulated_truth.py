@@ -83,9 +83,10 @@ def _net_of_state(store, cpr):
     sums: Counter[tuple[str, str]] = Counter()
     for month in range(first, first + months.bit_length()):
         part = citizen.part(month)
-        for code, _, _, cells in part.groups if part else []:
-            if code in RULES.benefits and code != COMPUTED:
-                sums[code, month_text(month)] += sum(cell[1] for cell in cells)
+        for group in part.groups if part else []:
+            if group.code in RULES.benefits and group.code != COMPUTED:
+                paid_ore = sum(cell.amount_ore for cell in group.cells)
+                sums[group.code, month_text(month)] += paid_ore
     return _not_zero(sums)
 
 

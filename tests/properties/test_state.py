@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.citizen.state import Head, Known, Part
-from domain.law.staircase import Count, entering
+from domain.citizen.records import Part, SeenReport
+from domain.citizen.state import Head
+from domain.law.staircase import entering
+from domain.law.week_counts import WeekCounts, WeekSets
 from streams.citizens.store import RocksStore
 from tests.support import product
 from tests.support.histories import fictive_cpr, histories
@@ -74,14 +76,14 @@ def test_rocksdb_is_a_dict(tmp_path):
 
 @given(
     st.builds(
-        Known,
+        SeenReport,
         st.sampled_from("PICR?"),
         st.booleans(),
         st.sampled_from(("", "24289", "death:738000", "x-1 æ")),
     )
 )
 def test_what_is_known_of_an_id_is_read_as_written(known):
-    assert Known.decode(known.encode()) == known
+    assert SeenReport.decode(known.encode()) == known
 
 
 @given(
@@ -91,17 +93,18 @@ def test_what_is_known_of_an_id_is_read_as_written(known):
     st.lists(st.integers(0, 900), unique=True).map(sorted),
     st.integers(-1, 2000),
 )
-def test_a_head_is_read_as_written(touched, overpaid, facts, resets, horizon):
+def test_a_head_is_read_as_written(touched, overpaid, facts, resets, last):
     """The states of the weeks are not written: they follow from the touched weeks."""
     head = Head(product.law())
-    head.touched, head.overpaid, head.facts, head.horizon = touched, overpaid, facts, horizon
-    head.months, head.revision = touched.get("KTH", 0), horizon + 1
-    head.standing = product.law().standing(facts)
-    head.count = Count(*product.law().states(touched, head.standing), resets)
-    if head.standing.enters:
-        head.second = Count(
-            head.count.benefit | entering(touched, head.standing), head.count.busy, resets[1:]
-        )
+    head.touched, head.overpaid, head.facts = touched, overpaid, facts
+    head.last_week_with_money = last
+    head.months, head.revision = touched.get("KTH", 0), last + 1
+    status = product.law().status(facts)
+    benefit, busy = product.law().states(touched, status)
+    second = WeekSets(benefit | entering(touched, status), busy, resets[1:])
+    head.weeks = WeekCounts(
+        WeekSets(benefit, busy, resets), status, second if status.enters else None
+    )
     assert of(Head.decode(product.law(), head.encode())) == of(head)
 
 
@@ -116,13 +119,13 @@ def test_every_entry_of_a_life_is_read_as_written(theme):
             name = key.decode().partition("/")[2]
             assert _decoded(name, value).encode() == value
             read_back.add(type(_decoded(name, value)))
-    assert read_back == {Head, Part, Known}
+    assert read_back == {Head, Part, SeenReport}
 
 
 def _decoded(name, value):
     if name == "head":
         return Head.decode(product.law(), value)
-    return Part.decode(int(name), value) if name.isdecimal() else Known.decode(value)
+    return Part.decode(int(name), value) if name.isdecimal() else SeenReport.decode(value)
 
 
 def test_no_cpr_is_in_the_state():

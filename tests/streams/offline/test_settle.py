@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from domain.basics.weeks import month_number
-from domain.citizen.aggregate import evolve
+from domain.citizen.aggregate import apply_report
 from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.store import RocksStore
 from streams.kit.errors import UserError
@@ -192,13 +192,13 @@ def test_a_defect_rejects_its_line_and_harms_no_other(monkeypatch):
     broken = json.loads(lines[at])
     key = DEMO.identity().of(broken["cpr"])[0], broken["reporter"], broken["report_id"]
 
-    def breaking_evolve(law, citizen, report, name):
-        settling_of = evolve(law, citizen, report, name)
+    def breaking_apply(law, citizen, report, name):
+        settling_of = apply_report(law, citizen, report, name)
         if (citizen.id, report.reporter, report.report_id) == key:
             raise ZeroDivisionError("a defect of ours")
         return settling_of
 
-    monkeypatch.setattr("streams.citizens.settler.evolve", breaking_evolve)
+    monkeypatch.setattr("streams.citizens.settler.apply_report", breaking_apply)
     outputs = settled(lines)
     rejects = objects(outputs.rejects)
     struck = [each for each in rejects if each["reason"] == "internal_error"]

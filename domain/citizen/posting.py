@@ -1,0 +1,101 @@
+"""Posting: the rows that bring the posted rows of changed cells to what is due (contract section 3).
+
+A posted row is never edited: it is reversed by a row with its figures negated, and a new row
+follows where something is still due. The same journal gives the same rows: a row is named by
+citizen, revision and position.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from domain.basics.weeks import month_text
+from domain.citizen.changes import CellChange
+from domain.citizen.openings import Entered
+from domain.citizen.records import Cell, Group
+from domain.citizen.reports import Opening
+
+Kind = Literal["result", "correction", "reversal", "opening"]
+"""The kind of a row. A reversal negates the row of its cell; its kind is `correction` in JSON."""
+
+Reason = Literal[
+    "report", "late_report", "reversal", "adjustment", "recalculation", "rule_change", "opening"
+]
+
+
+class RowToPost(Struct, gc=False):
+    """A row to post: the figures of a cell, in the cell's group and month."""
+
+    kind: Kind
+    month: int
+    group: Group
+    cell: Cell
+
+
+class Posting(NamedTuple):
+    """The rows of one message, in the order of their positions.
+
+    `earliest` is the earliest month that one of them is of; `has_own` tells if one belongs to the
+    report itself; `corrections` are the reversals and the rows in place of a reversed one.
+    """
+
+    rows: list[RowToPost]
+    earliest: int | None
+    has_own: bool
+    corrections: int
+
+
+def post(changes: Iterable[CellChange], revision: int) -> Posting:
+    """Give the rows for changed cells, and put the new cells in their places.
+
+    A cell that nobody had before is compared with nothing. A cell with neither money nor a row
+    goes.
+    """
+    rows: list[RowToPost] = []
+    earliest: int | None = None
+    has_own, corrections = False, 0
+    for change in changes:
+        number, month, group = len(rows), change.month, change.group
+        due = change.entitlement
+        kind: Kind = "result"
+        if (old := change.old) is not None and old.revision:
+            if change.keeps_the_row():
+                continue
+            rows.append(RowToPost("reversal", month, group, old))
+            kind = "correction"
+            corrections += 1 if due is None else 2
+        if due is not None:
+            cell = Cell(
+                change.week, change.amount_ore, change.atp_ore, revision, len(rows),
+                due.ordinal, due.mechanism, due.rate, due.result_ore, due.account,
+            )  # fmt: skip
+            rows.append(RowToPost(kind, month, group, cell))
+            group.put(cell)
+        elif change.amount_ore or change.atp_ore:
+            group.put(Cell(change.week, change.amount_ore, change.atp_ore))
+        else:
+            group.remove(change.week)
+        if len(rows) > number:
+            has_own = has_own or change.is_own
+            earliest = month if earliest is None else min(earliest, month)
+    return Posting(rows, earliest, has_own, corrections)
+
+
+def post_opening(opening: Opening, entered: Entered) -> list[RowToPost]:
+    """Give the row of an opening, and its reversal where the journal answers for its week already."""
+    group = Group(opening.benefit, opening.paying, opening.financing, [])
+    row = RowToPost("opening", opening.month, group, entered.cell)
+    if not entered.is_answered:
+        return [row]
+    return [row, RowToPost("reversal", opening.month, group, entered.cell)]
+
+
+def reason(posting: Posting, closed_month: str, *, is_reversal: bool) -> Reason:
+    """Give the first reason of contract section 3 that fits; `closed_month` is "" where none is."""
+    rows, earliest, has_own, _ = posting
+    if closed_month and earliest is not None and month_text(earliest) <= closed_month:
+        return "late_report"
+    if is_reversal:
+        return "reversal"
+    return "adjustment" if rows and not has_own else "report"

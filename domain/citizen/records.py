@@ -1,0 +1,229 @@
+"""The records of a citizen's state: arrays in JSON, with names in here.
+
+A **part** is one month of a citizen. Its value is `[format, lines, incomes, groups]`:
+
+    line    [reporter, report_id, money code, start, end, amount, atp, paying, financing, channel,
+            reversed]
+    income  [reporter, report_id, kind, start, end, amount, pension, reversed]
+    group   [money code, paying, financing, cells]
+    cell    [week, amount, atp] and, where a row is posted for it,
+            [..., revision, position, ordinal, mechanism (R or M), rate, result, account]
+
+A fifth element, the opening rows (`domain.citizen.openings`), is left out where there are none:
+
+    opening [month, benefit, paying, financing, cell]
+
+Days and weeks are numbers as in `domain.basics.weeks`, money is øre.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
+
+import orjson
+from msgspec import Struct, ValidationError
+from msgspec.json import Decoder, Encoder
+
+from domain.citizen.reports import IncomeLine, Line
+
+FORMAT = 2
+"""The format of heads and parts. Parts are the same in format 1; a head of 1 has no sealed CPR."""
+
+
+class StateError(Exception):
+    """The stored state contradicts itself: it has to be restored from the journal."""
+
+
+class NewerStateError(StateError):
+    """The stored state is of a version newer than this one; the text says what to do."""
+
+
+class Cell(Struct, array_like=True, gc=False):
+    """The money of one week in a group, and the row posted for it.
+
+    `revision` and `position` say which row of which message; revision 0 is no row. `mechanism`,
+    `rate`, `result_ore` and `account` are the row's figures, `ordinal` is its ordinal as of posting.
+    A cell is never changed: a new one takes its place.
+    """
+
+    week: int
+    amount_ore: int
+    atp_ore: int
+    revision: int = 0
+    position: int = 0
+    ordinal: int = 0
+    mechanism: str = ""
+    rate: int = 0
+    result_ore: int = 0
+    account: str | None = None
+
+
+_ROW_OF_NONE = b',0,0,0,"",0,0,null]'
+"""The end of a cell without a row as msgspec writes it: the state leaves these fields out.
+
+No text can contain it, since a quote in a text is escaped.
+"""
+
+
+class Group(Struct, array_like=True, gc=False):
+    """The cells of a money code and its municipalities in a month, in the order of weeks."""
+
+    code: str
+    paying: str | None
+    financing: str | None
+    cells: list[Cell]
+
+    def cell(self, week: int) -> Cell | None:
+        """Give the cell of a week, or None."""
+        at = bisect_left(self.cells, week, key=_WEEK)
+        return self.cells[at] if at < len(self.cells) and self.cells[at].week == week else None
+
+    def put(self, cell: Cell) -> None:
+        """Put a cell in the place of its week."""
+        cells = self.cells
+        if not cells or cells[-1].week < cell.week:
+            cells.append(cell)
+            return
+        at = bisect_left(cells, cell.week, key=_WEEK)
+        if cells[at].week == cell.week:
+            cells[at] = cell
+        else:
+            cells.insert(at, cell)
+
+    def remove(self, week: int) -> None:
+        """Leave out the cell of a week, if there is one."""
+        self.cells = [cell for cell in self.cells if cell.week != week]
+
+
+_WEEK = attrgetter("week")
+
+
+class OpeningRow(Struct, array_like=True, gc=False):
+    """An opening row that no report answers for yet, with its cell as it is posted."""
+
+    month: int
+    benefit: str
+    paying: str | None
+    financing: str | None
+    cell: Cell
+
+
+class SeenReport(NamedTuple):
+    """The memory of a report id.
+
+    `type` is the report's kind: P, I, C, R; O for an opening row; `?` where only its reversal
+    came. `place` says where its content is: the month of its line, or the content itself where it
+    has no line.
+    """
+
+    type: str
+    reversed: bool
+    place: str
+
+    def encode(self) -> bytes:
+        """Write type, `x` if reversed or else `-`, and place.
+
+        >>> SeenReport("P", True, "24289").encode()
+        b'Px24289'
+        """
+        return f"{self.type}{'x' if self.reversed else '-'}{self.place}".encode()
+
+    @classmethod
+    def decode(cls, value: bytes) -> "SeenReport":
+        """Read what `encode` has written."""
+        text = value.decode()
+        return cls(text[:1], text[1:2] == "x", text[2:])
+
+
+WAITING = SeenReport("?", True, "")
+"""The memory of a report whose reversal came before it."""
+
+
+class _StoredPart(Struct, array_like=True, gc=False):
+    format: int
+    lines: list[Line]
+    incomes: list[IncomeLine]
+    groups: list[Group]
+    openings: list[OpeningRow] = []
+
+
+class Part:
+    """One month of a citizen: lines, incomes, and cells by money code and municipalities."""
+
+    __slots__ = ("groups", "incomes", "lines", "month", "openings")
+
+    def __init__(
+        self,
+        month: int,
+        lines: list[Line],
+        incomes: list[IncomeLine],
+        groups: list[Group],
+        openings: Sequence[OpeningRow] = (),
+    ) -> None:
+        self.month = month
+        self.lines, self.incomes = lines, incomes
+        self.groups, self.openings = groups, openings
+
+    def encode(self) -> bytes:
+        """Write the part as JSON."""
+        value = (FORMAT, self.lines, self.incomes, self.groups)
+        written = encode((*value, self.openings) if self.openings else value)
+        return written.replace(_ROW_OF_NONE, b"]")
+
+    @classmethod
+    def decode(cls, month: int, value: bytes) -> "Part":
+        """Read what `encode` has written."""
+        stored = decode(_PARTS, value)
+        if stored.format != FORMAT:
+            check_format(stored.format)
+        return cls(month, stored.lines, stored.incomes, stored.groups, stored.openings)
+
+    def group(self, code: str, paying: str | None, financing: str | None) -> Group:
+        """Give the group of a money code and its municipalities, made where there is none."""
+        for group in self.groups:
+            if group.code == code and group.paying == paying and group.financing == financing:
+                return group
+        self.groups.append(group := Group(code, paying, financing, []))
+        return group
+
+    def cells_of(self, code: str) -> Iterator[Cell]:
+        """Give all cells of a money code, of any municipality."""
+        for group in self.groups:
+            if group.code == code:
+                yield from group.cells
+
+    def lines_of(self, type_: str, reporter: str, report_id: str) -> Iterator[Line | IncomeLine]:
+        """Give the line of a report id, if the month has one; `type_` as in `SeenReport`."""
+        lines: Sequence[Line | IncomeLine] = self.incomes if type_ == "I" else self.lines
+        for line in lines:
+            if line.report_id == report_id and line.reporter == reporter:
+                yield line
+                return
+
+
+encode = Encoder().encode
+"""Write a record as JSON, in bytes of its exact size."""
+
+_PARTS = Decoder(_StoredPart)
+
+Stored = TypeVar("Stored")
+
+
+def decode(records: Decoder[Stored], value: bytes) -> Stored:
+    """Read a record. Raises NewerStateError where a newer version has written it in another form."""
+    try:
+        return records.decode(value)
+    except ValidationError as error:
+        check_format(orjson.loads(value)[0])
+        raise StateError(f"an entry of the state cannot be read: {error}") from error
+
+
+def check_format(number: int) -> None:
+    """Raise NewerStateError for a format of state that this version does not know."""
+    if number > FORMAT:
+        raise NewerStateError(
+            f"the state has format {number}, this program knows formats up to {FORMAT}:"
+            " a newer version has written it;"
+            " run that version, or make the state anew from the journal"
+        )
