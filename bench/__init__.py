@@ -1,1 +1,5 @@
-"""What is measured, each with a peer in the same run: absolute figures hang on the machine, ratios hardly."""
+"""Benchmarks, each beside a peer in the same run.
+
+Absolute figures depend on the machine; ratios hardly do. Start with `__main__.py`; `rig.py` holds
+what the Kafka benchmarks share.
+"""

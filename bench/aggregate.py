@@ -1,12 +1,14 @@
-"""Microseconds of one report in the aggregate: usual, late, and by part."""
+"""The cost of one report in the aggregate, in microseconds: usual, late, and by part."""
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import orjson
 
+from bench.rig import Figure
 from domain.basics.weeks import day_text, first_day, month_number
 from domain.citizen.reports import Payment
 from domain.law.staircase import Law
@@ -23,7 +25,7 @@ SEALED = "k00000000." + "x" * 35
 
 
 def payment(citizen: int, month: int, benefit: str = "KTH") -> Payment:
-    """A month's kontanthjælp, with an amount of the citizen's own."""
+    """Make a month's payment; each citizen has another amount."""
     start, end = first_day(FIRST_MONTH + month), first_day(FIRST_MONTH + month + 1) - 1
     report_id = f"{benefit}-{month:04d}"
     amount_ore = 1_200_000 + 7 * citizen
@@ -44,7 +46,7 @@ def payment(citizen: int, month: int, benefit: str = "KTH") -> Payment:
 
 
 class Lives:
-    """Citizens with a payment in each month so far, kept in a dict as a store would."""
+    """Citizens with a payment in each month so far, kept in a dict instead of a store."""
 
     def __init__(self, citizens: int = CITIZENS) -> None:
         self.law = Law(load_rule_set())
@@ -52,7 +54,7 @@ class Lives:
         self.names = [f"{citizen:032x}" for citizen in range(citizens)]
 
     def settle(self, reports: Iterable[Payment]) -> float:
-        """Settle a report for each citizen as one batch; seconds of CPU for each."""
+        """Settle a report for each citizen as one batch; returns seconds of CPU for each."""
         partition = Partition(self.law, self.store)
         reports = list(reports)
         start = time.process_time()
@@ -63,23 +65,23 @@ class Lives:
         return (time.process_time() - start) / len(self.names)
 
     def live(self, months: Iterable[int]) -> list[float]:
-        """A payment for each month, all citizens; microseconds of a report by month."""
+        """Settle a payment for each month and citizen; returns microseconds of a report."""
         citizens = range(len(self.names))
         return [MICROSECONDS * self.settle(payment(c, month) for c in citizens) for month in months]
 
 
 def frontier() -> tuple[float, float]:
-    """Microseconds of a report at the frontier in month 37 (the window is full) and in month 120.
+    """Measure a report at the frontier in month 37 (the window is full) and in month 120.
 
-    Means of the year around each: months have five weeks or six, and a report's cost follows their
-    number.
+    They are means of the year around each: months have five weeks or six, and a report's cost
+    follows their number.
     """
     usual = Lives().live(range(126))
     return mean(usual[31:43]), mean(usual[114:126])
 
 
 def late(months_back: int) -> float:
-    """Microseconds of a report that fills a month left out so many months ago, after 120 months."""
+    """Measure a late report that fills a month left out, after 120 months."""
     lives = Lives()
     missing = 119 - months_back
     lives.live(month for month in range(120) if month != missing)
@@ -87,7 +89,7 @@ def late(months_back: int) -> float:
 
 
 def moving_reset() -> float:
-    """Microseconds of a late report that takes a reset away: everything after it gets other rates."""
+    """Measure a late report that removes a new start: everything after it gets other rates."""
     lives = Lives()
     gap = range(30, 43)  # 56 whole weeks of self-support: a new start
     lives.live(month for month in range(120) if month not in gap)
@@ -95,14 +97,14 @@ def moving_reset() -> float:
 
 
 def state_bytes_per_year() -> float:
-    """Bytes of state, keys included, for a citizen and year with one monthly payment."""
+    """Measure the bytes of state, keys included, of a citizen and year with monthly payments."""
     lives = Lives(50)
     lives.live(range(120))
     return sum(len(key) + len(value) for key, value in lives.store.items()) / 50 / 10
 
 
 def line(citizen: int, month: int) -> bytes:
-    """The same payment as upstream publishes it."""
+    """Write the payment as upstream publishes it."""
     report = payment(citizen, month)
     return orjson.dumps(
         {
@@ -123,7 +125,7 @@ def line(citizen: int, month: int) -> bytes:
 
 
 def parts() -> dict[str, float]:
-    """Microseconds of a usual report by part; `fold, settle, post` is what the aggregate does in between."""
+    """Measure a usual report by part; the aggregate does `fold, settle, post`."""
     validator = Validator(load_rule_set(), demo=True)
     identity = Identity(bytes(32), (bytes(range(32)),))
     lines = [line(citizen, 60) for citizen in range(CITIZENS)]
@@ -147,3 +149,34 @@ def _each(work: Callable[[Any], object], items: list[Any]) -> float:
     for item in items:
         work(item)
     return MICROSECONDS * (time.process_time() - start) / len(items)
+
+
+def figures(_folder: Path) -> list[Figure]:
+    """Measure the aggregate alone, in memory: microseconds of CPU a report."""
+    early, old = frontier()
+    rows = [
+        ("report at the frontier, month 37", f"{early:.0f} µs", "1.00"),
+        ("report at the frontier, month 120", f"{old:.0f} µs", f"{old / early:.2f}"),
+    ]
+    for months_back in (1, 12, 100):
+        cost = late(months_back)
+        rows.append(
+            (
+                f"late report, {months_back} months back of 120",
+                f"{cost:.0f} µs",
+                f"{cost / early:.2f}",
+            )
+        )
+    moving = moving_reset()
+    rows.append(
+        ("late report that takes a reset away", f"{moving:.0f} µs", f"{moving / early:.2f}")
+    )
+    costs = parts()
+    decode = costs["decode (orjson alone, the peer)"]
+    rows += [
+        (f"part: {name}", f"{cost:.1f} µs", f"{cost / decode:.1f}") for name, cost in costs.items()
+    ]
+    return [
+        *rows,
+        ("state of a citizen and year", f"{state_bytes_per_year():.0f} bytes", ""),
+    ]

@@ -1,8 +1,8 @@
-"""The ledger and the municipalities' files: rows a second into the table, seconds and memory of a month's export.
+"""The ledger and the municipalities' files: rows a second into the table, and a month's export.
 
 A national month is 4 million posting rows of 800,000 citizens in 98 municipalities, of which
-København has a tenth. The rows are made up, five a message; what is measured is what the stage and
-the command do with them.
+København has a tenth. The rows are invented, five a message; the measurement covers what the stage
+and the command do with them.
 """
 
 import os
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
+from bench.rig import Figure
 from projections.ledger.entries import LedgerProgress, Posted, advance, read_page
 from streams.citizens.rule_sets import load_rule_set
 from streams.ledger.table import Append, LedgerTable, entries_batch
@@ -26,19 +27,20 @@ PARTITIONS = 12
 RUN = 60
 ROWS_A_MESSAGE = 5
 MESSAGES_AN_APPEND = 4_000
-"""Of all partitions together: what waits when a ledger is built from the start."""
+"""The messages of an append, of all partitions together: the size when a ledger is built anew."""
 CODES = ("KTH", "SDP-B", "ADP", "REV", "FLT", "FPN")
 WEEKS = ("2024-11-04", "2024-11-11", "2024-11-18", "2024-11-25", "2024-10-28")
 RATES = (80, 40, 30, 20)
 PROGRAM = [sys.executable, "-c", "from streams.cli.main import main; main()"]
 MEASURED = (
     "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
-    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); sys.exit(done.returncode)"
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); "
+    "sys.exit(done.returncode)"
 )
 
 
 class Exported(NamedTuple):
-    """What an export took."""
+    """The result and the cost of an export."""
 
     rows: int
     seconds: float
@@ -46,7 +48,7 @@ class Exported(NamedTuple):
 
 
 def settings_in(folder: Path) -> Settings:
-    """Demo keys, and the ledger in a folder."""
+    """Return settings with demo keys and the ledger in a folder."""
     return Settings.load({"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(folder)})
 
 
@@ -69,10 +71,12 @@ def _message(
     amount_ore = 200_000 + number % 90_000
     result_ore = amount_ore * rate // 100
     row = {
-        "kind": "result", "month": "2024-11", "benefit": code, "paying": home if is_refusion else None,
-        "financing": home, "amount_ore": amount_ore, "ordinal": 7, "rate": rate, "account": None,
+        "kind": "result", "month": "2024-11", "benefit": code,
+        "paying": home if is_refusion else None, "financing": home,
+        "amount_ore": amount_ore, "ordinal": 7, "rate": rate, "account": None,
         "mechanism": "refusion" if is_refusion else "medfinansiering",
-        "refusion_ore": result_ore if is_refusion else 0, "medfinansiering_ore": 0 if is_refusion else result_ore,
+        "refusion_ore": result_ore if is_refusion else 0,
+        "medfinansiering_ore": 0 if is_refusion else result_ore,
     }  # fmt: skip
     rows = [row | {"id": f"{citizen[:24]}{at}", "week": week} for at, week in enumerate(WEEKS)]
     common = {
@@ -86,7 +90,7 @@ def _message(
 
 
 def built(folder: Path, rows: int) -> float:
-    """Build the ledger of one closed run; gives rows a second, the messages' making left out."""
+    """Build the ledger of one closed run; returns rows a second, without making the messages."""
     table = LedgerTable.make(settings_in(folder).ledger, "refusion.postings", "bench", PARTITIONS)
     partitions = [LedgerProgress(number) for number in range(PARTITIONS)]
     spent = 0.0
@@ -124,7 +128,7 @@ def _append(
 
 
 def exported(folder: Path) -> Exported:
-    """Export the run as a user does, with what it took."""
+    """Export the run as a user does, and measure it."""
     out = folder / "files"
     command = [
         *PROGRAM,
@@ -149,3 +153,14 @@ def exported(folder: Path) -> Exported:
     return Exported(
         orjson.loads(done.stdout)["rows"], seconds, int(done.stderr.splitlines()[-1]) / 1024
     )
+
+
+def figures(folder: Path, ledger_rows: int) -> list[Figure]:
+    """Measure the ledger's table, and a month's files from it."""
+    rate = built(folder / "books", ledger_rows)
+    done = exported(folder / "books")
+    return [
+        ("postings into the ledger", f"{rate:,.0f} rows/s", ""),
+        (f"export of {done.rows:,} rows, 98 municipalities", f"{done.seconds:.0f} s", ""),
+        ("its peak memory", f"{done.peak_mb:.0f} MB", ""),
+    ]

@@ -1,10 +1,12 @@
-"""The peer on Kafka: a plain Faust agent as its documentation shows it, with default settings, at least once.
+"""The peer on Kafka: a plain Faust agent as in its documentation, with default settings.
 
-It reads the same raw reports as JSON, keeps 100 bytes for each citizen in a RocksDB table with a
-changelog, and sends one output each: no validation, no law, no pseudonym, and repetitions after
-every crash.
+It processes at least once. It reads the same raw reports as JSON, keeps 100 bytes for each citizen
+in a RocksDB table with a changelog, and sends one output each: no validation, no law, no pseudonym,
+and repetitions after every crash.
 
-    python -m bench.peer_faust BOOTSTRAP PREFIX PARTITIONS FOLDER     until it is killed, or its standard input closes
+    python -m bench.peer_faust BOOTSTRAP PREFIX PARTITIONS FOLDER
+
+It runs until it is killed or its standard input closes.
 """
 
 import os
@@ -22,7 +24,7 @@ STATE_BYTES: Final = 100
 
 
 def make_app(bootstrap: str, prefix: str, partitions: int, folder: Path) -> faust.App:
-    """The app with its agent."""
+    """Make the app with its agent."""
     app = faust.App(
         f"{prefix}peer",
         broker=f"kafka://{bootstrap}",
@@ -55,7 +57,7 @@ def _end_with_parent() -> None:
 
 
 def main(bootstrap: str, prefix: str, partitions: str, folder: str) -> None:
-    """Be the peer's only process."""
+    """Run the peer's only process."""
     Thread(target=_end_with_parent, daemon=True).start()
     app = make_app(bootstrap, prefix, int(partitions), Path(folder))
     faust.Worker(app, loglevel="error").execute_from_commandline()

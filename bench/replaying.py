@@ -1,7 +1,8 @@
-"""The operator's tools beside live settling in the same run: a replay's dry run, applying it, and the audits.
+"""Replay and audits beside live settling in the same run.
 
-Two workers settle a population, which is the peer; the same two apply. Dry run and audits have two
-processes. All of it on one broker on this machine, which shares the cores with what is measured.
+Two workers settle a population, which is the peer; the same two apply a replay. Dry run and audits
+have two processes. Everything runs on one broker on this machine, which shares the cores with what
+is measured.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench.pipeline import BenchError, Figure, bench, population, settled
+from bench.rig import BenchError, Figure, bench, population
+from bench.throughput import settled
 from streams.audit.verify import Verified, VerifyRequest, verify
 from streams.devtools.local_kafka import LocalKafka
 from streams.operations.replay import DryRun, ReplayRequest, dry_run
@@ -42,7 +44,10 @@ overrides:
 
 
 class Measured(NamedTuple):
-    """Live in reports a second; `same` and `other` are dry runs by the rules that hold and by others."""
+    """The figures of a run.
+
+    `live` is in reports a second; `same` and `other` are dry runs by the valid rules and by others.
+    """
 
     live: float
     same: DryRun
@@ -53,7 +58,7 @@ class Measured(NamedTuple):
 
 
 async def measured(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> Measured:
-    """Settle, look what a replay would change, apply it, and audit what came of it."""
+    """Settle, preview a replay, apply it, and audit the result."""
     rules = folder / "rules"
     rules.mkdir()
     (rules / f"{OTHER}.yaml").write_text(OTHER_RULES, encoding="utf-8")
@@ -78,27 +83,28 @@ async def _audited(settings: Settings, request: VerifyRequest) -> Verified:
     done = await asyncio.to_thread(verify, settings, request, lambda *_: None)
     if done.violations.total:
         raise BenchError(
-            f"the audit has found {done.violations.total:,} violations, the first: {done.violations.named[0]}"
+            f"the audit has found {done.violations.total:,} violations,"
+            f" the first: {done.violations.named[0]}"
         )
     return done
 
 
 def _unshown(_what: str, _done: int, _total: int) -> None:
-    """No progress between the figures."""
+    """Show no progress between the figures."""
 
 
 def figures(folder: Path, citizens: int) -> list[Figure]:
-    """All of it, with a year of so many citizens."""
+    """Measure everything, with a year of `citizens`."""
     lines = population(citizens)
     with LocalKafka() as kafka:
-        found = asyncio.run(measured(kafka.bootstrap, folder, lines))
-    live = found.live
+        run = asyncio.run(measured(kafka.bootstrap, folder, lines))
+    live = run.live
     dry = [
         (f"dry run, {name}", each.reports / each.seconds)
-        for name, each in (("the rules that hold", found.same), ("other rules", found.other))
+        for name, each in (("the valid rules", run.same), ("other rules", run.other))
     ]
-    changed = found.applied.messages / found.applied.seconds
-    fold_only_s = found.fold.seconds - found.scan.seconds
+    changed = run.applied.messages / run.applied.seconds
+    fold_only_s = run.fold.seconds - run.scan.seconds
     return [
         ("peer: live, raw to postings, two workers", f"{live:,.0f} reports/s", "1.00"),
         *(
@@ -106,7 +112,7 @@ def figures(folder: Path, citizens: int) -> list[Figure]:
             for name, per_second in dry
         ),
         ("apply, the same two workers", f"{changed:,.0f} citizens/s", f"{changed / live:.2f}"),
-        ("verify, scan", f"{found.scan.records / found.scan.seconds:,.0f} records/s", ""),
+        ("verify, scan", f"{run.scan.records / run.scan.seconds:,.0f} records/s", ""),
         (
             "verify, fold",
             f"{len(lines) / fold_only_s:,.0f} reports/s",

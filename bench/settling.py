@@ -1,4 +1,7 @@
-"""`refusion settle` as a user runs it: reports a second and memory, beside a peer that only copies JSON."""
+"""`refusion settle` as a user runs it: reports a second and memory.
+
+The peer only copies JSON.
+"""
 
 import os
 import random
@@ -12,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from bench.rig import Figure
+
 PROGRAM = [sys.executable, "-c", "from streams.cli.main import main; main()"]
 COPY = """
 import sys, orjson
@@ -20,12 +25,12 @@ for line in sys.stdin.buffer:
 """
 RUNS = 3
 LAST = "9999-12-31"
-"""For the reversal of a report that is not there."""
+"""The end of the reversal of a report that is missing."""
 ENVIRONMENT = {**os.environ, "REFUSION_DEMO": "1"}
 
 
 def simulated(folder: Path, citizens: int, months: str) -> Path:
-    """A population's reports in a file, in the order of arrival."""
+    """Simulate a population's reports into a file, in the order of arrival."""
     path = folder / f"{citizens}-{months}.jsonl"
     with path.open("wb") as out:
         arguments = ["simulate", "--citizens", str(citizens), "--months", months, "--seed", "1"]
@@ -34,10 +39,10 @@ def simulated(folder: Path, citizens: int, months: str) -> Path:
 
 
 def ordered(path: Path) -> Path:
-    """The same reports as if nothing came late, and each once: sorted by the end of what they are about.
+    """Write the same reports in the order of their content, each once, as if nothing came late.
 
-    A payment or income by its period, a case fact by its date, a reversal with the report that it
-    reverses.
+    A payment or income is sorted by the end of its period, a case fact by its date, a reversal with
+    the report that it reverses.
     """
     lines = [*dict.fromkeys(path.read_bytes().splitlines(keepends=True))]
     reports = [orjson.loads(line) for line in lines]
@@ -61,7 +66,7 @@ def ordered(path: Path) -> Path:
 
 
 def chaotic(path: Path) -> Path:
-    """The same reports in a random order."""
+    """Write the same reports in a random order."""
     lines = path.read_bytes().splitlines(keepends=True)
     random.Random(1).shuffle(lines)
     out = path.with_suffix(".chaotic")
@@ -70,13 +75,13 @@ def chaotic(path: Path) -> Path:
 
 
 def rate(path: Path, jobs: int) -> float:
-    """Reports a second of a whole run, start included: the median of some."""
+    """Measure reports a second of a whole run, including its start: the median of some runs."""
     command = [*PROGRAM, "settle", "--jobs", str(jobs), str(path)]
     return median(_rate(path, command) for _ in range(RUNS))
 
 
 def copy_rate(path: Path) -> float:
-    """Lines a second of the peer: decode and encode each line, nothing else."""
+    """Measure lines a second of the peer: decode and encode each line, nothing else."""
     return _rate(path, [sys.executable, "-c", COPY])
 
 
@@ -96,9 +101,41 @@ def _rate(path: Path, command: list[str]) -> float:
 
 
 def peak_memory_mb(path: Path) -> float:
-    """The peak resident memory of a settling in one process."""
-    code = "import sys, subprocess, resource; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True); "
+    """Measure the peak resident memory of `settle` in one process."""
+    code = "import sys, subprocess, resource; "
+    code += "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True); "
     code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     command = [sys.executable, "-c", code, *PROGRAM, "settle", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     return int(done.stdout) / 1024
+
+
+def figures(folder: Path, citizens: int) -> list[Figure]:
+    """Measure the whole program as a user runs it."""
+    reports = simulated(folder, 4_000, "2022-01..2023-12")
+    inputs = {
+        "ordered": ordered(reports),
+        "as it arrives": reports,
+        "chaotic": chaotic(reports),
+    }
+    peer = copy_rate(reports)
+    rows = [("peer: decode and encode each line", f"{peer:,.0f}/s", "1.00")]
+    for name, path in inputs.items():
+        for jobs in (1, 2):
+            per_second = rate(path, jobs)
+            rows.append(
+                (
+                    f"settle, {name}, --jobs {jobs}",
+                    f"{per_second:,.0f}/s",
+                    f"{per_second / peer:.3f}",
+                )
+            )
+    many = simulated(folder, citizens, "2023-01..2023-03")
+    rows.append(
+        (
+            f"settle, peak memory at {citizens:,} citizens",
+            f"{peak_memory_mb(many):.0f} MB",
+            "",
+        )
+    )
+    return rows
