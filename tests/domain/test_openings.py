@@ -9,9 +9,9 @@ from projections.runs.completeness import findings
 from streams.citizens.rule_sets import load_rule_set
 from streams.wire.rejections import Rejection
 from streams.wire.validator import Validator
-from tests.projections.test_completeness import control
 from tests.support import product
 from tests.support.lines import changed
+from tests.support.run_books import control
 
 CPR = "6101901357"
 WEEKS = {

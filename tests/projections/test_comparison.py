@@ -1,4 +1,4 @@
-"""`refusion compare`: the difference in money between two rule sets, summed by hand and by the program."""
+"""`refusion compare`: the difference in money between two rule sets, by hand and by the program."""
 
 import json
 import random
@@ -19,8 +19,9 @@ __all__ = ["written"]
 def row(refusion_ore=0, medfinansiering_ore=0, **fields):
     mechanism = "medfinansiering" if medfinansiering_ore else "refusion"
     return {
-        "benefit": "KTH", "paying": "730", "financing": "751", "month": "2024-01", "mechanism": mechanism, "rate": 80,
-        "refusion_ore": refusion_ore, "medfinansiering_ore": medfinansiering_ore,
+        "benefit": "KTH", "paying": "730", "financing": "751", "month": "2024-01",
+        "mechanism": mechanism, "rate": 80, "refusion_ore": refusion_ore,
+        "medfinansiering_ore": medfinansiering_ore,
     } | fields  # fmt: skip
 
 
@@ -73,7 +74,7 @@ def test_a_run_marker_has_no_money_and_nothing_compares_to_nothing():
     comparison = Comparison()
     comparison.add("a", {"type": "run"})
     assert comparison.total().a == Money(0, 0)
-    assert [comparison.lines(each) for each in BREAKDOWNS] == [[], [], [], []]
+    assert [comparison.lines(breakdown) for breakdown in BREAKDOWNS] == [[], [], [], []]
 
 
 # The command
@@ -87,11 +88,18 @@ def reports() -> list[bytes]:
         for month in range(rng.randrange(3, 12)):
             start = f"2023-{month + 1:02d}-01"
             lines.append(
-                payment(report_id=f"{citizen}-{month}", cpr=f"61018{citizen + 10001:05d}", period_start=start,
-                        period_end=start[:8] + "28", benefit=rng.choice(("KTH", "SDP-B", "FPN")), atp_ore=0,
-                        amount_ore=rng.randrange(10**6), paying_municipality=rng.choice(("730", "751")),
-                        financing_municipality="101")
-            )  # fmt: skip
+                payment(
+                    report_id=f"{citizen}-{month}",
+                    cpr=f"61018{citizen + 10001:05d}",
+                    period_start=start,
+                    period_end=start[:8] + "28",
+                    benefit=rng.choice(("KTH", "SDP-B", "FPN")),
+                    atp_ore=0,
+                    amount_ore=rng.randrange(10**6),
+                    paying_municipality=rng.choice(("730", "751")),
+                    financing_municipality="101",
+                )
+            )
     rng.shuffle(lines)
     return lines
 
@@ -174,8 +182,15 @@ def test_a_rule_set_compared_with_itself_differs_in_nothing():
 def test_people_get_tables_with_names_and_nobody_is_named(written: Written):
     lines = [*reports(), payment(benefit="XYZ"), payment(report_id="canary")]
     text = run("R-1", written(overrides=THIRD_STEP_35), lines=lines)
-    for words in ("A is R-1, B is what-if", "1 of them rejected", "730 Randers", "SDP-B  Sygedagpenge til borger",
-                  "refusion 35 %", "2023-11", "Citizens most affected, of"):  # fmt: skip
+    for words in (
+        "A is R-1, B is what-if",
+        "1 of them rejected",
+        "730 Randers",
+        "SDP-B  Sygedagpenge til borger",
+        "refusion 35 %",
+        "2023-11",
+        "Citizens most affected, of",
+    ):
         assert words in text
     assert CANARY not in text
     assert not any(orjson.loads(line)["cpr"] in text for line in lines)

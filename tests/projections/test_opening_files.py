@@ -1,4 +1,7 @@
-"""Files `beregning` of an earlier system into opening rows: differences summed, gaps filled, the rest listed."""
+"""Opening rows from the files `beregning` of an earlier system.
+
+Differences are summed, gaps are filled, and lines that cannot be loaded are listed.
+"""
 
 import asyncio
 import io
@@ -26,8 +29,9 @@ NAMES = Names(
     {code: benefit.name for code, benefit in RULES.benefits.items()}, RULES.municipalities
 )
 HEADER = (
-    "Uge;CPR nummer;Ydelse;Finansiering Kommunenavn;Indberetning udbetalingsbeløb;Beregnet udbetalingsbeløb;"
-    "Refusionssats;Refusionsbeløb;Medfinansieringssats;Medfinansieringsbeløb"
+    "Uge;CPR nummer;Ydelse;Finansiering Kommunenavn;Indberetning udbetalingsbeløb;"
+    "Beregnet udbetalingsbeløb;Refusionssats;Refusionsbeløb;"
+    "Medfinansieringssats;Medfinansieringsbeløb"
 )
 ANNA = "6101801234"
 KTH = f"2024-01-08;{ANNA};Kontanthjælp;Randers;2709,68;2709,68;80;2167,74;0;0,00"
@@ -57,7 +61,7 @@ def name(run, municipality="730"):
     return f"yr-ydelsesrefusion-beregning-{municipality}-{run:04d}-2024-03-09.csv"
 
 
-def test_differences_of_several_runs_are_summed_and_what_is_nothing_is_left_out(read):
+def test_differences_of_several_runs_are_summed_and_weeks_without_money_are_left_out(read):
     ((row, cpr),), listed = read({name(48): [KTH], name(49): [KTH_BACK, KTH_LOW]})
     assert (row.benefit, row.paying, row.financing, row.rate, row.result_ore) == (
         "KTH",
@@ -87,7 +91,7 @@ def test_a_week_in_two_months_is_divided_by_days_and_keeps_its_sum(read):
     }
 
 
-def test_what_can_be_is_loaded_and_the_rest_is_listed_without_a_person(read):
+def test_good_lines_are_loaded_and_the_others_are_listed_without_a_person(read):
     lines = {
         "unknown citizen": KTH.replace(ANNA, "6199801234"),
         "unknown benefit": KTH.replace("Kontanthjælp", "Kaffepenge"),
@@ -104,22 +108,23 @@ def test_what_can_be_is_loaded_and_the_rest_is_listed_without_a_person(read):
     }
     rows, listed = read({name(49): lines.values()})
     assert [row.rate for row, _ in rows] == [80]
-    assert Counter(each.reason for each in listed) == {
-        "bad_line": 5, "bad_cpr": 1, "unknown_benefit": 2, "unknown_municipality": 1, "two_rates": 1,
+    assert Counter(line.reason for line in listed) == {
+        "bad_line": 5, "bad_cpr": 1, "unknown_benefit": 2, "unknown_municipality": 1,
+        "two_rates": 1,
     }  # fmt: skip
     numbers = dict(enumerate(lines, 2))
-    by_line = {numbers[int(each.place.rpartition(":")[2])]: each for each in listed}
+    by_line = {numbers[int(line.place.rpartition(":")[2])]: line for line in listed}
     assert set(by_line) == set(lines) - {"good", "and another"}
     assert by_line["half a percent"].field == "Refusionssats"
     assert "40 % and 80 % at once" in by_line["other rate"].detail
-    assert not any(ANNA in str(each) or "6199801234" in str(each) for each in listed)
+    assert not any(ANNA in str(line) or "6199801234" in str(line) for line in listed)
 
 
 def test_json_lines_are_the_records_themselves(read):
     record = {
-        "schema": 1, "type": "opening", "reported_at": "2024-03-01T08:00:00Z", "cpr": ANNA, "month": "2024-01",
-        "week": "2024-01-08", "benefit": "KTH", "paying": "730", "amount_ore": 270968, "rate": 80,
-        "mechanism": "refusion", "refusion_ore": 216774,
+        "schema": 1, "type": "opening", "reported_at": "2024-03-01T08:00:00Z", "cpr": ANNA,
+        "month": "2024-01", "week": "2024-01-08", "benefit": "KTH", "paying": "730",
+        "amount_ore": 270968, "rate": 80, "mechanism": "refusion", "refusion_ore": 216774,
     }  # fmt: skip
     run = {
         "schema": 1,
@@ -141,12 +146,12 @@ def test_json_lines_are_the_records_themselves(read):
         ([name(49)], "Uge;CPR", "is neither a file `beregning` nor JSON Lines"),
     ],
 )
-def test_a_file_that_cannot_be_understood_is_said(read, names, header, said):
+def test_a_file_that_cannot_be_understood_is_named(read, names, header, said):
     with pytest.raises(OpeningError, match=said):
-        read({each: [KTH] for each in names}, header=header)
+        read({file: [KTH] for file in names}, header=header)
 
 
-def test_a_file_in_another_encoding_is_said(tmp_path):
+def test_a_file_in_another_encoding_is_named(tmp_path):
     path = tmp_path / name(49)
     path.write_bytes((HEADER + "\n" + KTH + "\n").encode("utf-8") + KTH.encode("latin-1"))
     with pytest.raises(OpeningError, match=r"0049.*UTF-8"):
@@ -179,11 +184,11 @@ def files_of(messages, cpr):
 
 
 def by_week(rows):
-    """Amount and result by what tells lines apart, and by month no longer."""
+    """Amount and result by the columns that distinguish lines, whatever the month."""
     sums: dict[tuple, list[int]] = {}
     for row in rows:
         entry = sums.setdefault(
-            tuple(row[each] for each in ("week", "benefit", "financing", "mechanism", "rate")),
+            tuple(row[column] for column in ("week", "benefit", "financing", "mechanism", "rate")),
             [0, 0],
         )
         entry[0] += row["amount_ore"]
@@ -195,7 +200,10 @@ def by_week(rows):
     "theme", ["plan_of", "a_faulty_upstream", "crowded_weeks", "old_cases", "late_wages"]
 )
 def test_the_files_of_this_program_are_an_earlier_system_for_the_next(theme, read):
-    """They are read back; with the same reports again, no week's amount changes, and its result by rounding alone."""
+    """Files that are read back, with the same reports again, change no week's amount.
+
+    Its result changes by rounding alone.
+    """
     for seed in range(900, 905):
         reports = life(theme, seed)
         cpr = reports[0]["cpr"]
@@ -209,10 +217,13 @@ def test_the_files_of_this_program_are_an_earlier_system_for_the_next(theme, rea
         for opening in openings:
             del opening["cpr_sealed"]
         assert by_week(openings) == by_week(product.standing_rows(messages))
-        found = product.settle_all(openings + reports)
-        assert by_week(found.rows) == by_week(openings)
+        settled = product.settle_all(openings + reports)
+        assert by_week(settled.rows) == by_week(openings)
         posted = [
-            row for message in found.messages for row in message["rows"] if row["kind"] != "opening"
+            row
+            for message in settled.messages
+            for row in message["rows"]
+            if row["kind"] != "opening"
         ]
         for (week, *_), (amount_ore, result_ore) in by_week(posted).items():
             assert amount_ore == 0
@@ -227,9 +238,10 @@ def test_the_program_shows_what_it_would_load(tmp_path, monkeypatch):
         f"{HEADER}\n{KTH}\n{KTH.replace('Kontanthjælp', 'Kaffepenge')}\n", encoding="utf-8"
     )
     done = CliRunner().invoke(main, ["opening", "load", "--dry-run", str(path)])
-    assert (done.exit_code, done.stdout) == (
-        0,
-        "1 opening rows of 1 citizens would be loaded, 2,167.74 kr. of refusion and medfinansiering; 1 listed\n",
+    assert done.exit_code == 0
+    assert done.stdout == (
+        "1 opening rows of 1 citizens would be loaded,"
+        " 2,167.74 kr. of refusion and medfinansiering; 1 listed\n"
     )
     assert done.stderr.startswith(f"{path.name}:3: unknown_benefit: ")
 
