@@ -1,4 +1,4 @@
-"""Settings: one table of what can be set in the environment, its default and its meaning.
+"""Settings: one table of everything that can be set in the environment, with default and meaning.
 
 Source: contract section 6. The keys are demanded only by what needs them
 (`Settings.identity`), so that `refusion settings` works without.
@@ -33,7 +33,7 @@ class SettingsError(UserError):
 
 
 class Setting(NamedTuple):
-    """One row of the table; `default` None: there is none."""
+    """A setting, as one row of the table; `default` None means that it has none."""
 
     name: str
     default: str | None
@@ -46,7 +46,8 @@ PREFIX = Setting("REFUSION_PREFIX", "refusion.", "what the names of all topics b
 JOURNAL_PREFIX = Setting(
     "REFUSION_JOURNAL_PREFIX",
     None,
-    "what the names of reports.raw and reports begin with, where all else is made anew from them under another prefix",
+    "what the names of reports.raw and reports begin with, where all else is made anew from them"
+    " under another prefix",
 )
 PARTITIONS = Setting(
     "REFUSION_PARTITIONS", "12", "partitions of the citizen-keyed topics, fixed at creation"
@@ -57,12 +58,14 @@ STATE_DIR = Setting(
 LEDGER = Setting(
     "REFUSION_LEDGER",
     None,
-    "the ledger's folder or its address in an object store, the same for all; not set: `ledger` below the state folder",
+    "the ledger's folder or its address in an object store, the same for all; not set: `ledger`"
+    " below the state folder",
 )
 RULES = Setting(
     "REFUSION_RULES",
     None,
-    "a folder of rule set files, NAME.yaml each, that are known beside those of the program; the same for all workers",
+    "a folder of rule set files, NAME.yaml each, that are known beside those of the program; the"
+    " same for all workers",
 )
 SFTP_KNOWN_HOSTS = Setting(
     "REFUSION_SFTP_KNOWN_HOSTS",
@@ -89,7 +92,8 @@ SEAL_KEY = Setting(
 METRICS_PORT = Setting(
     "REFUSION_METRICS_PORT",
     None,
-    "a worker process serves /metrics, /healthz and /readyz on this port plus the number of its state folder",
+    "a worker process serves /metrics, /healthz and /readyz on this port plus the number of its"
+    " state folder",
 )
 METRICS_HOST = Setting(
     "REFUSION_METRICS_HOST", "127.0.0.1", "the address that metrics are served on"
@@ -121,11 +125,11 @@ _DEMO_KEYS = {
     setting.name: sha256(f"ydelsesrefusion demo {setting.name}".encode()).hexdigest()
     for setting in (PSEUDONYM_KEY, SEAL_KEY)
 }
-"""Known to everybody, hence good for fictive persons only."""
+"""Keys that everybody knows, hence good for fictive persons only."""
 
 
-class Row(TypedDict):
-    """A setting as it is shown; a secret's value is masked, the value of one that is not set is None."""
+class ShownSetting(TypedDict):
+    """A setting as it is shown: a secret is masked, the value of one that is not set is None."""
 
     name: str
     value: str | None
@@ -155,10 +159,10 @@ class Settings:
         shown = (f"{row['name']}={row['value']}" for row in self.describe())
         return f"Settings({', '.join(shown)})"
 
-    def describe(self) -> list[Row]:
+    def describe(self) -> list[ShownSetting]:
         """Every setting with value, source and meaning; secrets masked."""
         return [
-            Row(
+            ShownSetting(
                 name=setting.name,
                 value=_shown(setting, self._text(setting)),
                 source=self.values[setting.name][1],
@@ -173,18 +177,19 @@ class Settings:
         brokers = self._text(BOOTSTRAP)
         if brokers is None:
             raise SettingsError(
-                f"{BOOTSTRAP.name} is not set; set it to your brokers, or start one with `make kafka`"
+                f"{BOOTSTRAP.name} is not set; set it to your brokers, or start one with"
+                " `make kafka`"
             )
         return brokers
 
     @property
     def prefix(self) -> str:
-        """What the names of all topics begin with."""
+        """The beginning of the names of all topics."""
         return self._text(PREFIX) or ""
 
     @property
     def journal_prefix(self) -> str:
-        """What the names of the journal and of what is taken into it begin with."""
+        """The beginning of the names of the journal and of the topic that is taken into it."""
         return self._text(JOURNAL_PREFIX) or self.prefix
 
     def topic(self, topic: "Topic") -> str:
@@ -207,12 +212,12 @@ class Settings:
 
     @property
     def ledger(self) -> str:
-        """Where the ledger is: a folder, or an address in an object store."""
+        """The place of the ledger: a folder, or an address in an object store."""
         return self._text(LEDGER) or str(self.state_dir / "ledger")
 
     @property
     def rules(self) -> Path | None:
-        """The folder of further rule set files, if any; SettingsError where there is no such folder."""
+        """The folder of further rule set files, if any. Raises SettingsError if it is not there."""
         text = self._text(RULES)
         if text is not None and not Path(text).is_dir():
             raise SettingsError(f"{RULES.name} is {text}, which is no folder")
@@ -249,7 +254,7 @@ class Settings:
 
     @property
     def demo(self) -> bool:
-        """Whether fictive CPR numbers are accepted."""
+        """True if fictive CPR numbers are accepted."""
         return self._text(DEMO) == "1"
 
     def identity(self) -> Identity:
@@ -266,8 +271,8 @@ class Settings:
         text = self._text(setting)
         if text is None:
             raise SettingsError(
-                f"{setting.name} is not set; make a key with `openssl rand -hex 32`, keep it safe and set it"
-                f" (with {DEMO.name}=1 a fixed key for fictive persons is used)"
+                f"{setting.name} is not set; make a key with `openssl rand -hex 32`, keep it"
+                f" safe and set it (with {DEMO.name}=1 a fixed key for fictive persons is used)"
             )
         return text
 
@@ -286,12 +291,15 @@ def _shown(setting: Setting, text: str | None) -> str | None:
 
 
 def _problem(setting: Setting, text: str | None) -> str | None:
-    """What is wrong with a setting's text and what to do; None where it is fine. Never holds a secret."""
+    """Say what is wrong with a setting's text and what to do, never with a secret; None if fine."""
     if text is None:
         return None
     match setting.name:
         case PREFIX.name | JOURNAL_PREFIX.name if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
-            return f"{setting.name} must be 1-200 of the characters A-Z a-z 0-9 . _ - that Kafka allows in topics"
+            return (
+                f"{setting.name} must be 1-200 of the characters A-Z a-z 0-9 . _ - that Kafka"
+                " allows in topics"
+            )
         case PARTITIONS.name if not (
             re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PARTITIONS
         ):
@@ -303,11 +311,14 @@ def _problem(setting: Setting, text: str | None) -> str | None:
         case DEMO.name if text not in {"0", "1"}:
             return f"{setting.name} must be 0 or 1"
         case PSEUDONYM_KEY.name if not _is_key(text):
-            return f"{setting.name} must be {2 * KEY_BYTES} hex digits; make one with `openssl rand -hex {KEY_BYTES}`"
+            return (
+                f"{setting.name} must be {2 * KEY_BYTES} hex digits; make one with"
+                f" `openssl rand -hex {KEY_BYTES}`"
+            )
         case SEAL_KEY.name if not all(map(_is_key, text.split(","))):
             return (
-                f"{setting.name} must be {2 * KEY_BYTES} hex digits, or several such keys separated by commas;"
-                f" make one with `openssl rand -hex {KEY_BYTES}`"
+                f"{setting.name} must be {2 * KEY_BYTES} hex digits, or several such keys separated"
+                f" by commas; make one with `openssl rand -hex {KEY_BYTES}`"
             )
     return None
 

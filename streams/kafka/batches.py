@@ -56,7 +56,7 @@ class OutputBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
 
 
 def batches(messages: Iterable[Message], *, is_transactional: bool) -> Iterator[OutputBatch]:
-    """Put messages in their order into batches, all full but the last; a larger message goes alone."""
+    """Put messages in their order into batches, full but for the last; a larger one goes alone."""
     now_ms = int(time.time() * 1000)
     batch, number = OutputBatch(is_transactional=is_transactional), 0
     append = batch._builder.append  # noqa: SLF001 - what aiokafka has above it costs as much again

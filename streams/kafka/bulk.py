@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BATCH_BYTES: Final = 900_000
 """Bytes of a batch before compression; Kafka takes a little over a megabyte."""
 SILENCE_S: Final = 60.0
-"""Seconds without any acknowledgement until we give up. A broker that restarts is back in 5-20 s."""
+"""Seconds without any acknowledgement until we give up. A restarted broker is back in 5-20 s."""
 REQUEST_TIMEOUT_MS: Final = 15_000
 """Milliseconds of one request; it is repeated until the broker takes it, and idempotence keeps it
 single."""
@@ -102,7 +102,7 @@ class BulkSender:
         self._check_failure()
 
     async def _hand_over(self, partition: int, batch: _Batch) -> None:
-        """Give a batch to the producer, which waits until the partition's batch before it is sent."""
+        """Give a batch to the producer, which sends a partition's batches one after the other."""
         if not self._unacknowledged:
             self._heard = time.monotonic()
         future = None

@@ -99,7 +99,7 @@ async def control_writer(
 ) -> AsyncIterator[ControlWriter]:
     """Step 1, and within the block steps 2 and 3. Raises OvertakenError and UnconfirmedError.
 
-    `fault_name` names the writer in tests that stop it in the middle (`streams.engine.fault_points`).
+    `fault_name` names the writer in tests that stop it half-way (`streams.engine.fault_points`).
     """
     async with clients.producer(
         stop_s=COMMIT_S,

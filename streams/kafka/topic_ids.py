@@ -23,7 +23,7 @@ from streams.kafka.clients import send_to_any
 
 
 class _Uuid:
-    """Sixteen bytes, in hexadecimal."""
+    """A topic id on the wire: sixteen bytes, in hexadecimal here."""
 
     @classmethod
     def encode(cls, value: str) -> bytes:
@@ -110,7 +110,7 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
 
 
 async def topic_identity(client: AIOKafkaClient, topic: str) -> str:
-    """Cluster and topic, as `<cluster id>/<topic id>`. Raises KafkaError where the broker cannot say."""
+    """Ask for cluster and topic, as `<cluster id>/<topic id>`. Raises KafkaError."""
     response: Any = await send_to_any(client, _MetadataRequest(topic))
     ((_, _, topic_id, *_),) = response.topics
     return f"{response.cluster_id}/{topic_id}"

@@ -1,4 +1,4 @@
-"""The topics: what each is and how long it is kept; created where missing, refused where they would lose data.
+"""The topics and how long each is kept: created where missing, refused where they would lose data.
 
 Source: contract section 1. What a topic needs to be correct is set on the topic itself and never
 left to the cluster's defaults, which are made for another purpose (kept 7 days, one replica).
@@ -17,22 +17,26 @@ from streams.kafka.clients import KafkaClients
 from streams.kit.errors import UserError
 
 FOR_EVER: Final = "-1"
+"""Kafka's word for no limit, of time or of bytes."""
 DAY_MS: Final = 24 * 60 * 60 * 1000
 RAW_BYTES: Final = 1024 * 1024
-"""The largest raw record, compressed: reports over 64 KiB become dead letters, for which they must get in first."""
+"""Bytes of the largest raw record, compressed. Reports over 64 KiB become dead letters, for which
+they must get in first."""
 LARGE_BYTES: Final = 8 * 1024 * 1024
-"""A correction of a whole life in one message, and a sealed dead letter of the largest raw record."""
+"""Bytes of the largest message: a correction of a whole life, or a dead letter of the largest raw
+record, sealed."""
 CHANGELOG_SEGMENT_BYTES: Final = 64 * 1024 * 1024
-"""Kafka compacts only what lies before the newest segment: small segments make a restore short."""
+"""Bytes of a segment of the changelog. Kafka compacts only what is before the newest segment: small
+segments make a restore short."""
 REPLICAS: Final = 3
 ENOUGH_REPLICAS: Final = 2
 VISIBLE_SECONDS: Final = 30.0
-"""Until every partition of a new topic has a leader; under one second is usual."""
+"""Seconds until every partition of a new topic has a leader; under one is usual."""
 CREATE_TIMEOUT_MS: Final = 30_000
 
 
 class TopicError(UserError):
-    """A topic is there with settings that cannot be worked with; the message names it and says what to do."""
+    """A topic is missing, or has unworkable settings; the message names it and says what to do."""
 
 
 class Existing(NamedTuple):
@@ -50,29 +54,32 @@ class Topic(NamedTuple):
     settings: Mapping[str, str]
 
     def refusal(self, name: str, existing: Existing, partitions: int) -> str | None:
-        """Why a topic that is there under this name cannot be worked with and what to do; None where it can."""
+        """Say why an existing topic cannot be worked with and what to do; None where it can."""
         if self.by_citizen and existing.partitions != partitions:
             return (
-                f"topic {name} has {existing.partitions} partitions, {partitions} are asked for: a citizen's reports"
-                f" and state would part; set REFUSION_PARTITIONS={existing.partitions}, or another REFUSION_PREFIX"
+                f"topic {name} has {existing.partitions} partitions, {partitions} are asked for: a"
+                " citizen's reports and state would part; set"
+                f" REFUSION_PARTITIONS={existing.partitions}, or another REFUSION_PREFIX"
             )
         for setting in _LOSES_DATA:
             there, needed = existing.settings.get(setting), self.settings.get(setting)
             if there != needed and (setting == "cleanup.policy" or needed == FOR_EVER):
                 return (
-                    f"topic {name} has {setting}={there} and would lose data, {needed} is needed; set it with"
-                    f" kafka-configs.sh --alter --entity-type topics --entity-name {name}"
-                    f" --add-config {setting}={needed}, and look whether anything is lost already"
+                    f"topic {name} has {setting}={there} and would lose data, {needed} is needed;"
+                    " set it with kafka-configs.sh --alter --entity-type topics --entity-name"
+                    f" {name} --add-config {setting}={needed}, and look whether anything is lost"
+                    " already"
                 )
         return None
 
 
 _LOSES_DATA: Final = ("cleanup.policy", "retention.ms", "retention.bytes")
-"""How long what is kept for a time only is kept is the operator's own affair."""
+"""Settings by which a topic may lose data. A topic that is kept for some time only may be kept for
+any time: that is the operator's choice."""
 
 
 def _kept(retention_ms: str, **more: str) -> dict[str, str]:
-    """Kept by time alone: a limit by size would cut the journal whatever its age."""
+    """Settings of a topic that is kept by time alone: a limit by size would cut the journal."""
     return {
         "cleanup.policy": "delete",
         "retention.ms": retention_ms,
@@ -168,9 +175,8 @@ async def _create_missing(
                 NoError,
                 TopicAlreadyExistsError,
             }:  # somebody else was first: as good
-                raise TopicError(
-                    f"topic {name} cannot be created: {(*reason, None)[0] or for_code(code).description}"
-                )
+                why = (*reason, None)[0] or for_code(code).description
+                raise TopicError(f"topic {name} cannot be created: {why}")
     await _wait_for_leaders(admin, names)
 
 
@@ -186,8 +192,8 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None
     while not names <= {topic["topic"] for topic in await _all(admin) if _has_leaders(topic)}:
         if time.monotonic() > deadline:
             raise TopicError(
-                f"partitions of {', '.join(sorted(names))} have no leader after {VISIBLE_SECONDS:.0f} s;"
-                " look whether all brokers are up"
+                f"partitions of {', '.join(sorted(names))} have no leader after"
+                f" {VISIBLE_SECONDS:.0f} s; look whether all brokers are up"
             )
         await asyncio.sleep(0.1)
 
@@ -199,13 +205,16 @@ def _has_leaders(topic: Mapping[str, Any]) -> bool:
 
 
 async def _all(admin: AIOKafkaAdminClient) -> list[dict[str, Any]]:
-    """Every topic of the cluster: asking for one by name creates it on a cluster with automatic creation."""
+    """Describe every topic of the cluster: some clusters create one that is asked for by name."""
     described: list[dict[str, Any]] = await admin.describe_topics()
     return described
 
 
 async def _described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Existing]:
-    """The topics with these names, in their order. A broker that has not heard of a new one yet is asked again."""
+    """Describe the topics with these names, in their order.
+
+    A broker that has not heard of a new topic yet is asked again.
+    """
     deadline = time.monotonic() + VISIBLE_SECONDS
     while True:
         partitions = {topic["topic"]: len(topic["partitions"]) for topic in await _all(admin)}

@@ -1,4 +1,7 @@
-"""What a worker says: one readable line for each event an operator cares about, none per report, never a CPR."""
+"""Sets up a worker's log: a readable line for each event an operator cares about.
+
+No line is written for a report, and none ever has a CPR.
+"""
 
 import logging
 import os
@@ -6,7 +9,8 @@ import time
 from typing import Final
 
 QUIET_S: Final = 60.0
-"""How long a line of a library is not repeated: without a broker, clients say the same thing ten times a second."""
+"""Seconds for which a line of a library is not repeated: without a broker, clients write the same
+line ten times a second."""
 
 LEVELS: Final = {
     "refusion": logging.INFO,
@@ -20,14 +24,14 @@ LEVELS: Final = {
 
 
 class SeldomRepeated(logging.Filter):
-    """Lets our own lines pass, and the same line of a library once in `QUIET_S`."""
+    """Lets our own lines pass, and each line of a library once in `QUIET_S`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is written."""
+        """Return whether a line is written."""
         if record.name == "refusion":
             return True
         line, now = (record.name, str(record.msg)), time.monotonic()
@@ -38,7 +42,7 @@ class SeldomRepeated(logging.Filter):
 
 
 def set_up_logs() -> None:
-    """Log to stderr, with the process that speaks."""
+    """Log to stderr, each line with the process that wrote it."""
     handler = logging.StreamHandler()
     handler.addFilter(SeldomRepeated())
     handler.setFormatter(

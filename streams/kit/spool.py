@@ -1,4 +1,4 @@
-"""Records by citizen in temporary files, so that a partition of any size is looked at in bounded memory, and read once.
+"""Spools records by citizen to temporary files: one reading, bounded memory.
 
 Each file has all the records of its citizens, in their order; a block of them is compressed, to
 about a tenth.
@@ -15,14 +15,17 @@ from zlib import crc32
 import cramjam
 
 BLOCK_BYTES: Final = 64 << 10
-"""Of values, before they are compressed and written; so much of each file is in memory."""
+"""Bytes of values that are compressed and written together; so much of each file is in memory."""
 LEVEL: Final = 1
-"""Of zstd: the fastest."""
+"""Level of zstd: the fastest."""
 _LENGTH: Final = Struct("<I")
 
 
 class Scattered:
-    """Some files of records. A record is any tuple of plain values; closed with the stack before it is read."""
+    """Some files of records, closed with a stack before they are read.
+
+    A record is any tuple of plain values.
+    """
 
     def __init__(self, stack: ExitStack, folder: Path, name: str, number: int) -> None:
         self._paths = [folder / f"{name}-{at}" for at in range(number)]

@@ -1,4 +1,4 @@
-"""How the program ends before its time: it is stopped by a signal, or nobody reads its output any more."""
+"""Ends the program early: a signal stops it, or nobody reads its output any more."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def unwind_on_signals() -> None:
-    """From now on Ctrl-C, SIGTERM or a closed terminal raises Stopped, so that folders and processes go too.
+    """Let Ctrl-C, SIGTERM or a closed terminal raise Stopped: folders and processes go too.
 
     A signal that whoever started us ignores stays ignored (`nohup`, jobs in the background).
     """
@@ -29,12 +29,17 @@ def unwind_on_signals() -> None:
 
 
 def _stop(number: int, _frame: object) -> NoReturn:
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C would break the clean-up off half-way
+    for other in SIGNALS:
+        signal.signal(
+            other, signal.SIG_IGN
+        )  # a second Ctrl-C would break the clean-up off half-way
     raise Stopped(number)
 
 
 def output_unread() -> int:
-    """After BrokenPipeError (`| head`), no error of the user's: write the rest to nowhere. Gives the exit status."""
+    """Write the rest of the output to nowhere, and return the exit status.
+
+    For BrokenPipeError (as with `| head`), which is no mistake of the user.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 128 + signal.SIGPIPE

@@ -1,8 +1,8 @@
 """`refusion dead-letters` shows operators refused records, and sends them again after a repair.
 
 A dead letter is never edited and never deleted. To send it again is to send the same bytes to the
-topic that they came from: a raw report to `reports.raw`, a record of the journal to its partition of
-the journal. The new record has the header `retry-of`, the place of the dead letter, and `first`, the
+topic that they came from: a raw report to `reports.raw`, a record of the journal to its
+partition. The new record has the header `retry-of`, the place of the dead letter, and `first`, the
 place of the first one if it had been sent before. Both headers go on with it, into the accepted
 report or into another dead letter. So everybody can find out what was sent again and what came of
 it; nothing is remembered elsewhere.
@@ -250,9 +250,9 @@ def masked(record: bytes) -> str:
 def _masked(value: Any, name: str) -> Any:
     match value:
         case dict():
-            return {cpr.masked(key): _masked(each, key) for key, each in value.items()}
+            return {cpr.masked(key): _masked(content, key) for key, content in value.items()}
         case list():
-            return [_masked(each, name) for each in value]
+            return [_masked(content, name) for content in value]
         case _ if name == "cpr":
             return cpr.MASK
         case str():
@@ -277,15 +277,15 @@ def check_sendable(letter: Letter, *, unchanged: bool) -> None:
     if letter.reason not in OUR_FAULTS and not unchanged:
         raise RefusalError(
             f"dead letter {letter.place} is an error in content ({letter.reason}): its reporter"
-            " corrects it and reports anew, it is never edited here. Where a rule or a check of ours"
-            " was wrong and is repaired, send the same bytes again with --unchanged"
+            " corrects it and reports anew, it is never edited here. Where a rule or a check of"
+            " ours was wrong and is repaired, send the same bytes again with --unchanged"
         )
 
 
 async def send_again(
     settings: Settings, reader: DeadLetterReader, letters: Sequence[Letter]
 ) -> list[Sent]:
-    """Send the records of letters again, each acknowledged. Raises RefusalError with the number sent."""
+    """Send records again, each acknowledged. Raises RefusalError with the number that were sent."""
     messages = [await _message(settings, reader, letter) for letter in letters]
     sent: list[Sent] = []
     try:

@@ -59,8 +59,8 @@ NO_OPENING: Final = UnloadableLine(
     "the line is no opening row; publish reports with `refusion publish`",
 )
 
-Row = tuple[str, AcceptedOpening]
-"""A row that can be loaded, and the place that it comes from."""
+OpeningRow = tuple[str, AcceptedOpening]
+"""A row that can be loaded, after the place that it comes from: file and line."""
 
 
 class OpeningError(UserError):
@@ -114,7 +114,7 @@ class Files:
         )
         self.listed: list[UnloadableLine] = []
 
-    def rows(self, paths: Sequence[Path]) -> Iterator[Row]:
+    def rows(self, paths: Sequence[Path]) -> Iterator[OpeningRow]:
         """Every row that can be loaded. Raises OpeningError."""
         kinds = {path: _kind(path) for path in paths}
         specifications: defaultdict[str, list[Path]] = defaultdict(list)
@@ -149,7 +149,7 @@ class Files:
                 place, record = found
                 yield place, orjson.dumps(record | {"reported_at": now})
 
-    def _checked(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[Row]:
+    def _checked(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[OpeningRow]:
         for place, line in lines:
             outcome = self._validator.parse(line)
             if isinstance(outcome, AcceptedOpening):
@@ -236,7 +236,7 @@ def _count(done: Loaded, citizens: set[str], citizen: str, accepted: AcceptedOpe
 async def _write(
     settings: Settings,
     identity: Identity,
-    rows: Iterable[Row],
+    rows: Iterable[OpeningRow],
     done: Loaded,
     citizens: set[str],
     progress: Callable[[int], None],

@@ -99,7 +99,7 @@ def _explained(error: BaseException, settings: Settings, sending: "_Sending") ->
 
 
 def record_key(line: bytes) -> bytes:
-    """The key of a line: four hex digits."""
+    """Return the key of a line: four hex digits."""
     return blake2b(cpr_of_line(line) or line, digest_size=KEY_BYTES).hexdigest().encode()
 
 

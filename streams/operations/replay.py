@@ -103,7 +103,8 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
         not in laws.law(request.rules or DEFAULT).rules.municipalities
     ):
         raise ReplayError(
-            f"--municipality {request.scope.municipality} is not one of the 98 codes; nobody is in scope"
+            f"--municipality {request.scope.municipality} is not one of the 98 codes;"
+            " nobody is in scope"
         )
     began = time.monotonic()
     async with opened(settings) as topics_read:
@@ -125,7 +126,8 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
         done.apply_s += part.settle_s * APPLY_SHARE / max(workers, 1)
     if not done.difference.in_scope:
         raise ReplayError(
-            f"nobody is in scope: of {done.difference.citizens:,} citizens with settled reports none has one of it"
+            f"nobody is in scope: of {done.difference.citizens:,} citizens with settled"
+            " reports none has one of it"
         )
     done.pending = _pending(request, differences, done)
     done.seconds = time.monotonic() - began

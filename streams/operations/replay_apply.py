@@ -146,7 +146,7 @@ class _Follower:
         self._done = done
 
     async def follow(self, offsets: Offsets, progress: Progress) -> None:
-        """Wait for the records at these offsets of the journal. Raises ReplayError for stillness."""
+        """Wait for the records at these offsets. Raises ReplayError where workers do nothing."""
         done = self._done
         moved, seen = time.monotonic(), -1
         while True:

@@ -1,14 +1,14 @@
-"""What the topics say about runs: the last one that was closed, what the open one holds, how far the stages are.
+"""Reads from the topics what is known of runs: the last one closed, the open one, the stages' lag.
 
-Everything is read from Kafka, read committed; nothing is remembered elsewhere, so nothing can be out of date. A
-marker stands in every partition or in none. The last one is therefore looked for in one partition alone, that with the
-fewest records, from its end backwards: a month's records of one partition in the usual case, the
-whole partition when no run was ever closed.
+Everything is read from Kafka, read committed; nothing is remembered elsewhere, so nothing can be
+out of date. A marker is in every partition or in none. So the last one is looked for in one
+partition alone, the one with the fewest records, from its end backwards: that is a month's records
+of one partition in the usual case, and the whole partition when no run was ever closed.
 """
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -35,11 +35,13 @@ CLIENT: Final = "run"
 FIRST_LOOK: Final = 5_000
 """Records from the end in which a marker is looked for first; then twice as many, and so on."""
 EARLY: Final = timedelta(days=62)
-"""A report may be taken in so long before the month that it is for (notice `future_period` begins there)."""
+"""The longest time by which a report may come before its month.
+
+The notice `future_period` begins there."""
 CLOCKS: Final = timedelta(days=1)
-"""By how much the clocks of those who write to Kafka may differ."""
+"""The largest difference between the clocks of those who write to Kafka."""
 FEW: Final = 100
-"""Offsets behind the group's that may be markers of transactions alone, which nobody ever commits."""
+"""Offsets before a group that may all be markers of transactions, which nobody ever commits."""
 DAY_ONE: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 Progress = Callable[[int, int], None]
@@ -47,14 +49,14 @@ Progress = Callable[[int, int], None]
 
 
 class Survey(NamedTuple):
-    """What the journal and the postings hold."""
+    """Sums of the open run, from the journal and the postings."""
 
     books: Books
     totals: RunTotals
     rejected: dict[str, int]
     """Dead letters since the last cut, by `stage: reason`."""
     records: int
-    """How many were read for this."""
+    """Number of records that were read for this."""
 
 
 class RunTopics:
@@ -133,9 +135,8 @@ class RunTopics:
 
     async def _markers(self, partition: int, start: int, end: int) -> AsyncIterator[RunMarker]:
         async for record in self._records(topics.REPORTS, partition, start, end):
-            if (
-                not record.key and orjson.loads(record.value or b"")["type"] == "run"
-            ):  # a report has a key
+            is_control = not record.key
+            if is_control and orjson.loads(record.value or b"")["type"] == "run":
                 marker = journal.decode(record.key, record.value).report
                 assert isinstance(marker, RunMarker)
                 yield marker
@@ -152,7 +153,7 @@ class RunTopics:
     async def survey(
         self, law: Law, last: RunMarker | None, month: int | None, progress: Progress
     ) -> Survey:
-        """Read what the open run holds, and for a month that is to be closed the months that it is held against.
+        """Read the open run, and the months before a `month` that is to be closed.
 
         Memory: the reports of one partition at a time, some 350 bytes each.
         """
@@ -176,8 +177,8 @@ class RunTopics:
                 _take(fold, record)
             if last is not None and fold.last_run != last.run:
                 raise UserError(
-                    f"run {last.run} is being closed at this moment: ask again; if this stays, the clocks of those who"
-                    f" write to Kafka differ by more than {CLOCKS.days} day"
+                    f"run {last.run} is being closed at this moment: ask again; if this stays, the"
+                    f" clocks of those who write to Kafka differ by more than {CLOCKS.days} day"
                 )
             fold.close(books)
         totals = await self._totals(law, posted, meter)
@@ -187,7 +188,7 @@ class RunTopics:
     async def _dead_letters(
         self, since: datetime | None, cut: datetime | None
     ) -> tuple[defaultdict[int, set[int]], dict[str, int]]:
-        """The offsets of the journal that were refused, by partition; and how many records, by stage and reason."""
+        """Return refused offsets of the journal by partition, and counts by stage and reason."""
         refused: defaultdict[int, set[int]] = defaultdict(set)
         rejected: defaultdict[str, int] = defaultdict(int)
         starts = await self.since(topics.DEAD_LETTERS, since)
@@ -210,41 +211,41 @@ class RunTopics:
         return _Posted(last.run if last else 0, starts, ends, settled_to)
 
     async def _totals(self, law: Law, posted: "_Posted", meter: "_Meter") -> RunTotals:
-        """The postings behind the last run's marker, as far as they come from records that the group has committed."""
+        """Sum up the postings after the last run's marker that follow from committed records."""
         totals = RunTotals()
         computed = frozenset(
-            code for code, each in law.rules.benefits.items() if each.rate == "computed"
+            code for code, benefit in law.rules.benefits.items() if benefit.rate == "computed"
         )
         for partition, end in posted.ends.items():
             is_open = not posted.run
-            async for record in self._records(
-                topics.POSTINGS, partition, posted.starts[partition], end
-            ):
-                meter.count()
-                if source_offset(record.headers) >= posted.settled_to.get(partition, 0):
-                    break
-                message = orjson.loads(record.value or b"")
-                if message["type"] == "run":
-                    is_open = is_open or message["run"] == posted.run
-                elif is_open and message["type"] == "postings":
-                    totals.post(message, computed)
+            settled_to, start = posted.settled_to.get(partition, 0), posted.starts[partition]
+            async with aclosing(self._records(topics.POSTINGS, partition, start, end)) as records:
+                async for record in records:
+                    meter.count()
+                    if source_offset(record.headers) >= settled_to:
+                        break
+                    message = orjson.loads(record.value or b"")
+                    if message["type"] == "run":
+                        is_open = is_open or message["run"] == posted.run
+                    elif is_open and message["type"] == "postings":
+                        totals.post(message, computed)
         return totals
 
     async def missing_noticed(self, last: RunMarker | None) -> set[bytes]:
         """The notices of missing reporters since the last run."""
-        found = set()
+        notices = set()
         starts = await self.since(
             topics.NOTICES, _moment(last.closed_at) - CLOCKS if last else None
         )
         for partition, end in (await self.ends(topics.NOTICES)).items():
             async for record in self._records(topics.NOTICES, partition, starts[partition], end):
                 if b"missing_reporter" in (notice := record.value or b""):
-                    found.add(notice)
-        return found
+                    notices.add(notice)
+        return notices
 
 
 class _Posted(NamedTuple):
-    """Where the postings of the open run are."""
+    """The offsets between which the postings of the open run are."""
 
     run: int
     """The last one that was closed; 0 for none."""
@@ -282,7 +283,10 @@ def _moment(text: str) -> datetime:
 
 
 def _earlier(cut: datetime | None, month: int | None) -> datetime | None:
-    """From when the journal must be read, None for all of it; months before `month` are held against it."""
+    """Return the moment from which to read the journal; None for all of it.
+
+    The months before `month` are compared with it, so they are read too.
+    """
     if cut is None or month is None:
         return cut
     first = DAY_ONE + timedelta(days=first_day(month - THRESHOLDS.median_months) - 1)

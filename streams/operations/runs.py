@@ -1,15 +1,15 @@
-"""`refusion run close` and `refusion run status`: a run is a cut of the journal.
+"""`refusion run close` and `refusion run status` close runs: a run is a cut of the journal.
 
     1. Wait until intake has taken in what lay in `reports.raw` when we were called.
-    2. Read the open run and hold it against the months before (`projections.runs.completeness`). What is found
-       there holds the run, unless somebody accepts it with a reason.
-    3. Start the producer: its transactional id, which all closers of a prefix share, fences any other and ends
-       its transaction. Look again whether a run was closed meanwhile.
-    4. In one transaction: the marker to every partition of the journal, and the notices of missing reporters.
+    2. Read the open run and compare it with the months before (`projections.runs.completeness`).
+       Findings hold the run, unless somebody accepts them with a reason.
+    3. Fence all other closers of the prefix. Look again whether a run was closed meanwhile.
+    4. Write in one transaction the marker to every partition of the journal, and the notices of
+       missing reporters.
 
-A closer that dies before 4 has done nothing. In 4 its transaction is ended by the next closer, or
-after `TRANSACTION_S` by the broker; until then readers of the journal see nothing behind it. What
-intake adds between 2 and 4 is in the run and was not looked at: seconds at the end of a reading.
+Steps 3 and 4 are those of `streams.kafka.control`: a closer that dies before 4 has done nothing.
+What intake adds between 2 and 4 is in the run and was not looked at: seconds at the end of a
+reading.
 """
 
 import asyncio
@@ -53,14 +53,16 @@ from streams.wire.cloudevents import event_headers
 from streams.wire.control_records import FIRST_RUN_MONTH, run_of
 
 LOOK_S: Final = 0.2
+"""Seconds between two looks at how far intake is."""
 STILL_S: Final = 60.0
-"""Intake that takes in nothing for so long is not at work."""
+"""Seconds after which intake that takes in nothing is taken to be gone."""
 VISIBLE_S: Final = 30.0
-"""Until the marker can be read in every partition after the commit: milliseconds are usual."""
+"""Seconds until the marker can be read in every partition; milliseconds are usual."""
 REASON_LENGTH: Final = 500
+"""Characters of the longest reason for which findings are accepted."""
 
 Progress = Callable[[str, int, int], None]
-"""Told what is counted, how far it is, and how much there is in all."""
+"""Told the unit that is counted, how far it is, and how much there is in all."""
 
 
 class RunError(UserError):
@@ -68,7 +70,7 @@ class RunError(UserError):
 
 
 class Closing(NamedTuple):
-    """What was asked for."""
+    """A request to close the run of a month."""
 
     month: str
     wait: bool = True
@@ -78,7 +80,10 @@ class Closing(NamedTuple):
 
 @dataclass
 class Closed:
-    """What came of it. `left` records of `reports.raw` were not taken in; without a cut `closed_at` is empty."""
+    """The outcome of a request to close a run.
+
+    `left` records of `reports.raw` were not taken in. `closed_at` is "" where the run is held.
+    """
 
     run: int
     data_month: str
@@ -91,7 +96,7 @@ class Closed:
 
     @property
     def closed(self) -> bool:
-        """Whether the run was closed."""
+        """Return whether the run was closed."""
         return bool(self.closed_at)
 
 
@@ -115,37 +120,41 @@ def month_asked_for(text: str) -> int:
         raise RunError("--month must be a month YYYY-MM, such as 2024-01") from None
     if month < FIRST_RUN_MONTH:
         raise RunError(
-            f"{text} has no run of its own, the first is {month_text(FIRST_RUN_MONTH)}; what comes for earlier months"
-            " is in the run that is open when it comes"
+            f"{text} has no run of its own, the first is {month_text(FIRST_RUN_MONTH)}; what"
+            " comes for earlier months is in the run that is open when it comes"
         )
     return month
 
 
 def check_month(month: int, last: RunMarker | None) -> None:
-    """Raises RunError where this month is not the next to be closed. The first run may be of any month."""
+    """Raise RunError where this month is not the next; the first run may be of any month."""
     if last is None or month == last.data_month + 1:
         return
     text, closed, following = map(month_text, (month, last.data_month, last.data_month + 1))
     if month <= last.data_month:
         raise RunError(
-            f"run {run_of(month)} ({text}) is closed: the last one closed is {closed}, at {last.closed_at}; reports"
-            f" that come for it now give corrections in run {last.run + 1} (--month {following})"
+            f"run {run_of(month)} ({text}) is closed: the last one closed is {closed}, at"
+            f" {last.closed_at}; reports that come for it now give corrections in run"
+            f" {last.run + 1} (--month {following})"
         )
     raise RunError(
-        f"{text} would skip a month: the last run closed is {closed}; close --month {following} first"
+        f"{text} would skip a month: the last run closed is {closed}; close --month {following}"
+        " first"
     )
 
 
 def check_reasons(reasons: Sequence[str]) -> None:
-    """Raises RunError for a reason that cannot stand in the journal for ever."""
+    """Raise RunError for a reason that must not be in the journal for ever."""
     for reason in reasons:
         if not (reason.strip() and len(reason) <= REASON_LENGTH and reason.isprintable()):
             raise RunError(
-                f"--accept must be a reason in words, of at most {REASON_LENGTH} characters in one line"
+                f"--accept must be a reason in words, of at most {REASON_LENGTH} characters in one"
+                " line"
             )
         if holds_cpr(reason):
             raise RunError(
-                "--accept has what looks like a CPR number: it would stand in the journal; leave it out"
+                "--accept has what looks like a CPR number: it would stay in the journal; leave it"
+                " out"
             )
 
 
@@ -176,7 +185,7 @@ def _of(what: str, progress: Progress) -> Callable[[int, int], None]:
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
-    """The topics open for reading; Kafka's errors as the user can act on them."""
+    """Open the topics; Kafka's errors become those that the user can act on."""
     with explained(
         settings.bootstrap, RunError, advice="see with `refusion run status` what is closed"
     ):
@@ -192,7 +201,7 @@ async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
 
 
 async def close(settings: Settings, asked: Closing, progress: Progress) -> Closed:
-    """Close a month's run, or say what holds it. Raises UserError; see the steps above."""
+    """Close a month's run, or say what holds it: the steps above. Raises UserError."""
     month = month_asked_for(asked.month)
     check_reasons(asked.accept)
     law = Law(load_rule_set())
@@ -213,7 +222,7 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
 
 
 def _too_early(month: int) -> list[Finding]:
-    """A month that has not begun is closed by mistake: there would be no way back."""
+    """Find a month that has not begun: it is closed by mistake, and there is no way back."""
     now = month_number(datetime.now(UTC).strftime("%Y-%m"))
     return [Finding("future_month", "", "", month_text(month), 0)] if month > now else []
 
@@ -226,8 +235,9 @@ async def _wait_for_intake(topics_read: RunTopics, asked: Closing, progress: Pro
     while left and asked.wait and not asked.dry_run:
         if time.monotonic() - moved > STILL_S:
             raise RunError(
-                f"intake has taken in nothing for {STILL_S:.0f} s and {left:,} records of reports.raw are before it;"
-                " start `refusion worker intake`, or close without them by --no-wait"
+                f"intake has taken in nothing for {STILL_S:.0f} s and {left:,} records of"
+                " reports.raw are before it; start `refusion worker intake`, or close without"
+                " them by --no-wait"
             )
         progress("records taken in", at_call - left, at_call)
         await asyncio.sleep(LOOK_S)
@@ -306,7 +316,10 @@ def _headers(name: str, kind: str, at: str) -> Headers:
 
 
 async def _visible(topics_read: RunTopics, ends: Offsets) -> None:
-    """Wait until everybody sees the cut: the broker ends a transaction in each partition after it has confirmed it."""
+    """Wait until everybody sees the cut.
+
+    The broker ends a transaction in each partition after it has confirmed the commit.
+    """
     deadline = time.monotonic() + VISIBLE_S
     while any(end < ends[at] for at, end in (await topics_read.ends(topics.REPORTS)).items()):
         if time.monotonic() > deadline:
@@ -319,7 +332,7 @@ async def _visible(topics_read: RunTopics, ends: Offsets) -> None:
 async def _notices(
     topics_read: RunTopics, outcome: Closed, last: RunMarker | None
 ) -> list[tuple[bytes, bytes]]:
-    """Key and value of the notice of each reporter that is missing; those that were written are left out."""
+    """Return key and value of the notice of each missing reporter that has none yet."""
     wanted = [
         (finding.reporter.encode(), _notice(outcome.run, finding))
         for finding in outcome.findings

@@ -50,13 +50,14 @@ if TYPE_CHECKING:
 
 STAGES: Final = ("intake", "citizens", "projections")
 BATCHES_FOR_LEDGER: Final = 3
-"""A budget of its own: its batches wait up to seconds for their commit."""
+"""Batches of the ledger at a time: a budget of its own, for they wait seconds for their commit."""
 CHILD: Final = "--child"
+"""Argument by which the supervisor starts a child."""
 
 log = logging.getLogger("refusion")
 
 Metered = Callable[[Stage], Stage]
-"""A stage, counted if anybody asks for metrics."""
+"""Wraps a stage so that it is counted, if anybody asks for metrics."""
 
 
 # --- one process
@@ -177,7 +178,7 @@ def make_stages(
 
 
 async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) -> None:
-    """Create or check the topics, and whether our keys are the journal's, as soon as a broker answers."""
+    """Create or check the topics and check our keys, as soon as a broker answers."""
     while not stopping.is_set():
         try:
             await topics.ensure_topics(
@@ -196,14 +197,14 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
 
 
 class _Unmeasured:
-    """Nobody asks for metrics."""
+    """Wraps no stage: nobody asks for metrics."""
 
     def metered(self, stage: Stage) -> Stage:
         """The stage itself."""
         return stage
 
     def begin(self, settings: Settings, outage: Outage, stages: Sequence[Stage]) -> None:
-        """Nothing."""
+        """Watch nothing."""
 
 
 class _Measured:
@@ -310,7 +311,7 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
 
 
 def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
-    """What `refusion worker` does. Returns the exit status."""
+    """Do what `refusion worker` asks for. Returns the exit status."""
     set_up_logs()
     chosen = [name for name in STAGES if name in names or not names]
     if processes == 1:

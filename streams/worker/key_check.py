@@ -47,8 +47,9 @@ def check_sample(identity: Identity, citizen: str, sealed: str) -> None:
         cpr = identity.unseal(citizen, sealed)
     except SealError:
         raise UnworkableError(
-            f"the CPR numbers of the journal are sealed with a key ({sealed.partition('.')[0]}) that is"
-            f" not in {SEAL_KEY.name}: set the keys that it was written with, the newest first"
+            f"the CPR numbers of the journal are sealed with a key ({sealed.partition('.')[0]})"
+            f" that is not in {SEAL_KEY.name}: set the keys that it was written with, the newest"
+            " first"
         ) from None
     if identity.of(cpr)[0] != citizen:
         raise UnworkableError(
@@ -59,7 +60,7 @@ def check_sample(identity: Identity, citizen: str, sealed: str) -> None:
 
 
 async def _samples(settings: Settings) -> list[tuple[str, str]]:
-    """Return citizen and sealed CPR of some of the first reports: one alone might not be ours."""
+    """Return citizen and sealed CPR of some first reports: one alone might not be ours."""
     name = settings.topic(topics.REPORTS)
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     samples: list[tuple[str, str]] = []

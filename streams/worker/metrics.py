@@ -1,4 +1,4 @@
-"""What a worker process tells Prometheus and its supervisor: `/metrics`, `/healthz` and `/readyz` on a port of its own.
+"""Serves `/metrics`, `/healthz` and `/readyz` of a worker process, on a port of its own.
 
 It is off unless REFUSION_METRICS_PORT is set. Each process takes that port plus the number of its
 state folder, so that several on one machine have one each, and the same again after a crash. A
@@ -43,12 +43,15 @@ from streams.kafka.topics import TopicError
 from streams.settings import Settings
 
 ASK_S: Final = 15.0
-"""Between two questions to the brokers: the usual interval at which Prometheus asks us."""
+"""Seconds between two questions to the brokers: as often as Prometheus usually asks us."""
 STANDSTILL_S: Final = 10.0
-"""An event loop that has not turned for so long is not alive: a batch takes a tenth of a second."""
+"""Seconds without a turn after which the event loop is taken for dead; a batch takes 0.1 s."""
 BEAT_S: Final = 1.0
+"""Seconds between two signs that the event loop turns."""
 PEEK_MS: Final = 500
+"""Milliseconds to wait for the oldest records."""
 PEEK_BYTES: Final = 16_384
+"""Bytes of one fetch for them: a broker sends at least one batch."""
 
 log = logging.getLogger("refusion")
 
@@ -60,7 +63,7 @@ Start = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class Metrics:
-    """The metrics of this process, and what its health is told by."""
+    """The metrics of this process, and the facts that its health is told by."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -108,10 +111,18 @@ class Metrics:
             _MECHANISM,
             **own,
         )
-        self.lag = Gauge("lag_records", "Offsets that a stage has before it, transactions' marks among them.",
-                         ["stage", "partition"], **own)  # fmt: skip
-        self.oldest = Gauge("oldest_unprocessed_seconds", "Age of the oldest record that a stage has not done.",
-                            _STAGE, **own)  # fmt: skip
+        self.lag = Gauge(
+            "lag_records",
+            "Offsets that a stage has before it, transactions' marks among them.",
+            ["stage", "partition"],
+            **own,
+        )
+        self.oldest = Gauge(
+            "oldest_unprocessed_seconds",
+            "Age of the oldest record that a stage has not done.",
+            _STAGE,
+            **own,
+        )
         self.outage = Gauge("kafka_outage", "1 while no broker answers.", **own)
         self.restoring: set[tuple[str, int]] = set()
         self.held: set[tuple[str, int]] = set()
@@ -142,7 +153,7 @@ class Metrics:
                 raise AssertionError(f"no metric is called {name}")
 
     def problem(self, *, ready: bool) -> str:
-        """Why this process is not healthy, or not ready; "" where it is."""
+        """Say why this process is not healthy, or not ready; "" where it is."""
         if time.monotonic() - self.beat_at > STANDSTILL_S:
             return f"the event loop has stood still for over {STANDSTILL_S:.0f} s"
         if not ready:
@@ -188,7 +199,7 @@ class MeteredWork:
         self._place = (stage, partition)
         self._metrics = metrics
         self._batch: tuple[int, float, float, Counts] | None = None
-        """Records, seconds to work them out, when that was done, and the figures of the batch that is not kept yet."""
+        """The batch that is not kept yet: records, seconds of work, when that was done, figures."""
 
     async def restore(self) -> None:
         """Take possession, timed."""
@@ -269,7 +280,7 @@ async def _ask_on(metrics: Metrics, settings: Settings, stage: Stage) -> None:
 
 
 async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> None:
-    """Measure the lag of each partition that the stage has here, and the age of the oldest record."""
+    """Measure the lag of the partitions that a stage has here, and the age of the oldest record."""
     clients = KafkaClients(settings.bootstrap, "refusion-metrics")
     async with open_topics(clients, max_partition_fetch_bytes=PEEK_BYTES) as topics_read:
         committed = await topics_read.committed(settings.group(stage))
