@@ -53,10 +53,11 @@ class Comparison:
         # (benefit, municipality, band, month) -> refusion and medfinansiering under A, then under B
         self._sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         self._citizens: dict[str, int] = {}
+        self._exact_difference = 0
 
     def add(self, side: Side, message: JsonObject) -> None:
         """Add a message of `postings`; a run marker has no rows."""
-        at = 0 if side == "a" else 2
+        at, sign = (0, -1) if side == "a" else (2, 1)
         cost_ore = 0
         for row in message.get("rows", ()):
             refusion_ore, medfinansiering_ore = row["refusion_ore"], row["medfinansiering_ore"]
@@ -64,8 +65,9 @@ class Comparison:
             sums[at] += refusion_ore
             sums[at + 1] += medfinansiering_ore
             cost_ore += refusion_ore - medfinansiering_ore
+            self._exact_difference += sign * _exact_cost(row)
         if cost_ore:
-            self._add_to_citizen(message["citizen"], cost_ore if side == "b" else -cost_ore)
+            self._add_to_citizen(message["citizen"], sign * cost_ore)
 
     def _add_to_citizen(self, citizen: str, cost_ore: int) -> None:
         difference_ore = self._citizens.pop(citizen, 0) + cost_ore
@@ -75,6 +77,13 @@ class Comparison:
     def total(self) -> ComparisonLine:
         """Return the sum of all the money."""
         return _line("", self._sums.values())
+
+    def exact_difference(self) -> int:
+        """Return the difference of the State's cost before rows were rounded.
+
+        It is in hundredths of an øre: 15 % of 101 øre is 1515. An opening row is as it came.
+        """
+        return self._exact_difference
 
     def lines(self, breakdown: str) -> list[ComparisonLine]:
         """Return the lines of a breakdown, one of BREAKDOWNS, in the order of their names.
@@ -98,6 +107,14 @@ class Comparison:
         A difference is B less A, in øre.
         """
         return sorted(self._citizens.items(), key=lambda entry: (-abs(entry[1]), entry[0]))[:number]
+
+
+def _exact_cost(row: JsonObject) -> int:
+    """The State's cost of a row in hundredths of an øre, before it was rounded to whole øre."""
+    if row["kind"] == "opening":
+        return 100 * int(row["refusion_ore"] - row["medfinansiering_ore"])
+    cost = int(row["amount_ore"]) * int(row["rate"])
+    return cost if row["mechanism"] == "refusion" else -cost
 
 
 def _place(row: JsonObject) -> tuple[str, str, str, str]:

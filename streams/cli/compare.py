@@ -96,7 +96,24 @@ def _show(compared: "Compared", citizens: int) -> None:
         shown.add_section()
         shown.add_row("all", *_cells(comparison.total()))
         console.print(shown)
+    console.print(_rounding(comparison))
     console.print(_citizen_table(comparison, citizens))
+
+
+def _rounding(comparison: "Comparison") -> str:
+    """Say what the difference is before each row is rounded to whole øre."""
+    exact = comparison.exact_difference()
+    rounding = 100 * comparison.total().difference.state_cost_ore - exact
+    return (
+        f"Before each row is rounded to whole øre, B costs the State {_exact_kroner(exact)} more"
+        f" than A; rounding adds {_exact_kroner(rounding)}.\n"
+    )
+
+
+def _exact_kroner(hundredths: int) -> str:
+    """Write hundredths of an øre as kroner with four decimals."""
+    whole, rest = divmod(abs(hundredths), 10_000)
+    return f"{'−' if hundredths < 0 else '+' if hundredths else ''}{whole:,}.{rest:04d}"
 
 
 def _label(breakdown: str, name: str, compared: "Compared") -> str:

@@ -59,6 +59,7 @@ def as_object(compared: Compared, citizens: int) -> dict[str, Any]:
         "lines": compared.lines,
         "rejected": compared.rejected,
         "total": _line_object(comparison.total()),
+        "state_cost_difference_before_rounding_ore_hundredths": comparison.exact_difference(),
         **{
             f"by_{breakdown}": [
                 {breakdown: line.name} | _line_object(line) for line in comparison.lines(breakdown)

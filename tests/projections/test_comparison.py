@@ -19,6 +19,7 @@ __all__ = ["written"]
 def row(refusion_ore=0, medfinansiering_ore=0, **fields):
     mechanism = "medfinansiering" if medfinansiering_ore else "refusion"
     return {
+        "kind": "result", "amount_ore": 0,
         "benefit": "KTH", "paying": "730", "financing": "751", "month": "2024-01",
         "mechanism": mechanism, "rate": 80, "refusion_ore": refusion_ore,
         "medfinansiering_ore": medfinansiering_ore,
