@@ -1,22 +1,21 @@
 """Kafka for one worker process, behind the port `Kafka` of the batch loop."""
 
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from functools import cache
 from importlib import metadata
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from domain.citizen.records import FORMAT
 from domain.law.staircase import ENGINE
-from streams.engine.ports import Changelog, Delivery, Record, Source
+from streams.engine.ports import Changelog, Delivery, Source
 from streams.kafka.clients import KafkaClients
 from streams.kafka.delivery import IdempotentDelivery, TransactionalDelivery, partition_producer
 from streams.kafka.errors import is_outage
 from streams.kafka.groups import AT_VERSION
-from streams.kafka.reading import open_partition, read_records
+from streams.kafka.reading import open_partition
 from streams.kafka.source import KafkaSource, group_consumer
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -34,7 +33,7 @@ def version() -> str:
 
 
 def client_id_of(worker_id: str) -> str:
-    """How a worker of this version names itself to Kafka."""
+    """Return the name that a worker of this version has for Kafka."""
     return f"refusion-{worker_id}{AT_VERSION}{version()}"
 
 
@@ -43,7 +42,7 @@ class KafkaBrokers:
 
     def __init__(self, bootstrap: str, worker_id: str) -> None:
         """`worker_id` names this process for as long as its state folder lives."""
-        self.clients = KafkaClients(
+        self._clients = KafkaClients(
             bootstrap, client_id_of(worker_id), int(REQUEST_TIMEOUT_S * 1000)
         )
         self._worker_id = worker_id
@@ -54,28 +53,21 @@ class KafkaBrokers:
         return is_outage(error)
 
     def source(self, group: str, topic: str) -> KafkaSource:
-        """A member of the group, static: this process after a crash is the same member."""
-        return KafkaSource(self.clients, self.consumer(group), group, topic)
-
-    def consumer(self, group: str) -> AIOKafkaConsumer:
-        """The client of a member of a group; the source that gets it closes it."""
-        return group_consumer(self.clients, group, self._worker_id)
+        """Make a static member of the group: after a crash this process is the same member."""
+        consumer = group_consumer(self._clients, group, self._worker_id)
+        return KafkaSource(self._clients, consumer, group, topic)
 
     def delivery(
         self, group: str, source: Source, partition: int, *, transactional: bool
     ) -> Delivery:
-        """A producer of a partition's own: one transactional id for each input partition fences."""
+        """Make the producer of one partition: its own transactional id fences its former producer."""
         assert isinstance(source, KafkaSource)
         at = TopicPartition(source.topic, partition)
         if transactional:
-            producer = partition_producer(self.clients, f"{group}-{partition}")
+            producer = partition_producer(self._clients, f"{group}-{partition}")
             return TransactionalDelivery(producer, self._aside, group, at)
-        return IdempotentDelivery(partition_producer(self.clients, None), self._aside, source, at)
+        return IdempotentDelivery(partition_producer(self._clients, None), self._aside, source, at)
 
     def changelog(self, topic: str, partition: int) -> AbstractAsyncContextManager[Changelog]:
         """Open one partition of a changelog."""
-        return open_partition(self.clients, topic, partition)
-
-    def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Record]:
-        """The committed records of a partition from an offset up to another."""
-        return read_records(self.clients, topic, partition, start, end)
+        return open_partition(self._clients, topic, partition)

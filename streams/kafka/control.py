@@ -81,7 +81,7 @@ class ControlWriter:
         ]
         acknowledged = await asyncio.gather(*sent)
         await asyncio.gather(*sent_others)
-        offsets = {each.partition: each.offset for each in acknowledged}
+        offsets = {place.partition: place.offset for place in acknowledged}
         assert not records or len(offsets) == partitions, "a partition lacks a control record"
         reached(self._fault_name, "before_commit")
         await self._producer.commit_transaction()

@@ -26,7 +26,9 @@ async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[int,
         offsets = await admin.list_consumer_group_offsets(group)
     except GroupCoordinatorNotAvailableError:  # the cluster is about to make its first group's
         return {}
-    return {at.partition: each.offset for at, each in offsets.items() if each.offset >= 0}
+    return {
+        at.partition: committed.offset for at, committed in offsets.items() if committed.offset >= 0
+    }
 
 
 async def client_ids(admin: AIOKafkaAdminClient, group: str) -> list[str]:

@@ -69,7 +69,7 @@ class TopicReader(Protocol):
         """The offset of each partition's first record of a moment or later; else its end."""
 
     async def committed(self, group: str) -> Offsets:
-        """Where a consumer group goes on; nothing for a partition that it never began."""
+        """The offsets where a consumer group goes on; none for a partition that it never began."""
 
     def records(
         self, topic: str, partition: int, start: int, end: int, counted: Counted = _uncounted
@@ -185,7 +185,7 @@ class KafkaTopicReader:
         """See the port. All topics are described: asking for one by name could create it."""
         if topic not in self._described:
             self._described = {
-                described["topic"]: sorted(each["partition"] for each in described["partitions"])
+                described["topic"]: _numbers(described["partitions"])
                 for described in await self._admin.describe_topics()
             }
         return self._described.get(topic, [])
@@ -212,8 +212,8 @@ class KafkaTopicReader:
         ms = max(0, int(moment.timestamp() * 1000))
         first = await self._committed.offsets_for_times(dict.fromkeys(all_partitions, ms))
         return {
-            at.partition: ends[at.partition] if found is None else found.offset
-            for at, found in first.items()
+            at.partition: ends[at.partition] if place is None else place.offset
+            for at, place in first.items()
         }
 
     async def has_record(self, topic: str, partition: int, start: int, end: int) -> bool:
@@ -228,7 +228,7 @@ class KafkaTopicReader:
         return False
 
     async def oldest_ms(self, topic: str, positions: Offsets, patience_ms: int) -> int | None:
-        """When the oldest of the records at these offsets was written, in ms since 1970.
+        """The time when the oldest of the records at these offsets was written, in ms since 1970.
 
         Partitions that do not answer within `patience_ms` are left out; None where none answers.
         """
@@ -261,6 +261,10 @@ class KafkaTopicReader:
                 f"there is no topic {topic}; see REFUSION_PREFIX with `refusion settings`"
             )
         return [TopicPartition(topic, number) for number in numbers]
+
+
+def _numbers(partitions: Sequence[Mapping[str, int]]) -> list[int]:
+    return sorted(partition["partition"] for partition in partitions)
 
 
 def _by_partition(offsets: Mapping[TopicPartition, int]) -> Offsets:

@@ -81,7 +81,7 @@ class KafkaSource:
     async def is_new_member(self) -> bool:
         """Return whether the group has members, none of which has our client id."""
         async with self._clients.admin() as admin:
-            members = {name_in(each) for each in await client_ids(admin, self._group)}
+            members = {name_in(member) for member in await client_ids(admin, self._group)}
         return bool(members) and name_in(self._clients.client_id) not in members
 
     async def join(self, rebalance: Rebalance) -> None:

@@ -89,9 +89,9 @@ class Loaded:
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a program."""
-        reasons = Counter(each.reason for each in self.listed)
+        reasons = Counter(line.reason for line in self.listed)
         return vars(self) | {
-            "listed": [each._asdict() for each in self.listed],
+            "listed": [line._asdict() for line in self.listed],
             "reasons": dict(reasons),
         }
 
@@ -142,11 +142,11 @@ class Files:
                     raise OpeningError(
                         f"{path}: is not a file `beregning` in UTF-8 throughout; convert it"
                     ) from error
-        for found in whole.records():
-            if isinstance(found, UnloadableLine):
-                self.listed.append(found)
+        for outcome in whole.records():
+            if isinstance(outcome, UnloadableLine):
+                self.listed.append(outcome)
             else:
-                place, record = found
+                place, record = outcome
                 yield place, orjson.dumps(record | {"reported_at": now})
 
     def _checked(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[OpeningRow]:
@@ -163,8 +163,8 @@ class Files:
                 self.listed.append(refused)
 
     def _municipality_of(self, path: Path) -> str:
-        found = OF_MUNICIPALITY.search(path.name)
-        code = self._municipality or (found[1] if found else "")
+        match = OF_MUNICIPALITY.search(path.name)
+        code = self._municipality or (match[1] if match else "")
         if code not in self._known:
             raise OpeningError(
                 f"{path}: its name does not say whose it is (yr-ydelsesrefusion-beregning-730-…);"

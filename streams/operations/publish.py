@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 from streams.kafka import bulk
 from streams.kafka.bulk import BulkSender
 from streams.kafka.clients import KafkaClients
-from streams.kafka.errors import KafkaError, is_outage, no_kafka
+from streams.kafka.errors import KafkaError, is_outage, no_kafka, refused
 from streams.kafka.topics import RAW, RAW_BYTES, ensure_topics
 from streams.kit.errors import UserError
 from streams.privacy.cpr import cpr_of_line
@@ -94,7 +94,7 @@ def _explained(error: BaseException, settings: Settings, sending: "_Sending") ->
         case _ if is_outage(error) and not sending.sender.acknowledged:
             what = no_kafka(settings.bootstrap)
         case _:
-            what = f"Kafka refused a batch ({type(error).__name__})"
+            return refused(error, sending.state(), "a batch")
     return f"{what}; {sending.state()}"
 
 

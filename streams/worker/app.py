@@ -260,7 +260,7 @@ async def _serve(
     with _measured(settings, folder) as measuring:
         await _prepare(settings, outage, stopping)
         loops = make_loops(names, settings, folder, outage, measuring.metered)
-        measuring.begin(settings, outage, [each.stage for each in loops])
+        measuring.begin(settings, outage, [batch_loop.stage for batch_loop in loops])
         await _run(loops, stopping)
 
 
@@ -268,13 +268,13 @@ async def _run(loops: Sequence[BatchLoop], stopping: asyncio.Event) -> None:
     """Host the loops in the app until told to stop. Raises what has ended one of them."""
     app = make_app()
     await app.start()
-    services = [StageService(each, stopping, beacon=app.beacon) for each in loops]
+    services = [StageService(batch_loop, stopping, beacon=app.beacon) for batch_loop in loops]
     for service in services:
         await app.add_runtime_dependency(service)
     tune_garbage_collection()
     await app.wait(stopping.wait())
-    for each in loops:
-        each.stop()  # all at once; the app stops its services one after the other
+    for batch_loop in loops:
+        batch_loop.stop()  # all at once; the app stops its services one after the other
     await app.stop()
     for failure in (app.crash_reason, *(service.failure for service in services)):
         if failure is not None:
