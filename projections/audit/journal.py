@@ -7,7 +7,6 @@ from typing import Any, Final
 from domain.law.old_cases import TRANSITIONAL
 from domain.ruledata.ruleset import RuleSet
 from projections.audit.accounts import Account
-from projections.audit.cpr import cpr_candidates
 from projections.audit.records import check_opening, check_report, json_object, raw_position
 from projections.audit.rows import OPENING, RulesNamed
 from projections.audit.scope import AuditedPartition, JournalSource
@@ -58,7 +57,7 @@ class JournalAudit:
     def _take_control(self, offset: int, record: dict[str, Any], value: bytes) -> None:
         if record["type"] not in CONTROL_TYPES:
             raise BadRecordError("key", "a record without a citizen that is no control record")
-        if any(cpr_candidates(value)):
+        if self._scope.cprs.finds(value):
             raise BadRecordError("cpr", "a control record holds what looks like a CPR number")
         if record["type"] == "rules":
             self._valid_rules = self._rules_named(record["rules"])
@@ -68,7 +67,7 @@ class JournalAudit:
     def _take_opening(
         self, offset: int, citizen: str, record: dict[str, Any], headers: Headers
     ) -> None:
-        name = check_opening(record, headers)
+        name = check_opening(record, headers, self._scope.cprs)
         if self._led_to_nothing(offset) or self._is_refused(citizen, name, record):
             return
         account = self._partition.account(citizen)
@@ -80,7 +79,7 @@ class JournalAudit:
         self, offset: int, citizen: str, record: dict[str, Any], value: bytes, headers: Headers
     ) -> None:
         check_report(record, self._catalogue)
-        topic, partition, raw_offset = raw_position(record, headers)
+        topic, partition, raw_offset = raw_position(record, headers, self._scope.cprs)
         self.raw[topic, partition].append(raw_offset)
         self._look_for_cpr(offset, citizen, record["report_id"])
         name = f"{record['reporter']}/{record['report_id']}"
@@ -142,7 +141,7 @@ class JournalAudit:
 
         It is certain if it is the citizen's own, and only noted otherwise.
         """
-        for digits in cpr_candidates(text.encode()):
+        for digits in self._scope.cprs.candidates(text.encode()):
             if self._scope.pseudonym is not None and self._scope.pseudonym(digits) == citizen:
                 said = "the report's id holds the citizen's CPR number"
                 self._partition.report_journal("cpr", offset, said)

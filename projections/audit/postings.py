@@ -59,7 +59,7 @@ class PostingsAudit:
                 text = "it follows from an earlier record than the posting before it"
                 self._report("order", offset, text)
             self._last_source = source
-            check_headers(headers, POSTING_HEADERS)
+            check_headers(headers, POSTING_HEADERS, self._partition.scope.cprs)
             message = json_object(value)
             if key:
                 self._take_message(offset, source, self._partition.citizen(key), message)

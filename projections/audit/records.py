@@ -12,7 +12,7 @@ import orjson
 
 from domain.basics.weeks import day
 from domain.ruledata.ruleset import RuleSet
-from projections.audit.cpr import cpr_candidates
+from projections.audit.cpr import CprSearch
 from projections.audit.violations import BadRecordError, Headers
 
 _RAW: Final = re.compile(rb"([A-Za-z0-9._-]+)/([0-9]+)/([0-9]+)")
@@ -111,7 +111,7 @@ def check_report(record: dict[str, Any], rules: RuleSet) -> None:
     check_sealed(record["cpr_sealed"])
 
 
-def check_opening(record: dict[str, Any], headers: Headers) -> str:
+def check_opening(record: dict[str, Any], headers: Headers, cprs: CprSearch) -> str:
     """Check an opening row of the journal (contract section 3), and return its name.
 
     Raises the errors that `as_bad` takes.
@@ -127,7 +127,7 @@ def check_opening(record: dict[str, Any], headers: Headers) -> str:
     name = "/".join(("opening", record["month"], record["week"], record["benefit"], *places))
     if dict(headers).get("ce_id") != name.encode():
         raise BadRecordError("header", "the headers are not those of this opening row")
-    check_headers(headers, POSTING_HEADERS)
+    check_headers(headers, POSTING_HEADERS, cprs)
     return name
 
 
@@ -165,7 +165,7 @@ def _is_day(text: str) -> bool:
     return True
 
 
-def raw_position(record: dict[str, Any], headers: Headers) -> tuple[str, int, int]:
+def raw_position(record: dict[str, Any], headers: Headers, cprs: CprSearch) -> tuple[str, int, int]:
     """Check a report's headers, and return the place of its raw record. Raises BadRecordError."""
     given = dict(headers)
     raw = _RAW.fullmatch(given.get("raw", b""))
@@ -178,18 +178,16 @@ def raw_position(record: dict[str, Any], headers: Headers) -> tuple[str, int, in
     )
     if not usual or given.get("ce_type") != f"refusion.report.{record['type']}".encode():
         raise BadRecordError("header", "the headers are not those of this report")
-    check_headers(headers, REPORT_HEADERS)
+    check_headers(headers, REPORT_HEADERS, cprs)
     return raw[1].decode(), int(raw[2]), int(raw[3])
 
 
-def check_headers(headers: Headers, usual: frozenset[str]) -> None:
+def check_headers(headers: Headers, usual: frozenset[str], cprs: CprSearch) -> None:
     """Raise BadRecordError for a CPR number in an unusual header; other headers are no fault."""
     if len(headers) == len(usual) and all(name in usual for name, _ in headers):
         return
-    if any(
-        name not in usual and any(cpr_candidates(name.encode() + b" " + (text or b"")))
-        for name, text in headers
-    ):
+    unusual = [name.encode() + b" " + (text or b"") for name, text in headers if name not in usual]
+    if cprs.finds(*unusual):
         raise BadRecordError("cpr", "a header holds what looks like a CPR number")
 
 
@@ -204,7 +202,7 @@ def source_offset(headers: Headers, topic: str, partition: int) -> int:
     return int(match[3])
 
 
-def check_notice(key: bytes | None, value: bytes | None) -> str:
+def check_notice(key: bytes | None, value: bytes | None, cprs: CprSearch) -> str:
     """Check a notice, and return its citizen, "" for a notice to a reporter.
 
     Raises the errors that `as_bad` takes.
@@ -220,7 +218,7 @@ def check_notice(key: bytes | None, value: bytes | None) -> str:
     if (key or b"").decode() != notice[addressee]:
         raise BadRecordError("key", f"the key is not the notice's {addressee}")
     # `other` is another report's id, which may look like one.
-    if any(cpr_candidates(orjson.dumps(notice["detail"] | {"other": ""}))):
+    if cprs.finds(orjson.dumps(notice["detail"] | {"other": ""})):
         raise BadRecordError("cpr", "its detail holds what looks like a CPR number")
     return citizen_of(key or b"") if addressee == "citizen" else ""
 
@@ -236,7 +234,11 @@ class DeadLetter(NamedTuple):
 
 
 def dead_letter(
-    key: bytes | None, value: bytes | None, headers: Headers, reasons: Sequence[str]
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    reasons: Sequence[str],
+    cprs: CprSearch,
 ) -> DeadLetter:
     """Read a dead letter, which is sealed and has no key. `reasons` are those of a refusal.
 
@@ -252,7 +254,7 @@ def dead_letter(
     if _SEALED_RECORD.fullmatch(value or b"") is None:
         raise BadRecordError("dead_letter", "its value is not sealed")
     others = [(name, text) for name, text in headers if name != "citizen"]
-    check_headers(others, frozenset(_DEAD_LETTER_HEADERS))
+    check_headers(others, frozenset(_DEAD_LETTER_HEADERS), cprs)
     return DeadLetter(
         given["reason"],
         given["stage"],

@@ -27,7 +27,6 @@ _FILE: Final = re.compile(
 )
 _KRONER: Final = re.compile(r"(-?)(\d+),(\d\d)")
 _RATE: Final = re.compile(r"\d{1,3}")
-_CPR: Final = re.compile(r"\d{10}")
 _MONEY_NAMES: Final = (
     "Indberetning udbetalingsbeløb", "Beregnet udbetalingsbeløb", "Refusionsbeløb",
     "Medfinansieringsbeløb",
@@ -58,9 +57,12 @@ def run_file(name: str) -> RunFile | None:
 
 
 def read_lines(
-    file: RunFile, rows: Iterable[Sequence[str]], citizen_of: Callable[[str], str]
+    file: RunFile, rows: Iterable[Sequence[str]], citizen_of: Callable[[str], str | None]
 ) -> Iterator[FileLine | tuple[int, BadRecordError]]:
-    """Read the lines below a file's header; number and error for a line that cannot be read."""
+    """Read the lines below a file's header; number and error for a line that cannot be read.
+
+    `citizen_of` gives the citizen of a CPR number, None for what is not ten digits.
+    """
     columns = COLUMNS[file.kind]
     for number, row in enumerate(rows, 1):
         try:
@@ -84,18 +86,18 @@ def _values(row: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
 
 
 def _read(
-    file: RunFile, values: Mapping[str, str], citizen_of: Callable[[str], str]
+    file: RunFile, values: Mapping[str, str], citizen_of: Callable[[str], str | None]
 ) -> tuple[LineKey, MoneyOre]:
     rates = tuple(_rate(values[name]) for name in _RATE_NAMES)
     money = [_ore(values[name]) for name in _MONEY_NAMES]
     if file.kind == ACCOUNTS:
         account = values["Konto"], values["Ydelse"], values["Måned"]
         return (file.municipality, *account, *rates), money
-    cpr = values["CPR nummer"]
-    if _CPR.fullmatch(cpr) is None:
+    citizen = citizen_of(values["CPR nummer"])
+    if citizen is None:
         raise BadRecordError("files", "its CPR number has not ten digits")
     benefit, financing = values["Ydelse"], values["Finansiering Kommunenavn"]
-    return (file.municipality, values["Uge"], citizen_of(cpr), benefit, financing, *rates), money
+    return (file.municipality, values["Uge"], citizen, benefit, financing, *rates), money
 
 
 def _rate(text: str) -> int:

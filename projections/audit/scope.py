@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from projections.audit.accounts import Account
+from projections.audit.cpr import CprSearch
 from projections.audit.records import citizen_of
 from projections.audit.violations import (
     BadRecordError,
@@ -21,8 +22,8 @@ class AuditScope(NamedTuple):
     `refused` are the offsets of the journal that became dead letters. `first` is true for the audit
     of all citizens of a partition, or of the first slice of them: all slices are given the records
     of no citizen, and only this one reports what is wrong with them. `deep` tells of whose key the
-    reports are kept for a deep audit. `partition_of` and `pseudonym` are the system's own; without
-    the key there is no pseudonym.
+    reports are kept for a deep audit. `partition_of`, `pseudonym` and `cprs` are the system's
+    own; without the key there is no pseudonym.
     """
 
     journal_topic: str
@@ -34,6 +35,7 @@ class AuditScope(NamedTuple):
     deep: Callable[[bytes], bool]
     partition_of: Callable[[bytes, int], int]
     pseudonym: Callable[[str], str] | None
+    cprs: CprSearch
 
 
 class JournalSource(NamedTuple):
@@ -97,4 +99,5 @@ class AuditedPartition:
         """Add a record whose reading met an error. Raises the error if it is a defect of ours."""
         bad, (key, value, headers) = as_bad(error), record
         if key or self.scope.first:
-            self.violations.add_record((topic, self.number, offset), bad, key, value, headers)
+            place = topic, self.number, offset
+            self.violations.add_record(place, bad, (key, value, headers), self.scope.cprs)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from projections.audit.cpr import cpr_candidates, has_ten_digits, ten_digits
+from projections.audit.cpr import CprSearch
 from projections.audit.violations import BadRecordError
 
 _STATE_KEY: Final = re.compile(rb"([0-9a-f]{32})/(.+)", re.DOTALL)
@@ -23,32 +23,35 @@ _MAY_HAVE_TEN_DIGITS: Final = re.compile(
 
 
 def check_state(
-    key: bytes | None, value: bytes | None, pseudonym: Callable[[str], str] | None
+    key: bytes | None,
+    value: bytes | None,
+    pseudonym: Callable[[str], str] | None,
+    cprs: CprSearch,
 ) -> None:
     """Check an entry. `pseudonym` gives the citizen of a CPR number. Raises BadRecordError."""
     key, value = key or b"", value or b""
     match = _STATE_KEY.fullmatch(key)
     if match is None:
-        _check_partition_entry(key, value)
+        _check_partition_entry(key, value, cprs)
         return
     citizen, part = match[1].decode(), match[2]
-    if not has_ten_digits(value) and not has_ten_digits(part):
+    digits = {*cprs.digits_in(part), *cprs.digits_in(value)}
+    if not digits:
         return
-    digits = {*ten_digits(part), *ten_digits(value)}
     if pseudonym is not None and any(pseudonym(number) == citizen for number in digits):
         text = f"the state of citizen {citizen} holds their CPR number"
         raise BadRecordError("cpr", text)
     if _REPORT_NAME.fullmatch(part) is not None:
         return  # key and value are a report's id and what it says
     rest = _MAY_HAVE_TEN_DIGITS.sub(b" ", value)
-    if any(cpr_candidates(part)) or any(cpr_candidates(rest)):
+    if cprs.finds(part, rest):
         text = f"the state of citizen {citizen} holds what looks like a CPR number"
         raise BadRecordError("cpr", text)
 
 
-def _check_partition_entry(key: bytes, value: bytes) -> None:
+def _check_partition_entry(key: bytes, value: bytes, cprs: CprSearch) -> None:
     """Check an entry that belongs to no citizen."""
     if _PARTITION_KEY.fullmatch(key) is None:
         raise BadRecordError("key", "the key is neither a citizen's nor the partition's own")
-    if any(cpr_candidates(value)):
+    if cprs.finds(value):
         raise BadRecordError("cpr", "the partition's entry holds what looks like a CPR number")

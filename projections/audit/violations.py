@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from projections.audit.cpr import cpr_candidates
+from projections.audit.cpr import CprSearch
 
 Code = Literal[
     "format",
@@ -107,18 +107,17 @@ class Violations:
         self,
         place: tuple[str, int, int],
         bad: BadRecordError,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers,
+        record: tuple[bytes | None, bytes | None, Headers],
+        cprs: CprSearch,
     ) -> None:
         """Add a record that is not as it must be: it may hold anything, a CPR number too.
 
-        `place` is its topic, partition and offset.
+        `place` is its topic, partition and offset, `record` its key, value and headers.
         """
         self.add(Violation(bad.code, *place, bad.text))
+        key, value, headers = record
         header_texts = [name.encode() + b" " + (text or b"") for name, text in headers]
-        texts = [key or b"", value or b"", *header_texts]
-        if bad.code != "cpr" and any(any(cpr_candidates(text)) for text in texts):
+        if bad.code != "cpr" and cprs.finds(key or b"", value or b"", *header_texts):
             self.add(Violation("cpr", *place, "the record holds what looks like a CPR number"))
 
     def merge(self, other: "Violations") -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
+from projections.audit.cpr import CprSearch
 from projections.audit.deep import differences
 from projections.audit.partition import CATALOGUE, PartitionAudit
 from projections.audit.records import POSTING_HEADERS, check_headers, check_notice
@@ -37,6 +38,7 @@ from streams.kafka import topics
 from streams.kafka.reading import TopicReader
 from streams.kit.errors import UserError
 from streams.kit.spool import Scattered
+from streams.privacy.cpr import digits_in
 from streams.settings import Settings, SettingsError
 from streams.wire.partitioner import partition_of
 
@@ -135,6 +137,10 @@ def _rules_named(settings: Settings, name: str) -> "RuleSet | None":
         return None
 
 
+CPRS: Final = CprSearch(digits_in)
+"""The search for CPR numbers, with the product's one pattern of them."""
+
+
 def pseudonym(settings: Settings) -> Callable[[str], str] | None:
     """The citizen of a CPR number; None where the keys are not set, as on a monitor's machine."""
     try:
@@ -227,6 +233,7 @@ class _Auditor:
             self._task.sample.has,
             partition_of,
             self._pseudonym,
+            CPRS,
         )
         return PartitionAudit(scope, self._task.partition, self._rules_named)
 
@@ -316,14 +323,13 @@ class _Auditor:
                 check(record)
             except Exception as error:  # noqa: BLE001 - as_bad raises defects of ours again
                 place, bad = (name, self._task.partition, record.offset), as_bad(error)
-                self.outcome.violations.add_record(
-                    place, bad, record.key, record.value, record.headers
-                )
+                whole = record.key, record.value, record.headers
+                self.outcome.violations.add_record(place, bad, whole, CPRS)
 
     def _check_notice(self, record: Record) -> None:
         """Check a notice, which is in the partition of its citizen."""
-        citizen = check_notice(record.key, record.value)
-        check_headers(record.headers, POSTING_HEADERS)
+        citizen = check_notice(record.key, record.value, CPRS)
+        check_headers(record.headers, POSTING_HEADERS, CPRS)
         partition = partition_of(citizen.encode(), self._settings.partitions)
         if citizen and partition != self._task.partition:
             text = f"citizen {citizen} does not belong to this partition"
@@ -331,5 +337,5 @@ class _Auditor:
 
     def _check_state(self, record: Record) -> None:
         """Check an entry of the state; it has no headers of ours."""
-        check_state(record.key, record.value, self._pseudonym)
-        check_headers(record.headers, frozenset())
+        check_state(record.key, record.value, self._pseudonym, CPRS)
+        check_headers(record.headers, frozenset(), CPRS)

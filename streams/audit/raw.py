@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from projections.audit.cpr import cpr_candidates
 from projections.audit.records import DeadLetter, dead_letter
 from projections.audit.violations import BadRecordError, Violation, Violations, as_bad
 from streams.audit.audited_topics import dead_letter_topics
-from streams.audit.partition import PartitionOutcome
+from streams.audit.partition import CPRS, PartitionOutcome
 from streams.audit.snapshot import Snapshot
 from streams.kafka import topics
 from streams.kafka.reading import Offsets, TopicReader
@@ -67,12 +66,13 @@ async def read_dead_letters(
             async for record in reader.records(name, partition, *bounds):
                 refused.read += 1
                 try:
-                    letter = dead_letter(record.key, record.value, record.headers, REASONS)
+                    letter = dead_letter(record.key, record.value, record.headers, REASONS, CPRS)
                     if is_ours or letter.stage == INTAKE:
                         refused.take(letter, settings)
                 except Exception as error:  # noqa: BLE001 - as_bad raises defects of ours again
                     place, bad = (name, partition, record.offset), as_bad(error)
-                    violations.add_record(place, bad, record.key, record.value, record.headers)
+                    whole = record.key, record.value, record.headers
+                    violations.add_record(place, bad, whole, CPRS)
     return refused
 
 
@@ -119,7 +119,7 @@ async def account_for_raw(
             if not times:
                 text = "it was taken in, and is neither in the journal nor a dead letter"
                 violations.add(Violation("raw", *place, text))
-            if record.key and any(cpr_candidates(record.key)):
+            if record.key and CPRS.finds(record.key):
                 text = (
                     "its key looks like a CPR number;"
                     " `refusion publish` makes keys that name nobody"

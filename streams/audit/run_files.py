@@ -74,7 +74,7 @@ def read_files(
     folder: Path,
     into: Path,
     partitions: int,
-    citizen_of: Callable[[str], str],
+    citizen_of: Callable[[str], str | None],
     violations: Violations,
 ) -> RunFiles:
     """Read the files of a folder. Raises UserError where there are none."""
@@ -110,7 +110,7 @@ def _by_run(folder: Path) -> dict[int, list[tuple[Path, RunFile]]]:
 
 
 def _lines_of(
-    path: Path, file: RunFile, citizen_of: Callable[[str], str], violations: Violations
+    path: Path, file: RunFile, citizen_of: Callable[[str], str | None], violations: Violations
 ) -> Iterator[FileLine]:
     try:
         with path.open(encoding="utf-8", newline="") as text:

@@ -17,8 +17,9 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ from streams.audit.snapshot import Snapshot, lost_beginnings, take_snapshot
 from streams.kafka import topics
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader
+from streams.privacy.cpr import is_ten_digits
 from streams.settings import Settings
 
 
@@ -178,12 +180,18 @@ def _read_files(
     """The run files asked for. VerifyError without the key that makes pseudonyms of CPR numbers."""
     if request.files is None:
         return RunFiles()
-    citizen_of = pseudonym(settings)
-    if citizen_of is None:
+    name = pseudonym(settings)
+    if name is None:
         raise VerifyError(
             "the files name persons by CPR number: set the keys of the system (`refusion settings`)"
         )
+    citizen_of = partial(_citizen_of, name)
     return read_files(request.files, into, settings.partitions, citizen_of, violations)
+
+
+def _citizen_of(name: Callable[[str], str], cpr: str) -> str | None:
+    """Return the citizen of a CPR number in a file, None for what is not ten digits."""
+    return name(cpr) if is_ten_digits(cpr) else None
 
 
 def _tasks(

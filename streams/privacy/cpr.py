@@ -107,9 +107,19 @@ def masked_record(record: bytes) -> str:
     return masked(_ANY_FIELD.sub(rf'\1"{MASK}"', text))
 
 
+_DIGITS_AS_ZERO: Final = bytes(ord("0") if byte in b"123456789" else byte for byte in range(256))
+_TEN_ZEROS: Final = (b"0000000000", b"000000-0000", b"000000 0000")
+
+
 def digits_in(text: bytes) -> Iterator[str]:
-    """Yield the ten digits of everything in a text that is written as a CPR number."""
-    return ((found[1] + found[2]).decode() for found in _IN_BYTES.finditer(text))
+    """Yield the ten digits of everything in a text that is written as a CPR number.
+
+    Nearly no text has any. Looking for ten zeros first is ten times as fast as the pattern.
+    """
+    alike = text.translate(_DIGITS_AS_ZERO)
+    if any(zeros in alike for zeros in _TEN_ZEROS):
+        for match in _IN_BYTES.finditer(text):
+            yield (match[1] + match[2]).decode()
 
 
 def cpr_of_line(line: bytes) -> bytes | None:

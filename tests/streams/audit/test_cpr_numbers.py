@@ -5,6 +5,7 @@ import pytest
 
 from projections.audit.state_entries import check_state
 from projections.audit.violations import BadRecordError
+from streams.audit.partition import CPRS
 from tests.support.audit_run import CITIZEN_CPR, TAKEN_OVER_CPR, audit, codes_at
 
 HIDDEN = "0101801234"
@@ -119,14 +120,14 @@ def test_weeks_and_amounts_in_the_state_are_no_cpr_numbers():
         b'[2,"R-1",1,3,40,"3112801234",[],'
         b'{"KTH":"3112801234"},{"SDP-B":"1101801234"},[],null,"k00000000.x"]'
     )
-    check_state(key + b"/head", head, None)
+    check_state(key + b"/head", head, None, CPRS)
     part = (
         b'[2,[["12345678","3112801234",3112801234]],[],'
         b'[["KTH","1",null,[[3112801234,-1101801234,0]]]]]'
     )
-    check_state(key + b"/646", part, None)
+    check_state(key + b"/646", part, None, CPRS)
     with pytest.raises(BadRecordError, match="looks like a CPR number"):
-        check_state(key + b"/head", head.replace(b"R-1", b"3112801234"), None)
+        check_state(key + b"/head", head.replace(b"R-1", b"3112801234"), None, CPRS)
 
 
 def with_id(copy, report_id):
