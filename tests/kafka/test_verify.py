@@ -67,10 +67,10 @@ def stored(record):
     return StoredRecord(record.offset, record.key, record.value, list(record.headers))
 
 
-def test_the_program_finds_it_clean_whole_and_in_slices(clean):
+def test_the_program_finds_it_clean_whole_and_in_slices_by_two_processes(clean):
     status, told, _ = run_verify(clean.settings)
     assert (status, told["violations"], told["notes"]) == (0, 0, {})
-    in_slices = VerifyRequest(sample_percent=30, slice_records=300)
+    in_slices = VerifyRequest(sample_percent=30, slice_records=300, jobs=2)
     sliced = verify(clean.settings, in_slices, lambda *_: None).as_json()
     for name in ("records", "citizens", "raw_kept", "partitions", "violations"):
         assert sliced[name] == told[name], name

@@ -129,9 +129,7 @@ class ReaderOfLists:
         raise NotImplementedError
 
     async def committed(self, group):
-        read = {"intake": "reports.raw", "citizens": "reports"}
-        (stage,) = [stage for stage in read if group == self._topics.settings.group(stage)]
-        return dict(self._ends[read[stage]])
+        return dict(self._ends["reports.raw" if group.endswith("intake") else "reports"])
 
     async def records(self, topic, partition, _start, end, counted=None):
         """Read what the list holds, also before a start that only pretends to be one."""

@@ -52,7 +52,7 @@ def test_a_cpr_number_is_found(copy, topic, damage):
     place = copy.replace(topic, at, index, damage(record))
     verified = audit(copy)
     assert "cpr" in codes_at(verified)[place]
-    assert not any(HIDDEN in each.text for each in verified.violations.named)
+    assert not any(HIDDEN in violation.text for violation in verified.violations.named)
 
 
 def entries(copy, which):
@@ -85,22 +85,22 @@ def planted(copy, at, index, record, *path, text):
 def test_any_cpr_number_in_the_state_is_found(copy, which, path, number):
     fits = str.isdecimal if which == "month" else "head".__eq__
     at, index, record = next(
-        each
-        for each in entries(copy, fits)
-        if which == "head" or all(orjson.loads(each[2].value)[1::2])
+        (at, index, record)
+        for at, index, record in entries(copy, fits)
+        if which == "head" or all(orjson.loads(record.value)[1::2])
     )
     place = planted(copy, at, index, record, *path, text=number)
     verified = audit(copy)
     assert codes_at(verified) == {place: {"cpr"}}
-    assert not any(number in each.text for each in verified.violations.named)
+    assert not any(number in violation.text for violation in verified.violations.named)
 
 
 def test_a_citizens_own_cpr_number_in_the_state_is_found_where_others_may_be_running_numbers(copy):
     citizen = copy.settings.identity().of(CITIZEN_CPR)[0].encode()
     at, index, record = next(
-        each
-        for each in entries(copy, str.isdecimal)
-        if each[2].key.startswith(citizen) and orjson.loads(each[2].value)[1]
+        (at, index, record)
+        for at, index, record in entries(copy, str.isdecimal)
+        if record.key.startswith(citizen) and orjson.loads(record.value)[1]
     )
     planted(copy, at, index, record, 1, 0, 1, text=TAKEN_OVER_CPR)
     assert audit(copy).violations.named == []

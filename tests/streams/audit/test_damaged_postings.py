@@ -19,7 +19,8 @@ from tests.support.topics_in_memory import TopicsInMemory
 
 def is_last(copy, message):
     last = max(
-        m["revision"] for *_, m in copy.messages(lambda each: each["citizen"] == message["citizen"])
+        m["revision"]
+        for *_, m in copy.messages(lambda posted: posted["citizen"] == message["citizen"])
     )
     return message["revision"] == last
 
@@ -61,28 +62,30 @@ def only(copy, citizen, at, values):
 
 def test_a_lost_posting_is_found_at_the_next_of_its_citizen_and_at_its_report(copy):
     at, index, lost, message = copy.message(
-        lambda each: is_of_a_payment(each) and not is_last(copy, each)
+        lambda posted: is_of_a_payment(posted) and not is_last(copy, posted)
     )
     after = (message["citizen"], message["revision"] + 1)
-    *_, following, _ = copy.message(lambda each: (each["citizen"], each["revision"]) == after)
+    *_, following, _ = copy.message(lambda posted: (posted["citizen"], posted["revision"]) == after)
     copy.drop("postings", at, index)
-    found = codes_at(audit(copy))
-    assert "revision" in found[copy.name("postings"), at, following.offset]
+    codes = codes_at(audit(copy))
+    assert "revision" in codes[copy.name("postings"), at, following.offset]
     source = source_of(lost)
-    assert found[copy.name("reports"), at, source] == {"not_reflected"}
+    assert codes[copy.name("reports"), at, source] == {"not_reflected"}
 
 
 def test_the_last_posting_of_a_citizen_is_missed_by_its_report(copy):
-    at, index, lost, _ = copy.message(lambda each: is_of_a_payment(each) and is_last(copy, each))
+    at, index, lost, _ = copy.message(
+        lambda posted: is_of_a_payment(posted) and is_last(copy, posted)
+    )
     copy.drop("postings", at, index)
-    found = codes_at(audit(copy))
+    codes = codes_at(audit(copy))
     source = source_of(lost)
-    assert found[copy.name("reports"), at, source] == {"not_reflected"}
+    assert codes[copy.name("reports"), at, source] == {"not_reflected"}
 
 
 def test_a_lost_correction_shows_in_the_sums(copy):
     at, index, _, message = copy.message(
-        lambda each: each["reason"] == "reversal" and each["cause"] == "12345678/back"
+        lambda posted: posted["reason"] == "reversal" and posted["cause"] == "12345678/back"
     )
     copy.drop("postings", at, index)
     (violation,) = audit(copy).violations.named
@@ -103,7 +106,7 @@ def test_a_posting_that_came_twice(copy):
 
 
 def test_one_changed_ore_in_a_result(copy):
-    at, index, record, message = copy.message(lambda each: each["rows"])
+    at, index, record, message = copy.message(lambda posted: posted["rows"])
     row = message["rows"][0]
     column = f"{row['mechanism']}_ore"
     place = copy.replace(
@@ -140,9 +143,11 @@ def test_one_changed_ore_in_an_amount_whose_result_is_still_right(copy):
 
 def test_a_foreign_row_in_a_message(copy):
     at, index, record, message = copy.message(
-        lambda each: each["rows"] and each["rows"][0]["kind"] == "result"
+        lambda posted: posted["rows"] and posted["rows"][0]["kind"] == "result"
     )
-    *_, other = copy.message(lambda each: each["citizen"] != message["citizen"] and each["rows"])
+    *_, other = copy.message(
+        lambda posted: posted["citizen"] != message["citizen"] and posted["rows"]
+    )
     message["rows"].append(other["rows"][0])
     place = copy.replace("postings", at, index, record._replace(value=orjson.dumps(message)))
     assert "id" in codes_at(audit(copy))[place]
@@ -161,7 +166,7 @@ def test_a_foreign_row_in_a_message(copy):
 )
 def test_a_reversing_row_that_is_not_as_it_must_be(copy, changes, code):
     at, index, record, message = copy.message(
-        lambda each: each["rows"] and "reverses" in each["rows"][0]
+        lambda posted: posted["rows"] and "reverses" in posted["rows"][0]
     )
     place = copy.replace(
         "postings", at, index, record._replace(value=spoil_row(message, 0, **changes))
@@ -174,7 +179,7 @@ def test_a_rate_of_another_step(copy):
         return (row["benefit"], row["rate"], row["kind"]) == ("KTH", 80, "result")
 
     at, index, record, message = copy.message(
-        lambda each: each["rows"] and ends_with(each["rows"][-1])
+        lambda posted: posted["rows"] and ends_with(posted["rows"][-1])
     )
     row = message["rows"][-1]
     wrong = spoil_row(message, -1, rate=40, refusion_ore=result(row["amount_ore"], 40))
@@ -197,7 +202,7 @@ def test_a_wrong_week_number_with_its_own_rate_is_found_by_the_deep_audit_alone(
 
 
 def test_wrong_counters_are_found_by_the_deep_audit(copy):
-    at, index, record, message = next(each for each in copy.messages() if is_last(copy, each[3]))
+    at, index, record, message = copy.message(lambda posted: is_last(copy, posted))
     seniority = message["counters"]["seniority"] + 1
     copy.replace(
         "postings",
@@ -205,11 +210,13 @@ def test_wrong_counters_are_found_by_the_deep_audit(copy):
         index,
         record.with_value(counters=message["counters"] | {"seniority": seniority}),
     )
-    assert [each.code for each in audit(copy, sample_percent=100).violations.named] == ["counters"]
+    assert [violation.code for violation in audit(copy, sample_percent=100).violations.named] == [
+        "counters"
+    ]
 
 
 def test_a_closed_month_that_changed_without_a_reason_that_says_so(copy):
-    at, index, record, _ = copy.message(lambda each: each["reason"] == "late_report")
+    at, index, record, _ = copy.message(lambda posted: posted["reason"] == "late_report")
     place = copy.replace("postings", at, index, record.with_value(reason="report"))
     assert codes_at(audit(copy)) == {place: {"reason"}}
 
@@ -217,7 +224,7 @@ def test_a_closed_month_that_changed_without_a_reason_that_says_so(copy):
 def test_any_changed_figure_of_any_row_is_found(copy):
     """Scan and deep audit together find any change; one figure of one row is changed at a time."""
     chance = random.Random(7)
-    places = list(copy.messages(lambda each: each["rows"]))
+    places = list(copy.messages(lambda posted: posted["rows"]))
     for _ in range(40):
         at, _, record, message = chance.choice(places)
         position = chance.randrange(len(message["rows"]))

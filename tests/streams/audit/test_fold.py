@@ -96,7 +96,7 @@ def test_a_fold_tells_bytes_apart_that_say_the_same(copy):
 
 
 def test_what_an_earlier_version_of_the_calculation_has_posted_is_not_folded(copy):
-    at, index, record, _ = copy.message(lambda each: each["reason"] == "report")
+    at, index, record, _ = copy.message(lambda posted: posted["reason"] == "report")
     copy.replace("postings", at, index, record.with_value(cause="engine/1", reason="rule_change"))
     verified = audit(copy, fold=True)
     assert "fold" not in verified.violations.counts
