@@ -74,7 +74,8 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
 
 _WHOLE = ("name", "valid_from", "valid_to", "switches")
 _BASED = ("name", "based_on", "valid_from", "valid_to", "note")
-_MAY_DIFFER = ("switches", "overrides", "questions", "not_coded", *amendments.FIELDS)
+MAY_DIFFER = ("switches", "overrides", "questions", "not_coded", *amendments.FIELDS)
+"""The fields in which a rule set file may differ from the one that it is based on."""
 
 
 class RuleSetFile(NamedTuple):
@@ -114,7 +115,7 @@ def read_rule_set_files(
     if base_file is None:
         top = document(documents, own_file, _WHOLE, ("not_coded", "note"))
         return [_rule_set_file(top, _read_questions(top, "switches"), {}, own_file)]
-    top = document(documents, own_file, _BASED, _MAY_DIFFER)
+    top = document(documents, own_file, _BASED, MAY_DIFFER)
     if base_file in (own_file, *above):
         raise top.error("based_on", "builds on itself")
     chain = read_rule_set_files(documents, base_file, (*above, own_file))
