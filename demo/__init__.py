@@ -1,4 +1,4 @@
 """`make run`: a population through a real Kafka with a killed worker, and the proof.
 
-Touches: the program as a library. Start with `__main__.py`.
+It uses the program as a library. Start with `__main__.py`.
 """

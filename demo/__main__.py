@@ -1,11 +1,11 @@
-"""`make run`: a simulated population through a real Kafka, a worker killed on the way, and the proof that all is right.
+"""`make run`: a simulated population through a real Kafka, a killed worker, and the proof.
 
 1. Simulate reports in the order of arrival: late, repeated, reversed; some lines are bad.
-2. Publish them and settle them with two workers, of which one gets SIGKILL half-way (`demo.passage`).
+2. Publish and settle them with two workers; one gets SIGKILL half-way (`demo.passage`).
 3. Read the postings as a ledger does, read committed, and show what came in and what came out.
-4. Prove it: the postings are, byte for byte, what `settle` makes of the journal; a sample of the citizens computed from
-   scratch by the reference computation has the same sums; and so has every cell after another order
-   of the reports.
+4. Prove it: the postings are, byte for byte, those of `settle` on the same journal; a sample of
+   the citizens, computed from scratch by the reference computation, has the same sums; and every
+   cell has the same sums after another order of the reports.
 
 All of it is temporary: the broker, the topics, the folders. CPR numbers are fictive.
 """
@@ -42,17 +42,15 @@ from streams.settings import BOOTSTRAP, Settings
 
 CITIZENS = 2_000
 REFERENCE_SECONDS = 5.0
-"""How long the slow computation from scratch may take; it settles some hundreds of citizens in it."""
+"""The time for the slow computation from scratch; it settles some hundreds of citizens in it."""
 
 
 def main() -> int:
-    """Show it all. Returns the exit status: 0 when every proof holds."""
+    """Run the whole demonstration. The exit status is 0 if every proof holds."""
     unwind_on_signals()
     draw_with(draw_bar)
     for name in ("aiokafka", "asyncio"):
-        logging.getLogger(name).setLevel(
-            logging.CRITICAL
-        )  # what goes wrong is an exception, and said once
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # an error ends the run and is shown
     console = Console(
         width=None if sys.stdout.isatty() else 120,
         soft_wrap=not sys.stdout.isatty(),
@@ -77,7 +75,7 @@ def main() -> int:
 
 
 def demonstrate(console: Console, citizens: int, reference_seconds: float) -> int:
-    """Start what is needed, tell the story, and take everything away again."""
+    """Start what is needed, tell the story, and remove everything again."""
     started = time.monotonic()
     tune_garbage_collection()
     console.print(
@@ -86,7 +84,8 @@ def demonstrate(console: Console, citizens: int, reference_seconds: float) -> in
     reports = simulated(citizens)
     with TemporaryDirectory(prefix="refusion-demo-") as folder, cluster(Path(folder)) as settings:
         console.print(
-            f"Publishing and settling {len(reports):,} reports through Kafka at {settings.bootstrap} …"
+            f"Publishing and settling {len(reports):,} reports"
+            f" through Kafka at {settings.bootstrap} …"
         )
         status = tell(console, settings, reports, reference_seconds)
     console.print(f"{time.monotonic() - started:.0f} seconds for everything.")
@@ -96,7 +95,7 @@ def demonstrate(console: Console, citizens: int, reference_seconds: float) -> in
 def tell(
     console: Console, settings: Settings, reports: list[bytes], reference_seconds: float
 ) -> int:
-    """The story and its proofs."""
+    """Tell the story and its proofs."""
     passage = asyncio.run(pass_through(console, settings, [*with_bad_lines(reports)]))
     console.print(_speed(passage))
     journal, postings, dead_letters, notices = (
@@ -106,10 +105,10 @@ def tell(
     ledger = Ledger()
     ledger.post(record.value for records in postings.values() for record in records)
     of_citizen = reports_by_citizen(reports, settings.identity())
-    found = fates(journal, dead_letters)
-    show(console, found, notices, ledger, of_citizen)
+    outcome = fates(journal, dead_letters)
+    show(console, outcome, notices, ledger, of_citizen)
     holds = [
-        check_nothing_lost(console, passage.published, found),
+        check_nothing_lost(console, passage.published, outcome),
         check_exactly_once(console, journal, postings, ledger, passage.killing),
         check_from_scratch(console, ledger, of_citizen, reference_seconds),
         check_another_order(console, settings, ledger, reports),
@@ -120,8 +119,8 @@ def tell(
 def _speed(passage: Passage) -> str:
     seconds = passage.ended - passage.began
     return (
-        f"All {passage.published:,} are settled after {seconds:.1f} s: {passage.rate:,.0f} reports/s, takeover included"
-        f" ({passage.rate_before:,.0f} reports/s before it)."
+        f"All {passage.published:,} records are settled after {seconds:.1f} s:"
+        f" {passage.rate:,.0f} records/s with the takeover, {passage.rate_before:,.0f} before it.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""The Kafka of `make run`: a broker, topics of its own, worker processes, and a look at how far they are."""
+"""The Kafka of `make run`: a broker, its own topics, worker processes, and their progress."""
 
 import asyncio
 import os
@@ -30,25 +30,28 @@ from streams.worker.app import CHILD, STAGES
 
 PARTITIONS_OF_TOPICS = 12
 SOURCES = {"intake": topics.RAW, "citizens": topics.REPORTS, "projections": topics.POSTINGS}
-"""What each stage reads."""
+"""The topic that each stage reads."""
 LOOK_S = 0.1
-"""How often the group's offsets are looked at: each look is a few requests."""
+"""The pause between two looks at a group's offsets: each look is a few requests."""
 PATIENCE_S = 120.0
-"""For anything to come about. Seconds are usual; a machine with much else to do may need more."""
+"""The longest wait for anything. Seconds are usual; a busy machine may need more."""
 STOP_S = 30.0
 LOG_TAIL_LINES = 15
 
 ByPartition = dict[int, list[Any]]
-"""aiokafka's records by partition, in the order of their offsets."""
+"""Records of aiokafka by partition, in the order of their offsets."""
 
 
 class DemoError(UserError):
-    """Something that should have come about has not; the message says what."""
+    """Something that was expected did not happen; the message says what."""
 
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Settings]:
-    """Settings for the brokers in REFUSION_BOOTSTRAP, or for a local one, and for topics that go when we go."""
+    """Make settings for the brokers in REFUSION_BOOTSTRAP, or for a local one.
+
+    The topics are removed at the end.
+    """
     if given := os.environ.get(BOOTSTRAP.name):
         settings = _settings(given, folder)
         try:
@@ -85,7 +88,7 @@ async def _delete_topics(settings: Settings) -> None:
 
 
 def topic_name(settings: Settings, topic: Topic) -> str:
-    """The topic's name in the cluster."""
+    """Return the topic's name in the cluster."""
     return settings.prefix + topic.name
 
 
@@ -94,10 +97,13 @@ def topic_name(settings: Settings, topic: Topic) -> str:
 
 
 class Worker:
-    """A worker process, such as `refusion worker` keeps for each core. It ends when we end, however we do."""
+    """A worker process, as `refusion worker` has one for each core.
+
+    It ends when this program ends, however it ends.
+    """
 
     def __init__(self, settings: Settings, name: str, stages: Sequence[str] = STAGES) -> None:
-        """`name` is that of its state folder, below the settings'."""
+        """`name` is that of its state folder, inside the settings' folder."""
         self._folder = settings.state_dir / name
         self._folder.mkdir(exist_ok=True)
         self._log = self._folder / "log"
@@ -112,24 +118,28 @@ class Worker:
 
     @property
     def client_id(self) -> str:
-        """Its name for Kafka; empty as long as it has none."""
+        """The client id that Kafka knows; empty as long as there is none."""
         with suppress(FileNotFoundError):
             return client_id_of((self._folder / "0" / "worker-id").read_text())
         return ""
 
     def check(self) -> None:
-        """DemoError where it has ended by itself."""
+        """Raise DemoError if the worker has ended by itself."""
         if self.process.poll() is not None:
             tail = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
             raise DemoError("\n  ".join(["a worker ended by itself; its last words:", *tail]))
 
     def kill(self) -> None:
-        """SIGKILL: it can put nothing in order."""
+        """Kill the process: it can put nothing in order."""
         self.process.kill()
         self.process.communicate()
 
     def ended(self) -> None:
-        """Wait for the end of one that was told to stop; DemoError where that is not in good order."""
+        """Wait for the end of a worker that was told to stop.
+
+        Raises:
+            DemoError: it does not end, or ends with an error.
+        """
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_S)
         if self.process.returncode not in (
@@ -142,7 +152,7 @@ class Worker:
 
 
 def stop(workers: Sequence[Worker]) -> None:
-    """SIGTERM: they commit what is under way and end."""
+    """Stop workers with SIGTERM: they commit their batches and end."""
     for worker in workers:
         worker.process.terminate()
     for worker in workers:
@@ -150,7 +160,7 @@ def stop(workers: Sequence[Worker]) -> None:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Ours, but for the settings."""
+    """Return this program's environment with the settings."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("REFUSION_")
     }
@@ -166,19 +176,22 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 class Lag(NamedTuple):
-    """How many records of its topic a stage has committed, and how many there are, transactions' markers included."""
+    """The number of records that a stage has committed, and the number in its topic.
+
+    Markers of transactions are included.
+    """
 
     committed: int
     records: int
 
     @property
     def over(self) -> bool:
-        """Whether the stage has got through all that is there."""
+        """True if the stage has processed everything."""
         return self.committed >= self.records
 
 
 class Watch:
-    """Looks at the groups from outside."""
+    """A view of the groups from outside."""
 
     def __init__(
         self, settings: Settings, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
@@ -187,10 +200,14 @@ class Watch:
         self._admin = admin
         self._consumer = consumer
         self.workers: list[Worker] = []
-        """Those that must be alive."""
+        """The workers that must be alive."""
 
     async def until(self, what: str, reached: Callable[[], Awaitable[bool]]) -> None:
-        """Ask again and again; DemoError where a worker ends, or nothing comes of it in `PATIENCE_S`."""
+        """Ask again and again until the answer is yes.
+
+        Raises:
+            DemoError: a worker ends, or the answer stays no for `PATIENCE_S`.
+        """
         deadline = time.monotonic() + PATIENCE_S
         while not await self._asked(reached):
             for worker in self.workers:
@@ -206,7 +223,7 @@ class Watch:
             return False
 
     async def lag(self, stage: str) -> Lag:
-        """How far a stage is."""
+        """Return how far a stage is."""
         topic = topic_name(self._settings, SOURCES[stage])
         offsets = await self._admin.list_consumer_group_offsets(self._settings.prefix + stage)
         ends = await self._consumer.end_offsets(
@@ -215,7 +232,7 @@ class Watch:
         return Lag(sum(max(0, each.offset) for each in offsets.values()), sum(ends.values()))
 
     async def partitions(self, stage: str) -> Mapping[str, list[int]]:
-        """The partitions that each member of a stage's group has, by client id."""
+        """Return the partitions of each member of a stage's group, by client id."""
         (answer,) = await self._admin.describe_consumer_groups([self._settings.prefix + stage])
         (group,) = answer.groups
         members = group[5]
@@ -232,7 +249,7 @@ def _decoded(assignment: bytes) -> list[int]:
 
 @asynccontextmanager
 async def watching(settings: Settings) -> AsyncIterator[Watch]:
-    """A watch over the stages."""
+    """Watch the stages."""
     await topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
     consumer = AIOKafkaConsumer(
@@ -252,7 +269,7 @@ async def watching(settings: Settings) -> AsyncIterator[Watch]:
 
 
 async def close_run(settings: Settings, month: str, closed_at: str) -> None:
-    """Cut a run: its marker in every partition of the journal, in one transaction."""
+    """Close a run: write its marker to every partition of the journal, in one transaction."""
     run = run_of(month_number(month))
     marker = orjson.dumps(
         {"schema": 1, "type": "run", "run": run, "closed_at": closed_at, "data_month": month}
@@ -266,7 +283,7 @@ async def close_run(settings: Settings, month: str, closed_at: str) -> None:
 
 
 async def read_committed(settings: Settings, topic: Topic) -> ByPartition:
-    """All committed records of a topic."""
+    """Read all committed records of a topic."""
     consumer = AIOKafkaConsumer(
         topic_name(settings, topic),
         bootstrap_servers=settings.bootstrap,

@@ -1,4 +1,4 @@
-"""A ledger as a municipality might keep it: every posting row is added, nothing is ever edited."""
+"""A ledger as a municipality might keep it: every posting row is added, nothing is edited."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ CELL = ("month", "week", "benefit", "paying", "financing")
 MONEY = ("amount_ore", "atp_ore", "refusion_ore", "medfinansiering_ore")
 
 Cell = tuple[str | None, ...]
-"""The values of CELL; None where nobody pays or finances."""
+"""The values of CELL; None if nobody pays or finances."""
 
 Sums = dict[Cell, tuple[int, ...]]
 """Øre by MONEY for each cell that has any."""
 
 
 class Correction(NamedTuple):
-    """A message that moved a week to another rate, and by how many øre it corrected what had been posted."""
+    """A message that moved a week to another rate, with the øre that it corrected."""
 
     size_ore: int
     message: JsonObject
@@ -28,10 +28,10 @@ class Correction(NamedTuple):
 
 @dataclass
 class Ledger:
-    """What is known from posting messages alone. `by_rate` has (amount, share) in øre by mechanism and rate.
+    """The content of posting messages.
 
-    `doubled` counts rows whose id was there before, `gaps` messages whose revision does not follow
-    the citizen's last.
+    `by_rate` has (amount, share) in øre by mechanism and rate. `doubled` counts rows whose id was
+    there before, and `gaps` counts messages whose revision does not follow the citizen's last.
     """
 
     sums: dict[str, Sums] = field(default_factory=lambda: defaultdict(dict))
@@ -47,7 +47,7 @@ class Ledger:
     _revisions: Counter[str] = field(default_factory=Counter)
 
     def post(self, lines: Iterable[bytes]) -> None:
-        """Add the messages of a settling; run markers are passed over."""
+        """Add messages; run markers are skipped."""
         for line in lines:
             message = orjson.loads(line)
             if message["type"] == "postings":
@@ -83,7 +83,10 @@ class Ledger:
                 self.largest[message["citizen"]] = Correction(size, message)
 
     def subtract(self, lines: Iterable[bytes]) -> int:
-        """Take another settling's rows out again. Returns how many cells that leaves with money: 0 if all agree."""
+        """Subtract the rows of another settlement.
+
+        Returns the number of cells that are left with money: 0 if all agree.
+        """
         for line in lines:
             message = orjson.loads(line)
             if message["type"] == "postings":
@@ -92,7 +95,7 @@ class Ledger:
 
 
 def add(sums: Sums, rows: Iterable[JsonObject], times: int) -> None:
-    """Add rows to the sums by cell, `times` 1 or -1; cells without money are dropped."""
+    """Add rows to the sums by cell, `times` 1 or -1; cells without money are removed."""
     for row in rows:
         cell = tuple(row[name] and intern(row[name]) for name in CELL)
         money = tuple(times * row.get(name, 0) for name in MONEY)
@@ -103,12 +106,12 @@ def add(sums: Sums, rows: Iterable[JsonObject], times: int) -> None:
 
 
 def share(row: JsonObject) -> int:
-    """What the row's mechanism moves between municipality and state, in øre."""
+    """Return the øre that a row moves between municipality and State."""
     return int(row["refusion_ore"] + row["medfinansiering_ore"])
 
 
 def corrections(message: JsonObject) -> list[tuple[JsonObject, JsonObject | None]]:
-    """What a message corrected: each row as it stood, and the row in its place or None."""
+    """Return what a message corrected: each row as it was, and the row in its place or None."""
     after = {
         tuple(row[name] for name in CELL): row for row in message["rows"] if "reverses" not in row
     }
@@ -120,5 +123,5 @@ def corrections(message: JsonObject) -> list[tuple[JsonObject, JsonObject | None
 
 
 def _as_it_stood(reversing: JsonObject) -> JsonObject:
-    """The row that a reversing row takes back."""
+    """Return the row that a reversing row reverses."""
     return reversing | {name: -reversing[name] for name in MONEY if name in reversing}

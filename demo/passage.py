@@ -1,10 +1,10 @@
-"""The way of the reports through Kafka, on which a worker is killed.
+"""The way of the reports through Kafka, during which a worker is killed.
 
 1. Two workers share the partitions.
-2. The reports that had arrived by the end of `CUT_MONTH` are published, and when they stand in the journal, the
-   month's run is cut: from now on, what comes for it or for earlier months is late. The rest
-   follows.
-3. When half of all is settled, a worker gets SIGKILL. A new process takes over, with the state folder it left.
+2. The reports that had arrived by the end of `CUT_MONTH` are published. When they are in the
+   journal, that month's run is closed: later reports for it or for earlier months are late. The
+   rest follows.
+3. When half of all is settled, a worker gets SIGKILL. A new process takes over its state folder.
 4. When all is settled, the workers are told to stop.
 """
 
@@ -26,11 +26,11 @@ from streams.worker.app import STAGES
 
 CUT_MONTH = "2023-10"
 WORKERS = ("worker-1", "worker-2")
-"""Their state folders."""
+"""The names of the workers' state folders."""
 
 
 class Killing(NamedTuple):
-    """The worker's end: when (seconds since 1970), how many reports were settled, and which partitions it had."""
+    """The killing of a worker: its time (seconds since 1970), reports settled, and partitions."""
 
     at: float
     settled: int
@@ -38,7 +38,7 @@ class Killing(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """What happened on the way; times are seconds since 1970."""
+    """The events on the way; times are seconds since 1970."""
 
     published: int
     began: float
@@ -47,7 +47,7 @@ class Passage(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Reports a second, the standstill after the kill included."""
+        """Reports a second, including the pause after the kill."""
         return self.published / (self.ended - self.began)
 
     @property
@@ -57,13 +57,19 @@ class Passage(NamedTuple):
 
 
 async def pass_through(console: Console, settings: Settings, lines: Sequence[bytes]) -> Passage:
-    """Publish and settle it all. Raises UserError where that does not come about."""
+    """Publish and settle everything.
+
+    Raises:
+        UserError: something does not happen in time.
+    """
     with ExitStack() as stack:
         async with watching(settings) as watch:
             for folder in WORKERS:
                 _start(stack, watch, settings, folder)
             await watch.until("two workers share the partitions", lambda: _shared(watch))
-            console.print(f"{len(WORKERS)} workers share the {settings.partitions} partitions.")
+            console.print(
+                f"{len(WORKERS)} workers share the {settings.partitions} partitions of each topic."
+            )
             began = time.time()
             with meter("reports", len(lines)) as shown:
                 killing = await _killed_half_way(console, settings, watch, lines, shown)
@@ -75,14 +81,14 @@ async def pass_through(console: Console, settings: Settings, lines: Sequence[byt
 
 
 def _start(stack: ExitStack, watch: Watch, settings: Settings, folder: str) -> None:
-    """Start a worker. It is killed with the stack, if it still lives."""
+    """Start a worker; it is killed with the stack if it still lives."""
     worker = Worker(settings, folder)
     stack.callback(worker.kill)
     watch.workers.append(worker)
 
 
 async def _shared(watch: Watch) -> bool:
-    """Whether each worker has partitions of each stage."""
+    """Return True if each worker has partitions of each stage."""
     names = [worker.client_id for worker in watch.workers]
     shares = [await watch.partitions(stage) for stage in STAGES]
     return all(share.get(name) for share in shares for name in names)
@@ -96,14 +102,16 @@ async def _killed_half_way(
     await watch.until("intake has read everything", lambda: _through(watch, "intake"))
     await close_run(settings, CUT_MONTH, f"{month_text(month_number(CUT_MONTH) + 1)}-01T00:00:00Z")
     console.print(
-        f"Published what had arrived by the end of {CUT_MONTH}, {cut:,} reports, and cut its run."
+        f"Published the {cut:,} reports that had arrived by the end of {CUT_MONTH},"
+        " and closed that month's run: later reports for it give corrections."
     )
     publishing = asyncio.create_task(publish(lines[cut:], settings, lambda _: None))
     await watch.until("half of all is settled", lambda: _half_settled(watch, len(lines), shown))
     killing = await _kill(watch, watch.workers.pop(0))
     share = f"{killing.settled / len(lines):.0%}"
     console.print(
-        f"SIGKILL to the worker of {len(killing.partitions)} partitions when {share} were settled."
+        f"Killed a worker with {len(killing.partitions)} partitions (SIGKILL)"
+        f" when {share} of the reports were settled."
     )
     await publishing
     return killing
@@ -112,13 +120,12 @@ async def _killed_half_way(
 async def _half_settled(watch: Watch, reports: int, shown: Meter) -> bool:
     lag = await watch.lag("citizens")
     shown.show(lag.committed)
-    return lag.committed >= reports // 2 and await _shared(
-        watch
-    )  # a busy machine may just have lost a member
+    # On a busy machine the group may just have lost a member.
+    return lag.committed >= reports // 2 and await _shared(watch)
 
 
 async def _kill(watch: Watch, worker: Worker) -> Killing:
-    """SIGKILL in the middle of the work."""
+    """Kill a worker in the middle of its work."""
     partitions = (await watch.partitions("citizens")).get(worker.client_id, [])
     settled = (await watch.lag("citizens")).committed
     worker.kill()
@@ -126,7 +133,10 @@ async def _kill(watch: Watch, worker: Worker) -> Killing:
 
 
 async def _settled(watch: Watch, shown: Meter) -> None:
-    """Wait until both stages are through, in their order: a stage writes before it commits what it has read."""
+    """Wait until both stages have processed everything, in their order.
+
+    A stage writes before it commits what it has read.
+    """
     await watch.until("intake has read everything", lambda: _through(watch, "intake"))
     await watch.until("everything is settled", lambda: _through(watch, "citizens", shown))
 

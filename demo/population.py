@@ -1,4 +1,4 @@
-"""What `make run` publishes: a simulated population's reports, and here and there a bad line."""
+"""The reports that `make run` publishes: those of a simulated population, with some bad lines."""
 
 import io
 import random
@@ -25,7 +25,7 @@ Reports = dict[str, list[JsonObject]]
 
 
 def simulated(citizens: int) -> list[bytes]:
-    """The population's reports, one JSON object a line, in the order of arrival."""
+    """Simulate the population's reports, one JSON object a line, in the order of arrival."""
     out = io.BytesIO()
     first, last = map(month_number, MONTHS)
     with meter("citizens", citizens) as shown:
@@ -34,7 +34,7 @@ def simulated(citizens: int) -> list[bytes]:
 
 
 def with_bad_lines(reports: Sequence[bytes]) -> Iterator[bytes]:
-    """The reports, and here and there what upstream should not have sent."""
+    """Add bad lines between the reports, as upstream should not send them."""
     places = random.Random(SEED).sample(range(len(reports)), min(BAD_LINES, len(reports)))
     bad = dict(zip(places, _bad_changes(), strict=False))
     for place, line in enumerate(reports):
@@ -47,7 +47,7 @@ def with_bad_lines(reports: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _bad_changes() -> Iterator[JsonObject]:
-    """What is wrong with each bad line that repeats a good payment; there is no end of them."""
+    """Yield the faults of bad lines that repeat a good payment, without end."""
     while True:
         yield {"amount_ore": 1_234_567}  # the same report_id with other content
         yield {"report_id": "bad", "benefit": "FB"}
@@ -57,7 +57,7 @@ def _bad_changes() -> Iterator[JsonObject]:
 
 
 def arrived_by(lines: Sequence[bytes], month: str) -> int:
-    """How many lines, which are in the order of arrival, had come by the end of a month."""
+    """Count the lines, in the order of arrival, that had come by the end of a month."""
     late = (number for number, line in enumerate(lines) if _arrived_after(line, month.encode()))
     return next(late, len(lines))
 
@@ -68,7 +68,7 @@ def _arrived_after(line: bytes, month: bytes) -> bool:
 
 
 def reports_by_citizen(reports: Sequence[bytes], identity: Identity) -> Reports:
-    """The reports of each citizen."""
+    """Group the reports by citizen."""
     found = defaultdict(list)
     for line in reports:
         report = orjson.loads(line)

@@ -1,4 +1,4 @@
-"""What `make run` proves: nothing was lost or doubled on the way, the order is of no matter, the sums are right."""
+"""The proofs of `make run`: nothing lost or doubled, order without effect, right sums."""
 
 import io
 import os
@@ -30,13 +30,14 @@ JOBS = os.cpu_count() or 1
 # -----------------------------------------------------------------------------------
 
 
-def check_nothing_lost(console: Console, published: int, found: Fates) -> bool:
-    """Whether every published record is an accepted report or a dead letter."""
-    rejected = found.rejected.total()
-    lost = published - found.accepted - rejected
+def check_nothing_lost(console: Console, published: int, fates: Fates) -> bool:
+    """Prove that every published record is an accepted report or a dead letter."""
+    rejected = fates.rejected.total()
+    lost = published - fates.accepted - rejected
     outcome = f"{lost:,} ARE LOST" if lost else "none is lost"
     console.print(
-        f"\nOf {published:,} records {found.accepted:,} are accepted, {rejected:,} rejected with a reason, {outcome}."
+        f"\nOf {published:,} records {fates.accepted:,} are accepted,"
+        f" {rejected:,} rejected with a reason, {outcome}."
     )
     return not lost
 
@@ -46,10 +47,10 @@ def check_nothing_lost(console: Console, published: int, found: Fates) -> bool:
 
 
 class Comparison(NamedTuple):
-    """Committed postings beside those that `settle` makes of the journal's order."""
+    """Committed postings, compared with those of `settle` on the journal."""
 
     equal: int
-    """Partitions with the same bytes in the same order."""
+    """The number of partitions with the same bytes in the same order."""
     missing: int
     surplus: int
 
@@ -57,15 +58,17 @@ class Comparison(NamedTuple):
 def check_exactly_once(
     console: Console, reports: ByPartition, postings: ByPartition, ledger: Ledger, killing: Killing
 ) -> bool:
-    """Whether the committed postings are, byte for byte, what `settle` makes of the journal's order."""
+    """Prove that the committed postings are, byte for byte, those of `settle` on the journal."""
     compared = compare(reports, postings)
     holds = compared == (len(reports), 0, 0) and not ledger.doubled and not ledger.gaps
     revisions = f"with {ledger.gaps:,} GAPS" if ledger.gaps else "without gaps"
+    rows, messages = sum(ledger.rows.values()), sum(ledger.messages.values())
+    duplicates = ledger.doubled + compared.surplus
     console.print(
-        f"Exactly once: {sum(ledger.rows.values()):,} rows in {sum(ledger.messages.values()):,} messages;"
-        f" duplicates {ledger.doubled + compared.surplus:,}, missing {compared.missing:,}, revisions {revisions};"
-        f" {compared.equal} of {len(reports)} partitions are byte for byte what `refusion settle` makes of their"
-        f" journal{'' if holds else ': THIS MUST NOT BE'}."
+        f"Exactly once: {rows:,} rows in {messages:,} messages;"
+        f" duplicates {duplicates:,}, missing {compared.missing:,}, revisions {revisions};"
+        f" {compared.equal} of {len(reports)} partitions are byte for byte what"
+        f" `refusion settle` makes of their journal{'' if holds else ': THIS MUST NOT BE'}."
     )
     console.print(_takeover(postings, killing))
     return holds
@@ -76,25 +79,25 @@ def compare(reports: ByPartition, postings: ByPartition) -> Comparison:
     equal, missing, surplus = 0, 0, 0
     with meter("partitions settled again", len(reports)) as shown:
         for partition, records in reports.items():
-            found, expected = (
+            actual, expected = (
                 [record.value for record in postings[partition]],
                 settled_again(records),
             )
-            equal += found == expected
-            missing += (Counter(expected) - Counter(found)).total()
-            surplus += (Counter(found) - Counter(expected)).total()
+            equal += actual == expected
+            missing += (Counter(expected) - Counter(actual)).total()
+            surplus += (Counter(actual) - Counter(expected)).total()
             shown.show(partition + 1)
     return Comparison(equal, missing, surplus)
 
 
 def settled_again(records: Sequence[Any]) -> list[bytes]:
-    """The messages that follow from a partition's journal in its order."""
+    """Return the messages that follow from a partition's journal in its order."""
     entries = (journal.decode(record.key, record.value) for record in records)
     return postings_again(entries, LawBook())
 
 
 def _takeover(postings: ByPartition, killing: Killing) -> str:
-    """How long the killed worker's partitions stood still, by the times at which postings were written."""
+    """Say how long the killed worker's partitions paused, by the times of their postings."""
     killed_ms = killing.at * 1000
     after_ms = [
         record.timestamp - killed_ms
@@ -104,7 +107,11 @@ def _takeover(postings: ByPartition, killing: Killing) -> str:
     ]
     if not after_ms:
         return "Takeover: nothing was left to settle in the killed worker's partitions."
-    return f"Takeover: the first posting from a partition of the killed worker came {min(after_ms) / 1000:.1f} s later."
+    seconds = min(after_ms) / 1000
+    return (
+        "Takeover: the first posting from a partition of the killed worker"
+        f" came {seconds:.1f} s later."
+    )
 
 
 # --- the sums
@@ -114,7 +121,7 @@ def _takeover(postings: ByPartition, killing: Killing) -> str:
 def check_from_scratch(
     console: Console, ledger: Ledger, of_citizen: Reports, seconds: float
 ) -> bool:
-    """Whether the reference computation agrees on every citizen drawn, by the seed, until the time is up."""
+    """Prove that the reference computation agrees, for citizens drawn until the time is up."""
     drawn = random.Random(SEED).sample(sorted(of_citizen), len(of_citizen))
     until = time.monotonic() + seconds
     verdicts: Counter[bool] = Counter()
@@ -126,7 +133,8 @@ def check_from_scratch(
             shown.show(number)
     outcome = f"{verdicts[False]} DO NOT" if verdicts[False] else "none differs"
     console.print(
-        f"From scratch by the reference computation: {verdicts[True]:,} citizens agree to the øre, {outcome}."
+        f"From scratch by the reference computation: {verdicts[True]:,} citizens"
+        f" agree to the øre, {outcome}."
     )
     return not verdicts[False]
 
@@ -140,7 +148,10 @@ def _from_scratch(reports: list[JsonObject]) -> Sums:
 def check_another_order(
     console: Console, settings: Settings, ledger: Ledger, reports: Sequence[bytes]
 ) -> bool:
-    """Whether the good reports, shuffled by the seed, give every cell the same sums. Uses the ledger up."""
+    """Prove that the good reports in a random order give every cell the same sums.
+
+    The ledger is empty afterwards.
+    """
     cells, citizens = sum(map(len, ledger.sums.values())), sum(map(bool, ledger.sums.values()))
     shuffled = random.Random(SEED).sample(reports, len(reports))
     differing = ledger.subtract(settled(shuffled, settings))
@@ -152,7 +163,7 @@ def check_another_order(
 
 
 def settled(lines: Sequence[bytes], settings: Settings) -> list[bytes]:
-    """The messages that `refusion settle --jobs` makes of lines."""
+    """Return the messages of `refusion settle --jobs` for lines."""
     postings = io.BytesIO()
     with meter("lines", len(lines)) as shown:
         settle(lines, settings, JOBS, postings, progress=shown.show)

@@ -1,4 +1,4 @@
-"""A correction told in a sentence: what came late or changed, which week moved, from which rate to which."""
+"""A correction in a sentence: what came late or changed, and which weeks took other rates."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,21 +6,25 @@ from datetime import date
 from typing import Any
 
 from demo.ledger import corrections, share
+from domain.basics.kroner import MINUS
+from domain.basics.kroner import kroner as plain_kroner
 from domain.ruledata.ruleset import Benefit
 
 JsonObject = dict[str, Any]
 
 
 def kroner(ore: int) -> str:
-    """Øre as kroner with two decimals."""
-    whole, rest = divmod(abs(ore), 100)
-    return f"{'−' if ore < 0 else ''}{whole:,}.{rest:02d}"
+    """Write øre as kroner with two decimals, with a typographic minus."""
+    return plain_kroner(ore, minus=MINUS)
 
 
 def explained(
     message: JsonObject, reports: Mapping[str, JsonObject], benefits: Mapping[str, Benefit]
 ) -> str:
-    """Why and by how much a message corrected. `reports` has the citizen's reports by `reporter/report_id`."""
+    """Explain why and by how much a message corrected.
+
+    `reports` has the citizen's reports by `reporter/report_id`.
+    """
     what = _what_came(reports[message["cause"]], reports, benefits)
     return f"Citizen {message['citizen'][:8]}…: {what}. {_what_moved(message)}"
 
@@ -39,7 +43,8 @@ def _what_came(
 
 def _payment(report: JsonObject, benefits: Mapping[str, Benefit]) -> str:
     name = benefits[report["benefit"]].name
-    return f"{name} for {report['period_start']} to {report['period_end']} ({kroner(report['amount_ore'])} kr.)"
+    period = f"{report['period_start']} to {report['period_end']}"
+    return f"{name} for {period} ({kroner(report['amount_ore'])} kr.)"
 
 
 def _what_moved(message: JsonObject) -> str:

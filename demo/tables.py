@@ -1,4 +1,4 @@
-"""What came in and what came out, in tables; without lines and colours where nobody watches."""
+"""Tables of what came in and what came out, without lines and colours outside a terminal."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -19,17 +19,17 @@ EXPLAINED = 3
 
 
 class Fates(NamedTuple):
-    """Where the published records ended, each counted once."""
+    """The fates of the published records, each counted once."""
 
     accepted: int
     rejected: Counter[str]
-    """By reason."""
+    """The rejected records by reason."""
     again: int
-    """Records of the journal that a crash of intake had delivered before."""
+    """Records of the journal that intake had delivered before a crash."""
 
 
 def fates(reports: ByPartition, dead_letters: ByPartition) -> Fates:
-    """What became of each raw record, by its position."""
+    """Find the fate of each raw record, by its position."""
     raw = {
         (str(partition), str(record.offset)): headers["raw"].decode()
         for partition, records in reports.items()
@@ -50,15 +50,13 @@ def fates(reports: ByPartition, dead_letters: ByPartition) -> Fates:
 
 
 def show(
-    console: Console, found: Fates, notices: ByPartition, ledger: Ledger, of_citizen: Reports
+    console: Console, outcome: Fates, notices: ByPartition, ledger: Ledger, of_citizen: Reports
 ) -> None:
-    """The tables, and the largest corrections in words."""
-    console.print(_reports_table(console, found, notices))
+    """Show the tables, and the largest corrections in words."""
+    console.print(_reports_table(console, outcome, notices))
     console.print(_postings_table(console, ledger))
     console.print(_money_table(console, ledger))
-    console.print(
-        "The largest corrections that moved a week to another rate, one for each of three citizens"
-    )
+    console.print("The largest corrections that moved a week to another rate, for three citizens")
     for sentence in largest_explained(ledger, of_citizen):
         console.print(f"  * {sentence}")
 
@@ -74,12 +72,12 @@ def _row(table: Table, name: str, *numbers: int) -> None:
     table.add_row(name, *(f"{number:,}" for number in numbers))
 
 
-def _reports_table(console: Console, found: Fates, notices: ByPartition) -> Table:
-    table = _table(console, "Reports", "what", "number")
-    _row(table, "accepted", found.accepted)
-    for reason, number in found.rejected.most_common():
+def _reports_table(console: Console, outcome: Fates, notices: ByPartition) -> Table:
+    table = _table(console, "Reports in", "records", "number")
+    _row(table, "accepted", outcome.accepted)
+    for reason, number in outcome.rejected.most_common():
         _row(table, f"rejected: {reason}", number)
-    _row(table, "in the journal once more after the crash, without effect", found.again)
+    _row(table, "delivered twice to the journal by the crash, without effect", outcome.again)
     for code, number in _notice_codes(_all(notices)).most_common():
         _row(table, f"noticed: {code}", number)
     return table
@@ -94,7 +92,7 @@ def _notice_codes(notices: Iterable[Any]) -> Counter[str]:
 
 
 def _postings_table(console: Console, ledger: Ledger) -> Table:
-    table = _table(console, "Postings", "what", "number")
+    table = _table(console, "Postings out", "rows and messages", "number")
     _row(table, "results", ledger.rows["result"])
     _row(table, "corrections: rows reversed", ledger.rows["reversing"])
     _row(table, "corrections: rows in their place", ledger.rows["correction"])
@@ -104,7 +102,7 @@ def _postings_table(console: Console, ledger: Ledger) -> Table:
 
 
 def _money_table(console: Console, ledger: Ledger) -> Table:
-    """Where the money stands when every correction is added."""
+    """Show the money after all corrections."""
     table = _table(
         console, "Money, corrections included", "mechanism and rate", "amount, kr.", "of it, kr."
     )
@@ -114,14 +112,16 @@ def _money_table(console: Console, ledger: Ledger) -> Table:
 
 
 def largest_explained(ledger: Ledger, of_citizen: Reports) -> list[str]:
-    """The largest corrections in a sentence each."""
+    """Explain the largest corrections in a sentence each."""
     benefits = load_rule_set().benefits
-    largest = sorted(ledger.largest.values(), key=lambda each: each.size_ore, reverse=True)[
-        :EXPLAINED
-    ]
+    largest = sorted(
+        ledger.largest.values(), key=lambda correction: correction.size_ore, reverse=True
+    )[:EXPLAINED]
     return [
-        explained(each.message, _by_cause(of_citizen[each.message["citizen"]]), benefits)
-        for each in largest
+        explained(
+            correction.message, _by_cause(of_citizen[correction.message["citizen"]]), benefits
+        )
+        for correction in largest
     ]
 
 

@@ -1,4 +1,4 @@
-"""What `make run` shows and proves, with a small population; and that its proofs fail when they must."""
+"""The tables and proofs of `make run`, with a small population; its proofs fail when they must."""
 
 import asyncio
 import io
@@ -85,7 +85,10 @@ def test_it_shows_what_came_in_and_out_and_proves_it(monkeypatch, tmp_path):
     )
     assert "messages for reason late_report" in numbers
     assert re.search(
-        r"^SIGKILL to the worker of \d+ partitions when \d+% were settled\.$", text, re.MULTILINE
+        r"^Killed a worker with \d+ partitions \(SIGKILL\)"
+        r" when \d+% of the reports were settled\.$",
+        text,
+        re.MULTILINE,
     )
     assert re.search(r"^ refusion 40 % +[\d,]+\.\d\d +[\d,]+\.\d\d", text, re.MULTILINE)
     assert (
@@ -241,7 +244,7 @@ def test_a_takeover_with_nothing_left_to_do_is_said(reports):
 
 
 def test_each_published_record_has_one_fate():
-    """Two are accepted, one of them delivered twice; the citizens stage refuses another, intake a fourth."""
+    """Two are accepted, one of them delivered twice; citizens refuses another, intake a fourth."""
     reports = {0: [record(0, b"", b"", raw="raw/0/0"), record(1, b"", b"", raw="raw/0/1")]}
     reports |= {
         1: [
@@ -308,28 +311,35 @@ def test_money_that_hangs_on_order_is_found():
 
 
 ROW = {
-    "month": "2024-02", "week": "2024-01-29", "benefit": "KTH", "paying": "730", "financing": "730", "amount_ore": 1000,
+    "month": "2024-02", "week": "2024-01-29", "benefit": "KTH",
+    "paying": "730", "financing": "730", "amount_ore": 1000,
     "mechanism": "refusion", "rate": 80, "refusion_ore": 800, "medfinansiering_ore": 0,
 }  # fmt: skip
 LATE = {
-    "citizen": "0123456789abcdef", "revision": 1, "cause": "12345678/a", "type": "postings", "reason": "late_report",
+    "citizen": "0123456789abcdef", "revision": 1, "cause": "12345678/a",
+    "type": "postings", "reason": "late_report",
     "rows": [
-        ROW | {"id": "a", "kind": "correction", "reverses": "x", "amount_ore": -1000, "refusion_ore": -800},
+        ROW | {
+            "id": "a", "kind": "correction", "reverses": "x",
+            "amount_ore": -1000, "refusion_ore": -800,
+        },
         ROW | {"id": "b", "kind": "correction", "rate": 40, "refusion_ore": 400},
         ROW | {"id": "c", "kind": "result", "week": "2024-01-22", "month": "2024-01"},
     ],
 }  # fmt: skip
 REPORT: JsonObject = {
-    "type": "benefit_payment", "reporter": "12345678", "report_id": "a", "reported_at": "2024-03-01T10:00:00Z",
-    "benefit": "KTH", "period_start": "2024-01-22", "period_end": "2024-01-28", "amount_ore": 123456,
+    "type": "benefit_payment", "reporter": "12345678", "report_id": "a",
+    "reported_at": "2024-03-01T10:00:00Z", "benefit": "KTH",
+    "period_start": "2024-01-22", "period_end": "2024-01-28", "amount_ore": 123456,
 }  # fmt: skip
 
 
 def test_a_late_report_is_explained_in_a_sentence():
     assert explained(LATE, {"12345678/a": REPORT}, load_rule_set().benefits) == (
-        "Citizen 01234567…: Kontanthjælp for 2024-01-22 to 2024-01-28 (1,234.56 kr.) came on 2024-03-01, 33 days after "
-        "the period's end. One week took another rate, that of 2024-01-29 80 % -> 40 %; what had been posted was "
-        "corrected in 1 row, by −4.00 kr. of refusion."
+        "Citizen 01234567…: Kontanthjælp for 2024-01-22 to 2024-01-28 (1,234.56 kr.) came on"
+        " 2024-03-01, 33 days after the period's end. One week took another rate, that of"
+        " 2024-01-29 80 % -> 40 %; what had been posted was corrected in 1 row,"
+        " by −4.00 kr. of refusion."
     )
 
 
