@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from aiokafka.errors import KafkaConnectionError
 from rich.console import Console
 
 from demo.cluster import cluster, read_committed
@@ -34,6 +33,7 @@ from demo.proofs import (
 from demo.tables import fates, show
 from streams.cli.console import draw_bar
 from streams.kafka import topics
+from streams.kafka.errors import KafkaError, is_outage
 from streams.kit.errors import UserError
 from streams.kit.progress import draw_with
 from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
@@ -60,7 +60,9 @@ def main() -> int:
         return demonstrate(console, CITIZENS, REFERENCE_SECONDS)
     except BrokenPipeError:
         return output_unread()
-    except KafkaConnectionError:
+    except KafkaError as error:
+        if not is_outage(error):
+            raise
         click.echo(
             f"no Kafka answers at {BOOTSTRAP.name}; leave it unset, and a local one is started",
             err=True,

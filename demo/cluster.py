@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import KafkaError
 
 from domain.basics.weeks import month_number
 from streams.devtools.local_kafka import LocalKafka
 from streams.kafka import topics
 from streams.kafka.brokers import client_id_of
+from streams.kafka.clients import KafkaClients
+from streams.kafka.control import ControlRecord, control_writer
+from streams.kafka.errors import KafkaError
+from streams.kafka.reading import KafkaTopicReader, open_topics
 from streams.kafka.topics import TOPICS, Topic
 from streams.kit.errors import UserError
 from streams.settings import BOOTSTRAP, DEMO, LEDGER, PARTITIONS, PREFIX, STATE_DIR, Settings
@@ -39,7 +39,7 @@ STOP_S = 30.0
 LOG_TAIL_LINES = 15
 
 ByPartition = dict[int, list[Any]]
-"""Records of aiokafka by partition, in the order of their offsets."""
+"""Records by partition, in the order of their offsets; each has a `timestamp` in ms too."""
 
 
 class DemoError(UserError):
@@ -78,13 +78,12 @@ def _settings(bootstrap: str, folder: Path) -> Settings:
 
 
 async def _delete_topics(settings: Settings) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
-    async with asyncio.timeout(STOP_S):
-        await admin.start()
-        try:
-            await admin.delete_topics([topic_name(settings, topic) for topic in TOPICS])
-        finally:
-            await admin.close()
+    async with asyncio.timeout(STOP_S), _clients(settings).admin() as admin:
+        await admin.delete_topics([topic_name(settings, topic) for topic in TOPICS])
+
+
+def _clients(settings: Settings) -> KafkaClients:
+    return KafkaClients(settings.bootstrap, "refusion-demo")
 
 
 def topic_name(settings: Settings, topic: Topic) -> str:
@@ -193,12 +192,9 @@ class Lag(NamedTuple):
 class Watch:
     """A view of the groups from outside."""
 
-    def __init__(
-        self, settings: Settings, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
-    ) -> None:
+    def __init__(self, settings: Settings, topics_read: KafkaTopicReader) -> None:
         self._settings = settings
-        self._admin = admin
-        self._consumer = consumer
+        self._topics = topics_read
         self.workers: list[Worker] = []
         """The workers that must be alive."""
 
@@ -224,44 +220,21 @@ class Watch:
 
     async def lag(self, stage: str) -> Lag:
         """Return how far a stage is."""
-        topic = topic_name(self._settings, SOURCES[stage])
-        offsets = await self._admin.list_consumer_group_offsets(self._settings.prefix + stage)
-        ends = await self._consumer.end_offsets(
-            [TopicPartition(topic, at) for at in range(PARTITIONS_OF_TOPICS)]
-        )
-        return Lag(sum(max(0, each.offset) for each in offsets.values()), sum(ends.values()))
+        offsets = await self._topics.committed(self._settings.prefix + stage)
+        ends = await self._topics.ends(topic_name(self._settings, SOURCES[stage]))
+        return Lag(sum(offsets.values()), sum(ends.values()))
 
     async def partitions(self, stage: str) -> Mapping[str, list[int]]:
         """Return the partitions of each member of a stage's group, by client id."""
-        (answer,) = await self._admin.describe_consumer_groups([self._settings.prefix + stage])
-        (group,) = answer.groups
-        members = group[5]
-        return {member[1]: _decoded(member[-1]) for member in members}
-
-
-def _decoded(assignment: bytes) -> list[int]:
-    if not assignment:
-        return []
-    return sorted(
-        at.partition for at in ConsumerProtocolMemberAssignment.decode(assignment).partitions()
-    )
+        return await self._topics.assignments(self._settings.prefix + stage)
 
 
 @asynccontextmanager
 async def watching(settings: Settings) -> AsyncIterator[Watch]:
     """Watch the stages."""
     await topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap, isolation_level="read_committed"
-    )
-    await admin.start()
-    await consumer.start()
-    try:
-        yield Watch(settings, admin, consumer)
-    finally:
-        await consumer.stop()
-        await admin.close()
+    async with open_topics(_clients(settings)) as topics_read:
+        yield Watch(settings, topics_read)
 
 
 # --- reading and writing
@@ -274,29 +247,17 @@ async def close_run(settings: Settings, month: str, closed_at: str) -> None:
     marker = orjson.dumps(
         {"schema": 1, "type": "run", "run": run, "closed_at": closed_at, "data_month": month}
     )
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap, transactional_id=f"{settings.prefix}run"
-    )
-    async with producer, producer.transaction():
-        for partition in range(settings.partitions):
-            await producer.send(topic_name(settings, topics.REPORTS), marker, partition=partition)
+    record = ControlRecord(marker, [])
+    async with control_writer(_clients(settings), f"{settings.prefix}run", "run") as writer:
+        await writer.write(topic_name(settings, topics.REPORTS), settings.partitions, [record])
 
 
 async def read_committed(settings: Settings, topic: Topic) -> ByPartition:
     """Read all committed records of a topic."""
-    consumer = AIOKafkaConsumer(
-        topic_name(settings, topic),
-        bootstrap_servers=settings.bootstrap,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        ends = await consumer.end_offsets(sorted(consumer.assignment()))
-        found: ByPartition = {at.partition: [] for at in ends}
-        while any([await consumer.position(at) < end for at, end in ends.items()]):
-            for at, records in (await consumer.getmany(timeout_ms=500)).items():
-                found[at.partition] += records
-        return found
-    finally:
-        await consumer.stop()
+    name = topic_name(settings, topic)
+    async with open_topics(_clients(settings)) as topics_read:
+        starts, ends = await topics_read.starts(name), await topics_read.ends(name)
+        return {
+            at: [record async for record in topics_read.records(name, at, starts[at], end)]
+            for at, end in ends.items()
+        }

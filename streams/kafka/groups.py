@@ -3,6 +3,7 @@
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 AT_VERSION: Final = "@"
@@ -33,9 +34,29 @@ async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[int,
 
 async def client_ids(admin: AIOKafkaAdminClient, group: str) -> list[str]:
     """The client ids of the group's members; none where there is no such group."""
+    return [client_id for client_id, _ in await _members(admin, group)]
+
+
+async def assignments(admin: AIOKafkaAdminClient, group: str) -> dict[str, list[int]]:
+    """The partitions that each member of the group has, by client id."""
+    return {
+        client_id: _partitions_in(assignment)
+        for client_id, assignment in await _members(admin, group)
+    }
+
+
+def _partitions_in(assignment: bytes) -> list[int]:
+    if not assignment:
+        return []
+    decoded = ConsumerProtocolMemberAssignment.decode(assignment)
+    return sorted(at.partition for at in decoded.partitions())
+
+
+async def _members(admin: AIOKafkaAdminClient, group: str) -> list[tuple[str, bytes]]:
+    """Client id and assignment of each member."""
     try:
         (response,) = await admin.describe_consumer_groups([group])
     except GroupCoordinatorNotAvailableError:  # as above
         return []
     ((_code, _group, _state, _type, _protocol, members, *_),) = response.groups
-    return [client_id for _member, client_id, *_ in members]
+    return [(client_id, assignment) for _id, client_id, *_, assignment in members]

@@ -22,7 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.engine.ports import Batch, Record
 from streams.kafka.clients import KafkaClients
-from streams.kafka.groups import client_ids, committed_offsets
+from streams.kafka.groups import assignments, client_ids, committed_offsets
 from streams.kafka.patches import as_read
 from streams.kafka.topic_ids import topic_identity
 from streams.kafka.topics import TopicError
@@ -243,6 +243,10 @@ class KafkaTopicReader:
     async def members(self, group: str) -> list[str]:
         """The client ids of a consumer group's members."""
         return await client_ids(self._admin, group)
+
+    async def assignments(self, group: str) -> dict[str, list[int]]:
+        """The partitions that each member of a consumer group has, by client id."""
+        return await assignments(self._admin, group)
 
     async def committed(self, group: str) -> Offsets:
         """See the port."""
