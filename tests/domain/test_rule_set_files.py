@@ -1,4 +1,4 @@
-"""Rule set files: what differs from R-1, by name or by path, in postings; what cannot be chosen is refused with why."""
+"""A rule set file says what differs from R-1; what cannot be chosen is refused with the reason."""
 
 import json
 import re
