@@ -91,8 +91,7 @@ def topic_name(settings: Settings, topic: Topic) -> str:
     return settings.prefix + topic.name
 
 
-# --- the workers
-# ------------------------------------------------------------------------------------
+# --- the workers ----------------------------------------------------------------------------------
 
 
 class Worker:
@@ -170,8 +169,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-# --- how far they are
-# -------------------------------------------------------------------------------
+# --- how far they are -----------------------------------------------------------------------------
 
 
 class Lag(NamedTuple):
@@ -237,8 +235,7 @@ async def watching(settings: Settings) -> AsyncIterator[Watch]:
         yield Watch(settings, topics_read)
 
 
-# --- reading and writing
-# ----------------------------------------------------------------------------
+# --- reading and writing --------------------------------------------------------------------------
 
 
 async def close_run(settings: Settings, month: str, closed_at: str) -> None:

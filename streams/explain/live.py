@@ -1,14 +1,15 @@
-"""One citizen in the live system: what the ledger has of them, and their reports in the journal.
+"""Reads one citizen from the live system: the rows in the ledger and the reports in the journal.
 
 A partition of the journal holds the reports of many citizens for ever, so it is not read from end
 to end for one of them.
 
-1. The ledger says at which offsets those reports stand that led to a message. These are fetched, and after them what
-   is newer than the ledger. Reports that changed nothing when they came (a repetition, a reversal
-   that waits) are not found so. That nothing depends on them is tested: the reports found, settled
-   again, must each lead to a message, and add up to what the ledger has, to the øre.
-2. Where they do not (a wage that came before its fleksløntilskud), and when it is asked for, the offsets of all reports
-   are taken from an index of the partition, which this program keeps on disk
+1. The ledger has the offsets of the reports that led to a message. These reports are fetched, and
+   then those that are newer than the ledger. Reports that changed nothing when they came (a
+   repetition, a reversal that waits) are not found in this way. A check tells whether anything
+   depends on them: the reports found are settled again; each must lead to a message, and all must
+   add up to the rows of the ledger, to the øre.
+2. Where they do not (a wage that came before its fleksløntilskud), and when it is asked for, the
+   offsets of all reports are taken from an index of the partition, which this program keeps on disk
    (`streams.explain.index`).
 """
 
@@ -37,12 +38,12 @@ from streams.wire.partitioner import partition_of
 
 CLIENT: Final = "explain"
 FETCH_BYTES: Final = 1 << 16
-"""For single records a broker need not send more; it sends at least one batch."""
+"""Bytes of a fetch of a single record: a broker sends at least one batch."""
 PATIENCE_MS: Final = 10_000
-"""So long a broker that answers may take for one record."""
+"""Milliseconds that a broker may take to send one record."""
 
 NOTHING_NEWER: Final = 1 << 63
-"""An offset that no record has."""
+"""An offset after that of every record."""
 
 Shown = Callable[[int, int], None]
 """Told how many records were read, of how many."""
@@ -60,7 +61,10 @@ class Placed(NamedTuple):
 
 
 class Live(NamedTuple):
-    """What the live system has of a citizen. `whole`: the whole partition was read, so that no report is missing."""
+    """A citizen in the live system.
+
+    `whole` is true if the whole partition was read, so that no report is missing.
+    """
 
     citizen: str
     partition: int
@@ -69,49 +73,48 @@ class Live(NamedTuple):
     whole: bool
 
     def sentence(self) -> str:
-        """Where the reports are from, for a person."""
+        """Say to a person where the reports are from."""
         where = f"{len(self.reports)} reports from partition {self.partition} of the journal"
         if self.whole:
             return f"{where}: all that it has of the citizen."
         return (
-            f"{where}, found through the ledger, to which they add up. Reports that changed nothing when they came are"
-            " not among them; --whole-journal reads these too."
+            f"{where}, found through the ledger, to which they add up. Reports that changed nothing"
+            " when they came are not among them; --whole-journal reads these too."
         )
 
 
-# --- the ledger
-# -------------------------------------------------------------------------------------
+# --- the ledger -----------------------------------------------------------------------------------
 
 
 class CitizenLedger:
-    """The ledger, asked about one citizen at a time."""
+    """Answers questions about one citizen from the ledger."""
 
     def __init__(self, table: LedgerTable) -> None:
         self._table = table
 
     def partition_of(self, citizen: str) -> int:
-        """Where the citizen's records are, in the journal too."""
+        """Return the partition of the citizen's records, in the journal too."""
         return partition_of(citizen.encode(), self._table.partitions)
 
     def rows(self, citizen: str) -> list[PostedRow]:
-        """All that was posted for a citizen, in order."""
+        """Return all rows that were posted for a citizen, in order."""
         partition = self.partition_of(citizen)
         runs = self.runs(partition)
         columns = ", ".join(f'"{name}"' for name in FIELDS)
-        found = self._table.rows(
+        values_of_rows = self._table.rows(
             f"SELECT {columns} FROM ledger"  # noqa: S608 - columns of ours and a pseudonym
             f" WHERE partition = {partition} AND citizen = '{citizen}'"
         )
-        rows = [PostedRow(*values)._replace(run=runs.get(values[0])) for values in found]
+        rows = [PostedRow(*values)._replace(run=runs.get(values[0])) for values in values_of_rows]
         return sorted(rows, key=lambda row: (row.offset, row.position))
 
     def runs(self, partition: int) -> dict[int, int]:
-        """The runs closed in a partition, by the one before each."""
+        """Return the runs closed in a partition, by the run before each."""
         query = f"SELECT after_run, run FROM ledger WHERE kind = 'run' AND partition = {partition}"  # noqa: S608
         return dict(self._table.rows(query))
 
     def citizen_of(self, row_id: str, run: int | None) -> str:
-        """Whose row an id is. In a run, where it is known, it is found in that run's files alone."""
+        """Return the citizen of a row's id; with a run, only that run's files are searched."""
         where = f"id = '{row_id}'"
         if run is not None:
             markers = set(
@@ -122,31 +125,35 @@ class CitizenLedger:
             )
             if not markers:
                 raise LiveError(
-                    f"run {run} is not closed in the ledger; `refusion run status` tells the last one"
+                    f"run {run} is not closed in the ledger; `refusion run status` tells the last"
+                    " one"
                 )
             where += f" AND after_run IN ({', '.join(str(after) for (after,) in markers)})"
         for (citizen,) in self._table.rows(f"SELECT citizen FROM ledger WHERE {where} LIMIT 1"):  # noqa: S608
             return str(citizen)
         raise LiveError(
-            f"no row {row_id} in the ledger; ids are those of the column `Resultat-id`, each of several by itself"
+            f"no row {row_id} in the ledger; ids are those of the column `Resultat-id`, each of"
+            " several by itself"
             + (f", and --run {run} must be the run of their file" if run is not None else "")
         )
 
     def newest(self, partition: int) -> int:
-        """The offset of the journal up to which the ledger has what followed; -1 where it has nothing."""
+        """Return the last offset of the journal that the ledger has rows of; -1 without any."""
         query = f"SELECT max(journal_offset) FROM ledger WHERE partition = {partition}"  # noqa: S608 - a number
         ((newest,),) = self._table.rows(query)
         return -1 if newest is None else int(newest)
 
 
-# --- the journal
-# ------------------------------------------------------------------------------------
+# --- the journal ----------------------------------------------------------------------------------
 
 
 def read_live(
     settings: Settings, laws: LawBook, citizen: str, *, whole: bool, shown: Shown
 ) -> Live:
-    """A citizen's reports and postings. LiveError where there are none, or where a broker or the ledger is missing."""
+    """Read a citizen's reports and postings.
+
+    Raises LiveError where there are none, or where a broker or the ledger is missing.
+    """
     if whole:
         return _read_whole(settings, citizen, shown)
     ledger = CitizenLedger(LedgerTable.open(settings.ledger))
@@ -155,24 +162,25 @@ def read_live(
     newest = ledger.newest(partition)
     if offsets and offsets[0] < 0:  # the ledger was not told where the reports are
         return _read_whole(settings, citizen, shown)
-    found, newer = asyncio.run(_fetch(settings, citizen, partition, offsets, newest + 1))
-    if not found and not newer:
+    older, newer = asyncio.run(_fetch(settings, citizen, partition, offsets, newest + 1))
+    if not older and not newer:
         raise LiveError(
-            f"no report of citizen {citizen} is in the ledger or newer than it; if reports were published, wait for the"
-            " workers, or look for one that changed nothing with --whole-journal"
+            f"no report of citizen {citizen} is in the ledger or newer than it; if reports were"
+            " published, wait for the workers, or look for one that changed nothing with"
+            " --whole-journal"
         )
-    if not _add_up(laws, citizen, found, posted):
-        return _read_whole(settings, citizen, shown, [*found, *newer])
-    return Live(citizen, partition, found + newer, posted, whole=False)
+    if not _add_up(laws, citizen, older, posted):
+        return _read_whole(settings, citizen, shown, [*older, *newer])
+    return Live(citizen, partition, older + newer, posted, whole=False)
 
 
 def _read_whole(
     settings: Settings, citizen: str, shown: Shown, known: Sequence[Placed] = ()
 ) -> Live:
-    """All of it; what is known already is not fetched again."""
+    """Read every report of a citizen; those that are known already are not fetched again."""
     partition = partition_of(citizen.encode(), settings.partitions)
-    found = asyncio.run(_all_reports(settings, citizen, partition, shown, known))
-    if not found:
+    reports = asyncio.run(_all_reports(settings, citizen, partition, shown, known))
+    if not reports:
         raise LiveError(
             f"no report of citizen {citizen} is in the journal ({settings.topic(REPORTS)})"
         )
@@ -180,13 +188,13 @@ def _read_whole(
         posted = CitizenLedger(LedgerTable.open(settings.ledger)).rows(citizen)
     except LedgerError:  # the journal is enough
         posted = []
-    return Live(citizen, partition, found, posted, whole=True)
+    return Live(citizen, partition, reports, posted, whole=True)
 
 
 def _add_up(
     laws: LawBook, citizen: str, reports: Sequence[Placed], posted: Sequence[PostedRow]
 ) -> bool:
-    """Whether the reports, settled again by the rules of the ledger, lead to what the ledger has."""
+    """Return whether the reports, settled again by the ledger's rules, lead to its rows."""
     try:
         law = laws.law(posted[-1].rules if posted else DEFAULT)
     except UserError:  # a rule set that is not known here
@@ -215,7 +223,7 @@ def _explained(settings: Settings) -> AbstractContextManager[None]:
 async def _fetch(
     settings: Settings, citizen: str, partition: int, offsets: Sequence[int], newest: int
 ) -> tuple[list[Placed], list[Placed]]:
-    """The reports at these offsets, and the citizen's from `newest` on."""
+    """Fetch the reports at these offsets, and the citizen's reports from `newest` on."""
     topic = settings.topic(REPORTS)
     with _explained(settings):
         async with open_partition(
@@ -233,14 +241,14 @@ async def _fetch(
 async def reports_at(
     settings: Settings, citizen: str, partition: int, offsets: Sequence[int]
 ) -> list[Placed]:
-    """The citizen's reports at these offsets of the journal; control records are left out."""
+    """Fetch the citizen's reports at these offsets of the journal; control records are left out."""
     return (await _fetch(settings, citizen, partition, offsets, NOTHING_NEWER))[0]
 
 
 async def _report_at(
     reader: PartitionReader, place: str, offset: int, citizen: str
 ) -> Placed | None:
-    """The report at an offset; None for a control record, which has none."""
+    """Fetch the report at an offset; None for a control record, which has none."""
     record = await reader.record_at(offset, PATIENCE_MS)
     if record is None:
         raise LiveError(
@@ -251,7 +259,7 @@ async def _report_at(
 
 
 async def _reports_from(reader: PartitionReader, start: int, citizen: str) -> AsyncIterator[Placed]:
-    """A citizen's reports from an offset to the end."""
+    """Yield a citizen's reports from an offset to the end."""
     if start >= reader.end:
         return
     async for batch in reader.read(start):
@@ -263,7 +271,7 @@ async def _reports_from(reader: PartitionReader, start: int, citizen: str) -> As
 async def _all_reports(
     settings: Settings, citizen: str, partition: int, shown: Shown, known: Sequence[Placed]
 ) -> list[Placed]:
-    """Every report of a citizen, by the index of the partition, brought up to date."""
+    """Fetch every report of a citizen, by the index of the partition, brought up to date."""
     folder = settings.state_dir / "journal-index" / f"{settings.prefix}{partition}"
     topic = settings.topic(REPORTS)
     with _explained(settings):
@@ -282,7 +290,10 @@ async def _all_reports(
 
 
 def _placed(record: Record, citizen: str) -> Placed | None:
-    """The report of a record, if it is one of this citizen; one that cannot be read is a dead letter by now."""
+    """Return the report of a record, if it is this citizen's and can be read.
+
+    A record that cannot be read is a dead letter by now.
+    """
     if record.key != citizen.encode():
         return None
     try:

@@ -98,8 +98,7 @@ class Sent(NamedTuple):
     place: str
 
 
-# --- reading
-# ----------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 class DeadLetterReader:
@@ -227,8 +226,7 @@ def summary(letters: Iterable[Letter]) -> dict[tuple[str, str, str], int]:
     )
 
 
-# --- showing
-# ----------------------------------------------------------------------------------------
+# --- showing --------------------------------------------------------------------------------------
 
 
 def unsealed(settings: Settings, letter: Letter) -> bytes:
@@ -263,8 +261,7 @@ def _masked(value: Any, name: str) -> Any:
             return value
 
 
-# --- sending again
-# ----------------------------------------------------------------------------------
+# --- sending again --------------------------------------------------------------------------------
 
 
 def check_sendable(letter: Letter, *, unchanged: bool) -> None:

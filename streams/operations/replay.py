@@ -88,8 +88,7 @@ class DryRun:
         return not (self.difference.messages or self.changes_rules or self.pending)
 
 
-# --- the dry run
-# ------------------------------------------------------------------------------------
+# --- the dry run ----------------------------------------------------------------------------------
 
 
 async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress) -> DryRun:

@@ -68,8 +68,7 @@ class RunTopics:
         self._looked_to = (0, 0)
         """The partition in which the last run was looked for, and up to which offset."""
 
-    # --- offsets
-    # ------------------------------------------------------------------------------------
+    # --- offsets ----------------------------------------------------------------------------------
 
     async def ends(self, topic: Topic) -> Offsets:
         """The offset after the last committed record of each partition."""
@@ -107,8 +106,7 @@ class RunTopics:
                 left += gap
         return left
 
-    # --- markers
-    # ------------------------------------------------------------------------------------
+    # --- markers ----------------------------------------------------------------------------------
 
     async def last_run(self, progress: Progress) -> RunMarker | None:
         """The latest run that was closed."""
@@ -147,8 +145,7 @@ class RunTopics:
         """The records of a partition from an offset up to another."""
         return self._topics.records(self._settings.topic(topic), partition, start, end)
 
-    # --- the open run
-    # -------------------------------------------------------------------------------
+    # --- the open run -----------------------------------------------------------------------------
 
     async def survey(
         self, law: Law, last: RunMarker | None, month: int | None, progress: Progress

@@ -108,8 +108,7 @@ class Status(NamedTuple):
     lag: dict[str, int]
 
 
-# --- what may be closed
-# -----------------------------------------------------------------------------
+# --- what may be closed ---------------------------------------------------------------------------
 
 
 def month_asked_for(text: str) -> int:
@@ -158,8 +157,7 @@ def check_reasons(reasons: Sequence[str]) -> None:
             )
 
 
-# --- status
-# -----------------------------------------------------------------------------------------
+# --- status ---------------------------------------------------------------------------------------
 
 
 async def status(settings: Settings, progress: Progress) -> Status:
@@ -196,8 +194,7 @@ async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
             yield topics_read
 
 
-# --- close
-# ------------------------------------------------------------------------------------------
+# --- close ----------------------------------------------------------------------------------------
 
 
 async def close(settings: Settings, asked: Closing, progress: Progress) -> Closed:

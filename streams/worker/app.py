@@ -60,8 +60,7 @@ Metered = Callable[[Stage], Stage]
 """Wraps a stage so that it is counted, if anybody asks for metrics."""
 
 
-# --- one process
-# ------------------------------------------------------------------------------------
+# --- one process ----------------------------------------------------------------------------------
 
 
 class _StagesAlone(BootStrategy):
@@ -306,8 +305,7 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
     log.info("stopped")
 
 
-# --- the program
-# ------------------------------------------------------------------------------------
+# --- the program ----------------------------------------------------------------------------------
 
 
 def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:

@@ -167,8 +167,7 @@ class Metrics:
         return ""
 
 
-# --- counting
-# ---------------------------------------------------------------------------------------
+# --- counting -------------------------------------------------------------------------------------
 
 
 class MeteredStage:
@@ -254,8 +253,7 @@ class MeteredWork:
         )
 
 
-# --- asking the brokers
-# -----------------------------------------------------------------------------
+# --- asking the brokers ---------------------------------------------------------------------------
 
 
 async def watch(metrics: Metrics, settings: Settings, stages: Sequence[Stage]) -> None:
@@ -296,8 +294,7 @@ async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> 
         metrics.oldest.labels(stage).set(age_s)
 
 
-# --- serving
-# ----------------------------------------------------------------------------------------
+# --- serving --------------------------------------------------------------------------------------
 
 
 class _Quiet(WSGIRequestHandler):

@@ -1,4 +1,4 @@
-"""A real Apache Kafka for the tests: one broker for each test process, started when the first test needs it."""
+"""A real Apache Kafka: one broker for each test process, started when a test first needs it."""
 
 import uuid
 

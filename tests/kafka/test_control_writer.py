@@ -22,7 +22,7 @@ def journal(settings):
 
 
 def watched(work):
-    """The result of some work, and what asyncio would write to stderr of errors nobody retrieved."""
+    """Return the result of some work, and what asyncio would write to stderr meanwhile."""
     said: list[str] = []
 
     async def main():

@@ -1,4 +1,4 @@
-"""`refusion dead-letters`: what was refused is found, shown without its CPR number, and sent again byte for byte."""
+"""`refusion dead-letters` finds refused records, shows them masked, sends the same bytes again."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""explain and diff from a live system: the same as from a file, with the rows as they were posted."""
+"""explain and diff say the same from a live system as from a file, with the rows as posted."""
 
 import json
 import os

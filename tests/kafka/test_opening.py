@@ -1,4 +1,4 @@
-"""Opening rows on a real Kafka: loaded before and after the reports, twice; nothing that was settled is paid again."""
+"""Opening rows on a real Kafka, loaded before and after reports, and twice: none is paid again."""
 
 import asyncio
 import io

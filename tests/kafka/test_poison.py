@@ -1,4 +1,4 @@
-"""Poison and load: each has a stated behaviour (docs/operations.md), and nothing of it stops a partition for good."""
+"""Poison and load: each has a behaviour (docs/operations.md); none stops a partition for good."""
 
 import asyncio
 import os
@@ -32,8 +32,8 @@ def payments(number, months, cpr=CPR):
         year, month = divmod(2016 * 12 + at % months, 12)
         start, end = (f"{year}-{month + 1:02}-{day:02}" for day in (1, 28))
         yield changed(
-            PAYMENT, cpr=cpr, benefit="KTH", atp_ore=0, report_id=f"r{at}", period_start=start, period_end=end,
-            amount_ore=10_000 + at,
+            PAYMENT, cpr=cpr, benefit="KTH", atp_ore=0, report_id=f"r{at}",
+            period_start=start, period_end=end, amount_ore=10_000 + at,
         )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_no_poisonous_record_stops_a_partition(pipeline, lives):
 def test_thousands_of_reports_of_one_citizen_in_a_month_are_settled_in_small_batches(
     pipeline, tmp_path
 ):
-    """A batch of them takes longer than a session: without a pace the partition would begin again for ever."""
+    """A batch of them takes longer than a session: without a pace it would begin again for ever."""
     said = tmp_path / "said"
     lines = list(payments(6_000, months=1))
     pipeline.publish([*lines, *payments(20, 20, cpr="6101801235")])
@@ -175,7 +175,7 @@ BACKLOG_S = 1_200.0
 
 @pytest.mark.long
 def test_a_backlog_is_worked_off_in_bounded_memory(pipeline, tmp_path, monkeypatch):
-    """What a long outage leaves behind, of 154,000 citizens: memory does not hang on how many wait."""
+    """After a long outage reports of 154,000 citizens wait: memory does not depend on how many."""
     monkeypatch.setattr("tests.support.pipeline.DONE_S", BACKLOG_S)
     with (tmp_path / "reports").open("w+b") as file:
         months = month_number("2023-01"), month_number("2023-12")
@@ -196,7 +196,7 @@ def test_a_backlog_is_worked_off_in_bounded_memory(pipeline, tmp_path, monkeypat
 
 
 def test_a_journal_that_is_deleted_under_a_worker_is_missed_by_verify(pipeline, lives, tmp_path):
-    """Kafka forgets the stage's offsets with the topic, so that it goes on with a new one: nothing else can tell."""
+    """Kafka forgets the offsets with the topic: the stage goes on with a new one, none can tell."""
     said = tmp_path / "said"
     with said.open("wb") as log:
         worker = pipeline.start(log=log)
@@ -297,9 +297,10 @@ ROOM_BYTES = 200
 
 
 def test_a_full_disk_stops_the_citizens_aloud_and_loses_nothing(pipeline, lives):
-    """The system's limit on the size of files stands for the disk: it holds for root, and needs no mount."""
+    """The system's limit on file sizes is the disk here: it binds root too, and needs no mount."""
     program = (
-        f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({ROOM_BYTES}, {ROOM_BYTES}));"
+        "import resource, runpy;"
+        f" resource.setrlimit(resource.RLIMIT_FSIZE, ({ROOM_BYTES}, {ROOM_BYTES}));"
         " runpy.run_module('streams.worker.app', run_name='__main__')"
     )
     given = {

@@ -1,4 +1,4 @@
-"""`refusion worker` and `refusion publish` as an operator meets them: processes, signals, exit statuses, lines."""
+"""`refusion worker` and `refusion publish` as operators see them: signals, exit statuses, lines."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Publishing to the broker: all acknowledged, in order, byte for byte, or an error that says how much was."""
+"""Publishing: all acknowledged, in order, byte for byte, or an error that says how much was."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from tests.support.pipeline import settings_for
 from tests.support.records import records_of
 
 STARTS = 8
-"""Publishers that start after a loss; each of their requests would go to the lost broker by a chance
+"""Publishers that start after a loss. A request of theirs goes to the lost broker first by a chance
 of one in three."""
 CPRS = [f"010190{number:04}" for number in range(40)]
 

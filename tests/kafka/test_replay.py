@@ -1,4 +1,4 @@
-"""`refusion replay` on a real Kafka: a dry run first, differences alone, gone on after a kill, nothing twice."""
+"""`refusion replay`: first a dry run, then the differences alone; after a kill, nothing twice."""
 
 import asyncio
 import json

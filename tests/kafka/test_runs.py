@@ -1,4 +1,4 @@
-"""`refusion run` on a real Kafka: a month is cut in all partitions or none, once, in order, and not when in doubt."""
+"""`refusion run` cuts a month in all partitions or none, once, in order, and not when in doubt."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ STAGES = ("intake", "citizens")
 MILLION = 1_000_000_00
 UDK, JOBCENTRE = "11111111", "22222222"
 EACH = 120
-"""Reports a month, each of the largest amount that there can be or nearly so: what counts is the sum."""
+"""Reports a month, each of about the largest amount that there can be: only the sum counts."""
 
 
 def close(pipeline, month, accept=("a test",), **asked):
@@ -282,7 +282,7 @@ def of_month(month, benefit, reporter, total_ore, channel="eindkomst"):
 
 
 def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion):
-    """Sickness benefit of 1.2 bn kr. comes directly too, and a system's set-up leaves out wage subsidies of 1 bn kr."""
+    """Sickness benefit of 1.2 bn kr. comes directly too, wage subsidies of 1 bn kr. do not come."""
     for month in range(1, 8):
         pipeline.publish(of_month(month, "SDP-B", UDK, 1_200 * MILLION))
         if month < 7:
@@ -299,8 +299,8 @@ def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion):
         ("missing", JOBCENTRE, 960 * MILLION),
     ]
     assert (
-        "missing: reporter 22222222, LTS, 2023-07: nothing came, about 960,000,000.00 kr. was expected"
-        in lines[3]
+        "missing: reporter 22222222, LTS, 2023-07: nothing came, about 960,000,000.00 kr. was"
+        " expected" in lines[3]
     )
     assert markers(pipeline) == []
     state, told, _ = refusion("close", "--month", "2023-07", "--dry-run", form=())
@@ -317,7 +317,8 @@ def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion):
     pipeline.stop(worker)
     assert markers(pipeline, topics.POSTINGS) == [marker]
     state, told, _ = refusion("status", form=())
-    last = f"The last run closed is 43 (2023-07), {marker['closed_at']}; accepted: asked both, sag 4711."
+    closed_at = marker["closed_at"]
+    last = f"The last run closed is 43 (2023-07), {closed_at}; accepted: asked both, sag 4711."
     assert (state, told[0], told[1]) == (
         0,
         last,

@@ -1,4 +1,4 @@
-"""The topics on the broker: created with what the contract promises, refused where they would lose data."""
+"""The topics on the broker: created as the contract promises, refused if they would lose data."""
 
 import asyncio
 from contextlib import asynccontextmanager

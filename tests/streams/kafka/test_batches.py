@@ -1,4 +1,4 @@
-"""What we write for aiokafka, and what we have it leave out: the same as it would do by itself."""
+"""Batches and records: the same bytes and contents as aiokafka would have by itself."""
 
 import time
 from collections.abc import Iterator
