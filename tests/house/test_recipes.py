@@ -78,10 +78,8 @@ class Copy(NamedTuple):
 @pytest.fixture
 def copy(tmp_path):
     root = tmp_path / "en kopi på å"
-    left_out = shutil.ignore_patterns(
-        ".git", ".venv", "build", ".*_cache", "__pycache__", ".hypothesis"
-    )
-    shutil.copytree(ROOT, root, ignore=left_out)
+    not_ours = [name.rstrip("/") for name in (ROOT / ".gitignore").read_text().split()]
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".git", *not_ours))
     (root / ".venv").symlink_to(Path(sys.executable).parent.parent)
     return Copy(root)
 
