@@ -12,7 +12,11 @@ def month_of(day: date) -> str:
 
 
 def monday_of(day: date) -> date:
-    """The Monday of the ISO week that a day lies in."""
+    """The Monday of the ISO week that a day lies in.
+
+    >>> monday_of(date(2016, 1, 3))
+    datetime.date(2015, 12, 28)
+    """
     return day - timedelta(days=day.weekday())
 
 
@@ -22,7 +26,11 @@ def days_from(start: date, end: date) -> list[date]:
 
 
 def years_before(day: date, years: int) -> date:
-    """The same date some years earlier; 29 February becomes 28 February (rules 3.2)."""
+    """The same date some years earlier; 29 February becomes 28 February (rules 3.2).
+
+    >>> years_before(date(2032, 2, 29), 3)
+    datetime.date(2029, 2, 28)
+    """
     if (day.month, day.day) == (2, 29):
         day = date(day.year, 2, 28)
     return date(day.year - years, day.month, day.day)

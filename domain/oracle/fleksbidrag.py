@@ -140,5 +140,9 @@ def days_paid(month: str, valid: Iterable[JsonObject], facts: Facts) -> set[date
 
 
 def half_up(amount: Fraction) -> int:
-    """The nearest whole number, half up: 0.5 gives 1 and -0.5 gives 0."""
+    """The nearest whole number, half up.
+
+    >>> half_up(Fraction(1, 2)), half_up(Fraction(-1, 2))
+    (1, 0)
+    """
     return (amount + Fraction(1, 2)).__floor__()

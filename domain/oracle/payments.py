@@ -132,9 +132,11 @@ def weights_of_slices(start: date, end: date, rules: RuleSet) -> Mapping[MonthWe
 
 
 def split(amount_ore: int, weights: Mapping[MonthWeek, int | Fraction]) -> dict[MonthWeek, int]:
-    """An amount by weight; the øre left over go to the largest remainders, then the earliest.
+    """An amount by weight; øre left over go to the largest remainders, then the earliest (item 4).
 
-    100 øre over three slices of one day each are 34, 33 and 33 (item 4).
+    >>> weeks = days_of_slices(date(2024, 1, 6), date(2024, 1, 22))  # 2 days, 7, 7 and 1
+    >>> list(split(100, weeks).values())
+    [12, 41, 41, 6]
     """
     total = Fraction(sum(weights.values()))
     exact = {slice_: abs(amount_ore) * weight / total for slice_, weight in weights.items()}

@@ -108,6 +108,10 @@ def rounded_result(ore: Fraction, rules: RuleSet) -> int:
 
 
 def round_half_away(amount: Fraction) -> int:
-    """The nearest whole number, half away from zero: 0.5 gives 1 and -0.5 gives -1."""
+    """The nearest whole number, half away from zero.
+
+    >>> round_half_away(Fraction(1, 2)), round_half_away(Fraction(-1, 2))
+    (1, -1)
+    """
     rounded = (abs(amount) + Fraction(1, 2)).__floor__()
     return -rounded if amount < 0 else rounded

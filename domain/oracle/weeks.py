@@ -157,7 +157,11 @@ def both_counters(end: WeekEnd) -> JsonObject:
 
 
 def runs(weeks: Iterable[date]) -> list[list[Any]]:
-    """Weeks in order of time as runs of [first week, number of weeks]."""
+    """Weeks in order of time as runs of [first week, number of weeks].
+
+    >>> runs([date(2024, 1, 1), date(2024, 1, 8), date(2024, 2, 5)])
+    [['2024-01-01', 2], ['2024-02-05', 1]]
+    """
     runs_of_weeks: list[list[Any]] = []
     expected = None
     for week in weeks:

@@ -99,7 +99,8 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     ),
     "closed_to_new": Meaning(
         "Ydelsen er lukket for nye sager, og borgeren har ingen tidligere periode med den",
-        "Kontrollér ydelseskoden og sagens første dag; tilbagefør den forkerte, eller indberet de manglende perioder",
+        "Kontrollér ydelseskoden og sagens første dag; tilbagefør den forkerte, eller indberet"
+        " de manglende perioder",
     ),
 }
 """Words for the codes of contract section 2 that are about a citizen.
