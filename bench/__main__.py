@@ -15,7 +15,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import aggregate, books, pipeline, replaying, settling
+from bench import aggregate, books, law, pipeline, replaying, settling
 from bench.rig import Figure
 from streams.kit.stopping import Stopped, unwind_on_signals
 
@@ -27,6 +27,7 @@ LEDGER_ROWS: Final = int(os.environ.get("LEDGER_ROWS", "400000"))
 
 SECTIONS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "aggregate": aggregate.figures,
+    "law": law.figures,
     "settle": lambda folder: settling.figures(folder, MEMORY_CITIZENS),
     "books": lambda folder: books.figures(folder, LEDGER_ROWS),
     "kafka": lambda folder: pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS),

@@ -1,4 +1,4 @@
-"""What a function gave, kept by its argument, for what is asked several times for every report."""
+"""A dict that computes and caches a value for each key."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,9 +8,12 @@ Value = TypeVar("Value")
 
 
 class Memo(dict[Key, Value]):
-    """`memo[key]` is `function(key)`, at half the cost of a call of what `functools.cache` makes.
+    """A dict in which `memo[key]` is `function(key)`, at half the cost of `functools.cache`.
 
-    Where there are `most` of them all are forgotten, and kept anew as they are asked for.
+    It is emptied when it has `most` entries.
+
+    >>> Memo(abs, 100)[-5]
+    5
     """
 
     def __init__(self, function: Callable[[Key], Value], most: int) -> None:

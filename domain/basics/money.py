@@ -1,4 +1,4 @@
-"""Whole øre: splitting an amount over its slices, and percentages of it (rules 4.2, items 4 and 10)."""
+"""Amounts in whole øre: their split over slices, and percentages (rules 4.2, items 4 and 10)."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,25 @@ from domain.basics.weeks import slices
 
 
 def percentage(amount_ore: int, percent: int) -> int:
-    """`percent` % of an amount in øre, rounded to whole øre, half away from zero (switch ROUND = ROW_ORE)."""
+    """Compute a percentage of an amount in øre, rounded to whole øre, half away from zero.
+
+    Switch ROUND = ROW_ORE.
+
+    >>> percentage(105, 50), percentage(-105, 50)
+    (53, -53)
+    """
     rounded = (abs(amount_ore) * percent * 2 + 100) // 200
     return rounded if amount_ore >= 0 else -rounded
 
 
 def percentage_in_kroner(amount_ore: int, percent: int) -> int:
-    """`percent` % of an amount in øre, rounded to whole kroner, half away from zero (switch ROUND = ROW_KRONE)."""
+    """Compute a percentage of an amount in øre, rounded to whole kroner, half away from zero.
+
+    Switch ROUND = ROW_KRONE.
+
+    >>> percentage_in_kroner(12_500, 50)
+    6300
+    """
     rounded = (abs(amount_ore) * percent * 2 + 10_000) // 20_000 * 100
     return rounded if amount_ore >= 0 else -rounded
 
@@ -22,14 +34,18 @@ ROUNDINGS: dict[str, Callable[[int, int], int]] = {
     "ROW_ORE": percentage,
     "ROW_KRONE": percentage_in_kroner,
 }
-"""How a row's result is rounded, by the values of the switch ROUND."""
+"""The ways to round a row's result, by the values of the switch ROUND."""
 
 
 def split(amount_ore: int, start: int, end: int) -> list[tuple[int, int, int]]:
-    """An amount over the slices of its period, by calendar days (switch SPLIT), as (month, week, øre).
+    """Split an amount over the slices of its period, by calendar days, as (month, week, øre).
 
-    Rounded down to whole øre each; the øre left over go one each to the slices with the
-    largest remainders, ties to the earliest. The parts always sum to the amount.
+    Each part is rounded down to whole øre; the øre left over go one each to the slices with the
+    largest remainders, ties to the earliest. The parts always sum to the amount. From Wednesday
+    to Tuesday (weeks 0 and 1 of July 2014):
+
+    >>> [(week, ore) for _, week, ore in split(1000, 735416, 735422)]
+    [(0, 714), (1, 286)]
     """
     per_day, rest = divmod(abs(amount_ore), end - start + 1)
     pieces = SHARES[start, end, rest]
@@ -51,6 +67,7 @@ def _shares(period: tuple[int, int, int]) -> tuple[tuple[int, int, int, int], ..
 
 
 SHARES = Memo(_shares, 1 << 15)
-"""By (start, end, øre that do not divide by the days): each slice as (month, week, days, what it gets of those øre).
+"""The slices of (start, end, øre left over by whole øre a day), as (month, week, days, øre).
 
-Few enough to be worth keeping."""
+There are few of them, so they are kept.
+"""

@@ -1,4 +1,6 @@
-"""The ways to share an amount among the slices of its period: switch SPLIT (rules 4.2 item 4, section 11 Q1).
+"""The ways to share an amount among the slices of its period: switch SPLIT.
+
+Rules 4.2 item 4, section 11 Q1.
 
 Each is the largest-remainder method with other weights, so the parts are whole øre that sum to the
 amount. The default is `domain.basics.money.split`, which is made for speed.
@@ -16,16 +18,16 @@ Splitter = Callable[[int, int, int], list[tuple[int, int, int]]]
 """Amount in øre, first and last day -> (month, week, øre) for each slice of the period."""
 
 WEEKEND = 5
-"""Days of a week before its Saturday."""
+"""The days of a week before its Saturday."""
 
 
 def split_evenly(amount_ore: int, start: int, end: int) -> list[tuple[int, int, int]]:
-    """As much to each week that the period touches; between the slices of a week by calendar days."""
+    """Give each week of the period the same; share it in a week's slices by calendar days."""
     return _apportioned(amount_ore, slices(start, end), _even_weights(start, end))
 
 
 def split_by_weekdays(amount_ore: int, start: int, end: int) -> list[tuple[int, int, int]]:
-    """By the days from Monday to Friday; a period without any by calendar days."""
+    """Split by the days from Monday to Friday; a period without any by calendar days."""
     weights = _weekday_weights(start, end)
     return (
         _apportioned(amount_ore, slices(start, end), weights)
@@ -39,12 +41,12 @@ SPLITS: Mapping[str, Splitter] = {
     "EQUAL_PER_TOUCHED_WEEK": split_evenly,
     "WEEKDAYS": split_by_weekdays,
 }
-"""By the values of the switch."""
+"""The splitters by the values of the switch."""
 
 
 @lru_cache(maxsize=1 << 12)
 def _even_weights(start: int, end: int) -> tuple[Fraction, ...]:
-    """Those of a week sum to 1."""
+    """Give weights of which those of a week sum to 1."""
     pieces = slices(start, end)
     days: Counter[int] = Counter()
     for piece in pieces:
@@ -54,7 +56,7 @@ def _even_weights(start: int, end: int) -> tuple[Fraction, ...]:
 
 @lru_cache(maxsize=1 << 12)
 def _weekday_weights(start: int, end: int) -> tuple[Fraction, ...]:
-    """The weekdays of each slice."""
+    """Count the weekdays of each slice."""
     return tuple(Fraction(_weekdays(piece, start)) for piece in slices(start, end))
 
 
@@ -68,7 +70,7 @@ def _weekdays(piece: Slice, start: int) -> int:
 def _apportioned(
     amount_ore: int, pieces: tuple[Slice, ...], weights: tuple[Fraction, ...]
 ) -> list[tuple[int, int, int]]:
-    """Rounded down each; the øre left over go one each to the largest remainders, ties to the earliest."""
+    """Share by weights: rounded down, the øre left over one each to the largest remainders."""
     total, size_ore = sum(weights), abs(amount_ore)
     exact = [size_ore * weight / total for weight in weights]
     parts = [int(share) for share in exact]

@@ -28,7 +28,11 @@ class Slice(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)
 def day(text: str) -> int:
-    """The day of an ISO date; ValueError where there is no such date."""
+    """Give the day of an ISO date; ValueError where there is no such date.
+
+    >>> day("2014-06-30")
+    735414
+    """
     if len(text) != 10 or text[4] != "-" or text[7] != "-":  # fromisoformat reads week dates too
         raise ValueError("not a date of the form YYYY-MM-DD")
     return date.fromisoformat(text).toordinal()
@@ -36,46 +40,58 @@ def day(text: str) -> int:
 
 @cache
 def day_text(number: int) -> str:
-    """The ISO date of a day."""
+    """Write a day as an ISO date."""
     return date.fromordinal(number).isoformat()
 
 
 def week_of(number: int) -> int:
-    """The week that a day lies in; negative before 2014-W27."""
+    """Give the week that a day lies in; negative before 2014-W27.
+
+    >>> week_of(day("2014-07-07"))
+    1
+    """
     return (number - WEEK_ZERO) // 7
 
 
 def monday(week: int) -> int:
-    """The first day of a week."""
+    """Give the first day of a week."""
     return WEEK_ZERO + 7 * week
 
 
 def sunday(week: int) -> int:
-    """The last day of a week."""
+    """Give the last day of a week."""
     return WEEK_ZERO + 7 * week + 6
 
 
 @cache
 def week_text(week: int) -> str:
-    """The ISO date of a week's Monday: how weeks are written outside."""
+    """Write a week as the ISO date of its Monday, as it is written outside.
+
+    >>> week_text(1)
+    '2014-07-07'
+    """
     return day_text(monday(week))
 
 
 def month_of(number: int) -> int:
-    """The calendar month that a day lies in."""
+    """Give the calendar month that a day lies in."""
     then = date.fromordinal(number)
     return then.year * 12 + then.month - 1
 
 
 @cache
 def month_text(month: int) -> str:
-    """`YYYY-MM`."""
+    """Write a month as `YYYY-MM`.
+
+    >>> month_text(2024 * 12)
+    '2024-01'
+    """
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
 @cache
 def month_number(text: str) -> int:
-    """The month of a `YYYY-MM`; ValueError where there is none."""
+    """Read a month from `YYYY-MM`; ValueError where there is none."""
     if len(text) != 7:
         raise ValueError("not a month of the form YYYY-MM")
     return month_of(day(text + "-01"))
@@ -83,12 +99,16 @@ def month_number(text: str) -> int:
 
 @cache
 def first_day(month: int) -> int:
-    """The first day of a month."""
+    """Give the first day of a month."""
     return date(month // 12, month % 12 + 1, 1).toordinal()
 
 
 def years_before(number: int, years: int) -> int:
-    """The same date some years earlier; 29 February becomes 28 February (rules 3.2)."""
+    """Give the same date some years earlier; 29 February becomes 28 February (rules 3.2).
+
+    >>> day_text(years_before(day("2024-02-29"), 3))
+    '2021-02-28'
+    """
     then = date.fromordinal(number)
     if then.month == 2 and then.day == 29:
         then = then.replace(day=28)
@@ -97,12 +117,16 @@ def years_before(number: int, years: int) -> int:
 
 @lru_cache(maxsize=1 << 15)
 def slices(start: int, end: int) -> tuple[Slice, ...]:
-    """The slices of an inclusive period, in order of time. Their days sum to the period's."""
-    found = []
+    """Give the slices of an inclusive period, in order of time. Their days sum to the period's.
+
+    >>> [(piece.week, piece.days) for piece in slices(day("2014-07-02"), day("2014-07-08"))]
+    [(0, 5), (1, 2)]
+    """
+    pieces = []
     at = start
     while at <= end:
         month, week = month_of(at), week_of(at)
         last = min(end, sunday(week), first_day(month + 1) - 1)
-        found.append(Slice(month, week, last - at + 1))
+        pieces.append(Slice(month, week, last - at + 1))
         at = last + 1
-    return tuple(found)
+    return tuple(pieces)

@@ -231,7 +231,7 @@ def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling:
 def _reversed_line(
     citizen: Citizen, seen: SeenReport, reversal: Reversal
 ) -> tuple[Line | IncomeLine, list[Part]]:
-    """Mark all copies of a report's line as reversed. Gives the line, and the parts that it is in."""
+    """Mark all copies of a report's line as reversed; give the line and the parts that it is in."""
     named = seen.type, reversal.reporter, reversal.reverses
     month = int(seen.place)
     line = next(citizen.open_part(month).lines_of(*named), None)
@@ -269,7 +269,7 @@ def _settle_wages(
 def with_fleksbidrag(
     law: Law, citizen: Citizen, settling: Settling, own_months: set[int]
 ) -> Settling:
-    """Add the fleksbidrag of the report's own months and of those in which fleksløntilskud moved."""
+    """Add the fleksbidrag of the report's own months, and of months whose fleksløntilskud moved."""
     changes = settling.changes
     months = own_months | {
         change.month for change in changes if change.group.code == FLEKSLOENTILSKUD
@@ -303,7 +303,7 @@ def _establish(law: Law, citizen: Citizen, fact: CaseFact) -> Settling:
 
 
 def _count_fact(law: Law, citizen: Citizen, fact: str, date: int, times: int) -> Settling:
-    """Take a fact in or out. Where it changes the status of the case, settle the whole life anew."""
+    """Add or remove a fact; where it changes the status of the case, settle the whole life anew."""
     head = citizen.change_head()
     before = contradicted(law, citizen) if fact in DECIDING_FACTS else {}
     dates = head.facts.setdefault(fact, {})

@@ -1,4 +1,4 @@
-"""Changes of cells: the weeks whose money or rate a report moves, before a row is posted for them."""
+"""Changes of cells: the weeks whose money or rate a report moves, before rows are posted."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -41,7 +41,7 @@ class CellChange(Struct, gc=False):
         return self.month, self.week, group.code, group.paying or "", group.financing or ""
 
     def keeps_the_row(self) -> bool:
-        """Tell if the posted row says all that is due; its ordinal may be another (contract section 3)."""
+        """Tell if the posted row says what is due; its ordinal may differ (contract section 3)."""
         old, due = self.old, self.entitlement
         return (
             old is not None

@@ -1,4 +1,7 @@
-"""Doubts about reports that are applied all the same (contract section 2): what a caseworker should look at."""
+"""Doubts about reports that are applied all the same, for a caseworker to look at.
+
+Contract section 2.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,54 +22,58 @@ from domain.law.old_cases import (
 from domain.law.staircase import OUTSIDE, Law, money_code
 
 FUTURE_DAYS = 62
-"""A period that ends more days than this after it was reported is noticed (contract section 2)."""
+"""Days: a period that ends later than this after it was reported is noticed."""
 
 OLD_FLEX_CODES = frozenset({"LYG", "FJG"})
 OLD_PENSION_CODE = "FPG"
 DATED_BY = {"flex_referral": "flex_referral", "pension_award": "disability_pension_award"}
-"""The fact whose first date a notice about the facts of the case names."""
+"""The fact whose first date a notice names, by the code of the notice."""
 
 
 ADVICE: Mapping[str, str] = {
-    "possible_duplicate": "Ask both reporters which of the two is right; whoever is wrong reverses its report.",
-    "after_death": "Stop the payment and reverse what was paid after the death, or have the date of death corrected.",
-    "pension_award": "Hold the date of the award against the case file; reverse the date or the payment, whichever is"
-    " wrong, and report it anew.",
-    "flex_referral": "Hold the date of the referral against the case file; reverse the date or the payment, whichever"
-    " is wrong, and report it anew.",
-    "negative_net": "Look for the payment that the repayment belongs to: it is missing, or was repaid twice.",
-    "rate_missing": "There is no row until the value is known: settle it outside for now, and tell those who keep the"
-    " rules.",
-    "validity_partial": "Report the days on which the benefit was in force by themselves, the others under the benefit"
-    " that held then.",
-    "closed_to_new": "Check the benefit's code and the day on which the case began: no case may begin after that day."
-    " Reverse the payment where it is wrong, or report the payments before it that are missing.",
-    "future_period": "Check the end of the period for a slip; reverse the report where it is wrong.",
-    "missing_reporter": "Ask the reporter whether the benefit has ended or a delivery has failed, before the run is"
-    " closed without it.",
+    "possible_duplicate": "Ask both reporters which of the two is right;"
+    " whoever is wrong reverses its report.",
+    "after_death": "Stop the payment and reverse what was paid after the death,"
+    " or have the date of death corrected.",
+    "pension_award": "Hold the date of the award against the case file;"
+    " reverse the date or the payment, whichever is wrong, and report it anew.",
+    "flex_referral": "Hold the date of the referral against the case file;"
+    " reverse the date or the payment, whichever is wrong, and report it anew.",
+    "negative_net": "Look for the payment that the repayment belongs to:"
+    " it is missing, or was repaid twice.",
+    "rate_missing": "There is no row until the value is known:"
+    " settle it outside for now, and tell those who keep the rules.",
+    "validity_partial": "Report the days on which the benefit was in force by themselves,"
+    " the others under the benefit that held then.",
+    "closed_to_new": "Check the benefit's code and the day on which the case began:"
+    " no case may begin after that day. Reverse the payment where it is wrong,"
+    " or report the payments before it that are missing.",
+    "future_period": "Check the end of the period for a slip;"
+    " reverse the report where it is wrong.",
+    "missing_reporter": "Ask the reporter whether the benefit has ended or a delivery has failed,"
+    " before the run is closed without it.",
 }
-"""What the reader of a notice should do, by the codes of contract section 2."""
+"""The advice to the reader of a notice, by the codes of contract section 2."""
 
 
 class Notice(NamedTuple):
     """A doubt about a report that was applied.
 
-    `detail` says what to look at, and under `municipalities` whom it concerns: those that pay or
-    finance.
+    `detail` says what to look at; under `municipalities` it names those that pay or finance.
     """
 
     code: str
     detail: dict[str, Any]
 
     def told(self) -> dict[str, Any]:
-        """The detail with what the reader should do."""
+        """Give the detail with the advice to the reader."""
         return self.detail | {"advice": ADVICE[self.code]}
 
 
 def payment_notices(
     law: Law, citizen: Citizen, payment: Payment, parts: list[Part]
 ) -> list[Notice]:
-    """What is doubtful about a payment that comes in; its line is not in the parts yet."""
+    """Give the doubts about a payment that comes in; its line is not in the parts yet."""
     notices = []
     if parts and (lines := parts[0].lines) and (other := _duplicate_of(payment, lines)):
         concerned = _municipalities(
@@ -92,7 +99,7 @@ def payment_notices(
 
 
 def _has_earlier(citizen: Citizen, payment: Payment) -> bool:
-    """True where a standing payment of the benefit begins before this one: its case is older."""
+    """Tell if a payment of the benefit that stands begins before this one: its case is older."""
     week, code = week_of(payment.start), payment.benefit
     touched = citizen.head.touched.get(code, 0) | citizen.head.touched.get(code + OUTSIDE, 0)
     if touched & ((1 << week) - 1):  # nearly always, and no month is read
@@ -108,7 +115,7 @@ def _has_earlier(citizen: Citizen, payment: Payment) -> bool:
 
 
 def _fact_notices(law: Law, citizen: Citizen, facts: Facts, payment: Payment) -> Iterator[Notice]:
-    """What the facts of the case say against a payment."""
+    """Give the doubts that the facts of the case raise about a payment."""
     if (deaths := facts.get("death")) and payment.start > (died := min(deaths)):
         yield Notice("after_death", _described(payment) | {"date": day_text(died)})
     code = money_code(payment.benefit, payment.outside_act)
@@ -117,7 +124,7 @@ def _fact_notices(law: Law, citizen: Citizen, facts: Facts, payment: Payment) ->
 
 
 def _contradictions(law: Law, citizen: Citizen, code: str, start: int, end: int) -> Iterator[str]:
-    """The notices for a payment under a money code whose benefit does not fit the facts of the case."""
+    """Give the notices for a payment whose benefit does not fit the facts of the case."""
     facts, status, rules = citizen.head.facts, citizen.head.weeks.status, law.rules.legacy
     if end < law.counting_from:
         return
@@ -144,11 +151,11 @@ def _dated(facts: Facts, doubt: str) -> dict[str, str]:
 
 
 Doubtful = dict[str, Line]
-"""Lines by the report they are of."""
+"""Lines by the name of their report."""
 
 
 def contradicted(law: Law, citizen: Citizen) -> dict[str, Doubtful]:
-    """The standing payments that do not fit the facts of the case, by the notice they deserve."""
+    """Give the payments that stand and do not fit the facts of the case, by their notice."""
     found: dict[str, Doubtful] = {}
     for part in citizen.all_parts():
         for line in part.lines:
@@ -161,7 +168,7 @@ def contradicted(law: Law, citizen: Citizen) -> dict[str, Doubtful]:
 def contradiction_notices(
     facts: Facts, before: Mapping[str, Doubtful], after: Mapping[str, Doubtful]
 ) -> list[Notice]:
-    """The notices about payments that came before a fact, or its reversal, spoke against them."""
+    """Give the notices about payments that a fact, or its reversal, contradicts later."""
     return [
         Notice(doubt, _dated(facts, doubt) | _listed({name: lines[name] for name in new}))
         for doubt, lines in sorted(after.items())
@@ -170,9 +177,9 @@ def contradiction_notices(
 
 
 def death_notices(citizen: Citizen, date: int) -> list[Notice]:
-    """The notice about payments that came before a death spoke against them; `date` is among the facts already.
+    """Give the notice about payments for days after a death that is reported later than they are.
 
-    Those that an earlier death speaks against have been noticed for that one.
+    `date` is among the facts already. Payments after an earlier death have their notice already.
     """
     others = [day for day, times in citizen.head.facts["death"].items() if day != date or times > 1]
     known_from = min(others, default=None)
@@ -188,7 +195,7 @@ def death_notices(citizen: Citizen, date: int) -> list[Notice]:
 
 
 def basis_notice(citizen: Citizen, months: list[int]) -> list[Notice]:
-    """The months that get no fleksbidrag because B is not known for their year."""
+    """Give the notice of months without fleksbidrag because B is not known for their year."""
     if not months:
         return []
     groups = [group for month in months if (part := citizen.part(month)) for group in part.groups]
@@ -209,7 +216,7 @@ def _listed(lines: Doubtful) -> dict[str, Any]:
 
 
 def _municipalities(*places: Sequence[str | None]) -> dict[str, list[str]]:
-    """Whom a notice concerns: those that pay or finance, where any is known."""
+    """Name the municipalities that a notice concerns: those that pay or finance."""
     found = sorted({code for place in places for code in place if code is not None})
     return {"municipalities": found} if found else {}
 
@@ -227,7 +234,7 @@ def _described(payment: Payment) -> dict[str, Any]:
 
 
 def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> Line | None:
-    """The first report of the same benefit, period and amount from another reporter or channel.
+    """Give the first line of the same benefit, period and amount, from elsewhere.
 
     `lines` are those of its first month: a period lies there whoever reports it, and however late.
     """

@@ -1,14 +1,14 @@
-"""Det særlige fleksbidrag: a month's amount beside fleksløntilskud on the 20 % step (LBK 221/2021 § 7).
+"""Det særlige fleksbidrag: a month's amount beside fleksløntilskud on the 20 % step.
 
-Rules 1.4 and 4.2, item 16:
+LBK 221/2021 § 7, rules 1.4 and 4.2, item 16:
 
     F = (min(share × (B − R), CAP) − reduction × W) × d4 / d, to the nearest krone, not below 0
 
 The switches FB_READING and FB_PRORATION replace share × (B − R) and d4 / d. The wages are always
 split by calendar days.
 
-It depends on a month's fleksløntilskud, its wages and the ordinals of its weeks: it is computed anew
-for every month in which one of them moved, and may then move to another cell.
+It depends on a month's fleksløntilskud, its wages and the ordinals of its weeks. It is computed
+anew for every month in which one of them moved, and may then move to another cell.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ PRORATIONS: Mapping[str, Callable[[int, int], tuple[int, int]]] = {
 
 
 class Entitling(NamedTuple):
-    """A cell of fleksløntilskud on the step that gives a right to fleksbidrag, in the order of rule 16."""
+    """A cell of fleksløntilskud on the step that entitles, in the order of item 16."""
 
     week: int
     paying: str
@@ -122,7 +122,7 @@ def fleksbidrag(
 def _due_now(
     law: Law, weeks: WeekCounts, part: Part, entitling: Sequence[Entitling], ore: int, *, own: bool
 ) -> CellChange:
-    """Give the cell of a month's fleksbidrag: in the first entitling week, at the last one's place."""
+    """Give the cell of a month's fleksbidrag: the first entitling week, the last one's place."""
     week, last = entitling[0].week, entitling[-1]
     group = part.group(FLEKSBIDRAG, last.paying or None, last.financing or None)
     account = law.rules.accounts.get((FLEKSBIDRAG, "refusion", WHOLE))
@@ -197,7 +197,7 @@ def worked_out(law: Law, weeks: WeekCounts, part: Part, entitling: Sequence[Enti
 
 
 def _wages_ore(part: Part) -> int | None:
-    """Sum the month's share of the wages without pension (W); None where none is reported, not even 0."""
+    """Sum the month's share of the wages without pension (W); None where no wage is reported."""
     wages = [line for line in part.incomes if line.kind in WAGES and not line.reversed]
     if not wages:
         return None
@@ -210,7 +210,7 @@ def _wages_ore(part: Part) -> int | None:
 
 
 def _days(counts: WeekCounts, part: Part, weeks: Iterable[int]) -> tuple[int, int]:
-    """Count the month's days with fleksløntilskud on the staircase (d), and in entitling weeks (d4)."""
+    """Count the month's days with fleksløntilskud on the staircase (d), and entitling ones (d4)."""
     paid = 0
     for line in part.lines:
         if line.code == FLEKSLOENTILSKUD and line.amount_ore > 0 and not line.reversed:

@@ -1,12 +1,12 @@
-"""Opening rows: rows that an earlier system settled, which hold until the journal answers for the week.
+"""Opening rows: rows that an earlier system settled, until the journal answers for the week.
 
 The reports are the truth, and what an earlier system settled must not be paid again. So for each
 week of a citizen
 
 * the journal **answers** for the week as soon as it has a payment report with days in it, of any
-  benefit, reversed or not. Then all rows of the citizen in that week are brought to what the reports
-  say: an opening row that says the same is left alone, any other is reversed, and what is due is
-  posted;
+  benefit, reversed or not. Then all rows of the citizen in that week are brought to what the
+  reports say: an opening row that says the same is left alone, any other is reversed, and what is
+  due is posted;
 * until then the opening rows stand, and nothing is due beside them.
 
 So a week is either the earlier system's or the journal's, never both: it is the law's own unit,

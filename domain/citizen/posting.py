@@ -1,4 +1,6 @@
-"""Posting: the rows that bring the posted rows of changed cells to what is due (contract section 3).
+"""Posting: the rows that bring changed cells from what is posted to what is due.
+
+Contract section 3.
 
 A posted row is never edited: it is reversed by a row with its figures negated, and a new row
 follows where something is still due. The same journal gives the same rows: a row is named by
@@ -83,7 +85,7 @@ def post(changes: Iterable[CellChange], revision: int) -> Posting:
 
 
 def post_opening(opening: Opening, entered: Entered) -> list[RowToPost]:
-    """Give the row of an opening, and its reversal where the journal answers for its week already."""
+    """Give the row of an opening, and its reversal where the journal answers for its week."""
     group = Group(opening.benefit, opening.paying, opening.financing, [])
     row = RowToPost("opening", opening.month, group, entered.cell)
     if not entered.is_answered:

@@ -43,7 +43,7 @@ class Cell(Struct, array_like=True, gc=False):
     """The money of one week in a group, and the row posted for it.
 
     `revision` and `position` say which row of which message; revision 0 is no row. `mechanism`,
-    `rate`, `result_ore` and `account` are the row's figures, `ordinal` is its ordinal as of posting.
+    `rate`, `result_ore` and `account` are the row's figures, `ordinal` is as of posting.
     A cell is never changed: a new one takes its place.
     """
 
@@ -211,7 +211,7 @@ Stored = TypeVar("Stored")
 
 
 def decode(records: Decoder[Stored], value: bytes) -> Stored:
-    """Read a record. Raises NewerStateError where a newer version has written it in another form."""
+    """Read a record. Raises NewerStateError where a newer version has written it."""
     try:
         return records.decode(value)
     except ValidationError as error:

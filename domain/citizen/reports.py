@@ -17,7 +17,7 @@ from domain.law.staircase import money_code
 from domain.ruledata.ruleset import Mechanism
 
 made = tuple.__new__
-"""Make a named tuple of a plain tuple without calling its constructor: quicker, for every report."""
+"""Make a named tuple of a plain tuple, without the cost of calling its constructor."""
 
 
 class Payment(NamedTuple):
@@ -202,6 +202,6 @@ def cause(report: Report | Opening) -> str:
 
 
 def content_digest(report: Report | Opening) -> str:
-    """Give a mark and a digest of a report's content, to compare two deliveries (contract section 2)."""
+    """Give a mark and a digest of a report's content, to compare two deliveries."""
     *content, _reported = report
     return "!" + blake2b(repr((*content,)).encode(), digest_size=8).hexdigest()

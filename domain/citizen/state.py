@@ -101,7 +101,7 @@ class Head:
     def counted_by(
         self, law: Law, resets: Sequence[int], second: Sequence[int] | None
     ) -> WeekCounts:
-        """Give the citizen's weeks under a law that has settled them, with the resets that it found."""
+        """Give the citizen's weeks under a law that has settled them and found these resets."""
         if not self.facts and second is None:  # most
             sets = made(WeekSets, (*law.states(self.touched), resets))
             return made(WeekCounts, (sets, ORDINARY, None))
@@ -266,7 +266,7 @@ class Citizen:
         )
 
     def has_money_of(self, benefits: Container[str]) -> bool:
-        """True where money of one of the benefits was ever settled for the citizen."""
+        """Tell if money of one of the benefits was ever settled for the citizen."""
         return any(
             group.code.removesuffix(OUTSIDE) in benefits
             for part in self.all_parts()

@@ -1,4 +1,4 @@
-"""The weeks that a citizen's money touches, and their count, brought up to date with each report."""
+"""The weeks that a citizen's money touches, and their count, kept up with each report."""
 
 from collections.abc import Iterable, Sequence
 from functools import reduce

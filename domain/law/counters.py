@@ -17,11 +17,11 @@ NO_WEEK = -1
 
 
 class Counters(NamedTuple):
-    """Both counters at the end of `week`, the citizen's latest week in state B or O (None before the first).
+    """Both counters at the end of `week`, the citizen's latest week in state B or O.
 
-    `earned` are the self-support weeks that count, as runs of (first week, number of weeks), oldest
-    first. `after_transfer` is (week, seniority, earned): what `seniority` and `earned` are, at the
-    end of the same `week`, for whoever evaluates the counters in that later week or after it
+    `week` is None before the first. `earned` are the self-support weeks that count, as runs of
+    (first week, number of weeks), oldest first. `after_transfer` is (week, seniority, earned): the
+    seniority and the earned weeks, at the end of the same `week`, that hold from that later week on
     (legacy flex cases, § 30, stk. 3).
     """
 
@@ -32,7 +32,7 @@ class Counters(NamedTuple):
 
 
 class Window:
-    """The window of § 6, stk. 1: its first week for each week, and the weeks that make a new start."""
+    """The window of § 6, stk. 1: its first week for each week, and the weeks for a new start."""
 
     def __init__(self, reset: Reset) -> None:
         self.needed = reset.self_support_weeks
@@ -40,7 +40,7 @@ class Window:
         self.first = Memo(self._first, MOST_WEEKS)
 
     def _first(self, week: int) -> int:
-        """Give the earliest week whose Monday is later than the date some years before `week`'s Sunday."""
+        """Give the earliest week whose Monday is in the window that ends with `week`'s Sunday."""
         return (years_before(sunday(week), self._years) - WEEK_ZERO) // 7 + 1
 
 
@@ -262,7 +262,7 @@ def _runs(before: int, later: Sequence[int]) -> list[tuple[int, int | None]]:
 def differing(
     old: list[tuple[int, int]], new: list[tuple[int, int]], end: int
 ) -> list[tuple[int, int]]:
-    """Give the spans of weeks (first, last), up to `end`, in which two profiles differ in their step.
+    """Give the spans of weeks (first, last), up to `end`, in which two profiles differ.
 
     >>> differing([(0, 0), (4, 1)], [(0, 0), (6, 1)], 10)
     [(4, 5)]

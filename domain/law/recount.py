@@ -1,4 +1,4 @@
-"""The count of a citizen's weeks, brought up to date after a report has touched or freed some of them.
+"""The count of a citizen's weeks after a report has touched or freed some of them.
 
 Most reports add weeks and change no other: that is seen from two popcounts, without a search for
 resets (`_moves_no_other`). Any other change keeps the resets before the first changed week, and
@@ -71,7 +71,7 @@ def recount(
 def _states(
     law: Law, was: WeekCounts, touched: Mapping[str, int], change: TouchedWeeks
 ) -> tuple[int, int]:
-    """Give the B weeks and the B or O weeks: of an ordinary case that only gains weeks, by adding."""
+    """Give the B weeks and the B or O weeks; an ordinary case that only gains weeks adds them."""
     code, added, removed = change
     benefit, busy, _ = was.first
     if removed or was.status is not ORDINARY:

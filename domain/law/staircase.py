@@ -1,4 +1,7 @@
-"""The law of one rule set: mechanism, rate and result of a cell's amount (rules 4.2, items 7-11 and 13-15)."""
+"""The law of one rule set: mechanism, rate and result of a cell's amount.
+
+Rules 4.2, items 7-11 and 13-15.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -121,13 +124,13 @@ class Law:
         self.movable = self.on_staircase | TRANSITIONAL
 
     def _first_plain_week(self) -> int:
-        """Give the first week that has rates, after which no rate changes and no week looks ahead."""
+        """Give the first week with rates after which no rate changes and no week looks ahead."""
         with_rates = week_of(first_day(self.rates_from_month) + 6)
         tables = [table for terms in self._terms.values() if terms for table in terms.tables]
         return max(with_rates, self._rates_from_week + 1, *(table.from_week for table in tables))
 
     def status(self, facts: Facts) -> TransitionalStatus:
-        """Give the transitional status of a case; LEGACY_COUNT decides if legacy weeks may enter."""
+        """Give the transitional status; LEGACY_COUNT decides if legacy weeks may enter."""
         status = status_of(self.rules.legacy, facts)
         return (
             status if self.old_cases_enter or not status.enters else status._replace(enters=False)
@@ -152,7 +155,7 @@ class Law:
         return benefit, benefit | other
 
     def blocks(self, code: str) -> bool:
-        """Tell if a money code that does not count makes a week busy; money outside the Act does."""
+        """Tell if money that does not count makes a week busy; money outside the Act does."""
         return code in self._blocking or code.endswith(OUTSIDE)
 
     def decided_by(self, week: int) -> int:
@@ -218,7 +221,7 @@ class Law:
     def entitlement(
         self, weeks: WeekCounts, month: int, week: int, code: str, amount_ore: int
     ) -> Entitlement | None:
-        """Give the row for an amount of a money code in a month and week; None where it gives none."""
+        """Give the row for an amount in a month and week; None where the law gives none."""
         is_old = weeks.status is not ORDINARY and weeks.status.is_old(code, week)
         terms = self._old_terms.get(code) if is_old else self._terms.get(code)
         if terms is None or not amount_ore:

@@ -1,4 +1,4 @@
-"""A citizen's weeks as the law counts them: which are benefit weeks, which are busy, which make a new start."""
+"""A citizen's weeks as the law counts them: benefit weeks, busy weeks, and new starts."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,6 @@
-"""The messages of `postings` as JSON text (contract section 3); `domain.citizen.posting` decides the rows.
+"""The messages of `postings` as JSON text (contract section 3).
+
+`domain.citizen.posting` decides the rows; they are only written here.
 
 Rows are made as JSON text at once: there are five in a usual message, and a dict for each, made
 to be written and thrown away, was a quarter of the cost of a report. Nothing in a row needs
@@ -60,7 +62,7 @@ def _whose(group: tuple[str, str | None, str | None]) -> str:
 
 
 def _terms(terms: tuple[str, int, str | None]) -> tuple[str, str]:
-    """Write a row's text before and after its result, given mechanism's letter, rate and account."""
+    """Write a row's text before and after its result, given its letter, rate and account."""
     letter, rate, account = terms
     if letter == REFUSION:
         return (

@@ -1,4 +1,4 @@
-"""A partition's journal folded from its first record: what must stand in `postings`, to the byte."""
+"""A partition's journal folded from its first record: the exact bytes of its `postings`."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -10,23 +10,23 @@ from streams.citizens.store import RocksStore
 from streams.wire.journal import JournalEntry
 
 LOOKED_AT = 1_000
+"""Citizens of a recalculation whose changes are written at once."""
 
 
 class Refolding:
-    """The state so far is in a store that was empty: a dict, or a disk where there may be much of it."""
+    """A fold with its state in a store that was empty: a dict, or a disk for much state."""
 
     def __init__(self, laws: LawBook, store: dict[bytes, bytes] | RocksStore) -> None:
         self._keep = store.update if isinstance(store, dict) else store.write
         self._partition = Partition(laws.law(DEFAULT), store, laws=laws)
 
     def fold(self, entries: Iterable[tuple[int, JournalEntry]]) -> Iterator[tuple[int, bytes]]:
-        """The messages that follow from the next records, each with the offset of its own.
+        """Give the messages that follow from the next records, each with its record's offset.
 
-        Control records are carried out where they stand. Take all of it before the records after
-        these.
+        Control records are carried out where they are. Take all of the messages before you go on.
         """
         for is_recalculation, part in groupby(
-            entries, lambda each: isinstance(each[1].report, Recalculation)
+            entries, lambda numbered: isinstance(numbered[1].report, Recalculation)
         ):
             if is_recalculation:
                 for offset, entry in part:
@@ -52,7 +52,7 @@ class Refolding:
 
 
 def postings_again(entries: Iterable[JournalEntry], laws: LawBook) -> list[bytes]:
-    """The messages that follow from a whole journal, all in memory."""
+    """Give the messages that follow from a whole journal, all in memory."""
     return [message for _, message in Refolding(laws, {}).fold(enumerate(entries))]
 
 

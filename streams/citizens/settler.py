@@ -39,27 +39,32 @@ CitizensReport = tuple[str, str, Report | Opening]
 """Citizen, sealed CPR and report or opening row."""
 
 Settleable = CitizensReport | RunMarker | RulesRecord
-"""What is settled one by one. A recalculation is not: `Partition.recalculate`."""
+"""A record that is settled by itself; a recalculation is not (`Partition.recalculate`)."""
 
 CONTROLS = (RunMarker, RulesRecord)
 
 CITIZENS_KEPT = 256
-"""How many heads stay decoded between batches: who was paid last month is often paid again. Several kB each,
-and a worker has many partitions."""
+"""Heads that are kept decoded between batches, since citizens are mostly paid every month.
+
+They take several kB each, and a worker has many partitions.
+"""
 
 
 class Laws(Protocol):
     """The rule sets that are known here."""
 
     def law(self, name: str, digest: str = "") -> Law:
-        """The law of a rule set, the same object for the same name. Raises UserError where it is not that one."""
+        """Give the law of a rule set, the same object for the same name.
+
+        Raises UserError where the digest is of another one.
+        """
 
 
 class Outcome(NamedTuple):
-    """What a record led to: a message for `postings` or none, notices, each as JSON; or why it was refused.
+    """The consequences of a record: a message for `postings` or none, and notices, each as JSON.
 
-    `settled_anew` is a message that goes before: another law or version had settled the citizen
-    until then.
+    `refused` is the reason of a refusal. `settled_anew` is a message that goes before: another law
+    or version had settled the citizen until then.
     """
 
     posting: bytes | None
@@ -69,7 +74,7 @@ class Outcome(NamedTuple):
 
     @property
     def postings(self) -> list[bytes]:
-        """The messages in their order."""
+        """Give the messages in their order."""
         if self.settled_anew is None:
             return [] if self.posting is None else [self.posting]
         return [self.settled_anew] if self.posting is None else [self.settled_anew, self.posting]
@@ -84,12 +89,12 @@ NOT_ADMITTED = {
 }
 
 
-class Chunk(NamedTuple):
-    """A part of a recalculation: its messages with their citizens, and the last citizen looked at; "" is all done.
+class RecalculatedCitizens(NamedTuple):
+    """A part of a recalculation: its messages with their citizens, and the last citizen looked at.
 
-    `unsealed` citizens were passed over: their state is of format 1, without the sealed CPR that a
-    message needs. Their next report brings it, and settles them anew where the rules have changed.
-    `failed` met a defect of ours.
+    `after` is that citizen, or "" where all is done. `unsealed` citizens were passed over: their
+    state is of format 1, without the sealed CPR that a message needs. Their next report brings
+    it, and settles them anew where the rules have changed. `failed` met a defect of ours.
     """
 
     postings: list[tuple[str, bytes]]
@@ -220,8 +225,10 @@ class Partition:
         self.law = self._laws.law(record.rules, record.digest)
         return NOTHING
 
-    def recalculate(self, record: Recalculation, after: str, most: int) -> Chunk:
-        """Settle the citizens in scope anew, in their order, from the one behind `after` on; look at `most` at most.
+    def recalculate(self, record: Recalculation, after: str, most: int) -> RecalculatedCitizens:
+        """Settle the citizens in scope anew, in their order, from the one behind `after` on.
+
+        At most `most` citizens are looked at.
 
         Only at the beginning of a batch: the citizens are those that the store knows.
         """
@@ -252,7 +259,7 @@ class Partition:
             if message is not None:
                 postings.append((citizen_id, message))
         is_over = len(looked_at) < most or record.scope.citizen
-        return Chunk(postings, "" if is_over else looked_at[-1], unsealed, failed)
+        return RecalculatedCitizens(postings, "" if is_over else looked_at[-1], unsealed, failed)
 
     def _take_up(self, citizen: Citizen) -> bytes | None:
         """Bring a citizen under the law that holds now; gives the message that this leads to.
@@ -266,7 +273,7 @@ class Partition:
         return self._settle_anew(citizen, self._change_of(head))
 
     def _leaves(self, citizen: Citizen) -> bool:
-        """True where the law that settled the citizen and the present one give the same money.
+        """Tell if the law that settled the citizen and the present one give the same money.
 
         An addition to the catalogue concerns those alone who have had money of the benefit.
         """
@@ -280,7 +287,7 @@ class Partition:
         return concerned is not None and not citizen.has_money_of(concerned)
 
     def _law_named(self, rules: str) -> Law | None:
-        """The law of a rule set; None where it is not known any more."""
+        """Give the law of a rule set; None where it is not known any more."""
         if rules == self.law.rules.name or self._laws is None:
             return self.law if rules == self.law.rules.name else None
         try:
@@ -294,7 +301,7 @@ class Partition:
         return islice(citizens_in(self._store, after), most)
 
     def _change_of(self, head: Head) -> str:
-        """What has changed since a citizen was settled, as a cause."""
+        """Name the change since a citizen was settled, as a cause."""
         return (
             f"engine/{ENGINE}"
             if head.rules == self.law.rules.name
@@ -311,7 +318,7 @@ class Partition:
         return self._post(citizen, name, settling, why)
 
     def _counters_of(self, head: Head) -> Counters | None:
-        """A citizen's counters as they were last posted; None where the rule set is not known any more."""
+        """Give a citizen's counters as last posted; None where the rule set is not known any more."""
         law = self._law_named(head.rules)
         return None if law is None else law.counters(head.counted_again_by(law))
 
@@ -354,7 +361,7 @@ class Partition:
         self._held_back = None
 
     def changes(self) -> list[tuple[bytes, bytes]]:
-        """Every state entry changed since the last call: the batch is over, only heads stay in memory."""
+        """Give every state entry changed since the last call; only heads stay in memory."""
         changes = self._taken_changes()
         if self._held_back is not None:
             changes = [*self._held_back.changes.items(), *changes]
@@ -387,7 +394,7 @@ class HeldBack:
 
 
 def _came_before(citizen: Citizen, report: Report | Opening) -> bool:
-    """True where the report is a duplicate: accepted before, maybe under another rule set."""
+    """Tell if a report was accepted before, maybe under another rule set."""
     seen = citizen.seen(cause(report))
     return seen is not None and seen.type != WAITING.type
 

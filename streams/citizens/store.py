@@ -1,4 +1,4 @@
-"""Citizen state on disk: RocksDB behind the small port that the aggregate reads through.
+"""Citizen state on disk: RocksDB behind the port that the aggregate reads through.
 
 Raw bytes, never the pickling default. One block cache serves all databases of a process, and
 memtables are small, so that memory depends on neither citizens nor partitions.
@@ -27,15 +27,15 @@ from streams.kit.errors import UserError
 BLOCK_CACHE_BYTES = 64 << 20
 MEMTABLE_BYTES = 8 << 20
 ALL_MEMTABLES_BYTES = 48 << 20
-"""Of all databases of a process: without it, each partition adds the two memtables that it may have."""
+"""The bytes of all memtables of a process; else each partition adds the two that it may have."""
 BLOOM_BITS = 10
-"""One miss in a hundred reads the disk: most report ids are new."""
+"""Bits for each key: one miss in a hundred reads the disk, and most report ids are new."""
 MEMTABLE_BLOOM = 0.1
-"""Of a memtable's bytes, for the same question to what is not on disk yet: it costs 2 to 3 µs a report without."""
+"""The part of a memtable's bytes that its own Bloom filter takes: it saves 2 to 3 µs a report."""
 
 
 OWN = b"_"
-"""What begins so is the partition's own entry, of no citizen."""
+"""Prefix of keys that belong to the partition itself."""
 
 
 @cache
@@ -77,14 +77,14 @@ class DiskError(UserError):
 
 
 def _cause(error: Exception) -> str:
-    """What the system says, which stands last in RocksDB's text, behind what was tried and the file."""
+    """Give the system's own message, the last part of RocksDB's text."""
     return str(error).rpartition(": ")[2]
 
 
 class RocksStore:
-    """A RocksDB in a folder of its own. A batch's changes are written at once, without a log of their own.
+    """A RocksDB in a folder of its own. A batch's changes are written at once, without a log.
 
-    The journal (or the input of `settle`) is the log: what a crash loses is made again from it.
+    The journal (or the input of `settle`) is the log: state that a crash loses is made again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,7 +97,7 @@ class RocksStore:
         self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # a property; the stub errs
 
     def citizens(self, after: str) -> Iterator[str]:
-        """The citizens that have state, in order, from the one after `after` on."""
+        """Give the citizens that have state, in order, from the one after `after` on."""
         keys = self._database.iter()
         keys.seek(_behind(after))
         while keys.valid():
@@ -108,7 +108,7 @@ class RocksStore:
             keys.seek(_behind(citizen.decode()))
 
     def keys(self, prefix: bytes) -> Iterator[bytes]:
-        """The keys that begin so, in order."""
+        """Give the keys with a prefix, in order."""
         keys = self._database.iter()
         keys.seek(prefix)
         while keys.valid() and (key := keys.key()).startswith(prefix):
@@ -128,7 +128,7 @@ class RocksStore:
 
     @contextmanager
     def _disk(self) -> Iterator[None]:
-        """What the disk refuses, as its operator can act on it: RocksDB has no errors of its own but texts."""
+        """Turn RocksDB's plain exceptions into DiskError, which an operator can act on."""
         try:
             yield
         except Exception as error:
@@ -139,12 +139,12 @@ class RocksStore:
             ) from error
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         self._database.close()
 
 
 def citizens_in(store: StateReader, after: str) -> Iterator[str]:
-    """The citizens that a store has state of, in order, from the one after `after` on; a dict is as good as a disk."""
+    """Give the citizens in a store, a disk or a dict, from the one after `after` on."""
     if isinstance(store, RocksStore):
         return store.citizens(after)
     assert isinstance(store, dict), "a store in memory is a dict"
@@ -153,5 +153,5 @@ def citizens_in(store: StateReader, after: str) -> Iterator[str]:
 
 
 def _behind(citizen: str) -> bytes:
-    """A key behind all of a citizen's, and before the next one's."""
+    """Give a key behind all of a citizen's keys, and before the next citizen's."""
     return citizen.encode() + b"0" if citizen else b""
