@@ -117,7 +117,8 @@ def _rule_of_rate(
             "legacy.flex_refusion", f"{law.rules.legacy.flex_refusion} % in old cases"
         )
     if code in law.on_staircase:
-        return book.band(week, number).rule
+        rule = book.band(week, number).rule
+        return book.benefit(code) if law.rules.benefits[code].state_points else rule
     return book.benefit(code)
 
 

@@ -105,7 +105,8 @@ def _benefit_says(benefit: Benefit) -> str:
     if benefit.mechanism is None:
         financed = "not financed"
     elif benefit.rate == "staircase":
-        financed = f"{benefit.mechanism} by the staircase"
+        more = f", {benefit.state_points:+} points for the State" if benefit.state_points else ""
+        financed = f"{benefit.mechanism} by the staircase{more}"
     else:
         financed = (
             f"{benefit.mechanism} {benefit.rate} %" if benefit.rate != "computed" else "computed"

@@ -79,7 +79,7 @@ def _place(value: DatedValue) -> str:
 
 
 def _turning_days(values: Iterable[DatedValue], first: date, last: date) -> list[date]:
-    """The days on which a rule's value may change, and `first`; all others are as the day before."""
+    """The days on which a rule's value may change, and `first`; no other needs a look."""
     ends = [
         value.valid_to + ONE_DAY
         for value in values

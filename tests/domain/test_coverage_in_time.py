@@ -1,4 +1,4 @@
-"""Every rule has one value on every day, or the data says why it has none; what is missing is found."""
+"""Every rule has one value on every day, or the data says why it has none; a gap is found."""
 
 import copy
 import re
@@ -31,7 +31,7 @@ def test_a_rule_has_one_value_on_every_day_or_a_reason(name):
 
 
 def test_all_rules_are_evaluated():
-    """Each parameter, catalogue entry, account, list of municipalities and open question is there under its name."""
+    """Each parameter, benefit, account, list of municipalities and open question has its name."""
     assert {f"catalogue.{code}" for code in RULES.benefits} < SERIES.keys()
     assert {f"accounts.{account}" for account in RULES.accounts.values()} < SERIES.keys()
     assert {f"switches.{name}" for name in RULES.switches} < SERIES.keys()
@@ -67,7 +67,7 @@ def test_a_benefit_that_has_ceased_says_so_and_so_does_one_to_come():
 
 
 def test_only_what_is_not_known_is_missing():
-    """Of all rules, only the basis of fleksbidrag; a new one would be a surprise to the settlement."""
+    """It is the basis of fleksbidrag alone; a new one would be a surprise to the settlement."""
     found = {
         value.name
         for value in RULES.dated
@@ -98,7 +98,7 @@ def found_daily(values: list[DatedValue]) -> set[date]:
 
 @pytest.mark.parametrize("name", SERIES)
 def test_a_gap_and_an_overlap_anywhere_in_any_rule_are_found(name):
-    """Each rule parted in two at a day, with a hole of a day between the parts, and with a day in both."""
+    """Each rule is parted in two at a day, with a day between the parts, and with a day in both."""
     (value, *_) = (each for each in SERIES[name] if each.valid_from < LAST)
     day = max(value.valid_from, FIRST) + ONE_DAY
     others = [each for each in SERIES[name] if each is not value]

@@ -34,8 +34,8 @@ THIRD_STEP_35 = {
                 "unit": "percent of the amount", "valid_from": date(2016, 1, 4), "valid_to": None,
                 "before_first": "not_in_force", "reference": "tænkt", "evidence": "assumed",
                 "bands": [
-                    {"from_week": first, "to_week": last, "refusion": rate, "medfinansiering": 100 - rate,
-                     "reference": "tænkt"}
+                    {"from_week": first, "to_week": last, "refusion": rate,
+                     "medfinansiering": 100 - rate, "reference": "tænkt"}
                     for first, last, rate in BANDS
                 ],
             }
@@ -155,7 +155,10 @@ def test_another_staircase_in_one_file(written):
         ({"name": 'R"2'}, "field name: 'R\"2' does not have the form"),
         (
             {"name": "R-1"},
-            "field name: 'R-1' is a rule set that the program brings along; give yours another name",
+            (
+                "field name: 'R-1' is a rule set that the program brings along;"
+                " give yours another name"
+            ),
         ),
         (
             {"based_on": "R-0"},
@@ -242,7 +245,7 @@ REFUGEE = b"\n".join(
 
 
 def test_a_posting_names_the_rule_set_and_has_its_money(written):
-    """Kontanthjælp after four weeks of refugee help: its 1st and 2nd week, or the 4th and 5th where those count."""
+    """Kontanthjælp after four weeks of refugee help: 1st and 2nd week, or 4th and 5th."""
     path = written(switches={"UFB": "BENEFIT"})
     plain, other = settled("R-1"), settled(path)
     assert {message["rules"] for message in plain} == {"R-1"}

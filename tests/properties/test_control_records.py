@@ -1,4 +1,4 @@
-"""Rule sets that become valid and recalculations, in the middle of the journal: order, truth, and the same bytes."""
+"""Rule sets become valid, and recalculations come, in the middle of a journal."""
 
 import random
 from dataclasses import replace
@@ -51,7 +51,7 @@ def record_of(entry):
 
 
 def fold(entries, laws, store=None, *, batch=1, chunk=1_000, restarts=False):
-    """The messages, each batch (and each chunk of a recalculation) written, maybe by a new process."""
+    """The messages; after each batch and chunk the state is written, maybe by a new process."""
     store = {} if store is None else store
     partition = Partition(laws.law("R-1"), store, laws=laws)
     messages = []
@@ -93,7 +93,7 @@ def of_citizen(messages, citizen):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_what_was_kept_up_report_by_report_is_what_the_lines_give(theme):
-    """A citizen settled anew under the same law: nothing moves, and the state is the same to the byte."""
+    """Settled anew under the same law nothing moves, and the state is the same to the byte."""
     for seed in range(7200, 7220):
         reports = life(theme, seed)
         kept_up: dict[bytes, bytes] = {}
@@ -192,7 +192,7 @@ def test_the_same_journal_gives_the_same_bytes_whatever_the_batches_and_the_rest
 
 
 def test_a_recalculation_concerns_its_scope_alone():
-    """Of a municipality: whoever it paid or finances, also by a report that was reversed; the rest waits."""
+    """Whoever a municipality paid or finances is in its scope, by a reversed report too."""
     rules = other_rules("other_bands", 3)
     lives = [life("plan_of", seed, citizen=seed) for seed in range(40, 60)]
     reports = [report for reports in lives for report in reports]
@@ -257,7 +257,7 @@ def test_newer_state_is_refused_with_what_to_do():
 def test_a_citizen_of_an_earlier_version_of_the_calculation_is_settled_anew_before_the_next_report(
     monkeypatch,
 ):
-    """What was right stays as it is; what the earlier version got wrong is corrected, as `rule_change`."""
+    """What was right stays; what the earlier version got wrong is corrected, as `rule_change`."""
     reports = life("plan_of", 1)
     store: dict[bytes, bytes] = {}
     product.outcomes(reports[:-1], store)

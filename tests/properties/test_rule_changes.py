@@ -42,7 +42,7 @@ def other_dates(rng: random.Random) -> RuleSet:
 
 
 def another_catalogue(rng: random.Random) -> RuleSet:
-    """Other benefits count, block, bear ATP and have fixed percentages; other accounts."""
+    """Other benefits count, block, bear ATP and have percentages of their own; other accounts."""
     benefits = {
         code: replace(
             benefit,
@@ -51,6 +51,7 @@ def another_catalogue(rng: random.Random) -> RuleSet:
             atp_deducted=rng.random() < 0.3,
             turn_of_year_weekly=rng.random() < 0.3,
             rate=rng.choice(("staircase", "staircase", 37, 3)) if benefit.mechanism else None,
+            state_points=rng.choice((0, 0, 15, -7)),
         )
         for code, benefit in RULES.benefits.items()
     }
@@ -63,7 +64,7 @@ def another_catalogue(rng: random.Random) -> RuleSet:
 
 
 def other_old_cases(rng: random.Random) -> RuleSet:
-    """Other dates for old cases, another old percentage, another fleksbidrag, and years without B."""
+    """Other dates and percentage of old cases, another fleksbidrag, and years without B."""
     days = sorted(date(2013, 6, 1) + timedelta(days=rng.randrange(900)) for _ in range(3))
     legacy = replace(
         RULES.legacy,
@@ -128,7 +129,7 @@ CONCERNED = {"other_old_cases": ["late_wages", "old_cases"]}
 
 
 def test_rates_begin_with_their_month_even_in_a_week_that_begins_before_it():
-    """2020-W01 begins on 30 December 2019: its first two days have no row, though its staircase is there."""
+    """2020-W01 begins on 30 December 2019: its first two days have no row."""
     first_monday = date(2019, 12, 30)
     dates = replace(
         RULES.dates,
@@ -139,9 +140,10 @@ def test_rates_begin_with_their_month_even_in_a_week_that_begins_before_it():
     staircases = tuple(replace(stairs, valid_from=first_monday) for stairs in RULES.staircases)
     rules = replace(RULES, dates=dates, staircases=staircases)
     payment = {
-        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678", "cpr": "6101000000",
-        "reported_at": "2020-02-01T08:00:00Z", "benefit": "KTH", "period_start": "2019-12-30",
-        "period_end": "2020-01-05", "amount_ore": 700_000, "paying_municipality": "730", "channel": "direct",
+        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678",
+        "cpr": "6101000000", "reported_at": "2020-02-01T08:00:00Z", "benefit": "KTH",
+        "period_start": "2019-12-30", "period_end": "2020-01-05", "amount_ore": 700_000,
+        "paying_municipality": "730", "channel": "direct",
     }  # fmt: skip
     (row,) = product.settle_all([payment], settled_by=Law(rules)).rows
     assert (row["month"], row["amount_ore"]) == ("2020-01", 500_000)
@@ -163,7 +165,7 @@ def test_a_changed_rule_set_settles_as_the_reference_reads_it(change):
 
 
 def test_each_week_has_the_staircase_that_holds_for_it():
-    """Another first step from 8 January 2024 on; the week before keeps the old one, in whatever order they are read."""
+    """A new first step from 8 January 2024 on: the week before keeps the old one."""
     (today,) = RULES.staircases
     change = date(2024, 1, 8)
     first, *others = today.bands
@@ -171,9 +173,10 @@ def test_each_week_has_the_staircase_that_holds_for_it():
         today, valid_from=change, bands=(replace(first, refusion=75, medfinansiering=25), *others)
     )
     payment = {
-        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678", "cpr": "6101000000",
-        "reported_at": "2024-02-01T08:00:00Z", "benefit": "KTH", "period_start": "2024-01-01",
-        "period_end": "2024-01-14", "amount_ore": 1_400_000, "paying_municipality": "730", "channel": "direct",
+        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678",
+        "cpr": "6101000000", "reported_at": "2024-02-01T08:00:00Z", "benefit": "KTH",
+        "period_start": "2024-01-01", "period_end": "2024-01-14", "amount_ore": 1_400_000,
+        "paying_municipality": "730", "channel": "direct",
     }  # fmt: skip
     earlier = replace(today, valid_to=change - timedelta(days=1))
     for staircases in ((earlier, later), (later, earlier)):
