@@ -25,7 +25,6 @@ LEFT_OUT = {
     "docs/decisions/0002-order-free-fold.md",
     "docs/decisions/0004-state-in-parts.md",
     "docs/decisions/0007-the-usual-report.md",
-    "docs/rule-sets.md",
 }
 
 
