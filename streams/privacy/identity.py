@@ -60,7 +60,7 @@ class Identity:
         return citizen, self._seal(cpr.encode(), citizen.encode())
 
     def unseal(self, citizen: str, cpr_sealed: str) -> str:
-        """Return the CPR of a citizen; SealError where the seal is another citizen's or not ours."""
+        """Return the CPR of a citizen; SealError if the seal is another citizen's or not ours."""
         return self._open(cpr_sealed, citizen.encode()).decode()
 
     def seal_record(self, record: bytes) -> bytes:
@@ -68,7 +68,7 @@ class Identity:
         return self._seal(record, _RECORD).encode()
 
     def unseal_record(self, sealed: bytes) -> bytes:
-        """Return the bytes that were sealed, as they came; SealError where they cannot be opened."""
+        """Return the bytes that were sealed, as they came; SealError if they cannot be opened."""
         return self._open(sealed.decode("ascii", "replace"), _RECORD)
 
     def _seal(self, content: bytes, associated: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Makes dead letters: a refused record is sealed, and headers say why it was refused and where it is."""
+"""Makes dead letters: a refused record, sealed, with headers that say why and where it is."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The intake stage: a record from upstream becomes an accepted report in the journal or a dead letter.
+"""The intake stage: a record from upstream becomes a report in the journal or a dead letter.
 
 Intake delivers at least once, on purpose. A transaction of intake touches every partition of the
 journal; if intake died inside one, it would hold back the readers of all of them until its session
@@ -116,7 +116,7 @@ class IntakeWork:
         return Processed(outputs, len(records), Counter(rejected))
 
     def _take_in(self, record: Record) -> tuple[int, Message] | Rejection:
-        """Return the journal's partition and message, or why the record is refused; never raises."""
+        """Return the journal's partition and message, or why a record is refused; never raises."""
         try:
             outcome = self._stage.validator.parse(record.value or b"")
             if isinstance(outcome, Rejection):

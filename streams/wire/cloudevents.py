@@ -1,7 +1,7 @@
-"""Writes and reads the headers of messages: CloudEvents in Kafka's binary mode (contract section 1).
+"""Writes and reads the headers of messages: CloudEvents in Kafka's binary mode.
 
-Every message that the program makes has these headers, in this order. Beside them a report in the
-journal has `raw`, the place of the record that it was made of.
+Source: contract section 1. Every message that the program makes has these headers, in this order.
+Beside them a report in the journal has `raw`, the place of the record that it was made of.
 """
 
 from collections.abc import Sequence

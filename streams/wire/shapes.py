@@ -193,7 +193,7 @@ def _struct(name: str, fields: list[Any], tag: str | None = None, **options: Any
 
 
 def _quick(name: str, report: type[Report]) -> Any:
-    """Make the struct of plain forms for a type of report; fields that may be left out are UNSET."""
+    """Make the struct of plain forms for a type of report; fields left out are UNSET."""
     fields: list[Any] = []
     for field in (*fields_of(report), "cpr", "schema"):
         form = _QUICK_FORMS.get(_FORMS[field], _FORMS[field])
