@@ -99,7 +99,8 @@ def test_no_poisonous_record_stops_a_partition(pipeline, lives):
     pipeline.wait_until_settled()
     pipeline.stop(worker)
     assert refused(pipeline) == [
-        *[("citizens", "internal_error")] * 5,
+        *[("citizens", "internal_error")] * 4,
+        ("citizens", "unknown_benefit"),
         *[("intake", "not_json")] * 3,
         ("intake", "too_large"),
         ("intake", "wrong_type"),
