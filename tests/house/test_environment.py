@@ -1,4 +1,6 @@
-"""`make install` does what is needed and no more; Python and pip are stand-ins that write it down."""
+"""`make install` does what is needed and no more; Python and pip are stand-ins that write it
+down.
+"""
 
 import shutil
 import subprocess

@@ -64,7 +64,8 @@ def test_tool(command):
 # --- purity -------------------------------------------------------------------------------------
 
 IMPURE_MODULES = {
-    "asyncio", "glob", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "socket",
+    "asyncio", "glob", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets",
+    "shutil", "socket",
     "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid",
 }  # fmt: skip
 IMPURE_CALLS = {"breakpoint", "eval", "exec", "input", "open", "print"}

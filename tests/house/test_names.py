@@ -1,4 +1,6 @@
-"""The words of the house: a class name means one thing, a module is a noun, a docstring says what a thing is."""
+"""The words of the house: a class name means one thing, a module is a noun, a docstring says
+what a thing is.
+"""
 
 import ast
 import re
@@ -13,7 +15,8 @@ FIRST_WORDS = {"What", "Whether", "Of", "So", "Who", "Whose", "That", "As"}
 """A docstring that begins with one of these is half a sentence."""
 
 NOUNS_IN_ING = {
-    "opening.py", "posting.py", "reading.py", "reporting.py", "stopping.py", "timing.py", "tuning.py",
+    "opening.py", "posting.py", "reading.py", "reporting.py", "stopping.py", "timing.py",
+    "tuning.py",
 }  # fmt: skip
 
 NOT_READ_YET = {

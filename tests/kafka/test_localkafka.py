@@ -105,7 +105,9 @@ async def replicas_of_a_new_topic(kafka, prefix):
 
 @pytest.mark.long
 def test_three_brokers_replicate_demand_two_and_leave_nothing(prefix):
-    """Without the third they go on; one that is left alone acknowledges nothing, and it is all there again after."""
+    """Without the third they go on; one that is left alone acknowledges nothing, and it is all
+    there again after.
+    """
     topic = f"{prefix}reports.raw"
     with LocalKafka(nodes=3, java_options=QUICK_START) as kafka:
         assert asyncio.run(replicas_of_a_new_topic(kafka, prefix)) == [3]

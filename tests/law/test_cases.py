@@ -32,7 +32,9 @@ def _settle_by_product(case: Case) -> Outcome:
 
 
 def _as_true_now(row: JsonObject, ordinals: dict[str, int]) -> JsonObject:
-    """A posted row as a row of the truth. Its ordinal is as of posting (contract section 3): it is not compared."""
+    """A posted row as a row of the truth. Its ordinal is as of posting (contract section 3): it
+    is not compared.
+    """
     true_now = {
         name: value for name, value in row.items() if name not in ("id", "kind", "reverses")
     }

@@ -1,4 +1,6 @@
-"""That a case shows a rule is no mere claim: with another value of the rule, the case comes out otherwise."""
+"""That a case shows a rule is no mere claim: with another value of the rule, the case comes out
+otherwise.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -31,7 +33,9 @@ def other_bands(rules: RuleSet, number: str) -> Iterator[RuleSet]:
 
 
 def other_benefits(rules: RuleSet, code: str) -> Iterator[RuleSet]:
-    """The benefit counts, blocks, is financed or has ATP deducted where it was not so, or the reverse."""
+    """The benefit counts, blocks, is financed or has ATP deducted where it was not so, or the
+    reverse.
+    """
     benefit = rules.benefits[code]
     if benefit.rate == "computed":
         yield from other_basis(rules, code)
@@ -147,7 +151,9 @@ def holds(case: Case, rules: RuleSet) -> bool:
 
 
 def tells(case: Case, rules: RuleSet) -> bool:
-    """Whether a case comes out otherwise under other rules; such as cannot be settled at all tell too."""
+    """Whether a case comes out otherwise under other rules; such as cannot be settled at all
+    tell too.
+    """
     try:
         return not holds(case, rules)
     except (StopIteration, ValueError, LookupError):

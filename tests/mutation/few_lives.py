@@ -1,4 +1,6 @@
-"""The laws of tests/properties on a few lives: what a mutant must first get past. Collected by mutmut alone."""
+"""The laws of tests/properties on a few lives: what a mutant must first get past. Collected by
+mutmut alone.
+"""
 
 import pytest
 

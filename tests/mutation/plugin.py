@@ -1,7 +1,9 @@
-"""A plugin for pytest under mutmut: ids as it reads them, and nothing that was worked out before a mutant was made.
+"""A plugin for pytest under mutmut: ids as it reads them, and nothing that was worked out before a
+mutant was made.
 
 mutmut 3 reads a test's `_nodeid`, which pytest 9 has no more. It forks a process for each mutant
-from one that has run the tests, so that what is kept in a cache there would hide the mutant."""
+from one that has run the tests, so that what is kept in a cache there would hide the mutant.
+"""
 
 import sys
 from collections.abc import Iterable

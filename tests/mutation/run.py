@@ -1,4 +1,5 @@
-"""Mutation testing of the law: small defects put into `domain/` one by one, each of which some test must notice.
+"""Mutation testing of the law: small defects put into `domain/` one by one, each of which some test
+must notice.
 
     python -m tests.mutation.run FOLDER [--sample N] [--seed S] [--children C] [PATTERN...]
 

@@ -1,4 +1,6 @@
-"""Defects put into the law by a machine: the tests notice nearly all; those that they do not are printed."""
+"""Defects put into the law by a machine: the tests notice nearly all; those that they do not are
+printed.
+"""
 
 import json
 import subprocess
@@ -10,9 +12,10 @@ from tests.support.places import ROOT
 
 SAMPLE, SEED = 90, 1
 NOTICED_AT_LEAST = 0.85
-"""90 % of this sample are. Most of the others change nothing that could be seen (an equal bound, a `strict`
-that never fails, the way of its own of the usual report not taken); a drop below this is a law that
-no test holds."""
+"""90 % of this sample are. Most of the others change nothing that could be seen (an equal bound,
+a `strict` that never fails, the way of its own of the usual report not taken); a drop below this
+is a law that no test holds.
+"""
 
 
 @pytest.mark.long

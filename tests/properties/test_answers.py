@@ -1,4 +1,6 @@
-"""Under every answer that a rule set may choose, what is kept up report by report is what is computed from scratch."""
+"""Under every answer that a rule set may choose, what is kept up report by report is what is
+computed from scratch.
+"""
 
 import random
 from collections.abc import Callable, Sequence
@@ -86,7 +88,9 @@ CONCERNED = {
     "FB_PRORATION": _lives_of(flex_jobs_with_wages),
     "LEGACY_COUNT": _lives_of(THEMES["old_cases"], transfers),
 }
-"""The lives in which a switch matters, where few others have it; all themes for the other switches."""
+"""The lives in which a switch matters, where few others have it; all themes for the other
+switches.
+"""
 
 
 def telling(switch: str, rules: RuleSet, first_seed: int, number: int) -> list[list[JsonObject]]:
@@ -127,7 +131,9 @@ def test_another_answer_settles_as_the_reference_reads_it_in_any_order(answer):
 
 @pytest.mark.parametrize("answer", ALTERNATIVES)
 def test_a_citizen_is_settled_anew_under_another_answer(answer):
-    """From R-1 to the answer, which posts the difference; and under the answer again, which posts nothing."""
+    """From R-1 to the answer, which posts the difference; and under the answer again, which
+    posts nothing.
+    """
     rules = answering(**ALTERNATIVES[answer])
     laws, valid = Laws(rules), RulesRecord("r", rules.name, "")
     for reports in telling(answer.split()[0], rules, 9300, 4):
@@ -154,7 +160,9 @@ def test_answers_go_together_and_with_other_values():
 
 @pytest.mark.parametrize("answer", ["TOUCH ANY_REPORT", "RESET_AT AT_NEXT_BENEFIT"])
 def test_after_every_single_report_the_books_are_the_truth_so_far(answer):
-    """These two answers have a fold of their own: an error that a later report repairs is an error too."""
+    """These two answers have a fold of their own: an error that a later report repairs is an
+    error too.
+    """
     rules = answering(**ALTERNATIVES[answer])
     law, lives = Law(rules), CONCERNED[answer.split()[0]]
     short = (reports for seed in range(9200, 9300) if len(reports := lives(seed)) <= 35)

@@ -32,9 +32,10 @@ def test_revisions_have_no_gaps_and_ids_are_unique(theme):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_reversing_row_is_the_standing_row_with_its_money_negated(theme):
-    """And with its rate, ordinal and account of then. What follows it in the same message differs from it in
-    more than the ordinal, and is a correction; a row for a cell without a standing row is a
-    result."""
+    """And with its rate, ordinal and account of then. What follows it in the same message
+    differs from it in more than the ordinal, and is a correction; a row for a cell without a
+    standing row is a result.
+    """
     for reports, messages in histories_of(theme):
         standing: dict[tuple, dict] = {}
         for message in messages:
@@ -77,9 +78,11 @@ def _in_order(rows):
 def test_a_row_is_posted_again_when_only_its_atp_changes():
     """A second line that is all ATP: 284.00 kr. less 284.00 kr. leaves the amount as it was."""
     paid = {
-        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678", "cpr": "6101000000",
+        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678",
+        "cpr": "6101000000",
         "reported_at": "2024-02-01T08:00:00Z", "benefit": "ADP", "period_start": "2024-01-01",
-        "period_end": "2024-01-07", "amount_ore": 460_000, "financing_municipality": "730", "channel": "eindkomst",
+        "period_end": "2024-01-07", "amount_ore": 460_000, "financing_municipality": "730",
+        "channel": "eindkomst",
     }  # fmt: skip
     all_atp = {"report_id": "P2", "amount_ore": 28_400, "atp_ore": 28_400}
     _, message = product.settle_all([paid, paid | all_atp]).messages
@@ -202,7 +205,9 @@ def _cells_with_money_of(payment):
 
 
 def test_messages_are_json_as_its_encoder_would_write_it_whatever_the_report_id():
-    """They are put together by hand for speed; the id is the only text in them that somebody else wrote."""
+    """They are put together by hand for speed; the id is the only text in them that somebody
+    else wrote.
+    """
     for seed, report_id in enumerate(
         ('"', "\\", "\\u0041", "a/b", "æøå", "日本", "</script>", "'", "{}")
     ):
@@ -229,7 +234,9 @@ def test_the_same_journal_gives_the_same_bytes_in_batches_of_any_size():
 
 
 def test_citizens_of_a_partition_do_not_see_each_other():
-    """Reports of twelve citizens in turns give each of them the messages that they have alone; no id occurs twice."""
+    """Reports of twelve citizens in turns give each of them the messages that they have alone;
+    no id occurs twice.
+    """
     lives = [short_life(seed, citizen=seed) for seed in range(12)]
     rng = random.Random(12)
     turns = [citizen for citizen, reports in enumerate(lives) for _ in reports]

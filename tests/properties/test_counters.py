@@ -109,7 +109,9 @@ def test_the_window_has_the_weeks_whose_monday_is_later_than_the_date_years_befo
 @settings(max_examples=300)
 @given(RUNS, st.sampled_from((1, 2, 10, 52)), st.sampled_from((1, 3)), st.data())
 def test_resets_are_those_of_counting_week_by_week(runs, needed, years, data):
-    """However many of them were known, and however far is looked: up to `end`, resets of later weeks are not asked."""
+    """However many of them were known, and however far is looked: up to `end`, resets of later
+    weeks are not asked.
+    """
     rules = replace(
         RULES, reset=replace(RULES.reset, self_support_weeks=needed, within_years=years)
     )
@@ -161,7 +163,9 @@ def step_in(boundaries, week) -> int:
 @settings(max_examples=150)
 @given(RUNS, RUNS, RUNS)
 def test_differing_spans_are_the_weeks_whose_step_differs(before, old_runs, new_runs):
-    """Two lives that are one up to a week; the spans lie after it, in order, and do not touch twice."""
+    """Two lives that are one up to a week; the spans lie after it, in order, and do not touch
+    twice.
+    """
     start = len(spread(before))
     old, new = spread([*before, *old_runs]), spread([*before, *new_runs])
     end = max(len(old), len(new)) - 1

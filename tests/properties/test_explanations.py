@@ -1,4 +1,6 @@
-"""An explanation says what the reference computes from scratch, week by week and row by row, by any rule set."""
+"""An explanation says what the reference computes from scratch, week by week and row by row, by
+any rule set.
+"""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -47,7 +49,9 @@ ROW = (
 ANSWERED = answering(
     **{switch: values[-1] for switch, values in IMPLEMENTED.items() if switch != "RESET_AT"}
 )
-"""Every open question answered otherwise, where it can be, but when a new start comes: that is what these laws ask."""
+"""Every open question answered otherwise, where it can be, but when a new start comes: that is
+what these laws ask.
+"""
 of_any_rule_set = pytest.mark.parametrize(
     "rules", [RULES, OTHER, ANSWERED], ids=lambda rules: rules.name
 )

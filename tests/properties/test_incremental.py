@@ -43,7 +43,9 @@ def test_incremental_is_from_scratch_and_what_is_not_shrinks(reports):
 
 @pytest.mark.parametrize("shard", range(2))
 def test_after_every_single_report_the_books_are_the_truth_so_far(shard):
-    """An error that a later report repairs is an error too. Posted ordinals are right when posted."""
+    """An error that a later report repairs is an error too. Posted ordinals are right when
+    posted.
+    """
     for seed in range(shard, 50, 2):
         reports = short_life(seed)
         found = product.outcomes(reports)
@@ -65,9 +67,10 @@ def _check_books_so_far(reports, found):
 
 
 def test_the_week_of_28_december_2015_looks_ahead_across_a_new_start_in_any_order():
-    """Too rare to be met by chance: one benefit week, 52 of self-support that end with the very week that looks
-    ahead, money in it that does not touch it, and a benefit week after it. It alone decides between
-    n = 2 and 1."""
+    """Too rare to be met by chance: one benefit week, 52 of self-support that end with the very
+    week that looks ahead, money in it that does not touch it, and a benefit week after it. It
+    alone decides between n = 2 and 1.
+    """
     periods = {
         "first": ("2014-12-29", 280_000),
         "repaid": ("2015-12-28", -70_000),
@@ -92,15 +95,19 @@ def test_the_week_of_28_december_2015_looks_ahead_across_a_new_start_in_any_orde
 def _week_of_assistance(report_id, monday_text, amount_ore):
     end = date.fromordinal(date.fromisoformat(monday_text).toordinal() + 6)
     return {
-        "schema": 1, "type": "benefit_payment", "report_id": report_id, "reporter": "12345678", "cpr": "6101000000",
+        "schema": 1, "type": "benefit_payment", "report_id": report_id, "reporter": "12345678",
+        "cpr": "6101000000",
         "reported_at": "2016-02-01T08:00:00Z", "benefit": "KTH", "period_start": monday_text,
-        "period_end": end.isoformat(), "amount_ore": amount_ore, "paying_municipality": "730", "channel": "direct",
+        "period_end": end.isoformat(), "amount_ore": amount_ore, "paying_municipality": "730",
+        "channel": "direct",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_benefit_week_has_the_ordinal_that_the_reference_counts(theme):
-    """And so ordinals never skip: a benefit week is one more than the one before, or the first of a new start."""
+    """And so ordinals never skip: a benefit week is one more than the one before, or the first
+    of a new start.
+    """
     for seed in range(1000, 1020):
         reports = life(theme, seed)
         ends = _weeks_of_reference(reports)
@@ -176,7 +183,9 @@ def _starts_anew(rows):
 @settings(max_examples=60)
 @given(histories(RULES), st.data())
 def test_the_counters_of_any_message_suffice_for_all_later_weeks(reports, data):
-    """Contract section 3: whoever has the message needs no other report to evaluate both counters later."""
+    """Contract section 3: whoever has the message needs no other report to evaluate both
+    counters later.
+    """
     found = product.outcomes(reports)
     posted = [number for number, outcome in enumerate(found, 1) if outcome.posting]
     if not posted:

@@ -94,8 +94,11 @@ def _is_valid(benefit, day):
 
 def _payment(benefit, monday, week):
     return {
-        "schema": 1, "type": "benefit_payment", "report_id": f"{benefit.code}-{week}", "reporter": "12345678",
+        "schema": 1, "type": "benefit_payment", "report_id": f"{benefit.code}-{week}",
+        "reporter": "12345678",
         "cpr": "6101000000", "reported_at": "2022-06-01T08:00:00Z", "benefit": benefit.code,
-        "period_start": monday.isoformat(), "period_end": date.fromordinal(monday.toordinal() + 6).isoformat(),
-        "amount_ore": 100_000, "paying_municipality": "730", "financing_municipality": "730", "channel": "direct",
+        "period_start": monday.isoformat(),
+        "period_end": date.fromordinal(monday.toordinal() + 6).isoformat(),
+        "amount_ore": 100_000, "paying_municipality": "730", "financing_municipality": "730",
+        "channel": "direct",
     }  # fmt: skip

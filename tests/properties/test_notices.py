@@ -243,7 +243,9 @@ def fact(kind, day, report_id="F1"):
 def test_a_payment_that_does_not_fit_the_facts_of_the_case_is_noticed_whichever_arrives_first(
     benefit, kind, day, doubts, of_payment
 ):
-    """`of_payment` are the doubts that its code alone gives. A fact that is taken back is no fact."""
+    """`of_payment` are the doubts that its code alone gives. A fact that is taken back is no
+    fact.
+    """
     paid, fact_ = payment(benefit=benefit, financing_municipality="730"), fact(kind, day)
     assert sorted(noticed(fact_, paid)) == sorted((doubt, "P1") for doubt in [*doubts, *of_payment])
     assert noticed(paid, fact_) == [(doubt, "P1") for doubt in of_payment] + [
@@ -254,7 +256,9 @@ def test_a_payment_that_does_not_fit_the_facts_of_the_case_is_noticed_whichever_
 
 
 def test_a_month_of_fleksbidrag_in_a_year_without_a_basis_is_noticed_once_and_no_other():
-    """53 weeks of ledighedsydelse, then fleksløntilskud on the 20 % step; B is known for 2025 and not for 2026."""
+    """53 weeks of ledighedsydelse, then fleksløntilskud on the 20 % step; B is known for 2025
+    and not for 2026.
+    """
     before = payment("P0", "2024-11-25", "2025-11-25", 52_000_000, benefit="LY")
     known = payment("P1", "2025-12-08", "2025-12-28", benefit="FLT")
     first, second = (
@@ -439,7 +443,7 @@ def test_the_notices_do_not_depend_on_how_many_reports_are_taken_at_once(theme):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_each_cause_is_noticed_once_for_each_doubt_and_never_when_reversed_before_or_delivered_again(
+def test_each_cause_is_noticed_once_for_each_doubt_and_never_when_reversed_or_delivered_again(
     theme,
 ):
     for seed in range(9000, 9020):

@@ -1,4 +1,6 @@
-"""Opening rows: a week is the earlier system's until a payment has days in it, then the reports', to the øre."""
+"""Opening rows: a week is the earlier system's until a payment has days in it, then the
+reports', to the øre.
+"""
 
 import random
 from datetime import date, timedelta
@@ -25,7 +27,9 @@ def as_opening(row, cpr):
 
 
 def openings_of(rng, cpr, reports):
-    """Rows of an earlier system: right ones, wrong ones, some of weeks that nobody reports, each cell once."""
+    """Rows of an earlier system: right ones, wrong ones, some of weeks that nobody reports, each
+    cell once.
+    """
     found = {}
     for row in map(dict, reference.settle(reports, RULES).rows):
         choice = rng.randrange(6)
@@ -64,14 +68,18 @@ def _atp(opening):
 
 
 def standing(messages):
-    """What stands by the books, without what only a posting has; the account follows from the rest."""
+    """What stands by the books, without what only a posting has; the account follows from the
+    rest.
+    """
     rows = product.true_now(product.standing_rows(messages))
     return sorted(({**row, "account": None} for row in rows), key=cell_order)
 
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_whenever_opening_rows_come_the_same_stands(theme):
-    """Before, between and after the reports, loaded twice, in batches with and without a restart."""
+    """Before, between and after the reports, loaded twice, in batches with and without a
+    restart.
+    """
     for seed in range(700, 712):
         rng = random.Random(seed)
         reports = life(theme, seed)
@@ -104,7 +112,9 @@ def mixed(rng, reports, openings):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_when_all_was_settled_rightly_the_runs_come_to_nothing(theme):
-    """Whatever the order: by cell and rate, all rows but the opening rows sum to zero in every money column."""
+    """Whatever the order: by cell and rate, all rows but the opening rows sum to zero in every
+    money column.
+    """
     for seed in range(800, 806):
         reports = life(theme, seed)
         rows = [row for row in reference.settle(reports, RULES).rows if row["month"] >= "2016-01"]

@@ -1,4 +1,6 @@
-"""Neither order nor repetition of reports matters, and what was reversed was never reported (contract section 2)."""
+"""Neither order nor repetition of reports matters, and what was reversed was never reported
+(contract section 2).
+"""
 
 import random
 
@@ -22,7 +24,9 @@ def truth(reports):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_any_order_gives_the_same_rows_and_counters(theme):
-    """Only reports with the same key keep their order: of conflicting duplicates the first stands."""
+    """Only reports with the same key keep their order: of conflicting duplicates the first
+    stands.
+    """
     for seed in range(2000, 2015):
         reports = life(theme, seed)
         expected = truth(reports)
@@ -41,7 +45,9 @@ def test_any_order_gives_the_same_and_what_does_not_shrinks(reports, rng):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_report_delivered_again_leaves_no_trace(theme):
-    """At once, much later, and after its reversal: no message, no notice, no other state. What was refused is again."""
+    """At once, much later, and after its reversal: no message, no notice, no other state. What
+    was refused is again.
+    """
     for seed in range(3000, 3010):
         reports = life(theme, seed)
         once: dict[bytes, bytes] = {}
@@ -65,14 +71,18 @@ def _repetitions(found, number):
 def test_a_conflicting_duplicate_is_refused_and_changes_nothing_however_it_differs():
     """Every field of a payment is content, but `reported_at`."""
     first = {
-        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678", "cpr": "6101000000",
+        "schema": 1, "type": "benefit_payment", "report_id": "P1", "reporter": "12345678",
+        "cpr": "6101000000",
         "reported_at": "2024-02-01T08:00:00Z", "benefit": "ADP", "period_start": "2024-01-01",
-        "period_end": "2024-01-31", "amount_ore": 1_000_000, "atp_ore": 1_000, "paying_municipality": None,
+        "period_end": "2024-01-31", "amount_ore": 1_000_000, "atp_ore": 1_000,
+        "paying_municipality": None,
         "financing_municipality": "730", "channel": "eindkomst", "outside_act": False,
     }  # fmt: skip
     others = {
-        "benefit": "BEF", "period_start": "2024-01-02", "period_end": "2024-02-01", "amount_ore": 1_000_001,
-        "atp_ore": 1_001, "paying_municipality": "730", "financing_municipality": "751", "channel": "direct",
+        "benefit": "BEF", "period_start": "2024-01-02", "period_end": "2024-02-01",
+        "amount_ore": 1_000_001,
+        "atp_ore": 1_001, "paying_municipality": "730", "financing_municipality": "751",
+        "channel": "direct",
         "outside_act": True,
     }  # fmt: skip
     same = [first | LATER, {name: value for name, value in first.items() if name != "outside_act"}]
@@ -93,12 +103,14 @@ def test_a_conflicting_duplicate_is_refused_and_changes_nothing_however_it_diffe
 
 def test_a_wage_is_delivered_again_or_refused_by_its_content():
     first = {
-        "schema": 1, "type": "income", "report_id": "W1", "reporter": "12345678", "cpr": "6101000000",
+        "schema": 1, "type": "income", "report_id": "W1", "reporter": "12345678",
+        "cpr": "6101000000",
         "reported_at": "2024-02-01T08:00:00Z", "kind": "wage", "period_start": "2024-01-01",
         "period_end": "2024-01-31", "amount_ore": 500_000, "pension_ore": 60_000,
     }  # fmt: skip
     others = {
-        "kind": "self_employed", "period_start": "2024-01-02", "period_end": "2024-02-01", "amount_ore": 500_001,
+        "kind": "self_employed", "period_start": "2024-01-02", "period_end": "2024-02-01",
+        "amount_ore": 500_001,
         "pension_ore": 60_001,
     }  # fmt: skip
     conflicts = [first | {name: value} for name, value in others.items()]
@@ -141,7 +153,9 @@ def _without_pair(reports):
 
 
 def test_deleting_and_reporting_the_same_line_again_gives_zero_difference():
-    """The rows of the two messages sum to nothing, cell by cell and rate by rate; the counters are what they were."""
+    """The rows of the two messages sum to nothing, cell by cell and rate by rate; the counters
+    are what they were.
+    """
     tried = 0
     for seed in range(120):
         reports = short_life(seed)

@@ -1,4 +1,6 @@
-"""A dry run says what a recalculation will post: settled once from reports and postings, without any state."""
+"""A dry run says what a recalculation will post: settled once from reports and postings, without
+any state.
+"""
 
 import random
 from typing import Any
@@ -37,7 +39,9 @@ def test_what_stands_posted_by_the_same_rules_is_right(theme):
 
 @pytest.mark.parametrize("change", CHANGED)
 def test_a_dry_run_says_what_a_recalculation_posts(change):
-    """After other rules too, and whatever came before; the money by place, and how many messages."""
+    """After other rules too, and whatever came before; the money by place, and how many
+    messages.
+    """
     themes = ["late_wages", "old_cases"] if change == "other_old_cases" else sorted(THEMES)
     changed = 0
     for seed in range(8300, 8320):
@@ -77,7 +81,7 @@ def test_the_scope_and_the_sentence():
     assert " becomes " in largest.sentence
 
 
-def test_opening_rows_stand_until_they_are_answered_and_neither_other_rules_nor_a_replay_touches_them():
+def test_opening_rows_stand_until_they_are_answered_and_no_rules_or_replay_change_them():
     kept = 0
     for seed in range(7400, 7440):
         rng = random.Random(seed)

@@ -202,7 +202,9 @@ def test_a_reversed_payment_begins_no_case_and_one_outside_the_act_does():
 
 
 def test_whatever_the_order_the_first_payment_of_a_new_case_is_noticed_and_no_report_twice():
-    """A notice is about what is known when it comes: in order of the periods it is the first alone."""
+    """A notice is about what is known when it comes: in order of the periods it is the first
+    alone.
+    """
     noticed_at_all = 0
     for seed in range(60):
         rng = random.Random(seed)

@@ -1,9 +1,11 @@
-"""Whatever the closing points, late data and deaths: the files of all runs add up to the truth, to the øre.
+"""Whatever the closing points, late data and deaths: the files of all runs add up to the truth, to
+the øre.
 
 From reports to files without Kafka: settled in two partitions, cut at different places, written to
 a real Delta table by writers that die before and after their commits, exported run by run, and read
 as the municipalities' programs read them. The truth is the reference computation's; opening rows
-are what the earlier system had paid of it."""
+are what the earlier system had paid of it.
+"""
 
 import csv
 import random
@@ -41,7 +43,9 @@ TOLD_APART = (
 
 
 def journals(rng, seed):
-    """Two partitions with the reports of three citizens each, some opening rows, and each run's marker."""
+    """Two partitions with the reports of three citizens each, some opening rows, and each run's
+    marker.
+    """
     themes = sorted(THEMES)
     for partition in range(2):
         lives = [
@@ -74,7 +78,9 @@ def _marker(run):
 
 
 def write_with_deaths(rng, folder, number, values):
-    """A partition of postings into the table, by writers that die; each goes on where the table says."""
+    """A partition of postings into the table, by writers that die; each goes on where the table
+    says.
+    """
     table = LedgerTable.make(str(folder), "postings", "test", 2)
     records = [Posted(at, value, at) for at, value in enumerate(values)]
     progress = table.progress(number)
@@ -94,7 +100,9 @@ def write_with_deaths(rng, folder, number, values):
 
 
 def read_files(folder):
-    """All files of a kind as their readers read them: sorted, equal lines of a file once, the same week summed."""
+    """All files of a kind as their readers read them: sorted, equal lines of a file once, the
+    same week summed.
+    """
     sums: defaultdict[tuple, int] = defaultdict(int)
     by_account: defaultdict[str, int] = defaultdict(int)
     for path in sorted(folder.glob("*.csv")):
@@ -160,7 +168,10 @@ def test_the_files_of_all_runs_add_up_to_the_truth_less_what_was_settled_before(
     assert len(truth) > 20
     for code in MUNICIPALITIES:
         assert by_account[code] == sum(ore for key, ore in truth.items() if key[0] == code)
-    posted = "SELECT sum(refusion_ore + medfinansiering_ore) FROM ledger WHERE kind IN ('result', 'correction')"
+    posted = (
+        "SELECT sum(refusion_ore + medfinansiering_ore) FROM ledger"
+        " WHERE kind IN ('result', 'correction')"
+    )
     assert [*ledger.rows(posted)] == [(sum(truth.values()),)]
 
 

@@ -1,4 +1,6 @@
-"""Truth by construction: the generator of a simulated life knows what it paid, and so does the product afterwards."""
+"""Truth by construction: the generator of a simulated life knows what it paid, and so does the
+product afterwards.
+"""
 
 from collections import Counter
 from datetime import date
@@ -35,7 +37,9 @@ EXTRAORDINARY = [n for n in range(POPULATION) if happens(generator(OPTIONS.seed,
     ids=["ordinary lives", "extraordinary lives", "lives from the first week that counts"],
 )
 def test_money_and_touched_weeks_are_what_the_life_was_made_of(options, citizens):
-    """To the øre by benefit and month, in the state for every benefit and in the rows for the financed ones."""
+    """To the øre by benefit and month, in the state for every benefit and in the rows for the
+    financed ones.
+    """
     found: Counter[str] = Counter()
     for citizen in citizens:
         expected = truth(options, citizen)

@@ -1,4 +1,6 @@
-"""The state is all that is known: what is written and read again says what it said when it was open."""
+"""The state is all that is known: what is written and read again says what it said when it was
+open.
+"""
 
 import random
 
@@ -59,7 +61,9 @@ def test_a_worker_that_restarts_and_what_differs_shrinks(reports):
 
 
 def test_rocksdb_is_a_dict(tmp_path):
-    """The same outcomes and, entry by entry, the same bytes, though the worker restarts after every second report."""
+    """The same outcomes and, entry by entry, the same bytes, though the worker restarts after
+    every second report.
+    """
     for seed in range(20):
         reports = [
             report for theme in ("plan_of", "a_faulty_upstream") for report in life(theme, seed)

@@ -15,7 +15,8 @@
 
     rows
       2024-01  2024-W01            n 1     KTH  730/730  2,709.68 x 80 % = 2,167.74 refusion
-               2016-W05..2016-W26  n 5..26 KTH  730/730  400.00 a day: 2,800.00 x 40 % = 1,120.00 refusion
+               2016-W05..2016-W26  n 5..26 KTH  730/730  400.00 a day: 2,800.00 x 40 % = 1,120.00
+               refusion
 
     sums
       refusion 9,135.48, medfinansiering 0.00
@@ -27,12 +28,14 @@
 
 * `rule set R-2` before the reports names another rule set than the default.
 * `notices` has a line `CODE REPORT_ID` for every notice, where the case is about them.
-* `answers` are to open questions (rules section 11) where the case's rule set has others than the default.
+* `answers` are to open questions (rules section 11) where the case's rule set has others than the
+  default.
 * Municipalities are `paying/financing`: `-` is null, nothing is a field left out. After them may
   stand `ATP 284.00`, `outside the Act`, `by 87654321` (another reporter) and `through dfdg`.
 * A row of a run of weeks stands for one row a week in its month. Without a month, a week that
   straddles two months has a row in each, of so much a day.
-* `19,083.00 less ATP 284.00 = 18,799.00 x 80 % = …` says what was deducted; `account …` may end a row.
+* `19,083.00 less ATP 284.00 = 18,799.00 x 80 % = …` says what was deducted; `account …` may end a
+  row.
 * Any number of spaces may part words, and lines that begin with `#` are remarks.
 
 The arithmetic of every row is checked when it is read, to the øre or as the answer to ROUND has it.
@@ -70,8 +73,10 @@ INCOME = re.compile(
 ROW = re.compile(
     rf"((?P<month>\d{{4}}-\d\d) )?(?P<week>{ISO_WEEK})(\.\.(?P<last_week>{ISO_WEEK}))? "
     rf"n (?P<n>\d+)(\.\.(?P<last_n>\d+))? (?P<benefit>[A-Z0-9-]+) {MUNICIPALITIES} "
-    rf"((?P<daily>{MONEY}) a day: )?((?P<gross>{MONEY}) less ATP (?P<atp>{MONEY}) = )?(?P<amount>{MONEY}) "
-    rf"x (?P<rate>\d+) % = (?P<result>{MONEY}) (?P<mechanism>refusion|medfinansiering)(, account (?P<account>\S+))?"
+    rf"((?P<daily>{MONEY}) a day: )?((?P<gross>{MONEY}) less ATP (?P<atp>{MONEY}) ="
+    rf" )?(?P<amount>{MONEY}) "
+    rf"x (?P<rate>\d+) % = (?P<result>{MONEY}) (?P<mechanism>refusion|medfinansiering)(, account"
+    rf" (?P<account>\S+))?"
 )
 ANSWER = re.compile(r"(?P<switch>[A-Z_0-9]+): (?P<value>\S+)")
 SUMS = re.compile(rf"refusion (?P<refusion>{MONEY}), medfinansiering (?P<medfinansiering>{MONEY})")
@@ -324,7 +329,8 @@ READERS: dict[str, Callable[[Case, JsonObject, str], None]] = {
 
 
 def difference(expected: list[JsonObject], got: list[JsonObject]) -> str:
-    """The rows that differ, aligned, `-` what the case says and `+` what came; nothing where all agree.
+    """The rows that differ, aligned, `-` what the case says and `+` what came; nothing where all
+    agree.
 
     The account of a row is compared only where the case states it.
     """
@@ -356,7 +362,8 @@ def format_row(row: JsonObject) -> str:
     year, week, _ = date.fromisoformat(row["week"]).isocalendar()
     cell = f"{row['month']}  {year}-W{week:02d}  n {row['ordinal']:<3} {row['benefit']:<5}"
     payers = f"{row['paying'] or '-'}/{row['financing'] or '-'}"
-    result = f"{row['rate']:>3} % = {format_money(row[row['mechanism'] + '_ore']):>10} {row['mechanism']}"
+    money = format_money(row[row["mechanism"] + "_ore"])
+    result = f"{row['rate']:>3} % = {money:>10} {row['mechanism']}"
     account = f", account {row['account']}" if row.get("account") else ""
     return f"{cell} {payers:<7}  {_format_base(row)} x {result}{account}"
 
@@ -365,7 +372,8 @@ def _format_base(row: JsonObject) -> str:
     amount = format_money(row["amount_ore"])
     if not row.get("atp_ore"):
         return f"{amount:>10}"
-    return f"{format_money(row['amount_ore'] + row['atp_ore'])} less ATP {format_money(row['atp_ore'])} = {amount}"
+    gross, atp = format_money(row["amount_ore"] + row["atp_ore"]), format_money(row["atp_ore"])
+    return f"{gross} less ATP {atp} = {amount}"
 
 
 def format_money(ore: int) -> str:

@@ -1,4 +1,6 @@
-"""What was published once: `python -m tests.support.frozen_contract tests/contract.json` adds what is new, edits nothing."""
+"""What was published once: `python -m tests.support.frozen_contract tests/contract.json` adds
+what is new, edits nothing.
+"""
 
 import json
 import sys
@@ -20,7 +22,9 @@ FACTS = (
 
 
 def facts_of(found):
-    """What is said of each field of each message, by its path: to change any of it is to break somebody."""
+    """What is said of each field of each message, by its path: to change any of it is to break
+    somebody.
+    """
     return {
         f"{name}{path}": _without_docstring(path, fact)
         for name, schema in found.items()

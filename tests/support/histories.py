@@ -72,7 +72,8 @@ GAPS_WEEKS = (
 LENGTHS_WEEKS = (1, 1, 1, 2, 3, 4, 5, 5, 10, 22, 26, 30, 40, 51, 52, 53, 60)
 BENEFITS = ("KTH", "KTH", "KTH", "SDP-B", "SDP-B", "ADP", "ADP", "LTS", "FPN", "SNP", "SU", "SU")
 RARE_BENEFITS = (
-    "MBT", "BEF", "ATP", "OPO", "UFB", "SKJ", "LYG", "FPG", "SUY", "AMY", "SST", "KTH25", "SDP-A", "FLT", "FLS", "LY",
+    "MBT", "BEF", "ATP", "OPO", "UFB", "SKJ", "LYG", "FPG", "SUY", "AMY", "SST", "KTH25", "SDP-A",
+    "FLT", "FLS", "LY",
 )  # fmt: skip
 AMOUNTS_ORE = (
     280_000,
@@ -122,11 +123,15 @@ DATES_OF_FACTS = {
     99: "2016-05-01",
     300: "2033-01-03",
 }
-"""By the share of the fault: the days on both sides of the law's dates. Otherwise the first day of the payment."""
+"""By the share of the fault: the days on both sides of the law's dates. Otherwise the first day
+of the payment.
+"""
 
 
 class Spell(NamedTuple):
-    """A benefit for some weeks, `gap_weeks` after the end of the spell before (negative: they overlap)."""
+    """A benefit for some weeks, `gap_weeks` after the end of the spell before (negative: they
+    overlap).
+    """
 
     gap_weeks: int
     weeks: int
@@ -254,7 +259,9 @@ def fictive_cpr(citizen: int) -> str:
 
 
 def shuffled(reports: Sequence[JsonObject], rng: random.Random) -> list[JsonObject]:
-    """Another order with the same truth: reports with the same key keep theirs, because the first stands."""
+    """Another order with the same truth: reports with the same key keep theirs, because the
+    first stands.
+    """
     order = list(range(len(reports)))
     rng.shuffle(order)
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -316,7 +323,9 @@ def _payment(
 
 
 def _municipality_fields(pair: tuple[str | None, str | None], mechanism: str | None) -> JsonObject:
-    """What the mechanism asks for; a field that may be left out is left out where the pair has none."""
+    """What the mechanism asks for; a field that may be left out is left out where the pair has
+    none.
+    """
     paying, financing = pair
     if mechanism == "medfinansiering":
         payer = None if paying == financing else paying
@@ -329,7 +338,9 @@ def _municipality_fields(pair: tuple[str | None, str | None], mechanism: str | N
 
 
 class _Occasion(NamedTuple):
-    """A fault at work: the payment it strikes, that payment with its share of the money, its reversal."""
+    """A fault at work: the payment it strikes, that payment with its share of the money, its
+    reversal.
+    """
 
     report_id: str
     fault: Fault
@@ -431,7 +442,9 @@ def _fact_reports(
 
 
 def plans() -> st.SearchStrategy[Plan]:
-    """Plans that shrink: to fewer spells and faults, and within them to the first of each set of values."""
+    """Plans that shrink: to fewer spells and faults, and within them to the first of each set of
+    values.
+    """
     spells = st.builds(
         Spell,
         gap_weeks=st.sampled_from(GAPS_WEEKS),
@@ -469,7 +482,9 @@ def histories(rules: RuleSet, facts: Sequence[str] = FACTS) -> st.SearchStrategy
 
 
 def plan_of(rng: random.Random) -> Plan:
-    """A plan like those of hypothesis, but more often ordinary: long dense lives with a few faults."""
+    """A plan like those of hypothesis, but more often ordinary: long dense lives with a few
+    faults.
+    """
     spells = [_spell_of(rng) for _ in range(rng.randint(1, 9))]
     faults = [
         Fault(

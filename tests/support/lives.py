@@ -34,7 +34,9 @@ def the_window(rng: random.Random) -> Plan:
 
 
 def the_turn_of_2015_16(rng: random.Random) -> Plan:
-    """Weeks just before and after the rates begin, sickness benefit and others, with and without the week after."""
+    """Weeks just before and after the rates begin, sickness benefit and others, with and without
+    the week after.
+    """
     plan = plan_in_spells(rng, gaps=(0, 0, 1, 2, -1, -2), weeks=(1, 1, 2, 3, 4, 5, 8))
     benefits = ("SDP-B", "KTH", "ADP", "SDP-A", "SU", "LTS")
     spells = [spell._replace(benefit=rng.choice(benefits)) for spell in plan.spells]
@@ -42,7 +44,9 @@ def the_turn_of_2015_16(rng: random.Random) -> Plan:
 
 
 def the_29th_of_february(rng: random.Random) -> Plan:
-    """Windows that begin or end on or beside 29 February (2020 and 2032 have it on a Saturday and a Sunday)."""
+    """Windows that begin or end on or beside 29 February (2020 and 2032 have it on a Saturday
+    and a Sunday).
+    """
     start = rng.choice((date(2017, 2, 20), date(2020, 2, 17), date(2029, 2, 19), date(2032, 2, 16)))
     plan = plan_in_spells(rng, gaps=(25, 26, 27, 50, 51, 52, 53), weeks=(1, 1, 50, 51, 52, 77, 104))
     return plan._replace(start=_near(rng, start, 10))
@@ -75,7 +79,9 @@ def a_faulty_upstream(rng: random.Random) -> Plan:
 
 
 def crowded_weeks(rng: random.Random) -> Plan:
-    """A few weeks with several benefits and money back and forth, so that a net passes through every sign."""
+    """A few weeks with several benefits and money back and forth, so that a net passes through
+    every sign.
+    """
     plan = plan_in_spells(rng, gaps=(0, -1, -1, -2, -3), weeks=(1, 2, 3))
     amounts_ore, benefits = (
         (280_000, 100_000, -60_000, -150_000, -280_000),
@@ -102,7 +108,9 @@ def backwards(rng: random.Random) -> Plan:
 
 
 def old_cases(rng: random.Random) -> Plan:
-    """Flex benefits and pensions, and facts about them from both sides of the law's dates, at any time."""
+    """Flex benefits and pensions, and facts about them from both sides of the law's dates, at
+    any time.
+    """
     plan = plan_in_spells(
         rng, gaps=(0, 0, 1, -2, 10, 26, 50, 52, 53, 104), weeks=(1, 2, 5, 22, 26, 53, 60)
     )

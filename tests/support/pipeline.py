@@ -1,4 +1,6 @@
-"""Both stages on a real Kafka, worker processes included, and what must hold whatever happened to them."""
+"""Both stages on a real Kafka, worker processes included, and what must hold whatever happened
+to them.
+"""
 
 import asyncio
 import os
@@ -27,12 +29,16 @@ from streams.wire.control_records import run_of
 from tests.support.records import records_of
 
 SETTLING = ("intake", "citizens")
-"""The stages of the tests that are not about the ledger: it commits every two seconds, which nobody has to wait for."""
+"""The stages of the tests that are not about the ledger: it commits every two seconds, which
+nobody has to wait for.
+"""
 SOURCES = {"intake": topics.RAW, "citizens": topics.REPORTS, "projections": topics.POSTINGS}
 """What each stage reads."""
 PROGRAM = Path(sys.executable).parent / "refusion"
 DONE_S = 120.0
-"""Until all that was published is settled: seconds on an idle machine, many times that on a busy one."""
+"""Until all that was published is settled: seconds on an idle machine, many times that on a busy
+one.
+"""
 POLL_S = 0.05
 FEW = 4
 """Lines that are fed at a time: a trickle that lasts, not a flood."""
@@ -67,7 +73,9 @@ class Pipeline:
         asyncio.run(publish(lines, self.settings, lambda _: None))
 
     def publish_by_two(self, lines, pieces=4):
-        """Two publishers of the same lines side by side, each piece by piece, so that they interleave."""
+        """Two publishers of the same lines side by side, each piece by piece, so that they
+        interleave.
+        """
         size = len(lines) // pieces + 1
 
         async def one():
@@ -80,7 +88,9 @@ class Pipeline:
         asyncio.run(two())
 
     def feed(self, lines, enough):
-        """Publish a few of the lines at a time, from the beginning again after the last, until `enough()`."""
+        """Publish a few of the lines at a time, from the beginning again after the last, until
+        `enough()`.
+        """
         asyncio.run(self._feed(lines, enough))
 
     async def _feed(self, lines, enough):
@@ -114,7 +124,9 @@ class Pipeline:
 
     @contextmanager
     def open_transaction(self, topic, partition):
-        """A transaction of nobody's that stands open behind the records of a partition; it is aborted at the end."""
+        """A transaction of nobody's that stands open behind the records of a partition; it is
+        aborted at the end.
+        """
         with asyncio.Runner() as runner:
             producer = runner.run(self._begun(topic, partition))
             try:
@@ -232,7 +244,8 @@ class Pipeline:
         return asyncio.run(records_of(self.settings.bootstrap, self.topic(topic)))
 
     def audit(self, crashed=True):
-        """Postings are those of the journal's order, byte for byte, and every raw record went somewhere once.
+        """Postings are those of the journal's order, byte for byte, and every raw record went
+        somewhere once.
 
         After a crash of intake it may be in the journal twice.
         """
@@ -278,7 +291,9 @@ async def _lags(consumer):
 
 
 def shares(log, stage):
-    """The partitions of a stage that a worker was given, one set for each assignment, as it says them."""
+    """The partitions of a stage that a worker was given, one set for each assignment, as it says
+    them.
+    """
     return [
         {int(number) for number in line.split() if number.isdecimal()}
         for line in re.findall(rf"{stage}: partitions (.*)", log.read_text())
@@ -286,14 +301,18 @@ def shares(log, stage):
 
 
 def longest_silence_s(records, start, end):
-    """Between two moments, in which nothing came; records bear the time in ms, moments are seconds since 1970."""
+    """Between two moments, in which nothing came; records bear the time in ms, moments are
+    seconds since 1970.
+    """
     moments = sorted(record.timestamp / 1000 for record in records)
     inside = [start, *(moment for moment in moments if start < moment < end), end]
     return max(later - earlier for earlier, later in pairwise(inside))
 
 
 def expected_postings(records, rules=None):
-    """What folding a partition of the journal in its order gives; `rules` is a folder of further rule sets."""
+    """What folding a partition of the journal in its order gives; `rules` is a folder of further
+    rule sets.
+    """
     entries = (journal.decode(record.key, record.value) for record in records)
     return postings_again(entries, LawBook(rules))
 

@@ -1,4 +1,6 @@
-"""The product driven from published reports, in memory: what the tests compare with the reference."""
+"""The product driven from published reports, in memory: what the tests compare with the
+reference.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -118,14 +120,18 @@ def state_of(store: Any, cpr: str) -> Citizen:
 
 
 def true_now(rows: Iterable[JsonObject]) -> list[JsonObject]:
-    """Rows without what only a posting has: what the reference and every other order must agree on."""
+    """Rows without what only a posting has: what the reference and every other order must agree
+    on.
+    """
     return [
         {name: value for name, value in row.items() if name not in OF_A_POSTING} for row in rows
     ]
 
 
 def standing_rows(messages: list[JsonObject]) -> list[JsonObject]:
-    """The rows that no other row reverses; their money is also the sum over all rows of their cell."""
+    """The rows that no other row reverses; their money is also the sum over all rows of their
+    cell.
+    """
     rows = [row for message in messages for row in message["rows"]]
     reversed_ids = [row["reverses"] for row in rows if "reverses" in row]
     assert len(reversed_ids) == len(set(reversed_ids)), "a row was reversed twice"

@@ -358,7 +358,8 @@ def test_a_hundred_thousand_citizens_settle_in_bounded_memory(tmp_path):
         ]
         subprocess.run([PROGRAM, *arguments], stdout=out, env=DEMO, check=True)
     measure = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True);"
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL,"
+        " check=True);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     command = [sys.executable, "-c", measure, PROGRAM, "settle", path]

@@ -140,7 +140,8 @@ def test_a_week_that_was_repaid_is_self_support_and_says_so():
     assert (reason.state, reason.count.reached, reason.earned.earned) == ("S", 3, 1)
     assert (
         reason.because
-        == "a whole week of self-support, for none of what it has comes to more than nothing; it is earned"
+        == "a whole week of self-support, for none of what it has comes to more than nothing; it"
+        " is earned"
     )
     assert [(touch.net_ore, touch.touches) for touch in reason.touches] == [(0, False)]
     assert reason.rows[0].why_none == "what was paid and what was taken back come to nothing"
@@ -151,7 +152,10 @@ def test_self_support_before_the_first_benefit_week_earns_nothing():
     assert (reason.state, reason.earned.earned, reason.rows) == ("S", 0, [])
     assert reason.because.endswith("nothing is earned before the first benefit week")
     assert reason.ahead.sentences == [
-        "The next benefit week is the first: 80 % (medfinansiering 20 %). Until then no self-support is earned."
+        (
+            "The next benefit week is the first: 80 % (medfinansiering 20 %)."
+            " Until then no self-support is earned."
+        )
     ]
 
 
@@ -250,7 +254,9 @@ def test_the_count_and_the_earned_weeks_are_named():
 
 
 def test_what_is_missing_and_what_drops_out_first():
-    """45 weeks are earned; the first of them, of 6 March 2023, leaves the window in the week of 2 March 2026."""
+    """45 weeks are earned; the first of them, of 6 March 2023, leaves the window in the week of
+    2 March 2026.
+    """
     periods = [
         ("2023-02-27", "2023-03-05"),
         ("2024-01-15", "2025-01-12"),
@@ -263,7 +269,8 @@ def test_what_is_missing_and_what_drops_out_first():
     ahead = life_of(*reports).ahead
     assert ahead.week == "2026-02-16"
     assert ahead.sentences[1] == (
-        "7 whole weeks of self-support until a new start, unless earned ones drop out first: the next on 2026-03-02."
+        "7 whole weeks of self-support until a new start, unless earned ones drop out first: the"
+        " next on 2026-03-02."
         " If nothing but self-support follows, it comes at the end of the week of 2027-02-15."
     )
 
@@ -462,8 +469,8 @@ def test_a_week_is_shown_with_its_arithmetic(file):
     assert "12345678/january 1,161.29 3 of 31 days of 12,000.00" in text
     assert "= refusion 40 % = 464.5160 kr., rounded 464.52 kr. (week 5)" in text
     assert (
-        "staircase.2 verified benefit weeks 5-26: refusion 40 %, medfinansiering 60 %. lov 994/2015 § 5"
-        in text
+        "staircase.2 verified benefit weeks 5-26: refusion 40 %, medfinansiering 60 %. lov"
+        " 994/2015 § 5" in text
     )
     assert "22 more benefit weeks until 30 %" in text
 

@@ -1,4 +1,6 @@
-"""`streams.offline.settle`: what is written for each line, whatever the blocks, processes and stores."""
+"""`streams.offline.settle`: what is written for each line, whatever the blocks, processes and
+stores.
+"""
 
 import io
 import json
@@ -53,7 +55,9 @@ def month_of_benefits(month: int, **changes) -> bytes:
 
 @cache
 def population() -> tuple[bytes, ...]:
-    """Two years of 250 citizens with bad lines, conflicting duplicates, blank lines and run markers among them."""
+    """Two years of 250 citizens with bad lines, conflicting duplicates, blank lines and run
+    markers among them.
+    """
     out = io.BytesIO()
     simulate(
         SimulationOptions(250, month_number("2022-07"), month_number("2024-06"), 3, jobs=1), out
@@ -183,7 +187,9 @@ def test_a_conflicting_duplicate_stays_one_when_the_first_was_reversed(jobs):
 
 
 def test_a_defect_rejects_its_line_and_harms_no_other(monkeypatch):
-    """The defect strikes after the fold has changed the citizen, amid a block with the citizen's other reports."""
+    """The defect strikes after the fold has changed the citizen, amid a block with the citizen's
+    other reports.
+    """
     lines = list(population()[:3000])
     at = next(
         number for number, line in enumerate(lines) if number > 1500 and b'"benefit":"KTH"' in line

@@ -1,4 +1,6 @@
-"""The simulated population: the same bytes anywhere, valid reports, Denmark's shares, upstream's habits."""
+"""The simulated population: the same bytes anywhere, valid reports, Denmark's shares, upstream's
+habits.
+"""
 
 import hashlib
 import io
@@ -67,7 +69,9 @@ def usual_reports() -> tuple[tuple[str, tuple[ArrivingReport, ...]], ...]:
 
 
 def usual_payments() -> Iterator[tuple[int, Payment]]:
-    """The payments that upstream meant to send, and when they arrive: without what its habits added."""
+    """The payments that upstream meant to send, and when they arrive: without what its habits
+    added.
+    """
     for _, sent in usual_reports():
         seen = set()
         for at, report, _ in sent:
@@ -181,7 +185,8 @@ def test_every_reporter_belongs_to_a_municipality_a_fund_or_udbetaling_danmark()
 # Like Denmark
 
 FULL_YEAR_PERSONS = {
-    "FPN FPG": 250, "FLT FLS": 90, "ADP AMY": 87, "SDP-A SDP-B": 75, "KTH KNY": 62, "UDH": 35, "JAF-A JAF-B": 18,
+    "FPN FPG": 250, "FLT FLS": 90, "ADP AMY": 87, "SDP-A SDP-B": 75, "KTH KNY": 62, "UDH": 35,
+    "JAF-A JAF-B": 18,
     "SHO OVG": 15, "LY": 14, "RFY": 12, "SNP": 28, "SU": 300, "BDP": 55,
 }  # fmt: skip
 
@@ -299,7 +304,9 @@ def test_truth_agrees_with_the_reference_reading_the_published_lines():
 
 
 def reference_nets(reports: list[dict]) -> tuple[dict, dict]:
-    """Net by benefit and month, and the touched weeks of each benefit, as the reference finds them."""
+    """Net by benefit and month, and the touched weeks of each benefit, as the reference finds
+    them.
+    """
     months: Counter[tuple[str, str]] = Counter()
     weeks: Counter[tuple[str, date]] = Counter()
     for found in money_of_slices(valid_payments(reports), load_rule_set()):
@@ -359,13 +366,16 @@ def test_the_temporary_folder_goes_when_the_run_is_broken_off(jobs, tmp_path, mo
 
 def test_ctrl_c_leaves_neither_files_nor_processes(tmp_path):
     program = (
-        "import sys; from streams.simulation import *; from domain.basics.weeks import month_number as m;"
-        "simulate(SimulationOptions(100000, m('2015-01'), m('2024-12'), 1, jobs=2), sys.stdout.buffer)"
+        "import sys; from streams.simulation import *; from domain.basics.weeks import"
+        " month_number as m;"
+        "simulate(SimulationOptions(100000, m('2015-01'), m('2024-12'), 1, jobs=2),"
+        " sys.stdout.buffer)"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     running = subprocess.Popen(
         [sys.executable, "-c", program],
-        env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment, start_new_session=True, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         cwd=ROOT,
     )  # fmt: skip
     deadline = time.monotonic() + 30
