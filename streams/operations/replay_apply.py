@@ -94,7 +94,9 @@ def _records(
     if not plan.changes_rules:
         return [recalculation]
     digest = LawBook(settings.rules).digest(plan.rules)
-    return [RulesRecord(recalculation.id, plan.rules, digest), recalculation]
+    rules = RulesRecord(recalculation.id, plan.rules, digest)
+    # Nobody is settled anew for a rule set that moves nothing, such as one that adds a benefit.
+    return [rules, recalculation] if plan.difference.messages else [rules]
 
 
 async def _write(

@@ -105,6 +105,22 @@ def test_an_apply_waits_for_the_workers_and_says_what_they_posted(pipeline, refu
 # ----------------------------------------------------------------------------------------
 
 
+def test_a_rule_set_that_moves_nothing_is_one_record_and_settles_nobody_anew(
+    pipeline, refusion, lives
+):
+    pipeline.publish(lives[0])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    before = journal_of(pipeline)
+    status, found, _ = refusion("--rules", "R-2", "--apply", "--yes")
+    assert (status, found["messages"], found["applied"]["messages"]) == (0, 0, 0)
+    assert journal_of(pipeline) == {number: size + 1 for number, size in before.items()}
+    status, found, _ = refusion("--dry-run")
+    assert (status, found["rules_holding"], found["messages"]) == (0, "R-2", 0)
+    pipeline.stop(worker)
+    pipeline.audit()
+
+
 def test_what_must_not_be_replayed_is_refused_with_why(pipeline, refusion, lives):
     pipeline.publish(lives[0])
     worker = pipeline.start()
