@@ -1,4 +1,4 @@
-"""Microseconds of a usual report with the law's early exits (decision 7) and without each of them."""
+"""The cost of a usual report with the law's early exits (decision 7) and without each of them."""
 
 from pathlib import Path
 from statistics import mean

@@ -1,7 +1,8 @@
 """Old cases: how case facts decide about fleksjob, ledighedsydelse and førtidspension.
 
 § 30, stk. 2-4; rules 2.3 and 4.2, items 14 and 15. Facts may come in any order and at any
-time, and may be reversed. Only the dates that stand matter, not how often or when they were reported.
+time, and may be reversed. Only the dates that stand matter, not how often or when they were
+reported.
 """
 
 from collections.abc import Iterable, Mapping

@@ -318,7 +318,7 @@ class Partition:
         return self._post(citizen, name, settling, why)
 
     def _counters_of(self, head: Head) -> Counters | None:
-        """Give a citizen's counters as last posted; None where the rule set is not known any more."""
+        """Give a citizen's counters as last posted; None if the rule set is unknown by now."""
         law = self._law_named(head.rules)
         return None if law is None else law.counters(head.counted_again_by(law))
 

@@ -30,7 +30,7 @@ class Pace:
         return records[: self.most]
 
     def took(self, records: int, seconds: float) -> None:
-        """Learn how long some records took: take fewer after a long time, more after a short one."""
+        """Learn how long records took: take fewer after a long time, more after a short one."""
         if seconds > LONGEST_S:
             self.most = max(1, int(records * LONGEST_S / seconds / 2))
         elif seconds < LONGEST_S / 4:

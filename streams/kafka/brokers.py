@@ -60,7 +60,7 @@ class KafkaBrokers:
     def delivery(
         self, group: str, source: Source, partition: int, *, transactional: bool
     ) -> Delivery:
-        """Make the producer of one partition: its own transactional id fences its former producer."""
+        """Make the producer of one partition: its transactional id fences its former producer."""
         assert isinstance(source, KafkaSource)
         at = TopicPartition(source.topic, partition)
         if transactional:

@@ -29,7 +29,11 @@ class NoticesError(UserError):
 
 
 async def notices_of(settings: Settings, spans: Spans) -> Notices:
-    """Read a run's notices. NoticesError where some may have expired, or where no broker answers."""
+    """Read a run's notices.
+
+    Raises:
+        NoticesError: some may have expired, or no broker answers.
+    """
     with explained(
         settings.bootstrap,
         NoticesError,

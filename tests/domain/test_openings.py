@@ -1,4 +1,6 @@
-"""Opening rows, case by case: 12,000.00 kr. of kontanthjælp for January 2024, which an earlier system settled."""
+"""Opening rows, case by case: 12,000.00 kr. of kontanthjælp for January 2024, which an earlier
+system settled.
+"""
 
 import orjson
 import pytest
@@ -23,11 +25,13 @@ WEEKS = {
 }
 PAYMENT = {
     "schema": 1, "type": "benefit_payment", "report_id": "1", "reporter": "12345678", "cpr": CPR,
-    "reported_at": "2024-02-01T08:00:00Z", "benefit": "KTH", "period_start": "2024-01-01", "period_end": "2024-01-31",
+    "reported_at": "2024-02-01T08:00:00Z", "benefit": "KTH", "period_start": "2024-01-01",
+    "period_end": "2024-01-31",
     "amount_ore": 1_200_000, "paying_municipality": "730", "channel": "eindkomst",
 }  # fmt: skip
 OPENING = {
-    "schema": 1, "type": "opening", "reported_at": "2024-03-01T08:00:00Z", "cpr": CPR, "month": "2024-01",
+    "schema": 1, "type": "opening", "reported_at": "2024-03-01T08:00:00Z", "cpr": CPR,
+    "month": "2024-01",
     "benefit": "KTH", "paying": "730", "mechanism": "refusion",
 }  # fmt: skip
 
