@@ -111,6 +111,16 @@ class Metrics:
             _MECHANISM,
             **own,
         )
+        self._add_answers_of_brokers(own)
+        self.outage = Gauge("kafka_outage", "1 while no broker answers.", **own)
+        self.restoring: set[tuple[str, int]] = set()
+        self.held: set[tuple[str, int]] = set()
+        self.started = False
+        self.beat_at = time.monotonic()
+        self._outage: Outage | None = None
+
+    def _add_answers_of_brokers(self, own: dict[str, Any]) -> None:
+        """Add the metrics that the brokers are asked for, every `ASK_S`."""
         self.lag = Gauge(
             "lag_records",
             "Offsets that a stage has before it, transactions' marks among them.",
@@ -123,12 +133,6 @@ class Metrics:
             _STAGE,
             **own,
         )
-        self.outage = Gauge("kafka_outage", "1 while no broker answers.", **own)
-        self.restoring: set[tuple[str, int]] = set()
-        self.held: set[tuple[str, int]] = set()
-        self.started = False
-        self.beat_at = time.monotonic()
-        self._outage: Outage | None = None
 
     def begins(self, outage: Outage) -> None:
         """The stages have begun; `outage` knows whether a broker answers."""
