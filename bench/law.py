@@ -6,11 +6,12 @@ from unittest.mock import patch
 
 from bench.aggregate import Lives
 from bench.rig import Figure
-from domain.citizen import touch
+from domain.citizen import aggregate, touch
 from domain.law import recount
 from domain.law.staircase import Law
 
 EXITS = {
+    "the fast path": (aggregate, "fresh_cells", None),
     "no other week moves": (recount, "_moves_no_other", False),
     "one ordinal for a run of weeks": (Law, "run_of_weeks", None),
     "all weeks gain": (touch, "_all_weeks_gain", False),

@@ -37,6 +37,7 @@ from domain.citizen.doubts import (
     payment_notices,
 )
 from domain.citizen.fleksbidrag import WAGES, fleksbidrag, has_fleksbidrag, may_have_fleksbidrag
+from domain.citizen.fresh import FreshCells, fresh_cells
 from domain.citizen.openings import take_over
 from domain.citizen.records import WAITING, Part, SeenReport, StateError
 from domain.citizen.reports import (
@@ -65,12 +66,14 @@ class Settling(NamedTuple):
     """The consequences of a report: cells to post, in their order, each with its entitlement.
 
     `counters` is None where neither counter moved. `is_reversal` tells if a report was taken back.
+    `fresh` are cells that are not there yet; then there are no changes.
     """
 
     changes: list[CellChange]
     counters: Counters | None
     notices: list[Notice]
     is_reversal: bool
+    fresh: FreshCells | None = None
 
 
 UNCHANGED = Settling([], None, [], False)
@@ -167,13 +170,16 @@ def _settle(
     law: Law, citizen: Citizen, line: Line, parts: Sequence[Part], sign: int, notices: list[Notice]
 ) -> Settling:
     """Move the money of a line in (sign 1) or out (-1), and settle all that this changes."""
+    was = citizen.head.weeks
+    if sign > 0 and (fresh := fresh_cells(law, citizen, line, parts)):
+        counters = _moved_counters(law, was, citizen.head.weeks)
+        return made(Settling, ([], counters, notices, False, fresh))
     own = own_changes(law, line, parts, sign)
     if not own and not (law.any_report_touches and line.end >= law.counting_from):
         return Settling([], None, notices, sign < 0) if notices else UNCHANGED
     if sign < 0 or line.amount_ore < 0 or line.amount_ore < line.atp_ore:
         notices += net_notices(line.code, parts, own)
     head = citizen.head
-    was = head.weeks
     moved_from = count_weeks(law, citizen, line, own, sign)
     now = head.weeks
     entitle_own(law, now, own)
@@ -182,7 +188,7 @@ def _settle(
         affected = [*affected_changes(law, citizen, (was, now), moved_from, own)]
         entitle(law, now, affected)
         changes = sorted([*own, *affected], key=CellChange.place)
-    settling = made(Settling, (changes, _moved_counters(law, was, now), notices, sign < 0))
+    settling = made(Settling, (changes, _moved_counters(law, was, now), notices, sign < 0, None))
     if line.code == FLEKSLOENTILSKUD or moved_from is not None:
         months = {part.month for part in parts} if line.code == FLEKSLOENTILSKUD else set()
         return with_fleksbidrag(law, citizen, settling, months)

@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from domain.basics.weeks import month_text
 from domain.citizen.changes import CellChange
+from domain.citizen.fresh import FreshCells
 from domain.citizen.openings import Entered
 from domain.citizen.records import Cell, Group
-from domain.citizen.reports import Opening
+from domain.citizen.reports import Opening, made
 
 Kind = Literal["result", "correction", "reversal", "opening"]
 """The kind of a row. A reversal negates the row of its cell; its kind is `correction` in JSON."""
@@ -82,6 +83,27 @@ def post(changes: Iterable[CellChange], revision: int) -> Posting:
             has_own = has_own or change.is_own
             earliest = month if earliest is None else min(earliest, month)
     return Posting(rows, earliest, has_own, corrections)
+
+
+def post_fresh(fresh: FreshCells, revision: int) -> Posting:
+    """Give the rows for cells that are not there yet, and make the cells."""
+    pieces, per_day_ore, groups, (at_zero, rise, mechanism, by_ordinal) = fresh
+    rows: list[RowToPost] = []
+    at = -1
+    for position, (month, week, days, extra_ore) in enumerate(pieces):
+        if month != at:
+            at, group = month, groups[month]
+            cells = group.cells
+        number = at_zero + rise * week
+        rate, account = by_ordinal[number]
+        amount_ore = per_day_ore * days + extra_ore
+        result_ore = (amount_ore * rate * 2 + 100) // 200  # `percentage` of a positive amount
+        cell = Cell(
+            week, amount_ore, 0, revision, position, number, mechanism, rate, result_ore, account
+        )
+        cells.append(cell)
+        rows.append(RowToPost("result", month, group, cell))
+    return made(Posting, (rows, rows[0].month, True, 0))
 
 
 def post_opening(opening: Opening, entered: Entered) -> list[RowToPost]:

@@ -40,6 +40,9 @@ from domain.ruledata.ruleset import Benefit, RuleSet
 ENGINE = 1
 """The version of this computation, kept in every head. A change of what is computed raises it."""
 
+PLAIN_ANSWERS = {"SPLIT": "CALENDAR_DAYS", "TOUCH": "NET_POSITIVE", "ROUND": "ROW_ORE"}
+"""The answers that the fast path (`domain.citizen.fresh`) is made for."""
+
 OUTSIDE = "!"
 """Suffix of a money code: a benefit's money outside the Act is netted by itself (item 6)."""
 
@@ -86,6 +89,7 @@ class Law:
         self.rules = rules
         switches, benefits = rules.switches, rules.benefits
         self.split = SPLITS[switches["SPLIT"]]
+        self.is_plain = switches.items() >= PLAIN_ANSWERS.items()
         self.any_report_touches = switches["TOUCH"] == "ANY_REPORT"
         self.new_start = NEW_STARTS[switches["RESET_AT"]]
         self.percentage = ROUNDINGS[switches["ROUND"]]

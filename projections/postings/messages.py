@@ -34,17 +34,16 @@ def row_texts(citizen: str, revision: int, rows: Iterable[RowToPost]) -> list[st
             group = row.group
             whose = _WHOSE[group.code, group.paying, group.financing]
         cell = row.cell
-        ordinal, rate, account = cell.ordinal, cell.rate, cell.account
         amount_ore, atp_ore, result_ore = cell.amount_ore, cell.atp_ore, cell.result_ore
         kind: str = row.kind
         if kind == "reversal":
             kind = f'correction","reverses":"{row_id(citizen, cell)}'
             amount_ore, atp_ore, result_ore = -amount_ore, -atp_ore, -result_ore
         atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
-        before, after = _TERMS[cell.mechanism, rate, account]
+        before, after = _TERMS[cell.mechanism, cell.rate, cell.account]
         texts.append(
             f'{{"id":"{digest}{position}","kind":"{kind}",{_WHEN[row.month, cell.week]}{whose}'
-            f'{amount_ore},{atp}"ordinal":{ordinal}{before}{result_ore}{after}'
+            f'{amount_ore},{atp}"ordinal":{cell.ordinal}{before}{result_ore}{after}'
         )
     return texts
 

@@ -14,7 +14,7 @@ from domain.citizen.admission import refusal
 from domain.citizen.aggregate import UNCHANGED, Settling, apply_report
 from domain.citizen.doubts import Notice
 from domain.citizen.openings import enter
-from domain.citizen.posting import post, post_opening, reason
+from domain.citizen.posting import post, post_fresh, post_opening, reason
 from domain.citizen.recalculation import settle_anew
 from domain.citizen.records import WAITING, StateError
 from domain.citizen.reports import (
@@ -204,7 +204,8 @@ class Partition:
     def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
         head = citizen.head
         revision = head.revision + 1
-        posting = post(settling.changes, revision)
+        fresh = settling.fresh
+        posting = post(settling.changes, revision) if fresh is None else post_fresh(fresh, revision)
         if not posting.rows and settling.counters is None:
             return None
         citizen.change_head().revision = revision

@@ -2,13 +2,14 @@
 
 import pytest
 
-from domain.citizen import touch
+from domain.citizen import aggregate, touch
 from domain.law import recount
 from domain.law.staircase import Law
 from tests.support import product
 from tests.support.lives import THEMES, in_order_of_time, life
 
 EXITS = {
+    "the fast path": (aggregate, "fresh_cells", None),
     "no other week moves": (recount, "_moves_no_other", False),
     "one ordinal for a run of weeks": (Law, "run_of_weeks", None),
     "all weeks gain": (touch, "_all_weeks_gain", False),
