@@ -1,8 +1,9 @@
 """The form of a CPR number: what is one, what looks like one, and how a text is masked.
 
 No other module of the product has a pattern for ten digits. A CPR number is written as ten digits,
-or as six and four with one hyphen or blank between them: 0101801234, 010180-1234, 010180 1234.
-Text is never looked at for anything but ASCII digits that no further digit touches.
+or as six and four with one hyphen or blank between them: 0101801234, 010180-1234, 010180 1234. No
+other digit may touch it. In a text it is found in the digits of any script, so that more is masked
+rather than less; a valid number has ASCII digits alone.
 """
 
 import re

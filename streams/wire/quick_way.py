@@ -57,7 +57,7 @@ class NotQuickError(ValueError):
 
 
 class QuickWay:
-    """The quick way accepts reports whose content is right."""
+    """The quick way by one rule set: `accept` takes the bytes of a report."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
@@ -76,7 +76,7 @@ class QuickWay:
         return self._accept[type(line)](line, record)
 
     def _payment(self, line: Any, record: bytes) -> Accepted:
-        """Accept nearly every record, so that each step here is counted in nanoseconds."""
+        """Accept a payment. Nearly every record is one, so each step here counts."""
         colons = record.count(b":") - _PAYMENT_FIELDS - _BESIDE
         place = (
             line.benefit, line.period_start, line.period_end,
