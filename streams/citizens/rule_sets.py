@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 
@@ -110,6 +111,16 @@ def chosen_rule_set(choice: str) -> RuleSet:
 def digest_of(rules: RuleSet) -> str:
     """The digest of all rules that affect settlement; the same in every version of the program."""
     return rules.digest({switch: values[0] for switch, values in IMPLEMENTED.items()})
+
+
+class Laws(Protocol):
+    """The rule sets that are known here."""
+
+    def law(self, name: str, digest: str = "") -> Law:
+        """Give the law of a rule set, the same object for the same name.
+
+        Raises UserError where the digest is of another one.
+        """
 
 
 class LawBook:

@@ -6,7 +6,7 @@ by whoever owns the batch: `changes` hands over every changed entry once.
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from domain.basics.compact_json import dumps
 from domain.basics.weeks import month_text
@@ -32,6 +32,7 @@ from domain.law.counters import Counters
 from domain.law.staircase import ENGINE, Law
 from domain.ruledata.changes import changed_benefits
 from projections.postings.messages import posting_message, run_message
+from streams.citizens.rule_sets import Laws
 from streams.citizens.store import citizens_in
 from streams.kit.errors import UserError
 
@@ -44,20 +45,7 @@ Settleable = CitizensReport | RunMarker | RulesRecord
 CONTROLS = (RunMarker, RulesRecord)
 
 CITIZENS_KEPT = 256
-"""Heads that are kept decoded between batches, since citizens are mostly paid every month.
-
-They take several kB each, and a worker has many partitions.
-"""
-
-
-class Laws(Protocol):
-    """The rule sets that are known here."""
-
-    def law(self, name: str, digest: str = "") -> Law:
-        """Give the law of a rule set, the same object for the same name.
-
-        Raises UserError where the digest is of another one.
-        """
+"""Heads kept decoded between batches: some kB each; citizens are mostly paid every month."""
 
 
 class Outcome(NamedTuple):

@@ -97,6 +97,22 @@ class Metrics:
         self.partitions = Gauge(
             "partitions", "Partitions that a stage has here, ready or not.", _STAGE, **own
         )
+        self._count_messages(own)
+        self.lag = Gauge(
+            "lag_records",
+            "Offsets that a stage has before it, transactions' marks among them.",
+            ["stage", "partition"],
+            **own,
+        )
+        self.oldest = Gauge(
+            "oldest_unprocessed_seconds",
+            "Age of the oldest record that a stage has not done.",
+            _STAGE,
+            **own,
+        )
+
+    def _count_messages(self, own: dict[str, Any]) -> None:
+        """Make the counters of the messages and rows that stages write."""
         self.rejected = Counter("rejected", "Dead letters.", ["stage", "reason"], **own)
         self.postings = Counter("postings", "Posting messages by reason.", _REASONS, **own)
         self.corrections = Counter(
@@ -121,18 +137,6 @@ class Metrics:
 
     def _add_answers_of_brokers(self, own: dict[str, Any]) -> None:
         """Add the metrics that the brokers are asked for, every `ASK_S`."""
-        self.lag = Gauge(
-            "lag_records",
-            "Offsets that a stage has before it, transactions' marks among them.",
-            ["stage", "partition"],
-            **own,
-        )
-        self.oldest = Gauge(
-            "oldest_unprocessed_seconds",
-            "Age of the oldest record that a stage has not done.",
-            _STAGE,
-            **own,
-        )
 
     def begins(self, outage: Outage) -> None:
         """The stages have begun; `outage` knows whether a broker answers."""

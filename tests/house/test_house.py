@@ -23,6 +23,8 @@ NOT_OURS = {".git", ".hypothesis", ".venv", "__pycache__", "build", "dist"}
 
 LONGEST_FUNCTION = 60
 """Lines of a function. A longer one does more than one thing."""
+LONGEST_FILE = 400
+"""Lines of a file of the product. A longer one holds more than one idea."""
 
 
 def files_of_ours(*suffixes):
@@ -123,6 +125,11 @@ def test_functions_stay_small():
         and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
     ]
     assert long == []
+
+
+def test_files_stay_small():
+    sizes = {relative(path): len(path.read_text().splitlines()) for path in product_files()}
+    assert {path: lines for path, lines in sizes.items() if lines > LONGEST_FILE} == {}
 
 
 # --- packaging ----------------------------------------------------------------------------------
