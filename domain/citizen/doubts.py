@@ -156,13 +156,13 @@ Doubtful = dict[str, Line]
 
 def contradicted(law: Law, citizen: Citizen) -> dict[str, Doubtful]:
     """Give the payments that stand and do not fit the facts of the case, by their notice."""
-    found: dict[str, Doubtful] = {}
+    lines_by_doubt: dict[str, Doubtful] = {}
     for part in citizen.all_parts():
         for line in part.lines:
             if not line.reversed:
                 for doubt in _contradictions(law, citizen, line.code, line.start, line.end):
-                    found.setdefault(doubt, {})[_name(line)] = line
-    return found
+                    lines_by_doubt.setdefault(doubt, {})[_name(line)] = line
+    return lines_by_doubt
 
 
 def contradiction_notices(
@@ -217,8 +217,8 @@ def _listed(lines: Doubtful) -> dict[str, Any]:
 
 def _municipalities(*places: Sequence[str | None]) -> dict[str, list[str]]:
     """Name the municipalities that a notice concerns: those that pay or finance."""
-    found = sorted({code for place in places for code in place if code is not None})
-    return {"municipalities": found} if found else {}
+    codes = sorted({code for place in places for code in place if code is not None})
+    return {"municipalities": codes} if codes else {}
 
 
 def _name(line: Line) -> str:
@@ -242,10 +242,10 @@ def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> Line | None:
     for line in lines:
         if line.amount_ore != amount_ore:  # most others
             continue
-        found = (line.code.removesuffix(OUTSIDE), line.start, line.end)
+        paid_for = (line.code.removesuffix(OUTSIDE), line.start, line.end)
         elsewhere = line.reporter != payment.reporter or line.channel != payment.channel
         if (
-            found == (payment.benefit, payment.start, payment.end)
+            paid_for == (payment.benefit, payment.start, payment.end)
             and elsewhere
             and not line.reversed
         ):
