@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import date
 from functools import partial
 from typing import Final
+from unicodedata import normalize
 
 from domain.basics.cache import Memo
 
@@ -25,6 +26,7 @@ _IN_BYTES: Final = re.compile(_WRITTEN.encode())
 _FIELD: Final = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 _ANY_FIELD: Final = re.compile(r'("cpr"\s*:\s*)("[^"]*"?|[^,}\s]+)')
 _ESCAPED: Final = re.compile(r"\\u[0-9A-Fa-f]{4}")
+_SIGNS: Final = re.compile(r"[\W_]+")
 
 # --- a number ---------------------------------------------------------------------------------
 
@@ -86,6 +88,20 @@ def looks_like_cpr(text: str) -> bool:
     (True, True, False)
     """
     return _IN_TEXT.fullmatch(text) is not None
+
+
+def spells(text: str, digits: str) -> bool:
+    """Tell whether a text has the digits in order, with nothing but signs or blanks between them.
+
+    Digits of other forms (fullwidth, superscript) count as what they are.
+
+    >>> spells("KTH 010180/1234", "0101801234"), spells("010180a1234", "0101801234")
+    (True, False)
+    """
+    bare = text.replace("-", "")
+    if not (bare.isascii() and bare.isalnum()):
+        bare = _SIGNS.sub("", normalize("NFKC", text))
+    return digits in bare
 
 
 def holds_cpr(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from domain.basics.weeks import day
 from domain.ruledata.ruleset import Benefit, Mechanism, RuleSet
-from streams.privacy.cpr import is_cpr
+from streams.privacy.cpr import is_cpr, spells
 from streams.wire.rejections import (
     AFTER_2099,
     BAD_CPR,
@@ -20,6 +20,7 @@ from streams.wire.rejections import (
     TOO_LONG,
     UNKNOWN_BENEFIT,
     Rejection,
+    cpr_in_id,
     too_much,
     unknown_municipality,
 )
@@ -62,6 +63,15 @@ class Content:
     def refuse_cpr(self, cpr: str) -> Rejection | None:
         """Check that a text can be a CPR number."""
         return None if is_cpr(cpr, self.demo) else BAD_CPR
+
+    def refuse_number(self, cpr: str, **ids: str) -> Rejection | None:
+        """Check a report's CPR number, and that no id, given by its field, has it as well.
+
+        An id is in keys, headers, logs and files, which a CPR number must never enter.
+        """
+        if refused := self.refuse_cpr(cpr):
+            return refused
+        return next((cpr_in_id(name) for name, text in ids.items() if spells(text, cpr)), None)
 
     def refuse_benefit(self, code: str, start: int, end: int) -> Rejection | None:
         """Check that a benefit exists, can be reported and is valid on a day of the period."""

@@ -113,7 +113,7 @@ class Diagnosis:
         if content.lacks_municipality(line.benefit, *given):
             return missing("financing_municipality", FORMS["financing_municipality"])
         refused = (
-            content.refuse_cpr(line.cpr)
+            content.refuse_number(line.cpr, report_id=line.report_id)
             or content.refuse_place(*place, *given)
             or refuse_amounts(line.amount_ore, "atp_ore", line.atp_ore)
             or refuse_sign(line.amount_ore, line.atp_ore)
@@ -126,17 +126,20 @@ class Diagnosis:
 
     def _income(self, line: Any) -> Accepted | Rejection:
         return (
-            self._content.refuse_cpr(line.cpr)
+            self._content.refuse_number(line.cpr, report_id=line.report_id)
             or refuse_period(line.period_start, line.period_end)
             or refuse_amounts(line.amount_ore, "pension_ore", line.pension_ore)
             or _accepted(Income, line)
         )
 
     def _case_fact(self, line: Any) -> Accepted | Rejection:
-        return self._content.refuse_cpr(line.cpr) or _accepted(CaseFact, line)
+        return self._content.refuse_number(line.cpr, report_id=line.report_id) or _accepted(
+            CaseFact, line
+        )
 
     def _reversal(self, line: Any) -> Accepted | Rejection:
-        return self._content.refuse_cpr(line.cpr) or _accepted(Reversal, line)
+        ids = {"report_id": line.report_id, "reverses": line.reverses}
+        return self._content.refuse_number(line.cpr, **ids) or _accepted(Reversal, line)
 
 
 def _accepted(report: Callable[..., Report], line: Any) -> Accepted:

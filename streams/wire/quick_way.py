@@ -18,8 +18,9 @@ from msgspec.structs import astuple
 from domain.basics.cache import Memo
 from domain.basics.weeks import day
 from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal, made
-from streams.privacy.cpr import is_cpr
+from streams.privacy.cpr import is_cpr, spells
 from streams.wire.content import Content, both_municipalities, refuse_period
+from streams.wire.ids import is_id, is_id_of_old
 from streams.wire.outcomes import Accepted
 from streams.wire.shapes import (
     DATE_LENGTH,
@@ -109,7 +110,8 @@ class QuickWay:
             )
             or not is_cpr(cpr, self._demo)
             or not _is_time(reported_at, DATE_LENGTH)
-            or not report_id.isprintable()
+            or not is_id(report_id)
+            or spells(report_id, cpr)
             or not (reporter.isdigit() and reporter.isascii())
         ):
             raise NotQuickError
@@ -143,7 +145,7 @@ class QuickWay:
         return self._accepted(CaseFact, line, record)
 
     def _reversal(self, line: Any, record: bytes) -> Accepted:
-        if not line.reverses.isprintable():
+        if not is_id_of_old(line.reverses) or spells(line.reverses, line.cpr):
             raise NotQuickError
         return self._accepted(Reversal, line, record, line.reverses.count(":"))
 
@@ -158,7 +160,8 @@ class QuickWay:
             or record.count(b":") != colons
             or not is_cpr(line.cpr, self._demo)
             or not _is_time(reported_at, DATE_LENGTH)
-            or not line.report_id.isprintable()
+            or not is_id(line.report_id)
+            or spells(line.report_id, line.cpr)
             or not (line.reporter.isdigit() and line.reporter.isascii())
         ):
             raise NotQuickError

@@ -17,6 +17,7 @@ Reason = Literal[
     "unknown_field",
     "wrong_type",
     "bad_cpr",
+    "cpr_in_id",
     "bad_period",
     "not_reportable",
     "unknown_benefit",
@@ -177,6 +178,12 @@ def doubled_key(name: str) -> Rejection:
     return Rejection(
         "wrong_type", _shown(name), "the same key stands twice in one object; send it once"
     )
+
+
+def cpr_in_id(field: str) -> Rejection:
+    """Reject an id that has the CPR number of its report in it."""
+    detail = f"{field} has the CPR number of the report in it; send an id that is made without it"
+    return Rejection("cpr_in_id", field, detail)
 
 
 def too_much(field: str) -> Rejection:

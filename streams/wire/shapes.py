@@ -19,6 +19,7 @@ from domain.basics.weeks import day, month_number
 from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal, Scope
 from domain.ruledata.ruleset import Mechanism
 from domain.ruledata.switches import NAME as RULE_SET_NAME
+from streams.wire.ids import LONGEST, is_id, is_id_of_old
 from streams.wire.json_edge import MAX_INTEGER
 
 MAX_AMOUNT_ORE: Final = 10**9
@@ -71,9 +72,15 @@ def scope_of(value: object) -> Scope:
     raise ValueError("not a scope")
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("not printable")
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("not an id")
+    return text
+
+
+def _id_of_old(text: str) -> str:
+    if not is_id_of_old(text):
+        raise ValueError("not an id of any version")
     return text
 
 
@@ -81,7 +88,8 @@ Integer = Annotated[int, Field(ge=-MAX_INTEGER - 1, le=MAX_INTEGER)]
 Day = Annotated[int, ValidateAs(str, day)]
 Time = Annotated[str, AfterValidator(_time)]
 Month = Annotated[int, ValidateAs(str, month_number)]
-ReportId = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+ReportId = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_id)]
+ReversedId = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_id_of_old)]
 Reporter = Annotated[str, Field(pattern=f"^[0-9]{{{REPORTER_DIGITS}}}$")]
 ControlId = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")]
 Schema = Annotated[int, Field(ge=1, le=1)]  # Literal[1] would take 1.0 and true
@@ -94,7 +102,8 @@ _QUICK_FORMS: Final[Mapping[object, object]] = {
     Day: str,
     Time: str,
     Integer: _Amount,
-    ReportId: Annotated[str, Meta(min_length=1, max_length=100)],
+    ReportId: Annotated[str, Meta(min_length=1, max_length=LONGEST)],
+    ReversedId: Annotated[str, Meta(min_length=1, max_length=LONGEST)],
     Reporter: Annotated[str, Meta(min_length=REPORTER_DIGITS, max_length=REPORTER_DIGITS)],
     Schema: Literal[1],
     OptionalText: str | None | UnsetType,
@@ -112,6 +121,7 @@ _STORED_FORMS: Final[Mapping[object, object]] = {
     Time: str,
     Integer: int,
     ReportId: str,
+    ReversedId: str,
     Reporter: str,
     str: str,
     Channel: str,
@@ -149,7 +159,7 @@ _FORMS: Final[Mapping[str, Any]] = {
     "kind": IncomeKind,
     "fact": Fact,
     "date": Day,
-    "reverses": ReportId,
+    "reverses": ReversedId,
     "period_start": Day,
     "period_end": Day,
     "amount_ore": Integer,
@@ -291,7 +301,7 @@ class RecalculateShape(NamedTuple):
 FORMS: Final[Mapping[str, str]] = {
     "schema": "1",
     "type": "benefit_payment, income, case_fact or reversal",
-    "report_id": "a string of 1-100 printable characters",
+    "report_id": "a string of 1-100 printable characters of ISO 8859-1, no blank at either end",
     "reporter": "a string of eight digits (CVR or SE)",
     "reported_at": "a time in UTC that exists, like 2024-03-01T10:00:00Z",
     "cpr": "the CPR number, as a string of ten digits",
@@ -299,7 +309,7 @@ FORMS: Final[Mapping[str, str]] = {
     "kind": "one of " + ", ".join(get_args(IncomeKind)),
     "fact": "one of " + ", ".join(get_args(Fact)),
     "date": "a date YYYY-MM-DD that exists",
-    "reverses": "a string of 1-100 printable characters",
+    "reverses": "the report_id of a report, as a string of 1-100 printable characters",
     "period_start": "a date YYYY-MM-DD that exists",
     "period_end": "a date YYYY-MM-DD that exists",
     "amount_ore": "a JSON integer of at most 64 bits",

@@ -5,6 +5,7 @@ It only says yes or no. It shares nothing with `streams.wire.validator` but the 
 
 import json
 import re
+import unicodedata
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -75,8 +76,12 @@ def _has_form(name: str, value: Any) -> bool:
 def _is_text(name: str, text: str) -> bool:
     if name in CHOICES:
         return text in CHOICES[name]
-    if name in {"report_id", "reverses"}:
-        return 0 < len(text) <= 100 and all(map(str.isprintable, text))
+    if name == "report_id":
+        return 0 < len(text) <= 100 and text.strip(" ") == text and all(map(_is_in_alphabet, text))
+    if name == "reverses":
+        return 0 < len(text) <= 100 and not any(
+            unicodedata.category(c) in {"Cc", "Cs"} for c in text
+        )
     if name == "reporter":
         return re.fullmatch("[0-9]{8}", text) is not None
     if name in {"period_start", "period_end", "date"}:
@@ -101,7 +106,7 @@ def _is_date(text: str, form: str) -> bool:
 
 def _makes_sense(record: dict[str, Any], rules: RuleSet, *, demo: bool) -> bool:
     """The content of a record whose form is right."""
-    if not _is_person(record["cpr"], demo=demo):
+    if not _is_person(record["cpr"], demo=demo) or _has_number_in_id(record):
         return False
     if "period_start" in record:
         start, end = (
@@ -137,6 +142,20 @@ def _is_person(cpr: str, *, demo: bool) -> bool:
         _is_date(f"{born}-{cpr[2:4]}-{number:02}", "%Y-%m-%d")
         for number in days
         if 1 <= number <= 31
+    )
+
+
+def _is_in_alphabet(character: str) -> bool:
+    code = ord(character)
+    return 0x20 <= code <= 0x7E or (0xA1 <= code <= 0xFF and code != 0xAD)
+
+
+def _has_number_in_id(record: dict[str, Any]) -> bool:
+    ids = [record[name] for name in ("report_id", "reverses") if name in record]
+    plain = (unicodedata.normalize("NFKC", text) for text in ids)
+    return any(
+        record["cpr"] in "".join(character for character in text if character.isalnum())
+        for text in plain
     )
 
 
