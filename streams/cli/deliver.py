@@ -31,13 +31,16 @@ def deliver(
 
     Each file is uploaded under a temporary name, renamed when it is complete, and recorded in
     receipts.jsonl in the state folder. A second delivery skips the files that have a receipt. The
-    server's host key must be known.
+    server's host key must be known. Without --municipality the URL must have {municipality} in
+    it, so that no server gets the files of all.
     """
     from streams.kit.progress import meter
     from streams.ledger.delivery import FileDelivery, ServerAddress
     from streams.ledger.receipts import exported_files, receipts_in
 
     settings, place = load_settings(), ServerAddress.of(url)
+    if municipality is None:
+        place.check_for_many()
     files = exported_files(folder, run, municipality)
     with receipts_in(settings.state_dir) as receipts, meter("files") as progress:
         delivery = FileDelivery(settings, place, receipts)

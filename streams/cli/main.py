@@ -8,6 +8,7 @@ import click
 
 from streams.cli.console import draw_bar
 from streams.kit.errors import UserError
+from streams.kit.private_files import keep_files_private
 from streams.kit.progress import draw_with
 from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
 
@@ -54,6 +55,7 @@ class _Program(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        keep_files_private()
         unwind_on_signals()
         draw_with(draw_bar)
         try:

@@ -40,6 +40,8 @@ WAIT_S: Final = 2.0
 """Seconds before the second try; twice as long before each one after that, 30 s in all."""
 ANSWER_S: Final = 30.0
 """Seconds without an answer after which a server counts as gone."""
+PLACEHOLDER: Final = "{municipality}"
+"""Part of an address that is replaced by the code of each municipality."""
 PORT: Final = 22
 LOST: Final = (
     OSError,
@@ -85,9 +87,20 @@ class ServerAddress(NamedTuple):
             unquote(parts.path) or "/",
         )
 
+    def check_for_many(self) -> None:
+        """Refuse an address that is the same for all municipalities. Raises DeliveryError.
+
+        The files of one municipality have CPR numbers that no other may see.
+        """
+        if PLACEHOLDER not in self.folder:
+            raise DeliveryError(
+                f"--to is one folder for the files of all municipalities; put {PLACEHOLDER} into"
+                " it, or deliver the files of one with --municipality"
+            )
+
     def folder_of(self, municipality: str) -> str:
         """The folder of a municipality."""
-        return self.folder.replace("{municipality}", municipality).rstrip("/")
+        return self.folder.replace(PLACEHOLDER, municipality).rstrip("/")
 
     def name(self, municipality: str) -> str:
         """The address in a receipt: without the user, who may change."""

@@ -33,6 +33,7 @@ from streams.kafka.brokers import KafkaBrokers
 from streams.kafka.errors import KafkaError, is_outage
 from streams.kit.errors import UnworkableError, UserError
 from streams.kit.logs import set_up_logs
+from streams.kit.private_files import keep_files_private
 from streams.kit.tuning import tune_allocation, tune_garbage_collection
 from streams.settings import Settings
 from streams.stages.citizens import CitizenStage, CitizenTopics
@@ -310,6 +311,7 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
 
 def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
     """Do what `refusion worker` asks for. Returns the exit status."""
+    keep_files_private()
     set_up_logs()
     chosen = [name for name in STAGES if name in names or not names]
     if processes == 1:
@@ -330,6 +332,7 @@ def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> in
 
 def main(arguments: Sequence[str]) -> int:
     """A child of the supervisor."""
+    keep_files_private()
     set_up_logs()
     return _guarded(list(arguments), Settings.load(os.environ), sys.stdin.fileno())
 

@@ -352,3 +352,19 @@ def test_an_invalid_address_is_reported(url, said):
 def test_a_run_without_files_is_reported(tmp_path):
     with pytest.raises(DeliveryError, match="refusion export --run 7"):
         exported_files(tmp_path, 7, None)
+
+
+def test_the_files_of_all_municipalities_never_go_to_one_folder(tmp_path):
+    for code in ("101", "730", "751"):
+        name = f"yr-ydelsesrefusion-beregning-{code}-0050-2024-03-09.csv"
+        (tmp_path / name).write_bytes(b"x;y\n")
+    to = ["--to", "sftp://user@randers.example/inbox", "--dry-run"]
+    command = [str(PROGRAM), "deliver", "--run", str(RUN), "--from", str(tmp_path), *to]
+    environment = os.environ | {"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(tmp_path / "state")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "one folder for the files of all municipalities" in done.stderr
+    one = [*command, "--municipality", "730"]
+    done = subprocess.run(one, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 files would be delivered")
