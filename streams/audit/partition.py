@@ -330,8 +330,9 @@ class _Auditor:
         """Check a notice, which is in the partition of its citizen."""
         citizen = check_notice(record.key, record.value, CPRS)
         check_headers(record.headers, POSTING_HEADERS, CPRS)
-        partition = partition_of(citizen.encode(), self._settings.partitions)
-        if citizen and partition != self._task.partition:
+        if not citizen:  # a notice about a reporter
+            return
+        if partition_of(citizen.encode(), self._settings.partitions) != self._task.partition:
             text = f"citizen {citizen} does not belong to this partition"
             raise BadRecordError("partition", text)
 

@@ -1,7 +1,7 @@
 """The alphabet of ids: the same characters on every machine and in every version of Python.
 
 An id is 1-100 characters of ISO 8859-1 that are printable (0x20-0x7E, and 0xA1-0xFF without the
-soft hyphen 0xAD), with no blank at either end (contract section 12). None of them has a second
+soft hyphen 0xAD), with no blank at either end (contract section 2). None of them has a second
 spelling in Unicode, so that an id is in normal form C. `reverses` may name any id that is in the
 journal, which older versions kept with other characters too: there only control characters and
 half characters (surrogates) are refused.

@@ -129,7 +129,7 @@ def test_what_must_not_be_replayed_is_refused_with_why(pipeline, refusion, lives
     pipeline.stop(worker)
     refusals = {
         r"workers of mixed versions are at work \(0\.0-0-0, ": stranger,
-        "the rule set R-9 is not known here; known are R-1, second-step-35": refusion(
+        "the rule set R-9 is not known here; known are R-1, R-2, second-step-35": refusion(
             "--rules", "R-9", "--dry-run"
         ),
         "nobody is in scope: of": refusion("--citizen", "f" * 32, "--dry-run"),
