@@ -19,6 +19,7 @@ opinion: it takes the lines alone.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from domain.basics.named import made
 from domain.citizen.changes import (
     CellChange,
     affected_changes,
@@ -52,7 +53,6 @@ from domain.citizen.reports import (
     content_digest,
     income_line_of,
     line_of,
-    made,
 )
 from domain.citizen.state import Citizen
 from domain.citizen.touch import count_weeks

@@ -22,6 +22,7 @@ from domain.law.old_cases import (
 from domain.law.staircase import OUTSIDE, Law, money_code
 
 FUTURE_DAYS = 62
+NEVER_SURE = (1, 0)
 """Days: a period that ends later than this after it was reported is noticed."""
 
 OLD_FLEX_CODES = frozenset({"LYG", "FJG"})
@@ -74,6 +75,14 @@ def payment_notices(
     law: Law, citizen: Citizen, payment: Payment, parts: list[Part]
 ) -> list[Notice]:
     """Give the doubts about a payment that comes in; its line is not in the parts yet."""
+    sure_from, sure_to = law.sure.get(payment.benefit, NEVER_SURE)
+    if (
+        sure_from <= payment.start
+        and payment.end <= sure_to
+        and payment.end <= payment.reported + FUTURE_DAYS
+        and not (citizen.head.facts or (parts and parts[0].lines))
+    ):
+        return []  # nearly always
     notices = []
     if parts and (lines := parts[0].lines) and (other := _duplicate_of(payment, lines)):
         concerned = _municipalities(

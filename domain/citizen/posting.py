@@ -12,12 +12,13 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from domain.basics.named import made
 from domain.basics.weeks import month_text
 from domain.citizen.changes import CellChange
 from domain.citizen.fresh import FreshCells
 from domain.citizen.openings import Entered
 from domain.citizen.records import Cell, Group
-from domain.citizen.reports import Opening, made
+from domain.citizen.reports import Opening
 
 Kind = Literal["result", "correction", "reversal", "opening"]
 """The kind of a row. A reversal negates the row of its cell; its kind is `correction` in JSON."""
@@ -87,8 +88,12 @@ def post(changes: Iterable[CellChange], revision: int) -> Posting:
 
 def post_fresh(fresh: FreshCells, revision: int) -> Posting:
     """Give the rows for cells that are not there yet, and make the cells."""
-    pieces, per_day_ore, groups, (at_zero, rise, mechanism, by_ordinal) = fresh
+    pieces, per_day_ore, atps_ore, groups, run = fresh
+    if run is None:
+        return _post_no_rows(fresh)
+    at_zero, rise, mechanism, by_ordinal = run
     rows: list[RowToPost] = []
+    atp_ore = 0
     at = -1
     for position, (month, week, days, extra_ore) in enumerate(pieces):
         if month != at:
@@ -98,12 +103,27 @@ def post_fresh(fresh: FreshCells, revision: int) -> Posting:
         rate, account = by_ordinal[number]
         amount_ore = per_day_ore * days + extra_ore
         result_ore = (amount_ore * rate * 2 + 100) // 200  # `percentage` of a positive amount
+        if atps_ore:
+            atp_ore = atps_ore[position]
         cell = Cell(
-            week, amount_ore, 0, revision, position, number, mechanism, rate, result_ore, account
-        )
+            week, amount_ore, atp_ore, revision, position,
+            number, mechanism, rate, result_ore, account,
+        )  # fmt: skip
         cells.append(cell)
         rows.append(RowToPost("result", month, group, cell))
     return made(Posting, (rows, rows[0].month, True, 0))
+
+
+NO_ROWS = Posting([], None, False, 0)
+
+
+def _post_no_rows(fresh: FreshCells) -> Posting:
+    """Make cells of money that gives no rows; their weeks may block self-support."""
+    pieces, per_day_ore, atps_ore, groups, _ = fresh
+    for position, (month, week, days, extra_ore) in enumerate(pieces):
+        atp_ore = atps_ore[position] if atps_ore else 0
+        groups[month].cells.append(Cell(week, per_day_ore * days + extra_ore, atp_ore))
+    return NO_ROWS
 
 
 def post_opening(opening: Opening, entered: Entered) -> list[RowToPost]:

@@ -16,9 +16,6 @@ from domain.basics.weeks import month_text, week_text
 from domain.law.staircase import money_code
 from domain.ruledata.ruleset import Mechanism
 
-made = tuple.__new__
-"""Make a named tuple of a plain tuple, without the cost of calling its constructor."""
-
 
 class Payment(NamedTuple):
     """One line of eIndkomst or DFDG (`benefit_payment`)."""

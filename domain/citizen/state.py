@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from domain.basics.cache import Memo
+from domain.basics.named import made
 from domain.basics.weeks import monday, month_of, slices, sunday
 from domain.citizen.records import (
     FORMAT,
@@ -27,7 +28,6 @@ from domain.citizen.records import (
     decode,
     encode,
 )
-from domain.citizen.reports import made
 from domain.law.old_cases import ORDINARY
 from domain.law.staircase import ENGINE, OUTSIDE, Law, entering
 from domain.law.week_counts import NO_WEEKS, WeekCounts, WeekSets

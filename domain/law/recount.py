@@ -8,6 +8,7 @@ searches on from there.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from domain.basics.named import made
 from domain.law.counters import NO_WEEK, lowest
 from domain.law.old_cases import ORDINARY
 from domain.law.staircase import Law, entering
@@ -53,19 +54,17 @@ def recount(
         entered = benefit | entering(touched, status)
         changed |= entered ^ second.benefit
     if not changed and end == old_end:
-        return Recount(was, None)
+        return made(Recount, (was, None))
     moved_from = lowest(changed) if changed else end + 1
     if moved_from <= old_end and end == old_end and not change.removed:
-        sets = WeekSets(benefit, busy, first.resets)
+        sets = made(WeekSets, (benefit, busy, first.resets))
         if second is None and _moves_no_other(law, first, sets, moved_from):
-            return Recount(WeekCounts(sets, status), None)
+            return made(Recount, (made(WeekCounts, (sets, status, None)), None))
     start = min(moved_from, old_end)
-    weeks = WeekCounts(
-        _recounted(law, benefit, busy, first, start, end),
-        status,
-        None if second is None else _recounted(law, entered, busy, second, start, end),
-    )
-    return Recount(weeks, moved_from if moved_from <= old_end else None)
+    sets = _recounted(law, benefit, busy, first, start, end)
+    later = None if second is None else _recounted(law, entered, busy, second, start, end)
+    weeks = made(WeekCounts, (sets, status, later))
+    return made(Recount, (weeks, moved_from if moved_from <= old_end else None))
 
 
 def _states(
@@ -103,6 +102,5 @@ def _recounted(law: Law, benefit: int, busy: int, was: WeekSets, start: int, end
     """Count weeks of which none before the week `start` has changed: resets before it are kept."""
     start -= law.new_start.ahead
     kept = [reset for reset in was.resets if reset < start]
-    return WeekSets(
-        benefit, busy, law.new_start.extend(law.window, benefit, busy, kept, start, end)
-    )
+    resets = law.new_start.extend(law.window, benefit, busy, kept, start, end)
+    return made(WeekSets, (benefit, busy, resets))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from domain.basics.money import ROUNDINGS
+from domain.basics.named import made
 from domain.basics.splits import SPLITS
 from domain.basics.weeks import MOST_WEEKS, first_day, month_number, week_of
 from domain.law.counters import (
@@ -26,6 +27,7 @@ from domain.law.counters import (
 from domain.law.old_cases import (
     AT_OLD_RATE,
     FLEX,
+    OLD_RATE_CODES,
     ORDINARY,
     PENSION,
     TRANSITIONAL,
@@ -109,6 +111,12 @@ class Law:
             code: benefit.last_new_case.toordinal()
             for code, benefit in benefits.items()
             if benefit.last_new_case
+        }
+        # Days by benefit on which a payment of it raises no doubt by itself.
+        self.sure = {
+            code: (first, min(last, self.last_new_case.get(code, last)))
+            for code, (first, last) in self.validity.items()
+            if code not in OLD_RATE_CODES
         }
         less_atp = [code for code, benefit in benefits.items() if benefit.atp_deducted]
         self._less_atp = frozenset(less_atp) | frozenset(code + OUTSIDE for code in less_atp)
@@ -259,8 +267,8 @@ class Law:
         reached = ordinal(benefit, resets, last)
         by_ordinal = terms.tables[0].by_ordinal
         if counted:
-            return RunOfWeeks(reached - last, 1, terms.mechanism, by_ordinal)
-        return RunOfWeeks(reached, 0, terms.mechanism, by_ordinal)
+            return made(RunOfWeeks, (reached - last, 1, terms.mechanism, by_ordinal))
+        return made(RunOfWeeks, (reached, 0, terms.mechanism, by_ordinal))
 
     def _table(self, terms: Terms, week: int) -> RateTable:
         """Give the rates of a week; the week of 28 December 2015 has those of the week after it."""

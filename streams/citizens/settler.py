@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from domain.basics.compact_json import dumps
+from domain.basics.named import made
 from domain.basics.weeks import month_text
 from domain.citizen.admission import refusal
 from domain.citizen.aggregate import UNCHANGED, Settling, apply_report
@@ -25,7 +26,6 @@ from domain.citizen.reports import (
     RulesRecord,
     RunMarker,
     cause,
-    made,
 )
 from domain.citizen.state import Citizen, Head, StateReader
 from domain.law.counters import Counters

@@ -21,7 +21,8 @@ from zlib import crc32
 
 import orjson
 
-from domain.citizen.reports import ControlRecord, Recalculation, RunMarker, made
+from domain.basics.named import made
+from domain.citizen.reports import ControlRecord, Recalculation, RunMarker
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
 from streams.citizens.rule_sets import LawBook, load_rule_set

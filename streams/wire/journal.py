@@ -14,6 +14,7 @@ from msgspec.structs import astuple
 
 from domain.basics.cache import Memo
 from domain.basics.compact_json import dumps
+from domain.basics.named import made
 from domain.basics.weeks import day, day_text, month_number, month_text, week_of, week_text
 from domain.citizen.reports import (
     ControlRecord,
@@ -24,7 +25,6 @@ from domain.citizen.reports import (
     RunMarker,
     Scope,
     cause,
-    made,
 )
 from streams.engine.ports import Headers
 from streams.wire.cloudevents import event_headers

@@ -16,8 +16,9 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
 from domain.basics.cache import Memo
+from domain.basics.named import made
 from domain.basics.weeks import day
-from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal, made
+from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
 from streams.privacy.cpr import is_cpr, spells
 from streams.wire.content import Content, both_municipalities, refuse_period
 from streams.wire.ids import is_id, is_id_of_old
