@@ -14,6 +14,7 @@ from domain.citizen.reports import Payment
 from domain.law.staircase import Law
 from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.settler import Partition
+from streams.citizens.store_port import MemoryStore
 from streams.privacy.identity import Identity
 from streams.wire.outcomes import Accepted
 from streams.wire.validator import Validator
@@ -50,7 +51,7 @@ class Lives:
 
     def __init__(self, citizens: int = CITIZENS) -> None:
         self.law = Law(load_rule_set())
-        self.store: dict[bytes, bytes] = {}
+        self.store = MemoryStore()
         self.names = [f"{citizen:032x}" for citizen in range(citizens)]
 
     def settle(self, reports: Iterable[Payment]) -> float:
@@ -60,8 +61,7 @@ class Lives:
         start = time.process_time()
         for name, report in zip(self.names, reports, strict=True):
             partition.settle((name, SEALED, report))
-        for key, value in partition.changes():
-            self.store[key] = value
+        self.store.write(partition.changes())
         return (time.process_time() - start) / len(self.names)
 
     def live(self, months: Iterable[int]) -> list[float]:

@@ -6,7 +6,7 @@ from itertools import groupby
 from domain.citizen.reports import Recalculation
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import CONTROLS, Partition, Settleable
-from streams.citizens.store import RocksStore
+from streams.citizens.store_port import MemoryStore, Store
 from streams.wire.journal import JournalEntry
 
 LOOKED_AT = 1_000
@@ -14,10 +14,10 @@ LOOKED_AT = 1_000
 
 
 class Refolding:
-    """A fold with its state in a store that was empty: a dict, or a disk for much state."""
+    """A fold with its state in a store that was empty: in memory, or on disk for much state."""
 
-    def __init__(self, laws: LawBook, store: dict[bytes, bytes] | RocksStore) -> None:
-        self._keep = store.update if isinstance(store, dict) else store.write
+    def __init__(self, laws: LawBook, store: Store) -> None:
+        self._keep = store.write
         self._partition = Partition(laws.law(DEFAULT), store, laws=laws)
 
     def fold(self, entries: Iterable[tuple[int, JournalEntry]]) -> Iterator[tuple[int, bytes]]:
@@ -53,7 +53,7 @@ class Refolding:
 
 def postings_again(entries: Iterable[JournalEntry], laws: LawBook) -> list[bytes]:
     """Give the messages that follow from a whole journal, all in memory."""
-    return [message for _, message in Refolding(laws, {}).fold(enumerate(entries))]
+    return [message for _, message in Refolding(laws, MemoryStore()).fold(enumerate(entries))]
 
 
 def _settleable(entry: JournalEntry) -> Settleable:

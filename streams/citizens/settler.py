@@ -33,7 +33,7 @@ from domain.law.staircase import ENGINE, Law
 from domain.ruledata.changes import changed_benefits
 from projections.postings.messages import posting_message, run_message
 from streams.citizens.rule_sets import Laws
-from streams.citizens.store import citizens_in
+from streams.citizens.store_port import Store
 from streams.kit.errors import UserError
 
 CitizensReport = tuple[str, str, Report | Opening]
@@ -102,7 +102,7 @@ class Partition:
     def __init__(
         self,
         law: Law,
-        store: StateReader,
+        store: Store,
         closed_month: str = "",
         kept: int = CITIZENS_KEPT,
         laws: Laws | None = None,
@@ -287,7 +287,7 @@ class Partition:
     def _in_order(self, record: Recalculation, after: str, most: int) -> Iterable[str]:
         if record.scope.citizen:
             return (record.scope.citizen,)
-        return islice(citizens_in(self._store, after), most)
+        return islice(self._store.citizens(after), most)
 
     def _change_of(self, head: Head) -> str:
         """Name the change since a citizen was settled, as a cause."""

@@ -21,7 +21,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from domain.citizen.state import StateReader
+from streams.citizens.store_port import OWN
 from streams.kit.errors import UserError
 
 BLOCK_CACHE_BYTES = 64 << 20
@@ -32,10 +32,6 @@ BLOOM_BITS = 10
 """Bits for each key: one miss in a hundred reads the disk, and most report ids are new."""
 MEMTABLE_BLOOM = 0.1
 """The part of a memtable's bytes that its own Bloom filter takes: it saves 2 to 3 µs a report."""
-
-
-OWN = b"_"
-"""Prefix of keys that belong to the partition itself."""
 
 
 @cache
@@ -82,9 +78,10 @@ def _cause(error: Exception) -> str:
 
 
 class RocksStore:
-    """A RocksDB in a folder of its own. A batch's changes are written at once, without a log.
+    """The store on disk: a RocksDB in a folder of its own.
 
-    The journal (or the input of `settle`) is the log: state that a crash loses is made again.
+    A batch's changes are written at once, without a log. The journal (or the input of `settle`) is
+    the log: state that a crash loses is made again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -141,15 +138,6 @@ class RocksStore:
     def close(self) -> None:
         """Release the folder."""
         self._database.close()
-
-
-def citizens_in(store: StateReader, after: str) -> Iterator[str]:
-    """Give the citizens in a store, a disk or a dict, from the one after `after` on."""
-    if isinstance(store, RocksStore):
-        return store.citizens(after)
-    assert isinstance(store, dict), "a store in memory is a dict"
-    citizens = {key.partition(b"/")[0].decode() for key in store if not key.startswith(OWN)}
-    return iter(sorted(citizen for citizen in citizens if citizen > after))
 
 
 def _behind(citizen: str) -> bytes:

@@ -11,6 +11,7 @@ from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
 from streams.citizens.settler import Partition
+from streams.citizens.store_port import MemoryStore
 from streams.kit.errors import UserError
 from streams.offline.settle import numbered
 from streams.privacy.cpr import cpr_of_line, is_cpr, looks_like_cpr
@@ -130,10 +131,10 @@ def _not_found(citizen: str, others: int, refused: int) -> str:
 
 def folded(law: Law, citizen: str, reports: Sequence[Report]) -> Citizen:
     """Fold reports of a citizen, with the code that settles everybody's."""
-    store: dict[bytes, bytes] = {}
+    store = MemoryStore()
     partition = Partition(law, store)
     for report in reports:
         assert not isinstance(report, RunMarker)
         partition.settle((citizen, "", report))
-    store.update(partition.changes())
+    store.write(partition.changes())
     return Citizen(citizen, store, law)

@@ -24,6 +24,7 @@ from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import Partition
+from streams.citizens.store_port import MemoryStore
 from streams.engine.ports import Record
 from streams.explain.index import JournalIndex
 from streams.kafka.clients import KafkaClients
@@ -199,7 +200,7 @@ def _add_up(
         law = laws.law(posted[-1].rules if posted else DEFAULT)
     except UserError:  # a rule set that is not known here
         return False
-    partition = Partition(law, {})
+    partition = Partition(law, MemoryStore())
     messages = [partition.settle((citizen, "", report)).posting for _, report in reports]
     if not all(messages):
         return False

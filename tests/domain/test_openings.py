@@ -9,6 +9,7 @@ from domain.basics.weeks import month_number
 from domain.citizen.openings import NO_ORDINAL
 from projections.runs.completeness import findings
 from streams.citizens.rule_sets import load_rule_set
+from streams.citizens.store_port import MemoryStore
 from streams.wire.rejections import Rejection
 from streams.wire.validator import Validator
 from tests.support import product
@@ -185,7 +186,7 @@ def test_loaded_twice_is_once_and_other_figures_for_a_cell_are_refused():
 
 
 def test_a_state_without_opening_rows_is_written_as_before():
-    store: dict[bytes, bytes] = {}
+    store = MemoryStore()
     product.settle_all([opening(), PAYMENT], store)
     (part,) = (value for key, value in store.items() if key.endswith(b"/24288"))
     assert len(orjson.loads(part)) == 4

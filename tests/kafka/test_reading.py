@@ -10,6 +10,8 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import open_topics
 from streams.kafka.topics import TopicError, ensure_topics
 
+WAIT_S = 30
+
 
 def asked(kafka, question):
     """The answer to a question that is asked of an open reader."""
@@ -26,12 +28,21 @@ async def offsets_read(reader, topic, start, end, counted=lambda _: None):
 
 
 @pytest.fixture
-def journal(pipeline, settings):
+def journal(kafka, pipeline, settings):
     """A journal in whose partition 0 two transactions follow each other: offsets 0, 1 and 3, 4."""
     asyncio.run(ensure_topics(settings.bootstrap, settings.prefix, settings.partitions))
-    for _ in range(2):
+    topic = settings.topic(topics.REPORTS)
+    for end in (3, 6):
         pipeline.control({"type": "run", "run": 1}, {"type": "run", "run": 2})
-    return settings.topic(topics.REPORTS)
+        asked(kafka, lambda reader, end=end: committed_up_to(reader, topic, end))
+    return topic
+
+
+async def committed_up_to(reader, topic, end):
+    """Wait for the marker of a transaction: the broker writes it after the commit is answered."""
+    async with asyncio.timeout(WAIT_S):
+        while (await reader.ends(topic))[0] < end:
+            await asyncio.sleep(0.05)
 
 
 def test_records_are_read_from_an_offset_up_to_another(kafka, journal):

@@ -11,6 +11,7 @@ from domain.citizen.reports import Reversal, RunMarker, cause
 from projections.runs.completeness import findings
 from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.settler import Partition
+from streams.citizens.store_port import MemoryStore
 from streams.privacy.identity import Identity
 from streams.simulation import FAULTS, SimulationOptions, simulate
 from streams.wire.outcomes import Accepted
@@ -28,7 +29,7 @@ def settled():
         written,
         lambda _: None,
     )
-    validator, partition = Validator(load_rule_set(), demo=True), Partition(LAW, {})
+    validator, partition = Validator(load_rule_set(), demo=True), Partition(LAW, MemoryStore())
     identity = Identity(bytes(32), (bytes(32),))
     records: list = []
     messages: list = []

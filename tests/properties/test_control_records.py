@@ -18,7 +18,8 @@ from domain.oracle import reference
 from streams.citizens import settler as citizens
 from streams.citizens.rule_sets import LawBook
 from streams.citizens.settler import Outcome, Partition
-from streams.citizens.store import RocksStore, citizens_in
+from streams.citizens.store import RocksStore
+from streams.citizens.store_port import MemoryStore
 from streams.kit.errors import UnworkableError
 from streams.stages.citizens import CitizenWork
 from tests.properties.test_rule_changes import CHANGES
@@ -52,7 +53,7 @@ def record_of(entry):
 
 def fold(entries, laws, store=None, *, batch=1, chunk=1_000, restarts=False):
     """The messages; after each batch and chunk the state is written, maybe by a new process."""
-    store = {} if store is None else store
+    store = MemoryStore() if store is None else store
     partition = Partition(laws.law("R-1"), store, laws=laws)
     messages = []
     for is_recalculation, group in groupby(entries, lambda entry: isinstance(entry, Recalculation)):
@@ -96,8 +97,8 @@ def test_what_was_kept_up_report_by_report_is_what_the_lines_give(theme):
     """Settled anew under the same law nothing moves, and the state is the same to the byte."""
     for seed in range(7200, 7220):
         reports = life(theme, seed)
-        kept_up: dict[bytes, bytes] = {}
-        anew: dict[bytes, bytes] = {}
+        kept_up = MemoryStore()
+        anew = MemoryStore()
         messages = fold(reports, Laws(), kept_up, batch=9)
         assert fold([*reports, ALL], Laws(), anew, batch=9) == messages
         assert anew == kept_up
@@ -177,7 +178,7 @@ def test_the_same_journal_gives_the_same_bytes_whatever_the_batches_and_the_rest
         reports = [report for reports in lives for report in reports]
         rng.shuffle(reports)
         entries = _with_control_records(rng, reports)
-        states: list[dict[bytes, bytes]] = [{}, {}]
+        states = [MemoryStore(), MemoryStore()]
         whole = fold(entries, laws, states[0], batch=len(entries))
         assert (
             fold(entries, laws, states[1], batch=rng.randint(1, 7), chunk=1, restarts=True) == whole
@@ -185,7 +186,7 @@ def test_the_same_journal_gives_the_same_bytes_whatever_the_batches_and_the_rest
         assert states[0] == states[1]
         on_disk = RocksStore(tmp_path / str(seed))
         assert fold(entries, laws, on_disk, batch=3, chunk=2, restarts=True) == whole
-        assert list(on_disk.citizens("")) == list(citizens_in(states[0], ""))
+        assert list(on_disk.citizens("")) == list(states[0].citizens(""))
         on_disk.close()
         reasons |= {orjson.loads(message)["reason"] for message in whole}
     assert reasons >= {"rule_change", "report"}
@@ -233,13 +234,14 @@ FORMAT_1 = FIXTURES / "state-format-1.json"
 
 def test_state_of_format_1_goes_on_as_if_it_were_of_today():
     kept = orjson.loads(FORMAT_1.read_bytes())
-    store = {key.encode(): value.encode() for key, value in kept["state"].items()}
+    state = {key.encode(): value.encode() for key, value in kept["state"].items()}
+    store = MemoryStore(state)
     assert {orjson.loads(value)[0] for key, value in store.items() if key.endswith(b"/head")} == {1}
     partition = Partition(product.law(), store, laws=Laws())
     passed_over = partition.recalculate(ALL, "", 100)
     assert passed_over.unsealed == 6 - 1, "all of whom a month is known"
     assert passed_over.postings == []
-    store.update(partition.changes())
+    store.write(partition.changes())
     after = product.outcomes(kept["later"], store, batch=7)
     whole = product.outcomes([*kept["reports"], *kept["later"]], batch=7)
     assert after == whole[len(kept["reports"]) :]
@@ -259,13 +261,15 @@ def test_a_citizen_of_an_earlier_version_of_the_calculation_is_settled_anew_befo
 ):
     """What was right stays; what the earlier version got wrong is corrected, as `rule_change`."""
     reports = life("plan_of", 1)
-    store: dict[bytes, bytes] = {}
+    store = MemoryStore()
     product.outcomes(reports[:-1], store)
     monkeypatch.setattr(state, "ENGINE", 2)
     monkeypatch.setattr(citizens, "ENGINE", 2)
-    right = product.outcomes(reports[-1:], dict(store))
+    right = product.outcomes(reports[-1:], MemoryStore(store))
     assert [outcome.settled_anew for outcome in right] == [None]
-    wrong = {key: value.replace(b'"R",80,', b'"R",79,') for key, value in store.items()}
+    wrong = MemoryStore(
+        {key: value.replace(b'"R",80,', b'"R",79,') for key, value in store.items()}
+    )
     assert wrong != store
     (outcome,) = product.outcomes(reports[-1:], wrong)
     message = orjson.loads(outcome.settled_anew or b"null")

@@ -13,6 +13,7 @@ import pytest
 from domain.citizen.records import Part, SeenReport
 from domain.citizen.state import Head
 from streams.citizens.store import RocksStore
+from streams.citizens.store_port import MemoryStore
 from tests.support import product
 from tests.support.places import FIXTURES
 
@@ -21,7 +22,9 @@ CHANGELOG = [(key.encode(), value.encode()) for key, value in KEPT["changelog"]]
 
 
 def from_the_changelog(_folder):
-    return dict(CHANGELOG)
+    store = MemoryStore()
+    store.write(CHANGELOG)
+    return store
 
 
 def from_the_folder(folder):
@@ -57,6 +60,6 @@ def _entry(name: str, value: bytes) -> Head | Part | SeenReport:
 
 
 def test_today_writes_the_same_state_for_the_same_reports():
-    store: dict[bytes, bytes] = {}
+    store = MemoryStore()
     product.outcomes(KEPT["reports"], store, batch=7, restarts=True)
     assert store == dict(CHANGELOG)

@@ -14,6 +14,7 @@ from domain.oracle import reference
 from domain.oracle.payments import money_of_slices
 from domain.oracle.reports import facts_of, payments_of, valid_reports
 from domain.oracle.weeks import weeks_of
+from streams.citizens.store_port import MemoryStore
 from tests.support import product
 from tests.support.histories import fictive_cpr, histories
 from tests.support.lives import RULES, THEMES, differs, life, short_life, smallest, truth_of
@@ -111,7 +112,7 @@ def test_every_benefit_week_has_the_ordinal_that_the_reference_counts(theme):
     for seed in range(1000, 1020):
         reports = life(theme, seed)
         ends = _weeks_of_reference(reports)
-        store: dict[bytes, bytes] = {}
+        store = MemoryStore()
         product.settle_all(reports, store, batch=len(reports) + 1)
         weeks = product.state_of(store, fictive_cpr(0)).head.weeks
         ordinals = [

@@ -9,6 +9,7 @@ import pytest
 
 from domain.oracle import reference
 from domain.oracle.rows import cell_order
+from streams.citizens.store_port import MemoryStore
 from tests.support import product
 from tests.support.lives import RULES, THEMES, life
 
@@ -89,7 +90,7 @@ def test_whenever_opening_rows_come_the_same_stands(theme):
         refused = {at for at, outcome in enumerate(product.outcomes(reports)) if outcome.refused}
         expected = expected_rows(reports, openings, refused)
         for journal in (openings + reports, reports + openings, mixed(rng, reports, openings)):
-            store: dict[bytes, bytes] = {}
+            store = MemoryStore()
             found = product.outcomes(
                 journal + openings, store, batch=rng.randint(1, 9), restarts=rng.random() < 0.5
             )
@@ -97,7 +98,7 @@ def test_whenever_opening_rows_come_the_same_stands(theme):
             assert not any(outcome.posting for outcome in found[len(journal) :]), (
                 "loading twice is once"
             )
-            once: dict[bytes, bytes] = {}
+            once = MemoryStore()
             product.outcomes(journal, once)
             assert once == store
 

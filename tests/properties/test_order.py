@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.citizens.store_port import MemoryStore
 from tests.support import product
 from tests.support.histories import histories, shuffled
 from tests.support.lives import RULES, THEMES, life, short_life, smallest
@@ -50,10 +51,10 @@ def test_a_report_delivered_again_leaves_no_trace(theme):
     """
     for seed in range(3000, 3010):
         reports = life(theme, seed)
-        once: dict[bytes, bytes] = {}
+        once = MemoryStore()
         found = product.outcomes(reports, once)
         repeated = [copy for report in reports for copy in (report, report | LATER)]
-        twice: dict[bytes, bytes] = {}
+        twice = MemoryStore()
         again = product.outcomes(repeated + [report | LATER for report in reports], twice)
         assert twice == once
         assert again[: 2 * len(reports) : 2] == found
@@ -91,12 +92,12 @@ def test_a_conflicting_duplicate_is_refused_and_changes_nothing_however_it_diffe
         name: first[name] for name in ("schema", "report_id", "reporter", "cpr", "reported_at")
     }
     conflicts.append(reversal | {"type": "reversal", "reverses": "P0"})
-    store: dict[bytes, bytes] = {}
+    store = MemoryStore()
     found = product.outcomes([first, *same, *conflicts], store, restarts=True)
     refused = ["conflicting_duplicate"] * len(conflicts)
     assert [outcome.refused for outcome in found] == ["", "", "", *refused]
     assert not any(outcome.posting or outcome.notices for outcome in found[1:])
-    alone: dict[bytes, bytes] = {}
+    alone = MemoryStore()
     product.outcomes([first], alone)
     assert store == alone
 

@@ -12,6 +12,7 @@ from domain.ruledata.changes import changed_benefits
 from streams.citizens import settler
 from streams.citizens.rule_sets import LawBook, digest_of, load_rule_set
 from streams.citizens.settler import Outcome, Partition
+from streams.citizens.store_port import MemoryStore
 from tests.properties.test_control_records import ALL, fold
 from tests.support import product
 from tests.support.lives import THEMES, life
@@ -35,9 +36,9 @@ KTH = payment("K1", "KTH", "2024-01-01", "2024-01-07")
 HFP = payment("H1", "HFP", "2024-01-08", "2024-01-14")
 
 
-def settled(entries: list[Any], store: dict[bytes, bytes] | None = None) -> list[Outcome]:
+def settled(entries: list[Any], store: MemoryStore | None = None) -> list[Outcome]:
     """Settle under R-1 until a record names another rule set, each entry a batch of its own."""
-    store = {} if store is None else store
+    store = MemoryStore() if store is None else store
     partition = Partition(LAWS.law("R-1"), store, laws=LAWS)
     outcomes = []
     for entry in entries:
@@ -67,12 +68,12 @@ def test_a_benefit_is_unknown_before_the_record_that_names_its_rule_set_and_paid
 
 
 def test_what_was_refused_leaves_no_trace_in_the_state():
-    with_it: dict[bytes, bytes] = {}
-    without: dict[bytes, bytes] = {}
+    with_it = MemoryStore()
+    without = MemoryStore()
     settled([KTH, HFP], with_it)
     settled([KTH], without)
     assert with_it == without
-    nobody: dict[bytes, bytes] = {}
+    nobody = MemoryStore()
     settled([HFP], nobody)
     assert nobody == {}
 
@@ -93,12 +94,12 @@ def test_a_closed_period_is_refused_when_it_is_settled():
     """A what-if set may end a benefit; intake, which knows R-1 too, lets it through."""
     law = LAWS.law("R-2")
     report = product.record_of(payment("S1", "SDR-B", "2027-01-01", "2027-01-07"))
-    (outcome,) = Partition(law, {}, laws=LAWS).settle_batch([report])
+    (outcome,) = Partition(law, MemoryStore(), laws=LAWS).settle_batch([report])
     assert not outcome.refused
     ended = dict(law.validity) | {"SDR-B": (0, 1)}
     closed = Law(R2)
     closed.validity = ended
-    (outcome,) = Partition(closed, {}, laws=LAWS).settle_batch([report])
+    (outcome,) = Partition(closed, MemoryStore(), laws=LAWS).settle_batch([report])
     assert outcome.refused == "not_valid_in_period"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from domain.basics.weeks import monday, month_number, month_text
 from domain.oracle.reports import facts_of, valid_reports
+from streams.citizens.store_port import MemoryStore
 from streams.simulation import SimulationOptions, truth
 from streams.simulation.arrival import deliveries
 from streams.simulation.chance import generator, happens
@@ -43,7 +44,7 @@ def test_money_and_touched_weeks_are_what_the_life_was_made_of(options, citizens
     found: Counter[str] = Counter()
     for citizen in citizens:
         expected = truth(options, citizen)
-        store: dict[bytes, bytes] = {}
+        store = MemoryStore()
         reports = _arriving(options, citizen)
         books = product.settle_all(reports, store, batch=20)
         head = product.state_of(store, expected.cpr).head

@@ -14,6 +14,7 @@ from domain.citizen.state import Head
 from domain.law.staircase import entering
 from domain.law.week_counts import WeekCounts, WeekSets
 from streams.citizens.store import RocksStore
+from streams.citizens.store_port import MemoryStore
 from tests.support import product
 from tests.support.histories import fictive_cpr, histories
 from tests.support.lives import RULES, THEMES, life
@@ -44,18 +45,18 @@ def of(thing: object) -> dict[str, object]:
 def test_a_worker_that_restarts_after_every_report_posts_and_writes_what_one_that_stays_does(theme):
     for seed in range(7000, 7012):
         reports = life(theme, seed)
-        stayed: dict[bytes, bytes] = {}
+        stayed = MemoryStore()
         found = product.outcomes(reports, stayed, batch=len(reports) + 1)
         for batch in (1, 5):
-            restarted: dict[bytes, bytes] = {}
+            restarted = MemoryStore()
             assert product.outcomes(reports, restarted, batch, restarts=True) == found
             assert as_read(restarted) == as_read(stayed)
 
 
 @given(histories(RULES))
 def test_a_worker_that_restarts_and_what_differs_shrinks(reports):
-    stayed: dict[bytes, bytes] = {}
-    restarted: dict[bytes, bytes] = {}
+    stayed = MemoryStore()
+    restarted = MemoryStore()
     assert product.outcomes(reports, restarted, restarts=True) == product.outcomes(reports, stayed)
     assert as_read(restarted) == as_read(stayed)
 
@@ -69,7 +70,7 @@ def test_rocksdb_is_a_dict(tmp_path):
             report for theme in ("plan_of", "a_faulty_upstream") for report in life(theme, seed)
         ]
         random.Random(seed).shuffle(reports)
-        in_memory: dict[bytes, bytes] = {}
+        in_memory = MemoryStore()
         on_disk = RocksStore(tmp_path / str(seed))
         found = product.outcomes(reports, in_memory, batch=2, restarts=True)
         assert product.outcomes(reports, on_disk, batch=2, restarts=True) == found
@@ -117,7 +118,7 @@ def test_every_entry_of_a_life_is_read_as_written(theme):
     """Down to the byte, so that a changelog does not grow by reading."""
     read_back = set()
     for seed in range(7100, 7110):
-        store: dict[bytes, bytes] = {}
+        store = MemoryStore()
         product.outcomes(life(theme, seed), store, batch=9)
         for key, value in store.items():
             name = key.decode().partition("/")[2]
@@ -133,7 +134,7 @@ def _decoded(name, value):
 
 
 def test_no_cpr_is_in_the_state():
-    store: dict[bytes, bytes] = {}
+    store = MemoryStore()
     cpr = fictive_cpr(7)
     product.outcomes(life("plan_of", 7, citizen=7), store)
     assert store

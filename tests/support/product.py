@@ -14,7 +14,7 @@ from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import Outcome, Partition, Settleable
-from streams.citizens.store import RocksStore
+from streams.citizens.store_port import MemoryStore
 from streams.privacy.identity import Identity
 from streams.wire.outcomes import Accepted, AcceptedOpening
 from streams.wire.validator import Validator
@@ -72,7 +72,7 @@ def outcomes(
 
     With `restarts` a new worker, which knows only what is written, then goes on.
     """
-    store = {} if store is None else store
+    store = MemoryStore() if store is None else store
     settled_by = settled_by or law()
     partition = Partition(settled_by, store)
     found = []
@@ -106,11 +106,7 @@ def record_of(report: JsonObject) -> Settleable:
 
 def write(partition: Partition, store: Any) -> None:
     """End a batch: its changes go to the store."""
-    changes = partition.changes()
-    if isinstance(store, RocksStore):
-        store.write(changes)
-    else:
-        store.update(changes)
+    store.write(partition.changes())
 
 
 def state_of(store: Any, cpr: str) -> Citizen:

@@ -3,6 +3,7 @@
 import pytest
 
 from streams.citizens.settler import DEFECT, Partition
+from streams.citizens.store_port import MemoryStore
 from tests.support import product
 from tests.support.lives import THEMES, life
 
@@ -37,7 +38,7 @@ def batch_of_two_citizens():
 def test_no_record_of_a_batch_is_settled_more_than_twice(struck_of_seven):
     records = batch_of_two_citizens()
     struck = {id(record) for at, record in enumerate(records) if at % 7 < struck_of_seven}
-    partition = Defective({}, lambda record: id(record) in struck)
+    partition = Defective(MemoryStore(), lambda record: id(record) in struck)
     outcomes = partition.settle_batch(records)
     assert [outcome is DEFECT for outcome in outcomes] == [
         id(record) in struck for record in records
@@ -50,9 +51,9 @@ def test_the_others_are_settled_as_if_the_struck_records_had_never_come(struck_o
     records = batch_of_two_citizens()
     struck = {id(record) for at, record in enumerate(records) if at % 7 < struck_of_seven}
     left = [record for record in records if id(record) not in struck]
-    expected_store: dict[bytes, bytes] = {}
+    expected_store = MemoryStore()
     expected = Partition(product.law(), expected_store)
-    store: dict[bytes, bytes] = {}
+    store = MemoryStore()
     partition = Defective(store, lambda record: id(record) in struck)
     for start in range(0, len(records), 500):
         part = records[start : start + 500]
@@ -68,7 +69,7 @@ def test_the_others_are_settled_as_if_the_struck_records_had_never_come(struck_o
 
 def test_changes_that_are_held_back_are_read_before_the_store():
     records = batch_of_two_citizens()
-    store: dict[bytes, bytes] = {}
+    store = MemoryStore()
     partition = Defective(store, lambda record: record is records[0])
     partition.settle_batch(records)
     assert store == {}

@@ -1,0 +1,47 @@
+"""The store of citizens' state, as the settler sees it: on disk in production, a dict in memory.
+
+`streams.citizens.store` has the one on disk. Keys of a citizen begin with the citizen and `/`;
+keys that begin with `OWN` belong to the partition itself.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+OWN: Final = b"_"
+"""Prefix of keys that belong to the partition itself."""
+
+
+class Store(Protocol):
+    """State by key, in bytes."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """Give the value of a key, or None."""
+
+    def write(self, changes: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep all changes, or none. An empty value deletes."""
+
+    def citizens(self, after: str) -> Iterator[str]:
+        """Give the citizens that have state, in order, from the one after `after` on."""
+
+
+class MemoryStore(dict[bytes, bytes]):
+    """A store in memory, for one citizen or a few.
+
+    >>> store = MemoryStore()
+    >>> store.write([(b"a/head", b"1"), (b"b/head", b"2"), (b"a/head", b"")])
+    >>> list(store.citizens(""))
+    ['b']
+    """
+
+    def write(self, changes: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep all changes. An empty value deletes."""
+        for key, value in changes:
+            if value:
+                self[key] = value
+            else:
+                self.pop(key, None)
+
+    def citizens(self, after: str) -> Iterator[str]:
+        """Give the citizens that have state, in order, from the one after `after` on."""
+        names = {key.partition(b"/")[0].decode() for key in self if not key.startswith(OWN)}
+        return iter(sorted(name for name in names if name > after))
