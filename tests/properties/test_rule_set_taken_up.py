@@ -144,7 +144,7 @@ def test_the_same_journal_gives_the_same_bytes_whatever_the_batches_and_the_rest
         rng.shuffle(after)
         before = [report for report in after if report.get("benefit") != "HFP"]
         entries = [*before, TAKE_UP_R2, *after, ALL, BACK_TO_R1, *extra[:2], TAKE_UP_R2, ALL]
-        states: list[dict[bytes, bytes]] = [{}, {}]
+        states = [MemoryStore(), MemoryStore()]
         whole = fold(entries, LAWS, states[0], batch=len(entries))
         size = rng.randint(1, 7)
         assert fold(entries, LAWS, states[1], batch=size, chunk=1, restarts=True) == whole
