@@ -26,8 +26,7 @@ from streams.wire import journal
 JOBS = os.cpu_count() or 1
 
 
-# --- nothing lost
-# -----------------------------------------------------------------------------------
+# --- nothing lost ---------------------------------------------------------------------------------
 
 
 def check_nothing_lost(console: Console, published: int, fates: Fates) -> bool:
@@ -42,8 +41,7 @@ def check_nothing_lost(console: Console, published: int, fates: Fates) -> bool:
     return not lost
 
 
-# --- exactly once
-# -----------------------------------------------------------------------------------
+# --- exactly once ---------------------------------------------------------------------------------
 
 
 class Comparison(NamedTuple):
@@ -114,8 +112,7 @@ def _takeover(postings: ByPartition, killing: Killing) -> str:
     )
 
 
-# --- the sums
-# ---------------------------------------------------------------------------------------
+# --- the sums -------------------------------------------------------------------------------------
 
 
 def check_from_scratch(

@@ -138,8 +138,7 @@ def _why_none(law: Law, reading: WeekCounts, week: int, code: str, amount_ore: i
     return f"months before {law.rules.dates.rates_from_month} have no rates"
 
 
-# --- fleksbidrag
-# ------------------------------------------------------------------------------------
+# --- fleksbidrag ----------------------------------------------------------------------------------
 
 
 def bidrag_reasons(law: Law, book: Rulebook, citizen: Citizen, week: int) -> Iterator[BidragReason]:

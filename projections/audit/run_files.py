@@ -114,8 +114,7 @@ def _ore(text: str) -> int:
     return -ore if match[1] else ore
 
 
-# --- the postings
-# -----------------------------------------------------------------------------------
+# --- the postings ---------------------------------------------------------------------------------
 
 
 @dataclass
@@ -161,8 +160,7 @@ def add_all(sums: dict[LineKey, MoneyOre], more: Mapping[LineKey, MoneyOre]) -> 
         _add(sums, key, money)
 
 
-# --- beside each other
-# ------------------------------------------------------------------------------
+# --- beside each other ----------------------------------------------------------------------------
 
 
 def wrong_in(line: FileLine, due: dict[LineKey, MoneyOre]) -> str:

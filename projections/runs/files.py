@@ -296,8 +296,7 @@ def _notice_line(notice: dict[str, Any], cpr: str) -> FileValues:
     return cpr, code, meaning, notice.get("cause") or "", text, action
 
 
-# --- the text
-# ---------------------------------------------------------------------------------------
+# --- the text -------------------------------------------------------------------------------------
 
 
 class TextFile(Protocol):

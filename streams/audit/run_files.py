@@ -125,8 +125,7 @@ def _lines_of(
         violations.add(Violation("files", path.name, NOWHERE, NOWHERE, text_said))
 
 
-# --- beside the postings
-# ----------------------------------------------------------------------------
+# --- beside the postings --------------------------------------------------------------------------
 
 
 @dataclass

@@ -204,8 +204,7 @@ class Partition:
             citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, posting.rows
         )
 
-    # --- control records
-    # ----------------------------------------------------------------------------
+    # --- control records --------------------------------------------------------------------------
 
     def _carry_out(self, record: RunMarker | RulesRecord) -> Outcome:
         if isinstance(record, RunMarker):

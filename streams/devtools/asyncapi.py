@@ -32,8 +32,7 @@ VERSION: Final = "1.1.0"
 """The version of the contract: an addition raises the second number, a new `schema` the first."""
 Object = dict[str, Any]
 
-# --- what the stages write
-# --------------------------------------------------------------------------
+# --- what the stages write ------------------------------------------------------------------------
 
 One = Literal[1]
 Week = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The Monday of a week.")]
@@ -151,8 +150,7 @@ class MissingReporter(TypedDict):
     detail: dict[str, Any]
 
 
-# --- schemas
-# ----------------------------------------------------------------------------------------
+# --- schemas --------------------------------------------------------------------------------------
 
 REPORTS: Final[Mapping[str, type]] = {
     "benefit_payment": PaymentShape,
@@ -246,8 +244,7 @@ def _plain(schema: Object) -> Object:
     return cleaned
 
 
-# --- the document
-# -----------------------------------------------------------------------------------
+# --- the document ---------------------------------------------------------------------------------
 
 CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "reports.raw": tuple(REPORTS),

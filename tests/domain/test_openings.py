@@ -192,8 +192,7 @@ def test_a_state_without_opening_rows_is_written_as_before():
     assert len(orjson.loads(part)) == 4
 
 
-# --- control sums
-# -----------------------------------------------------------------------------------
+# --- control sums ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -226,8 +225,7 @@ def test_the_control_sums_know_what_stood_already(journal):
     assert sum(entry.settled for entry in books.control.values()) == reported
 
 
-# --- what is refused
-# --------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -324,7 +324,7 @@ def test_the_turn_of_the_year_lies_directly_before_the_first_week_with_rates() -
 
 
 def test_three_years_by_date_are_the_last_156_weeks() -> None:
-    """So no switch is needed for the window (rules 3.2)."""
+    """The window needs no switch for that reason (rules 3.2)."""
     for week in range(week_of(day("2099-12-31")) + 1):
         limit = years_before(sunday(week), RULES.reset.within_years)
         inside = [earned for earned in range(week - 170, week + 1) if monday(earned) > limit]

@@ -131,8 +131,7 @@ def test_three_brokers_replicate_demand_two_and_leave_nothing(prefix):
     assert not kafka.nodes[0].folder.parent.exists()
 
 
-# --- what goes wrong
-# --------------------------------------------------------------------------------
+# --- what goes wrong ------------------------------------------------------------------------------
 
 
 def test_a_broker_that_fails_shows_the_end_of_its_log(tmp_path):
@@ -197,8 +196,7 @@ def test_a_download_that_fails_leaves_nothing_and_may_be_repeated(tmp_path, monk
     assert broker_jars(tmp_path).exists()
 
 
-# --- the command
-# ------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 def command(folder, *arguments):

@@ -64,8 +64,7 @@ def peak_kb(pid):
     return int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0])
 
 
-# --- records
-# ------------------------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------
 
 
 def test_no_poisonous_record_stops_a_partition(pipeline, lives):
@@ -108,8 +107,7 @@ def test_no_poisonous_record_stops_a_partition(pipeline, lives):
     assert sum(map(len, pipeline.records(topics.POSTINGS).values())) > 300
 
 
-# --- load
-# ---------------------------------------------------------------------------------------------
+# --- load -----------------------------------------------------------------------------------------
 
 
 def test_thousands_of_reports_of_one_citizen_in_a_month_are_settled_in_small_batches(
@@ -192,8 +190,7 @@ def test_a_backlog_is_worked_off_in_bounded_memory(pipeline, tmp_path, monkeypat
     assert max(peaks) < MEMORY_KB
 
 
-# --- what is not as it was
-# ------------------------------------------------------------------------------
+# --- what is not as it was ------------------------------------------------------------------------
 
 
 def test_a_journal_that_is_deleted_under_a_worker_is_missed_by_verify(pipeline, lives, tmp_path):
@@ -290,8 +287,7 @@ def test_the_state_of_another_cluster_or_topic_is_thrown_away(pipeline, lives, t
     pipeline.audit(crashed=False)
 
 
-# --- a full disk
-# ----------------------------------------------------------------------------------------
+# --- a full disk ----------------------------------------------------------------------------------
 
 ROOM_BYTES = 200
 """For what a worker notes about itself, and for no RocksDB."""

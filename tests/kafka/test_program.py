@@ -41,8 +41,7 @@ def refusion(settings):
     return run
 
 
-# --- worker
-# -----------------------------------------------------------------------------------------
+# --- worker ---------------------------------------------------------------------------------------
 
 
 def test_a_killed_child_comes_back_and_sigterm_ends_all_in_good_order(pipeline, lives, tmp_path):
@@ -110,8 +109,7 @@ def test_a_stage_that_does_not_exist_is_said(refusion):
     )
 
 
-# --- publish
-# ----------------------------------------------------------------------------------------
+# --- publish --------------------------------------------------------------------------------------
 
 
 def test_what_is_published_is_counted_and_stands_in_the_topic(refusion, pipeline, lives, tmp_path):

@@ -101,8 +101,7 @@ def test_an_apply_waits_for_the_workers_and_says_what_they_posted(pipeline, refu
     pipeline.audit(crashed=False)
 
 
-# --- refused
-# ----------------------------------------------------------------------------------------
+# --- refused --------------------------------------------------------------------------------------
 
 
 def test_a_rule_set_that_moves_nothing_is_one_record_and_settles_nobody_anew(

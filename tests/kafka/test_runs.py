@@ -71,8 +71,7 @@ def everything(pipeline):
     return {topic.name: pipeline.records(topic) for topic in TOPICS}
 
 
-# --- a month after the other
-# ------------------------------------------------------------------------
+# --- a month after the other ----------------------------------------------------------------------
 
 
 def test_months_are_cut_in_order_and_what_comes_late_is_a_correction(pipeline, lives):
@@ -179,8 +178,7 @@ def assert_totals(survey, postings, run):
     ]
 
 
-# --- deaths, rivals, patience
-# -----------------------------------------------------------------------
+# --- deaths, rivals, patience ---------------------------------------------------------------------
 
 
 def test_a_close_that_dies_before_its_commit_leaves_no_marker_and_the_next_closes(
@@ -261,8 +259,7 @@ def test_what_cannot_be_is_refused_before_anything_is_looked_at(asked, said, set
         asyncio.run(runs.close(settings, Closing(**{"month": "2024-01"} | asked), lambda *_: None))
 
 
-# --- the two scandals
-# -------------------------------------------------------------------------------
+# --- the two scandals -----------------------------------------------------------------------------
 
 
 def of_month(month, benefit, reporter, total_ore, channel="eindkomst"):

@@ -1,6 +1,4 @@
-"""That a case shows a rule is no mere claim: with another value of the rule, the case comes out
-otherwise.
-"""
+"""A case shows a rule only if it comes out otherwise with another value of the rule."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -151,8 +149,9 @@ def holds(case: Case, rules: RuleSet) -> bool:
 
 
 def tells(case: Case, rules: RuleSet) -> bool:
-    """Whether a case comes out otherwise under other rules; such as cannot be settled at all
-    tell too.
+    """Tell if a case comes out otherwise under other rules.
+
+    One that cannot be settled at all counts too.
     """
     try:
         return not holds(case, rules)

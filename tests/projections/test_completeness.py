@@ -7,8 +7,7 @@ from domain.citizen.reports import Reversal, RunMarker
 from projections.runs.completeness import Finding, Thresholds
 from tests.support.run_books import JOBCENTRE, KRONE, MILLION, MONTH, UDK, Journal
 
-# --- missing
-# ----------------------------------------------------------------------------------------
+# --- missing --------------------------------------------------------------------------------------
 
 
 def test_a_reporter_that_came_three_months_running_is_missed():
@@ -55,8 +54,7 @@ def test_how_much_must_be_missing_can_be_set():
     assert journal.in_doubt(Thresholds(missing_ore=5_001 * KRONE)) == []
 
 
-# --- jump
-# -------------------------------------------------------------------------------------------
+# --- jump -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -106,8 +104,7 @@ def test_nothing_is_expected_in_a_systems_first_months():
     assert journal.in_doubt() == []
 
 
-# --- duplicates
-# -------------------------------------------------------------------------------------
+# --- duplicates -----------------------------------------------------------------------------------
 
 
 def test_the_same_payment_from_another_reporter_or_channel_is_added_up_for_the_last_one():
@@ -162,8 +159,7 @@ def test_a_duplicate_of_a_payment_in_a_closed_run_is_found_and_one_within_that_r
     assert (finding.code, finding.amount_ore, finding.expected_ore) == ("duplicate", 500, 500)
 
 
-# --- the two scandals
-# -------------------------------------------------------------------------------
+# --- the two scandals -----------------------------------------------------------------------------
 
 
 EACH = 2_000

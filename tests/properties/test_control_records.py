@@ -225,8 +225,7 @@ def _municipalities(report):
     return {report.get("paying_municipality"), report.get("financing_municipality")}
 
 
-# --- state of earlier and of newer versions
-# ---------------------------------------------------------
+# --- state of earlier and of newer versions -------------------------------------------------------
 
 FORMAT_1 = FIXTURES / "state-format-1.json"
 """Half of six lives as the first version kept them, and the other half."""
@@ -259,7 +258,7 @@ def test_newer_state_is_refused_with_what_to_do():
 def test_a_citizen_of_an_earlier_version_of_the_calculation_is_settled_anew_before_the_next_report(
     monkeypatch,
 ):
-    """What was right stays; what the earlier version got wrong is corrected, as `rule_change`."""
+    """Right rows stay; those that the earlier version got wrong are corrected: `rule_change`."""
     reports = life("plan_of", 1)
     store = MemoryStore()
     product.outcomes(reports[:-1], store)

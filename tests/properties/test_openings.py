@@ -69,8 +69,9 @@ def _atp(opening):
 
 
 def standing(messages):
-    """What stands by the books, without what only a posting has; the account follows from the
-    rest.
+    """Give the rows that stand by the books, without the fields that only a posting has.
+
+    The account follows from the rest.
     """
     rows = product.true_now(product.standing_rows(messages))
     return sorted(({**row, "account": None} for row in rows), key=cell_order)

@@ -119,7 +119,7 @@ def source_of(posting):
 
 
 def is_of_a_payment(message):
-    """Whether a message must have come of the payment that it names."""
+    """Tell if a message must have come of the payment that it names."""
     benefits = {row["benefit"] for row in message["rows"]}
     return message["reason"] == "report" and bool(benefits & SIMPLE)
 

@@ -1,5 +1,6 @@
-"""What was published once: `python -m tests.support.frozen_contract tests/contract.json` adds
-what is new, edits nothing.
+"""Freezes what was published.
+
+`python -m tests.support.frozen_contract tests/contract.json` adds what is new and edits nothing.
 """
 
 import json
@@ -22,8 +23,9 @@ FACTS = (
 
 
 def facts_of(found):
-    """What is said of each field of each message, by its path: to change any of it is to break
-    somebody.
+    """Give the facts about each field of each message, by its path.
+
+    To change any of them is to break somebody.
     """
     return {
         f"{name}{path}": _without_docstring(path, fact)

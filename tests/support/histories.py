@@ -323,8 +323,9 @@ def _payment(
 
 
 def _municipality_fields(pair: tuple[str | None, str | None], mechanism: str | None) -> JsonObject:
-    """What the mechanism asks for; a field that may be left out is left out where the pair has
-    none.
+    """Give the municipalities that the mechanism asks for.
+
+    A field that may be left out is left out where the pair has none.
     """
     paying, financing = pair
     if mechanism == "medfinansiering":

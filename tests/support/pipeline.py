@@ -310,9 +310,7 @@ def longest_silence_s(records, start, end):
 
 
 def expected_postings(records, rules=None):
-    """What folding a partition of the journal in its order gives; `rules` is a folder of further
-    rule sets.
-    """
+    """Fold a partition of the journal in its order; `rules` is a folder of further rule sets."""
     entries = (journal.decode(record.key, record.value) for record in records)
     return postings_again(entries, LawBook(rules))
 

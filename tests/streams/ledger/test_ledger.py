@@ -26,8 +26,7 @@ def standing_after(*messages):
     return progress
 
 
-# --- messages into entries
-# --------------------------------------------------------------------------
+# --- messages into entries ------------------------------------------------------------------------
 
 
 def test_a_row_has_all_of_its_own_fields_and_its_messages():
@@ -93,8 +92,7 @@ def test_a_page_changes_nothing_until_the_progress_advances():
     assert (progress.position, progress.last_run, list(progress.revisions.values())) == (4, 49, [1])
 
 
-# --- entries and positions into the table
-# -----------------------------------------------------------
+# --- entries and positions into the table ---------------------------------------------------------
 
 
 def test_the_progress_of_each_partition_is_read_back(tmp_path):
@@ -179,8 +177,7 @@ def test_an_error_of_the_table_names_its_place(tmp_path):
         append(ledger, LedgerProgress(0, 2), [posting(BO, 1, {})])
 
 
-# --- the documented queries
-# -------------------------------------------------------------------------
+# --- the documented queries -----------------------------------------------------------------------
 
 
 def documented():
