@@ -245,7 +245,8 @@ async def close_run(settings: Settings, month: str, closed_at: str) -> None:
         {"schema": 1, "type": "run", "run": run, "closed_at": closed_at, "data_month": month}
     )
     record = ControlRecord(marker, [])
-    async with control_writer(_clients(settings), f"{settings.prefix}run", "run") as writer:
+    macs, name = settings.macs(), f"{settings.prefix}run"
+    async with control_writer(_clients(settings), macs, name, "run") as writer:
         await writer.write(topic_name(settings, topics.REPORTS), settings.partitions, [record])
 
 

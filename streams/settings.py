@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
 from streams.kit.errors import UserError
+from streams.privacy.derived_keys import Purpose, derived_key
 from streams.privacy.identity import KEY_BYTES, Identity
+from streams.privacy.macs import MacKeys
 
 if TYPE_CHECKING:
     from streams.kafka.topics import Topic
@@ -89,6 +91,24 @@ SEAL_KEY = Setting(
     "64 hex digits, or several separated by commas: the first seals, all unseal",
     secret=True,
 )
+JOURNAL_KEY = Setting(
+    "REFUSION_JOURNAL_KEY",
+    None,
+    "64 hex digits, or several separated by commas: the first marks what we write, all are"
+    " believed; not set: derived from the master key, or from the pseudonym key",
+    secret=True,
+)
+MASTER_KEY = Setting(
+    "REFUSION_MASTER_KEY",
+    None,
+    "64 hex digits, from which those of the other three keys are derived that are not set",
+    secret=True,
+)
+DEMO_ANYWHERE = Setting(
+    "REFUSION_DEMO_ANYWHERE",
+    "0",
+    "1: the demo keys, which everybody knows, are taken for any broker and any CPR number",
+)
 METRICS_PORT = Setting(
     "REFUSION_METRICS_PORT",
     None,
@@ -116,7 +136,10 @@ TABLE = (
     SFTP_KEY,
     PSEUDONYM_KEY,
     SEAL_KEY,
+    JOURNAL_KEY,
+    MASTER_KEY,
     DEMO,
+    DEMO_ANYWHERE,
     METRICS_PORT,
     METRICS_HOST,
 )
@@ -126,6 +149,12 @@ _DEMO_KEYS = {
     for setting in (PSEUDONYM_KEY, SEAL_KEY)
 }
 """Keys that everybody knows, hence good for fictive persons only."""
+_PURPOSES: dict[str, Purpose] = {
+    PSEUDONYM_KEY.name: "pseudonym",
+    SEAL_KEY.name: "seal",
+    JOURNAL_KEY.name: "journal",
+}
+"""The keys that are derived from the master key where they are not set."""
 
 
 class ShownSetting(TypedDict):
@@ -262,14 +291,41 @@ class Settings:
         pseudonym_key, seal_keys = (
             _keys(self._demanded(setting)) for setting in (PSEUDONYM_KEY, SEAL_KEY)
         )
-        return Identity(pseudonym_key[0], seal_keys)
+        return Identity(pseudonym_key[0], seal_keys, _keys(self._key(JOURNAL_KEY)))
+
+    def macs(self) -> MacKeys:
+        """The keys that mark what we write; SettingsError where neither they nor others are set."""
+        if text := self._key(JOURNAL_KEY):
+            return MacKeys(_keys(text))
+        return MacKeys([derived_key(_keys(self._demanded(PSEUDONYM_KEY))[0], "journal")])
+
+    @property
+    def has_demo_keys(self) -> bool:
+        """True if a key that names, seals or marks is one that everybody knows."""
+        return any(
+            key in _DEMO_KEYS.values()
+            for setting in (*_PURPOSES, MASTER_KEY.name)
+            for key in (self.values[setting][0] or "").lower().split(",")
+        )
+
+    @property
+    def demo_anywhere(self) -> bool:
+        """True if demo keys are taken for any broker and any CPR number."""
+        return self._text(DEMO_ANYWHERE) == "1"
 
     def _text(self, setting: Setting) -> str | None:
         return self.values[setting.name][0]
 
+    def _key(self, setting: Setting) -> str:
+        """The text of a key: as it is set, else derived from the master key; "" without both."""
+        if text := self._text(setting):
+            return text
+        master = self._text(MASTER_KEY)
+        return derived_key(_keys(master)[0], _PURPOSES[setting.name]).hex() if master else ""
+
     def _demanded(self, setting: Setting) -> str:
-        text = self._text(setting)
-        if text is None:
+        text = self._key(setting)
+        if not text:
             raise SettingsError(
                 f"{setting.name} is not set; make a key with `openssl rand -hex 32`, keep it"
                 f" safe and set it (with {DEMO.name}=1 a fixed key for fictive persons is used)"
@@ -281,7 +337,7 @@ def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[st
     """A setting's text and where it comes from. Set to nothing counts as not set."""
     if text := environ.get(setting.name, "").strip():
         return text, "environment"
-    if demo and setting.name in _DEMO_KEYS:
+    if demo and setting.name in _DEMO_KEYS and not environ.get(MASTER_KEY.name, "").strip():
         return _DEMO_KEYS[setting.name], "demo"
     return setting.default, "not set" if setting.default is None else "default"
 
@@ -308,14 +364,14 @@ def _problem(setting: Setting, text: str | None) -> str | None:
             re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PORT
         ):
             return f"{setting.name} must be a port, a whole number from 1 to {MAX_PORT}"
-        case DEMO.name if text not in {"0", "1"}:
+        case DEMO.name | DEMO_ANYWHERE.name if text not in {"0", "1"}:
             return f"{setting.name} must be 0 or 1"
-        case PSEUDONYM_KEY.name if not _is_key(text):
+        case PSEUDONYM_KEY.name | MASTER_KEY.name if not _is_key(text):
             return (
                 f"{setting.name} must be {2 * KEY_BYTES} hex digits; make one with"
                 f" `openssl rand -hex {KEY_BYTES}`"
             )
-        case SEAL_KEY.name if not all(map(_is_key, text.split(","))):
+        case SEAL_KEY.name | JOURNAL_KEY.name if not all(map(_is_key, text.split(","))):
             return (
                 f"{setting.name} must be {2 * KEY_BYTES} hex digits, or several such keys separated"
                 f" by commas; make one with `openssl rand -hex {KEY_BYTES}`"
@@ -328,4 +384,4 @@ def _is_key(text: str) -> bool:
 
 
 def _keys(text: str) -> tuple[bytes, ...]:
-    return tuple(bytes.fromhex(key) for key in text.split(","))
+    return tuple(bytes.fromhex(key) for key in text.split(",") if key)

@@ -48,9 +48,10 @@ _FACTS: Final = {
 _NOTICE_FIELDS: Final = {"schema", "type", "code", "cause", "detail"}
 _DEAD_LETTER_HEADERS: Final = {"reason", "field", "stage", "topic", "partition", "offset"}
 POSTING_HEADERS: Final = frozenset(
-    {"ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type"}
+    {"ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type", "mac"}
 )
 REPORT_HEADERS: Final = POSTING_HEADERS | {"raw"}
+STATE_HEADERS: Final = frozenset({"mac"})
 
 
 def json_object(value: bytes | None) -> dict[str, Any]:

@@ -22,7 +22,12 @@ from zlib import crc32
 from projections.audit.cpr import CprSearch
 from projections.audit.deep import differences
 from projections.audit.partition import CATALOGUE, PartitionAudit
-from projections.audit.records import POSTING_HEADERS, check_headers, check_notice
+from projections.audit.records import (
+    POSTING_HEADERS,
+    STATE_HEADERS,
+    check_headers,
+    check_notice,
+)
 from projections.audit.scope import AuditScope
 from projections.audit.state_entries import check_state
 from projections.audit.violations import BadRecordError, Violation, Violations, as_bad
@@ -337,6 +342,6 @@ class _Auditor:
             raise BadRecordError("partition", text)
 
     def _check_state(self, record: Record) -> None:
-        """Check an entry of the state; it has no headers of ours."""
+        """Check an entry of the state, which has a MAC alone."""
         check_state(record.key, record.value, self._pseudonym, CPRS)
-        check_headers(record.headers, frozenset(), CPRS)
+        check_headers(record.headers, STATE_HEADERS, CPRS)

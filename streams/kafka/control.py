@@ -1,4 +1,4 @@
-"""Writes control records: the same records into every partition of a topic, in one transaction.
+"""Writes control records: the same records into every partition of the journal, in one transaction.
 
     1. Start the producer. Its transactional id, which all writers of one kind share, fences any
        other writer of that kind and ends its transaction.
@@ -22,6 +22,7 @@ from streams.engine.fault_points import reached
 from streams.engine.ports import Headers
 from streams.kafka.clients import KafkaClients, heard
 from streams.kafka.reading import Offsets
+from streams.privacy.macs import EVENT_TYPE, MacKeys
 
 TRANSACTION_S: Final = 10.0
 """Seconds after which a broker ends a transaction that its writer left. A handful of records takes
@@ -44,6 +45,12 @@ class ControlRecord(NamedTuple):
     value: bytes
     headers: Headers
 
+    def marked(self, macs: MacKeys, partition: int) -> Headers:
+        """Its headers in a partition of the journal: with the MAC of that place."""
+        event_type = dict(self.headers).get(EVENT_TYPE, b"")
+        mac = macs.at("reports", partition).header(None, event_type, self.value)
+        return [*self.headers, mac]
+
 
 class KeyedRecord(NamedTuple):
     """A record that goes with the control records to one partition of another topic, by its key."""
@@ -57,8 +64,9 @@ class KeyedRecord(NamedTuple):
 class ControlWriter:
     """Writes once, in a transaction of a producer that has fenced all others of its kind."""
 
-    def __init__(self, producer: AIOKafkaProducer, fault_name: str) -> None:
+    def __init__(self, producer: AIOKafkaProducer, macs: MacKeys, fault_name: str) -> None:
         self._producer = producer
+        self._macs = macs
         self._fault_name = fault_name
 
     async def write(
@@ -71,7 +79,12 @@ class ControlWriter:
         """Step 3. Returns the offset of the last control record in each partition."""
         await self._producer.begin_transaction()
         sent = [
-            await self._send(topic, record.value, partition=partition, headers=record.headers)
+            await self._send(
+                topic,
+                record.value,
+                partition=partition,
+                headers=record.marked(self._macs, partition),
+            )
             for partition in range(partitions)
             for record in records
         ]
@@ -95,7 +108,7 @@ class ControlWriter:
 
 @asynccontextmanager
 async def control_writer(
-    clients: KafkaClients, transactional_id: str, fault_name: str
+    clients: KafkaClients, macs: MacKeys, transactional_id: str, fault_name: str
 ) -> AsyncIterator[ControlWriter]:
     """Step 1, and within the block steps 2 and 3. Raises OvertakenError and UnconfirmedError.
 
@@ -109,7 +122,7 @@ async def control_writer(
         try:
             async with asyncio.timeout(COMMIT_S):
                 await producer.start()
-                yield ControlWriter(producer, fault_name)
+                yield ControlWriter(producer, macs, fault_name)
         except ProducerFenced:
             raise OvertakenError from None
         except TimeoutError:

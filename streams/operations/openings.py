@@ -271,8 +271,6 @@ def _message(
     at = day_text(opening.reported) + "T00:00:00Z"
     key = citizen.encode()
     value = journal.encode_opening(opening, sealed, at)
-    return (
-        citizen,
-        (key, value, journal.opening_headers(opening, at)),
-        partition_of(key, partitions),
-    )
+    partition = partition_of(key, partitions)
+    mac = identity.macs.at("reports", partition).header(key, journal.OPENING_EVENT, value)
+    return citizen, (key, value, [*journal.opening_headers(opening, at), mac]), partition

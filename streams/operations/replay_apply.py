@@ -109,7 +109,8 @@ async def _write(
         for record in records
     ]
     try:
-        async with control_writer(clients, f"{settings.prefix}{CLIENT}", CLIENT) as writer:
+        macs, name = settings.macs(), f"{settings.prefix}{CLIENT}"
+        async with control_writer(clients, macs, name, CLIENT) as writer:
             return await writer.write(settings.topic(topics.REPORTS), settings.partitions, controls)
     except OvertakenError:
         raise ReplayError(

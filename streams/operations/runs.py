@@ -253,7 +253,8 @@ async def _cut(
         return
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     try:
-        async with control_writer(clients, f"{settings.prefix}{CLIENT}", CLIENT) as writer:
+        macs, name = settings.macs(), f"{settings.prefix}{CLIENT}"
+        async with control_writer(clients, macs, name, CLIENT) as writer:
             check_month(month_number(outcome.data_month), await topics_read.newer_run() or last)
             marker = None if holds else _marker(outcome)
             ends = await _write(writer, settings, marker, notices)

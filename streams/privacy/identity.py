@@ -17,6 +17,9 @@ from hmac import digest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from streams.privacy.derived_keys import derived_key
+from streams.privacy.macs import MacKeys
+
 KEY_BYTES = 32
 CITIZEN_DIGITS = 32
 CACHED_CITIZENS = 1 << 16
@@ -38,15 +41,22 @@ class Identity:
     """An identity names citizens and seals CPR numbers and records.
 
     It has one pseudonym key and one or more seal keys of 32 bytes each. The first seal key seals
-    and all of them unseal, so that keys can be rotated.
+    and all of them unseal, so that keys can be rotated. `macs` mark the records that it writes: by
+    journal keys of their own, or by one that is derived from the pseudonym key.
     """
 
-    def __init__(self, pseudonym_key: bytes, seal_keys: tuple[bytes, ...]) -> None:
+    def __init__(
+        self,
+        pseudonym_key: bytes,
+        seal_keys: tuple[bytes, ...],
+        journal_keys: tuple[bytes, ...] = (),
+    ) -> None:
         if not seal_keys or any(len(key) != KEY_BYTES for key in (pseudonym_key, *seal_keys)):
             raise ValueError(
                 f"a pseudonym key and at least one seal key are needed, of {KEY_BYTES} bytes each"
             )
         self._pseudonym_key = pseudonym_key
+        self.macs = MacKeys(journal_keys or (derived_key(pseudonym_key, "journal"),))
         self._ciphers = {key_id(key): AESSIV(key) for key in seal_keys}
         self._key_id = key_id(seal_keys[0])
         self.of = lru_cache(maxsize=CACHED_CITIZENS)(self._of)

@@ -55,7 +55,8 @@ from streams.wire.cloudevents import event_headers
 from streams.wire.journal import JournalEntry
 from streams.wire.rejections import REFUSED, Rejection
 
-NO_HEADERS: Final[Headers] = []
+NO_TYPE: Final = b""
+"""The type of entries of the state, which are no events."""
 POSTINGS: Final = b"refusion.postings"
 RUN: Final = b"refusion.run"
 NOTICE: Final = b"refusion.notice"
@@ -128,6 +129,8 @@ class CitizenWork:
         self._name = f"{stage.name}/{partition}"
         self._disk = Disk(stage.folder / f"citizens-{partition}")
         self._key = f"_partition/{partition}".encode()
+        self._posted = stage.identity.macs.at("postings", partition)
+        self._kept = stage.identity.macs.at("citizens", partition)
         self._place = f"{stage.topic}/{partition}/"
         self._changes: list[tuple[bytes, bytes]] = []
 
@@ -221,7 +224,11 @@ class CitizenWork:
             if posted := outcome.postings:
                 kind = RUN if isinstance(entry.report, RunMarker) else POSTINGS
                 headers = self._headers(record.offset, entry.at, kind)
-                postings += [(record.key, message, headers) for message in posted]
+                mac = self._posted.header
+                postings += [
+                    (record.key, message, [*headers, mac(record.key, kind, message)])
+                    for message in posted
+                ]
             if outcome.notices:
                 headers = self._headers(record.offset, entry.at, NOTICE)
                 notices += [(record.key, notice, headers) for notice in outcome.notices]
@@ -247,8 +254,10 @@ class CitizenWork:
         chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
         reached(self._stage.name, "in_recalculation")
         headers = self._headers(record.offset, entry.at, POSTINGS)
+        mac = self._posted.header
         postings: list[Message] = [
-            (citizen.encode(), posting, headers) for citizen, posting in chunk.postings
+            (key, posting, [*headers, mac(key, POSTINGS, posting)])
+            for key, posting in ((citizen.encode(), posting) for citizen, posting in chunk.postings)
         ]
         progress = (
             {"recalculation": {"offset": record.offset, "after": chunk.after}}
@@ -298,7 +307,10 @@ class CitizenWork:
         self, postings: list[Message], notices: list[Message], dead: list[Message]
     ) -> list[Output]:
         topics = self._stage.topics
-        state: list[Message] = [(key, value, NO_HEADERS) for key, value in self._changes]
+        mac = self._kept.header
+        state: list[Message] = [
+            (key, value, [mac(key, NO_TYPE, value)]) for key, value in self._changes
+        ]
         outputs = [
             Output(topics.postings, self._number, postings),
             Output(topics.citizens, self._number, state),

@@ -56,6 +56,7 @@ class Intake:
         self.topics = topics
         self.validator = validator
         self.identity = identity
+        self.macs = [identity.macs.at("reports", at) for at in range(topics.partitions)]
         self.address = lru_cache(maxsize=CACHED_ADDRESSES)(self._address)
 
     @property
@@ -133,7 +134,10 @@ class IntakeWork:
         headers = journal.report_headers(report, reported_at, raw)
         if record.headers:
             headers += marks(record.headers, self._stage.topics.dead_letters)
-        return partition, (key, journal.encode(report, sealed, reported_at), headers)
+        value = journal.encode(report, sealed, reported_at)
+        event_type = journal.EVENT_TYPES[type(report)]
+        headers.append(self._stage.macs[partition].header(key, event_type, value))
+        return partition, (key, value, headers)
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
         stage, place = self._stage, (self._partition, record.offset)

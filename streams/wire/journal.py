@@ -117,9 +117,11 @@ def _scope_value(scope: Scope) -> str | dict[str, str]:
     return {name: value for name, value in scope._asdict().items() if value} or ALL
 
 
-_EVENT_TYPES: Final = {
+EVENT_TYPES: Final = {
     report: f"refusion.report.{name}".encode() for report, name in TYPE_OF.items()
 }
+"""The header `ce_type` of reports by their types in the domain."""
+OPENING_EVENT: Final = b"refusion.opening"
 
 
 def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
@@ -127,7 +129,7 @@ def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
     reporter = report.reporter
     headers = event_headers(
         f"{reporter}/{report.report_id}".encode(),
-        _EVENT_TYPES[type(report)],
+        EVENT_TYPES[type(report)],
         f"urn:dk:cvr:{reporter}".encode(),
         reported_at,
     )
@@ -137,7 +139,7 @@ def report_headers(report: Report, reported_at: str, raw: bytes) -> Headers:
 def opening_headers(opening: Opening, reported_at: str) -> Headers:
     """Make the headers of an opening row."""
     event_id = cause(opening).encode()
-    return event_headers(event_id, b"refusion.opening", b"refusion/opening", reported_at)
+    return event_headers(event_id, OPENING_EVENT, b"refusion/opening", reported_at)
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -41,7 +41,9 @@ def test_every_partition_gets_the_records_and_their_last_offset_is_told(
 ):
     async def write():
         clients = KafkaClients(settings.bootstrap, "refusion-test")
-        async with control_writer(clients, f"{settings.prefix}control", "run") as writer:
+        async with control_writer(
+            clients, settings.macs(), f"{settings.prefix}control", "run"
+        ) as writer:
             notice = KeyedRecord(settings.topic(topics.NOTICES), b"12345678", b"{}", [])
             return await writer.write(journal, settings.partitions, RECORDS, [notice])
 
@@ -64,7 +66,7 @@ def test_a_writer_that_was_overtaken_says_so_and_nothing_else(
     transactional_id = f"{settings.prefix}control"
 
     async def overtake():
-        async with control_writer(clients, transactional_id, "run"):
+        async with control_writer(clients, settings.macs(), transactional_id, "run"):
             """Fenced by its start."""
 
     def overtake_late(_name: str, point: Point) -> None:
@@ -77,7 +79,7 @@ def test_a_writer_that_was_overtaken_says_so_and_nothing_else(
         monkeypatch.setattr("streams.kafka.control.reached", overtake_late)
 
     async def write():
-        async with control_writer(clients, transactional_id, "run") as writer:
+        async with control_writer(clients, settings.macs(), transactional_id, "run") as writer:
             if not is_late:
                 await overtake()
             await writer.write(journal, settings.partitions, RECORDS)

@@ -1,0 +1,114 @@
+"""Marks records with a MAC, by which readers know that one of us wrote them, and where.
+
+    mac    key id, ".", 32 letters: keyed BLAKE2b with 128 bits over the place, key, type, value
+
+The place is the topic by its role (`reports`, whatever the prefix is) and the partition. So a
+record that was moved to another topic, partition, key or type is nobody's of ours. A copy within
+its partition is not told from the original: what a copy may do is bounded by ids and revisions.
+Sources: contract sections 11 and 12.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b, sha256
+from hmac import compare_digest
+from struct import Struct
+from typing import Final, Literal
+
+Role = Literal["reports", "postings", "citizens"]
+"""The topics whose records have a MAC, without the prefix of their names."""
+
+MAC: Final = "mac"
+"""The header that holds it."""
+EVENT_TYPE: Final = "ce_type"
+"""The header with the type that it covers; a record without one has the type ""."""
+MAC_BYTES: Final = 16
+KEY_ID_DIGITS: Final = 8
+LETTERS: Final = bytes.maketrans(b"0123456789", b"ghijkmnpqr")
+"""Hex digits are written as letters, so that nobody takes a part of a MAC for a CPR number."""
+
+_KEY_ID_LABEL: Final = b"refusion mac key id\x00"
+_LENGTHS: Final = Struct(">iii")
+_ABSENT: Final = -1
+
+
+class MacKeys:
+    """The keys that mark records: the first marks, all of them are believed."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys:
+            raise ValueError("at least one key is needed")
+        self._keys = {mac_key_id(key): key for key in keys}
+        self.key_id = mac_key_id(keys[0])
+        self._places: dict[tuple[Role, int], PlaceMac] = {}
+
+    def __repr__(self) -> str:
+        return f"MacKeys({', '.join(self._keys)})"
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the one that marks first."""
+        return tuple(self._keys)
+
+    def at(self, role: Role, partition: int) -> "PlaceMac":
+        """Return the MAC of a partition of a topic."""
+        place = role, partition
+        if place not in self._places:
+            self._places[place] = PlaceMac(self._keys, f"{role}/{partition}".encode())
+        return self._places[place]
+
+
+class PlaceMac:
+    """The MAC of the records of one partition of a topic."""
+
+    def __init__(self, keys: dict[str, bytes], place: bytes) -> None:
+        """`keys` are by their ids; the first marks."""
+        prefix = _LENGTHS.pack(len(place), 0, 0) + place
+        self._bases = {
+            f"{name}.".encode(): blake2b(prefix, digest_size=MAC_BYTES, key=key)
+            for name, key in keys.items()
+        }
+        self._key_id, self._base = next(iter(self._bases.items()))
+
+    def header(
+        self, key: bytes | None, event_type: bytes, value: bytes | None
+    ) -> tuple[str, bytes]:
+        """Return the header for a record that is written here."""
+        mac = self._base.copy()
+        mac.update(_framed(key, event_type, value))
+        return MAC, self._key_id + mac.hexdigest().encode().translate(LETTERS)
+
+    def is_of(
+        self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
+    ) -> bool:
+        """Tell whether a record that stands here was written here by one of us."""
+        given = dict(headers)
+        mac = given.get(MAC)
+        if not mac:
+            return False
+        base = self._bases.get(mac[: -2 * MAC_BYTES])
+        if base is None:
+            return False
+        expected = base.copy()
+        expected.update(_framed(key, given.get(EVENT_TYPE) or b"", value))
+        text = expected.hexdigest().encode().translate(LETTERS)
+        return compare_digest(text, mac[-2 * MAC_BYTES :])
+
+
+def mac_key_id(key: bytes) -> str:
+    """Return the short name of a key that marks records; it tells nothing of the key."""
+    return "m" + sha256(_KEY_ID_LABEL + key).hexdigest()[:KEY_ID_DIGITS]
+
+
+def has_mac(headers: Sequence[tuple[str, bytes | None]]) -> bool:
+    """Tell whether a record has a MAC at all, of whomever."""
+    return any(name == MAC for name, _ in headers)
+
+
+def _framed(key: bytes | None, event_type: bytes, value: bytes | None) -> bytes:
+    """Put three texts together so that no other three give the same bytes."""
+    lengths = _LENGTHS.pack(
+        _ABSENT if key is None else len(key),
+        len(event_type),
+        _ABSENT if value is None else len(value),
+    )
+    return b"".join((lengths, key or b"", event_type, value or b""))
