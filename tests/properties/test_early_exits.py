@@ -1,5 +1,7 @@
 """The early exits of the law give, to the byte, what the long way gives."""
 
+from itertools import product as product_of
+
 import pytest
 
 from domain.citizen import aggregate, touch
@@ -48,3 +50,23 @@ def test_each_early_exit_is_taken_by_some_reports_and_not_by_others(exit_, monke
         product.outcomes(reports)
     assert sum(taken) >= 15
     assert len(taken) - sum(taken) >= 15
+
+
+@pytest.mark.parametrize("theme", ["the_window", "years_of_53_weeks", "backwards"])
+def test_every_kind_of_payment_takes_the_fast_path(theme, monkeypatch):
+    """A kind is: gives rows or none, comes before money that is known or after it, has ATP or none."""
+    real = aggregate.fresh_cells
+    kinds = set()
+
+    def watched(law, citizen, line, parts):
+        known_until = citizen.head.last_week_with_money
+        cells = real(law, citizen, line, parts)
+        if cells:
+            last_week = cells.pieces[-1][1]
+            kinds.add((law.gives_rows(line.code), last_week <= known_until, line.atp_ore != 0))
+        return cells
+
+    monkeypatch.setattr(aggregate, "fresh_cells", watched)
+    for reports in lives(theme):
+        product.outcomes(reports)
+    assert kinds == set(product_of((True, False), repeat=3))
