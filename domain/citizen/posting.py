@@ -28,13 +28,13 @@ Reason = Literal[
 ]
 
 
-class RowToPost(Struct, gc=False):
-    """A row to post: the figures of a cell, in the cell's group and month."""
+class RowsToPost(Struct, gc=False):
+    """Consecutive rows to post of one kind: each has the figures of a cell of the group's month."""
 
     kind: Kind
     month: int
     group: Group
-    cell: Cell
+    cells: list[Cell]
 
 
 class Posting(NamedTuple):
@@ -44,7 +44,7 @@ class Posting(NamedTuple):
     report itself; `corrections` are the reversals and the rows in place of a reversed one.
     """
 
-    rows: list[RowToPost]
+    rows: list[RowsToPost]
     earliest: int | None
     has_own: bool
     corrections: int
@@ -56,7 +56,7 @@ def post(changes: Iterable[CellChange], revision: int) -> Posting:
     A cell that nobody had before is compared with nothing. A cell with neither money nor a row
     goes.
     """
-    rows: list[RowToPost] = []
+    rows: list[RowsToPost] = []
     earliest: int | None = None
     has_own, corrections = False, 0
     for change in changes:
@@ -66,7 +66,7 @@ def post(changes: Iterable[CellChange], revision: int) -> Posting:
         if (old := change.old) is not None and old.revision:
             if change.keeps_the_row():
                 continue
-            rows.append(RowToPost("reversal", month, group, old))
+            rows.append(RowsToPost("reversal", month, group, [old]))
             kind = "correction"
             corrections += 1 if due is None else 2
         if due is not None:
@@ -74,7 +74,7 @@ def post(changes: Iterable[CellChange], revision: int) -> Posting:
                 change.week, change.amount_ore, change.atp_ore, revision, len(rows),
                 due.ordinal, due.mechanism, due.rate, due.result_ore, due.account,
             )  # fmt: skip
-            rows.append(RowToPost(kind, month, group, cell))
+            rows.append(RowsToPost(kind, month, group, [cell]))
             group.put(cell)
         elif change.amount_ore or change.atp_ore:
             group.put(Cell(change.week, change.amount_ore, change.atp_ore))
@@ -92,25 +92,28 @@ def post_fresh(fresh: FreshCells, revision: int) -> Posting:
     if run is None:
         return _post_no_rows(fresh)
     at_zero, rise, mechanism, by_ordinal = run
-    rows: list[RowToPost] = []
+    rows: list[RowsToPost] = []
     atp_ore = 0
     at = -1
     for position, (month, week, days, extra_ore) in enumerate(pieces):
         if month != at:
             at, group = month, groups[month]
-            cells = group.cells
+            cells: list[Cell] = []
+            rows.append(RowsToPost("result", month, group, cells))
         number = at_zero + rise * week
         rate, account = by_ordinal[number]
         amount_ore = per_day_ore * days + extra_ore
-        result_ore = (amount_ore * rate * 2 + 100) // 200  # `percentage` of a positive amount
         if atps_ore:
             atp_ore = atps_ore[position]
-        cell = Cell(
-            week, amount_ore, atp_ore, revision, position,
-            number, mechanism, rate, result_ore, account,
+        cells.append(
+            Cell(
+                week, amount_ore, atp_ore, revision, position, number, mechanism, rate,
+                (amount_ore * rate * 2 + 100) // 200,  # `percentage` of a positive amount
+                account,
+            )
         )  # fmt: skip
-        cells.append(cell)
-        rows.append(RowToPost("result", month, group, cell))
+    for month_rows in rows:
+        month_rows.group.cells += month_rows.cells
     return made(Posting, (rows, rows[0].month, True, 0))
 
 
@@ -126,13 +129,13 @@ def _post_no_rows(fresh: FreshCells) -> Posting:
     return NO_ROWS
 
 
-def post_opening(opening: Opening, entered: Entered) -> list[RowToPost]:
+def post_opening(opening: Opening, entered: Entered) -> list[RowsToPost]:
     """Give the row of an opening, and its reversal where the journal answers for its week."""
     group = Group(opening.benefit, opening.paying, opening.financing, [])
-    row = RowToPost("opening", opening.month, group, entered.cell)
+    row = RowsToPost("opening", opening.month, group, [entered.cell])
     if not entered.is_answered:
         return [row]
-    return [row, RowToPost("reversal", opening.month, group, entered.cell)]
+    return [row, RowsToPost("reversal", opening.month, group, [entered.cell])]
 
 
 def reason(posting: Posting, closed_month: str, *, is_reversal: bool) -> Reason:

@@ -15,7 +15,7 @@ import orjson
 
 from domain.basics.cache import Memo
 from domain.basics.weeks import month_text, week_text
-from domain.citizen.posting import RowToPost
+from domain.citizen.posting import RowsToPost
 from domain.citizen.records import Cell
 from domain.citizen.reports import RunMarker
 from domain.law.counters import Counters
@@ -24,27 +24,27 @@ from domain.law.rates import LETTER
 REFUSION = LETTER["refusion"]
 
 
-def row_texts(citizen: str, revision: int, rows: Iterable[RowToPost]) -> list[str]:
+def row_texts(citizen: str, revision: int, rows: Iterable[RowsToPost]) -> list[str]:
     """Write the rows of a message, each as JSON, in the order of their positions."""
     digest = _message_digest(citizen, revision)
     texts: list[str] = []
-    group = whose = None
-    for position, row in enumerate(rows):
-        if row.group is not group:  # the rows of a report are mostly of one month
-            group = row.group
-            whose = _WHOSE[group.code, group.paying, group.financing]
-        cell = row.cell
-        amount_ore, atp_ore, result_ore = cell.amount_ore, cell.atp_ore, cell.result_ore
-        kind: str = row.kind
-        if kind == "reversal":
-            kind = f'correction","reverses":"{row_id(citizen, cell)}'
-            amount_ore, atp_ore, result_ore = -amount_ore, -atp_ore, -result_ore
-        atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
-        before, after = _TERMS[cell.mechanism, cell.rate, cell.account]
-        texts.append(
-            f'{{"id":"{digest}{position}","kind":"{kind}",{_WHEN[row.month, cell.week]}{whose}'
-            f'{amount_ore},{atp}"ordinal":{cell.ordinal}{before}{result_ore}{after}'
-        )
+    position = 0
+    for same_kind in rows:
+        kind: str = same_kind.kind
+        month, group = same_kind.month, same_kind.group
+        whose = _WHOSE[group.code, group.paying, group.financing]
+        for cell in same_kind.cells:
+            amount_ore, atp_ore, result_ore = cell.amount_ore, cell.atp_ore, cell.result_ore
+            if kind == "reversal":
+                kind = f'correction","reverses":"{row_id(citizen, cell)}'
+                amount_ore, atp_ore, result_ore = -amount_ore, -atp_ore, -result_ore
+            atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
+            before, after = _TERMS[cell.mechanism, cell.rate, cell.account]
+            texts.append(
+                f'{{"id":"{digest}{position}","kind":"{kind}",{_WHEN[month, cell.week]}{whose}'
+                f'{amount_ore},{atp}"ordinal":{cell.ordinal}{before}{result_ore}{after}'
+            )
+            position += 1
     return texts
 
 
@@ -114,7 +114,7 @@ def posting_message(
     rules: str,
     cpr_sealed: str,
     counters: Counters,
-    rows: Iterable[RowToPost],
+    rows: Iterable[RowsToPost],
 ) -> bytes:
     """Write a posting message; the cause is the only text in it that somebody else wrote."""
     texts = ",".join(row_texts(citizen, revision, rows))

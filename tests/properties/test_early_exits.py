@@ -54,7 +54,7 @@ def test_each_early_exit_is_taken_by_some_reports_and_not_by_others(exit_, monke
 
 @pytest.mark.parametrize("theme", ["the_window", "years_of_53_weeks", "backwards"])
 def test_every_kind_of_payment_takes_the_fast_path(theme, monkeypatch):
-    """A kind is: gives rows or none, comes before money that is known or after it, has ATP or none."""
+    """A kind: gives rows or none, comes before known money or after it, has ATP or none."""
     real = aggregate.fresh_cells
     kinds = set()
 
