@@ -4,7 +4,7 @@ from itertools import product as product_of
 
 import pytest
 
-from domain.citizen import aggregate, touch
+from domain.citizen import aggregate, fresh, touch
 from domain.law import recount
 from domain.law.staircase import Law
 from tests.support import product
@@ -55,7 +55,7 @@ def test_each_early_exit_is_taken_by_some_reports_and_not_by_others(exit_, monke
 @pytest.mark.parametrize("theme", ["the_window", "years_of_53_weeks", "backwards"])
 def test_every_kind_of_payment_takes_the_fast_path(theme, monkeypatch):
     """A kind: gives rows or none, comes before known money or after it, has ATP or none."""
-    real = aggregate.fresh_cells
+    real = fresh.fresh_cells
     kinds = set()
 
     def watched(law, citizen, line, parts):
