@@ -123,6 +123,12 @@ DEMO = Setting(
     "0",
     "1: fictive CPR numbers are accepted and fixed keys are used where none are given",
 )
+REPLACEMENT_NUMBERS = Setting(
+    "REFUSION_REPLACEMENT_NUMBERS",
+    "0",
+    "1: replacement numbers (erstatningspersonnumre, 60 added to the day) are accepted outside demo"
+    " mode too, as any CPR number is",
+)
 
 TABLE = (
     BOOTSTRAP,
@@ -140,6 +146,7 @@ TABLE = (
     MASTER_KEY,
     DEMO,
     DEMO_ANYWHERE,
+    REPLACEMENT_NUMBERS,
     METRICS_PORT,
     METRICS_HOST,
 )
@@ -286,6 +293,11 @@ class Settings:
         """True if fictive CPR numbers are accepted."""
         return self._text(DEMO) == "1"
 
+    @property
+    def accepts_sixty(self) -> bool:
+        """True if CPR numbers with 60 added to the day are accepted, fictive or replacements."""
+        return self.demo or self._text(REPLACEMENT_NUMBERS) == "1"
+
     def identity(self) -> Identity:
         """Pseudonyms and seals with the keys that are set; SettingsError where one is missing."""
         pseudonym_key, seal_keys = (
@@ -364,7 +376,7 @@ def _problem(setting: Setting, text: str | None) -> str | None:
             re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PORT
         ):
             return f"{setting.name} must be a port, a whole number from 1 to {MAX_PORT}"
-        case DEMO.name | DEMO_ANYWHERE.name if text not in {"0", "1"}:
+        case DEMO.name | DEMO_ANYWHERE.name | REPLACEMENT_NUMBERS.name if text not in {"0", "1"}:
             return f"{setting.name} must be 0 or 1"
         case PSEUDONYM_KEY.name | MASTER_KEY.name if not _is_key(text):
             return (

@@ -36,11 +36,20 @@ from domain.citizen.doubts import (
     death_notices,
     net_notices,
     payment_notices,
+    reversed_before,
 )
+from domain.citizen.early_reversals import await_report, overdue_notices
 from domain.citizen.fleksbidrag import WAGES, fleksbidrag, has_fleksbidrag, may_have_fleksbidrag
 from domain.citizen.fresh import FreshCells, fresh_cells
 from domain.citizen.openings import take_over
-from domain.citizen.records import WAITING, Part, SeenReport, StateError
+from domain.citizen.records import (
+    CAME_AGAIN,
+    NOTICED,
+    WAITING,
+    Part,
+    SeenReport,
+    StateError,
+)
 from domain.citizen.reports import (
     CaseFact,
     ConflictingDuplicateError,
@@ -89,23 +98,35 @@ def apply_report(law: Law, citizen: Citizen, report: Report, name: str) -> Settl
     if seen is not None and seen.type != WAITING.type:
         if not _is_same(citizen, seen, report):
             raise ConflictingDuplicateError(name)
-        return UNCHANGED
+        return _notice_once(citizen, report, name) if seen.reversed else UNCHANGED
     is_reversed = seen is not None
     if isinstance(report, Payment):
-        return _pay(law, citizen, report, name, is_reversed)
-    if isinstance(report, Income):
-        return _earn(law, citizen, report, name, is_reversed)
-    content = report.reverses if isinstance(report, Reversal) else f"{report.fact}:{report.date}"
-    citizen.remember(name, SeenReport(_TYPES[type(report)], is_reversed, content))
-    if isinstance(report, Reversal):
-        return _reverse(law, citizen, report)
-    return UNCHANGED if is_reversed else _establish(law, citizen, report)
+        settling = _pay(law, citizen, report, name, is_reversed)
+    elif isinstance(report, Income):
+        settling = _earn(law, citizen, report, name, is_reversed)
+    elif isinstance(report, Reversal):
+        citizen.remember(name, SeenReport("R", is_reversed, report.reverses))
+        settling = _reverse(law, citizen, report)
+    else:
+        citizen.remember(name, SeenReport("C", is_reversed, f"{report.fact}:{report.date}"))
+        settling = UNCHANGED if is_reversed else _establish(law, citizen, report)
+    if citizen.head.waiting and (overdue := overdue_notices(citizen, report)):
+        return settling._replace(notices=[*settling.notices, *overdue])
+    return settling
 
 
 _TYPES: Mapping[type[Report], str] = {Payment: "P", Income: "I", CaseFact: "C", Reversal: "R"}
 
 
 # --- what came before ---------------------------------------------------------------------------
+
+
+def _notice_once(citizen: Citizen, report: Report, name: str) -> Settling:
+    """Notice, the first time, that a report comes again after it was reversed."""
+    if isinstance(report, Reversal) or citizen.seen(CAME_AGAIN + name) is not None:
+        return UNCHANGED
+    citizen.remember(CAME_AGAIN + name, NOTICED)
+    return Settling([], None, [reversed_before(report)], False)
 
 
 def _is_same(citizen: Citizen, seen: SeenReport, report: Report) -> bool:
@@ -219,6 +240,7 @@ def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling:
     seen = citizen.seen(name)
     if seen is None:
         citizen.remember(name, WAITING)
+        await_report(citizen, reversal)
         return UNCHANGED
     if seen.reversed or seen.type == "R":
         return UNCHANGED

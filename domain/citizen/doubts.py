@@ -4,12 +4,12 @@ Contract section 2.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from domain.basics.weeks import day_text, month_of, month_text, week_of
 from domain.citizen.changes import CellChange
 from domain.citizen.records import Part
-from domain.citizen.reports import Line, Payment
+from domain.citizen.reports import CaseFact, Income, Line, Payment
 from domain.citizen.state import Citizen
 from domain.law.old_cases import (
     FLEKSLOENTILSKUD,
@@ -33,7 +33,8 @@ DATED_BY = {"flex_referral": "flex_referral", "pension_award": "disability_pensi
 
 ADVICE: Mapping[str, str] = {
     "possible_duplicate": "Ask both reporters which of the two is right;"
-    " whoever is wrong reverses its report.",
+    " whoever is wrong reverses its report."
+    " A repeat is of one reporter: ask whether it paid twice, or sent one payment twice.",
     "after_death": "Stop the payment and reverse what was paid after the death,"
     " or have the date of death corrected.",
     "pension_award": "Hold the date of the award against the case file;"
@@ -51,6 +52,11 @@ ADVICE: Mapping[str, str] = {
     " or report the payments before it that are missing.",
     "future_period": "Check the end of the period for a slip;"
     " reverse the report where it is wrong.",
+    "reversed_before": "Nothing is paid for it: a reversal holds for ever."
+    " Where the payment is right after all, report it under a new report_id.",
+    "reversed_before_reported": "Ask the reporter what the reversal was meant for:"
+    " the report that it names does not count, whenever it comes."
+    " Where that is right after all, it is reported under a new report_id.",
     "missing_reporter": "Ask the reporter whether the benefit has ended or a delivery has failed,"
     " before the run is closed without it.",
 }
@@ -84,13 +90,13 @@ def payment_notices(
     ):
         return []  # nearly always
     notices = []
-    if parts and (lines := parts[0].lines) and (other := _duplicate_of(payment, lines)):
+    if parts and (lines := parts[0].lines) and (duplicate := _duplicate_of(payment, lines)):
+        kind, other = duplicate
         concerned = _municipalities(
             (payment.paying, payment.financing), (other.paying, other.financing)
         )
-        notices.append(
-            Notice("possible_duplicate", _described(payment) | {"other": _name(other)} | concerned)
-        )
+        detail = _described(payment) | {"kind": kind, "other": _name(other)}
+        notices.append(Notice("possible_duplicate", detail | concerned))
     if facts := citizen.head.facts:
         notices += _fact_notices(law, citizen, facts, payment)
     if payment.benefit in OLD_RATE_CODES and not payment.outside_act:
@@ -242,24 +248,40 @@ def _described(payment: Payment) -> dict[str, Any]:
     } | _municipalities((payment.paying, payment.financing))
 
 
-def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> Line | None:
-    """Give the first line of the same benefit, period and amount, from elsewhere.
+def reversed_before(report: Payment | Income | CaseFact) -> Notice:
+    """Give the notice about a report that comes again, the same, after it was reversed."""
+    detail: dict[str, Any] = {}
+    if isinstance(report, Payment):
+        detail = _described(report)
+    elif isinstance(report, Income):
+        period = {"period_start": day_text(report.start), "period_end": day_text(report.end)}
+        detail = {"kind": report.kind} | period
+    else:
+        detail = {"fact": report.fact, "date": day_text(report.date)}
+    return Notice("reversed_before", detail)
 
-    `lines` are those of its first month: a period lies there whoever reports it, and however late.
+
+DuplicateKind = Literal["channel", "repeat"]
+
+
+def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> tuple[DuplicateKind, Line] | None:
+    """Give the first line that stands with the same benefit, period and amount, and its kind.
+
+    One from another reporter or channel goes before one from the same, a `repeat`. `lines` are
+    those of its first month: a period lies there whoever reports it, and however late.
     """
+    repeated: Line | None = None
     amount_ore = payment.amount_ore
     for line in lines:
         if line.amount_ore != amount_ore:  # most others
             continue
         paid_for = (line.code.removesuffix(OUTSIDE), line.start, line.end)
-        elsewhere = line.reporter != payment.reporter or line.channel != payment.channel
-        if (
-            paid_for == (payment.benefit, payment.start, payment.end)
-            and elsewhere
-            and not line.reversed
-        ):
-            return line
-    return None
+        if paid_for != (payment.benefit, payment.start, payment.end) or line.reversed:
+            continue
+        if line.reporter != payment.reporter or line.channel != payment.channel:
+            return "channel", line
+        repeated = repeated or line
+    return None if repeated is None else ("repeat", repeated)
 
 
 def net_notices(code: str, parts: Sequence[Part], changes: Sequence[CellChange]) -> list[Notice]:

@@ -109,6 +109,25 @@ class OpeningRow(Struct, array_like=True, gc=False):
     cell: Cell
 
 
+class EarlyReversal(Struct, array_like=True, gc=False):
+    """A reversal that came before the report it takes back; `reported` is its day."""
+
+    reporter: str
+    reverses: str
+    report_id: str
+    reported: int
+
+    @property
+    def awaited(self) -> str:
+        """Give the name of the report that it waits for."""
+        return f"{self.reporter}/{self.reverses}"
+
+    @property
+    def name(self) -> str:
+        """Give the reversal's own name."""
+        return f"{self.reporter}/{self.report_id}"
+
+
 class SeenReport(NamedTuple):
     """The memory of a report id.
 
@@ -138,6 +157,12 @@ class SeenReport(NamedTuple):
 
 WAITING = SeenReport("?", True, "")
 """The memory of a report whose reversal came before it."""
+
+
+CAME_AGAIN = "again/"
+"""Prefix of the key under which it is remembered that a reversed report has come again."""
+NOTICED = SeenReport("N", False, "")
+"""The memory of a notice that is given once."""
 
 
 class _StoredPart(Struct, array_like=True, gc=False):

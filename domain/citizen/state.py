@@ -21,6 +21,7 @@ from domain.basics.named import made
 from domain.basics.weeks import monday, month_of, slices, sunday
 from domain.citizen.records import (
     FORMAT,
+    EarlyReversal,
     Part,
     SeenReport,
     StateError,
@@ -47,7 +48,7 @@ class StateReader(Protocol):
 class _StoredHead(Struct, array_like=True, gc=False):
     """A head as it is written: bitsets in hexadecimal, facts as (fact, date, times).
 
-    Format 1 has no sealed CPR.
+    Format 1 has no sealed CPR. `waiting` is left out where no reversal waits.
     """
 
     format: int
@@ -62,6 +63,7 @@ class _StoredHead(Struct, array_like=True, gc=False):
     facts: list[tuple[str, int, int]]
     second_resets: list[int] | None
     cpr_sealed: str = ""
+    waiting: list[EarlyReversal] = []
 
 
 _HEADS = Decoder(_StoredHead)
@@ -80,7 +82,7 @@ class Head:
     """
 
     __slots__ = ("cpr_sealed", "engine", "facts", "last_week_with_money", "law", "months",
-                 "overpaid", "revision", "rules", "touched", "weeks")  # fmt: skip
+                 "overpaid", "revision", "rules", "touched", "waiting", "weeks")  # fmt: skip
 
     def __init__(self, law: Law) -> None:
         self.settled_by(law)
@@ -92,6 +94,7 @@ class Head:
         self.overpaid: dict[str, int] = {}
         self.facts: dict[str, dict[int, int]] = {}
         self.weeks = NO_WEEKS
+        self.waiting: list[EarlyReversal] = []
 
     def settled_by(self, law: Law) -> None:
         """Note that a law has settled all of the citizen."""
@@ -122,22 +125,21 @@ class Head:
     def encode(self) -> bytes:
         """Write the head as JSON."""
         first, _, second = self.weeks
-        return encode(
-            (
-                FORMAT,
-                self.rules,
-                self.engine,
-                self.revision,
-                self.last_week_with_money,
-                f"{self.months:x}",
-                first.resets,
-                _hexadecimal(self.touched),
-                _hexadecimal(self.overpaid) if self.overpaid else {},
-                _listed(self.facts) if self.facts else [],
-                second and second.resets,
-                self.cpr_sealed,
-            )
+        value = (
+            FORMAT,
+            self.rules,
+            self.engine,
+            self.revision,
+            self.last_week_with_money,
+            f"{self.months:x}",
+            first.resets,
+            _hexadecimal(self.touched),
+            _hexadecimal(self.overpaid) if self.overpaid else {},
+            _listed(self.facts) if self.facts else [],
+            second and second.resets,
+            self.cpr_sealed,
         )
+        return encode((*value, self.waiting) if self.waiting else value)
 
     @classmethod
     def decode(cls, law: Law, value: bytes) -> "Head":
@@ -158,6 +160,7 @@ class Head:
         for fact, date, times in stored.facts:
             head.facts.setdefault(fact, {})[date] = times
         head.weeks = head.counted_by(law, stored.resets, stored.second_resets)
+        head.waiting = stored.waiting
         return head
 
 

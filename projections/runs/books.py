@@ -55,8 +55,9 @@ class Books:
     `received` has the number of payments and their øre by pair and month. All else is of the open
     run alone: `control` sums, `months` with number of reports and øre, and by reporter the øre that
     came in all (`sent`) and those that had come another way before (`doubled`, by that way; amounts
-    count whatever their sign). `waiting` counts records that the citizens stage has not settled
-    yet; no control sum has them.
+    count whatever their sign). `repeated` has by reporter the number of payments and the øre that
+    came before the same way under another id. `waiting` counts records that the citizens stage has
+    not settled yet; no control sum has them.
     """
 
     received: dict[Pair, dict[int, list[int]]] = field(default_factory=lambda: defaultdict(dict))
@@ -65,6 +66,7 @@ class Books:
     kinds: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     doubled: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    repeated: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     waiting: int = 0
 
     def enter(self, pair: Pair, shares: Sequence[MonthShare], sign: int) -> None:
@@ -87,6 +89,8 @@ class Books:
             _add(self.months[month], *numbers)
         for reporter, sources in other.doubled.items():
             self.doubled[reporter].update(sources)
+        for reporter, numbers in other.repeated.items():
+            _add(self.repeated[reporter], *numbers)
         self.kinds.update(other.kinds)
         self.sent.update(other.sent)
         self.waiting += other.waiting

@@ -5,7 +5,8 @@ that came both directly and through eIndkomst, and a subsidy that a system's set
 before a cut
 
 * each reporter's money for each benefit is held against its own months before: `missing`, `jump`;
-* the same payment from another reporter or channel is added up: `duplicate`;
+* the same payment from another reporter or channel is added up: `duplicate`; one that comes the
+  same way under another id is shown, and holds nothing;
 * all that was reported must be settled, outside the Act, or rejected, to the øre: `control_sum`.
 
 The books that this reads are made by `partition_books.py`, a partition at a time.

@@ -102,11 +102,27 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "Kontrollér ydelseskoden og sagens første dag; tilbagefør den forkerte, eller indberet"
         " de manglende perioder",
     ),
+    "reversed_before": Meaning(
+        "En tilbageført indberetning er kommet igen med samme id og indhold",
+        "Der udbetales intet for den; er udbetalingen rigtig, indberettes den under et nyt id",
+    ),
+    "reversed_before_reported": Meaning(
+        "En tilbageførsel har ventet over en måned på den indberetning, den nævner",
+        "Afklar med indberetteren, hvad tilbageførslen gælder; er indberetningen rigtig,"
+        " indberettes den under et nyt id",
+    ),
 }
 """Words for the codes of contract section 2 that are about a citizen.
 
 Any other code is written without words.
 """
+
+
+REPEATED: Final = Meaning(
+    "Samme ydelse, periode og beløb er indberettet før af samme indberetter ad samme vej",
+    "Afklar med indberetteren, om der er udbetalt to gange; ellers tilbageføres den ene",
+)
+"""Words for a `possible_duplicate` whose kind is `repeat`."""
 
 
 class LedgerRow(NamedTuple):
@@ -292,7 +308,8 @@ def _notice_line(notice: dict[str, Any], cpr: str) -> FileValues:
         name: value for name, value in (notice.get("detail") or {}).items() if name != "advice"
     }
     text = orjson.dumps(detail, option=orjson.OPT_SORT_KEYS).decode()
-    meaning, action = MEANINGS.get(code, ("", ""))
+    is_repeat = code == "possible_duplicate" and detail.get("kind") == "repeat"
+    meaning, action = REPEATED if is_repeat else MEANINGS.get(code, ("", ""))
     return cpr, code, meaning, notice.get("cause") or "", text, action
 
 

@@ -183,7 +183,7 @@ class PartitionBooks:
         into.add(self._books)
 
     def _find_doubled(self) -> None:
-        """Find payments of the open run that came before from another reporter or channel."""
+        """Find payments of the open run that came before, another way or the same way again."""
         standing = [(_citizen_of(key), paid) for key, paid in self._paid.items() if paid]
         times = Counter(hash(_likeness(citizen, paid)) for citizen, paid in standing)
         sources: dict[tuple[str | int, ...], list[str]] = {}
@@ -197,6 +197,10 @@ class PartitionBooks:
                 before = sources.setdefault(likeness, [])
                 if in_run and (others := [other for other in before if other != source]):
                     self._books.doubled[paid.reporter][others[0]] += abs(paid.amount_ore)
+                elif in_run and before:
+                    repeated = self._books.repeated[paid.reporter]
+                    repeated[0] += 1
+                    repeated[1] += abs(paid.amount_ore)
                 before.append(source)
 
 

@@ -46,7 +46,7 @@ def load(files: tuple[Path, ...], municipality: str | None, dry_run: bool, as_js
         "rows",
         lambda settings, show: load_files(
             settings,
-            Files(LawBook(settings.rules).catalogue(), settings.demo, municipality),
+            Files(LawBook(settings.rules).catalogue(), settings.accepts_sixty, municipality),
             files,
             dry_run,
             lambda rows: show(rows, None),

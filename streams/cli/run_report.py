@@ -65,6 +65,10 @@ def _survey_object(survey: Survey) -> dict[str, Any]:
         "not_settled_yet": survey.books.waiting,
         "rejected": survey.rejected,
         "control_sums": control,
+        "repeats": [
+            {"reporter": reporter, "payments": number, "amount_ore": ore}
+            for reporter, (number, ore) in sorted(survey.books.repeated.items())
+        ],
         "messages": totals.messages,
         "rows": totals.rows,
         "reasons": dict(totals.reasons),
@@ -185,8 +189,22 @@ def _show_survey(console: Console, survey: Survey) -> None:
     for reason, number in survey.rejected.items():
         console.print(f"  {number:,} dead letters ({reason})")
     console.print(_control_line(survey))
+    for line in _repeat_lines(survey):
+        console.print(line)
     _show_months(console, survey)
     _show_money(console, totals)
+
+
+def _repeat_lines(survey: Survey) -> Iterable[str]:
+    """Say whose payments came before the same way under another id; the largest sums first."""
+    repeated = sorted(survey.books.repeated.items(), key=lambda item: (-item[1][1], item[0]))
+    for reporter, (number, ore) in repeated[:TOP]:
+        yield (
+            f"  repeats: reporter {reporter}: {number:,} payments over {_kr(ore)} came before from"
+            " the same reporter and channel under another report_id (notices possible_duplicate)"
+        )
+    if len(repeated) > TOP:
+        yield f"  … and repeats of {len(repeated) - TOP:,} reporters more; --json lists all"
 
 
 def _show_months(console: Console, survey: Survey) -> None:

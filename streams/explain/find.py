@@ -50,7 +50,7 @@ class CitizenReports(NamedTuple):
 def named_citizen(given: str | None, settings: Settings) -> str:
     """Return the citizen that a person names: by a pseudonym, or by a CPR that is asked for."""
     if given is None:
-        return settings.identity().of(_asked_cpr(settings.demo))[0]
+        return settings.identity().of(_asked_cpr(settings.accepts_sixty))[0]
     if looks_like_cpr(given):
         raise LifeError(
             "a CPR does not belong on a command line, where others can see it and the shell"
@@ -70,7 +70,10 @@ def _asked_cpr(demo: bool) -> str:
     cpr = text.strip().replace("-", "", 1)
     if not is_cpr(cpr, demo):
         fictive = (
-            "" if demo else "; fictive numbers are accepted in demo mode alone (REFUSION_DEMO=1)"
+            ""
+            if demo
+            else "; numbers with 60 added to the day are accepted in demo mode alone"
+            " (REFUSION_DEMO=1), or with REFUSION_REPLACEMENT_NUMBERS=1"
         )
         raise LifeError(
             f"that is no CPR: ten digits are wanted, of which the first six are a date{fictive};"
@@ -90,7 +93,10 @@ def find_in(
     Raises:
         LifeError: there is none.
     """
-    identity, validator = settings.identity(), Validator(rules, demo=settings.demo, markers=True)
+    identity, validator = (
+        settings.identity(),
+        Validator(rules, demo=settings.accepts_sixty, markers=True),
+    )
     found, citizens = CitizenReports(given, [], []), set()
     for number, line in numbered(lines):
         parsed = validator.parse(line)

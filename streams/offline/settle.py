@@ -105,7 +105,7 @@ class LineSettler:
     def __init__(self, settings: Settings, folder: Path, rules: RuleSet, *, leads: bool) -> None:
         laws = LawBook(settings.rules)
         catalogue = laws.catalogue(rules)
-        self._validator = Validator(catalogue, demo=settings.demo, markers=True)
+        self._validator = Validator(catalogue, demo=settings.accepts_sixty, markers=True)
         self._identity = settings.identity()
         self._store = RocksStore(folder)
         law = laws.law(rules.name) if rules.name in laws.names() else Law(rules)
@@ -233,7 +233,7 @@ class SettlePool:
     def __init__(self, settings: Settings, folder: Path, rules: RuleSet, jobs: int) -> None:
         settings.identity()  # a missing key is an error here, not in each process
         catalogue = LawBook(settings.rules).catalogue(rules)
-        self._validator = Validator(catalogue, demo=settings.demo, markers=True)
+        self._validator = Validator(catalogue, demo=settings.accepts_sixty, markers=True)
         self._processes = [
             ProcessPoolExecutor(
                 1,

@@ -18,7 +18,7 @@ from domain.basics.cache import Memo
 DIGITS: Final = 10
 MASK: Final = "*" * DIGITS
 FICTIVE_DAYS: Final = 60
-"""Number that is added to the day of the month in a fictive CPR number."""
+"""Number that is added to the day in a fictive CPR number, and in a replacement number."""
 
 _WRITTEN: Final = r"(?<!\d)(\d{6})[- ]?(\d{4})(?!\d)"
 _IN_TEXT: Final = re.compile(_WRITTEN)
@@ -43,7 +43,8 @@ def is_ten_digits(text: str) -> bool:
 def is_cpr(text: str, demo: bool) -> bool:
     """Tell whether a text is ten digits that begin with a possible date (contract section 2).
 
-    Modulus 11 is not applied. With `demo` a fictive number is one too.
+    Modulus 11 is not applied. With `demo` a number with 60 added to the day is one too: it is
+    fictive, or a replacement number (erstatningspersonnummer) where the settings say so.
 
     >>> is_cpr("2902004234", demo=False), is_cpr("6101801234", demo=False)
     (True, False)

@@ -17,6 +17,7 @@ from streams.wire.rejections import (
     NOT_REPORTABLE,
     NOT_VALID,
     OTHER_SIGN,
+    SIXTY_ADDED,
     TOO_LONG,
     UNKNOWN_BENEFIT,
     Rejection,
@@ -41,7 +42,7 @@ class KnownBenefit(NamedTuple):
 
 
 class Content:
-    """The checks by one rule set; `demo` accepts fictive CPR numbers."""
+    """The checks by one rule set; `demo` accepts CPR numbers with 60 added to the day."""
 
     def __init__(self, rules: RuleSet, demo: bool) -> None:
         self.demo = demo
@@ -62,7 +63,9 @@ class Content:
 
     def refuse_cpr(self, cpr: str) -> Rejection | None:
         """Check that a text can be a CPR number."""
-        return None if is_cpr(cpr, self.demo) else BAD_CPR
+        if is_cpr(cpr, self.demo):
+            return None
+        return SIXTY_ADDED if is_cpr(cpr, demo=True) else BAD_CPR
 
     def refuse_number(self, cpr: str, **ids: str) -> Rejection | None:
         """Check a report's CPR number, and that no id, given by its field, has it as well.

@@ -94,6 +94,12 @@ BAD_CPR: Final = Rejection(
     "cpr",
     "cpr is not ten digits that begin with a possible date; send the CPR number of the person",
 )
+SIXTY_ADDED: Final = Rejection(
+    "bad_cpr",
+    "cpr",
+    "cpr has 60 added to its day: such a replacement number (erstatningspersonnummer) is accepted"
+    " with REFUSION_REPLACEMENT_NUMBERS=1 alone, and a fictive one in demo mode",
+)
 BEFORE_2014: Final = Rejection(
     "bad_period",
     "period_start",

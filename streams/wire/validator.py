@@ -21,7 +21,8 @@ from streams.wire.rejections import TOO_LARGE
 class Validator:
     """A validator turns records into reports or rejections, by one rule set.
 
-    `demo` accepts fictive CPR numbers, `markers` the control records and opening rows.
+    `demo` accepts CPR numbers with 60 added to the day, which are fictive or replacement numbers.
+    `markers` accepts control records and opening rows.
     """
 
     def __init__(self, rules: RuleSet, demo: bool, markers: bool = False) -> None:

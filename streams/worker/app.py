@@ -163,7 +163,7 @@ def make_stages(
     makers: dict[str, Callable[[], Stage]] = {
         "intake": lambda: Intake(
             IntakeTopics(raw, reports, dead, number),
-            Validator(laws.catalogue(), demo=settings.demo),
+            Validator(laws.catalogue(), demo=settings.accepts_sixty),
             identity,
         ),
         "citizens": lambda: CitizenStage(

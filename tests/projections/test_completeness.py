@@ -1,10 +1,17 @@
 """Completeness before a cut: data that are missing, that jump, or that come twice."""
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from domain.basics.weeks import day
 from domain.citizen.reports import Reversal, RunMarker
 from projections.runs.completeness import Finding, Thresholds
+from projections.runs.totals import RunTotals
+from streams.cli.run_report import closed_object, show_closed
+from streams.operations.run_survey import Survey
+from streams.operations.runs import Closed
 from tests.support.run_books import JOBCENTRE, KRONE, MILLION, MONTH, UDK, Journal
 
 # --- missing --------------------------------------------------------------------------------------
@@ -138,6 +145,35 @@ def test_a_payment_that_differs_is_no_duplicate(other):
     journal.pay(0, 300)
     journal.pay(**{"month": 0, "ore": 300, "channel": "direct"} | other)
     assert journal.in_doubt() == []
+
+
+def test_a_payment_that_comes_the_same_way_under_another_id_is_shown_and_holds_nothing():
+    journal = Journal()
+    journal.pay(0, 300 * KRONE)
+    journal.pay(0, 300 * KRONE)
+    journal.pay(0, 300 * KRONE)
+    journal.pay(0, 300 * KRONE, citizen="b")
+    assert journal.in_doubt() == []
+    assert journal.books.repeated == {UDK: [2, 600 * KRONE]}
+    closed = Closed(55, "2024-07", Survey(journal.books, RunTotals(), {}, 0), [], closed_at="now")
+    assert closed_object(closed, dry_run=False)["repeats"] == [
+        {"reporter": UDK, "payments": 2, "amount_ore": 600 * KRONE}
+    ]
+    shown = StringIO()
+    show_closed(Console(file=shown, width=200), closed, dry_run=False)
+    assert f"repeats: reporter {UDK}: 2 payments over 600.00 kr." in shown.getvalue()
+
+
+def test_a_repeat_that_was_reversed_or_is_in_a_closed_run_is_shown_no_more():
+    journal = Journal()
+    journal.pay(0, 300)
+    again = journal.pay(0, 300)
+    journal.add(Reversal(UDK, "x", again.report_id, day("2024-08-01")))
+    journal.pay(0, 500, citizen="b")
+    journal.pay(0, 500, citizen="b")
+    journal.add(RunMarker(55, "2024-08-01T08:00:00Z", MONTH))
+    journal.closed()
+    assert journal.books.repeated == {}
 
 
 def test_a_duplicate_that_was_reversed_is_none():

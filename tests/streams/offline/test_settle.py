@@ -28,6 +28,15 @@ DEMO = Settings.load({"REFUSION_DEMO": "1"})
 REAL = Settings.load({"REFUSION_PSEUDONYM_KEY": "0f" * 32, "REFUSION_SEAL_KEY": "a1" * 32})
 
 
+REPLACEMENTS = Settings.load(
+    {
+        "REFUSION_PSEUDONYM_KEY": "0f" * 32,
+        "REFUSION_SEAL_KEY": "a1" * 32,
+        "REFUSION_REPLACEMENT_NUMBERS": "1",
+    }
+)
+
+
 class Outputs(NamedTuple):
     postings: bytes
     rejects: bytes
@@ -344,3 +353,11 @@ def test_no_cpr_is_in_the_state(tmp_path):
     assert len(entries) > 24, "the state must have reached the disk"
     assert not any(CANARY.encode() in part for entry in entries for part in entry)
     assert not any(CANARY.encode() in output.postings + output.notices for output in outputs)
+
+
+def test_a_replacement_number_is_a_persons_number_outside_demo_mode_where_the_setting_says_so():
+    line = payment(cpr="6101901357")
+    assert objects(settled([line], settings=REPLACEMENTS).postings)
+    (reject,) = objects(settled([line], settings=REAL).rejects)
+    assert reject["reason"] == "bad_cpr"
+    assert "REFUSION_REPLACEMENT_NUMBERS=1" in reject["detail"]

@@ -208,6 +208,18 @@ def test_demo_mode_accepts_fictive_numbers_and_others(cpr):
     assert accepted(payment(cpr=cpr), DEMO)
 
 
+@pytest.mark.parametrize("cpr", ["6101801234", "9112990000"])
+def test_a_number_with_60_added_is_told_how_it_is_accepted_where_it_is_not(cpr):
+    """Authorities give such a replacement number to a person without a CPR number."""
+    outcome = REAL.parse(payment(cpr=cpr))
+    assert isinstance(outcome, Rejection)
+    assert (outcome.reason, outcome.field) == ("bad_cpr", "cpr")
+    assert "REFUSION_REPLACEMENT_NUMBERS=1" in outcome.detail
+    other = REAL.parse(payment(cpr="9912801234"))
+    assert isinstance(other, Rejection)
+    assert "60" not in other.detail
+
+
 @pytest.mark.parametrize(
     "cpr", ["6001801234", "9202801234", "9912801234", "8902001234", "0061801234"]
 )
