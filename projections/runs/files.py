@@ -18,6 +18,7 @@ Benefits and municipalities are distinguished by their names, as the reader sees
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -238,7 +239,7 @@ class Municipality:
         )
 
 
-About = tuple[str, dict[str, Any]]
+About = tuple[str, Mapping[str, Any]]
 """A citizen and a notice about one of their reports."""
 
 
@@ -302,7 +303,7 @@ def _rates(mechanism: str, rate: int) -> tuple[int, int]:
     return (rate, 0) if mechanism == "refusion" else (0, rate)
 
 
-def _notice_line(notice: dict[str, Any], cpr: str) -> FileValues:
+def _notice_line(notice: Mapping[str, Any], cpr: str) -> FileValues:
     code = notice["code"]
     detail = {
         name: value for name, value in (notice.get("detail") or {}).items() if name != "advice"
@@ -316,6 +317,10 @@ def _notice_line(notice: dict[str, Any], cpr: str) -> FileValues:
 # --- the text -------------------------------------------------------------------------------------
 
 
+_HARMFUL: Final = re.compile(r"\s*[=+@-]|.*[\x00-\x1f\x7f]", re.DOTALL)
+_CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
+
+
 class TextFile(Protocol):
     """A file that text is written to."""
 
@@ -324,16 +329,32 @@ class TextFile(Protocol):
 
 
 def write_csv(kind: str, lines: Iterable[FileValues], file: TextFile) -> None:
-    """Write a file: semicolons, decimal commas, a header line; quotes only where they must be."""
+    """Write a file: semicolons, decimal commas, a header line; quotes only where they must be.
+
+    Texts are harmless, whoever wrote them.
+    """
     columns = COLUMNS[kind]
     money = [number for number, column in enumerate(columns) if column in MONEY]
     writer = csv.writer(file, delimiter=";", lineterminator="\n")
     writer.writerow(columns)
     for line in lines:
-        values: list[Any] = [*line]
+        values: list[Any] = [
+            harmless(value) if isinstance(value, str) and _HARMFUL.match(value) else value
+            for value in line
+        ]
         for number in money:
             values[number] = comma_kroner(values[number])
         writer.writerow(values)
+
+
+def harmless(text: str) -> str:
+    r"""Write a text so that it stays in its cell and is no formula to a spreadsheet.
+
+    >>> harmless("=HYPERLINK(1)"), harmless("12345678/1"), harmless("a\r=1")
+    ("'=HYPERLINK(1)", '12345678/1', 'a =1')
+    """
+    is_formula = text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r"))
+    return ("'" if is_formula else "") + text.translate(_CONTROLS)
 
 
 def comma_kroner(ore: int) -> str:

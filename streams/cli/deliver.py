@@ -1,10 +1,15 @@
 """`refusion deliver`: the files of a run to a municipality's server."""
 
+import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
 from streams.cli.console import echo_json, load_settings, run_async
+
+HELD: Final = 1
+"""The exit status if files were kept back because rows are missing in them."""
 
 
 @click.command()
@@ -36,12 +41,16 @@ def deliver(
     """
     from streams.kit.progress import meter
     from streams.ledger.delivery import FileDelivery, ServerAddress
-    from streams.ledger.receipts import exported_files, receipts_in
+    from streams.ledger.receipts import exported_files, incomplete, receipts_in
 
     settings, place = load_settings(), ServerAddress.of(url)
     if municipality is None:
         place.check_for_many()
     files = exported_files(folder, run, municipality)
+    held = (
+        set() if municipality else incomplete(folder, run) & {file.municipality for file in files}
+    )
+    files = [file for file in files if file.municipality not in held]
     with receipts_in(settings.state_dir) as receipts, meter("files") as progress:
         delivery = FileDelivery(settings, place, receipts)
         if dry_run:
@@ -56,3 +65,11 @@ def deliver(
         echo_json(vars(delivered))
     else:
         click.echo(delivered.sentence())
+    if held:
+        click.echo(
+            f"not delivered: {', '.join(sorted(held))}; rows of theirs are in no file (see"
+            f" left-out-run-{run:04d}.jsonl): export again when they can be, or name one with"
+            " --municipality",
+            err=True,
+        )
+        sys.exit(HELD)

@@ -1,7 +1,8 @@
 """`refusion export`: the files of a run for the municipalities."""
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -9,7 +10,14 @@ from streams.cli.console import echo_json, load_settings, run_async
 from streams.kit.errors import UserError
 
 if TYPE_CHECKING:
+    from projections.runs.files import Names
+    from streams.ledger.export import Exported
     from streams.settings import Settings
+
+INCOMPLETE: Final = 1
+"""The exit status if rows of the run are in no file."""
+SHOWN: Final = 20
+"""Left out rows that are shown to people, a line for each citizen and municipality."""
 
 
 @click.command()
@@ -44,11 +52,13 @@ def export(
     always gives the same bytes. They hold CPR numbers; each decryption is logged in
     access-log.jsonl in the state folder.
 
+    Files get their place when all of the run is written. Rows that no file can have, because
+    their seal does not open or nobody of ours wrote them, are left out and listed in
+    left-out-run-N.jsonl; the exit status is 1 then.
+
     The ledger is some seconds behind the journal: after `refusion run close` this waits for it, for
     two minutes at most.
     """
-    from projections.runs.files import Names
-    from streams.citizens.rule_sets import LawBook
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
     from streams.ledger.cuts import cuts_of, wait_for_run
@@ -57,15 +67,7 @@ def export(
     from streams.ledger.table import LedgerTable
 
     settings = load_settings()
-    rules = LawBook(settings.rules).catalogue()
-    names = Names(
-        {code: benefit.name for code, benefit in rules.benefits.items()}, rules.municipalities
-    )
-    if municipality is not None and municipality not in names.municipalities:
-        raise UserError(
-            f"there is no municipality {municipality};"
-            " its code has three digits, such as 730 for Randers"
-        )
+    names = _names(settings, municipality)
     ledger = LedgerTable.open(settings.ledger)
     if not no_wait:
         with meter("partitions") as progress:
@@ -76,11 +78,44 @@ def export(
     notices = None if without_notices else run_async(notices_of(settings, spans))
     tune_garbage_collection()
     with meter("rows") as progress:
-        exported = exporting.write(out, municipality, notices, parquet, progress.show)
+        exported = exporting.write(
+            out, municipality, notices.of if notices else None, parquet, progress.show
+        )
     if as_json:
         echo_json(exported.as_json())
     else:
         click.echo(exported.sentence())
+    _warn(exported, notices.foreign if notices else 0)
+    if exported.left_out:
+        sys.exit(INCOMPLETE)
+
+
+def _names(settings: "Settings", municipality: str | None) -> "Names":
+    """The names in the rule set. Raises UserError for a municipality that it does not know."""
+    from projections.runs.files import Names
+    from streams.citizens.rule_sets import LawBook
+
+    rules = LawBook(settings.rules).catalogue()
+    if municipality is not None and municipality not in rules.municipalities:
+        raise UserError(
+            f"there is no municipality {municipality};"
+            " its code has three digits, such as 730 for Randers"
+        )
+    benefits = {code: benefit.name for code, benefit in rules.benefits.items()}
+    return Names(benefits, rules.municipalities)
+
+
+def _warn(exported: "Exported", foreign: int) -> None:
+    """Say on stderr what is in no file, and how many notices were none of ours."""
+    for left_out in exported.left_out[:SHOWN]:
+        click.echo(f"left out: {left_out.sentence()}", err=True)
+    if len(exported.left_out) > SHOWN:
+        more = len(exported.left_out) - SHOWN
+        click.echo(f"left out: {more:,} more, in left-out-run-….jsonl beside the files", err=True)
+    if foreign:
+        click.echo(
+            f"passed over {foreign:,} records of notices that nobody of ours wrote", err=True
+        )
 
 
 def _is_closed(settings: "Settings", run: int) -> bool:

@@ -32,6 +32,7 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import PartitionReader, open_partition
 from streams.kafka.topics import REPORTS
 from streams.kit.errors import UserError
+from streams.ledger.sql import sql_text
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.settings import Settings
 from streams.wire import journal
@@ -104,7 +105,7 @@ class CitizenLedger:
         columns = ", ".join(f'"{name}"' for name in FIELDS)
         values_of_rows = self._table.rows(
             f"SELECT {columns} FROM ledger"  # noqa: S608 - columns of ours and a pseudonym
-            f" WHERE partition = {partition} AND citizen = '{citizen}'"
+            f" WHERE partition = {partition} AND citizen = {sql_text(citizen)}"
         )
         rows = [PostedRow(*values)._replace(run=runs.get(values[0])) for values in values_of_rows]
         return sorted(rows, key=lambda row: (row.offset, row.position))
@@ -116,7 +117,7 @@ class CitizenLedger:
 
     def citizen_of(self, row_id: str, run: int | None) -> str:
         """Return the citizen of a row's id; with a run, only that run's files are searched."""
-        where = f"id = '{row_id}'"
+        where = f"id = {sql_text(row_id)}"
         if run is not None:
             markers = set(
                 self._table.rows(

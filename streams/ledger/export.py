@@ -4,18 +4,21 @@
 2. Municipalities are exported a few at a time, so that memory is bounded by rows and not by the
    country.
 3. For each municipality the access log gets its line before a CPR number is unsealed.
-4. A file is written under another name and then renamed, so that nobody reads half a file. The same
-   run gives the same bytes.
-5. At the end, the sums of the lines must be the sums of the table itself, to the øre.
+4. Files are written into a draft folder and get their place when all of the run is whole
+   (`draft.py`). The same run gives the same bytes.
+5. Rows that no file can have, since their seal does not open or nobody of ours wrote them, stop
+   nothing: they are left out and listed (`projections/runs/left_out.py`).
+6. At the end, the sums of the lines and of what was left out must be the sums of the table itself,
+   to the øre.
 """
 
-import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
+
+import orjson
 
 from projections.ledger.entries import ROW_KINDS
 from projections.runs.files import (
@@ -33,10 +36,12 @@ from projections.runs.files import (
     sums_of,
     write_csv,
 )
-from streams.engine.fault_points import reached
+from projections.runs.left_out import NO_SEAL, UNKNOWN_PLACE, LeftOut, is_pseudonym, what_is_wrong
 from streams.ledger.cuts import Cut, ExportError, entries_of
+from streams.ledger.draft import draft_in, whole_file
 from streams.ledger.parquet import write_parquet
 from streams.ledger.run_notices import Notices
+from streams.ledger.sql import sql_texts
 from streams.ledger.table import LedgerTable
 from streams.privacy.access_log import log_access
 from streams.privacy.identity import SealError
@@ -48,12 +53,16 @@ MUNICIPALITY: Final = "CASE mechanism WHEN 'refusion' THEN paying ELSE financing
 SUMS: Final = (
     "sum(amount_ore + atp_ore), sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
 )
+SEAL: Final = "citizen, cpr_sealed"
 CITIZENS_AT_ONCE: Final = 5_000
 """Citizens in one query."""
-OWNER_ALONE: Final = 0o600
-"""File mode: the files hold CPR numbers."""
+LEFT_OUT: Final = "left-out-{scope}.jsonl"
+"""Name of the list of rows that are in no file, beside the files."""
 REPEATED: Final = tuple(LedgerRow._fields.index(name) for name in ("citizen", "cause", "week"))
 """Columns whose texts repeat in many rows: one object for each text is enough."""
+
+Seals = dict[str, list[str]]
+"""The seals of each citizen."""
 
 
 @dataclass
@@ -73,6 +82,7 @@ class Exported:
     persons: int = 0
     notices: int = 0
     sums: Sums = NOTHING
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def sentence(self) -> str:
         """The summary as a sentence."""
@@ -87,12 +97,13 @@ class Exported:
         """The summary as JSON."""
         names = ("reported_ore", "amount_ore", "refusion_ore", "medfinansiering_ore")
         values = {name: value for name, value in vars(self).items() if name != "sums"}
+        values["left_out"] = [each._asdict() for each in self.left_out]
         return values | dict(zip(names, self.sums, strict=True))
 
 
-def _texts(texts: Collection[str]) -> str:
-    """A list of our own codes in SQL."""
-    return f"({', '.join(map(repr, texts))})"
+def scope_of(run: int, only: str | None) -> str:
+    """Name what an export writes: a run, or one municipality of it."""
+    return f"run-{run:04d}-{only}" if only else f"run-{run:04d}"
 
 
 class Export:
@@ -105,8 +116,10 @@ class Export:
         self._identity = settings.identity()
         self._ledger = ledger
         self._places = entries_of(cuts)
-        self._of_run = f"kind IN {_texts(ROW_KINDS)} AND {self._places}"
+        self._of_run = f"kind IN {sql_texts(ROW_KINDS)} AND {self._places}"
         self._names = names
+        self._refused: dict[str, str] = {}
+        """Why the seals of citizens do not open."""
         self.done = Exported(run, cuts[0].closed_at)
 
     def write(
@@ -117,8 +130,26 @@ class Export:
         parquet: bool,
         shown: Callable[[int, int], None],
     ) -> Exported:
-        """Write the files of one municipality or of all; `advisering` only if notices are given."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write the files of one municipality or of all; `advisering` only if notices are given.
+
+        Raises ExportError where no CPR number at all can be unsealed: the key is another one then.
+        """
+        scope = scope_of(self.done.run, only)
+        with draft_in(folder, scope) as draft:
+            (folder / LEFT_OUT.format(scope=scope)).unlink(missing_ok=True)
+            self._write_all(draft, only, notices, parquet, shown)
+            if self.done.left_out:
+                self._list_left_out(draft / LEFT_OUT.format(scope=scope))
+        return self.done
+
+    def _write_all(
+        self,
+        folder: Path,
+        only: str | None,
+        notices: Notices | None,
+        parquet: bool,
+        shown: Callable[[int, int], None],
+    ) -> None:
         self._address(notices)
         counted = self._counted(only)
         total = sum(counted.values())
@@ -134,8 +165,14 @@ class Export:
                         parquet,
                     )
                 shown(self.done.rows, total)
+        if self._refused and not self.done.persons:
+            raise ExportError(f"no CPR can be unsealed: {min(self._refused.values())}")
         self._check(counted)
-        return self.done
+
+    def _list_left_out(self, path: Path) -> None:
+        with whole_file(path, "b") as file:
+            for each in self.done.left_out:
+                file.write(orjson.dumps(each._asdict(), option=orjson.OPT_APPEND_NEWLINE))
 
     def _address(self, notices: Notices | None) -> None:
         """Sort the notices by municipality; None where there shall be no `advisering`."""
@@ -161,18 +198,18 @@ class Export:
     def _counted(self, only: str | None) -> dict[str, int]:
         """The number of rows of each municipality in the run; those without rows get files too."""
         counted = dict.fromkeys([only] if only else sorted(self._names.municipalities), 0)
-        for code, rows in self._query(f"{MUNICIPALITY}, count(*)", group_by=1):
+        for code, rows, *sums in self._query(f"{MUNICIPALITY}, count(*), {SUMS}", group_by=1):
             if code in counted:
                 counted[code] = rows
             elif only is None:
-                raise ExportError(
-                    f"the run has rows of municipality {code}, which the rule set does not know"
-                )
+                known = Sums(*(ore or 0 for ore in sums))
+                self.done.left_out.append(LeftOut(code or "", "", UNKNOWN_PLACE, rows, *known))
         return counted
 
     def _read(self, portion: Collection[str]) -> dict[str, Municipality]:
-        """Read the rows of some municipalities."""
+        """Read the rows of some municipalities, without those that no file can have."""
         parts = {code: Municipality(self._names) for code in portion}
+        strange: dict[tuple[str, str, str], list[LedgerRow]] = defaultdict(list)
         texts: dict[str, str] = {}
         for batch in self._ledger.batches(
             self._select(", ".join(f'"{name}"' for name in LedgerRow._fields), portion)
@@ -181,40 +218,44 @@ class Export:
             for number in REPEATED:
                 columns[number] = [texts.setdefault(text, text) for text in columns[number]]
             for row in map(LedgerRow._make, zip(*columns, strict=True)):
-                parts[municipality_of(row)].rows.append(row)
+                if why := what_is_wrong(row, self._names):
+                    strange[municipality_of(row), str(row.citizen), why].append(row)
+                else:
+                    parts[municipality_of(row)].rows.append(row)
+        self.done.left_out += [LeftOut.of(*whose, rows) for whose, rows in sorted(strange.items())]
         return parts
 
-    def _seals(self, portion: Collection[str]) -> dict[str, str]:
-        """The sealed CPR number of each citizen in the files of some municipalities.
-
-        A citizen may have several seals, all of the same CPR number: any of them will do.
-        """
-        seals = dict(self._query("citizen, max(cpr_sealed)", portion, group_by=1))
+    def _seals(self, portion: Collection[str]) -> Seals:
+        """The seals of each citizen in the files of some municipalities."""
+        seals = _by_citizen(self._ledger.rows(self._select(f"DISTINCT {SEAL}", portion)))
         return seals | self._seals_of(
             {citizen for code in portion for citizen, _ in self._addressed[code]} - seals.keys()
         )
 
-    def _seals_of(self, citizens: Collection[str]) -> dict[str, str]:
+    def _seals_of(self, citizens: Collection[str]) -> Seals:
         """The seals of citizens without rows: from the run's other entries, else from any run."""
-        seals: dict[str, str] = {}
+        seals: Seals = {}
         for place in (self._places, "TRUE"):
             left = sorted(set(citizens) - seals.keys())
             for start in range(0, len(left), CITIZENS_AT_ONCE):
-                where = f"{place} AND citizen IN {_texts(left[start : start + CITIZENS_AT_ONCE])}"
-                seals |= dict(
+                some = sql_texts(left[start : start + CITIZENS_AT_ONCE])
+                seals |= _by_citizen(
                     self._ledger.rows(
-                        f"SELECT citizen, max(cpr_sealed) FROM ledger WHERE {where} GROUP BY 1"  # noqa: S608 - pseudonyms
+                        f"SELECT DISTINCT {SEAL} FROM ledger WHERE {place} AND citizen IN {some}"  # noqa: S608 - pseudonyms as literals
                     )
                 )
         return seals
 
-    def _lines(
-        self, code: str, part: Municipality, seals: Mapping[str, str]
-    ) -> dict[str, list[FileValues]]:
+    def _lines(self, code: str, part: Municipality, seals: Seals) -> dict[str, list[FileValues]]:
         """Make the lines of a municipality's files, with CPR numbers."""
         told = self._told(code, part)
         citizens = part.citizens | {citizen for citizen, _ in told or () if citizen in seals}
-        cpr_of = self._unsealed(code, citizens, seals)
+        cprs = self._unsealed(code, citizens, seals)
+        self._leave_out(code, part, citizens - cprs.keys())
+
+        def cpr_of(citizen: str) -> str:
+            return cprs.get(citizen, "")
+
         lines = {"beregning": part.specification(cpr_of), "sumposteringer": part.accounts()}
         if told is not None:
             lines["advisering"] = advice(told, cpr_of)
@@ -222,44 +263,59 @@ class Export:
         done.municipalities += 1
         done.rows += len(part.rows)
         done.lines += len(lines["beregning"])
-        done.persons += len(citizens)
+        done.persons += len(cprs)
         done.notices += len(lines.get("advisering", ()))
         done.sums = Sums(*map(sum, zip(done.sums, sums_of(part.rows), strict=True)))
         return lines
 
-    def _unsealed(
-        self, code: str, citizens: Collection[str], seals: Mapping[str, str]
-    ) -> Callable[[str], str]:
+    def _unsealed(self, code: str, citizens: Collection[str], seals: Seals) -> dict[str, str]:
         """Unseal a municipality's citizens, after a line in the access log.
 
-        The function that is returned gives "" for a citizen of whom the ledger has no seal.
+        A citizen may have several seals, all of the same CPR number: the first that opens will do.
+        Citizens without one are not in the result.
         """
         if citizens:
             state_dir, run = self._settings.state_dir, self.done.run
             log_access(state_dir, "export", run=run, municipality=code, persons=len(citizens))
-        try:
-            unsealed = {
-                citizen: self._identity.unseal(citizen, seals[citizen]) for citizen in citizens
-            }
-        except SealError as error:
-            raise ExportError(f"a CPR cannot be unsealed: {error}") from error
-        return lambda citizen: unsealed.get(citizen, "")
+        cprs: dict[str, str] = {}
+        for citizen in citizens:
+            for seal in seals.get(citizen, ()):
+                try:
+                    cprs[citizen] = self._identity.unseal(citizen, seal)
+                    break
+                except SealError as error:
+                    self._refused[citizen] = str(error)
+        return cprs
+
+    def _leave_out(self, code: str, part: Municipality, citizens: Collection[str]) -> None:
+        """Take the rows of citizens without a CPR number out of a municipality's part."""
+        if not citizens:
+            return
+        rows: dict[str, list[LedgerRow]] = {citizen: [] for citizen in sorted(citizens)}
+        for row in part.rows:
+            if row.citizen in rows:
+                rows[row.citizen].append(row)
+        part.rows[:] = [row for row in part.rows if row.citizen not in rows]
+        self.done.left_out += [
+            LeftOut.of(code, citizen, self._refused.get(citizen, NO_SEAL), own)
+            for citizen, own in rows.items()
+        ]
 
     def _write(self, path: Path, kind: str, lines: Sequence[FileValues], parquet: bool) -> None:
-        with _in_one_go(path.with_name(f"{path.name}.csv")) as file:
+        with whole_file(path.with_name(f"{path.name}.csv")) as file:
             write_csv(kind, lines, file)
         self.done.files += 1
         if parquet:
-            with _in_one_go(path.with_name(f"{path.name}.parquet"), "b") as file:
+            with whole_file(path.with_name(f"{path.name}.parquet"), "b") as file:
                 write_parquet(kind, lines, file)
             self.done.files += 1
 
     def _check(self, counted: Collection[str]) -> None:
-        """Compare the sums of the lines with the table's own."""
+        """Compare the sums of the lines, and of what was left out, with the table's own."""
         (sums,) = self._query(SUMS, counted)
-        assert self.done.sums == tuple(ore or 0 for ore in sums), (
-            "the files do not sum to the ledger"
-        )
+        missing = [each[-4:] for each in self.done.left_out if each.municipality in counted]
+        ours = tuple(map(sum, zip(self.done.sums, *missing, strict=True)))
+        assert ours == tuple(ore or 0 for ore in sums), "the files do not sum to the ledger"
 
     def _query(
         self, columns: str, portion: Collection[str] = (), group_by: int = 0
@@ -270,7 +326,9 @@ class Export:
     def _select(self, columns: str, portion: Collection[str] = ()) -> str:
         """SQL for rows of the run, of some municipalities or of all of them."""
         where = (
-            f"{self._of_run} AND {MUNICIPALITY} IN {_texts(portion)}" if portion else self._of_run
+            f"{self._of_run} AND {MUNICIPALITY} IN {sql_texts(portion)}"
+            if portion
+            else self._of_run
         )
         return f"SELECT {columns} FROM ledger WHERE {where}"  # noqa: S608 - columns and codes of ours
 
@@ -288,19 +346,9 @@ def _portions(counted: Mapping[str, int]) -> Iterator[list[str]]:
     yield portion
 
 
-@contextmanager
-def _in_one_go(path: Path, mode: str = "t") -> Iterator[IO[Any]]:
-    """Open a file that gets its name only when all of it is on disk."""
-    draft = path.with_name(f".{path.name}.part")
-    text = {} if mode == "b" else {"encoding": "utf-8", "newline": ""}
-    try:
-        with draft.open(f"w{mode}", **text) as file:  # type: ignore[call-overload]  # mode and encoding fit
-            draft.chmod(OWNER_ALONE)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        reached("export", "before_commit")
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+def _by_citizen(rows: Iterable[tuple[str, str]]) -> Seals:
+    """Put the seals of each citizen together; who is no pseudonym is passed over."""
+    seals: Seals = defaultdict(list)
+    for citizen, seal in sorted(row for row in rows if is_pseudonym(row[0]) and row[1]):
+        seals[citizen].append(seal)
+    return dict(seals)

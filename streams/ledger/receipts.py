@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from streams.kit.errors import UserError
+from streams.ledger.draft import unfinished
 
 RECEIPTS: Final = "receipts.jsonl"
 
@@ -34,7 +35,15 @@ class ExportedFile(NamedTuple):
 
 
 def exported_files(folder: Path, run: int, municipality: str | None) -> list[ExportedFile]:
-    """Find the exported files of a run, ordered by name. Raises DeliveryError if there are none."""
+    """Find the exported files of a run, ordered by name.
+
+    Raises DeliveryError if there are none, or if an export has not moved all of them yet.
+    """
+    if unfinished(folder, f"run-{run:04d}"):
+        raise DeliveryError(
+            f"the export of run {run} to {folder} is not finished; wait for it, or export again if"
+            " it was stopped"
+        )
     form = re.compile(
         rf"yr-ydelsesrefusion-[a-z]+-(\d{{3}})-{run:04d}-\d{{4}}-\d\d-\d\d\.(?:csv|parquet)"
     )
@@ -48,6 +57,13 @@ def exported_files(folder: Path, run: int, municipality: str | None) -> list[Exp
             f"{folder} has no files of run {run}; make them with `refusion export --run {run}`"
         )
     return files
+
+
+def incomplete(folder: Path, run: int) -> set[str]:
+    """The municipalities of which an export of a run left rows out: see `export.py`."""
+    lists = folder.glob(f"left-out-run-{run:04d}*.jsonl")
+    lines = [line for path in lists for line in path.read_bytes().splitlines()]
+    return {str(orjson.loads(line)["municipality"]) for line in lines}
 
 
 def _exported_file(path: Path, municipality: str) -> ExportedFile:
