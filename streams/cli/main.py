@@ -7,13 +7,16 @@ from typing import Any, Final, NoReturn
 import click
 
 from streams.cli.console import draw_bar
-from streams.kit.errors import UserError
+from streams.kit.errors import UserError, kind_and_place
+from streams.kit.foreign import PASSED_OVER
 from streams.kit.private_files import keep_files_private
 from streams.kit.progress import draw_with
 from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
 
 USER_ERROR: Final = 2
 """The exit status of an error that the user can mend."""
+DEFECT: Final = 70
+"""The exit status of a defect of this program: none of those that the contract gives a meaning."""
 
 COMMANDS: Final = {
     "compare": "streams.cli.compare:compare",
@@ -41,7 +44,8 @@ A module is imported when its command is called.
 class _Program(click.Group):
     """The group of commands.
 
-    It shows a UserError as one line on stderr, and a defect as a stack trace.
+    It shows an error as one line on stderr. That of a defect has its type and place, never its
+    text, which may hold a value from a record. At the end it says what records were passed over.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -58,6 +62,7 @@ class _Program(click.Group):
         keep_files_private()
         unwind_on_signals()
         draw_with(draw_bar)
+        PASSED_OVER.forget()
         try:
             from domain.ruledata.ruleset import RuleError
 
@@ -72,11 +77,22 @@ class _Program(click.Group):
         except OSError as error:
             reason = error.strerror or str(error)
             _fail(f"{error.filename}: {reason}" if error.filename else reason)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect, whatever it is
+            _fail(
+                f"a defect of this program ({kind_and_place(error)}); report it with the command"
+                " that met it",
+                DEFECT,
+            )
+        finally:
+            if note := PASSED_OVER.note():
+                click.echo(f"refusion: {note}", err=True)
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, status: int = USER_ERROR) -> NoReturn:
     click.echo(f"refusion: {message}", err=True)
-    sys.exit(USER_ERROR)
+    sys.exit(status)
 
 
 @click.group(

@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from streams.engine.fault_points import reached
 from streams.engine.liveness import Outage, Pulse
 from streams.engine.ports import Batch, Kafka, Sink, Source, Stage, Work
 from streams.engine.timing import BATCH_RECORDS, COMMIT_S, FETCH_S, PAUSE_S, SMALL_RECORDS
-from streams.kit.errors import UnworkableError, UserError
+from streams.kit.errors import UnworkableError, UserError, kind_and_place
 
 log = logging.getLogger("refusion")
 
@@ -254,6 +252,4 @@ def described(error: Exception) -> str:
     """
     if isinstance(error, GapError | UserError):
         return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{where}"
+    return kind_and_place(error)

@@ -1,4 +1,7 @@
-"""The errors that a user or operator can mend."""
+"""The errors that a user or operator can mend; the words for those that nobody expected."""
+
+import traceback
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -10,3 +13,13 @@ class UserError(Exception):
 
 class UnworkableError(UserError):
     """A worker must not go on, also not after a restart: it stops before it processes anything."""
+
+
+def kind_and_place(error: BaseException) -> str:
+    """Describe an error by its type and its place in the code.
+
+    Its text may hold a value from a record, and is not told.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

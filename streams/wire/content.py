@@ -25,9 +25,8 @@ from streams.wire.rejections import (
     too_much,
     unknown_municipality,
 )
-from streams.wire.shapes import MAX_AMOUNT_ORE
+from streams.wire.shapes import MAX_AMOUNT_ORE, MAX_PERIOD_DAYS
 
-MAX_PERIOD_DAYS: Final = 366
 FIRST_DAY: Final = day("2014-01-01")
 LAST_DAY: Final = day("2099-12-31")
 

@@ -6,7 +6,7 @@ place of `cpr` and every default filled in. A control record has no key.
 
 from functools import reduce
 from operator import or_
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import orjson
@@ -26,15 +26,19 @@ from domain.citizen.reports import (
     Scope,
     cause,
 )
+from domain.ruledata.ruleset import Mechanism
+from domain.ruledata.switches import NAME as RULE_SET_NAME
 from streams.engine.ports import Headers
 from streams.wire.cloudevents import event_headers
 from streams.wire.shapes import (
     ALL,
     DATE_LENGTH,
+    MAX_PERIOD_DAYS,
     REPORT_TYPES,
     day_fields,
     journal_structs,
     scope_of,
+    utc_time,
 )
 
 OPENING: Final = "opening"
@@ -147,6 +151,50 @@ def opening_headers(opening: Opening, reported_at: str) -> Headers:
 _READ: Final = {read: report for report, (_, read) in _STRUCTS.items()}
 _read: Final = msgspec.json.Decoder(reduce(or_, _READ)).decode
 _DAYS: Final = Memo(day, 1 << 14)
+_BOUNDS_AT: Final = {
+    kind: tuple(places) for kind, places in _DAYS_AT.items() if len(places) == len(("start", "end"))
+}
+"""The places of the first and the last day of a period."""
+
+
+class _RunLine(msgspec.Struct, tag_field="type", tag="run"):
+    run: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+    closed_at: str
+    data_month: str
+    accepted: list[str] = []
+
+
+class _RulesLine(msgspec.Struct, tag_field="type", tag="rules"):
+    id: str
+    rules: Annotated[str, msgspec.Meta(pattern=f"^{RULE_SET_NAME}$")]
+    written_at: str
+    digest: str = ""
+
+
+class _RecalculateLine(msgspec.Struct, tag_field="type", tag="recalculate"):
+    id: str
+    scope: str | dict[str, str]
+    written_at: str
+
+
+class _OpeningLine(msgspec.Struct, tag_field="type", tag=OPENING):
+    reported_at: str
+    cpr_sealed: str
+    month: str
+    week: str
+    benefit: str
+    paying: str | None
+    financing: str | None
+    amount_ore: int
+    atp_ore: int
+    mechanism: Mechanism
+    rate: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    refusion_ore: int
+    medfinansiering_ore: int
+
+
+_OTHER: Final = _RunLine | _RulesLine | _RecalculateLine | _OpeningLine
+"""Types of fields of opening rows and control records; further fields may stand beside them."""
 
 
 def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
@@ -162,6 +210,10 @@ def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
     *fields, reported_at, sealed = astuple(line)
     for place in _DAYS_AT[kind]:
         fields[place] = _DAYS[fields[place]]
+    if kind in _BOUNDS_AT:
+        first, last = _BOUNDS_AT[kind]
+        if not 0 <= fields[last] - fields[first] < MAX_PERIOD_DAYS:
+            raise ValueError("a period that ends before it starts, or is too long")
     report = made(kind, (*fields, _DAYS[reported_at[:DATE_LENGTH]]))
     return made(JournalEntry, ((key or b"").decode(), sealed, report, reported_at))
 
@@ -169,9 +221,10 @@ def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
 def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:
     """Read an opening row or a control record."""
     record = orjson.loads(value)
+    msgspec.convert(record, _OTHER)
     match record["type"]:
         case "opening":
-            at = record["reported_at"]
+            at = utc_time(record["reported_at"])
             opening = _opening(record, day(at[:DATE_LENGTH]))
             return JournalEntry((key or b"").decode(), record["cpr_sealed"], opening, at)
         case "run":
@@ -179,14 +232,14 @@ def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:
             marker = RunMarker(
                 record["run"], record["closed_at"], month_number(record["data_month"]), accepted
             )
-            return JournalEntry("", "", marker, record["closed_at"])
+            return JournalEntry("", "", marker, utc_time(record["closed_at"]))
         case "rules":
             rules = RulesRecord(record["id"], record["rules"], record.get("digest", ""))
-            return JournalEntry("", "", rules, record["written_at"])
+            return JournalEntry("", "", rules, utc_time(record["written_at"]))
         case "recalculate":
             recalculation = Recalculation(record["id"], scope_of(record["scope"]))
-            return JournalEntry("", "", recalculation, record["written_at"])
-    raise ValueError("a record of a type that this version does not know, or of another form")
+            return JournalEntry("", "", recalculation, utc_time(record["written_at"]))
+    raise AssertionError("a type without a form")
 
 
 def _opening(record: dict[str, Any], reported: int) -> Opening:

@@ -23,6 +23,7 @@ from streams.wire.ids import LONGEST, is_id, is_id_of_old
 from streams.wire.json_edge import MAX_INTEGER
 
 MAX_AMOUNT_ORE: Final = 10**9
+MAX_PERIOD_DAYS: Final = 366
 REPORTER_DIGITS: Final = 8
 
 Channel = Literal["eindkomst", "dfdg", "direct"]
@@ -44,7 +45,7 @@ TIME_OF_DAY: Final = re.compile(
 )
 
 
-def _time(text: str) -> str:
+def utc_time(text: str) -> str:
     """Check an RFC 3339 time in UTC; ValueError where there is no such time."""
     if not TIME_OF_DAY.fullmatch(text, DATE_LENGTH):
         raise ValueError("not a time in UTC")
@@ -86,7 +87,7 @@ def _id_of_old(text: str) -> str:
 
 Integer = Annotated[int, Field(ge=-MAX_INTEGER - 1, le=MAX_INTEGER)]
 Day = Annotated[int, ValidateAs(str, day)]
-Time = Annotated[str, AfterValidator(_time)]
+Time = Annotated[str, AfterValidator(utc_time)]
 Month = Annotated[int, ValidateAs(str, month_number)]
 ReportId = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_id)]
 ReversedId = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_id_of_old)]
@@ -119,7 +120,7 @@ anyway. `streams.wire.validator` checks the rest.
 _STORED_FORMS: Final[Mapping[object, object]] = {
     Day: str,
     Time: str,
-    Integer: int,
+    Integer: _Amount,
     ReportId: str,
     ReversedId: str,
     Reporter: str,
@@ -128,7 +129,7 @@ _STORED_FORMS: Final[Mapping[object, object]] = {
     IncomeKind: str,
     Fact: str,
     OptionalText: str | None,
-    OptionalInteger: int,
+    OptionalInteger: _Amount,
     OptionalFlag: bool,
 }
 """JSON types of fields in the journal, where every field has passed validation."""

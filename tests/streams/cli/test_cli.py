@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from domain.basics.weeks import month_number
+from streams.cli.main import main
+from streams.kit.foreign import Foreign, passed_over
 from streams.settings import MASK
 from streams.simulation import SimulationOptions, simulate
 from tests.support.lines import CANARY, case_fact, income, payment, reversal, run
@@ -366,3 +369,27 @@ def test_a_hundred_thousand_citizens_settle_in_bounded_memory(tmp_path):
     done = subprocess.run(command, env=DEMO, capture_output=True, text=True, check=True)
     bytes_a_unit = 1 if sys.platform == "darwin" else 1024
     assert int(done.stdout) * bytes_a_unit < 400e6
+
+
+def _crash(**_):
+    raise ValueError("010190-1234 is in the text")
+
+
+def test_a_defect_is_told_by_type_and_place_and_its_status_is_none_of_the_contracts(monkeypatch):
+    monkeypatch.setattr("streams.cli.settings.settings.callback", _crash)
+    done = CliRunner().invoke(main, ["settings"])
+    assert done.exit_code == 70
+    assert "ValueError at test_cli.py:" in done.stderr
+    assert "010190" not in done.output
+
+
+def test_foreign_records_are_named_once_at_the_end_of_a_command(monkeypatch):
+    def met(**_):
+        passed_over(Foreign("refusion.reports", 3, 17))
+
+    monkeypatch.setattr("streams.cli.settings.settings.callback", met)
+    for _ in range(2):
+        done = CliRunner().invoke(main, ["settings"])
+        assert done.exit_code == 0
+        assert done.stderr.count("1 record that nobody of ours wrote") == 1
+        assert "refusion.reports/3/17" in done.stderr

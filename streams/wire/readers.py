@@ -1,0 +1,182 @@
+"""Reads the records of the topics: each is content of ours, or `Foreign`, which is a place alone.
+
+There is a reader for each topic, and whatever reads a topic reads it through this: stages and
+commands agree on what is foreign. A topic is open to whoever has the right to write to it, so a
+record may hold any bytes as its key, value and headers.
+"""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import partial
+from typing import Annotated, Any, Final, Generic, NamedTuple, NotRequired, TypedDict, TypeVar
+
+import msgspec
+
+from domain.citizen.reports import Recalculation, RulesRecord, RunMarker
+from projections.postings.reading import PostedMessage, read_message
+from streams.engine.ports import Record
+from streams.kit.foreign import Foreign, passed_over
+from streams.wire import journal
+from streams.wire.journal import JournalEntry
+
+Content = TypeVar("Content")
+NoticeMessage = dict[str, Any]
+"""A notice, to a citizen's municipalities or to a reporter."""
+
+CITIZEN: Final = re.compile(rb"[0-9a-f]{32}")
+"""The key of a citizen's record."""
+_CONTROLS: Final = (RunMarker, RulesRecord, Recalculation)
+
+
+class ForeignError(ValueError):
+    """A record is none of ours."""
+
+
+class RecordReader(Generic[Content]):
+    """Reads the records of one partition of a topic."""
+
+    def __init__(self, decode: Callable[[Record], Content], topic: str, partition: int) -> None:
+        self._decode = decode
+        self._topic = topic
+        self._partition = partition
+
+    def read(self, record: Record) -> Content | Foreign:
+        """Read a record; whatever goes wrong in reading it makes it foreign."""
+        try:
+            return self._decode(record)
+        except Exception:  # noqa: BLE001 - the bytes may be anything
+            return Foreign(self._topic, self._partition, record.offset)
+
+    async def ours(
+        self, records: AsyncIterator[Record]
+    ) -> AsyncGenerator[tuple[Record, Content], None]:
+        """Yield each record with its content; pass over what is foreign, aloud."""
+        async for record in records:
+            content = self.read(record)
+            if isinstance(content, Foreign):
+                passed_over(content)
+            else:
+                yield record, content
+
+
+# --- the journal ----------------------------------------------------------------------------------
+
+
+def journal_reader(topic: str, partition: int) -> RecordReader[JournalEntry]:
+    """A reader of a partition of `reports`."""
+    return RecordReader(_entry, topic, partition)
+
+
+def _entry(record: Record) -> JournalEntry:
+    """Read a record of the journal: a control record has no key, every other one a citizen."""
+    entry = journal.decode(record.key, record.value)
+    if isinstance(entry.report, _CONTROLS):
+        if record.key:
+            raise ForeignError("a control record has a key")
+    elif not CITIZEN.fullmatch(record.key or b""):
+        raise ForeignError("the key is no citizen")
+    return entry
+
+
+# --- postings and notices -------------------------------------------------------------------------
+
+
+def posting_reader(topic: str, partition: int) -> RecordReader[PostedMessage]:
+    """A reader of a partition of `postings`."""
+    return RecordReader(_posted, topic, partition)
+
+
+def _posted(record: Record) -> PostedMessage:
+    return read_message(record.value or b"")
+
+
+class _Notice(TypedDict):
+    code: str
+    cause: NotRequired[str | None]
+    detail: NotRequired[dict[str, Any] | None]
+    citizen: NotRequired[Annotated[str, msgspec.Meta(pattern=f"^{CITIZEN.pattern.decode()}$")]]
+    reporter: NotRequired[str]
+
+
+_notice: Final = msgspec.json.Decoder(_Notice).decode
+_municipalities: Final = partial(msgspec.convert, type=list[str])
+
+
+def notice_reader(topic: str, partition: int) -> RecordReader[NoticeMessage]:
+    """A reader of a partition of `notices`."""
+    return RecordReader(_noticed, topic, partition)
+
+
+def _noticed(record: Record) -> NoticeMessage:
+    """Read a notice; the municipalities that it names are told by their codes."""
+    notice: Any = _notice(record.value or b"")
+    _municipalities((notice.get("detail") or {}).get("municipalities", []))
+    return notice  # type: ignore[no-any-return]  # msgspec's decoder of a TypedDict has no type
+
+
+# --- dead letters ---------------------------------------------------------------------------------
+
+
+class LetterHeaders(NamedTuple):
+    """The headers of a dead letter; those that it may lack are "" or 0.
+
+    `cut_from` is the length in bytes of a record that was too long to be kept whole, `last_offset`
+    the last of several offsets of which nothing is kept.
+    """
+
+    stage: str
+    reason: str
+    field: str
+    topic: str
+    partition: int
+    offset: int
+    last_offset: int
+    citizen: str
+    cut_from: int
+    retry_of: str
+    first: str
+
+
+_NUMBER: Final = r"[0-9]{1,18}"
+_PLACE: Final = r"[A-Za-z0-9._-]{1,249}/[0-9]{1,9}/[0-9]{1,18}"
+_LETTER_HEADERS: Final = {
+    name: re.compile(form)
+    for name, form in {
+        "stage": "[a-z]{1,20}",
+        "reason": "[a-z_]{1,40}",
+        "field": r"[^\x00-\x1f]{0,100}",
+        "topic": "[A-Za-z0-9._-]{1,249}",
+        "partition": "[0-9]{1,9}",
+        "offset": _NUMBER,
+        "last_offset": f"(?:{_NUMBER})?",
+        "citizen": f"(?:{CITIZEN.pattern.decode()})?",
+        "bytes": f"(?:{_NUMBER})?",
+        "retry-of": f"(?:{_PLACE})?",
+        "first": f"(?:{_PLACE})?",
+    }.items()
+}
+
+
+def letter_reader(topic: str, partition: int) -> RecordReader[LetterHeaders]:
+    """A reader of a partition of `dead-letters`; the value stays sealed."""
+    return RecordReader(_letter, topic, partition)
+
+
+def _letter(record: Record) -> LetterHeaders:
+    given = {name: text.decode() for name, text in record.headers if name in _LETTER_HEADERS}
+    texts = {name: given.get(name, "") for name in _LETTER_HEADERS}
+    if not all(form.fullmatch(texts[name]) for name, form in _LETTER_HEADERS.items()):
+        raise ForeignError("the headers are not those of a dead letter")
+    return LetterHeaders(
+        texts["stage"],
+        texts["reason"],
+        texts["field"],
+        texts["topic"],
+        int(texts["partition"]),
+        int(texts["offset"]),
+        int(texts["last_offset"] or texts["offset"]),
+        texts["citizen"],
+        int(texts["bytes"] or 0),
+        texts["retry-of"],
+        texts["first"],
+    )
