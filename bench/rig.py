@@ -83,7 +83,11 @@ async def own_topics(
     )
     try:
         await topics.ensure_topics(
-            bootstrap, settings.prefix, settings.partitions, topics=[*topics.TOPICS, OUTPUT]
+            bootstrap,
+            settings.prefix,
+            settings.partitions,
+            topics=[*topics.TOPICS, OUTPUT],
+            replicas=settings.replicas,
         )
         yield settings
     finally:

@@ -230,7 +230,9 @@ class Watch:
 @asynccontextmanager
 async def watching(settings: Settings) -> AsyncIterator[Watch]:
     """Watch the stages."""
-    await topics.ensure_topics(settings.bootstrap, settings.prefix, settings.partitions)
+    await topics.ensure_topics(
+        settings.bootstrap, settings.prefix, settings.partitions, replicas=settings.replicas
+    )
     async with open_topics(_clients(settings)) as topics_read:
         yield Watch(settings, topics_read)
 

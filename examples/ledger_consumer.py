@@ -110,7 +110,11 @@ def _cut(ledger: sqlite3.Connection, partition: int, marker: dict[str, Any]) -> 
 async def follow(settings: Settings, ledger: sqlite3.Connection) -> None:
     """Apply the messages that are there and those that come, for ever."""
     await ensure_topics(
-        settings.bootstrap, settings.prefix, settings.partitions, topics=[POSTINGS]
+        settings.bootstrap,
+        settings.prefix,
+        settings.partitions,
+        topics=[POSTINGS],
+        replicas=settings.replicas,
     )  # or learn what is wrong
     known = dict(ledger.execute("SELECT partition, next FROM offsets"))
     async with AIOKafkaConsumer(

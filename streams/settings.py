@@ -54,6 +54,11 @@ JOURNAL_PREFIX = Setting(
 PARTITIONS = Setting(
     "REFUSION_PARTITIONS", "12", "partitions of the citizen-keyed topics, fixed at creation"
 )
+REPLICAS = Setting(
+    "REFUSION_REPLICAS",
+    "3",
+    "how many brokers have each record of the topics that are made; in demo mode 1",
+)
 STATE_DIR = Setting(
     "REFUSION_STATE_DIR", "refusion-state", "where each worker process takes a folder of its own"
 )
@@ -135,6 +140,7 @@ TABLE = (
     PREFIX,
     JOURNAL_PREFIX,
     PARTITIONS,
+    REPLICAS,
     STATE_DIR,
     LEDGER,
     RULES,
@@ -240,6 +246,11 @@ class Settings:
     def partitions(self) -> int:
         """The number of partitions of the citizen-keyed topics."""
         return int(self._text(PARTITIONS) or 0)
+
+    @property
+    def replicas(self) -> int:
+        """The number of brokers that have each record of the topics that are made."""
+        return int(self._text(REPLICAS) or 0)
 
     @property
     def state_dir(self) -> Path:
@@ -351,6 +362,8 @@ def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[st
         return text, "environment"
     if demo and setting.name in _DEMO_KEYS and not environ.get(MASTER_KEY.name, "").strip():
         return _DEMO_KEYS[setting.name], "demo"
+    if demo and setting is REPLICAS:
+        return "1", "demo"
     return setting.default, "not set" if setting.default is None else "default"
 
 
@@ -368,7 +381,7 @@ def _problem(setting: Setting, text: str | None) -> str | None:
                 f"{setting.name} must be 1-200 of the characters A-Z a-z 0-9 . _ - that Kafka"
                 " allows in topics"
             )
-        case PARTITIONS.name if not (
+        case PARTITIONS.name | REPLICAS.name if not (
             re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PARTITIONS
         ):
             return f"{setting.name} must be a whole number from 1 to {MAX_PARTITIONS}"

@@ -26,6 +26,7 @@ Code = Literal[
     "control",
     "beginning",
     "raw",
+    "setting",
     "dead_letter",
     "truth",
     "counters",
@@ -57,6 +58,8 @@ class Violation(NamedTuple):
 
     def sentence(self) -> str:
         """Make a line for people: `sum: postings/2/117: citizen ..., KTH: 1 øre more are ...`."""
+        if self.partition < 0:  # of a whole topic
+            return f"{self.code}: {self.text}"
         return f"{self.code}: {self.topic}/{self.partition}/{self.offset}: {self.text}"
 
 

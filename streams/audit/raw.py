@@ -104,6 +104,7 @@ async def account_for_raw(
             violations.add(Violation("raw", *place, text))
         for (_, partition), offsets in outcome.raw.items():
             destinations.setdefault(partition, Counter()).update(offsets)
+    _find_unread(settings, snapshot, outcomes, refused, violations)
     counts = RawCounts()
     for partition in snapshot.ends[name]:
         known = destinations.get(partition, Counter())
@@ -126,6 +127,24 @@ async def account_for_raw(
                 )
                 violations.add(Violation("cpr", *place, text))
     return counts
+
+
+def _find_unread(
+    settings: Settings,
+    snapshot: Snapshot,
+    outcomes: Sequence[PartitionOutcome],
+    refused: RefusedOffsets,
+    violations: Violations,
+) -> None:
+    """Add violations where raw records were gone before intake came to them."""
+    name = settings.topic(topics.RAW)
+    for partition, start in snapshot.starts[name].items():
+        came_to = [outcome.raw_last.get((name, partition), -1) + 1 for outcome in outcomes]
+        came_to += [offset + 1 for offset in refused.raw.get(partition, ())]
+        unread = start - max(snapshot.taken_in.get(partition, 0), *came_to)
+        if unread > 0:
+            text = f"{unread} records before this one are gone, and intake never read them"
+            violations.add(Violation("raw", name, partition, start, text))
 
 
 def _impossible_sources(outcome: PartitionOutcome, raw_topic: str, ends: Offsets) -> list[str]:

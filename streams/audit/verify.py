@@ -38,6 +38,7 @@ from streams.audit.processes import ToldProgress, run_tasks
 from streams.audit.raw import RawCounts, RefusedOffsets, account_for_raw, read_dead_letters
 from streams.audit.run_files import RunFiles, RunLines, compare_accounts, read_files
 from streams.audit.snapshot import Snapshot, lost_beginnings, take_snapshot
+from streams.audit.topics import compare_settings
 from streams.kafka import topics
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader
@@ -140,6 +141,7 @@ async def _verify(
         violations = Violations()
         for violation in lost_beginnings(snapshot, settings):
             violations.add(violation)
+        await compare_settings(reader, settings, violations)
         refused = await read_dead_letters(reader, settings, snapshot, violations)
         verified = Verified(violations, {}, snapshot.lag(settings), records=refused.read)
         with tempfile.TemporaryDirectory(prefix="refusion-files-") as folder:

@@ -51,13 +51,13 @@ The states of a run are drawn above `streams.engine.tenure.State`; timeouts and 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 
 from streams.engine.fault_points import reached
 from streams.engine.liveness import Outage, Pulse
 from streams.engine.ports import Kafka, Stage
-from streams.engine.tenure import LoopContext, PartitionRun, described
+from streams.engine.tenure import LoopContext, PartitionRun, described, uncounted
 from streams.engine.timing import (
     HEARTBEAT_S,
     LINGER_S,
@@ -136,6 +136,7 @@ class BatchLoop:
         outage: Outage,
         batches: asyncio.Semaphore,
         linger_s: float = LINGER_S,
+        count_unread: Callable[[int, int], None] = uncounted,
     ) -> None:
         """All loops of the process share `outage` and `batches`, the budget of step 2."""
         self.stage = stage
@@ -149,6 +150,7 @@ class BatchLoop:
             linger_s,
             fail=self._fail,
             in_background=self._run_in_background,
+            count_unread=count_unread,
         )
         self._leaving: dict[int, set[asyncio.Task[None]]] = defaultdict(set)
         self._background: set[asyncio.Task[None]] = set()

@@ -60,6 +60,10 @@ MAY_FOLLOW: Final = {
 """For each state those that it may follow."""
 
 
+def uncounted(_partition: int, _records: int) -> None:
+    """Count nothing."""
+
+
 @dataclass(frozen=True)
 class LoopContext:
     """Everything that the partition runs of one stage share in this process."""
@@ -73,6 +77,8 @@ class LoopContext:
     linger_s: float
     fail: Callable[[UnworkableError], None]
     in_background: Callable[[Coroutine[None, None, None]], None]
+    count_unread: Callable[[int, int], None] = uncounted
+    """Told the partition and the number of records that were gone before they were read."""
 
 
 class PartitionRun:
@@ -162,21 +168,36 @@ class PartitionRun:
     async def _start_offset(self, sink: Sink[Any]) -> int:
         position = await sink.position()
         first, end = await self._source.bounds(self.partition)
-        if position is None:
+        if position is None and first == 0:
             return first
-        if position < first and self._stage.source_expires:
+        if self._stage.source_expires and (position is None or position < first):
+            self._say_unread(position, first)
+            return first
+        if position is None:
+            raise GapError(
+                f"{self._stage.topic} begins at {first}, and nothing of it was ever read:"
+                " its beginning is lost"
+            )
+        if not first <= position <= end:
+            raise GapError(
+                f"the next offset is {position}, but {self._stage.topic} has {first} to {end}"
+            )
+        return position
+
+    def _say_unread(self, position: int | None, first: int) -> None:
+        """Say and count which records were gone before they were read."""
+        self._context.count_unread(self.partition, first - (position or 0))
+        if position is None:
+            log.error(
+                "%s: begins at offset %d, and nothing before was ever read", self._name, first
+            )
+        else:
             log.error(
                 "%s: offsets %d to %d expired before they were read",
                 self._name,
                 position,
                 first - 1,
             )
-            return first
-        if not first <= position <= end:
-            raise GapError(
-                f"the next offset is {position}, but {self._stage.topic} has {first} to {end}"
-            )
-        return position
 
     async def _turn(self, work: Work[Any], sink: Sink[Any]) -> None:
         """Steps 2 to 5, once.

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 
 from domain.citizen.records import FORMAT
 from domain.law.staircase import ENGINE
+from streams.engine.clock_skew import ClockSkew
 from streams.engine.ports import Changelog, Delivery, Source
 from streams.kafka.clients import KafkaClients
 from streams.kafka.delivery import IdempotentDelivery, TransactionalDelivery, partition_producer
@@ -40,8 +41,9 @@ def client_id_of(worker_id: str) -> str:
 class KafkaBrokers:
     """The brokers, for one worker process."""
 
-    def __init__(self, bootstrap: str, worker_id: str) -> None:
+    def __init__(self, bootstrap: str, worker_id: str, clock: ClockSkew | None = None) -> None:
         """`worker_id` names this process for as long as its state folder lives."""
+        self._clock = clock or ClockSkew()
         self._clients = KafkaClients(
             bootstrap, client_id_of(worker_id), int(REQUEST_TIMEOUT_S * 1000)
         )
@@ -65,8 +67,9 @@ class KafkaBrokers:
         at = TopicPartition(source.topic, partition)
         if transactional:
             producer = partition_producer(self._clients, f"{group}-{partition}")
-            return TransactionalDelivery(producer, self._aside, group, at)
-        return IdempotentDelivery(partition_producer(self._clients, None), self._aside, source, at)
+            return TransactionalDelivery(producer, self._aside, group, at, self._clock)
+        producer = partition_producer(self._clients, None)
+        return IdempotentDelivery(producer, self._aside, source, at, self._clock)
 
     def changelog(self, topic: str, partition: int) -> AbstractAsyncContextManager[Changelog]:
         """Open one partition of a changelog."""

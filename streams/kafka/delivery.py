@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streams.engine.clock_skew import ClockSkew
 from streams.engine.ports import Ends, Message, Output
 from streams.engine.timing import COMMIT_S, TRANSACTION_TIMEOUT_S
 from streams.kafka.batches import OutputBatch, batches
@@ -29,6 +30,9 @@ value is 100 ms."""
 COMPRESSED_ASIDE_BYTES: Final = 400 << 10
 """Bytes before compression from which a batch is handed to another thread: zstd takes 1 ms for a
 megabyte, in which it does not need the interpreter."""
+
+BY_THE_BROKER: Final = 1
+"""Type of a timestamp that is the broker's; another is our own again."""
 
 
 def partition_producer(clients: KafkaClients, transactional_id: str | None) -> AIOKafkaProducer:
@@ -46,8 +50,11 @@ class _Delivery:
 
     is_transactional: bool
 
-    def __init__(self, producer: AIOKafkaProducer, aside: Executor, at: TopicPartition) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, aside: Executor, at: TopicPartition, clock: ClockSkew
+    ) -> None:
         """Batches are compressed in `aside`; `at` is where the records came from."""
+        self._clock = clock
         self._producer = producer
         self._aside = aside
         self._at = at
@@ -70,6 +77,7 @@ class _Delivery:
         """Send one output. Returns the offset after its last message."""
         futures = []
         count = 0
+        sent_s = self._clock.now()
         for batch, built in self._built(output.messages):
             if built is not None:
                 await built
@@ -80,6 +88,8 @@ class _Delivery:
             if isinstance(acknowledged, BaseException):
                 raise acknowledged
             end = acknowledged.offset + count
+            if acknowledged.timestamp_type == BY_THE_BROKER:
+                self._clock.measure(sent_s, acknowledged.timestamp)
             if acknowledged.offset < 0:
                 raise KafkaError("the broker had the batch already and no longer knows its offset")
         return end
@@ -129,9 +139,14 @@ class TransactionalDelivery(_Delivery):
     is_transactional = True
 
     def __init__(
-        self, producer: AIOKafkaProducer, aside: Executor, group: str, at: TopicPartition
+        self,
+        producer: AIOKafkaProducer,
+        aside: Executor,
+        group: str,
+        at: TopicPartition,
+        clock: ClockSkew,
     ) -> None:
-        super().__init__(producer, aside, at)
+        super().__init__(producer, aside, at, clock)
         self._group = group
 
     async def begin(self) -> None:
@@ -150,9 +165,14 @@ class IdempotentDelivery(_Delivery):
     is_transactional = False
 
     def __init__(
-        self, producer: AIOKafkaProducer, aside: Executor, source: KafkaSource, at: TopicPartition
+        self,
+        producer: AIOKafkaProducer,
+        aside: Executor,
+        source: KafkaSource,
+        at: TopicPartition,
+        clock: ClockSkew,
     ) -> None:
-        super().__init__(producer, aside, at)
+        super().__init__(producer, aside, at, clock)
         self._source = source
 
     async def begin(self) -> None:

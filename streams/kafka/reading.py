@@ -25,7 +25,8 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.groups import assignments, client_ids, committed_offsets
 from streams.kafka.patches import as_read
 from streams.kafka.topic_ids import topic_identity
-from streams.kafka.topics import TopicError
+from streams.kafka.topic_settings import Existing
+from streams.kafka.topics import TopicError, described
 
 READ_RECORDS: Final = 2_000
 """Between two of these the event loop is let go: heartbeats must not wait for a long reading."""
@@ -70,6 +71,9 @@ class TopicReader(Protocol):
 
     async def committed(self, group: str) -> Offsets:
         """The offsets where a consumer group goes on; none for a partition that it never began."""
+
+    async def described(self, topics: Sequence[str]) -> dict[str, Existing]:
+        """Partitions, replicas and settings of topics that are there."""
 
     def records(
         self, topic: str, partition: int, start: int, end: int, counted: Counted = _uncounted
@@ -205,6 +209,10 @@ class KafkaTopicReader:
             self._written = await self._stack.enter_async_context(block)
         assert self._written is not None
         return _by_partition(await self._written.end_offsets(await self._all(topic)))
+
+    async def described(self, topics: Sequence[str]) -> dict[str, Existing]:
+        """See the port."""
+        return await described(self._admin, topics)
 
     async def since(self, topic: str, moment: datetime) -> Offsets:
         """See the port."""

@@ -6,7 +6,7 @@ left to the cluster's defaults, which are made for another purpose (kept 7 days,
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -14,10 +14,19 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from streams.kafka.clients import KafkaClients
+from streams.kafka.topic_settings import (
+    BROKERS_TIME,
+    FOR_EVER,
+    Difference,
+    Effect,
+    Existing,
+    differences,
+    enough_replicas,
+    sentence,
+    uneven,
+)
 from streams.kit.errors import UserError
 
-FOR_EVER: Final = "-1"
-"""Kafka's word for no limit, of time or of bytes."""
 DAY_MS: Final = 24 * 60 * 60 * 1000
 RAW_BYTES: Final = 1024 * 1024
 """Bytes of the largest raw record, compressed. Reports over 64 KiB become dead letters, for which
@@ -28,8 +37,6 @@ record, sealed."""
 CHANGELOG_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 """Bytes of a segment of the changelog. Kafka compacts only what is before the newest segment: small
 segments make a restore short."""
-REPLICAS: Final = 3
-ENOUGH_REPLICAS: Final = 2
 VISIBLE_SECONDS: Final = 30.0
 """Seconds until every partition of a new topic has a leader; under one is usual."""
 CREATE_TIMEOUT_MS: Final = 30_000
@@ -39,43 +46,27 @@ class TopicError(UserError):
     """A topic is missing, or has unworkable settings; the message names it and says what to do."""
 
 
-class Existing(NamedTuple):
-    """A topic as the cluster describes it."""
-
-    partitions: int
-    settings: Mapping[str, str]
-
-
 class Topic(NamedTuple):
     """One row of the table; `settings` are Kafka's own names and texts."""
 
     name: str
     by_citizen: bool
     settings: Mapping[str, str]
+    is_filled_here: bool = True
+    """Our stages write into it; others write into the raw topics."""
 
-    def refusal(self, name: str, existing: Existing, partitions: int) -> str | None:
-        """Say why an existing topic cannot be worked with and what to do; None where it can."""
-        if self.by_citizen and existing.partitions != partitions:
-            return (
-                f"topic {name} has {existing.partitions} partitions, {partitions} are asked for: a"
-                " citizen's reports and state would part; set"
-                f" REFUSION_PARTITIONS={existing.partitions}, or another REFUSION_PREFIX"
-            )
-        for setting in _LOSES_DATA:
-            there, needed = existing.settings.get(setting), self.settings.get(setting)
-            if there != needed and (setting == "cleanup.policy" or needed == FOR_EVER):
-                return (
-                    f"topic {name} has {setting}={there} and would lose data, {needed} is needed;"
-                    " set it with kafka-configs.sh --alter --entity-type topics --entity-name"
-                    f" {name} --add-config {setting}={needed}, and look whether anything is lost"
-                    " already"
-                )
-        return None
+    def differences(self, name: str, existing: Existing, replicas: int) -> list[Difference]:
+        """Compare a topic that is there with this row."""
+        return list(
+            differences(name, self.settings, replicas, existing, is_filled_here=self.is_filled_here)
+        )
 
 
-_LOSES_DATA: Final = ("cleanup.policy", "retention.ms", "retention.bytes")
-"""Settings by which a topic may lose data. A topic that is kept for some time only may be kept for
-any time: that is the operator's choice."""
+_SAFE: Final = {
+    "message.timestamp.type": BROKERS_TIME,  # no clock but the brokers' decides what is old
+    "unclean.leader.election.enable": "false",  # a broker that missed records does not lead
+}
+"""Settings of every topic, whatever it holds."""
 
 
 def _kept(retention_ms: str, **more: str) -> dict[str, str]:
@@ -84,6 +75,7 @@ def _kept(retention_ms: str, **more: str) -> dict[str, str]:
         "cleanup.policy": "delete",
         "retention.ms": retention_ms,
         "retention.bytes": FOR_EVER,
+        **_SAFE,
         **{name.replace("_", "."): value for name, value in more.items()},
     }
 
@@ -92,11 +84,8 @@ _LARGE: Final = str(LARGE_BYTES)
 RAW: Final = Topic(
     "reports.raw",
     by_citizen=False,
-    # By the broker's clock: a publisher's wrong one must not make records older than their seven
-    # days.
-    settings=_kept(
-        str(7 * DAY_MS), max_message_bytes=str(RAW_BYTES), message_timestamp_type="LogAppendTime"
-    ),
+    settings=_kept(str(7 * DAY_MS), max_message_bytes=str(RAW_BYTES)),
+    is_filled_here=False,
 )
 REPORTS: Final = Topic(
     "reports",
@@ -116,6 +105,10 @@ CITIZENS: Final = Topic(
         "compression.type": "zstd",
         "max.message.bytes": _LARGE,
         "segment.bytes": str(CHANGELOG_SEGMENT_BYTES),
+        "segment.ms": str(DAY_MS),
+        "min.compaction.lag.ms": "0",
+        "max.compaction.lag.ms": str(7 * DAY_MS),
+        **_SAFE,
     },
 )
 NOTICES: Final = Topic(
@@ -134,57 +127,82 @@ async def ensure_topics(
     partitions: int,
     journal_prefix: str = "",
     topics: Sequence[Topic] = TOPICS,
-) -> None:
+    replicas: int = 1,
+) -> list[str]:
     """Create the topics that are missing and wait until all can be used; several may do so at once.
 
     Where `journal_prefix` is another, the journal and what is taken into it are there (a rebuild).
-    Raises TopicError for the first that is there with a partition count or a retention that cannot
-    be worked with, and aiokafka's KafkaConnectionError where no broker answers.
+    Returns a sentence for each topic that can be worked with and yet should be mended. Raises
+    TopicError for the first that is there with a partition count or settings that cannot be worked
+    with, and aiokafka's KafkaConnectionError where no broker answers. What is there is compared
+    before anything is made: a number of partitions that is wrong must not be made again.
     """
-    shared = (
-        [topic for topic in topics if topic in (RAW, REPORTS)]
-        if journal_prefix not in ("", prefix)
-        else []
-    )
-    if shared:
-        await ensure_topics(bootstrap, journal_prefix, partitions, topics=shared)
-        topics = [topic for topic in topics if topic not in shared]
+    names = named(prefix, journal_prefix, topics)
     async with KafkaClients(bootstrap, "refusion-topics").admin() as admin:
-        await _create_missing(admin, prefix, partitions, topics)
-        there = await _described(admin, [prefix + topic.name for topic in topics])
-        for topic, (name, existing) in zip(topics, there.items(), strict=True):
-            if refusal := topic.refusal(name, existing, partitions):
-                raise TopicError(refusal)
+        present = set(await admin.list_topics()) & set(names)
+        await _checked(admin, bootstrap, names, present, partitions, replicas)
+        if missing := names.keys() - present:
+            await _create({name: names[name] for name in missing}, admin, partitions, replicas)
+        await _wait_for_leaders(admin, set(names))
+        return await _checked(admin, bootstrap, names, set(names), partitions, replicas)
 
 
-async def _create_missing(
-    admin: AIOKafkaAdminClient, prefix: str, partitions: int, topics: Iterable[Topic]
+def named(prefix: str, journal_prefix: str, topics: Sequence[Topic]) -> dict[str, Topic]:
+    """Return the topics by their full names."""
+    of_the_journal = journal_prefix or prefix
+    return {
+        (of_the_journal if topic in (RAW, REPORTS) else prefix) + topic.name: topic
+        for topic in topics
+    }
+
+
+async def _checked(
+    admin: AIOKafkaAdminClient,
+    bootstrap: str,
+    names: Mapping[str, Topic],
+    present: set[str],
+    partitions: int,
+    replicas: int,
+) -> list[str]:
+    """Compare the topics that are there. Returns warnings; raises TopicError."""
+    there = await described(admin, [name for name in names if name in present])
+    counts = {name: each.partitions for name, each in there.items() if names[name].by_citizen}
+    if refusal := uneven(counts, partitions):
+        raise TopicError(refusal)
+    warnings = []
+    for name, existing in there.items():
+        found = names[name].differences(name, existing, replicas)
+        if any(each.effect is Effect.REFUSED for each in found):
+            raise TopicError(sentence(found, bootstrap))
+        if found:
+            warnings.append(sentence(found, bootstrap))
+    return warnings
+
+
+async def _create(
+    missing: Mapping[str, Topic], admin: AIOKafkaAdminClient, partitions: int, replicas: int
 ) -> None:
-    names = {prefix + topic.name for topic in topics}
-    missing = names - set(await admin.list_topics())
-    if missing:
-        replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
-        wanted = [
-            _new(topic, prefix, partitions, replicas)
-            for topic in topics
-            if prefix + topic.name in missing
-        ]
-        response = await admin.create_topics(wanted, timeout_ms=CREATE_TIMEOUT_MS)
-        for name, code, *reason in response.topic_errors:
-            if for_code(code) not in {
-                NoError,
-                TopicAlreadyExistsError,
-            }:  # somebody else was first: as good
-                why = (*reason, None)[0] or for_code(code).description
-                raise TopicError(f"topic {name} cannot be created: {why}")
-    await _wait_for_leaders(admin, names)
+    brokers = len((await admin.describe_cluster())["brokers"])
+    if brokers < replicas:
+        raise TopicError(
+            f"{brokers} brokers answer, and the topics that are to be made need {replicas}"
+            " (REFUSION_REPLICAS), for as long as they live; start the brokers that are missing,"
+            f" or set REFUSION_REPLICAS={brokers} if no more are meant to be there"
+        )
+    wanted = [_new(name, topic, partitions, replicas) for name, topic in missing.items()]
+    response = await admin.create_topics(wanted, timeout_ms=CREATE_TIMEOUT_MS)
+    for name, code, *reason in response.topic_errors:
+        if for_code(code) not in {
+            NoError,
+            TopicAlreadyExistsError,
+        }:  # somebody else was first: as good
+            why = (*reason, None)[0] or for_code(code).description
+            raise TopicError(f"topic {name} cannot be created: {why}")
 
 
-def _new(topic: Topic, prefix: str, partitions: int, replicas: int) -> NewTopic:
-    durable = {"min.insync.replicas": str(ENOUGH_REPLICAS)} if replicas >= REPLICAS else {}
-    return NewTopic(
-        prefix + topic.name, partitions, replicas, topic_configs=dict(topic.settings) | durable
-    )
+def _new(name: str, topic: Topic, partitions: int, replicas: int) -> NewTopic:
+    durable = {"min.insync.replicas": enough_replicas(replicas)}
+    return NewTopic(name, partitions, replicas, topic_configs={**topic.settings, **durable})
 
 
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None:
@@ -210,18 +228,18 @@ async def _all(admin: AIOKafkaAdminClient) -> list[dict[str, Any]]:
     return described
 
 
-async def _described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Existing]:
+async def described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Existing]:
     """Describe the topics with these names, in their order.
 
     A broker that has not heard of a new topic yet is asked again.
     """
     deadline = time.monotonic() + VISIBLE_SECONDS
     while True:
-        partitions = {topic["topic"]: len(topic["partitions"]) for topic in await _all(admin)}
+        partitions = {topic["topic"]: topic["partitions"] for topic in await _all(admin)}
         settings = await _settings_of(admin, names)
         unheard = [name for name in names if name not in partitions or name not in settings]
         if not unheard:
-            return {name: Existing(partitions[name], settings[name]) for name in names}
+            return {name: _existing(partitions[name], settings[name]) for name in names}
         if time.monotonic() > deadline:
             raise TopicError(
                 f"some brokers do not know {', '.join(unheard)} after {VISIBLE_SECONDS:.0f} s;"
@@ -230,10 +248,17 @@ async def _described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[s
         await asyncio.sleep(0.1)
 
 
+def _existing(partitions: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) -> Existing:
+    replicas = min(len(partition["replicas"]) for partition in partitions)
+    return Existing(len(partitions), settings, replicas)
+
+
 async def _settings_of(
-    admin: AIOKafkaAdminClient, names: Iterable[str]
+    admin: AIOKafkaAdminClient, names: Sequence[str]
 ) -> dict[str, dict[str, str]]:
     """The settings of those topics that the broker which is asked knows."""
+    if not names:
+        return {}
     (response,) = await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     )

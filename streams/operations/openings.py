@@ -243,7 +243,11 @@ async def _write(
     clients = KafkaClients(settings.bootstrap, "refusion-opening")
     with explained(settings.bootstrap, OpeningError, no_answer=f"; {AGAIN}", advice=AGAIN):
         await ensure_topics(
-            settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+            settings.bootstrap,
+            settings.prefix,
+            settings.partitions,
+            settings.journal_prefix,
+            replicas=settings.replicas,
         )
         async with clients.producer(
             enable_idempotence=True, compression_type="zstd", linger_ms=20

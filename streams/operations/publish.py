@@ -73,7 +73,11 @@ async def publish(
     clients = KafkaClients(settings.bootstrap, "refusion-publish")
     try:
         await ensure_topics(
-            settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+            settings.bootstrap,
+            settings.prefix,
+            settings.partitions,
+            settings.journal_prefix,
+            replicas=settings.replicas,
         )
         async with sending.sender.connected(clients):
             await sending.send(lines)

@@ -109,7 +109,11 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
     async with opened(settings) as topics_read:
         workers = await _workers(topics_read, settings.group("citizens"))
         await ensure_topics(
-            settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+            settings.bootstrap,
+            settings.prefix,
+            settings.partitions,
+            settings.journal_prefix,
+            replicas=settings.replicas,
         )
         shares = await _shares(settings, request, topics_read)
     differences = await asyncio.to_thread(_read_all, settings, request.jobs, shares, progress)

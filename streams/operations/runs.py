@@ -188,7 +188,11 @@ async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
         settings.bootstrap, RunError, advice="see with `refusion run status` what is closed"
     ):
         await ensure_topics(
-            settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+            settings.bootstrap,
+            settings.prefix,
+            settings.partitions,
+            settings.journal_prefix,
+            replicas=settings.replicas,
         )
         async with run_topics(settings) as topics_read:
             yield topics_read

@@ -17,13 +17,15 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import faust
 import uvloop
 from faust.app.base import BootStrategy
 
 from streams.citizens.rule_sets import LawBook
+from streams.engine.clock_skew import ClockSkew
 from streams.engine.liveness import Outage
 from streams.engine.loop import BatchLoop
 from streams.engine.ports import Stage
@@ -40,6 +42,7 @@ from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.stages.intake import Intake, IntakeTopics
 from streams.wire.validator import Validator
 from streams.worker.key_check import check_keys
+from streams.worker.partition_check import check_partitions
 from streams.worker.state_folder import StateFolder, take
 from streams.worker.supervisor import USER_ERROR, supervise
 
@@ -56,9 +59,6 @@ CHILD: Final = "--child"
 """Argument by which the supervisor starts a child."""
 
 log = logging.getLogger("refusion")
-
-Metered = Callable[[Stage], Stage]
-"""Wraps a stage so that it is counted, if anybody asks for metrics."""
 
 
 # --- one process ----------------------------------------------------------------------------------
@@ -114,22 +114,34 @@ def make_app() -> faust.App:
 
 
 def make_loops(
-    names: Sequence[str], settings: Settings, folder: StateFolder, outage: Outage, metered: Metered
+    names: Sequence[str],
+    settings: Settings,
+    folder: StateFolder,
+    outage: Outage,
+    clock: ClockSkew,
+    measuring: "Measuring",
 ) -> list[BatchLoop]:
     """The stages of one process, each in its loop and counted there."""
     kafka, batches = (
-        KafkaBrokers(settings.bootstrap, folder.worker_id),
+        KafkaBrokers(settings.bootstrap, folder.worker_id, clock),
         asyncio.Semaphore(BATCHES_AT_WORK),
     )
     stages = make_stages([name for name in names if name != "projections"], settings, folder, kafka)
     loops = [
-        BatchLoop(metered(stage), kafka, settings.group(stage.name), outage, batches)
+        BatchLoop(
+            measuring.metered(stage),
+            kafka,
+            settings.group(stage.name),
+            outage,
+            batches,
+            count_unread=partial(measuring.count_unread, stage.name),
+        )
         for stage in stages
     ]
     if "projections" in names:
         ledger = _ledger_stage(settings, kafka)
         group, batches = settings.group(ledger.name), asyncio.Semaphore(BATCHES_FOR_LEDGER)
-        loops.append(BatchLoop(metered(ledger), kafka, group, outage, batches))
+        loops.append(BatchLoop(measuring.metered(ledger), kafka, group, outage, batches))
     return loops
 
 
@@ -181,10 +193,15 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
     """Create or check the topics and check our keys, as soon as a broker answers."""
     while not stopping.is_set():
         try:
-            await topics.ensure_topics(
-                settings.bootstrap, settings.prefix, settings.partitions, settings.journal_prefix
+            warnings = await topics.ensure_topics(
+                settings.bootstrap,
+                settings.prefix,
+                settings.partitions,
+                settings.journal_prefix,
+                replicas=settings.replicas,
             )
             await check_keys(settings)
+            await check_partitions(settings)
         except KafkaError as error:
             if not is_outage(error):
                 raise
@@ -193,7 +210,19 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
                 await asyncio.wait_for(stopping.wait(), RETRY_S)
         else:
             outage.ended()
+            for warning in warnings:
+                log.warning("should be mended: %s", warning)
             return
+
+
+class Measuring(Protocol):
+    """Counts what stages do, if anybody asks for metrics."""
+
+    def metered(self, stage: Stage) -> Stage:
+        """Wrap a stage so that it is counted."""
+
+    def count_unread(self, stage: str, partition: int, records: int) -> None:
+        """Count records that were gone before a stage read them."""
 
 
 class _Unmeasured:
@@ -203,7 +232,12 @@ class _Unmeasured:
         """The stage itself."""
         return stage
 
-    def begin(self, settings: Settings, outage: Outage, stages: Sequence[Stage]) -> None:
+    def count_unread(self, stage: str, partition: int, records: int) -> None:
+        """Count nothing."""
+
+    def begin(
+        self, settings: Settings, outage: Outage, clock: ClockSkew, stages: Sequence[Stage]
+    ) -> None:
         """Watch nothing."""
 
 
@@ -222,11 +256,18 @@ class _Measured:
 
         return MeteredStage(stage, self._metrics)
 
-    def begin(self, settings: Settings, outage: Outage, stages: Sequence[Stage]) -> None:
+    def count_unread(self, stage: str, partition: int, records: int) -> None:
+        """Count records that were gone before a stage read them."""
+        self._metrics.unread.labels(stage, partition).inc(records)
+
+    def begin(
+        self, settings: Settings, outage: Outage, clock: ClockSkew, stages: Sequence[Stage]
+    ) -> None:
         """The stages begin: from now on it is known how far they are."""
-        from streams.worker.metrics import watch  # noqa: PLC0415
+        from streams.worker.broker_watch import watch  # noqa: PLC0415
 
         self._metrics.begins(outage)
+        self._metrics.follow_clock(clock)
         self._tasks.append(asyncio.create_task(watch(self._metrics, settings, stages)))
 
     def end(self) -> None:
@@ -256,11 +297,11 @@ async def _serve(
     names: Sequence[str], settings: Settings, folder: StateFolder, stopping: asyncio.Event
 ) -> None:
     """Run stages until told to stop."""
-    outage = Outage()
+    outage, clock = Outage(), ClockSkew()
     with _measured(settings, folder) as measuring:
         await _prepare(settings, outage, stopping)
-        loops = make_loops(names, settings, folder, outage, measuring.metered)
-        measuring.begin(settings, outage, [batch_loop.stage for batch_loop in loops])
+        loops = make_loops(names, settings, folder, outage, clock, measuring)
+        measuring.begin(settings, outage, clock, [batch_loop.stage for batch_loop in loops])
         await _run(loops, stopping)
 
 

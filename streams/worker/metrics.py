@@ -7,8 +7,8 @@ for.
 
 Nothing is counted by the report. A stage is wrapped (`MeteredStage`): each batch is counted when it
 is kept, which is after its commit, so that work that was done again counts once. How far behind a
-stage is, and how old the oldest record is that it has not done, is asked of the brokers every
-`ASK_S`. No label names a citizen: there are stages, partitions, reasons and mechanisms.
+stage is, and how old the oldest record is that it has not done, is asked of the brokers
+(`broker_watch.py`). No label names a citizen: there are stages, partitions, reasons and mechanisms.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -24,6 +23,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.process_collector import ProcessCollector
 
+from streams.engine.clock_skew import ClockSkew
 from streams.engine.liveness import Outage
 from streams.engine.ports import (
     Counts,
@@ -36,23 +36,13 @@ from streams.engine.ports import (
     Stage,
     Work,
 )
-from streams.kafka.clients import KafkaClients
-from streams.kafka.errors import KafkaError
-from streams.kafka.reading import open_topics
-from streams.kafka.topics import TopicError
+from streams.kafka.topic_settings import Difference
 from streams.settings import Settings
 
-ASK_S: Final = 15.0
-"""Seconds between two questions to the brokers: as often as Prometheus usually asks us."""
 STANDSTILL_S: Final = 10.0
 """Seconds without a turn after which the event loop is taken for dead; a batch takes 0.1 s."""
 BEAT_S: Final = 1.0
 """Seconds between two signs that the event loop turns."""
-PEEK_MS: Final = 500
-"""Milliseconds to wait for the oldest records."""
-PEEK_BYTES: Final = 16_384
-"""Bytes of one fetch for them: a broker sends at least one batch."""
-
 log = logging.getLogger("refusion")
 
 _STAGE: Final = ("stage",)
@@ -134,15 +124,48 @@ class Metrics:
         self.started = False
         self.beat_at = time.monotonic()
         self._outage: Outage | None = None
+        self._clock = ClockSkew()
 
     def _add_answers_of_brokers(self, own: dict[str, Any]) -> None:
-        """Add the metrics that the brokers are asked for, every `ASK_S`."""
+        """Add what brokers tell: of their topics, of their clock, of what is gone."""
+        self.topic_settings = Gauge(
+            "topic_settings",
+            "Settings of topics that are not what they must be, by what comes of it.",
+            ["topic", "effect"],
+            **own,
+        )
+        self.clock_ahead = Gauge(
+            "clock_ahead_seconds", "Seconds that our clock is ahead of the brokers'.", **own
+        )
+        self.unread = Counter(
+            "unread_records",
+            "Records that were gone before a stage read them.",
+            ["stage", "partition"],
+            **own,
+        )
 
     def begins(self, outage: Outage) -> None:
         """The stages have begun; `outage` knows whether a broker answers."""
         self._outage = outage
         self.outage.set_function(lambda: float(outage.is_on))
         self.started = True
+
+    def follow_clock(self, clock: ClockSkew) -> None:
+        """Show a clock's skew, and take it out of ages."""
+        self._clock = clock
+        self.clock_ahead.set_function(lambda: clock.ahead_s)
+
+    def age_s(self, written_ms: int | None) -> float:
+        """How long ago a broker wrote a record, in seconds of its own clock."""
+        if written_ms is None:
+            return 0.0
+        return max(0.0, self._clock.now() - self._clock.ahead_s - written_ms / 1000)
+
+    def show_topics(self, found: Sequence[Difference]) -> None:
+        """Show the settings of topics that are not what they must be."""
+        self.topic_settings.clear()
+        for difference in found:
+            self.topic_settings.labels(difference.topic, difference.effect.value).inc()
 
     def count(self, name: str, stage: str, label: str, number: int) -> None:
         """Add a figure that a stage's work has reported."""
@@ -261,12 +284,7 @@ class MeteredWork:
         )
 
 
-# --- asking the brokers ---------------------------------------------------------------------------
-
-
-async def watch(metrics: Metrics, settings: Settings, stages: Sequence[Stage]) -> None:
-    """Ask the brokers how far the stages are, for as long as the process lives."""
-    await asyncio.gather(*(_ask_on(metrics, settings, stage) for stage in stages))
+# --- showing that it lives -----------------------------------------------------------------------
 
 
 async def beat(metrics: Metrics) -> None:
@@ -274,32 +292,6 @@ async def beat(metrics: Metrics) -> None:
     while True:
         metrics.beat_at = time.monotonic()
         await asyncio.sleep(BEAT_S)
-
-
-async def _ask_on(metrics: Metrics, settings: Settings, stage: Stage) -> None:
-    """Connect anew each time: so no broker that went away is waited for."""
-    while True:
-        with suppress(KafkaError, OSError, TopicError):
-            async with asyncio.timeout(ASK_S):
-                await _ask(metrics, settings, stage.name, stage.topic)
-        await asyncio.sleep(ASK_S)
-
-
-async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> None:
-    """Measure the lag of the partitions that a stage has here, and the age of the oldest record."""
-    clients = KafkaClients(settings.bootstrap, "refusion-metrics")
-    async with open_topics(clients, max_partition_fetch_bytes=PEEK_BYTES) as topics_read:
-        committed = await topics_read.committed(settings.group(stage))
-        ends, starts = await topics_read.ends(topic), await topics_read.starts(topic)
-        behind = {}
-        for partition in [number for name, number in metrics.held if name == stage]:
-            position = max(starts[partition], committed.get(partition, 0))
-            metrics.lag.labels(stage, partition).set(max(0, ends[partition] - position))
-            if ends[partition] > position:
-                behind[partition] = position
-        written_ms = await topics_read.oldest_ms(topic, behind, PEEK_MS)
-        age_s = 0.0 if written_ms is None else max(0.0, time.time() - written_ms / 1000)
-        metrics.oldest.labels(stage).set(age_s)
 
 
 # --- serving --------------------------------------------------------------------------------------

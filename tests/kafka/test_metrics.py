@@ -9,6 +9,7 @@ import orjson
 
 from streams.devtools.local_kafka import free_ports
 from streams.kafka import topics
+from streams.worker import broker_watch
 from streams.worker import metrics as metrics_of_a_worker
 from tests.support.lines import PAYMENT, changed
 from tests.support.pipeline import SETTLING
@@ -76,9 +77,7 @@ def test_the_lag_and_the_age_of_what_waits_are_asked_of_the_brokers(pipeline, li
 
     found = metrics_of_a_worker.Metrics()
     found.held = {("intake", number) for number in range(pipeline.settings.partitions)}
-    asyncio.run(
-        metrics_of_a_worker._ask(found, pipeline.settings, "intake", pipeline.topic(topics.RAW))
-    )
+    asyncio.run(broker_watch._ask(found, pipeline.settings, "intake", pipeline.topic(topics.RAW)))
     lags = [
         found.registry.get_sample_value(
             "refusion_lag_records", {"stage": "intake", "partition": str(number)}

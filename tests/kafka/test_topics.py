@@ -1,11 +1,15 @@
 """The topics on the broker: created as the contract promises, refused if they would lose data."""
 
 import asyncio
+import shlex
+import subprocess
 from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from streams.devtools.local_kafka.broker import QUICK_START
+from streams.devtools.local_kafka.jars import broker_jars, java
 from streams.kafka import topics
 from streams.kafka.topics import TOPICS, TopicError, ensure_topics
 
@@ -36,7 +40,7 @@ async def admin_of(kafka):
 
 async def described(kafka, prefix):
     async with admin_of(kafka) as admin:
-        return await topics._described(admin, [prefix + topic.name for topic in TOPICS])
+        return await topics.described(admin, [prefix + topic.name for topic in TOPICS])
 
 
 async def created(kafka, name, partitions, **settings):
@@ -123,3 +127,78 @@ def test_a_topic_that_would_lose_data_is_refused(kafka, prefix, topic, settings,
     with pytest.raises(TopicError, match="would lose data") as caught:
         asyncio.run(ensure_topics(kafka.bootstrap, prefix, 2))
     assert f"topic {prefix}{topic} has {said} " in str(caught.value)
+
+
+def test_all_times_are_the_brokers_and_no_broker_that_missed_records_leads(kafka, prefix):
+    asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1))
+    for topic in asyncio.run(described(kafka, prefix)).values():
+        assert topic.settings["message.timestamp.type"] == "LogAppendTime"
+        assert topic.settings["unclean.leader.election.enable"] == "false"
+        assert topic.settings["min.insync.replicas"] == "1"
+
+
+def test_topics_are_not_made_with_fewer_replicas_than_asked_for(kafka, prefix):
+    with pytest.raises(TopicError, match=r"1 brokers answer, .* need 3 \(REFUSION_REPLICAS\)"):
+        asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1, replicas=3))
+    asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1))
+    warnings = asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1, replicas=3))
+    assert len(warnings) == len(TOPICS)  # they are there, and are worked with
+    assert all("has 1 replicas, 3 are asked for" in warning for warning in warnings)
+
+
+def test_a_wrong_number_of_partitions_is_refused_before_another_topic_is_made_with_it(
+    kafka, prefix
+):
+    """The advice is walked to its end: the number that it names works."""
+    wanted = {name.replace(".", "_"): text for name, text in topics.REPORTS.settings.items()}
+    asyncio.run(created(kafka, f"{prefix}reports", 5, **wanted))
+    with pytest.raises(TopicError, match="set REFUSION_PARTITIONS=5"):
+        asyncio.run(ensure_topics(kafka.bootstrap, prefix, 2))
+    assert asyncio.run(ensure_topics(kafka.bootstrap, prefix, 5)) == []
+
+
+def test_what_the_former_version_made_is_worked_with_and_what_is_to_be_mended_is_said(
+    kafka, prefix
+):
+    for name in ("reports", "postings", "notices", "dead-letters"):
+        kept = FOR_EVER if name in ("reports", "postings") else str(400 * DAY_MS)
+        large = {"max_message_bytes": "8388608"}
+        asyncio.run(created(kafka, prefix + name, 2, retention_ms=kept, **large))
+    warnings = asyncio.run(ensure_topics(kafka.bootstrap, prefix, 2))
+    assert len(warnings) == 4
+    assert all("message.timestamp.type=CreateTime" in warning for warning in warnings)
+
+
+def test_advice_is_walked_to_its_end_with_kafkas_own_tool(kafka, prefix):
+    """Two topics with many faults, one command each, and nothing is left to say."""
+    wrong = {"cleanup_policy": "compact", "unclean_leader_election_enable": "true"}
+    asyncio.run(created(kafka, f"{prefix}reports", 2, **wrong))
+    with pytest.raises(TopicError) as caught:
+        asyncio.run(ensure_topics(kafka.bootstrap, prefix, 2))
+    walked(str(caught.value))
+    asyncio.run(created(kafka, f"{prefix}reports.raw", 3))  # by somebody else, as Kafka makes it
+    (warning,) = asyncio.run(ensure_topics(kafka.bootstrap, prefix, 2))
+    assert "reports.raw has message.timestamp.type=CreateTime and would lose data" in warning
+    walked(warning)
+    assert asyncio.run(ensure_topics(kafka.bootstrap, prefix, 2)) == []
+
+
+def walked(sentence):
+    """Run the command of a sentence, with the class that the script of its name starts."""
+    _, command, *arguments = shlex.split(sentence[sentence.index(" kafka-configs.sh") - 4 :])
+    assert command == "kafka-configs.sh"
+    end = arguments.index("--add-config") + 2
+    done = subprocess.run(
+        [
+            java(),
+            *QUICK_START,
+            "-cp",
+            f"{broker_jars()}/*",
+            "kafka.admin.ConfigCommand",
+            *(argument.rstrip(",") for argument in arguments[:end]),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -19,6 +19,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "PREFIX",
         "JOURNAL_PREFIX",
         "PARTITIONS",
+        "REPLICAS",
         "STATE_DIR",
         "LEDGER",
         "RULES",
@@ -137,3 +138,11 @@ def test_without_brokers_the_error_says_how_to_get_some():
 def test_settings_travel_to_other_processes():
     settings = Settings.load({"REFUSION_DEMO": "1"})
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301
+
+
+def test_replicas_are_three_and_one_in_demo_mode_unless_set():
+    assert Settings.load({}).replicas == 3
+    assert Settings.load({"REFUSION_DEMO": "1"}).replicas == 1
+    assert Settings.load({"REFUSION_DEMO": "1", "REFUSION_REPLICAS": "2"}).replicas == 2
+    with pytest.raises(SettingsError, match="REFUSION_REPLICAS must be a whole number"):
+        Settings.load({"REFUSION_REPLICAS": "0"})

@@ -148,15 +148,15 @@ class Pipeline:
 
     def start(self, *stages, log=None, **environment):
         """A worker process; `environment` may plan a fault."""
-        return self._started(
+        return self.started(
             [sys.executable, "-m", "streams.worker.app", *(stages or SETTLING)], log, environment
         )
 
     def start_program(self, *arguments, log=None):
         """The program `refusion` as a user starts it."""
-        return self._started([PROGRAM, *arguments], log, {})
+        return self.started([PROGRAM, *arguments], log, {})
 
-    def _started(self, command, log, environment):
+    def started(self, command, log, environment):
         given = {
             name: value
             for name, (value, origin) in self.settings.values.items()

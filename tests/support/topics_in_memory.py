@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import orjson
 
+from streams.kafka.topic_settings import Existing
 from streams.kafka.topics import TOPICS
 
 
@@ -28,6 +29,7 @@ class TopicsInMemory:
     """The records of all topics by topic, without its prefix, and partition.
 
     `starts` are first offsets that are kept, by topic and partition; 0 where nothing is said.
+    `taken_in` is how far intake came, by partition; to the end where nothing is said.
     """
 
     def __init__(self, settings, records=None):
@@ -39,6 +41,8 @@ class TopicsInMemory:
             for topic in TOPICS
         }
         self.starts = {}
+        self.topic_settings = {}
+        self.taken_in = None
 
     def copy(self):
         return TopicsInMemory(self.settings, self.of)
@@ -125,10 +129,23 @@ class ReaderOfLists:
     async def written_ends(self, topic):
         return await self.ends(topic)
 
+    async def described(self, topics):
+        """Every topic is as it must be, with three replicas."""
+        rows = {self._prefix + topic.name: topic for topic in TOPICS}
+        partitions = self._topics.settings.partitions
+        return {
+            name: Existing(
+                partitions, self._topics.topic_settings.get(name, rows[name].settings), 3
+            )
+            for name in topics
+        }
+
     async def since(self, topic, moment):
         raise NotImplementedError
 
     async def committed(self, group):
+        if group.endswith("intake") and self._topics.taken_in is not None:
+            return self._topics.taken_in
         return dict(self._ends["reports.raw" if group.endswith("intake") else "reports"])
 
     async def records(self, topic, partition, _start, end, counted=None):

@@ -1,0 +1,76 @@
+"""Asks the brokers, for the metrics, how far the stages are and whether the topics are in order."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from streams.engine.ports import Stage
+from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import KafkaError
+from streams.kafka.reading import open_topics
+from streams.kafka.topic_settings import Difference
+from streams.kafka.topics import TOPICS, TopicError, named
+from streams.settings import Settings
+from streams.worker.metrics import Metrics
+
+ASK_S: Final = 15.0
+"""Seconds between two questions to the brokers: as often as Prometheus usually asks us."""
+LOOK_S: Final = 60.0
+"""Seconds between two looks at the topics' settings."""
+PEEK_MS: Final = 500
+"""Milliseconds to wait for the oldest records."""
+PEEK_BYTES: Final = 16_384
+"""Bytes of one fetch for them: a broker sends at least one batch."""
+
+
+async def watch(metrics: Metrics, settings: Settings, stages: Sequence[Stage]) -> None:
+    """Ask the brokers how far the stages are, for as long as the process lives."""
+    asked = (_ask_on(metrics, settings, stage) for stage in stages)
+    await asyncio.gather(_look_at_topics(metrics, settings), *asked)
+
+
+async def _ask_on(metrics: Metrics, settings: Settings, stage: Stage) -> None:
+    """Connect anew each time: so no broker that went away is waited for."""
+    while True:
+        with suppress(KafkaError, OSError, TopicError):
+            async with asyncio.timeout(ASK_S):
+                await _ask(metrics, settings, stage.name, stage.topic)
+        await asyncio.sleep(ASK_S)
+
+
+async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> None:
+    """Measure the lag of the partitions that a stage has here, and the age of the oldest record."""
+    clients = KafkaClients(settings.bootstrap, "refusion-metrics")
+    async with open_topics(clients, max_partition_fetch_bytes=PEEK_BYTES) as topics_read:
+        committed = await topics_read.committed(settings.group(stage))
+        ends, starts = await topics_read.ends(topic), await topics_read.starts(topic)
+        behind = {}
+        for partition in [number for name, number in metrics.held if name == stage]:
+            position = max(starts[partition], committed.get(partition, 0))
+            metrics.lag.labels(stage, partition).set(max(0, ends[partition] - position))
+            if ends[partition] > position:
+                behind[partition] = position
+        written_ms = await topics_read.oldest_ms(topic, behind, PEEK_MS)
+        metrics.oldest.labels(stage).set(metrics.age_s(written_ms))
+
+
+async def _look_at_topics(metrics: Metrics, settings: Settings) -> None:
+    """Compare the topics' settings again and again: an operator may change them meanwhile."""
+    while True:
+        with suppress(KafkaError, OSError, TopicError):
+            async with asyncio.timeout(ASK_S):
+                metrics.show_topics(await topic_differences(settings))
+        await asyncio.sleep(LOOK_S)
+
+
+async def topic_differences(settings: Settings) -> list[Difference]:
+    """Compare the topics that are there with what they must be."""
+    async with open_topics(KafkaClients(settings.bootstrap, "refusion-metrics")) as topics_read:
+        names = named(settings.prefix, settings.journal_prefix, TOPICS)
+        there = await topics_read.described(list(names))
+        return [
+            difference
+            for name, existing in there.items()
+            for difference in names[name].differences(name, existing, settings.replicas)
+        ]
