@@ -5,7 +5,6 @@ Source: contract section 6. The keys are demanded only by what needs them
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,6 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
 from streams.kit.errors import UserError
+from streams.kit.setting_forms import (
+    NUMBER,
+    PORT,
+    SWITCH,
+    TOPIC_PREFIX,
+    Form,
+    hex_key,
+    hex_keys,
+)
 from streams.privacy.derived_keys import Purpose, derived_key
 from streams.privacy.identity import KEY_BYTES, Identity
 from streams.privacy.macs import MacKeys
@@ -26,8 +34,6 @@ OF_THE_JOURNAL = ("reports.raw", "reports")
 """The topics that a rebuild shares with the running system."""
 
 MASK = "********"
-MAX_PARTITIONS = 10_000
-MAX_PORT = 65_535
 
 
 class SettingsError(UserError):
@@ -162,6 +168,15 @@ _DEMO_KEYS = {
     for setting in (PSEUDONYM_KEY, SEAL_KEY)
 }
 """Keys that everybody knows, hence good for fictive persons only."""
+_FORMS: dict[str, Form] = {
+    **dict.fromkeys((PREFIX.name, JOURNAL_PREFIX.name), TOPIC_PREFIX),
+    **dict.fromkeys((PARTITIONS.name, REPLICAS.name), NUMBER),
+    **dict.fromkeys((DEMO.name, DEMO_ANYWHERE.name, REPLACEMENT_NUMBERS.name), SWITCH),
+    **dict.fromkeys((PSEUDONYM_KEY.name, MASTER_KEY.name), hex_key(KEY_BYTES)),
+    **dict.fromkeys((SEAL_KEY.name, JOURNAL_KEY.name), hex_keys(KEY_BYTES)),
+    METRICS_PORT.name: PORT,
+}
+"""The form of each setting that must have one."""
 _PURPOSES: dict[str, Purpose] = {
     PSEUDONYM_KEY.name: "pseudonym",
     SEAL_KEY.name: "seal",
@@ -375,37 +390,8 @@ def _problem(setting: Setting, text: str | None) -> str | None:
     """Say what is wrong with a setting's text and what to do, never with a secret; None if fine."""
     if text is None:
         return None
-    match setting.name:
-        case PREFIX.name | JOURNAL_PREFIX.name if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
-            return (
-                f"{setting.name} must be 1-200 of the characters A-Z a-z 0-9 . _ - that Kafka"
-                " allows in topics"
-            )
-        case PARTITIONS.name | REPLICAS.name if not (
-            re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PARTITIONS
-        ):
-            return f"{setting.name} must be a whole number from 1 to {MAX_PARTITIONS}"
-        case METRICS_PORT.name if not (
-            re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= MAX_PORT
-        ):
-            return f"{setting.name} must be a port, a whole number from 1 to {MAX_PORT}"
-        case DEMO.name | DEMO_ANYWHERE.name | REPLACEMENT_NUMBERS.name if text not in {"0", "1"}:
-            return f"{setting.name} must be 0 or 1"
-        case PSEUDONYM_KEY.name | MASTER_KEY.name if not _is_key(text):
-            return (
-                f"{setting.name} must be {2 * KEY_BYTES} hex digits; make one with"
-                f" `openssl rand -hex {KEY_BYTES}`"
-            )
-        case SEAL_KEY.name | JOURNAL_KEY.name if not all(map(_is_key, text.split(","))):
-            return (
-                f"{setting.name} must be {2 * KEY_BYTES} hex digits, or several such keys separated"
-                f" by commas; make one with `openssl rand -hex {KEY_BYTES}`"
-            )
-    return None
-
-
-def _is_key(text: str) -> bool:
-    return re.fullmatch(rf"[0-9A-Fa-f]{{{2 * KEY_BYTES}}}", text.strip()) is not None
+    form = _FORMS.get(setting.name)
+    return None if form is None or form.fits(text) else f"{setting.name} must be {form.words}"
 
 
 def _keys(text: str) -> tuple[bytes, ...]:
