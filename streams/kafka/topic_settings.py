@@ -21,7 +21,7 @@ MANY_REPLICAS: Final = 3
 
 
 class Effect(Enum):
-    """What comes of a difference, and what is done about it."""
+    """The effect of a difference, and what is done about it."""
 
     REFUSED = "refused"
     """It loses data or stands still while we work: a worker does not begin."""
@@ -39,7 +39,7 @@ class Existing(NamedTuple):
     replicas: int = 1
 
 
-class Difference(NamedTuple):
+class TopicDifference(NamedTuple):
     """One difference between a topic and what it must be; `needed` is empty for no setting."""
 
     topic: str
@@ -61,7 +61,7 @@ def enough_replicas(replicas: int) -> str:
 
 def differences(
     name: str, wanted: Mapping[str, str], replicas: int, existing: Existing, *, is_filled_here: bool
-) -> Iterator[Difference]:
+) -> Iterator[TopicDifference]:
     """Yield what is otherwise than wanted. `is_filled_here`: our stages write into the topic."""
     there = existing.settings
     for setting, needed in {**wanted, "min.insync.replicas": ""}.items():
@@ -71,9 +71,9 @@ def differences(
         asked = _Asked(there[setting], needed, existing.replicas, is_filled_here)
         if judgement := judge(asked):
             effect, mended, meaning = judgement
-            yield Difference(name, setting, there[setting], mended, effect, meaning)
+            yield TopicDifference(name, setting, there[setting], mended, effect, meaning)
     if existing.replicas < replicas:
-        yield Difference(
+        yield TopicDifference(
             name,
             "replicas",
             str(existing.replicas),
@@ -175,7 +175,7 @@ _JUDGES: Final[dict[str, Callable[[_Asked], _Judgement]]] = {
 # --- sentences ----------------------------------------------------------------------------------
 
 
-def sentence(found: list[Difference], bootstrap: str) -> str:
+def sentence(found: list[TopicDifference], bootstrap: str) -> str:
     """Say what is wrong with one topic, worst first, and the command that mends all of it."""
     order = list(Effect)
     found = sorted(found, key=lambda each: order.index(each.effect))
@@ -191,7 +191,7 @@ def sentence(found: list[Difference], bootstrap: str) -> str:
     return f"topic {found[0].topic} has {said}{command}{look}"
 
 
-def _said(each: Difference) -> str:
+def _said(each: TopicDifference) -> str:
     if each.setting == "replicas":
         return f"{each.there} replicas, {each.meaning}"
     if each.meaning:
@@ -199,7 +199,7 @@ def _said(each: Difference) -> str:
     return f"{each.setting}={each.there} and would lose data, {each.needed} is needed"
 
 
-def _has_lost(found: list[Difference]) -> bool:
+def _has_lost(found: list[TopicDifference]) -> bool:
     return any(not each.meaning for each in found)
 
 

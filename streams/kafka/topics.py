@@ -17,9 +17,9 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.topic_settings import (
     BROKERS_TIME,
     FOR_EVER,
-    Difference,
     Effect,
     Existing,
+    TopicDifference,
     differences,
     enough_replicas,
     sentence,
@@ -55,7 +55,7 @@ class Topic(NamedTuple):
     is_filled_here: bool = True
     """Our stages write into it; others write into the raw topics."""
 
-    def differences(self, name: str, existing: Existing, replicas: int) -> list[Difference]:
+    def differences(self, name: str, existing: Existing, replicas: int) -> list[TopicDifference]:
         """Compare a topic that is there with this row."""
         return list(
             differences(name, self.settings, replicas, existing, is_filled_here=self.is_filled_here)

@@ -9,7 +9,7 @@ from streams.engine.ports import Stage
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError
 from streams.kafka.reading import open_topics
-from streams.kafka.topic_settings import Difference
+from streams.kafka.topic_settings import TopicDifference
 from streams.kafka.topics import TOPICS, TopicError, named
 from streams.settings import Settings
 from streams.worker.metrics import Metrics
@@ -64,7 +64,7 @@ async def _look_at_topics(metrics: Metrics, settings: Settings) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-async def topic_differences(settings: Settings) -> list[Difference]:
+async def topic_differences(settings: Settings) -> list[TopicDifference]:
     """Compare the topics that are there with what they must be."""
     async with open_topics(KafkaClients(settings.bootstrap, "refusion-metrics")) as topics_read:
         names = named(settings.prefix, settings.journal_prefix, TOPICS)

@@ -36,7 +36,7 @@ from streams.engine.ports import (
     Stage,
     Work,
 )
-from streams.kafka.topic_settings import Difference
+from streams.kafka.topic_settings import TopicDifference
 from streams.settings import Settings
 
 STANDSTILL_S: Final = 10.0
@@ -161,7 +161,7 @@ class Metrics:
             return 0.0
         return max(0.0, self._clock.now() - self._clock.ahead_s - written_ms / 1000)
 
-    def show_topics(self, found: Sequence[Difference]) -> None:
+    def show_topics(self, found: Sequence[TopicDifference]) -> None:
         """Show the settings of topics that are not what they must be."""
         self.topic_settings.clear()
         for difference in found:

@@ -22,7 +22,7 @@ FEW: Final = 4
 """One citizen in so many may be misplaced: a record that nobody of ours wrote. With partitions
 added, it is at least one in two."""
 FEW_ALONE: Final = 2
-"""So many must be misplaced: one record of nobody's stops no worker."""
+"""Misplaced citizens from which it counts: one record of nobody's stops no worker."""
 KEY_BYTES: Final = 32
 MISPLACED: Final = (
     "the journal was written with another number of partitions than the {partitions} that it has:"
