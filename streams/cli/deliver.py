@@ -51,7 +51,7 @@ def deliver(
         set() if municipality else incomplete(folder, run) & {file.municipality for file in files}
     )
     files = [file for file in files if file.municipality not in held]
-    with receipts_in(settings.state_dir) as receipts, meter("files") as progress:
+    with receipts_in(settings.state_dir, place.server) as receipts, meter("files") as progress:
         delivery = FileDelivery(settings, place, receipts)
         if dry_run:
             left = delivery.without_receipt(files)

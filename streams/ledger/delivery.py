@@ -11,46 +11,35 @@ For each file, in the order of their names:
    before its receipt, is read back: the same content counts as delivered, any other is an error.
 4. The receipt is appended and on disk before the next file.
 
-The server's host key must be in the known hosts; no unknown key is accepted. A lost connection is
-made again.
+The server's host key must be in the known hosts; no unknown key is accepted, and the receipt names
+it. A lost connection is made again. Nobody waits without an end (`sftp.py`), and the receipts are
+locked only while they are read or written: see `receipts.py`.
 """
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import asyncssh
-
 from streams.engine.fault_points import reached
 from streams.ledger.receipts import DeliveryError, ExportedFile, Receipts
+from streams.ledger.sftp import (
+    RefusedLoginError,
+    ServerLostError,
+    UnknownHostError,
+    connected,
+    known_keys,
+)
 from streams.settings import SFTP_KEY, SFTP_KNOWN_HOSTS, Settings
 
-PART: Final = ".part"
-"""The suffix of a file while it is uploaded."""
-BLOCK: Final = 256 * 1024
-"""Bytes in one read or write."""
 TRIES: Final = 5
 """Tries in a row without a delivered file before giving up."""
 WAIT_S: Final = 2.0
 """Seconds before the second try; twice as long before each one after that, 30 s in all."""
-ANSWER_S: Final = 30.0
-"""Seconds without an answer after which a server counts as gone."""
 PLACEHOLDER: Final = "{municipality}"
 """Part of an address that is replaced by the code of each municipality."""
 PORT: Final = 22
-LOST: Final = (
-    OSError,
-    asyncssh.ConnectionLost,
-    asyncssh.SFTPConnectionLost,
-    asyncssh.SFTPNoConnection,
-    TimeoutError,
-)
-"""Errors that another try may mend: the delivery goes on at the same file."""
 
 Progress = Callable[[int, int], None]
 """Takes the number of delivered files and the number of all."""
@@ -102,6 +91,11 @@ class ServerAddress(NamedTuple):
         """The folder of a municipality."""
         return self.folder.replace(PLACEHOLDER, municipality).rstrip("/")
 
+    @property
+    def server(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
+
     def name(self, municipality: str) -> str:
         """The address in a receipt: without the user, who may change."""
         return f"sftp://{self.host}:{self.port}{self.folder_of(municipality)}"
@@ -127,10 +121,14 @@ class Delivered:
 class FileDelivery:
     """Delivers files to an SFTP server."""
 
-    def __init__(self, settings: Settings, address: ServerAddress, receipts: Receipts) -> None:
+    def __init__(
+        self, settings: Settings, address: ServerAddress, receipts: Receipts, fingerprint: str = ""
+    ) -> None:
+        """With a `fingerprint` the server's host key must have it; else it must be known."""
         self._settings = settings
         self._address = address
         self._receipts = receipts
+        self._fingerprint = fingerprint
         self.done = Delivered()
 
     async def deliver(self, files: Sequence[ExportedFile], progress: Progress) -> Delivered:
@@ -142,37 +140,46 @@ class FileDelivery:
             before = len(left)
             try:
                 await self._deliver_over_one_connection(left, total, progress)
-            except asyncssh.HostKeyNotVerifiable as error:
-                raise DeliveryError(self._unknown_host()) from error
-            except (
-                asyncssh.PermissionDenied,
-                asyncssh.KeyImportError,
-                asyncssh.KeyEncryptionError,
-            ) as error:
-                raise DeliveryError(self._refused()) from error
-            except LOST as error:
+            except UnknownHostError as error:
+                raise UnknownHostError(self._unknown_host()) from error
+            except RefusedLoginError as error:
+                raise RefusedLoginError(self._refused()) from error
+            except ServerLostError as error:
                 tries = 1 if len(left) < before else tries + 1
                 if tries >= TRIES:
                     raise DeliveryError(self._gone(error, len(left), total)) from error
                 await asyncio.sleep(WAIT_S * 2 ** (tries - 1))
-            except (asyncssh.Error, asyncssh.SFTPError) as error:
-                reason = f"{type(error).__name__}: {error.reason}"
-                raise DeliveryError(
-                    f"{self._address.host} refused {left[0].path.name}: {reason}"
-                ) from error
         return self.done
 
     async def _deliver_over_one_connection(
         self, left: list[ExportedFile], total: int, progress: Progress
     ) -> None:
-        """Deliver files and take them off the list, until it is empty or the connection is lost."""
-        async with self._connected() as sftp:
+        """Deliver files and take them off the list, until it is empty or the connection is lost.
+
+        Steps 2 to 4.
+        """
+        async with connected(self._address.host, self._address.port, self._options()) as server:
             while left:
-                await asyncio.wait_for(
-                    self._deliver(sftp, left[0]), ANSWER_S + left[0].size / BLOCK
-                )
+                file = left[0]
+                if await server.put(file, self._address.folder_of(file.municipality)):
+                    self.done.files += 1
+                    self.done.bytes += file.size
+                else:
+                    self.done.found += 1
+                reached("deliver", "after_commit")
+                to = self._address.name(file.municipality)
+                self._receipts.add(to, file, server.fingerprint)
                 del left[0]
                 progress(total - len(left), total)
+
+    def _options(self) -> dict[str, Any]:
+        hosts = None if self._fingerprint else self._settings.sftp_known_hosts
+        options = known_keys(hosts, self._fingerprint)
+        if key := self._settings.sftp_key:
+            options["client_keys"] = [str(key)]
+        if self._address.user:
+            options["username"] = self._address.user
+        return options
 
     def without_receipt(self, files: Sequence[ExportedFile]) -> list[ExportedFile]:
         """The files that have no receipt. Raises DeliveryError for a receipt of other content."""
@@ -188,47 +195,13 @@ class FileDelivery:
             )
         return before is not None
 
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[asyncssh.SFTPClient]:
-        key = self._settings.sftp_key
-        options: dict[str, Any] = {"client_keys": [str(key)]} if key else {}
-        if self._address.user:
-            options["username"] = self._address.user
-        async with (
-            asyncssh.connect(
-                self._address.host,
-                self._address.port,
-                known_hosts=str(self._settings.sftp_known_hosts),
-                config=None,
-                connect_timeout=ANSWER_S,
-                login_timeout=ANSWER_S,
-                keepalive_interval=ANSWER_S / 3,
-                **options,
-            ) as connection,
-            connection.start_sftp_client() as sftp,
-        ):
-            yield sftp
-
-    async def _deliver(self, sftp: asyncssh.SFTPClient, file: ExportedFile) -> None:
-        """Steps 2 to 4."""
-        folder = self._address.folder_of(file.municipality)
-        there = f"{folder}/{file.path.name}"
-        if await sftp.exists(there):
-            if await _digest(sftp, there) != file.sha256:
-                raise DeliveryError(
-                    f"{there} is on {self._address.host} with other content; find out who put it"
-                    " there"
-                )
-            self.done.found += 1
-        else:
-            await _upload(sftp, file, there + PART)
-            await sftp.rename(there + PART, there)
-            self.done.files += 1
-            self.done.bytes += file.size
-        reached("deliver", "after_commit")
-        self._receipts.add(self._address.name(file.municipality), file)
-
     def _unknown_host(self) -> str:
+        if self._fingerprint:
+            return (
+                f"the host key of {self._address.host} has not the fingerprint"
+                f" {self._fingerprint}; ask the municipality by another way whether it has a new"
+                " key; nothing was sent"
+            )
         return (
             f"the host key of {self._address.host} is not in {self._settings.sftp_known_hosts}"
             f" ({SFTP_KNOWN_HOSTS.name}); get it from the municipality by another way and add it;"
@@ -237,65 +210,13 @@ class FileDelivery:
 
     def _refused(self) -> str:
         return (
-            f"{self._address.host} does not let us in; look at the user in --to and at the key"
-            f" ({SFTP_KEY.name})"
+            f"{self._address.host} does not let us in; look at the user in the address and at the"
+            f" key ({SFTP_KEY.name})"
         )
 
-    def _gone(self, error: Exception, left: int, total: int) -> str:
-        why = (
-            error.strerror
-            if isinstance(error, OSError) and error.strerror
-            else type(error).__name__
-        )
+    def _gone(self, error: ServerLostError, left: int, total: int) -> str:
         return (
-            f"{self._address.host}:{self._address.port} cannot be reached ({why}) after {TRIES}"
+            f"{self._address.host}:{self._address.port} cannot be reached ({error}) after {TRIES}"
             f" tries, {left} of {total} files are left; deliver again: a file with a receipt is"
             " passed over"
         )
-
-
-async def _upload(sftp: asyncssh.SFTPClient, file: ExportedFile, there: str) -> None:
-    """Step 2: upload a file, on from the part of it that is there."""
-    start = await _good_until(sftp, file.path, there)
-    async with sftp.open(there, "r+b" if start else "wb") as remote:
-        await remote.seek(start)
-        with file.path.open("rb") as local:
-            local.seek(start)
-            while block := local.read(BLOCK):
-                await remote.write(block)
-                reached("deliver", "before_commit")
-        with suppress(asyncssh.SFTPOpUnsupported):
-            await remote.fsync()
-    size = (await sftp.stat(there)).size
-    if size != file.size:
-        await sftp.remove(there)
-        raise DeliveryError(
-            f"{there} has {size} bytes after the upload, {file.size} were sent; deliver again"
-        )
-
-
-async def _good_until(sftp: asyncssh.SFTPClient, path: Path, there: str) -> int:
-    """Count the bytes of an interrupted upload; 0 if they are not the beginning of this file."""
-    if not await sftp.exists(there):
-        return 0
-    at = 0
-    with path.open("rb") as file:
-        async for block in _blocks(sftp, there):
-            if file.read(len(block)) != block:
-                return 0
-            at += len(block)
-    return at
-
-
-async def _digest(sftp: asyncssh.SFTPClient, there: str) -> str:
-    digest = hashlib.sha256()
-    async for block in _blocks(sftp, there):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-async def _blocks(sftp: asyncssh.SFTPClient, there: str) -> AsyncIterator[bytes]:
-    async with sftp.open(there, "rb") as remote:
-        while block := await remote.read(BLOCK):
-            assert isinstance(block, bytes)
-            yield block

@@ -1,6 +1,7 @@
 """Finds the files of a run to deliver, and keeps the receipts of those that were delivered.
 
-Receipts are lines in a file of the state folder, whose lock only one delivery has at a time.
+Receipts are lines in a file of the state folder. It is locked while lines are read or added, and
+never while a server is waited for. A server has one delivery at a time, whose lock is its own.
 """
 
 import fcntl
@@ -78,20 +79,21 @@ class Receipts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        whole = [line for line in lines if line.endswith(b"\n")]  # the last may be cut off
+        with _locked(path):
+            lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+            whole = [line for line in lines if line.endswith(b"\n")]  # the last may be cut off
+            if len(whole) < len(lines):
+                with path.open("r+b") as file:
+                    file.truncate(sum(map(len, whole)))
         receipts = [orjson.loads(line) for line in whole]
         self._known = {(receipt["to"], receipt["file"]): receipt["sha256"] for receipt in receipts}
-        if len(whole) < len(lines):
-            with path.open("r+b") as file:
-                file.truncate(sum(map(len, whole)))
 
     def of(self, to: str, name: str) -> str | None:
         """The SHA-256 of the file that was delivered under a name, None if none was."""
         return self._known.get((to, name))
 
-    def add(self, to: str, file: ExportedFile) -> None:
-        """Add a line; it is on disk when this returns."""
+    def add(self, to: str, file: ExportedFile, host_key: str) -> None:
+        """Add a line; it is on disk when this returns. `host_key` is the server's fingerprint."""
         at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         receipt = {
             "at": at,
@@ -99,8 +101,9 @@ class Receipts:
             "file": file.path.name,
             "bytes": file.size,
             "sha256": file.sha256,
+            "host_key": host_key,
         }
-        with self._path.open("ab") as receipts:
+        with _locked(self._path), self._path.open("ab") as receipts:
             receipts.write(orjson.dumps(receipt) + b"\n")
             receipts.flush()
             os.fsync(receipts.fileno())
@@ -108,14 +111,27 @@ class Receipts:
 
 
 @contextmanager
-def receipts_in(state_dir: Path) -> Iterator[Receipts]:
-    """Open the receipts for one delivery at a time. Raises DeliveryError while there is another."""
+def _locked(path: Path) -> Iterator[None]:
+    """Wait until nobody else reads or adds receipts, which takes milliseconds."""
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def receipts_in(state_dir: Path, server: str = "") -> Iterator[Receipts]:
+    """Open the receipts for a delivery to a server.
+
+    Raises DeliveryError while another delivery to it is at work.
+    """
     state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / f"{RECEIPTS}.lock").open("w") as lock:
+    name = hashlib.sha256(server.encode()).hexdigest()[:16]
+    with (state_dir / f"delivery-{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DeliveryError(
-                f"another delivery is at work with the receipts in {state_dir}; wait for it"
+                f"another delivery is at work with the same server; wait for it (it has a lock in"
+                f" {state_dir})"
             ) from None
         yield Receipts(state_dir / RECEIPTS)

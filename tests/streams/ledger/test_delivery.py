@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import threading
@@ -14,15 +15,53 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from streams.ledger import delivery
+from streams.ledger import delivery, sftp
 from streams.ledger.delivery import FileDelivery, ServerAddress
 from streams.ledger.receipts import RECEIPTS, DeliveryError, exported_files, incomplete, receipts_in
 from streams.settings import Settings
 
 PROGRAM = Path(sys.executable).parent / "refusion"
 RUN = 50
-LARGE = 5 * delivery.BLOCK + 7
+LARGE = 5 * sftp.BLOCK + 7
 TIMEOUT_S = 60
+
+
+class Served(asyncssh.SFTPServer):
+    """A session of the server, which may refuse a kind of request, or never answer it."""
+
+    def __init__(self, channel, server):
+        super().__init__(channel, chroot=str(server.root).encode())
+        self.server = server
+
+    def _answer(self, name, answer):
+        if name == self.server.silent:
+            return asyncio.sleep(100_000)
+        if name == self.server.forbidden:
+            raise asyncssh.SFTPPermissionDenied(f"no {name}")
+        return answer()
+
+    def stat(self, path):
+        return self._answer("stat", lambda: super(Served, self).stat(path))
+
+    def rename(self, oldpath, newpath):
+        return self._answer("rename", lambda: super(Served, self).rename(oldpath, newpath))
+
+    def close(self, file_obj):
+        return self._answer("close", lambda: super(Served, self).close(file_obj))
+
+    def open(self, path, pflags, attrs):
+        if pflags & asyncssh.FXF_WRITE:
+            self.server.names.append(path.decode())
+        return self._answer("open", lambda: super(Served, self).open(path, pflags, attrs))
+
+    def write(self, file_obj, offset, data):
+        if self.server.drop_at:
+            self.server.drop_at -= 1
+            if not self.server.drop_at:
+                self.channel.get_connection().abort()
+        if self.server.silent != "write":
+            self.server.written += len(data)
+        return self._answer("write", lambda: super(Served, self).write(file_obj, offset, data))
 
 
 class Server:
@@ -37,6 +76,10 @@ class Server:
         self.written = 0
         self.drop_at = 0
         self.names: list[str] = []
+        self.silent = ""
+        """Name of the request that gets no answer."""
+        self.forbidden = ""
+        """Name of the request that is not allowed."""
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -51,32 +94,13 @@ class Server:
         (self.keys / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {public}\n")
 
     async def _listen(self):
-        server = self
-
-        class Sftp(asyncssh.SFTPServer):
-            def __init__(self, channel):
-                super().__init__(channel, chroot=str(server.root).encode())
-
-            def open(self, path, pflags, attrs):
-                if pflags & asyncssh.FXF_WRITE:
-                    server.names.append(path.decode())
-                return super().open(path, pflags, attrs)
-
-            def write(self, file_obj, offset, data):
-                if server.drop_at:
-                    server.drop_at -= 1
-                    if not server.drop_at:
-                        self.channel.get_connection().abort()
-                server.written += len(data)
-                return super().write(file_obj, offset, data)
-
         client = asyncssh.read_private_key(str(self.keys / "client")).export_public_key().decode()
         self.acceptor = await asyncssh.listen(
             "127.0.0.1",
             0,
             server_host_keys=[str(self.keys / "host")],
             authorized_client_keys=asyncssh.import_authorized_keys(client),
-            sftp_factory=Sftp,
+            sftp_factory=lambda channel: Served(channel, self),
         )
         return self.acceptor.get_port()
 
@@ -91,6 +115,10 @@ class Server:
         async def end():
             self.acceptor.close()
             await self.acceptor.wait_closed()
+            answers = asyncio.all_tasks() - {asyncio.current_task()}  # some are never given
+            for answer in answers:
+                answer.cancel()
+            await asyncio.gather(*answers, return_exceptions=True)
 
         asyncio.run_coroutine_threadsafe(end(), self.loop).result(TIMEOUT_S)
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -208,6 +236,7 @@ def test_files_are_delivered_whole_and_once_with_a_receipt_each(
         "file": min(of_run(exported)),
         "bytes": LARGE,
         "sha256": exported_files(exported, RUN, "730")[0].sha256,
+        "host_key": asyncssh.read_private_key(str(server.keys / "host")).get_fingerprint(),
     }  # fmt: skip
     written = server.written
     again = program("--json")
@@ -241,7 +270,7 @@ def test_a_dropped_connection_is_made_again_and_the_upload_goes_on(
     server.drop_at = write
     assert deliver().files == 2
     assert server.files() == of_run(exported)
-    assert server.written < LARGE + 3 * delivery.BLOCK, "it began again from the start"
+    assert server.written < LARGE + 3 * sftp.BLOCK, "it began again from the start"
 
 
 def test_a_server_that_stays_away_is_given_up_and_what_is_delivered_stays(
@@ -273,7 +302,7 @@ def test_a_delivery_that_is_killed_in_an_upload_goes_on_where_it_was(
     assert receipts(environment) == []
     assert program().stdout == "delivered 2 files, 1.3 MB\n"
     assert server.files() == of_run(exported)
-    assert server.written <= LARGE + delivery.BLOCK + 7, "it began again from the start"
+    assert server.written <= LARGE + sftp.BLOCK + 7, "it began again from the start"
 
 
 def test_a_delivery_that_is_killed_before_its_receipt_gets_it_later(
@@ -312,7 +341,7 @@ def test_a_delivered_file_is_not_replaced(deliver, server, exported):
 
 
 def test_a_missing_folder_is_reported(deliver, server):
-    with pytest.raises(DeliveryError, match=r"127\.0\.0\.1 refused yr-.*SFTPNoSuchFile"):
+    with pytest.raises(DeliveryError, match=r"127\.0\.0\.1 has no folder /nowhere; look at the"):
         deliver(folder="/nowhere")
     assert server.files() == {}
 
@@ -377,3 +406,90 @@ def test_files_in_which_rows_are_missing_are_kept_back(tmp_path):
     (tmp_path / "left-out-run-0050.jsonl").write_text('{"municipality":"730","rows":1}\n')
     assert incomplete(tmp_path, RUN) == {"730"}
     assert incomplete(tmp_path, RUN - 1) == set()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(sftp, "ANSWER_S", 0.2)
+    monkeypatch.setattr(delivery, "WAIT_S", 0.01)
+
+
+@pytest.mark.parametrize("request_name", ["stat", "open", "write", "close", "rename"])
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_stays_connected_and_never_answers_is_given_up(deliver, server, request_name):
+    server.silent = request_name
+    with pytest.raises(DeliveryError, match=r"cannot be reached \(it does not answer: .* 5 tries"):
+        deliver()
+    server.silent = ""
+    assert deliver().files == 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_takes_a_connection_and_says_nothing_is_given_up(deliver, server):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server.port = silent.getsockname()[1]
+        with pytest.raises(DeliveryError, match=r"cannot be reached .* after 5 tries"):
+            deliver()
+
+
+def test_a_delivery_that_is_stopped_does_not_wait_for_a_silent_server(
+    environment, exported, server
+):
+    """Cancelling a request would let its clean-up wait for the same server."""
+    server.silent = "write"
+    settings = Settings.load(environment)
+    place = ServerAddress.of(f"sftp://refusion@127.0.0.1:{server.port}/in/{{municipality}}")
+
+    async def stopped():
+        files = exported_files(exported, RUN, "730")
+        with receipts_in(settings.state_dir) as receipts:
+            work = asyncio.ensure_future(
+                FileDelivery(settings, place, receipts).deliver(files, lambda *_: None)
+            )
+            while not server.names:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            work.cancel()
+            done, _ = await asyncio.wait({work}, timeout=sftp.ANSWER_S / 2)
+            return bool(done)
+
+    assert asyncio.run(asyncio.wait_for(stopped(), TIMEOUT_S))
+
+
+def test_a_silent_server_does_not_keep_deliveries_to_others_out(tmp_path):
+    with receipts_in(tmp_path, "silent:22"), receipts_in(tmp_path, "other:22") as receipts:
+        assert receipts.of("sftp://other:22/in", "a.csv") is None
+
+
+@pytest.mark.parametrize(
+    ("request_name", "said"),
+    [
+        (
+            "rename",
+            r"does not let us rename /in/730/yr-\S+\.part \(SFTPPermissionDenied: no rename",
+        ),
+        ("stat", r"does not let us look at /in/730 \(SFTPPermissionDenied: no stat\)"),
+        ("open", r"does not let us write /in/730/yr-\S+\.part \(SFTPPermissionDenied: no open\)"),
+    ],
+)
+def test_what_a_server_must_allow_is_told_before_anything_is_uploaded(
+    deliver, server, request_name, said
+):
+    server.forbidden = request_name
+    with pytest.raises(DeliveryError, match=f"{said}.*; our user must be allowed to"):
+        deliver()
+    assert server.written == 0
+
+
+def test_a_file_of_this_machine_that_cannot_be_read_is_not_the_servers_fault(
+    exported, server, environment
+):
+    settings = Settings.load(environment)
+    place = ServerAddress.of(f"sftp://refusion@127.0.0.1:{server.port}/in/{{municipality}}")
+    files = exported_files(exported, RUN, "730")
+    files[0].path.unlink()
+    with (
+        receipts_in(settings.state_dir) as receipts,
+        pytest.raises(DeliveryError, match=r"on this machine cannot be read: No such file"),
+    ):
+        asyncio.run(FileDelivery(settings, place, receipts).deliver(files, lambda *_: None))
