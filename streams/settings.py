@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from streams.kit.errors import UserError
 from streams.kit.setting_forms import (
@@ -24,9 +24,39 @@ from streams.kit.setting_forms import (
 from streams.privacy.derived_keys import Purpose, derived_key
 from streams.privacy.identity import KEY_BYTES, Identity
 from streams.privacy.macs import MacKeys
+from streams.settings_table import (
+    BOOTSTRAP,
+    DEMO,
+    DEMO_ANYWHERE,
+    FOUR_EYES,
+    JOURNAL_KEY,
+    JOURNAL_PREFIX,
+    LEDGER,
+    MASTER_KEY,
+    METRICS_HOST,
+    METRICS_PORT,
+    PARTITIONS,
+    PERSONS,
+    PREFIX,
+    PSEUDONYM_KEY,
+    REPLACEMENT_NUMBERS,
+    REPLICAS,
+    RULES,
+    SEAL_KEY,
+    SFTP_KEY,
+    SFTP_KNOWN_HOSTS,
+    STATE_DIR,
+    TABLE,
+    Setting,
+)
 
 if TYPE_CHECKING:
     from streams.kafka.topics import Topic
+
+__all__ = [
+    "BOOTSTRAP", "DEMO", "LEDGER", "MASK", "PARTITIONS", "PREFIX", "PSEUDONYM_KEY", "RULES",
+    "SEAL_KEY", "SFTP_KEY", "SFTP_KNOWN_HOSTS", "STATE_DIR", "TABLE", "Settings", "SettingsError",
+]  # fmt: skip
 
 Origin = Literal["environment", "default", "demo", "not set"]
 
@@ -40,129 +70,6 @@ class SettingsError(UserError):
     """A setting is missing or wrong; the message names it and says what to do."""
 
 
-class Setting(NamedTuple):
-    """A setting, as one row of the table; `default` None means that it has none."""
-
-    name: str
-    default: str | None
-    meaning: str
-    secret: bool = False
-
-
-BOOTSTRAP = Setting("REFUSION_BOOTSTRAP", None, "Kafka brokers, host:port, separated by commas")
-PREFIX = Setting("REFUSION_PREFIX", "refusion.", "what the names of all topics begin with")
-JOURNAL_PREFIX = Setting(
-    "REFUSION_JOURNAL_PREFIX",
-    None,
-    "what the names of reports.raw and reports begin with, where all else is made anew from them"
-    " under another prefix",
-)
-PARTITIONS = Setting(
-    "REFUSION_PARTITIONS", "12", "partitions of the citizen-keyed topics, fixed at creation"
-)
-REPLICAS = Setting(
-    "REFUSION_REPLICAS",
-    "3",
-    "how many brokers have each record of the topics that are made; in demo mode 1",
-)
-STATE_DIR = Setting(
-    "REFUSION_STATE_DIR", "refusion-state", "where each worker process takes a folder of its own"
-)
-LEDGER = Setting(
-    "REFUSION_LEDGER",
-    None,
-    "the ledger's folder or its address in an object store, the same for all; not set: `ledger`"
-    " below the state folder",
-)
-RULES = Setting(
-    "REFUSION_RULES",
-    None,
-    "a folder of rule set files, NAME.yaml each, that are known beside those of the program; the"
-    " same for all workers",
-)
-SFTP_KNOWN_HOSTS = Setting(
-    "REFUSION_SFTP_KNOWN_HOSTS",
-    "~/.ssh/known_hosts",
-    "the host keys of the servers that files are delivered to",
-)
-SFTP_KEY = Setting(
-    "REFUSION_SFTP_KEY",
-    None,
-    "file with the private key for deliveries; not set: the SSH agent's keys",
-)
-PSEUDONYM_KEY = Setting(
-    "REFUSION_PSEUDONYM_KEY",
-    None,
-    "64 hex digits; names the citizens; cannot be rotated without a rebuild",
-    secret=True,
-)
-SEAL_KEY = Setting(
-    "REFUSION_SEAL_KEY",
-    None,
-    "64 hex digits, or several separated by commas: the first seals, all unseal",
-    secret=True,
-)
-JOURNAL_KEY = Setting(
-    "REFUSION_JOURNAL_KEY",
-    None,
-    "64 hex digits, or several separated by commas: the first marks what we write, all are"
-    " believed; not set: derived from the master key, or from the pseudonym key",
-    secret=True,
-)
-MASTER_KEY = Setting(
-    "REFUSION_MASTER_KEY",
-    None,
-    "64 hex digits, from which those of the other three keys are derived that are not set",
-    secret=True,
-)
-DEMO_ANYWHERE = Setting(
-    "REFUSION_DEMO_ANYWHERE",
-    "0",
-    "1: the demo keys, which everybody knows, are taken for any broker and any CPR number",
-)
-METRICS_PORT = Setting(
-    "REFUSION_METRICS_PORT",
-    None,
-    "a worker process serves /metrics, /healthz and /readyz on this port plus the number of its"
-    " state folder",
-)
-METRICS_HOST = Setting(
-    "REFUSION_METRICS_HOST", "127.0.0.1", "the address that metrics are served on"
-)
-DEMO = Setting(
-    "REFUSION_DEMO",
-    "0",
-    "1: fictive CPR numbers are accepted and fixed keys are used where none are given",
-)
-REPLACEMENT_NUMBERS = Setting(
-    "REFUSION_REPLACEMENT_NUMBERS",
-    "0",
-    "1: replacement numbers (erstatningspersonnumre, 60 added to the day) are accepted outside demo"
-    " mode too, as any CPR number is",
-)
-
-TABLE = (
-    BOOTSTRAP,
-    PREFIX,
-    JOURNAL_PREFIX,
-    PARTITIONS,
-    REPLICAS,
-    STATE_DIR,
-    LEDGER,
-    RULES,
-    SFTP_KNOWN_HOSTS,
-    SFTP_KEY,
-    PSEUDONYM_KEY,
-    SEAL_KEY,
-    JOURNAL_KEY,
-    MASTER_KEY,
-    DEMO,
-    DEMO_ANYWHERE,
-    REPLACEMENT_NUMBERS,
-    METRICS_PORT,
-    METRICS_HOST,
-)
-
 _DEMO_KEYS = {
     setting.name: sha256(f"ydelsesrefusion demo {setting.name}".encode()).hexdigest()
     for setting in (PSEUDONYM_KEY, SEAL_KEY)
@@ -171,7 +78,9 @@ _DEMO_KEYS = {
 _FORMS: dict[str, Form] = {
     **dict.fromkeys((PREFIX.name, JOURNAL_PREFIX.name), TOPIC_PREFIX),
     **dict.fromkeys((PARTITIONS.name, REPLICAS.name), NUMBER),
-    **dict.fromkeys((DEMO.name, DEMO_ANYWHERE.name, REPLACEMENT_NUMBERS.name), SWITCH),
+    **dict.fromkeys(
+        (DEMO.name, DEMO_ANYWHERE.name, REPLACEMENT_NUMBERS.name, FOUR_EYES.name), SWITCH
+    ),
     **dict.fromkeys((PSEUDONYM_KEY.name, MASTER_KEY.name), hex_key(KEY_BYTES)),
     **dict.fromkeys((SEAL_KEY.name, JOURNAL_KEY.name), hex_keys(KEY_BYTES)),
     METRICS_PORT.name: PORT,
@@ -238,6 +147,11 @@ class Settings:
                 " `make kafka`"
             )
         return brokers
+
+    @property
+    def has_brokers(self) -> bool:
+        """True if brokers are set."""
+        return self._text(BOOTSTRAP) is not None
 
     @property
     def prefix(self) -> str:
@@ -324,6 +238,26 @@ class Settings:
         """True if CPR numbers with 60 added to the day are accepted, fictive or replacements."""
         return self.demo or self._text(REPLACEMENT_NUMBERS) == "1"
 
+    @property
+    def four_eyes(self) -> bool:
+        """True if the acts of contract section 11 need another person's approval."""
+        return self._text(FOUR_EYES) == "1"
+
+    @property
+    def persons(self) -> Path | None:
+        """The file of persons; None where none is set, and nobody may approve."""
+        text = self._text(PERSONS)
+        return None if text is None else Path(text)
+
+    @property
+    def has_keys(self) -> bool:
+        """True if the keys are set."""
+        return bool(self._key(PSEUDONYM_KEY) and self._key(SEAL_KEY))
+
+    def act_macs(self) -> MacKeys:
+        """The key that marks acts; SettingsError where the pseudonym key is missing."""
+        return MacKeys([derived_key(_keys(self._demanded(PSEUDONYM_KEY))[0], "access")])
+
     def identity(self) -> Identity:
         """Pseudonyms and seals with the keys that are set; SettingsError where one is missing."""
         pseudonym_key, seal_keys = (
@@ -379,6 +313,8 @@ def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[st
         return _DEMO_KEYS[setting.name], "demo"
     if demo and setting is REPLICAS:
         return "1", "demo"
+    if demo and setting is FOUR_EYES:
+        return "0", "demo"
     return setting.default, "not set" if setting.default is None else "default"
 
 

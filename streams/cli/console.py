@@ -5,10 +5,13 @@ Every command imports this module, so everything heavy is imported when it is us
 
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+
+from streams.kit.errors import AwaitingApproval
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +28,10 @@ INPUT: Final = click.Path(dir_okay=False, allow_dash=True)
 """A file to read; `-` is standard input."""
 OUTPUT: Final = click.Path(dir_okay=False)
 """A file to write."""
+PURPOSE: Final = click.option(
+    "--purpose", metavar="TEXT", default="", help="Why you look; it is recorded with your name."
+)
+"""The option of commands that show a citizen."""
 WIDTH: Final = 140
 """Columns of a table that is not shown on a terminal, such as in a log."""
 
@@ -77,6 +84,16 @@ def draw_bar(unit: str, total: int | None) -> "Bar":
 
 
 # --- for programs ------------------------------------------------------------------------------
+
+
+@contextmanager
+def answering(as_json: bool) -> Iterator[None]:
+    """Let the answer of an act that waits for approval within a block be JSON, if wanted."""
+    try:
+        yield
+    except AwaitingApproval as waiting:
+        waiting.as_json = as_json
+        raise
 
 
 def echo_json(value: Any, *, indent: bool = False, err: bool = False) -> None:

@@ -1,11 +1,12 @@
 """`refusion dead-letters`: the refused records, listed, shown and sent again."""
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from streams.cli.console import echo_json, load_settings, run_async
+from streams.cli.console import PURPOSE, answering, echo_json, load_settings, run_async
 
 if TYPE_CHECKING:
     from streams.operations.dead_letters import DeadLetterReader, Letter, Sent, Wanted
@@ -49,8 +50,9 @@ def list_(limit: int, as_json: bool, **filters: str) -> None:
     from streams.operations.dead_letters import OUR_FAULTS, Wanted, summary
 
     async def work(
-        _settings: "Settings", reader: "DeadLetterReader"
+        settings: "Settings", reader: "DeadLetterReader"
     ) -> "tuple[list[Letter], set[str]]":
+        await _record_look(settings, filters)
         letters = await reader.letters(Wanted(**filters))
         return letters, await reader.sent_again(
             [letter for letter in letters if letter.reason in OUR_FAULTS]
@@ -97,18 +99,26 @@ def _line(letter: "Letter", again: bool) -> str:
     is_flag=True,
     help="Show the record byte for byte, with its CPR number; the access is logged.",
 )
+@PURPOSE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(place: str, whole: bool, as_json: bool) -> None:
+def show(place: str, whole: bool, purpose: str, as_json: bool) -> None:
     """Show a refused record, with everything masked that may be a CPR number.
 
-    PLACE is partition/offset, as `list` shows it. The seal key is needed.
+    PLACE is partition/offset, as `list` shows it. The seal key is needed. That you looked is
+    recorded in the topic `access`.
     """
-    from streams.operations.dead_letters import masked, unsealed
+    from streams.acts.acts import Act, checked_reason, record_act
+    from streams.operations.dead_letters import masked, unsealed, with_reporter
     from streams.privacy.access_log import log_access
+
+    if purpose:
+        checked_reason("--purpose", purpose)
 
     async def work(settings: "Settings", reader: "DeadLetterReader") -> "tuple[Letter, bytes]":
         letter = await reader.letter(place)
-        record = unsealed(settings, letter)
+        scope = {"letter": letter.place, "citizen": letter.citizen, "masked": not whole}
+        await record_act(settings, Act("dead-letters show", scope, purpose))
+        letter, record = with_reporter(settings, letter), unsealed(settings, letter)
         if whole:  # before it is shown, and not at all where it cannot be logged
             log_access(settings.state_dir, "dead-letter", letter=letter.place, persons=1)
         return letter, record
@@ -155,15 +165,19 @@ def retry(
     async def work(
         settings: "Settings", reader: "DeadLetterReader"
     ) -> "tuple[list[Letter], list[Sent], int]":
+        if not places:
+            await _record_look(settings, filters)
         letters, left_out = await _chosen(
             reader, places, Wanted(**filters), again=again, unchanged=unchanged
         )
         if dry_run or not letters:
             return letters, [], left_out
+        await _permitted(settings, letters, unchanged=unchanged, again=again)
         log_access(settings.state_dir, "dead-letters retry", persons=len(letters))
         return letters, await send_again(settings, reader, letters), left_out
 
-    letters, sent, left_out = _read(work)
+    with answering(as_json):
+        letters, sent, left_out = _read(work)
     if as_json:
         echo_json(
             {
@@ -181,6 +195,32 @@ def retry(
         f"{len(sent):,} sent again"
         + (f", {left_out:,} left out that were before" if left_out else "")
     )
+
+
+async def _record_look(settings: "Settings", filters: dict[str, str]) -> None:
+    """Record a look at all records: with the keys each is opened, to read its reporter."""
+    from streams.acts.acts import Act, record_act
+
+    if settings.has_keys:
+        await record_act(settings, Act("dead-letters list", filters))
+
+
+async def _permitted(
+    settings: "Settings", letters: "Sequence[Letter]", *, unchanged: bool, again: bool
+) -> None:
+    """Record that letters are sent again; errors in content need two persons."""
+    from streams.acts.acts import Act, record_act
+    from streams.acts.four_eyes import GuardedAct, permission
+
+    places = [letter.place for letter in letters]
+    scope = {"letters": places, "again": again}
+    if not unchanged:
+        await record_act(settings, Act("dead-letters retry", scope))
+        return
+    command = ["dead-letters", "retry", "--unchanged", *(["--again"] if again else []), *places]
+    act = Act("dead-letters retry --unchanged", scope)
+    reasons = Counter(letter.reason for letter in letters)
+    await permission(settings, GuardedAct(act, command, about=dict(reasons)))
 
 
 async def _chosen(

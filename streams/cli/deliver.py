@@ -34,11 +34,12 @@ def deliver(
 ) -> None:
     """Deliver the exported files of a run by SFTP.
 
-    Each file is uploaded under a temporary name, renamed when it is complete, and recorded in
-    receipts.jsonl in the state folder. A second delivery skips the files that have a receipt. The
-    server's host key must be known. Without --municipality the URL must have {municipality} in
-    it, so that no server gets the files of all.
+    The delivery is recorded in the topic `access` first. Each file is uploaded under a temporary
+    name, renamed when it is complete, and recorded in receipts.jsonl in the state folder. A second
+    delivery skips the files that have a receipt. The server's host key must be known. Without
+    --municipality the URL must have {municipality} in it, so that no server gets the files of all.
     """
+    from streams.acts.acts import Act, record_act
     from streams.kit.progress import meter
     from streams.ledger.delivery import FileDelivery, ServerAddress
     from streams.ledger.receipts import exported_files, incomplete, receipts_in
@@ -60,6 +61,8 @@ def deliver(
                 f" {len(files) - len(left):,} were delivered before"
             )
             return
+        scope = {"run": run, "municipality": municipality, "to": url, "files": len(files)}
+        run_async(record_act(settings, Act("deliver", scope)))
         delivered = run_async(delivery.deliver(files, progress.show))
     if as_json:
         echo_json(vars(delivered))

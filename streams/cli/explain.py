@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from streams.cli.console import INPUT, quiet_clients
+from streams.cli.console import INPUT, PURPOSE, quiet_clients
 from streams.kit.errors import UserError
 
 ISO_WEEK: Final = re.compile(r"([0-9]{4})-W([0-9]{2})")
@@ -38,6 +38,7 @@ ISO_WEEK: Final = re.compile(r"([0-9]{4})-W([0-9]{2})")
     help="A rule set, or a file with the differences from one."
     "  [default: the rule set of the last posting, or R-1]",
 )
+@PURPOSE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 def explain(**options: Any) -> None:
     """Explain a citizen's weeks by reports and rules.
@@ -46,7 +47,7 @@ def explain(**options: Any) -> None:
     the first line of standard input), except with --row, since a row names its citizen. Without
     --week or --row the whole life is shown. Everything is computed from the reports; nothing is
     taken from what was posted. The reports come from the live system, where ledger and journal
-    lead to them, or from a file.
+    lead to them, or from a file. A look at the live system is recorded in the topic `access` first.
     """
     from streams.explain.why import ExplainRequest, explain_to
 

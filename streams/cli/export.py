@@ -30,9 +30,7 @@ SHOWN: Final = 20
     help="The folder for the files.",
 )
 @click.option("--parquet", is_flag=True, help="Write each file as Parquet too.")
-@click.option(
-    "--without-notices", is_flag=True, help="Write no file advisering; Kafka is not needed then."
-)
+@click.option("--without-notices", is_flag=True, help="Write no file advisering.")
 @click.option(
     "--no-wait", is_flag=True, help="Do not wait until the ledger has a run that was just closed."
 )
@@ -49,8 +47,8 @@ def export(
     """Write the municipalities' files of a run, from the ledger.
 
     There are three for each municipality: beregning, sumposteringer and advisering. The same run
-    always gives the same bytes. They hold CPR numbers; each decryption is logged in
-    access-log.jsonl in the state folder.
+    always gives the same bytes. They hold CPR numbers: the export is recorded in the topic `access`
+    first, and each decryption in access-log.jsonl in the state folder.
 
     Files get their place when all of the run is written. Rows that no file can have, because
     their seal does not open or nobody of ours wrote them, are left out and listed in
@@ -59,6 +57,7 @@ def export(
     The ledger is some seconds behind the journal: after `refusion run close` this waits for it, for
     two minutes at most.
     """
+    from streams.acts.acts import Act, record_act
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
     from streams.ledger.cuts import cuts_of, wait_for_run
@@ -76,6 +75,8 @@ def export(
     spans = {cut.partition: (cut.journal_start, cut.journal_end) for cut in cuts}
     exporting = Export(settings, ledger, cuts, run, names)
     notices = None if without_notices else run_async(notices_of(settings, spans))
+    scope = {"run": run, "municipality": municipality, "folder": str(out.resolve())}
+    run_async(record_act(settings, Act("export", scope)))
     tune_garbage_collection()
     with meter("rows") as progress:
         exported = exporting.write(

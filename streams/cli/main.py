@@ -6,8 +6,8 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from streams.cli.console import draw_bar
-from streams.kit.errors import UserError, kind_and_place
+from streams.cli.console import draw_bar, echo_json
+from streams.kit.errors import AwaitingApproval, UserError, kind_and_place
 from streams.kit.foreign import PASSED_OVER
 from streams.kit.private_files import keep_files_private
 from streams.kit.progress import draw_with
@@ -15,10 +15,14 @@ from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
 
 USER_ERROR: Final = 2
 """The exit status of an error that the user can mend."""
+WAITS: Final = 3
+"""The exit status of an act that waits for another person's approval."""
 DEFECT: Final = 70
 """The exit status of a defect of this program: none of those that the contract gives a meaning."""
 
 COMMANDS: Final = {
+    "approvals": "streams.cli.approvals:approvals",
+    "approve": "streams.cli.approve:approve",
     "compare": "streams.cli.compare:compare",
     "dead-letters": "streams.cli.dead_letters:dead_letters",
     "deliver": "streams.cli.deliver:deliver",
@@ -72,6 +76,8 @@ class _Program(click.Group):
             sys.exit(stopped.status)
         except BrokenPipeError:
             sys.exit(output_unread())
+        except AwaitingApproval as waiting:
+            _say_waiting(waiting)
         except (UserError, RuleError) as error:
             _fail(str(error))
         except OSError as error:
@@ -93,6 +99,20 @@ class _Program(click.Group):
 def _fail(message: str, status: int = USER_ERROR) -> NoReturn:
     click.echo(f"refusion: {message}", err=True)
     sys.exit(status)
+
+
+def _say_waiting(waiting: AwaitingApproval) -> NoReturn:
+    """Print the id of the request alone on standard output, so that a script can take it."""
+    if waiting.as_json:
+        echo_json({"request": waiting.request, "act": waiting.act})
+    else:
+        click.echo(waiting.request)
+    click.echo(
+        f"refusion: {waiting.act} waits for another person, who approves it with"
+        f" `refusion approve {waiting.request}`",
+        err=True,
+    )
+    sys.exit(WAITS)
 
 
 @click.group(

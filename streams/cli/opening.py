@@ -1,11 +1,24 @@
 """`refusion opening`: the rows that an earlier system settled."""
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from streams.cli.console import echo_json, run_with_progress
+from streams.cli.console import (
+    answering,
+    echo_json,
+    load_settings,
+    run_async,
+    run_with_progress,
+)
+from streams.kit.private_files import private_copies
+
+if TYPE_CHECKING:
+    from streams.acts.four_eyes import GuardedAct
+    from streams.operations.openings import Loaded
 
 TOP: Final = 20
 """The number of lines listed of what could not be loaded; --json lists all."""
@@ -38,11 +51,35 @@ def load(files: tuple[Path, ...], municipality: str | None, dry_run: bool, as_js
     files of a municipality at once, since each holds differences from those before. A second
     load changes nothing. What cannot be loaded is listed by file and line.
     """
+    from streams.acts import four_eyes
+
+    with ExitStack() as stack:
+        stack.enter_context(answering(as_json))
+        read = {str(path.resolve()): path for path in files}
+        if four_eyes.is_approved():
+            read = stack.enter_context(private_copies(read))
+        paths, about = tuple(read.values()), {}
+        if not dry_run:
+            if load_settings().four_eyes and not four_eyes.is_approved():
+                about = {"content": _load(paths, municipality, dry_run=True).sentence()}
+            run_async(four_eyes.permission(load_settings(), _guarded(municipality, read, about)))
+        loaded = _load(paths, municipality, dry_run)
+    if as_json:
+        echo_json(loaded.as_json())
+        return
+    for listed in loaded.listed[:TOP]:
+        click.echo(f"{listed.place}: {listed.reason}: {listed.detail}", err=True)
+    if len(loaded.listed) > TOP:
+        click.echo(f"… and {len(loaded.listed) - TOP:,} more; --json lists all", err=True)
+    click.echo(loaded.sentence())
+
+
+def _load(files: tuple[Path, ...], municipality: str | None, dry_run: bool) -> "Loaded":
     from streams.citizens.rule_sets import LawBook
     from streams.operations.openings import Files
     from streams.operations.openings import load as load_files
 
-    loaded = run_with_progress(
+    return run_with_progress(
         "rows",
         lambda settings, show: load_files(
             settings,
@@ -52,11 +89,19 @@ def load(files: tuple[Path, ...], municipality: str | None, dry_run: bool, as_js
             lambda rows: show(rows, None),
         ),
     )
-    if as_json:
-        echo_json(loaded.as_json())
-        return
-    for listed in loaded.listed[:TOP]:
-        click.echo(f"{listed.place}: {listed.reason}: {listed.detail}", err=True)
-    if len(loaded.listed) > TOP:
-        click.echo(f"… and {len(loaded.listed) - TOP:,} more; --json lists all", err=True)
-    click.echo(loaded.sentence())
+
+
+def _guarded(
+    municipality: str | None, files: Mapping[str, Path], about: Mapping[str, str]
+) -> "GuardedAct":
+    """Return a load as an act that needs two persons."""
+    from streams.acts.acts import Act
+    from streams.acts.four_eyes import GuardedAct
+
+    whose = [] if municipality is None else ["--municipality", municipality]
+    return GuardedAct(
+        Act("opening load", {"municipality": municipality}),
+        ["opening", "load", *whose, *files],
+        files,
+        about,
+    )

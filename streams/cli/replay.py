@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streams.cli.console import echo_json, run_with_progress, table, terminal
+from streams.cli.console import (
+    answering,
+    echo_json,
+    load_settings,
+    run_async,
+    run_with_progress,
+    table,
+    terminal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
-    from streams.operations.replay import DryRun
+    from streams.acts.four_eyes import GuardedAct
+    from streams.operations.replay import DryRun, ReplayRequest
     from streams.operations.replay_apply import Applied
 
 TOP: Final = 12
@@ -64,10 +73,12 @@ def replay(
     and settle new reports after them. With --rules that rule set is valid for everybody from then
     on; a citizen outside the scope is settled by it at the next report.
     """
+    from streams.acts import four_eyes
     from streams.operations.replay import ReplayRequest
     from streams.operations.replay import dry_run as look
-    from streams.operations.replay_apply import apply
+    from streams.operations.replay_apply import apply, check_workers
 
+    settings = load_settings()
     request = ReplayRequest(rules, _scope(municipality, citizen), jobs or os.cpu_count() or 1)
     preview = run_with_progress(
         "records",
@@ -79,8 +90,12 @@ def replay(
     if not as_json:
         _show(terminal(), preview)
     if not dry_run and not preview.is_nothing:
-        if not yes:
+        if not (yes or settings.four_eyes or four_eyes.is_approved()):
             click.confirm(_question(preview), abort=True, err=True)
+        if preview.pending is None:
+            check_workers(preview)
+            with answering(as_json):
+                run_async(four_eyes.permission(settings, _guarded(request, preview)))
         applied = run_with_progress(
             "messages",
             lambda settings, show: apply(
@@ -93,6 +108,27 @@ def replay(
         _show_applied(applied, preview)
     elif not dry_run:
         click.echo("Nothing was written: the postings are right.")
+
+
+def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
+    """Return a replay as an act that needs two persons; its rule set is known by its digest."""
+    from streams.acts.acts import Act
+    from streams.acts.four_eyes import GuardedAct
+    from streams.citizens.rule_sets import LawBook
+
+    options = {
+        "--rules": request.rules,
+        "--municipality": request.scope.municipality,
+        "--citizen": request.scope.citizen,
+    }
+    chosen = [part for option, value in options.items() if value for part in (option, value)]
+    scope = {name.removeprefix("--"): value for name, value in options.items()}
+    digest = LawBook(load_settings().rules).digest(preview.rules)
+    return GuardedAct(
+        Act("replay --apply", scope | {"rule_set": preview.rules, "rule_set_digest": digest}),
+        ["replay", *chosen, "--apply"],
+        about={"messages": preview.difference.messages, "citizens": preview.difference.changed},
+    )
 
 
 def _scope(municipality: str, citizen: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from streams.cli.console import echo_json, run_with_progress, terminal
+from streams.cli.console import answering, echo_json, run_with_progress, terminal
 
 HELD: Final = 1
 """The exit status of a run that was not closed because its completeness is in doubt."""
@@ -51,12 +51,13 @@ def close(month: str, no_wait: bool, dry_run: bool, accept: tuple[str, ...], as_
 
     closing = runs.Closing(month, wait=not no_wait, dry_run=dry_run, accept=accept)
     tune_garbage_collection()
-    closed = run_with_progress(
-        "records",
-        lambda settings, show: runs.close(
-            settings, closing, lambda _what, done, total: show(done, total)
-        ),
-    )
+    with answering(as_json):
+        closed = run_with_progress(
+            "records",
+            lambda settings, show: runs.close(
+                settings, closing, lambda _what, done, total: show(done, total)
+            ),
+        )
     if as_json:
         echo_json(closed_object(closed, dry_run))
     else:

@@ -1,5 +1,6 @@
 """`refusion verify`: an audit of the topics."""
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -56,7 +57,9 @@ def verify(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Audit the topics while the workers go on. Nothing is written.
+    """Audit the topics while the workers go on.
+
+    Nothing is written, but for the record in `access` that you looked, with --files.
 
     The audit checks formats, revisions, ids, reversing rows, sums and run markers, that each raw
     record is accounted for, and that no CPR number is where none may be. --deep settles each
@@ -65,6 +68,7 @@ def verify(
     run by run. The exit status is 0 if all is well, 1 if something is wrong, and 2 if the audit
     could not be made.
     """
+    from streams.acts.acts import Act, record_act
     from streams.audit.verify import VerifyRequest
     from streams.audit.verify import verify as verify_topics
     from streams.kit.progress import meter
@@ -74,9 +78,13 @@ def verify(
     request = VerifyRequest(
         sample or (100.0 if deep else 0.0), draw, jobs or os.cpu_count() or 1, fold, files
     )
+    settings = load_settings()
+    if files is not None:
+        act = Act("verify --files", {"folder": str(files.resolve())})
+        asyncio.run(record_act(settings, act))
     tune_garbage_collection()
     with meter("records") as progress:
-        verified = verify_topics(load_settings(), request, progress.show)
+        verified = verify_topics(settings, request, progress.show)
     if as_json:
         echo_json(verified.as_json())
     else:

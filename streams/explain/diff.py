@@ -11,7 +11,7 @@ from domain.explain.reasons import ReportReason
 from domain.explain.reports import report_reason
 from projections.ledger.citizen import MessageChange, Step, steps
 from streams.explain.find import named_citizen
-from streams.explain.live import CitizenLedger, LiveError, reports_at
+from streams.explain.live import CitizenLedger, LiveError, record_look, reports_at
 from streams.ledger.table import LedgerTable
 from streams.settings import Settings
 
@@ -51,7 +51,9 @@ class Differences(NamedTuple):
         return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
-def differences_of(given: str | None, run: int, environ: Mapping[str, str]) -> Differences:
+def differences_of(
+    given: str | None, run: int, environ: Mapping[str, str], purpose: str = ""
+) -> Differences:
     """Read the changes of a run for a citizen.
 
     Raises:
@@ -61,6 +63,7 @@ def differences_of(given: str | None, run: int, environ: Mapping[str, str]) -> D
     settings.identity()  # a missing key is told before anything is asked
     ledger = CitizenLedger(LedgerTable.open(settings.ledger))
     citizen = named_citizen(given, settings)
+    record_look(settings, "diff", citizen, purpose, run=run)
     partition = ledger.partition_of(citizen)
     if run not in (known := ledger.runs(partition).values()):
         last = f"the last one is {max(known)}" if known else "none is"

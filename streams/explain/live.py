@@ -22,6 +22,7 @@ import orjson
 
 from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
+from streams.acts.acts import Act, checked_reason, record_act
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
@@ -83,6 +84,13 @@ class Live(NamedTuple):
             f"{where}, found through the ledger, to which they add up. Reports that changed nothing"
             " when they came are not among them; --whole-journal reads these too."
         )
+
+
+def record_look(settings: Settings, act: str, citizen: str, purpose: str, **scope: int) -> None:
+    """Record that somebody looks at a citizen. Raises ActError and ReasonError."""
+    if purpose:
+        checked_reason("--purpose", purpose)
+    asyncio.run(record_act(settings, Act(act, {"citizen": citizen, **scope}, purpose)))
 
 
 # --- the ledger -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from domain.ruledata.ruleset import RuleSet
 from projections.ledger.citizen import PostedRow, agree, standing
 from streams.citizens.rule_sets import DEFAULT, LawBook, chosen_rule_set, load_rule_set
 from streams.explain.find import RejectedLine, find_in, folded, named_citizen
-from streams.explain.live import CitizenLedger, LiveError, read_live
+from streams.explain.live import CitizenLedger, LiveError, read_live, record_look
 from streams.explain.render import console
 from streams.explain.render_life import show_life
 from streams.explain.render_posted import show_posted, show_row, show_source
@@ -46,6 +46,7 @@ class ExplainRequest:
     whole_journal: bool
     rules: str | None
     as_json: bool
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def _of_live_system(request: ExplainRequest, settings: Settings, laws: LawBook) 
         citizen = ledger.citizen_of(_checked_id(request.row), request.run)
     else:
         citizen = named_citizen(request.citizen, settings)
+    record_look(settings, "explain", citizen, request.purpose)
     with meter("records") as shown:
         live = read_live(settings, laws, citizen, whole=request.whole_journal, shown=shown.show)
     source = {

@@ -117,8 +117,13 @@ NOTICES: Final = Topic(
 DEAD_LETTERS: Final = Topic(
     "dead-letters", by_citizen=False, settings=_kept(str(90 * DAY_MS), max_message_bytes=_LARGE)
 )
+ACCESS: Final = Topic(
+    "access",
+    by_citizen=False,
+    settings=_kept(FOR_EVER, compression_type="zstd", max_message_bytes=_LARGE),
+)
 
-TOPICS: Final = (RAW, REPORTS, POSTINGS, CITIZENS, NOTICES, DEAD_LETTERS)
+TOPICS: Final = (RAW, REPORTS, POSTINGS, CITIZENS, NOTICES, DEAD_LETTERS, ACCESS)
 
 
 async def ensure_topics(

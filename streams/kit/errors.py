@@ -15,6 +15,16 @@ class UnworkableError(UserError):
     """A worker must not go on, also not after a restart: it stops before it processes anything."""
 
 
+class AwaitingApproval(Exception):  # noqa: N818 - nothing is wrong: somebody else is to agree
+    """An act was asked for, and waits until another person approves it (contract section 11)."""
+
+    def __init__(self, request: str, act: str) -> None:
+        super().__init__(f"{act} waits for another person's approval: request {request}")
+        self.request = request
+        self.act = act
+        self.as_json = False
+
+
 def kind_and_place(error: BaseException) -> str:
     """Describe an error by its type and its place in the code.
 

@@ -114,13 +114,13 @@ class DeadLetterReader:
         fitting = []
         for partition, start in (await self._topics.starts(self._dead_letters)).items():
             async for record in self._records(self._dead_letters, partition, start):
-                letter = _letter(self._settings, partition, record)
+                letter = with_reporter(self._settings, _letter(partition, record))
                 if wanted.fits(letter):
                     fitting.append(letter)
         return sorted(fitting, key=lambda letter: (letter.at, letter.partition, letter.offset))
 
     async def letter(self, place: str) -> Letter:
-        """The letter at a place. Raises RefusalError where there is none."""
+        """The letter at a place, not opened: its `reporter` is "". Raises RefusalError."""
         match = re.fullmatch(r"(?:[\w.-]+/)?(\d+)/(\d+)", place)
         if match is None:
             raise RefusalError(
@@ -134,7 +134,7 @@ class DeadLetterReader:
                 f"there is no dead letter {place}; they are kept for 90 days, see"
                 " `dead-letters list`"
             )
-        return _letter(self._settings, partition, record)
+        return _letter(partition, record)
 
     async def sent_again(self, letters: Sequence[Letter]) -> set[str]:
         """The places of those letters that were sent again: a record in a topic names each."""
@@ -186,7 +186,7 @@ def _clients(settings: Settings, request_timeout_s: float = 40.0) -> KafkaClient
     )
 
 
-def _letter(settings: Settings, partition: int, record: Any) -> Letter:
+def _letter(partition: int, record: Any) -> Letter:
     headers = {name: value.decode(errors="replace") for name, value in record.headers}
     sealed = record.value or b""
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(timespec="seconds")
@@ -203,8 +203,13 @@ def _letter(settings: Settings, partition: int, record: Any) -> Letter:
         headers.get(RETRY_OF, ""),
         headers.get(FIRST, ""),
         sealed,
-        _reporter(settings, sealed),
+        "",
     )
+
+
+def with_reporter(settings: Settings, letter: Letter) -> Letter:
+    """Return a letter with the reporter that its record names, for which the record is opened."""
+    return letter._replace(reporter=_reporter(settings, letter.sealed))
 
 
 _REPORTER: Final = re.compile(r"[0-9]{8}")

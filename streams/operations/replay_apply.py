@@ -54,15 +54,20 @@ class Applied:
     seconds: float = 0.0
 
 
-async def apply(
-    settings: Settings, request: ReplayRequest, plan: DryRun, progress: Progress
-) -> Applied:
-    """Have the citizens stage post what a dry run has found. Raises UserError."""
+def check_workers(plan: DryRun) -> None:
+    """Raise ReplayError where nobody is at work who would carry a replay out."""
     if not plan.workers:
         raise ReplayError(
             "no worker of the citizens stage is at work, who would carry it out; nothing was"
             " written: start `refusion worker` and ask again"
         )
+
+
+async def apply(
+    settings: Settings, request: ReplayRequest, plan: DryRun, progress: Progress
+) -> Applied:
+    """Have the citizens stage post what a dry run has found. Raises UserError."""
+    check_workers(plan)
     began = time.monotonic()
     postings = settings.topic(topics.POSTINGS)
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")

@@ -28,6 +28,8 @@ from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
 from projections.postings.messages import run_message
 from projections.runs.completeness import Finding, findings
+from streams.acts.acts import Act, ReasonError, checked_reason
+from streams.acts.four_eyes import GuardedAct, permission
 from streams.citizens.rule_sets import load_rule_set
 from streams.engine.fault_points import reached
 from streams.engine.ports import Headers
@@ -47,7 +49,6 @@ from streams.kafka.reading import Offsets
 from streams.kafka.topics import ensure_topics
 from streams.kit.errors import UserError
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
-from streams.privacy.cpr import holds_cpr
 from streams.settings import Settings
 from streams.wire.cloudevents import event_headers
 from streams.wire.control_records import FIRST_RUN_MONTH, run_of
@@ -58,8 +59,6 @@ STILL_S: Final = 60.0
 """Seconds after which intake that takes in nothing is taken to be gone."""
 VISIBLE_S: Final = 30.0
 """Seconds until the marker can be read in every partition; milliseconds are usual."""
-REASON_LENGTH: Final = 500
-"""Characters of the longest reason for which findings are accepted."""
 
 Progress = Callable[[str, int, int], None]
 """Told the unit that is counted, how far it is, and how much there is in all."""
@@ -144,17 +143,11 @@ def check_month(month: int, last: RunMarker | None) -> None:
 
 def check_reasons(reasons: Sequence[str]) -> None:
     """Raise RunError for a reason that must not be in the journal for ever."""
-    for reason in reasons:
-        if not (reason.strip() and len(reason) <= REASON_LENGTH and reason.isprintable()):
-            raise RunError(
-                f"--accept must be a reason in words, of at most {REASON_LENGTH} characters in one"
-                " line"
-            )
-        if holds_cpr(reason):
-            raise RunError(
-                "--accept has what looks like a CPR number: it would stay in the journal; leave it"
-                " out"
-            )
+    try:
+        for reason in reasons:
+            checked_reason("--accept", reason)
+    except ReasonError as error:
+        raise RunError(str(error)) from None
 
 
 # --- status ---------------------------------------------------------------------------------------
@@ -218,8 +211,30 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
         outcome.seconds = {"waited": waited - began, "read": time.monotonic() - waited}
         if not asked.dry_run:
             outcome.accepted = tuple(asked.accept) if held_by else ()
+            if outcome.accepted:
+                await permission(settings, _accepting(asked, outcome))
             await _cut(settings, topics_read, outcome, last)
         return outcome
+
+
+def _accepting(asked: Closing, outcome: Closed) -> GuardedAct:
+    """Return the closing of a run in spite of doubts, which needs two persons.
+
+    The second one accepts the doubts that the first one saw, and no others.
+    """
+    doubts = sorted(
+        {
+            " ".join(filter(None, (doubt.code, doubt.reporter, doubt.benefit, doubt.month)))
+            for doubt in outcome.findings
+        }
+    )
+    scope = {"run": outcome.run, "month": asked.month, "doubts": doubts}
+    reasons = [part for reason in asked.accept for part in ("--accept", reason)]
+    without = [] if asked.wait else ["--no-wait"]
+    return GuardedAct(
+        Act("run close --accept", scope, "; ".join(asked.accept)),
+        ["run", "close", "--month", asked.month, *without, *reasons],
+    )
 
 
 def _too_early(month: int) -> list[Finding]:

@@ -4,16 +4,18 @@
      "municipality": "730", "persons": 41}
 
 The log names no citizen. It is `access-log.jsonl` in the state folder, and lines are only ever
-appended. Keeping it safe from its own users is the task of the machine's log collection.
+appended. It is a copy beside the acts in the topic `access` (`streams.acts`), which its own users
+cannot change.
 """
 
-import getpass
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import orjson
+
+from streams.kit.operating_user import operating_user
 
 NAME: Final = "access-log.jsonl"
 
@@ -24,7 +26,7 @@ def log_access(state_dir: Path, purpose: str, **details: str | int) -> None:
     `details` tell what is unsealed, for example the run and the number of persons.
     """
     at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    line = orjson.dumps({"at": at, "user": getpass.getuser(), "purpose": purpose, **details})
+    line = orjson.dumps({"at": at, "user": operating_user().user, "purpose": purpose, **details})
     state_dir.mkdir(parents=True, exist_ok=True)
     file = os.open(state_dir / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:

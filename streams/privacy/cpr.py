@@ -27,6 +27,7 @@ _FIELD: Final = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
 _ANY_FIELD: Final = re.compile(r'("cpr"\s*:\s*)("[^"]*"?|[^,}\s]+)')
 _ESCAPED: Final = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _SIGNS: Final = re.compile(r"[\W_]+")
+_TEN_APART: Final = re.compile(r"\d(?:[\W_]*\d){9}")
 
 # --- a number ---------------------------------------------------------------------------------
 
@@ -108,6 +109,18 @@ def spells(text: str, digits: str) -> bool:
 def holds_cpr(text: str) -> bool:
     """Tell whether a text holds what is written as a CPR number."""
     return _IN_TEXT.search(text) is not None
+
+
+def may_hold_cpr(text: str) -> bool:
+    """Tell whether a free text holds ten digits in a row with only signs and blanks between them.
+
+    Digits of any script and form count. A text with a longer row of digits holds a CPR too: for
+    what is kept for ever, better one text too many is refused.
+
+    >>> may_hold_cpr("see 01 01 80/1234"), may_hold_cpr("12 of 45 reports in 2024")
+    (True, False)
+    """
+    return _TEN_APART.search(normalize("NFKC", text)) is not None
 
 
 def masked(text: str) -> str:

@@ -14,7 +14,7 @@ from hmac import compare_digest
 from struct import Struct
 from typing import Final, Literal
 
-Role = Literal["reports", "postings", "citizens"]
+Role = Literal["reports", "postings", "citizens", "access"]
 """The topics whose records have a MAC, without the prefix of their names."""
 
 MAC: Final = "mac"

@@ -27,7 +27,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "SFTP_KEY",
     ]
     names += ["PSEUDONYM_KEY", "SEAL_KEY", "JOURNAL_KEY", "MASTER_KEY", "DEMO", "DEMO_ANYWHERE"]
-    names += ["REPLACEMENT_NUMBERS"]
+    names += ["REPLACEMENT_NUMBERS", "FOUR_EYES", "PERSONS"]
     names += ["METRICS_PORT", "METRICS_HOST"]
     assert [setting.name for setting in TABLE] == [f"REFUSION_{name}" for name in names]
     assert all(setting.meaning for setting in TABLE)

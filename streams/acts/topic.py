@@ -1,0 +1,90 @@
+"""The topic `access`, open for writing and reading: a port, and Kafka behind it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from streams.acts.chain import AccessRecord
+from streams.engine.ports import Headers
+from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import explained
+from streams.kafka.reading import open_topics
+from streams.kafka.topic_ids import topic_identity
+from streams.kafka.topics import ACCESS, LARGE_BYTES, ensure_topics
+from streams.kit.errors import UserError
+from streams.settings import Settings
+
+CLIENT: Final = "refusion-acts"
+"""Client id, as brokers see it."""
+
+
+class ActError(UserError):
+    """An act cannot be recorded, so it is not done; the message says why and what to do."""
+
+
+class ActTopic(Protocol):
+    """The topic `access`. `identity` is another after the topic was deleted and made anew."""
+
+    name: str
+    identity: str
+
+    async def append(self, key: bytes, value: bytes, headers: Headers) -> None:
+        """Write a record, and return when the brokers have acknowledged it."""
+
+    async def records(self, since: datetime | None = None) -> list[AccessRecord]:
+        """Read all committed records, or those of a moment and later."""
+
+
+OpenActTopic = Callable[[Settings], AbstractAsyncContextManager[ActTopic]]
+"""Opens the topic for the length of a block."""
+
+
+class KafkaActTopic:
+    """The topic of a cluster."""
+
+    def __init__(self, clients: KafkaClients, producer: Any, name: str, identity: str) -> None:
+        self.name = name
+        self.identity = identity
+        self._clients = clients
+        self._producer = producer
+
+    async def append(self, key: bytes, value: bytes, headers: Headers) -> None:
+        """See the port."""
+        await self._producer.send_and_wait(self.name, value, key, headers=headers)
+
+    async def records(self, since: datetime | None = None) -> list[AccessRecord]:
+        """See the port."""
+        async with open_topics(self._clients) as reader:
+            starts = await (reader.since(self.name, since) if since else reader.starts(self.name))
+            ends = await reader.ends(self.name)
+            return [
+                AccessRecord(partition, record.offset, record.key, record.value, record.headers)
+                for partition, start in starts.items()
+                async for record in reader.records(self.name, partition, start, ends[partition])
+            ]
+
+
+@asynccontextmanager
+async def open_act_topic(settings: Settings) -> AsyncIterator[ActTopic]:
+    """Open the topic of the brokers in the settings. Raises ActError where that is not possible."""
+    clients, name = KafkaClients(settings.bootstrap, CLIENT), settings.topic(ACCESS)
+    with explained(
+        settings.bootstrap,
+        ActError,
+        no_answer="; nothing was done: what is done here is recorded first",
+        advice=f"nothing was done: look at the brokers, and at the rights to write to {name}",
+    ):
+        await ensure_topics(
+            settings.bootstrap,
+            settings.prefix,
+            settings.partitions,
+            topics=(ACCESS,),
+            replicas=settings.replicas,
+        )
+        async with clients.producer(
+            enable_idempotence=True, max_request_size=LARGE_BYTES, compression_type="zstd"
+        ) as producer:
+            await producer.start()
+            identity = await topic_identity(producer.client, name)
+            yield KafkaActTopic(clients, producer, name, identity)

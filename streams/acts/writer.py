@@ -1,0 +1,88 @@
+"""Writes records of the topic `access`: chained, with a MAC, and a copy to the system's log."""
+
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from streams.acts import chain
+from streams.acts.chain import Entry
+from streams.acts.chain_file import ChainFile, chain_file, new_id
+from streams.acts.topic import ActTopic
+from streams.kit.operating_user import operating_user
+from streams.settings import Settings
+
+SYSLOG: Final = Path("/dev/log")
+"""Socket of syslog, which systemd's journal serves too; containers often have none."""
+_PRIORITY: Final = b"<86>refusion: "
+"""Facility authpriv (10), severity info (6): 8 x 10 + 6."""
+SEEN_DAYS: Final = 30
+"""Days back in which a new chain looks for the newest records of others."""
+
+
+class ActWriter:
+    """Writes as the user of this process."""
+
+    def __init__(self, settings: Settings, topic: ActTopic) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._macs = settings.act_macs()
+
+    async def write(self, kind: str, fields: Mapping[str, Any], key: str = "") -> str:
+        """Write a record, and return its id when the brokers have it.
+
+        The key is the writer's name, or `key`: records of one request are in one partition.
+        """
+        user = operating_user()
+        who = {"user": user.user, "uid": user.uid, "host": user.host}
+        who |= {"login_user": user.login_user, "sudo_user": user.sudo_user}
+        record_id = new_id()
+        common = {"type": kind, "id": record_id, "at": now_text()} | who
+        async with chain_file(
+            self._settings.state_dir, self._topic.name, user, self._topic.identity
+        ) as file:
+            await self._resolve(file)
+            seen = {"seen": await self._seen(file)} if file.is_new else {}
+            value = chain.encode(file.written, common | dict(fields) | seen)
+            record_key = (key or file.written.writer).encode()
+            headers = chain.headers(self._macs, record_key, value)
+            head = file.written.after(value)
+            file.keep(file.written, head)
+            await self._topic.append(record_key, value, headers)
+            file.keep(head)
+        copy_to_system_log(value)
+        return record_id
+
+    async def _resolve(self, file: ChainFile) -> None:
+        """Look what became of a record that was sent and neither acknowledged nor refused."""
+        if file.sent is not None:
+            heads = [entry.head for entry in await self.entries()]
+            file.keep(file.sent if file.sent in heads else file.written)
+
+    async def _seen(self, file: ChainFile) -> list[list[str | int]]:
+        """Return the newest records of others, one of each partition, and one's own former one."""
+        since = datetime.now(UTC) - timedelta(days=SEEN_DAYS)
+        newest: dict[int, Entry] = {}
+        for entry in await self.entries(since):
+            newest[entry.record.partition] = entry
+        former = [file.former] if file.former and file.former.number else []
+        return [list(head) for head in (*former, *(entry.head for entry in newest.values()))]
+
+    async def entries(self, since: datetime | None = None) -> list[Entry]:
+        """Read what was written by holders of the key, by its time."""
+        records = await self._topic.records(since)
+        return chain.genuine_entries(self._macs, records)
+
+
+def now_text() -> str:
+    """Return the time as in records: RFC 3339 in UTC, with seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def copy_to_system_log(value: bytes) -> None:
+    """Send a copy of a record to syslog, where the machine has one."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.setblocking(False)
+        log.sendto(_PRIORITY + value, str(SYSLOG))
