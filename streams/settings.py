@@ -41,6 +41,7 @@ from streams.settings_table import (
     PSEUDONYM_KEY,
     REPLACEMENT_NUMBERS,
     REPLICAS,
+    REPORTERS,
     RULES,
     SEAL_KEY,
     SFTP_KEY,
@@ -197,6 +198,14 @@ class Settings:
         text = self._text(RULES)
         if text is not None and not Path(text).is_dir():
             raise SettingsError(f"{RULES.name} is {text}, which is no folder")
+        return None if text is None else Path(text)
+
+    @property
+    def reporters(self) -> Path | None:
+        """The file of the register of reporters. Raises SettingsError if it is not there."""
+        text = self._text(REPORTERS)
+        if text is not None and not Path(text).is_file():
+            raise SettingsError(f"{REPORTERS.name} is {text}, which is no file")
         return None if text is None else Path(text)
 
     @property

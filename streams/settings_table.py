@@ -43,6 +43,12 @@ RULES = Setting(
     "a folder of rule set files, NAME.yaml each, that are known beside those of the program; the"
     " same for all workers",
 )
+REPORTERS = Setting(
+    "REFUSION_REPORTERS",
+    None,
+    "the register of reporters, a YAML file: who may report, from which source, and which benefits;"
+    " not set: reporters are not checked",
+)
 SFTP_KNOWN_HOSTS = Setting(
     "REFUSION_SFTP_KNOWN_HOSTS",
     "~/.ssh/known_hosts",
@@ -125,6 +131,7 @@ TABLE = (
     STATE_DIR,
     LEDGER,
     RULES,
+    REPORTERS,
     SFTP_KNOWN_HOSTS,
     SFTP_KEY,
     PSEUDONYM_KEY,

@@ -30,6 +30,11 @@ from streams.kit.errors import UserError
     metavar="NAME|FILE",
     help="A rule set, or a file with the differences from one.",
 )
+@click.option(
+    "--source",
+    metavar="SOURCE",
+    help="Take the lines to come from this source of the register (REFUSION_REPORTERS).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the closing summary as JSON.")
 def settle(
     files: tuple[str, ...],
@@ -37,6 +42,7 @@ def settle(
     notices: str | None,
     jobs: int,
     rules: str,
+    source: str | None,
     as_json: bool,
 ) -> None:
     """Settle reports: read JSON Lines, write posting messages.
@@ -44,6 +50,7 @@ def settle(
     Without FILES, or for a file named -, standard input is read. The lines of several files are
     numbered as if they were one file. The closing summary goes to stderr.
     """
+    from streams.citizens.register_file import check_source
     from streams.citizens.rule_sets import chosen_rule_set
     from streams.kit.progress import meter
     from streams.offline.inputs import Reader, opened
@@ -51,6 +58,7 @@ def settle(
 
     rule_set, settings = chosen_rule_set(rules), load_settings()
     settings.identity()  # a missing key is an error before any file or process is created
+    check_source(settings, source)
     with ExitStack() as stack:
         in_use = [opened(stack, name) for name in files or ("-",)]
         reader = Reader(in_use)
@@ -65,6 +73,7 @@ def settle(
             notice_file,
             lambda lines: progress.show(lines, reader.estimated()),
             rule_set,
+            source,
         )
         sys.stdout.buffer.flush()
     if as_json:

@@ -10,6 +10,7 @@ from domain.citizen.reports import Report, RunMarker
 from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
+from streams.citizens.register_file import make_validator
 from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
 from streams.kit.errors import UserError
@@ -19,7 +20,6 @@ from streams.privacy.identity import CITIZEN_DIGITS
 from streams.settings import Settings
 from streams.wire.outcomes import Accepted
 from streams.wire.rejections import Rejection
-from streams.wire.validator import Validator
 
 PSEUDONYM = re.compile(rf"[0-9a-f]{{{CITIZEN_DIGITS}}}")
 
@@ -93,10 +93,7 @@ def find_in(
     Raises:
         LifeError: there is none.
     """
-    identity, validator = (
-        settings.identity(),
-        Validator(rules, demo=settings.accepts_sixty, markers=True),
-    )
+    identity, validator = settings.identity(), make_validator(settings, rules, markers=True)
     found, citizens = CitizenReports(given, [], []), set()
     for number, line in numbered(lines):
         parsed = validator.parse(line)

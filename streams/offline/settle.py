@@ -25,6 +25,7 @@ from domain.basics.named import made
 from domain.citizen.reports import ControlRecord, Recalculation, RunMarker
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
+from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import CONTROLS, NOTHING, Outcome, Partition, Settleable
 from streams.citizens.store import RocksStore
@@ -33,7 +34,6 @@ from streams.privacy.cpr import cpr_of_line
 from streams.settings import Settings
 from streams.wire.outcomes import Accepted, AcceptedOpening
 from streams.wire.rejections import REFUSED, Rejection
-from streams.wire.validator import Validator
 
 BLOCK_LINES = 4_000
 """The lines of a block.
@@ -102,21 +102,30 @@ class Totals:
 class LineSettler:
     """One process's share of the work: it validates, settles, and keeps its citizens' state."""
 
-    def __init__(self, settings: Settings, folder: Path, rules: RuleSet, *, leads: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        rules: RuleSet,
+        *,
+        leads: bool,
+        source: str | None = None,
+    ) -> None:
         laws = LawBook(settings.rules)
         catalogue = laws.catalogue(rules)
-        self._validator = Validator(catalogue, demo=settings.accepts_sixty, markers=True)
+        self._validator = make_validator(settings, catalogue, markers=True)
         self._identity = settings.identity()
         self._store = RocksStore(folder)
         law = laws.law(rules.name) if rules.name in laws.names() else Law(rules)
         self._partition = Partition(law, self._store, kept=HEADS_KEPT, laws=laws)
+        self._source = source
         self._leads = leads  # every process closes a run, only the leading one posts the marker
         tune_garbage_collection()
 
     def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
         """Settle lines in their order; lines without output are left out."""
-        parse = self._validator.parse
-        parsed = [parse(line) for _, line in lines]
+        parse, source = self._validator.parse, self._source
+        parsed = [parse(line, source) for _, line in lines]
         if Recalculation not in map(type, parsed):  # nearly always
             return self._settle(lines, parsed)
         outputs: list[LineOutput] = []
@@ -230,16 +239,18 @@ def _children_spared(signals: Collection[signal.Signals]) -> Iterator[None]:
 class SettlePool:
     """The processes that settle, each with its own citizens and folder; the parent ends them."""
 
-    def __init__(self, settings: Settings, folder: Path, rules: RuleSet, jobs: int) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, rules: RuleSet, jobs: int, source: str | None
+    ) -> None:
         settings.identity()  # a missing key is an error here, not in each process
         catalogue = LawBook(settings.rules).catalogue(rules)
-        self._validator = Validator(catalogue, demo=settings.accepts_sixty, markers=True)
+        self._validator = make_validator(settings, catalogue, markers=True)
         self._processes = [
             ProcessPoolExecutor(
                 1,
                 get_context("spawn"),
                 initializer=_start_process,
-                initargs=(settings, folder / str(at), rules, at == 0),
+                initargs=(settings, folder / str(at), rules, at == 0, source),
             )
             for at in range(jobs)
         ]
@@ -279,9 +290,11 @@ class SettlePool:
 _settler: LineSettler
 
 
-def _start_process(settings: Settings, folder: Path, rules: RuleSet, leads: bool) -> None:
+def _start_process(
+    settings: Settings, folder: Path, rules: RuleSet, leads: bool, source: str | None
+) -> None:
     global _settler  # noqa: PLW0603 - a pool's process has no other place for its state
-    _settler = LineSettler(settings, folder, rules, leads=leads)
+    _settler = LineSettler(settings, folder, rules, leads=leads, source=source)
 
 
 def _settle_in_process(lines: list[Line]) -> list[LineOutput]:
@@ -289,7 +302,11 @@ def _settle_in_process(lines: list[Line]) -> list[LineOutput]:
 
 
 def settled_blocks(
-    lines: Iterable[Line], settings: Settings, jobs: int, rules: RuleSet
+    lines: Iterable[Line],
+    settings: Settings,
+    jobs: int,
+    rules: RuleSet,
+    source: str | None = None,
 ) -> Iterator[tuple[int, list[LineOutput]]]:
     """Settle all lines, with the state in a temporary folder.
 
@@ -298,12 +315,12 @@ def settled_blocks(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refusion-")))
         if jobs == 1:
-            settler = LineSettler(settings, folder / "0", rules, leads=True)
+            settler = LineSettler(settings, folder / "0", rules, leads=True, source=source)
             stack.callback(settler.close)
             for block in blocks(lines):
                 yield len(block), settler.settle(block)
             return
-        pool = SettlePool(settings, folder, rules, jobs)
+        pool = SettlePool(settings, folder, rules, jobs, source)
         stack.callback(pool.close)
         waiting: deque[tuple[int, list[Future[list[LineOutput]]]]] = deque()
         for block in blocks(lines):
@@ -327,10 +344,15 @@ def settle(
     notices: BinaryIO | None = None,
     progress: Callable[[int], None] | None = None,
     rules: RuleSet | None = None,
+    source: str | None = None,
 ) -> Totals:
-    """Settle published reports and control records, one JSON object a line."""
+    """Settle published reports and control records, one JSON object a line.
+
+    With a `source` the lines are taken to come from its raw topic.
+    """
     totals = Totals()
-    for size, outputs in settled_blocks(numbered(lines), settings, jobs, rules or load_rule_set()):
+    all_blocks = settled_blocks(numbered(lines), settings, jobs, rules or load_rule_set(), source)
+    for size, outputs in all_blocks:
         _, *columns = zip(*outputs, strict=True) if outputs else ((),) * len(LineOutput._fields)
         written = [b"".join(column) for column in columns]
         for out, content in zip((postings, rejects, notices), written, strict=True):

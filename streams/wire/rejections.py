@@ -16,11 +16,14 @@ Reason = Literal[
     "missing_field",
     "unknown_field",
     "wrong_type",
+    "unknown_reporter",
+    "foreign_reporter",
     "bad_cpr",
     "cpr_in_id",
     "bad_period",
     "not_reportable",
     "unknown_benefit",
+    "not_allowed",
     "not_valid_in_period",
     "unknown_municipality",
     "bad_amount",
@@ -88,6 +91,24 @@ REFUSED: Final[Mapping[str, Rejection]] = {
 
 UNSUPPORTED_SCHEMA: Final = Rejection(
     "unsupported_schema", "schema", "schema is not 1, the only version; send schema 1"
+)
+UNKNOWN_REPORTER: Final = Rejection(
+    "unknown_reporter",
+    "reporter",
+    "the reporter is not in the register on the day of reported_at; correct it, or have it entered"
+    " in the register (REFUSION_REPORTERS)",
+)
+FOREIGN_REPORTER: Final = Rejection(
+    "foreign_reporter",
+    "reporter",
+    "the reporter speaks from another source than its own; publish to the topic of the source that"
+    " the register has for it",
+)
+NOT_ALLOWED: Final = Rejection(
+    "not_allowed",
+    "benefit",
+    "the benefit is not among those that the register has for this reporter; correct its code, or"
+    " have the register changed",
 )
 BAD_CPR: Final = Rejection(
     "bad_cpr",

@@ -16,29 +16,41 @@ from streams.wire.json_edge import MAX_BYTES
 from streams.wire.outcomes import Outcome
 from streams.wire.quick_way import QuickWay
 from streams.wire.rejections import TOO_LARGE
+from streams.wire.reporters import ReporterRegister
 
 
 class Validator:
     """A validator turns records into reports or rejections, by one rule set.
 
     `demo` accepts CPR numbers with 60 added to the day, which are fictive or replacement numbers.
-    `markers` accepts control records and opening rows.
+    `markers` accepts control records and opening rows. With a register reporters are checked too.
     """
 
-    def __init__(self, rules: RuleSet, demo: bool, markers: bool = False) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        demo: bool,
+        markers: bool = False,
+        register: ReporterRegister | None = None,
+    ) -> None:
         content = Content(rules, demo)
         others = ControlRecords(rules, content).checks() if markers else {}
         self.accept_quickly = QuickWay(content).accept
         self.diagnose = Diagnosis(content, others).diagnose
+        self._register = register
 
-    def parse(self, record: bytes) -> Outcome:
+    def parse(self, record: bytes, source: str | None = None) -> Outcome:
         """Return what a record holds, or why it is rejected; never raises.
 
-        `record` is the record without its line end, whatever bytes it has.
+        `record` is the record without its line end, whatever bytes it has. `source` is that of its
+        topic, which the register holds against its reporter; None where it came from no topic.
         """
         if len(record) > MAX_BYTES:
             return TOO_LARGE
         try:
-            return self.accept_quickly(record)
+            outcome: Outcome = self.accept_quickly(record)
         except (ValueError, RecursionError):
-            return self.diagnose(record)
+            outcome = self.diagnose(record)
+        if self._register is None:
+            return outcome
+        return self._register.checked(outcome, record, source)

@@ -24,6 +24,7 @@ import faust
 import uvloop
 from faust.app.base import BootStrategy
 
+from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook
 from streams.engine.clock_skew import ClockSkew
 from streams.engine.liveness import Outage
@@ -40,7 +41,6 @@ from streams.kit.tuning import tune_allocation, tune_garbage_collection
 from streams.settings import Settings
 from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.stages.intake import Intake, IntakeTopics
-from streams.wire.validator import Validator
 from streams.worker.key_check import check_keys
 from streams.worker.partition_check import check_partitions
 from streams.worker.state_folder import StateFolder, take
@@ -175,7 +175,7 @@ def make_stages(
     makers: dict[str, Callable[[], Stage]] = {
         "intake": lambda: Intake(
             IntakeTopics(raw, reports, dead, number),
-            Validator(laws.catalogue(), demo=settings.accepts_sixty),
+            make_validator(settings, laws.catalogue()),
             identity,
         ),
         "citizens": lambda: CitizenStage(

@@ -23,6 +23,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "STATE_DIR",
         "LEDGER",
         "RULES",
+        "REPORTERS",
         "SFTP_KNOWN_HOSTS",
         "SFTP_KEY",
     ]

@@ -330,3 +330,5 @@ ORDER: list[tuple[str, dict[str, object]]] = [
     ("bad_amount", {"atp_ore": -1}),
 ]
 """Faults of different fields, in the order in which they win."""
+OF_THE_REGISTER: frozenset[str] = frozenset({"unknown_reporter", "foreign_reporter", "not_allowed"})
+"""Reasons that there are with a register of reporters alone."""
