@@ -60,16 +60,18 @@ def export(
     from streams.acts.acts import Act, record_act
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
-    from streams.ledger.cuts import cuts_of, wait_for_run
+    from streams.ledger.cuts import cuts_of, opened, wait_for_run
     from streams.ledger.export import Export
     from streams.ledger.run_notices import notices_of
     from streams.ledger.table import LedgerTable
 
     settings = load_settings()
     names = _names(settings, municipality)
-    ledger = LedgerTable.open(settings.ledger)
-    if not no_wait:
+    if no_wait:
+        ledger = LedgerTable.open(settings.ledger)
+    else:
         with meter("partitions") as progress:
+            ledger = opened(settings.ledger, lambda: _is_closed(settings, run))
             wait_for_run(ledger, run, lambda: _is_closed(settings, run), progress.show)
     cuts = cuts_of(ledger, run)
     spans = {cut.partition: (cut.journal_start, cut.journal_end) for cut in cuts}

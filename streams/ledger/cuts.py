@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from streams.kit.errors import UserError
-from streams.ledger.table import LedgerTable
+from streams.ledger.table import LedgerTable, NoLedgerError
 
 WAIT_S: Final = 120.0
 """Seconds to wait for a run's markers.
@@ -37,6 +37,23 @@ class Cut(NamedTuple):
     closed_at: str
     journal_start: int
     journal_end: int
+
+
+def opened(
+    uri: str, is_closed: Callable[[], bool], wait_s: float = WAIT_S, look_s: float = LOOK_S
+) -> LedgerTable:
+    """Open the ledger; before its first commit there is none, so wait for it if a run is closed.
+
+    Raises NoLedgerError after `wait_s`, or at once where `is_closed` says no.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return LedgerTable.open(uri)
+        except NoLedgerError:
+            if time.monotonic() >= deadline or not is_closed():
+                raise
+            time.sleep(look_s)
 
 
 def partitions_without(ledger: LedgerTable, run: int) -> list[int]:

@@ -239,6 +239,7 @@ class SftpServer:
 @asynccontextmanager
 async def connected(host: str, port: int, options: dict[str, Any]) -> AsyncIterator[SftpServer]:
     """Connect to a server for the length of a block; the end of the connection has a limit too."""
+    asyncio.get_running_loop().set_exception_handler(_pass_over_lost)
     try:
         connection = await asyncssh.connect(
             host,
@@ -283,6 +284,12 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__
+
+
+def _pass_over_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of tasks inside asyncssh that a cut connection ended: nobody waits for them."""
+    if not isinstance(context.get("exception"), asyncssh.Error):
+        loop.default_exception_handler(context)
 
 
 def _heard(asked: "asyncio.Future[Any]") -> None:

@@ -10,11 +10,13 @@ The table is partitioned by (`after_run`, `partition`): the files of a closed ru
 rewritten, a run is read without the others, and so is a partition's progress.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from arro3.core import Array, DataType, RecordBatch, RecordBatchReader, Table
+from arro3.core import Array, DataType, RecordBatch, Table
 from arro3.core import Field as ArrowField
 from arro3.core import Schema as ArrowSchema
 from deltalake import (
@@ -27,11 +29,12 @@ from deltalake import (
     WriterProperties,
 )
 from deltalake import write_deltalake as append
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import TableNotFoundError
 from deltalake.schema import PrimitiveType
 
 from projections.ledger.entries import BEFORE_ANY_RUN, COLUMNS, Entry, LedgerProgress
 from streams.kit.errors import UserError
+from streams.ledger.native import native_errors, quiet_panics
 
 PARTITIONED_BY: Final = ["after_run", "partition"]
 PARTITIONS_KEY: Final = "refusion.partitions"
@@ -44,6 +47,18 @@ PROPERTIES: Final = {
 
 Compacted files are deleted after two days, so a reader of an older version has as long. Opening the
 table reads the last checkpoint and the commits after it."""
+LONGEST_TEXT: Final = 300
+"""Characters of an error of the library; some tell a whole structure."""
+DAMAGED: Final = re.compile(
+    r"parquet|json|kernel|not found|no such file|invalid range|range was invalid|gap|corrupt|eof",
+    re.IGNORECASE,
+)
+"""Errors of a table that has lost files or parts of them; it is a copy, and can be made again."""
+OF_THE_PLACE: Final = re.compile(
+    r"no space|quota|denied|permission|read-only|timed? ?out|connect|credential|too large",
+    re.IGNORECASE,
+)
+"""Errors of the place that the table is in: they go when the place is mended."""
 COMPRESSION: Final = WriterProperties(compression="ZSTD")
 COMPACT_EVERY: Final = 100
 """Commits of this process after which the small files of a partition become one."""
@@ -56,6 +71,10 @@ _SCHEMA: Final = ArrowSchema([ArrowField(name, _ARROW[kind]) for name, kind in C
 
 class LedgerError(UserError):
     """The ledger cannot be used, or is another topic's; the message says what to do."""
+
+
+class NoLedgerError(LedgerError):
+    """There is no ledger yet."""
 
 
 class Append(NamedTuple):
@@ -90,7 +109,8 @@ class LedgerTable:
     @classmethod
     def make(cls, uri: str, topic: str, identity: str, partitions: int) -> "LedgerTable":
         """Open the ledger of a topic, or make it. Raises LedgerError for another topic's ledger."""
-        try:
+        quiet_panics()
+        with _told("be opened", uri):
             if "://" not in uri:
                 Path(uri).mkdir(parents=True, exist_ok=True)
             table = DeltaTable.create(
@@ -103,24 +123,24 @@ class LedgerTable:
                 configuration=PROPERTIES | {PARTITIONS_KEY: str(partitions)},
                 raise_if_key_not_exists=False,
             )
-        except (DeltaError, OSError) as error:
-            raise _cannot("be opened", uri, error) from error
         ledger = cls(uri, table)
         ledger.check(identity)
         return ledger
 
     @classmethod
     def open(cls, uri: str) -> "LedgerTable":
-        """Open a ledger to read it. Raises LedgerError where there is none."""
+        """Open a ledger to read it. Raises NoLedgerError where there is none."""
+        quiet_panics()
         try:
-            return cls(uri, DeltaTable(uri))
-        except TableNotFoundError:
-            raise LedgerError(
+            with _told("be read", uri):
+                return cls(uri, DeltaTable(uri))
+        except LedgerError as error:
+            if not isinstance(error.__cause__, TableNotFoundError):
+                raise
+            raise NoLedgerError(
                 f"there is no ledger at {uri} (REFUSION_LEDGER); run `refusion worker projections`,"
                 " which makes it"
             ) from None
-        except (DeltaError, OSError) as error:
-            raise _cannot("be read", uri, error) from error
 
     def check(self, identity: str) -> None:
         """Raise LedgerError where the ledger was made from another topic.
@@ -144,21 +164,19 @@ class LedgerTable:
     def progress(self, partition: int) -> LedgerProgress:
         """Read how far a partition is, in the newest version of the table."""
         self.refresh()
-        try:
+        with _told("be read", self.uri):
             position = self.position(partition)
-            if position == 0:
-                return LedgerProgress(partition)
-            ((last_run,),) = self.rows(
-                "SELECT max(run) FROM ledger"  # noqa: S608 - a number
-                f" WHERE kind = 'run' AND partition = {partition}"
-            )
-            revisions = self.rows(
-                "SELECT citizen, max(revision) FROM ledger"  # noqa: S608 - a number
-                f" WHERE partition = {partition} AND citizen IS NOT NULL GROUP BY citizen"
-            )
-            return LedgerProgress(partition, position, last_run or BEFORE_ANY_RUN, dict(revisions))
-        except (DeltaError, OSError) as error:
-            raise _cannot("be read", self.uri, error) from error
+        if position == 0:
+            return LedgerProgress(partition)
+        ((last_run,),) = self.rows(
+            "SELECT max(run) FROM ledger"  # noqa: S608 - a number
+            f" WHERE kind = 'run' AND partition = {partition}"
+        )
+        revisions = self.rows(
+            "SELECT citizen, max(revision) FROM ledger"  # noqa: S608 - a number
+            f" WHERE partition = {partition} AND citizen IS NOT NULL GROUP BY citizen"
+        )
+        return LedgerProgress(partition, position, last_run or BEFORE_ANY_RUN, dict(revisions))
 
     def append(self, appends: Sequence[Append]) -> None:
         """Commit entries and positions of some partitions, all of them or none.
@@ -168,7 +186,7 @@ class LedgerTable:
         """
         positions = [Transaction(self._app(page.partition), page.end) for page in appends]
         version = self._table.version()
-        try:
+        with _told("be written", self.uri):
             for page in appends:
                 if self.position(page.partition) != page.start:
                     raise LedgerError(
@@ -181,8 +199,6 @@ class LedgerTable:
                 writer_properties=COMPRESSION,
                 commit_properties=CommitProperties(app_transactions=positions),
             )
-        except (DeltaError, OSError) as error:
-            raise _cannot("be written", self.uri, error) from error
         self._appends += 1
         if self._table.version() == version + 1:
             self._positions |= {page.partition: page.end for page in appends}
@@ -204,10 +220,8 @@ class LedgerTable:
 
     def refresh(self) -> None:
         """Go on to the newest version. Raises LedgerError."""
-        try:
+        with _told("be read", self.uri):
             self._table.update_incremental()
-        except (DeltaError, OSError) as error:
-            raise _cannot("be read", self.uri, error) from error
         self._positions.clear()
 
     def _app(self, partition: int) -> str:
@@ -229,14 +243,33 @@ class LedgerTable:
                 strict=True,
             )
 
-    def batches(self, query: str) -> Iterable[RecordBatch]:
-        """The result of a query as Arrow batches."""
-        reader: RecordBatchReader = QueryBuilder().register("ledger", self._table).execute(query)
-        return reader
+    def batches(self, query: str) -> Iterator[RecordBatch]:
+        """The result of a query as Arrow batches. Raises LedgerError, also between two of them."""
+        with _told("be read", self.uri):
+            reader = iter(QueryBuilder().register("ledger", self._table).execute(query))
+        while True:
+            with _told("be read", self.uri):
+                batch = next(reader, None)
+            if batch is None:
+                return
+            yield batch
 
 
-def _cannot(what: str, uri: str, error: Exception) -> LedgerError:
-    """An error with Delta's own text: it names files and versions, and entries hold no open CPR."""
-    return LedgerError(
-        f"the ledger at {uri} (REFUSION_LEDGER) cannot {what}: {str(error).splitlines()[0]}"
+def _told(what: str, uri: str) -> AbstractContextManager[None]:
+    """Raise the library's errors within a block as LedgerError, with the library's own text.
+
+    It names files and versions; entries hold no open CPR.
+    """
+    return native_errors(lambda error: _cannot(what, uri, error))
+
+
+def _cannot(what: str, uri: str, error: BaseException) -> LedgerError:
+    text = " ".join(str(error).split())[:LONGEST_TEXT] or type(error).__name__
+    is_damaged = DAMAGED.search(text) and not OF_THE_PLACE.search(text)
+    advice = (
+        "; what it has lost is in the topic: delete the ledger, and `refusion worker projections`"
+        " makes it again, with the same entries"
+        if is_damaged
+        else ""
     )
+    return LedgerError(f"the ledger at {uri} (REFUSION_LEDGER) cannot {what}: {text}{advice}")

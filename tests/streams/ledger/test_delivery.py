@@ -3,6 +3,7 @@
 Connections drop and processes die on the way."""
 
 import asyncio
+import gc
 import json
 import os
 import random
@@ -416,10 +417,14 @@ def impatient(monkeypatch):
 
 @pytest.mark.parametrize("request_name", ["stat", "open", "write", "close", "rename"])
 @pytest.mark.usefixtures("impatient")
-def test_a_server_that_stays_connected_and_never_answers_is_given_up(deliver, server, request_name):
+def test_a_server_that_stays_connected_and_never_answers_is_given_up(
+    deliver, server, request_name, caplog
+):
     server.silent = request_name
     with pytest.raises(DeliveryError, match=r"cannot be reached \(it does not answer: .* 5 tries"):
         deliver()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
     server.silent = ""
     assert deliver().files == 2
 
