@@ -13,11 +13,11 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home refusion \
- && install --directory --owner=refusion --mode=700 /state
+ && install --directory --owner=refusion --mode=700 /state /ledger
 COPY --from=build /venv /venv
 USER refusion
 WORKDIR /state
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 REFUSION_STATE_DIR=/state
-VOLUME /state
+VOLUME /state /ledger
 ENTRYPOINT ["refusion"]
 CMD ["worker"]

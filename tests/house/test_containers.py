@@ -1,0 +1,63 @@
+"""Containers and units confine the worker, keep what it must not lose, and do not loop."""
+
+import configparser
+
+import pytest
+import yaml
+
+from tests.support.places import ROOT
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+WORKER = SERVICES["worker"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_has_no_capabilities_and_no_way_to_more_and_bounds(name):
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "pids_limit", "healthcheck"} <= service.keys()
+    assert not {"privileged", "cap_add", "network_mode", "pid"} & service.keys()
+
+
+def test_the_workers_container_is_read_only_but_for_its_volumes():
+    assert WORKER["read_only"] is True
+    places = [volume.split(":")[1] for volume in WORKER["volumes"]]
+    environment = WORKER["environment"]
+    assert environment["REFUSION_LEDGER"] in places
+    assert "REFUSION_STATE_DIR=/state" in DOCKERFILE
+    assert "/state" in places
+    assert "USER refusion" in DOCKERFILE
+    for place in places:  # a new volume is owned by whoever owns the folder in the image
+        assert f" {place}" in DOCKERFILE.partition("USER refusion")[0]
+
+
+def test_all_workers_share_one_ledger_and_no_log_is_thrown_away():
+    """An anonymous volume is each container's own, and goes with it."""
+    names = [volume.split(":")[0] for volume in WORKER["volumes"]]
+    assert {"state", "ledger"} == set(names) <= COMPOSE["volumes"].keys()
+
+
+def test_a_status_that_no_restart_mends_does_not_loop():
+    assert WORKER["restart"] == "on-failure:5"
+    unit = configparser.RawConfigParser(strict=False, comment_prefixes="#")
+    unit.read(ROOT / "examples" / "refusion-worker.service")
+    service = unit["Service"]
+    assert service["restartpreventexitstatus"] == "2"
+    assert service["restart"] == "on-failure"
+    assert service["umask"] == "0077"
+    assert service["statedirectorymode"] == "0700"
+
+
+def test_the_health_of_a_worker_is_asked_for():
+    assert WORKER["healthcheck"]["test"] == ["CMD", "python", "-m", "streams.worker.health"]
+    assert WORKER["environment"]["REFUSION_METRICS_PORT"]
+
+
+def test_images_have_fixed_tags():
+    images = [service["image"] for service in SERVICES.values() if "image" in service]
+    images += [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("FROM ")]
+    assert images
+    assert all(":" in image and not image.endswith(":latest") for image in images)
