@@ -1,6 +1,7 @@
 """Reads the entries of rule files: fields, sources and dates. Errors name the place."""
 
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -32,6 +33,19 @@ EVIDENCE: Mapping[str, Evidence] = {
 """The evidence marks, the strongest first."""
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def shown(value: object) -> str:
+    """Show a value of a file in an error; of a long one or a large structure only the beginning.
+
+    >>> shown("ja"), shown([[1, 2]] * 1000)[:9]
+    ("'ja'", '[[1, 2], ')
+    """
+    return _SHORT.repr(value)
+
+
 @dataclass(frozen=True, slots=True)
 class RuleEntry:
     """One entry of a rule file and the place that errors name."""
@@ -48,16 +62,16 @@ class RuleEntry:
         """A text without white space around it that matches the pattern in whole."""
         value = self.fields[field]
         if not isinstance(value, str):
-            raise self.error(field, f"{value!r} is not a text (put it in quotation marks)")
+            raise self.error(field, f"{shown(value)} is not a text (put it in quotation marks)")
         if not re.fullmatch(pattern, value, re.DOTALL):
-            raise self.error(field, f"{value!r} does not have the form {pattern}")
+            raise self.error(field, f"{shown(value)} does not have the form {pattern}")
         return value
 
     def whole(self, field: str, low: int, high: int) -> int:
         """A whole number from `low` to `high`."""
         value = self.fields[field]
         if not isinstance(value, int) or isinstance(value, bool):
-            raise self.error(field, f"{value!r} is not a whole number")
+            raise self.error(field, f"{shown(value)} is not a whole number")
         if not low <= value <= high:
             raise self.error(field, f"{value} does not lie in {low}..{high}")
         return value
@@ -66,7 +80,7 @@ class RuleEntry:
         """Yes or no; the default where the field is left out."""
         value = self.fields.get(field, default)
         if not isinstance(value, bool):
-            raise self.error(field, f"{value!r} is neither yes nor no")
+            raise self.error(field, f"{shown(value)} is neither yes nor no")
         return value
 
     def day(self, field: str) -> date:
@@ -74,7 +88,7 @@ class RuleEntry:
         value = self.fields[field]
         if not isinstance(value, date) or isinstance(value, datetime):
             raise self.error(
-                field, f"{value!r} is not a date (write YYYY-MM-DD, without quotation marks)"
+                field, f"{shown(value)} is not a date (write YYYY-MM-DD, without quotation marks)"
             )
         return value
 
@@ -82,7 +96,7 @@ class RuleEntry:
         """The value that the field's word means."""
         value = self.fields[field]
         if not isinstance(value, str) or value not in choices:
-            raise self.error(field, f"{value!r} is none of {', '.join(choices)}")
+            raise self.error(field, f"{shown(value)} is none of {', '.join(choices)}")
         return choices[value]
 
     def items(self, field: str) -> list[object]:

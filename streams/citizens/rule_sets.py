@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import yaml
 
@@ -23,6 +23,10 @@ try:
     from yaml import CSafeLoader as SafeLoader
 except ImportError:  # PyYAML was built without libyaml
     from yaml import SafeLoader  # type: ignore[assignment]
+
+
+LARGEST_BYTES: Final = 4 << 20
+"""Bytes of the largest file that is read; the largest of ours has 30 kB."""
 
 
 class _RuleLoader(SafeLoader):
@@ -245,10 +249,27 @@ def read_document(root: Traversable, file: str) -> object:
 
 def _parsed(path: Traversable, file: str) -> object:
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as opened:
+            content = opened.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise RuleError(f"{file}: is larger than {LARGEST_BYTES:,} bytes: it is no such file")
+        text = content.decode("utf-8")
+        _refuse_aliases(text, file)
         return yaml.load(text, _RuleLoader)  # noqa: S506  (it derives from the safe loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "unknown"
         raise RuleError(f"{file}: line {line}: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise RuleError(f"{file}: cannot be read: {error}") from error
+
+
+def _refuse_aliases(text: str, file: str) -> None:
+    """Raise RuleError at an alias: with aliases, some lines can stand for millions."""
+    if "*" not in text:
+        return
+    for event in yaml.parse(text, _RuleLoader):
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1 if event.start_mark else "unknown"
+            raise RuleError(
+                f"{file}: line {line}: an alias (*) is not allowed; write the entry out"
+            )

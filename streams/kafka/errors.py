@@ -1,8 +1,9 @@
 """Kafka's errors as sentences that a user can act on: the one place that words them."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.errors import (
     KafkaConnectionError,
@@ -14,7 +15,15 @@ from aiokafka.errors import (
 
 from streams.kit.errors import UserError
 
-__all__ = ["KafkaError", "explained", "explanation", "is_outage", "no_kafka", "refused"]
+__all__ = [
+    "KafkaError",
+    "explained",
+    "explanation",
+    "is_outage",
+    "no_kafka",
+    "pass_over_unheard",
+    "refused",
+]
 
 SETTING: Final = "REFUSION_BOOTSTRAP"
 """The setting with the addresses of the brokers, as error messages name it."""
@@ -33,6 +42,16 @@ OUTAGES: Final = (
 def is_outage(error: BaseException) -> bool:
     """Return whether an error says that no broker answers, not that one answered with an error."""
     return isinstance(error, OUTAGES)
+
+
+def pass_over_unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of Kafka's error in a future inside the client that nobody awaits any more.
+
+    It is the handler of an event loop. The batch loop hears of the same error by what it awaits,
+    and says it in a line; asyncio would write a stack trace.
+    """
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)
 
 
 def no_kafka(bootstrap: str, advice: str = "") -> str:

@@ -21,7 +21,7 @@ FIRST: Final = "first"
 """Header of a record that was sent again: the place of its first dead letter."""
 MARKS: Final = (RETRY_OF, FIRST)
 
-_PLACE: Final = re.compile(rb"([A-Za-z0-9._-]+)/[0-9]{1,5}/[0-9]{1,9}")
+_PLACE: Final = re.compile(rb"([A-Za-z0-9._-]+)/[0-9]{1,5}/[0-9]{1,18}")
 
 
 class RefusedRecord(NamedTuple):

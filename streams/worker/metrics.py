@@ -297,7 +297,42 @@ async def beat(metrics: Metrics) -> None:
 # --- serving --------------------------------------------------------------------------------------
 
 
+CONNECTIONS: Final = 16
+"""Questions that are answered at a time; whoever asks beside these is hung up on."""
+QUESTION_S: Final = 10.0
+"""Seconds without a byte after which a connection is closed."""
+
+
+class _BoundedServer(ThreadingWSGIServer):
+    """Answers a bounded number of questions at a time, so that nobody can use up threads."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, if one is free."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and be free for another question."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """Nobody reads of a question that was broken off."""
+
+
 class _Quiet(WSGIRequestHandler):
+    timeout = QUESTION_S
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the library
         """Nobody reads a line for each question."""
 
@@ -310,7 +345,7 @@ def serve(metrics: Metrics, settings: Settings, number: int) -> Callable[[], Non
     assert settings.metrics_port is not None, "it is off otherwise"
     host, port = settings.metrics_host, settings.metrics_port + number
     try:
-        server = make_server(host, port, _app(metrics), ThreadingWSGIServer, _Quiet)
+        server = make_server(host, port, _app(metrics), _BoundedServer, _Quiet)
     except OSError as error:
         log.warning("metrics: nothing is served on %s:%d (%s)", host, port, error.strerror)
         return lambda: None

@@ -274,3 +274,17 @@ def test_without_the_option_it_is_r_1():
 def test_a_user_error_is_one_line(tmp_path):
     done = refusion("settle", "--rules", str(tmp_path / "none.yaml"))
     assert refused(done).startswith("refusion: there is no rule set and no file")
+
+
+def test_some_lines_that_stand_for_millions_are_refused_at_once(tmp_path):
+    """Each list has nine times the one before: ten lines would be 3,5 thousand million texts."""
+    lines = ["note: &a0 x"] + [
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 11)
+    ]
+    path = tmp_path / "bomb.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(RuleError, match=r"bomb\.yaml: line 2: an alias \(\*\) is not allowed"):
+        chosen_rule_set(str(path))
+    path.write_bytes(b"# " + b"x" * (4 << 20))
+    with pytest.raises(RuleError, match="is larger than 4,194,304 bytes"):
+        chosen_rule_set(str(path))

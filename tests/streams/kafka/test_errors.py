@@ -1,14 +1,18 @@
 """Kafka's errors as sentences for users."""
 
+import asyncio
+import gc
+
 import pytest
 from aiokafka.errors import (
     KafkaConnectionError,
+    KafkaError,
     NodeNotReadyError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 
-from streams.kafka.errors import explained, explanation, is_outage
+from streams.kafka.errors import explained, explanation, is_outage, pass_over_unheard
 from streams.kit.errors import UserError
 
 NO_ANSWER = "no Kafka answers at somewhere:9092 (REFUSION_BOOTSTRAP)"
@@ -52,3 +56,16 @@ def test_other_errors_go_through():
 def test_only_an_error_of_a_missing_broker_is_an_outage():
     assert is_outage(TimeoutError())
     assert not is_outage(TopicAuthorizationFailedError("a topic"))
+
+
+@pytest.mark.parametrize(("error", "said"), [(KafkaError("x"), 0), (ValueError("x"), 1)])
+def test_an_error_of_kafka_that_nobody_awaits_is_no_stack_trace(error, said, caplog):
+    """A transactional id that has expired leaves such futures in the client."""
+
+    async def forget():
+        asyncio.get_running_loop().set_exception_handler(pass_over_unheard)
+        asyncio.get_running_loop().create_future().set_exception(error)
+        gc.collect()
+
+    asyncio.run(forget())
+    assert caplog.text.count("never retrieved") == said

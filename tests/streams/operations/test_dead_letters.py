@@ -10,6 +10,7 @@ from streams.operations.dead_letters import (
     masked,
 )
 from streams.privacy.cpr import MASK
+from streams.stages.dead_letter import marks
 
 CPR = "0101801234"
 LETTER = Letter(
@@ -78,3 +79,8 @@ def test_which_are_wanted(wanted, fits):
 def test_a_record_that_was_cut_is_never_sent_again():
     with pytest.raises(RefusalError, match="the record had 6,000,000 bytes and was cut"):
         check_sendable(LETTER._replace(cut_from=6_000_000), unchanged=True)
+
+
+def test_a_mark_of_a_record_that_was_sent_again_lasts_beyond_a_thousand_million_records():
+    marked = [("retry-of", b"t.dead-letters/3/12345678901"), ("first", b"other/3/1")]
+    assert marks(marked, "t.dead-letters") == marked[:1]

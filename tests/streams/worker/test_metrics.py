@@ -1,5 +1,7 @@
 """Metrics: what is kept is counted once, nothing names a citizen, and health says what is wrong."""
 
+import socket
+import threading
 import time
 from typing import Any
 from urllib.error import HTTPError
@@ -162,3 +164,31 @@ def test_it_is_off_and_bound_to_this_machine_unless_it_is_asked_for():
     assert settings().metrics_host == "127.0.0.1"
     with pytest.raises(SettingsError, match="REFUSION_METRICS_PORT must be a port"):
         settings(REFUSION_METRICS_PORT="70000")
+
+
+def test_connections_that_ask_nothing_take_a_bounded_number_of_threads(monkeypatch):
+    monkeypatch.setattr("streams.worker.metrics.CONNECTIONS", 3)
+    (port,) = free_ports(1)
+    settings = Settings.load({"REFUSION_METRICS_PORT": str(port)})
+    end = serve(Metrics(), settings, 0)
+    before = threading.active_count()
+    silent = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(10)]
+    closed = [connection for connection in silent if _is_closed(connection)]
+    assert (len(closed), threading.active_count()) == (7, before + 3)
+    for connection in silent:
+        connection.close()
+    while threading.active_count() > before:
+        time.sleep(0.01)
+    assert urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30).status == 200
+    end()
+
+
+def _is_closed(connection):
+    """The first three are kept; of the others the server says goodbye."""
+    connection.settimeout(0.5)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
