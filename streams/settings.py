@@ -63,6 +63,8 @@ Origin = Literal["environment", "default", "demo", "not set"]
 
 OF_THE_JOURNAL = ("reports.raw", "reports")
 """The topics that a rebuild shares with the running system."""
+OF_A_SOURCE = "reports.raw."
+"""The beginning of the names of the sources' own raw topics, which are shared too."""
 
 MASK = "********"
 
@@ -166,11 +168,13 @@ class Settings:
 
     def topic(self, topic: "Topic") -> str:
         """The full name of a topic."""
-        return (self.journal_prefix if topic.name in OF_THE_JOURNAL else self.prefix) + topic.name
+        is_of_the_journal = topic.name in OF_THE_JOURNAL or topic.name.startswith(OF_A_SOURCE)
+        return (self.journal_prefix if is_of_the_journal else self.prefix) + topic.name
 
     def group(self, stage: str) -> str:
         """The consumer group of a stage: intake is the journal's own, whoever reads that."""
-        return (self.journal_prefix if stage == "intake" else self.prefix) + stage
+        is_intake = stage.partition(".")[0] == "intake"
+        return (self.journal_prefix if is_intake else self.prefix) + stage
 
     @property
     def partitions(self) -> int:

@@ -53,9 +53,13 @@ class Finding(NamedTuple):
     expected_ore: int = 0
     other: str = ""
 
-    def sentence(self) -> str:
-        """Say it for people: `missing: reporter 12345678, KTH, 2024-07: nothing came, ...`."""
-        place = f"reporter {self.reporter}, {self.benefit}, {self.month}"
+    def sentence(self, name: str = "") -> str:
+        """Say it for people: `missing: reporter 12345678, KTH, 2024-07: nothing came, ...`.
+
+        `name` is the reporter's, where it is known.
+        """
+        who = f"{self.reporter} ({name})" if name else self.reporter
+        place = f"reporter {who}, {self.benefit}, {self.month}"
         amount, expected = (f"{kroner(ore)} kr." for ore in (self.amount_ore, self.expected_ore))
         match self.code:
             case "missing":
@@ -64,7 +68,7 @@ class Finding(NamedTuple):
                 return f"jump: {place}: {amount} came, about {expected} was expected"
             case "duplicate":
                 part = f"{amount} of {expected}"
-                return f"duplicate: reporter {self.reporter}: {part} came before from {self.other}"
+                return f"duplicate: reporter {who}: {part} came before from {self.other}"
             case "control_sum":
                 unaccounted = "was reported that is neither settled, outside nor rejected"
                 return f"control sum: {place}: {amount} {unaccounted}"

@@ -261,8 +261,8 @@ class _Auditor:
         Of raw records that have expired only the last is kept, so that memory does not grow with
         the journal.
         """
-        starts = self._task.snapshot.starts[self._settings.topic(topics.RAW)]
         for (topic, partition), offsets in audit.raw.items():
+            starts = self._task.snapshot.starts.get(topic, {})
             at, last, kept_from = (topic, partition), max(offsets), starts.get(partition, 0)
             self.outcome.raw_last[at] = max(last, self.outcome.raw_last.get(at, last))
             self.outcome.raw.setdefault(at, array("q")).extend(

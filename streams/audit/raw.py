@@ -6,7 +6,7 @@ intake.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,33 +15,35 @@ from projections.audit.violations import BadRecordError, Violation, Violations, 
 from streams.audit.audited_topics import dead_letter_topics
 from streams.audit.partition import CPRS, PartitionOutcome
 from streams.audit.snapshot import Snapshot
+from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kafka.reading import Offsets, TopicReader
+from streams.kafka.topics import INTAKE
 from streams.settings import Settings
 from streams.wire.rejections import REASONS
 
-INTAKE: Final = "intake"
+UNREGISTERED: Final = "its source is not in the register here (REFUSION_REPORTERS), not followed"
 DEFECT: Final = "internal_error"
 """Reason of a dead letter that met a defect of the program, which may be repaired by now."""
 
 
 @dataclass
 class RefusedOffsets:
-    """Offsets that became dead letters, by partition, of the journal and of `reports.raw`.
+    """Offsets that became dead letters, by partition of the journal, by topic and partition if raw.
 
     `defects` are those of the journal whose reason is a defect. `read` is the number of dead
     letters.
     """
 
     journal: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
-    raw: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    raw: defaultdict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(list))
     defects: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     read: int = 0
 
     def take(self, letter: DeadLetter, settings: Settings) -> None:
         """Add a dead letter. Raises BadRecordError where it came from no topic of ours."""
-        if letter.topic == settings.topic(topics.RAW):
-            self.raw[letter.partition].append(letter.offset)
+        if topics.is_raw(letter.topic, settings.topic(topics.RAW)):
+            self.raw[letter.topic, letter.partition].append(letter.offset)
         elif letter.topic == settings.topic(topics.REPORTS):
             self.journal[letter.partition].add(letter.offset)
             if letter.reason == DEFECT:
@@ -94,63 +96,71 @@ async def account_for_raw(
     violations: Violations,
 ) -> RawCounts:
     """Look for each raw record among those that were accepted or refused."""
-    name = settings.topic(topics.RAW)
     # The end by now, since what is in the journal by now came from before it.
-    ends = await reader.written_ends(name)
-    destinations = {partition: Counter(offsets) for partition, offsets in refused.raw.items()}
+    ends = {name: await reader.written_ends(name) for name in snapshot.taken_in}
+    destinations = {at: Counter(offsets) for at, offsets in refused.raw.items()}
     for outcome in outcomes:
-        for text in _impossible_sources(outcome, name, ends):
+        for text in _impossible_sources(outcome, settings.topic(topics.RAW), ends, violations):
             place = settings.topic(topics.REPORTS), outcome.partition, -1
             violations.add(Violation("raw", *place, text))
-        for (_, partition), offsets in outcome.raw.items():
-            destinations.setdefault(partition, Counter()).update(offsets)
-    _find_unread(settings, snapshot, outcomes, refused, violations)
+        for at, offsets in outcome.raw.items():
+            destinations.setdefault(at, Counter()).update(offsets)
     counts = RawCounts()
-    for partition in snapshot.ends[name]:
-        known = destinations.get(partition, Counter())
-        taken_in = snapshot.taken_in.get(partition, 0)
-        async for record in reader.records(name, partition, *snapshot.bounds(name, partition)):
-            counts.read += 1
-            if record.offset >= taken_in:
-                continue
-            times = known[record.offset]
-            counts.kept += 1
-            counts.twice += times > 1
-            place = name, partition, record.offset
-            if not times:
-                text = "it was taken in, and is neither in the journal nor a dead letter"
-                violations.add(Violation("raw", *place, text))
-            if record.key and CPRS.finds(record.key):
-                text = (
-                    "its key looks like a CPR number;"
-                    " `refusion publish` makes keys that name nobody"
-                )
-                violations.add(Violation("cpr", *place, text))
+    for name, taken_in in snapshot.taken_in.items():
+        _find_unread(name, snapshot, outcomes, refused, violations)
+        for partition in snapshot.ends[name]:
+            known = destinations.get((name, partition), Counter())
+            async for record in reader.records(name, partition, *snapshot.bounds(name, partition)):
+                counts.read += 1
+                if record.offset < taken_in.get(partition, 0):
+                    times = known[record.offset]
+                    counts.kept += 1
+                    counts.twice += times > 1
+                    _judge((name, partition), record, times, violations)
     return counts
 
 
+def _judge(at: tuple[str, int], record: Record, times: int, violations: Violations) -> None:
+    """Add what is wrong with a raw record that was taken in, so many times."""
+    place = *at, record.offset
+    if not times:
+        text = "it was taken in, and is neither in the journal nor a dead letter"
+        violations.add(Violation("raw", *place, text))
+    if record.key and CPRS.finds(record.key):
+        text = "its key looks like a CPR number; `refusion publish` makes keys that name nobody"
+        violations.add(Violation("cpr", *place, text))
+
+
 def _find_unread(
-    settings: Settings,
+    name: str,
     snapshot: Snapshot,
     outcomes: Sequence[PartitionOutcome],
     refused: RefusedOffsets,
     violations: Violations,
 ) -> None:
     """Add violations where raw records were gone before intake came to them."""
-    name = settings.topic(topics.RAW)
+    taken_in = snapshot.taken_in[name]
     for partition, start in snapshot.starts[name].items():
         came_to = [outcome.raw_last.get((name, partition), -1) + 1 for outcome in outcomes]
-        came_to += [offset + 1 for offset in refused.raw.get(partition, ())]
-        unread = start - max(snapshot.taken_in.get(partition, 0), *came_to)
+        came_to += [offset + 1 for offset in refused.raw.get((name, partition), ())]
+        unread = start - max(taken_in.get(partition, 0), *came_to)
         if unread > 0:
             text = f"{unread} records before this one are gone, and intake never read them"
             violations.add(Violation("raw", name, partition, start, text))
 
 
-def _impossible_sources(outcome: PartitionOutcome, raw_topic: str, ends: Offsets) -> list[str]:
-    """Sentences about reports that name a raw record which was never written."""
-    return [
-        f"reports say that they came from {topic}/{partition}/{last}, which never was"
-        for (topic, partition), last in outcome.raw_last.items()
-        if topic != raw_topic or partition not in ends or last >= ends[partition]
-    ]
+def _impossible_sources(
+    outcome: PartitionOutcome,
+    raw_topic: str,
+    ends: Mapping[str, Offsets],
+    violations: Violations,
+) -> Iterator[str]:
+    """Yield sentences about reports that name a raw record which was never written.
+
+    The raw topic of a source that is not in the register here is only noted.
+    """
+    for (topic, partition), last in outcome.raw_last.items():
+        if topic not in ends and topics.is_raw(topic, raw_topic):
+            violations.notes[f"partitions with reports from {topic}: {UNREGISTERED}"] += 1
+        elif last >= ends.get(topic, {}).get(partition, 0):
+            yield f"reports say that they came from {topic}/{partition}/{last}, which never was"

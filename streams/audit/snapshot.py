@@ -7,14 +7,16 @@ for, since nothing behind it can be read.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from projections.audit.violations import Violation
 from streams.audit.audited_topics import VerifyError, dead_letter_topics
+from streams.citizens.register_file import sources_of
 from streams.kafka import topics
 from streams.kafka.reading import Offsets, TopicReader
 from streams.settings import Settings
+from streams.wire.reporters import NO_SOURCE
 
 OPEN_S: Final = 40.0
 """Seconds to wait for an open transaction: brokers end one that was left open after 30 s."""
@@ -25,12 +27,12 @@ LOOK_S: Final = 0.2
 class Snapshot(NamedTuple):
     """Offsets of one moment, by partition; topics go by their full names.
 
-    `taken_in` is where intake goes on in `reports.raw`, `settled_to` where the citizens stage goes
-    on in the journal. `starts` and `ends` are the first offsets that are kept and the offsets after
-    the last committed records.
+    `taken_in` is where intake goes on in `reports.raw` and in the raw topics of sources, by topic,
+    `settled_to` where the citizens stage goes on in the journal. `starts` and `ends` are the first
+    offsets that are kept and the offsets after the last committed records.
     """
 
-    taken_in: Offsets
+    taken_in: Mapping[str, Offsets]
     settled_to: Offsets
     starts: Mapping[str, Offsets]
     ends: Mapping[str, Offsets]
@@ -54,25 +56,31 @@ class Snapshot(NamedTuple):
     def lag(self, settings: Settings) -> dict[str, int]:
         """Offsets before each stage that were not audited."""
         return {
-            "intake": self.behind(settings.topic(topics.RAW), self.taken_in),
+            "intake": sum(self.behind(name, offsets) for name, offsets in self.taken_in.items()),
             "citizens": self.behind(settings.topic(topics.REPORTS), self.settled_to),
         }
 
 
 async def take_snapshot(reader: TopicReader, settings: Settings) -> Snapshot:
     """Read all offsets. Raises VerifyError where a topic is missing or has other partitions."""
-    names = await _audited(reader, settings)
-    taken_in = await reader.committed(settings.group("intake"))
+    sources = sources_of(settings)
+    names = await _audited(reader, settings, sources)
+    taken_in = {
+        settings.topic(topics.raw_of(source)): await reader.committed(
+            settings.group(topics.intake_of(source))
+        )
+        for source in (NO_SOURCE, *sources)
+    }
     settled_to = await reader.committed(settings.group("citizens"))
     starts = {name: await reader.starts(name) for name in names}
     ends = {name: await _final_ends(reader, name) for name in names}
     return Snapshot(taken_in, settled_to, starts, ends)
 
 
-async def _audited(reader: TopicReader, settings: Settings) -> list[str]:
+async def _audited(reader: TopicReader, settings: Settings, sources: Sequence[str]) -> list[str]:
     """The names of the topics to audit; dead letters from before a rebuild may be gone."""
     names = []
-    for topic in topics.TOPICS:
+    for topic in topics.all_topics(sources):
         name = settings.topic(topic)
         partitions = len(await reader.partitions(name))
         if not partitions:

@@ -3,9 +3,10 @@
 from typing import Final
 
 from projections.audit.violations import Violation, Violations
+from streams.citizens.register_file import sources_of
 from streams.kafka.reading import TopicReader
 from streams.kafka.topic_settings import Effect, sentence
-from streams.kafka.topics import TOPICS, TopicError, named
+from streams.kafka.topics import TopicError, all_topics, named
 from streams.settings import Settings
 
 UNREAD: Final = "topics whose settings could not be read"
@@ -13,7 +14,7 @@ UNREAD: Final = "topics whose settings could not be read"
 
 async def compare_settings(reader: TopicReader, settings: Settings, violations: Violations) -> None:
     """Add what loses data, as violations, and what only takes away a safeguard, as notes."""
-    names = named(settings.prefix, settings.journal_prefix, TOPICS)
+    names = named(settings.prefix, settings.journal_prefix, all_topics(sources_of(settings)))
     try:
         there = await reader.described(list(names))
     except TopicError:  # no right to see them: the rest can be audited

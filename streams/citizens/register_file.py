@@ -62,6 +62,23 @@ def load_register(settings: Settings) -> ReporterRegister | None:
     return ReporterRegister(read_register(settings.reporters, catalogue))
 
 
+def sources_of(settings: Settings) -> list[str]:
+    """The sources of the register, which have raw topics of their own. Raises RegisterError."""
+    register = load_register(settings)
+    return [] if register is None else [*register.sources]
+
+
+def check_publisher(settings: Settings, source: str) -> None:
+    """Refuse a source that no topic can be named after, or that the register here does not have.
+
+    Who publishes may have no register. Raises RegisterError.
+    """
+    if source and not is_source(source):
+        raise RegisterError(f"--source must be {A_SOURCE}, as the register has it")
+    if source and settings.reporters is not None:
+        check_source(settings, source)
+
+
 def check_source(settings: Settings, source: str | None) -> None:
     """Read the register, and refuse a source that it does not have. Raises RegisterError."""
     register = load_register(settings)

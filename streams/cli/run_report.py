@@ -31,7 +31,10 @@ def closed_object(closed: Closed, dry_run: bool) -> dict[str, Any]:
         "dry_run": dry_run,
         "left_in_raw": closed.left,
         "accepted": [*closed.accepted],
-        "findings": [finding._asdict() for finding in closed.findings],
+        "findings": [
+            finding._asdict() | {"name": closed.survey.names.get(finding.reporter, "")}
+            for finding in closed.findings
+        ],
         "seconds": {name: round(seconds, 3) for name, seconds in closed.seconds.items()},
         **_survey_object(closed.survey),
     }
@@ -66,7 +69,12 @@ def _survey_object(survey: Survey) -> dict[str, Any]:
         "rejected": survey.rejected,
         "control_sums": control,
         "repeats": [
-            {"reporter": reporter, "payments": number, "amount_ore": ore}
+            {
+                "reporter": reporter,
+                "name": survey.names.get(reporter, ""),
+                "payments": number,
+                "amount_ore": ore,
+            }
             for reporter, (number, ore) in sorted(survey.books.repeated.items())
         ],
         "messages": totals.messages,
@@ -142,7 +150,7 @@ def say_held(closed: Closed) -> None:
 
 def _finding_lines(closed: Closed) -> Iterable[str]:
     for finding in closed.findings[:TOP]:
-        yield f"  {finding.sentence()}"
+        yield f"  {finding.sentence(closed.survey.names.get(finding.reporter, ''))}"
     if len(closed.findings) > TOP:
         yield f"  … and {len(closed.findings) - TOP:,} more; --json lists all"
 
@@ -199,8 +207,10 @@ def _repeat_lines(survey: Survey) -> Iterable[str]:
     """Say whose payments came before the same way under another id; the largest sums first."""
     repeated = sorted(survey.books.repeated.items(), key=lambda item: (-item[1][1], item[0]))
     for reporter, (number, ore) in repeated[:TOP]:
+        name = survey.names.get(reporter)
+        who = f"{reporter} ({name})" if name else reporter
         yield (
-            f"  repeats: reporter {reporter}: {number:,} payments over {_kr(ore)} came before from"
+            f"  repeats: reporter {who}: {number:,} payments over {_kr(ore)} came before from"
             " the same reporter and channel under another report_id (notices possible_duplicate)"
         )
     if len(repeated) > TOP:

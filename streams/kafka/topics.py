@@ -6,7 +6,7 @@ left to the cluster's defaults, which are made for another purpose (kept 7 days,
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -123,7 +123,36 @@ ACCESS: Final = Topic(
     settings=_kept(FOR_EVER, compression_type="zstd", max_message_bytes=_LARGE),
 )
 
+INTAKE: Final = "intake"
+
+
+def raw_of(source: str) -> Topic:
+    """Return the raw topic of a source, or `reports.raw` for none ("")."""
+    return RAW._replace(name=f"{RAW.name}.{source}") if source else RAW
+
+
+def intake_of(source: str) -> str:
+    """Return the stage that takes in a source's raw topic, each with a group of its own.
+
+    So a source that is new or gone moves nobody else's partitions.
+
+    >>> intake_of(""), intake_of("kmd")
+    ('intake', 'intake.kmd')
+    """
+    return f"{INTAKE}.{source}" if source else INTAKE
+
+
+def is_raw(name: str, raw: str) -> bool:
+    """Tell whether a topic is `reports.raw`, whose full name is given, or the one of a source."""
+    return name == raw or name.startswith(f"{raw}.")
+
+
 TOPICS: Final = (RAW, REPORTS, POSTINGS, CITIZENS, NOTICES, DEAD_LETTERS, ACCESS)
+
+
+def all_topics(sources: Iterable[str]) -> tuple[Topic, ...]:
+    """Return the table with the raw topics of sources."""
+    return (*TOPICS, *map(raw_of, sources))
 
 
 async def ensure_topics(
@@ -156,7 +185,8 @@ def named(prefix: str, journal_prefix: str, topics: Sequence[Topic]) -> dict[str
     """Return the topics by their full names."""
     of_the_journal = journal_prefix or prefix
     return {
-        (of_the_journal if topic in (RAW, REPORTS) else prefix) + topic.name: topic
+        (of_the_journal if topic == REPORTS or is_raw(topic.name, RAW.name) else prefix)
+        + topic.name: topic
         for topic in topics
     }
 

@@ -113,19 +113,18 @@ class LineSettler:
     ) -> None:
         laws = LawBook(settings.rules)
         catalogue = laws.catalogue(rules)
-        self._validator = make_validator(settings, catalogue, markers=True)
+        self._validator = make_validator(settings, catalogue, markers=True).of_source(source)
         self._identity = settings.identity()
         self._store = RocksStore(folder)
         law = laws.law(rules.name) if rules.name in laws.names() else Law(rules)
         self._partition = Partition(law, self._store, kept=HEADS_KEPT, laws=laws)
-        self._source = source
         self._leads = leads  # every process closes a run, only the leading one posts the marker
         tune_garbage_collection()
 
     def settle(self, lines: Sequence[Line]) -> list[LineOutput]:
         """Settle lines in their order; lines without output are left out."""
-        parse, source = self._validator.parse, self._source
-        parsed = [parse(line, source) for _, line in lines]
+        parse = self._validator.parse
+        parsed = [parse(line) for _, line in lines]
         if Recalculation not in map(type, parsed):  # nearly always
             return self._settle(lines, parsed)
         outputs: list[LineOutput] = []

@@ -22,7 +22,7 @@ from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError, explained, explanation
 from streams.kafka.reading import KafkaTopicReader, open_topics
-from streams.kafka.topics import LARGE_BYTES
+from streams.kafka.topics import LARGE_BYTES, is_raw
 from streams.kit.errors import UserError
 from streams.operations.publish import record_key
 from streams.privacy import cpr
@@ -142,8 +142,10 @@ class DeadLetterReader:
             return set()
         since = datetime.fromisoformat(min(letter.at for letter in letters))
         named: set[str] = set()
-        for topic in (topics.DEAD_LETTERS, topics.RAW, topics.REPORTS):
-            name = self._settings.topic(topic)
+        ours = (topics.DEAD_LETTERS, topics.RAW, topics.REPORTS)
+        raw = {letter.source.rsplit("/", 2)[0] for letter in letters}
+        of_sources = {name for name in raw if is_raw(name, self._settings.topic(topics.RAW))}
+        for name in {*map(self._settings.topic, ours), *of_sources}:
             for partition, start in (await self._topics.since(name, since)).items():
                 async for record in self._records(name, partition, start):
                     named.update(
@@ -316,7 +318,7 @@ async def _message(
     marks: Headers = [(RETRY_OF, place.encode()), (FIRST, (letter.first or place).encode())]
     record = unsealed(settings, letter)
     topic, partition, _ = letter.source.rsplit("/", 2)
-    if topic == settings.topic(topics.RAW):
+    if is_raw(topic, settings.topic(topics.RAW)):
         return topic, None, record_key(record), record, marks
     if topic != settings.topic(topics.REPORTS):
         raise RefusalError(

@@ -25,7 +25,7 @@ from streams.kafka import bulk
 from streams.kafka.bulk import BulkSender
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError, is_outage, no_kafka, refused
-from streams.kafka.topics import RAW, RAW_BYTES, ensure_topics
+from streams.kafka.topics import RAW_BYTES, all_topics, ensure_topics, raw_of
 from streams.kit.errors import UserError
 from streams.privacy.cpr import cpr_of_line
 from streams.settings import Settings
@@ -62,14 +62,15 @@ class Published(NamedTuple):
 
 
 async def publish(
-    lines: Iterable[bytes], settings: Settings, progress: Callable[[int], None]
+    lines: Iterable[bytes], settings: Settings, progress: Callable[[int], None], source: str = ""
 ) -> Published:
-    """Send lines to `reports.raw`; `progress` is told how many records are acknowledged so far.
+    """Send lines to `reports.raw`, or to the raw topic of a source.
 
-    Raises PublishError, also on cancellation, SettingsError and TopicError.
+    `progress` is told how many records are acknowledged so far. Raises PublishError, also on
+    cancellation, SettingsError and TopicError.
     """
     started = time.monotonic()
-    sending = _Sending(BulkSender(settings.topic(RAW), progress))
+    sending = _Sending(BulkSender(settings.topic(raw_of(source)), progress))
     clients = KafkaClients(settings.bootstrap, "refusion-publish")
     try:
         await ensure_topics(
@@ -77,6 +78,7 @@ async def publish(
             settings.prefix,
             settings.partitions,
             settings.journal_prefix,
+            all_topics([source] if source else ()),
             replicas=settings.replicas,
         )
         async with sending.sender.connected(clients):

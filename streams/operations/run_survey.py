@@ -21,6 +21,7 @@ from projections.runs.books import Books
 from projections.runs.completeness import THRESHOLDS
 from projections.runs.partition_books import PartitionBooks
 from projections.runs.totals import RunTotals
+from streams.citizens.register_file import load_register, sources_of
 from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
@@ -30,6 +31,7 @@ from streams.kit.errors import UserError
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.cloudevents import source_offset
+from streams.wire.reporters import NO_SOURCE
 
 CLIENT: Final = "run"
 FIRST_LOOK: Final = 5_000
@@ -57,6 +59,8 @@ class Survey(NamedTuple):
     """Dead letters since the last cut, by `stage: reason`."""
     records: int
     """Number of records that were read for this."""
+    names: Mapping[str, str] = {}
+    """Names of reporters, from the register."""
 
 
 class RunTopics:
@@ -105,6 +109,20 @@ class RunTopics:
             ):
                 left += gap
         return left
+
+    async def raw_ends(self) -> dict[str, Offsets]:
+        """The ends of `reports.raw` and of the raw topic of each source, by source."""
+        sources = (NO_SOURCE, *sources_of(self._settings))
+        return {source: await self.ends(topics.raw_of(source)) for source in sources}
+
+    async def left_in_raw(self, ends: Mapping[str, Offsets]) -> int:
+        """How many raw records before these ends intake has not taken in."""
+        return sum(
+            [
+                await self.left(topics.intake_of(source), topics.raw_of(source), of_source)
+                for source, of_source in ends.items()
+            ]
+        )
 
     # --- markers ----------------------------------------------------------------------------------
 
@@ -180,7 +198,9 @@ class RunTopics:
             fold.close(books)
         totals = await self._totals(law, posted, meter)
         books.settle(totals.settled, first_month)
-        return Survey(books, totals, rejected, meter.done)
+        register = load_register(self._settings)
+        names = {} if register is None else register.names()
+        return Survey(books, totals, rejected, meter.done, names)
 
     async def _dead_letters(
         self, since: datetime | None, cut: datetime | None

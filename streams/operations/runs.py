@@ -30,6 +30,7 @@ from projections.postings.messages import run_message
 from projections.runs.completeness import Finding, findings
 from streams.acts.acts import Act, ReasonError, checked_reason
 from streams.acts.four_eyes import GuardedAct, permission
+from streams.citizens.register_file import sources_of
 from streams.citizens.rule_sets import load_rule_set
 from streams.engine.fault_points import reached
 from streams.engine.ports import Headers
@@ -159,7 +160,7 @@ async def status(settings: Settings, progress: Progress) -> Status:
     async with _opened(settings) as topics_read:
         last = await topics_read.last_run(_of("records", progress))
         survey = await topics_read.survey(law, last, None, _of("records", progress))
-        left = await topics_read.left("intake", topics.RAW, await topics_read.ends(topics.RAW))
+        left = await topics_read.left_in_raw(await topics_read.raw_ends())
         return Status(last, survey, {"intake": left, "citizens": survey.books.waiting})
 
 
@@ -185,6 +186,7 @@ async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
             settings.prefix,
             settings.partitions,
             settings.journal_prefix,
+            topics.all_topics(sources_of(settings)),
             replicas=settings.replicas,
         )
         async with run_topics(settings) as topics_read:
@@ -245,8 +247,8 @@ def _too_early(month: int) -> list[Finding]:
 
 async def _wait_for_intake(topics_read: RunTopics, asked: Closing, progress: Progress) -> int:
     """Step 1. Returns how many records are left."""
-    ends = await topics_read.ends(topics.RAW)
-    at_call = left = await topics_read.left("intake", topics.RAW, ends)
+    ends = await topics_read.raw_ends()
+    at_call = left = await topics_read.left_in_raw(ends)
     moved = time.monotonic()
     while left and asked.wait and not asked.dry_run:
         if time.monotonic() - moved > STILL_S:
@@ -257,7 +259,7 @@ async def _wait_for_intake(topics_read: RunTopics, asked: Closing, progress: Pro
             )
         progress("records taken in", at_call - left, at_call)
         await asyncio.sleep(LOOK_S)
-        before, left = left, await topics_read.left("intake", topics.RAW, ends)
+        before, left = left, await topics_read.left_in_raw(ends)
         moved = time.monotonic() if left < before else moved
     return left
 

@@ -21,6 +21,7 @@ from streams.engine.ports import (
     Source,
 )
 from streams.engine.sink import DeliverySink
+from streams.kafka.topics import INTAKE
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
 from streams.wire import journal
@@ -49,10 +50,17 @@ A reporter sends a citizen's lines close together; the identity remembers pseudo
 class Intake:
     """The intake stage, for all of its partitions in this process."""
 
-    name: Final = "intake"
     source_expires: Final = True
 
-    def __init__(self, topics: IntakeTopics, validator: Validator, identity: Identity) -> None:
+    def __init__(
+        self,
+        topics: IntakeTopics,
+        validator: Validator,
+        identity: Identity,
+        name: str = INTAKE,
+    ) -> None:
+        """`name` is that of the stage for one source's raw topic; see `intake_of`."""
+        self.name = name
         self.topics = topics
         self.validator = validator
         self.identity = identity
@@ -142,7 +150,7 @@ class IntakeWork:
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
         stage, place = self._stage, (self._partition, record.offset)
         again = marks(record.headers, stage.topics.dead_letters)
-        refused = RefusedRecord(stage.name, stage.topic, *place, record.value or b"", again)
+        refused = RefusedRecord(INTAKE, stage.topic, *place, record.value or b"", again)
         return dead_letter(stage.identity, rejection, refused)
 
     def keep(self, ends: Ends, _position: int) -> None:

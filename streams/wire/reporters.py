@@ -75,10 +75,12 @@ class ReporterRegister:
         entries = (entry for entries in self._entries.values() for entry in entries)
         return sorted({entry.source for entry in entries} - {NO_SOURCE})
 
-    def name_of(self, cvr: str) -> str:
-        """The name of a reporter as of its last entry, or "" where it is not in the register."""
-        entries = self._entries.get(cvr)
-        return max(entries, key=lambda entry: entry.valid_from).name if entries else ""
+    def names(self) -> dict[str, str]:
+        """The names of all reporters by CVR number, as of their last entries."""
+        return {
+            cvr: max(entries, key=lambda entry: entry.valid_from).name
+            for cvr, entries in self._entries.items()
+        }
 
     def checked(self, outcome: Outcome, record: bytes, source: str | None) -> Outcome:
         """Return the outcome of reading a record, or why the register refuses its reporter.

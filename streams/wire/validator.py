@@ -8,6 +8,8 @@ Source: contract section 2. A record is read in one of two ways:
 Both ways accept the same reports with the same values; tests compare them over mutated lines.
 """
 
+from copy import copy
+
 from domain.ruledata.ruleset import RuleSet
 from streams.wire.content import Content
 from streams.wire.control_records import ControlRecords
@@ -38,12 +40,21 @@ class Validator:
         self.accept_quickly = QuickWay(content).accept
         self.diagnose = Diagnosis(content, others).diagnose
         self._register = register
+        self.source: str | None = None
 
-    def parse(self, record: bytes, source: str | None = None) -> Outcome:
+    def of_source(self, source: str | None) -> "Validator":
+        """Return this validator for the records of a source's raw topic.
+
+        The register holds the source against each reporter; None is for records of no topic.
+        """
+        validator = copy(self)
+        validator.source = source
+        return validator
+
+    def parse(self, record: bytes) -> Outcome:
         """Return what a record holds, or why it is rejected; never raises.
 
-        `record` is the record without its line end, whatever bytes it has. `source` is that of its
-        topic, which the register holds against its reporter; None where it came from no topic.
+        `record` is the record without its line end, whatever bytes it has.
         """
         if len(record) > MAX_BYTES:
             return TOO_LARGE
@@ -53,4 +64,4 @@ class Validator:
             outcome = self.diagnose(record)
         if self._register is None:
             return outcome
-        return self._register.checked(outcome, record, source)
+        return self._register.checked(outcome, record, self.source)

@@ -15,7 +15,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -24,7 +24,7 @@ import faust
 import uvloop
 from faust.app.base import BootStrategy
 
-from streams.citizens.register_file import make_validator
+from streams.citizens.register_file import make_validator, sources_of
 from streams.citizens.rule_sets import LawBook
 from streams.engine.clock_skew import ClockSkew
 from streams.engine.liveness import Outage
@@ -41,6 +41,7 @@ from streams.kit.tuning import tune_allocation, tune_garbage_collection
 from streams.settings import Settings
 from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.stages.intake import Intake, IntakeTopics
+from streams.wire.reporters import NO_SOURCE
 from streams.worker.key_check import check_keys
 from streams.worker.partition_check import check_partitions
 from streams.worker.state_folder import StateFolder, take
@@ -160,10 +161,9 @@ def make_stages(
     """The stages that write to Kafka."""
     laws = LawBook(settings.rules)
     identity = settings.identity()
-    raw, reports, postings, citizens, notices, dead = (
+    reports, postings, citizens, notices, dead = (
         settings.topic(topic)
         for topic in (
-            topics.RAW,
             topics.REPORTS,
             topics.POSTINGS,
             topics.CITIZENS,
@@ -172,21 +172,22 @@ def make_stages(
         )
     )
     number = settings.partitions
-    makers: dict[str, Callable[[], Stage]] = {
-        "intake": lambda: Intake(
-            IntakeTopics(raw, reports, dead, number),
-            make_validator(settings, laws.catalogue()),
-            identity,
-        ),
-        "citizens": lambda: CitizenStage(
-            CitizenTopics(reports, postings, notices, citizens, dead),
-            laws,
-            identity,
-            kafka,
-            folder.path,
-        ),
-    }
-    return [makers[name]() for name in names]
+    stages: list[Stage] = []
+    if topics.INTAKE in names:
+        validator = make_validator(settings, laws.catalogue())
+        stages += [
+            Intake(
+                IntakeTopics(settings.topic(topics.raw_of(source)), reports, dead, number),
+                validator.of_source(source),
+                identity,
+                topics.intake_of(source),
+            )
+            for source in (NO_SOURCE, *sources_of(settings))
+        ]
+    if "citizens" in names:
+        citizen_topics = CitizenTopics(reports, postings, notices, citizens, dead)
+        stages.append(CitizenStage(citizen_topics, laws, identity, kafka, folder.path))
+    return stages
 
 
 async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) -> None:
@@ -198,6 +199,7 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
                 settings.prefix,
                 settings.partitions,
                 settings.journal_prefix,
+                topics.all_topics(sources_of(settings)),
                 replicas=settings.replicas,
             )
             await check_keys(settings)

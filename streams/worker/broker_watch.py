@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from streams.citizens.register_file import sources_of
 from streams.engine.ports import Stage
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError
 from streams.kafka.reading import open_topics
 from streams.kafka.topic_settings import TopicDifference
-from streams.kafka.topics import TOPICS, TopicError, named
+from streams.kafka.topics import TopicError, all_topics, named
 from streams.settings import Settings
 from streams.worker.metrics import Metrics
 
@@ -67,7 +68,7 @@ async def _look_at_topics(metrics: Metrics, settings: Settings) -> None:
 async def topic_differences(settings: Settings) -> list[TopicDifference]:
     """Compare the topics that are there with what they must be."""
     async with open_topics(KafkaClients(settings.bootstrap, "refusion-metrics")) as topics_read:
-        names = named(settings.prefix, settings.journal_prefix, TOPICS)
+        names = named(settings.prefix, settings.journal_prefix, all_topics(sources_of(settings)))
         there = await topics_read.described(list(names))
         return [
             difference

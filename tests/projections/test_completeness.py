@@ -155,13 +155,24 @@ def test_a_payment_that_comes_the_same_way_under_another_id_is_shown_and_holds_n
     journal.pay(0, 300 * KRONE, citizen="b")
     assert journal.in_doubt() == []
     assert journal.books.repeated == {UDK: [2, 600 * KRONE]}
-    closed = Closed(55, "2024-07", Survey(journal.books, RunTotals(), {}, 0), [], closed_at="now")
-    assert closed_object(closed, dry_run=False)["repeats"] == [
-        {"reporter": UDK, "payments": 2, "amount_ore": 600 * KRONE}
+    survey = Survey(journal.books, RunTotals(), {}, 0, {UDK: "Udbetaling Danmark"})
+    finding = Finding("missing", UDK, "KTH", "2024-07", 1)
+    closed = Closed(55, "2024-07", survey, [finding], closed_at="now")
+    told = closed_object(closed, dry_run=False)
+    assert told["findings"] == [finding._asdict() | {"name": "Udbetaling Danmark"}]
+    assert told["repeats"] == [
+        {
+            "reporter": UDK,
+            "name": "Udbetaling Danmark",
+            "payments": 2,
+            "amount_ore": 600 * KRONE,
+        }
     ]
     shown = StringIO()
     show_closed(Console(file=shown, width=200), closed, dry_run=False)
-    assert f"repeats: reporter {UDK}: 2 payments over 600.00 kr." in shown.getvalue()
+    who = f"reporter {UDK} (Udbetaling Danmark)"
+    assert f"repeats: {who}: 2 payments over 600.00 kr." in shown.getvalue()
+    assert f"missing: {who}, KTH, 2024-07: nothing came" in shown.getvalue()
 
 
 def test_a_repeat_that_was_reversed_or_is_in_a_closed_run_is_shown_no_more():
