@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run kafka kafka-stop test test-long bench lint law contract lock
+.PHONY: install install-run run kafka kafka-stop test test-long hunt bench lint law contract lock
 
 install:
 	@.ci/environment $(PYTHON_OPTION) $(ALL_LOCKS)
@@ -30,6 +30,10 @@ test: install
 
 test-long: install
 	@$(BIN)/python -m pytest -m long
+
+# New seeds of the simulated world, outside of what every change must pass.
+hunt: install
+	@$(BIN)/python -m tests.simulation $(or $(SEEDS),10000-20000)
 
 bench: install
 	@$(BIN)/python -m bench

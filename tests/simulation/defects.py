@@ -1,0 +1,230 @@
+"""Defects that are planted one at a time: the simulated world must find each of them.
+
+`PLANTS` has a function for each, which changes the program in this process.
+"""
+
+# mypy: disable-error-code="method-assign, assignment"
+
+from streams.engine.loop import _Member
+from streams.engine.ports import Batch
+from streams.engine.sink import DeliverySink
+from streams.engine.tenure import PartitionRun
+from streams.stages.citizens import CitizenStage, CitizenWork
+from streams.stages.disk import Disk
+from tests.simulation.ports import SimulatedChangelog, SimulatedSource
+
+
+def no_fence():
+    """The citizens stage writes without transactions."""
+
+    def sink(self, kafka, group, source, partition):
+        delivery = kafka.delivery(group, source, partition, transactional=False)
+        return DeliverySink(self.name, source, partition, delivery)
+
+    CitizenStage.sink = sink
+
+
+def position_is_the_last_offset_plus_one():
+    """The position ignores transaction markers, as a client would that counts records."""
+    real = SimulatedSource.fetch
+
+    async def fetch(self, partition, max_records, patience_s):
+        batch = await real(self, partition, max_records, patience_s)
+        if batch.records:
+            return Batch(batch.records, batch.records[-1].offset + 2)
+        return batch
+
+    SimulatedSource.fetch = fetch
+
+
+def a_commit_is_repeated_blindly():
+    """After a failed commit the outputs are sent and committed once more."""
+    real = DeliverySink.commit
+
+    async def commit(self, outputs, position):
+        ends = await real(self, outputs, position)
+        if self._stage == "citizens" and position % 7 == 0:
+            return await real(self, outputs, position)
+        return ends
+
+    DeliverySink.commit = commit
+
+
+def the_disk_is_written_before_the_commit():
+    """A crash, or a commit that fails, leaves a disk that is ahead of Kafka."""
+
+    async def commit(self, work, sink, outputs, position):
+        changes = getattr(work, "_changes", None)
+        if changes:
+            work._disk.store.write(list(changes))
+        await _real_commit(self, work, sink, outputs, position)
+
+    PartitionRun._commit = commit
+
+
+_real_commit = PartitionRun._commit
+
+
+def the_checkpoint_is_ahead():
+    """The disk says that it has one record more than it has."""
+    real = Disk.write
+
+    def write(self, changes, position):
+        real(self, changes, position + 1)
+        self.position = position
+
+    Disk.write = write
+
+
+def nothing_is_restored():
+    """What is in the changelog behind the checkpoint is passed over."""
+
+    async def catch_up(self, changelog):
+        self._disk.position = changelog.end
+
+    CitizenWork._catch_up = catch_up
+
+
+def the_changelog_is_read_uncommitted():
+    """Records of open and of aborted transactions are restored too."""
+
+    async def read(self, start):
+        for entry in list(self._log.entries):
+            if start <= entry.offset < self._log.end and entry.kind == "data":
+                yield Batch([entry], entry.offset + 1)
+
+    SimulatedChangelog.read = read
+
+
+def the_position_is_read_before_the_fence():
+    """A former owner can still commit behind the position that was read."""
+
+    async def acquire(self):
+        context = self._context
+        sink = self._sink = self._stage.sink(
+            context.kafka, context.group, self._source, self.partition
+        )
+        offset = await self._start_offset(sink)
+        work = self._work = self._stage.work(self.partition)
+        await work.restore()
+        await sink.start()
+        self._source.resume_at(self.partition, offset)
+        return work, sink
+
+    PartitionRun._acquire = acquire
+
+
+def state_is_kept_across_a_failure():
+    """The overlay of a failed batch is not dropped."""
+
+    def work(self, partition):
+        works = self.__dict__.setdefault("kept_works", {})
+        if partition not in works:
+            works[partition] = CitizenWork(self, partition)
+        return works[partition]
+
+    real_restore = CitizenWork.restore
+
+    async def restore(self):
+        if not hasattr(self, "_partition"):
+            await real_restore(self)
+
+    CitizenStage.work = work
+    CitizenWork.restore = restore
+    CitizenWork.close = lambda _: None
+
+
+def outputs_are_not_awaited():
+    """The position is committed although outputs have failed."""
+
+    async def commit(self, outputs, position):
+        await self._delivery.begin()
+        ends: dict[str, int] = {}
+        for output in outputs:
+            try:
+                ends |= await self._delivery.send([output])
+            except Exception:  # noqa: BLE001, S112 - the defect
+                continue
+        await self._delivery.commit(position)
+        return {output.topic: 1 << 30 for output in outputs} | ends
+
+    DeliverySink.commit = commit
+
+
+def intake_commits_its_position_first():
+    """A crash between position and outputs loses reports."""
+    real = DeliverySink.commit
+
+    async def commit(self, outputs, position):
+        if self._stage != "intake":
+            return await real(self, outputs, position)
+        await self._delivery.commit(position)
+        return await self._delivery.send(outputs)
+
+    DeliverySink.commit = commit
+
+
+def a_revocation_does_not_wait():
+    """Partitions are given back in the middle of a commit."""
+
+    async def revoked(self):
+        leaving, self._runs = self._runs, []
+        for run in leaving:
+            run.revoke()
+
+    _Member.revoked = revoked
+
+
+def the_closed_month_is_forgotten():
+    """A partition that is taken over does not know which month was closed."""
+    real = CitizenWork._as_noted
+
+    def as_noted(self):
+        self._noted = {name: text for name, text in self._noted.items() if name != "closed_month"}
+        return real(self)
+
+    CitizenWork._as_noted = as_noted
+
+
+def one_record_too_many_is_done():
+    """The record after a batch's first part is passed over."""
+    real = CitizenWork.process
+
+    def process(self, records):
+        processed = real(self, records[:-1] if len(records) > 3 else records)
+        return processed._replace(done=len(records))
+
+    CitizenWork.process = process
+
+
+def changes_are_not_kept():
+    """The disk gets the checkpoint without the changes."""
+
+    def keep(self, ends, _position):
+        if self._changes:
+            self._disk.write([], ends[self._stage.topics.citizens])
+            self._changes = []
+
+    CitizenWork.keep = keep
+
+
+PLANTS = {
+    plant.__name__: plant
+    for plant in (
+        no_fence,
+        position_is_the_last_offset_plus_one,
+        a_commit_is_repeated_blindly,
+        the_disk_is_written_before_the_commit,
+        the_checkpoint_is_ahead,
+        nothing_is_restored,
+        the_changelog_is_read_uncommitted,
+        the_position_is_read_before_the_fence,
+        state_is_kept_across_a_failure,
+        outputs_are_not_awaited,
+        intake_commits_its_position_first,
+        a_revocation_does_not_wait,
+        the_closed_month_is_forgotten,
+        one_record_too_many_is_done,
+        changes_are_not_kept,
+    )
+}
