@@ -32,6 +32,7 @@ Code = Literal[
     "counters",
     "fold",
     "files",
+    "access",
 ]
 """Kinds of violations; docs/operations.md says what to do about each."""
 

@@ -5,8 +5,8 @@
 
 A writer is a user on a host with a state folder. `before` is the SHA-256 of the value of the
 writer's record before this one, in letters, "" for its first. The first one names instead, in
-`seen`, the newest records of others that its writer found, and its own former chain, if it knows
-one: so a chain cannot be dropped whole, when a later one has seen it. The header `mac` shows that a
+`seen`, the last record of the topic: so a chain cannot be dropped whole, when a later one has seen
+it. `former` is the writer's chain in a topic that was there before. The header `mac` shows that a
 holder of the system's keys wrote the record.
 """
 
@@ -21,6 +21,8 @@ from streams.privacy.macs import MacKeys, PlaceMac
 from streams.wire.cloudevents import event_headers
 
 _LETTERS: Final = str.maketrans("0123456789", "ghijkmnpqr")
+PARTITION: Final = 0
+"""Every record is in this partition, whatever others the topic has: so all have one order."""
 KINDS: Final = ("act", "request", "approval", "refusal")
 
 
@@ -39,7 +41,6 @@ class ChainHead(NamedTuple):
 class AccessRecord(NamedTuple):
     """A record of the topic as it was read."""
 
-    partition: int
     offset: int
     key: bytes | None
     value: bytes | None
@@ -85,8 +86,8 @@ def is_genuine(macs: MacKeys, record: AccessRecord) -> bool:
 
 
 def _mac_of(macs: MacKeys) -> PlaceMac:
-    """Return the MAC of the topic: the same in all partitions, as its producer chooses one."""
-    return macs.at("access", 0)
+    """Return the MAC of the topic's records, which are all in one partition."""
+    return macs.at("access", PARTITION)
 
 
 def entry_of(record: AccessRecord) -> Entry | None:
@@ -105,13 +106,5 @@ def entry_of(record: AccessRecord) -> Entry | None:
 
 
 def genuine_entries(macs: MacKeys, records: Iterable[AccessRecord]) -> list[Entry]:
-    """Return the entries that holders of the key wrote, by their time."""
-    entries = [
-        entry for record in records if is_genuine(macs, record) and (entry := entry_of(record))
-    ]
-    return sorted(entries, key=_place)
-
-
-def _place(entry: Entry) -> tuple[str, int, int]:
-    """Return what entries are sorted by; those of a partition keep their order."""
-    return entry.fields["at"], entry.record.partition, entry.record.offset
+    """Return the entries that holders of the key wrote, in the order of the topic."""
+    return [entry for record in records if is_genuine(macs, record) and (entry := entry_of(record))]

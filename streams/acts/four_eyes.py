@@ -129,7 +129,7 @@ async def permission(
             raise AwaitingApproval(request, guarded.act.name)
         _check_same(approved, guarded, files)
         act = fields | {"four_eyes": "approved", "request": approved.id}
-        act_id = await writer.write("act", act, key=approved.id)
+        act_id = await writer.write("act", act)
         await _check_first(writer, approved, act_id)
         return act_id
 
@@ -153,8 +153,7 @@ async def _check_first(writer: ActWriter, approved: ApprovalRequest, act_id: str
         for entry in await writer.entries(_horizon())
         if entry.fields["type"] == "act" and entry.fields.get("request") == approved.id
     ]
-    first = min(acts, key=lambda entry: entry.record.offset)
-    if first.fields["id"] != act_id:
+    if acts[0].fields["id"] != act_id:
         raise _done_before(approved.id)
 
 
@@ -187,7 +186,7 @@ async def approve(
         request = await _undecided(writer, request_id)
         person = _second_person(read_persons(settings.persons), request)
         approval = {"request": request.id, "act": request.fields["act"], "person": person}
-        await writer.write("approval", approval, key=request.id)
+        await writer.write("approval", approval)
         return request
 
 
@@ -202,7 +201,7 @@ async def refuse(
         if user.user != request.fields["user"] and not persons.of([user.user]):
             raise _unknown_person(user.user)
         refusal = {"request": request.id, "act": request.fields["act"], "reason": reason}
-        await writer.write("refusal", refusal, key=request.id)
+        await writer.write("refusal", refusal)
         return request
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from streams.acts.chain import AccessRecord
+from streams.acts.chain import PARTITION, AccessRecord
 from streams.engine.ports import Headers
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
@@ -51,7 +51,7 @@ class KafkaActTopic:
 
     async def append(self, key: bytes, value: bytes, headers: Headers) -> None:
         """See the port."""
-        await self._producer.send_and_wait(self.name, value, key, headers=headers)
+        await self._producer.send_and_wait(self.name, value, key, PARTITION, headers=headers)
 
     async def records(self, since: datetime | None = None) -> list[AccessRecord]:
         """See the port."""
@@ -59,9 +59,10 @@ class KafkaActTopic:
             starts = await (reader.since(self.name, since) if since else reader.starts(self.name))
             ends = await reader.ends(self.name)
             return [
-                AccessRecord(partition, record.offset, record.key, record.value, record.headers)
-                for partition, start in starts.items()
-                async for record in reader.records(self.name, partition, start, ends[partition])
+                AccessRecord(record.offset, record.key, record.value, record.headers)
+                async for record in reader.records(
+                    self.name, PARTITION, starts[PARTITION], ends[PARTITION]
+                )
             ]
 
 

@@ -19,7 +19,7 @@ SYSLOG: Final = Path("/dev/log")
 _PRIORITY: Final = b"<86>refusion: "
 """Facility authpriv (10), severity info (6): 8 x 10 + 6."""
 SEEN_DAYS: Final = 30
-"""Days back in which a new chain looks for the newest records of others."""
+"""Days back in which a new chain looks for the last record of the topic."""
 
 
 class ActWriter:
@@ -30,11 +30,8 @@ class ActWriter:
         self._topic = topic
         self._macs = settings.act_macs()
 
-    async def write(self, kind: str, fields: Mapping[str, Any], key: str = "") -> str:
-        """Write a record, and return its id when the brokers have it.
-
-        The key is the writer's name, or `key`: records of one request are in one partition.
-        """
+    async def write(self, kind: str, fields: Mapping[str, Any]) -> str:
+        """Write a record, and return its id when the brokers have it."""
         user = operating_user()
         who = {"user": user.user, "uid": user.uid, "host": user.host}
         who |= {"login_user": user.login_user, "sudo_user": user.sudo_user}
@@ -44,9 +41,9 @@ class ActWriter:
             self._settings.state_dir, self._topic.name, user, self._topic.identity
         ) as file:
             await self._resolve(file)
-            seen = {"seen": await self._seen(file)} if file.is_new else {}
-            value = chain.encode(file.written, common | dict(fields) | seen)
-            record_key = (key or file.written.writer).encode()
+            before = await self._before(file) if file.is_new else {}
+            value = chain.encode(file.written, common | dict(fields) | before)
+            record_key = file.written.writer.encode()
             headers = chain.headers(self._macs, record_key, value)
             head = file.written.after(value)
             file.keep(file.written, head)
@@ -61,17 +58,17 @@ class ActWriter:
             heads = [entry.head for entry in await self.entries()]
             file.keep(file.sent if file.sent in heads else file.written)
 
-    async def _seen(self, file: ChainFile) -> list[list[str | int]]:
-        """Return the newest records of others, one of each partition, and one's own former one."""
-        since = datetime.now(UTC) - timedelta(days=SEEN_DAYS)
-        newest: dict[int, Entry] = {}
-        for entry in await self.entries(since):
-            newest[entry.record.partition] = entry
-        former = [file.former] if file.former and file.former.number else []
-        return [list(head) for head in (*former, *(entry.head for entry in newest.values()))]
+    async def _before(self, file: ChainFile) -> dict[str, list[str | int] | None]:
+        """Return what the first record of a chain says about those before it."""
+        entries = await self.entries(datetime.now(UTC) - timedelta(days=SEEN_DAYS))
+        former = file.former if file.former and file.former.number else None
+        return {
+            "seen": list(entries[-1].head) if entries else None,
+            "former": list(former) if former else None,
+        }
 
     async def entries(self, since: datetime | None = None) -> list[Entry]:
-        """Read what was written by holders of the key, by its time."""
+        """Read what was written by holders of the key, in the order of the topic."""
         records = await self._topic.records(since)
         return chain.genuine_entries(self._macs, records)
 

@@ -5,7 +5,8 @@
        were refused.
     3. `partition.py`: each partition of the journal, its postings, notices and state, in several
        processes (`processes.py`).
-    4. `control.py`: the control records of all partitions. `raw.py`: each record of `reports.raw`
+    4. `access_chains.py`: who did what; nobody took a record out, or wrote one that is not ours.
+    5. `control.py`: the control records of all partitions. `raw.py`: each record of `reports.raw`
        that is still kept and was taken in is in the journal or among the dead letters.
 
 A deep audit computes the truth of each citizen from scratch, or of a sample. A fold settles the
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from projections.audit.violations import Violations
+from streams.audit.access_chains import check_acts
 from streams.audit.audited_topics import OpenTopics, VerifyError, open_live_topics
 from streams.audit.control import compare_control_records
 from streams.audit.partition import (
@@ -142,6 +144,7 @@ async def _verify(
         for violation in lost_beginnings(snapshot, settings):
             violations.add(violation)
         await compare_settings(reader, settings, violations)
+        await check_acts(reader, settings, snapshot, violations)
         refused = await read_dead_letters(reader, settings, snapshot, violations)
         verified = Verified(violations, {}, snapshot.lag(settings), records=refused.read)
         with tempfile.TemporaryDirectory(prefix="refusion-files-") as folder:

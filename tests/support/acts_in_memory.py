@@ -33,7 +33,7 @@ class MemoryActTopic:
     async def append(self, key, value, headers):
         if self.failing and not self.loses_answer:
             raise self.failing
-        self.kept.append(AccessRecord(0, len(self.kept), key, value, headers))
+        self.kept.append(AccessRecord(len(self.kept), key, value, headers))
         if self.failing:
             raise self.failing
 

@@ -65,7 +65,7 @@ def test_each_writer_has_a_chain_of_its_own(tmp_path):
     entries = genuine_entries(settings.act_macs(), topic.kept)
     hashes = {entry.fields["id"]: list(entry.head) for entry in entries}
     assert two["before"] == hashes[one["id"]][2]
-    assert other["seen"] == [hashes[one["id"]]]
+    assert other["seen"] == hashes[one["id"]]
     assert len(entries) == 3
     assert len(genuine_entries(MacKeys([b"another key"]), topic.kept)) == 0
 
@@ -92,7 +92,7 @@ def test_a_state_folder_of_another_user_holds_no_act_up(tmp_path, monkeypatch):
     act(settings, topic)
     one, two = fields(topic)
     assert one["writer"] != two["writer"]
-    assert two["seen"][0][:2] == [one["writer"], 1]
+    assert two["seen"][:2] == [one["writer"], 1]
 
 
 def test_a_new_topic_begins_a_chain_that_names_the_former_one(tmp_path):
@@ -101,7 +101,7 @@ def test_a_new_topic_begins_a_chain_that_names_the_former_one(tmp_path):
     act(settings, again := MemoryActTopic(identity="two"))
     (before,), (record,) = fields(former), fields(again)
     assert record["number"] == 1
-    assert record["seen"][0][:2] == [before["writer"], 1]
+    assert record["former"][:2] == [before["writer"], 1]
 
 
 @pytest.mark.parametrize(

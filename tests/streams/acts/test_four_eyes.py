@@ -130,8 +130,8 @@ def test_a_request_that_nobody_of_ours_wrote_is_not_seen(office):
     (record,) = office.topic.kept
     forged = orjson.dumps(orjson.loads(record.value) | {"id": "forged", "user": "carl"})
     made = headers(MacKeys([b"no key of ours"]), record.key, forged)
-    office.topic.kept.append(AccessRecord(0, 1, record.key, forged, made))
-    office.topic.kept.append(AccessRecord(0, 2, None, b"\xff", []))
+    office.topic.kept.append(AccessRecord(1, record.key, forged, made))
+    office.topic.kept.append(AccessRecord(2, None, b"\xff", []))
     assert len(office.states()) == 1
     with pytest.raises(ApprovalError, match="there is no request forged"):
         office.approve("forged", BO)
