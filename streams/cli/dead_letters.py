@@ -102,13 +102,14 @@ def _line(letter: "Letter", again: bool) -> str:
 @PURPOSE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(place: str, whole: bool, purpose: str, as_json: bool) -> None:
-    """Show a refused record, with everything masked that may be a CPR number.
+    """Show a refused record, with everything masked that may tell whom it is about.
 
     PLACE is partition/offset, as `list` shows it. The seal key is needed. That you looked is
     recorded in the topic `access`.
     """
     from streams.acts.acts import Act, checked_reason, record_act
-    from streams.operations.dead_letters import masked, unsealed, with_reporter
+    from streams.operations.dead_letters import unsealed, with_reporter
+    from streams.operations.record_mask import masked
     from streams.privacy.access_log import log_access
 
     if purpose:

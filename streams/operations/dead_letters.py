@@ -25,7 +25,6 @@ from streams.kafka.reading import KafkaTopicReader, open_topics
 from streams.kafka.topics import LARGE_BYTES, is_raw
 from streams.kit.errors import UserError
 from streams.operations.publish import record_key
-from streams.privacy import cpr
 from streams.privacy.identity import SealError
 from streams.settings import Settings, SettingsError
 from streams.stages.dead_letter import FIRST, RETRY_OF
@@ -242,30 +241,6 @@ def unsealed(settings: Settings, letter: Letter) -> bytes:
         return settings.identity().unseal_record(letter.sealed)
     except SealError as error:
         raise RefusalError(f"dead letter {letter.place}: {error}") from error
-
-
-def masked(record: bytes) -> str:
-    """Return a record with whatever may be a CPR number masked, for people who need not know."""
-    try:
-        return orjson.dumps(_masked(orjson.loads(record), "")).decode()
-    except ValueError:
-        return cpr.masked_record(record)
-
-
-def _masked(value: Any, name: str) -> Any:
-    match value:
-        case dict():
-            return {cpr.masked(key): _masked(content, key) for key, content in value.items()}
-        case list():
-            return [_masked(content, name) for content in value]
-        case _ if name == "cpr":
-            return cpr.MASK
-        case str():
-            return cpr.masked(value)
-        case int() if not name.endswith("_ore") and cpr.looks_like_cpr(str(value)):
-            return cpr.MASK
-        case _:
-            return value
 
 
 # --- sending again --------------------------------------------------------------------------------

@@ -24,10 +24,8 @@ _WRITTEN: Final = r"(?<!\d)(\d{6})[- ]?(\d{4})(?!\d)"
 _IN_TEXT: Final = re.compile(_WRITTEN)
 _IN_BYTES: Final = re.compile(_WRITTEN.encode())
 _FIELD: Final = re.compile(rb'"cpr"\s*:\s*"([0-9]{10})"')
-_ANY_FIELD: Final = re.compile(r'("cpr"\s*:\s*)("[^"]*"?|[^,}\s]+)')
-_ESCAPED: Final = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _SIGNS: Final = re.compile(r"[\W_]+")
-_TEN_APART: Final = re.compile(r"\d(?:[\W_]*\d){9}")
+_TEN_OR_MORE: Final = re.compile(r"\d(?:[\W_]*\d){9,}")
 
 # --- a number ---------------------------------------------------------------------------------
 
@@ -106,11 +104,6 @@ def spells(text: str, digits: str) -> bool:
     return digits in bare
 
 
-def holds_cpr(text: str) -> bool:
-    """Tell whether a text holds what is written as a CPR number."""
-    return _IN_TEXT.search(text) is not None
-
-
 def may_hold_cpr(text: str) -> bool:
     """Tell whether a free text holds ten digits in a row with only signs and blanks between them.
 
@@ -120,22 +113,31 @@ def may_hold_cpr(text: str) -> bool:
     >>> may_hold_cpr("see 01 01 80/1234"), may_hold_cpr("12 of 45 reports in 2024")
     (True, False)
     """
-    return _TEN_APART.search(normalize("NFKC", text)) is not None
+    return _TEN_OR_MORE.search(normalize("NFKC", text)) is not None
 
 
-def masked(text: str) -> str:
-    """Put ten stars for everything that is written as a CPR number.
+def without_cpr(text: str) -> str:
+    """Put ten stars for every row of ten digits or more with only signs and blanks between them.
 
-    >>> masked("born 010180-1234, paid 12345678")
+    >>> without_cpr("born 01.01.80/1234, paid 12345678")
     'born **********, paid 12345678'
     """
-    return _IN_TEXT.sub(MASK, text)
+    return _TEN_OR_MORE.sub(MASK, text)
 
 
-def masked_record(record: bytes) -> str:
-    """Mask a record that is no JSON: its escapes, its field `cpr`, and what is written as a CPR."""
-    text = _ESCAPED.sub("?", record.decode(errors="replace"))
-    return masked(_ANY_FIELD.sub(rf'\1"{MASK}"', text))
+def without_birthdays(text: str) -> str:
+    """Put ten stars for such a row of digits where some ten of them begin with a date.
+
+    >>> without_birthdays("2024-02-0001 of 01.01.80/1234")
+    '2024-02-0001 of **********'
+    """
+    return _TEN_OR_MORE.sub(lambda row: MASK if _has_birthday(row[0]) else row[0], text)
+
+
+def _has_birthday(row: str) -> bool:
+    digits = _SIGNS.sub("", normalize("NFKC", row))
+    starts = range(len(digits) - DIGITS + 1)
+    return any(is_cpr(digits[at : at + DIGITS], demo=True) for at in starts)
 
 
 _DIGITS_AS_ZERO: Final = bytes(ord("0") if byte in b"123456789" else byte for byte in range(256))
