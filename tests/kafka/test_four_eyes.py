@@ -98,12 +98,25 @@ def test_an_opening_is_loaded_when_another_person_agrees_and_once(
     assert (status, "was carried out before" in said) == (2, True)
     assert sum(map(len, pipeline.records(topics.REPORTS).values())) == 1
 
+    # --- a run that is closed in spite of a doubt, which is that its month has not begun
+    doubted = ("run", "close", "--month", "2099-01", "--no-wait")
+    assert refusion(ANNA, *doubted)[0] == 1
+    assert refusion(ANNA, *doubted, "--accept", "see 01 01 90 1234")[0] == 2
+    status, told, said = refusion(ANNA, *doubted, "--accept", "a test", "--json")
+    assert (status, json.loads(told)["act"]) == (3, "run close --accept"), said
+    status, told, said = refusion(BO, "approve", json.loads(told)["request"], "--json")
+    assert (status, json.loads(told)["accepted"]) == (0, ["a test"]), said
+    assert sum(map(len, pipeline.records(topics.REPORTS).values())) == 1 + settings.partitions
+
     # --- recorded: by the operating system's users, in whole chains
     records = [record for each in pipeline.records(topics.ACCESS).values() for record in each]
     fields = [orjson.loads(record.value) for record in records]
     assert [(each["type"], each["user"]) for each in fields] == [
         ("request", "anna"),
         ("approval", "bo"),
+        ("approval", "bo"),
+        ("act", "bo"),
+        ("request", "anna"),
         ("approval", "bo"),
         ("act", "bo"),
     ]

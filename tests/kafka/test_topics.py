@@ -24,6 +24,7 @@ postings     | 3 | delete  | -1
 citizens     | 3 | compact |
 notices      | 3 | delete  | 31536000000
 dead-letters | 3 | delete  | 7776000000
+access       | 3 | delete  | -1
 """
 ROWS = [[cell.strip() for cell in line.split("|")] for line in CONTRACT.strip().splitlines()]
 
