@@ -104,6 +104,11 @@ def spells(text: str, digits: str) -> bool:
     return digits in bare
 
 
+def holds_cpr(text: str) -> bool:
+    """Tell whether a text holds what is written as a CPR number."""
+    return _IN_TEXT.search(text) is not None
+
+
 def may_hold_cpr(text: str) -> bool:
     """Tell whether a free text holds ten digits in a row with only signs and blanks between them.
 

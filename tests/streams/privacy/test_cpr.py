@@ -6,6 +6,7 @@ from streams.privacy.cpr import (
     MASK,
     cpr_of_line,
     digits_in,
+    holds_cpr,
     is_cpr,
     is_ten_digits,
     looks_like_cpr,
@@ -22,6 +23,7 @@ def test_what_is_written_as_a_cpr_number_is_found_and_masked(text):
     inside = f"of {text}."
     assert looks_like_cpr(text)
     assert not looks_like_cpr(inside)
+    assert holds_cpr(inside)
     assert may_hold_cpr(inside)
     assert without_cpr(inside) == f"of {MASK}."
     assert list(digits_in(inside.encode())) == [text.replace("-", "").replace(" ", "")]
@@ -30,6 +32,7 @@ def test_what_is_written_as_a_cpr_number_is_found_and_masked(text):
 @pytest.mark.parametrize("text", NOT_WRITTEN)
 def test_other_digits_are_left_alone(text):
     assert not looks_like_cpr(text)
+    assert not holds_cpr(f"of {text}.")
     assert list(digits_in(text.encode())) == []
 
 
