@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run kafka kafka-stop test test-long hunt bench lint law contract lock
+.PHONY: install install-run run kafka kafka-stop test test-long hunt bench lint law contract lock licences sbom audit
 
 install:
 	@.ci/environment $(PYTHON_OPTION) $(ALL_LOCKS)
@@ -59,3 +59,24 @@ lock: install
 	@$(UV_COMPILE) --group local --constraint requirements.lock --output-file requirements-local.lock
 	@$(UV_COMPILE) --group dev --constraint requirements.lock --constraint requirements-local.lock \
 	  --output-file requirements-dev.lock
+	@$(UV_COMPILE) --group audit --constraint requirements.lock --constraint requirements-local.lock \
+	  --constraint requirements-dev.lock --output-file requirements-audit.lock
+
+# After a change of requirements.lock: the page of packages and their licences.
+licences: install
+	@$(BIN)/python -m streams.devtools.supply_chain licences
+
+# The tools that look at packages, apart from the packages that they look at.
+build/audit/done: requirements-audit.lock
+	@$(BIN)/python -m venv --clear build/audit
+	@build/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  --requirement requirements-audit.lock
+	@touch $@
+
+# A bill of materials of what the program runs with.
+sbom: install build/audit/done
+	@$(BIN)/python -m streams.devtools.supply_chain bill build/sbom.cdx.json
+
+# Status 1: a known vulnerability; 2: it could not be done, because no data can be had here.
+audit: install build/audit/done
+	@$(BIN)/python -m streams.devtools.supply_chain audit $(ALL_LOCKS)

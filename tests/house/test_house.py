@@ -166,6 +166,7 @@ LOCKS = {  # each lock, and the groups of pyproject.toml that it pins
     "requirements.lock": ("dependencies", "build"),
     "requirements-local.lock": ("local",),
     "requirements-dev.lock": ("dev",),
+    "requirements-audit.lock": ("audit",),
 }
 
 

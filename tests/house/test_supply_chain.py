@@ -1,0 +1,125 @@
+"""The packages of the program: their licences are allowed, and an audit proves what it audited."""
+
+import json
+import re
+
+import pytest
+
+from streams.devtools import supply_chain
+from streams.devtools.supply_chain import (
+    NOT_DONE,
+    PAGE,
+    RUN_LOCK,
+    VULNERABLE,
+    audit_result,
+    bill_of,
+    is_allowed,
+    licence_of,
+    locked_packages,
+)
+
+PACKAGES = locked_packages(RUN_LOCK.read_text())
+LISTED = {
+    name: (tuple(versions.split(", ")), licence)
+    for name, versions, licence in re.findall(
+        r"^\| `([\w.-]+)` \| (.*) \| (.*) \|$", PAGE.read_text(), re.MULTILINE
+    )
+}
+
+
+def test_the_page_of_licences_has_each_package_of_the_lock_in_its_version():
+    """After a change of the lock: `make licences`."""
+    assert {name: versions for name, (versions, _) in LISTED.items()} == {
+        name: package.versions for name, package in PACKAGES.items()
+    }
+
+
+def test_every_licence_is_allowed():
+    assert [name for name, (_, licence) in LISTED.items() if not is_allowed(licence)] == []
+
+
+def test_the_page_says_what_the_packages_say():
+    installed = {name: licence_of(name) for name in LISTED}
+    assert {
+        name: (licence, LISTED[name][1])
+        for name, licence in installed.items()
+        if licence not in (None, LISTED[name][1])
+    } == {}
+
+
+@pytest.mark.parametrize(
+    ("expression", "allowed"),
+    [
+        ("MIT", True),
+        ("MPL-2.0 AND (Apache-2.0 OR MIT)", True),
+        ("GPL-3.0-only", False),
+        ("MIT AND (GPL-3.0-only OR AGPL-3.0-only)", False),
+        ("MIT AND (GPL-3.0-only OR MIT)", True),
+        ("unknown", False),
+        ("", False),
+    ],
+)
+def test_a_licence_is_allowed_as_its_expression_says(expression, allowed):
+    assert is_allowed(expression) is allowed
+
+
+SKIPPED = {
+    "name": "aiohttp",
+    "skip_reason": "Dependency not found and could not be audited: aiohttp (3.14.5)",
+}
+CLEAN = {"name": "click", "version": "8.3.3", "vulns": []}
+BAD = {
+    "name": "asyncssh",
+    "version": "2.22.0",
+    "vulns": [
+        {"id": "CVE-2026-54591", "fix_versions": ["2.23.1"], "aliases": [], "description": ""}
+    ],
+}
+"""As pip-audit 2.10.1 wrote them."""
+
+
+@pytest.mark.parametrize(
+    ("packages", "status", "said"),
+    [
+        ([], NOT_DONE, "none of 0 packages was looked up"),
+        ([SKIPPED], NOT_DONE, "no vulnerability data: none of 1 packages was looked up"),
+        ([SKIPPED, CLEAN], NOT_DONE, "could not be done for 1 of 2 packages: aiohttp"),
+        ([CLEAN], 0, "audited 1 packages: no known vulnerability"),
+        ([CLEAN, BAD, SKIPPED], VULNERABLE, "asyncssh 2.22.0: CVE-2026-54591"),
+    ],
+    ids=["nothing", "all-skipped", "some-skipped", "clean", "vulnerable"],
+)
+def test_an_audit_is_green_only_when_every_package_was_looked_up(packages, status, said):
+    """pip-audit itself ends with 0 when it has passed over every package."""
+    got, sentence = audit_result([{"dependencies": packages, "fixes": []}]).verdict()
+    assert (got, said in sentence) == (status, True), sentence
+
+
+def test_an_audit_that_gave_no_report_could_not_be_done(monkeypatch):
+    class Done:
+        stdout, stderr = "", "ERROR: a connection\nConnectionError: no answer\n"
+
+    monkeypatch.setattr(supply_chain, "_run", lambda *_: Done)
+    assert supply_chain.audit(["requirements.lock"]) == (
+        NOT_DONE,
+        "could not be done: pip-audit of requirements.lock: ConnectionError: no answer",
+    )
+
+
+def test_a_bill_of_materials_has_what_is_locked_with_its_hashes_and_nothing_else():
+    environment = {
+        "metadata": {"component": {"bom-ref": "root"}},
+        "components": [
+            {"bom-ref": "a", "name": "typing_extensions", "version": "4.16.0"},
+            {"bom-ref": "b", "name": "pytest", "version": "9"},
+        ],
+        "dependencies": [{"ref": "root", "dependsOn": ["a", "b"]}, {"ref": "b"}, {"ref": "a"}],
+    }
+    bill = bill_of(json.loads(json.dumps(environment)), PACKAGES)
+    (component,) = bill["components"]
+    hashes = [each["value"] for each in component["properties"]]
+    assert hashes == list(PACKAGES["typing-extensions"].hashes) != []
+    assert bill["dependencies"] == [
+        {"ref": "root", "dependsOn": ["a"]},
+        {"ref": "a", "dependsOn": []},
+    ]
