@@ -5,12 +5,12 @@
 
 # mypy: disable-error-code="method-assign, assignment"
 
-from streams.engine.loop import _Member
 from streams.engine.ports import Batch
 from streams.engine.sink import DeliverySink
 from streams.engine.tenure import PartitionRun
 from streams.stages.citizens import CitizenStage, CitizenWork
 from streams.stages.disk import Disk
+from streams.stages.intake import IntakeWork
 from tests.simulation.ports import SimulatedChangelog, SimulatedSource
 
 
@@ -66,11 +66,14 @@ _real_commit = PartitionRun._commit
 
 
 def the_checkpoint_is_ahead():
-    """The disk says that it has one record more than it has."""
+    """The disk says that it has a record that it does not have.
+
+    One more would be the transaction's marker.
+    """
     real = Disk.write
 
     def write(self, changes, position):
-        real(self, changes, position + 1)
+        real(self, changes, position + 2)
         self.position = position
 
     Disk.write = write
@@ -164,15 +167,27 @@ def intake_commits_its_position_first():
     DeliverySink.commit = commit
 
 
-def a_revocation_does_not_wait():
-    """Partitions are given back in the middle of a commit."""
+def refused_records_are_dropped():
+    """Intake writes no dead letters."""
+    real = IntakeWork.process
 
-    async def revoked(self):
-        leaving, self._runs = self._runs, []
-        for run in leaving:
-            run.revoke()
+    def process(self, records):
+        processed = real(self, records)
+        dead = self._stage.topics.dead_letters
+        return processed._replace(outputs=[out for out in processed.outputs if out.topic != dead])
 
-    _Member.revoked = revoked
+    IntakeWork.process = process
+
+
+def a_gap_is_passed_over():
+    """A partition goes on at the end of its topic, wherever it was."""
+
+    async def start_offset(self, sink):
+        position = await sink.position()
+        first, end = await self._source.bounds(self.partition)
+        return first if position is None else end
+
+    PartitionRun._start_offset = start_offset
 
 
 def the_closed_month_is_forgotten():
@@ -222,7 +237,8 @@ PLANTS = {
         state_is_kept_across_a_failure,
         outputs_are_not_awaited,
         intake_commits_its_position_first,
-        a_revocation_does_not_wait,
+        refused_records_are_dropped,
+        a_gap_is_passed_over,
         the_closed_month_is_forgotten,
         one_record_too_many_is_done,
         changes_are_not_kept,

@@ -5,7 +5,11 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    RequestTimedOutError,
+    TopicAuthorizationFailedError,
+)
 
 from tests.simulation.clock import PROCESS
 
@@ -19,6 +23,7 @@ class Rates:
     lost_request: float = 0.0
     lost_answer: float = 0.0
     slow: float = 0.0
+    refused: float = 0.0
     delay_s: float = 0.02
     slow_s: float = 5.0
     marker_s: float = 0.2
@@ -43,6 +48,12 @@ class Network:
     async def inside(self) -> None:
         """Wait as long as a message between brokers takes."""
         await asyncio.sleep(self._rng.uniform(0.0, self.rates.marker_s))
+
+    def refuse(self) -> None:
+        """Raise, now and then, what a broker answers that will not take a batch."""
+        if self._rng.random() < self.rates.refused:
+            self.faults += 1
+            raise TopicAuthorizationFailedError
 
     async def call(self, act: Any) -> Any:
         """Let the brokers act, and return their answer.

@@ -231,6 +231,7 @@ class _Delivery:
 
         def once():
             if not ends:
+                self._world.network.refuse()
                 ends.append(self._write(output.topic, partition, messages))
             return ends[0]
 

@@ -9,7 +9,7 @@ KEPT_SEEDS = ()
 """Seeds that once found a defect of the program."""
 FIXED_SEEDS = range(1, 13)
 MORE_SEEDS = range(100, 220)
-SEEDS_FOR_A_DEFECT = range(1000, 1080)
+SEEDS_FOR_A_DEFECT = range(1000, 1120)
 
 
 @pytest.mark.parametrize("seed", [*KEPT_SEEDS, *FIXED_SEEDS])

@@ -75,6 +75,7 @@ def plan_of(rng) -> Plan:
             lost_request=share * rng.random(),
             lost_answer=share * rng.random(),
             slow=share * rng.random(),
+            refused=share * rng.random(),
             delay_s=rng.choice((0.005, 0.05)),
             slow_s=rng.choice((1.0, 8.0)),
             marker_s=rng.choice((0.01, 0.5, 3.0)),
