@@ -28,6 +28,7 @@ from streams.settings_table import (
     BOOTSTRAP,
     DEMO,
     DEMO_ANYWHERE,
+    DESTINATIONS,
     FOUR_EYES,
     JOURNAL_KEY,
     JOURNAL_PREFIX,
@@ -240,6 +241,12 @@ class Settings:
         if path is not None and not path.is_file():
             raise SettingsError(f"there is no file {path}, to which {SFTP_KEY.name} is set")
         return path
+
+    @property
+    def destinations(self) -> Path | None:
+        """The file of destinations; None where none is set."""
+        text = self._text(DESTINATIONS)
+        return None if text is None else Path(text)
 
     @property
     def demo(self) -> bool:

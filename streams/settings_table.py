@@ -59,6 +59,12 @@ SFTP_KEY = Setting(
     None,
     "file with the private key for deliveries; not set: the SSH agent's keys",
 )
+DESTINATIONS = Setting(
+    "REFUSION_DESTINATIONS",
+    None,
+    "the file of addresses and host keys that files are delivered to, as two persons have confirmed"
+    " it; not set: `deliver` needs --to",
+)
 PSEUDONYM_KEY = Setting(
     "REFUSION_PSEUDONYM_KEY",
     None,
@@ -134,6 +140,7 @@ TABLE = (
     REPORTERS,
     SFTP_KNOWN_HOSTS,
     SFTP_KEY,
+    DESTINATIONS,
     PSEUDONYM_KEY,
     SEAL_KEY,
     JOURNAL_KEY,

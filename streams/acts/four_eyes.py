@@ -164,6 +164,26 @@ def _done_before(request: str) -> ApprovalError:
     )
 
 
+async def is_confirmed(
+    settings: Settings, act: Act, open_topic: OpenActTopic = open_act_topic
+) -> bool:
+    """Tell whether an act of this scope was done before, by two persons where four eyes are on.
+
+    In demo mode without brokers nothing is recorded, so nothing has to be.
+    """
+    if settings.demo and not settings.has_brokers:
+        return True
+    enough = {"approved"} if settings.four_eyes else {"approved", "off"}
+    async with open_topic(settings) as topic:
+        entries = await ActWriter(settings, topic).entries()
+    return any(
+        (entry.fields["type"], entry.fields.get("act")) == ("act", act.name)
+        and entry.fields.get("scope") == dict(act.scope)
+        and entry.fields.get("four_eyes") in enough
+        for entry in entries
+    )
+
+
 # --- approving ------------------------------------------------------------------------------------
 
 

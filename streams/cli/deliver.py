@@ -2,11 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from streams.cli.console import echo_json, load_settings, run_async
+from streams.kit.errors import UserError
+
+if TYPE_CHECKING:
+    from streams.ledger.destinations import Shipment
+    from streams.ledger.receipts import ExportedFile
+    from streams.settings import Settings
 
 HELD: Final = 1
 """The exit status if files were kept back because rows are missing in them."""
@@ -25,45 +31,49 @@ HELD: Final = 1
     help="The folder that `refusion export` wrote to.",
 )
 @click.option(
-    "--to", "url", required=True, metavar="URL", help="sftp://user@host/folder/{municipality}"
+    "--to",
+    "url",
+    metavar="URL",
+    help="sftp://user@host/folder/{municipality}  [default: the file REFUSION_DESTINATIONS]",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be delivered; connect to nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def deliver(
-    run: int, municipality: str | None, folder: Path, url: str, dry_run: bool, as_json: bool
+    run: int, municipality: str | None, folder: Path, url: str | None, dry_run: bool, as_json: bool
 ) -> None:
     """Deliver the exported files of a run by SFTP.
 
     The delivery is recorded in the topic `access` first. Each file is uploaded under a temporary
     name, renamed when it is complete, and recorded in receipts.jsonl in the state folder. A second
-    delivery skips the files that have a receipt. The server's host key must be known. Without
-    --municipality the URL must have {municipality} in it, so that no server gets the files of all.
+    delivery skips the files that have a receipt. Addresses and
+    fingerprints of host keys come from the file REFUSION_DESTINATIONS, which two persons have
+    confirmed (`refusion destinations`). Without that file, --to gives one address, whose host key
+    must be known; without --municipality it must have {municipality} in it, so that no server gets
+    the files of all.
     """
     from streams.acts.acts import Act, record_act
     from streams.kit.progress import meter
-    from streams.ledger.delivery import FileDelivery, ServerAddress
-    from streams.ledger.receipts import exported_files, incomplete, receipts_in
+    from streams.ledger.delivery import ServerAddress
+    from streams.ledger.destinations import deliver_all
+    from streams.ledger.receipts import exported_files, incomplete
 
-    settings, place = load_settings(), ServerAddress.of(url)
-    if municipality is None:
-        place.check_for_many()
+    settings = load_settings()
+    if url is not None and municipality is None:
+        ServerAddress.of(url).check_for_many()
     files = exported_files(folder, run, municipality)
     held = (
         set() if municipality else incomplete(folder, run) & {file.municipality for file in files}
     )
     files = [file for file in files if file.municipality not in held]
-    with receipts_in(settings.state_dir, place.server) as receipts, meter("files") as progress:
-        delivery = FileDelivery(settings, place, receipts)
-        if dry_run:
-            left = delivery.without_receipt(files)
-            click.echo(
-                f"{len(left):,} files would be delivered,"
-                f" {len(files) - len(left):,} were delivered before"
-            )
-            return
-        scope = {"run": run, "municipality": municipality, "to": url, "files": len(files)}
-        run_async(record_act(settings, Act("deliver", scope)))
-        delivered = run_async(delivery.deliver(files, progress.show))
+    shipments, sha256 = _shipments(settings, url, files, dry_run=dry_run)
+    if dry_run:
+        click.echo(_to_be_delivered(settings, shipments))
+        return
+    scope = {"run": run, "municipality": municipality, "files": len(files)}
+    scope |= {"to": url, "destinations": sha256}
+    run_async(record_act(settings, Act("deliver", scope)))
+    with meter("files") as progress:
+        delivered = run_async(deliver_all(settings, shipments, progress.show))
     if as_json:
         echo_json(vars(delivered))
     else:
@@ -76,3 +86,41 @@ def deliver(
             err=True,
         )
         sys.exit(HELD)
+
+
+def _shipments(
+    settings: "Settings", url: str | None, files: "list[ExportedFile]", *, dry_run: bool
+) -> "tuple[list[Shipment], str]":
+    """Put files and servers together; also the SHA-256 of the file of destinations, "" with --to.
+
+    Raises UserError where the file is not confirmed as it is.
+    """
+    from streams.ledger.delivery import ServerAddress
+    from streams.ledger.destinations import Shipment, read_destinations, shipments_of
+
+    if url is not None:
+        if settings.destinations is not None:
+            raise UserError(
+                "REFUSION_DESTINATIONS says where files go, so --to is not taken; leave one out"
+            )
+        return [Shipment(ServerAddress.of(url), "", files)], ""
+    destinations = read_destinations(settings)
+    if not dry_run and not run_async(destinations.are_confirmed(settings)):
+        raise UserError(
+            f"{destinations.path} is not confirmed as it is now; nothing was delivered: look at it"
+            " with `refusion destinations`, and have two persons confirm it with --confirm"
+        )
+    return shipments_of(files, destinations), destinations.sha256
+
+
+def _to_be_delivered(settings: "Settings", shipments: "list[Shipment]") -> str:
+    from streams.ledger.delivery import FileDelivery
+    from streams.ledger.receipts import receipts_in
+
+    left = total = 0
+    for shipment in shipments:
+        with receipts_in(settings.state_dir, shipment.address.server) as receipts:
+            delivery = FileDelivery(settings, shipment.address, receipts, shipment.host_key)
+            left += len(delivery.without_receipt(shipment.files))
+            total += len(shipment.files)
+    return f"{left:,} files would be delivered, {total - left:,} were delivered before"

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "compare": "streams.cli.compare:compare",
     "dead-letters": "streams.cli.dead_letters:dead_letters",
     "deliver": "streams.cli.deliver:deliver",
+    "destinations": "streams.cli.destinations:destinations",
     "diff": "streams.cli.diff:diff",
     "explain": "streams.cli.explain:explain",
     "export": "streams.cli.export:export",

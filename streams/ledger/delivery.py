@@ -110,6 +110,13 @@ class Delivered:
     passed_over: int = 0
     found: int = 0
 
+    def add(self, other: "Delivered") -> None:
+        """Add what was delivered to another server."""
+        self.files += other.files
+        self.bytes += other.bytes
+        self.passed_over += other.passed_over
+        self.found += other.found
+
     def sentence(self) -> str:
         """The summary as a sentence."""
         text = f"delivered {self.files:,} files, {self.bytes / 1e6:,.1f} MB"

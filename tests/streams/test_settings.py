@@ -26,6 +26,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "REPORTERS",
         "SFTP_KNOWN_HOSTS",
         "SFTP_KEY",
+        "DESTINATIONS",
     ]
     names += ["PSEUDONYM_KEY", "SEAL_KEY", "JOURNAL_KEY", "MASTER_KEY", "DEMO", "DEMO_ANYWHERE"]
     names += ["REPLACEMENT_NUMBERS", "FOUR_EYES", "PERSONS"]

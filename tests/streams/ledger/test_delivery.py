@@ -154,6 +154,7 @@ def exported(tmp_path):
 @pytest.fixture
 def environment(server, tmp_path):
     return {
+        "REFUSION_DEMO": "1",
         "REFUSION_STATE_DIR": str(tmp_path / "state"),
         "REFUSION_SFTP_KNOWN_HOSTS": str(server.keys / "known_hosts"),
         "REFUSION_SFTP_KEY": str(server.keys / "client"),
