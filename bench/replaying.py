@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from bench.rig import BenchError, Figure, bench, population
 from bench.throughput import settled
+from streams.acts.chain_file import new_id
 from streams.audit.verify import Verified, VerifyRequest, verify
 from streams.devtools.local_kafka import LocalKafka
 from streams.operations.replay import DryRun, ReplayRequest, dry_run
@@ -67,7 +68,7 @@ async def measured(bootstrap: str, folder: Path, lines: Sequence[bytes]) -> Meas
         settings, replay = run.settings, ReplayRequest(rules=OTHER, jobs=PROCESSES)
         same = await dry_run(settings, ReplayRequest(jobs=PROCESSES), _unshown)
         other = await dry_run(settings, replay, _unshown)
-        applied = await apply(settings, replay, other, _unshown)
+        applied = await apply(settings, replay, other, new_id(), _unshown)
         scan = await _audited(settings, VerifyRequest(jobs=PROCESSES))
         return Measured(
             live,

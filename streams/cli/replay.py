@@ -92,14 +92,15 @@ def replay(
     if not dry_run and not preview.is_nothing:
         if not (yes or settings.four_eyes or four_eyes.is_approved()):
             click.confirm(_question(preview), abort=True, err=True)
+        act_id = ""
         if preview.pending is None:
             check_workers(preview)
             with answering(as_json):
-                run_async(four_eyes.permission(settings, _guarded(request, preview)))
+                act_id = run_async(four_eyes.permission(settings, _guarded(request, preview)))
         applied = run_with_progress(
             "messages",
             lambda settings, show: apply(
-                settings, request, preview, lambda _what, done, total: show(done, total)
+                settings, request, preview, act_id, lambda _what, done, total: show(done, total)
             ),
         )
     if as_json:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from uuid import uuid4
 
 import orjson
 
@@ -64,9 +63,12 @@ def check_workers(plan: DryRun) -> None:
 
 
 async def apply(
-    settings: Settings, request: ReplayRequest, plan: DryRun, progress: Progress
+    settings: Settings, request: ReplayRequest, plan: DryRun, act_id: str, progress: Progress
 ) -> Applied:
-    """Have the citizens stage post what a dry run has found. Raises UserError."""
+    """Have the citizens stage post what a dry run has found. Raises UserError.
+
+    The control records bear the id of the act, so that each leads to who did it.
+    """
     check_workers(plan)
     began = time.monotonic()
     postings = settings.topic(topics.POSTINGS)
@@ -74,7 +76,7 @@ async def apply(
     async with opened(settings) as topics_read:
         starts = await topics_read.ends(postings)
         if plan.pending is None:
-            recalculation = Recalculation(_new_id(), request.scope)
+            recalculation = Recalculation(act_id, request.scope)
             records = _records(settings, plan, recalculation)
             offsets = await _write(clients, settings, records)
         else:
@@ -86,11 +88,6 @@ async def apply(
             await follower.follow(offsets, progress)
     done.seconds = time.monotonic() - began
     return done
-
-
-def _new_id() -> str:
-    """Make an id of letters mostly, so that nobody takes a part of it for a CPR."""
-    return uuid4().hex[:12].translate(str.maketrans("0123456789", "ghijkmnpqr"))
 
 
 def _records(

@@ -13,6 +13,7 @@ from streams.cli.main import main
 from streams.kafka import topics
 from streams.kit.operating_user import acting_as
 from tests.support.acts_in_memory import ANNA, BO, PERSONS
+from tests.support.lines import PAYMENT, changed
 
 ROW = {
     "schema": 1,
@@ -48,6 +49,42 @@ def refusion(settings, tmp_path):
         return done.exit_code, done.stdout, done.stderr
 
     return run
+
+
+BAD = changed(PAYMENT, report_id="bad", benefit="XYZ")
+OTHER = "R-2"
+
+
+@pytest.mark.long
+def test_a_rule_set_and_what_was_refused_for_its_content_wait_for_another_person(
+    pipeline, refusion, lives
+):
+    pipeline.publish([*lives[0], BAD])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+
+    # --- a record that was refused for its content
+    (letter,) = json.loads(refusion(ANNA, "dead-letters", "list", "--json")[1])["letters"]
+    retry = ("dead-letters", "retry", "--unchanged", letter["place"])
+    status, told, said = refusion(ANNA, *retry)
+    assert (status, len(pipeline.lags("intake"))) == (3, 4), said
+    status, told, said = refusion(BO, "approve", told.strip(), "--json")
+    assert (status, len(json.loads(told)["sent"])) == (0, 1), said
+    pipeline.wait_until_settled()
+
+    # --- a rule set: who asks has it shown, and is not asked whether he is sure
+    status, told, said = refusion(ANNA, "replay", "--rules", OTHER, "--apply")
+    assert status == 3, said
+    request = told.splitlines()[-1]
+    status, told, said = refusion(BO, "approve", request, "--json")
+    assert status == 0, said
+    applied = json.loads(told)
+    assert applied["applied"]["messages"] == applied["messages"]
+    pipeline.stop(worker)
+    records = [record for each in pipeline.records(topics.ACCESS).values() for record in each]
+    last = orjson.loads(records[-1].value)
+    assert (last["act"], last["id"]) == ("replay --apply", applied["applied"]["id"])
+    assert (last["user"], last["request"]) == ("bo", request)
 
 
 def compacted(settings, name):
