@@ -151,6 +151,37 @@ class MissingReporter(TypedDict):
     detail: dict[str, Any]
 
 
+Head = Annotated[tuple[str, int, str], Field(description="A record: writer, number and hash.")]
+
+
+class ActMessage(TypedDict):
+    """An act, or its request, approval or refusal: who does it, written before it is done."""
+
+    schema: One
+    type: Literal["act", "request", "approval", "refusal"]
+    id: str
+    at: Annotated[str, Field(description="RFC 3339, UTC.")]
+    act: Annotated[str, Field(description="The act, as `export` or `replay --apply`.")]
+    user: Annotated[str, Field(description="The operating system's user.")]
+    uid: int
+    host: str
+    login_user: Annotated[str, Field(description="Who logged on before a change of user.")]
+    sudo_user: Annotated[str, Field(description="What sudo says of who called it.")]
+    scope: NotRequired[dict[str, Any]]
+    reason: NotRequired[str]
+    four_eyes: NotRequired[Literal["approved", "off"]]
+    request: NotRequired[Annotated[str, Field(description="The id of a request.")]]
+    command: NotRequired[Annotated[list[str], Field(description="The arguments of `refusion`.")]]
+    files: NotRequired[Annotated[dict[str, str], Field(description="SHA-256 by file.")]]
+    about: NotRequired[dict[str, Any]]
+    person: NotRequired[Annotated[str, Field(description="The person who approves.")]]
+    writer: str
+    number: Annotated[int, Field(ge=1, description="Counts the records of the writer.")]
+    before: Annotated[str, Field(description="The hash of the writer's record before.")]
+    seen: NotRequired[Head | None]
+    former: NotRequired[Head | None]
+
+
 # --- schemas --------------------------------------------------------------------------------------
 
 REPORTS: Final[Mapping[str, type]] = {
@@ -164,6 +195,7 @@ WRITTEN: Final[Mapping[str, Any]] = {
     "run": RunCut,
     "notice": NoticeMessage,
     "missing_reporter": MissingReporter,
+    "act": ActMessage,
 }
 CONTROL: Final[Mapping[str, type]] = {"rules": RulesShape, "recalculate": RecalculateShape}
 SEALED: Final[Object] = {
@@ -252,6 +284,7 @@ CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "reports": (*(f"accepted_{name}" for name in REPORTS), "opening", *CONTROL, "run"),
     "postings": ("postings", "run"),
     "notices": ("notice", "missing_reporter"),
+    "access": ("act",),
 }
 """The topics that others read or write, with their messages.
 
@@ -262,12 +295,14 @@ SENT_TO: Final = {
     "reports": "send",
     "postings": "send",
     "notices": "send",
+    "access": "send",
 }
 KEYS: Final = {
     "reports.raw": "any",
     "reports": "the citizen; none for records that stand in every partition",
     "postings": "the citizen; none for run markers",
     "notices": "the citizen or the reporter",
+    "access": "the writer",
 }
 HEADERS: Final[Object] = {
     "type": "object",

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from jsonschema import Draft202012Validator
 
 from streams.acts import four_eyes
 from streams.acts.acts import Act
 from streams.acts.chain import AccessRecord, entry_of, headers
 from streams.acts.four_eyes import ApprovalError, GuardedAct
 from streams.acts.persons import PersonsError, read_persons
+from streams.devtools.asyncapi import schemas
 from streams.kit.errors import AwaitingApproval
 from streams.kit.operating_user import acting_as
 from streams.privacy.macs import MacKeys
@@ -81,6 +83,15 @@ def test_another_person_carries_it_out_and_once(office):
     assert office.states() == ["carried out"]
     with pytest.raises(ApprovalError, match="was carried out before"):
         office.approve(request, BO)
+
+
+def test_the_records_are_as_the_contract_publishes_them(office):
+    office.approve(office.request(ANNA), BO)
+    office.refuse(office.request(ANNA), BO)
+    schema = schemas()["act"]
+    for record in fields(office.topic):
+        assert list(Draft202012Validator(schema).iter_errors(record)) == []
+        assert record.keys() <= schema["properties"].keys()
 
 
 def test_one_person_is_not_two_by_having_two_users(office):
