@@ -285,6 +285,11 @@ class Settings:
         )
         return Identity(pseudonym_key[0], seal_keys, _keys(self._key(JOURNAL_KEY)))
 
+    @property
+    def has_identity(self) -> bool:
+        """True if there are keys that name and seal."""
+        return bool(self._key(PSEUDONYM_KEY) and self._key(SEAL_KEY))
+
     def macs(self) -> MacKeys:
         """The keys that mark what we write; SettingsError where neither they nor others are set."""
         if text := self._key(JOURNAL_KEY):
@@ -304,6 +309,11 @@ class Settings:
     def demo_anywhere(self) -> bool:
         """True if demo keys are taken for any broker and any CPR number."""
         return self._text(DEMO_ANYWHERE) == "1"
+
+    @property
+    def only_fictive(self) -> bool:
+        """True if demo keys are used, and must name and seal fictive persons alone."""
+        return self.has_demo_keys and not self.demo_anywhere
 
     def _text(self, setting: Setting) -> str | None:
         return self.values[setting.name][0]

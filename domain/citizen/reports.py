@@ -159,7 +159,21 @@ class Recalculation(NamedTuple):
     scope: Scope
 
 
-ControlRecord = RunMarker | RulesRecord | Recalculation
+class KeysRecord(NamedTuple):
+    """A control record that states the keys of the journal; nothing is settled by it.
+
+    From here on a record counts only if it has a MAC. Keys are named by their ids; `demo` tells
+    whether everybody knows them.
+    """
+
+    id: str
+    pseudonym_key: str
+    seal_keys: tuple[str, ...]
+    journal_keys: tuple[str, ...]
+    demo: bool
+
+
+ControlRecord = RunMarker | RulesRecord | Recalculation | KeysRecord
 """Records that are in every partition of the journal, for all of its citizens."""
 
 

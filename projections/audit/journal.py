@@ -12,7 +12,7 @@ from projections.audit.rows import OPENING, RulesNamed
 from projections.audit.scope import AuditedPartition, JournalSource
 from projections.audit.violations import BadRecordError, Headers
 
-CONTROL_TYPES: Final = ("run", "rules", "recalculate")
+CONTROL_TYPES: Final = ("run", "rules", "recalculate", "keys")
 FIRST_RULES: Final = "R-1"
 """The rule set that is valid until the journal names another."""
 

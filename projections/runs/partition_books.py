@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from domain.citizen.reports import (
     ControlRecord,
+    KeysRecord,
     Opening,
     Payment,
     Recalculation,
@@ -20,7 +21,7 @@ from projections.runs.books import Books
 from projections.runs.open_rows import CitizenPeriod, UnansweredRows
 from projections.runs.payment_months import MonthShare, PaymentMonths
 
-_CONTROLS: Final = (RulesRecord, Recalculation)
+_CONTROLS: Final = (RulesRecord, Recalculation, KeysRecord)
 
 
 class PaidReport(NamedTuple):
@@ -87,7 +88,12 @@ class PartitionBooks:
             self._reverse(offset, f"{citizen}/{report.reporter}/{report.reverses}")
 
     def _begin_run(self, offset: int, marker: RunMarker) -> None:
-        """Begin new books: the records before belong to a closed run."""
+        """Begin new books: the records before belong to a closed run.
+
+        A marker that comes again, or late, is a copy.
+        """
+        if marker.run <= self.last_run:
+            return
         self._books = Books(received=self._books.received)
         self._cut = offset
         self.last_run = marker.run

@@ -51,6 +51,7 @@ def make_validator(settings: Settings, catalogue: RuleSet, *, markers: bool = Fa
         demo=settings.accepts_sixty,
         markers=markers,
         register=load_register(settings),
+        only_fictive=settings.only_fictive,
     )
 
 

@@ -20,6 +20,7 @@ from domain.citizen.recalculation import settle_anew
 from domain.citizen.records import WAITING, StateError
 from domain.citizen.reports import (
     ConflictingDuplicateError,
+    KeysRecord,
     Opening,
     Recalculation,
     Report,
@@ -39,10 +40,10 @@ from streams.kit.errors import UserError
 CitizensReport = tuple[str, str, Report | Opening]
 """Citizen, sealed CPR and report or opening row."""
 
-Settleable = CitizensReport | RunMarker | RulesRecord
+Settleable = CitizensReport | RunMarker | RulesRecord | KeysRecord
 """A record that is settled by itself; a recalculation is not (`Partition.recalculate`)."""
 
-CONTROLS = (RunMarker, RulesRecord)
+CONTROLS = (RunMarker, RulesRecord, KeysRecord)
 
 CITIZENS_KEPT = 256
 """Heads kept decoded between batches: some kB each; citizens are mostly paid every month."""
@@ -72,6 +73,7 @@ NOTHING = Outcome(None, [])
 CONFLICT = Outcome(None, [], "conflicting_duplicate")
 OPENING_CONFLICT = Outcome(None, [], "conflicting_opening")
 DEFECT = Outcome(None, [], "internal_error")
+FOREIGN = Outcome(None, [], "foreign_record")
 NOT_ADMITTED = {
     reason: Outcome(None, [], reason) for reason in ("unknown_benefit", "not_valid_in_period")
 }
@@ -206,9 +208,11 @@ class Partition:
 
     # --- control records --------------------------------------------------------------------------
 
-    def _carry_out(self, record: RunMarker | RulesRecord) -> Outcome:
+    def _carry_out(self, record: RunMarker | RulesRecord | KeysRecord) -> Outcome:
         if isinstance(record, RunMarker):
             return Outcome(self._close(record), [])
+        if isinstance(record, KeysRecord):
+            return NOTHING
         assert self._laws is not None, "no rule sets were given to choose from"
         self.law = self._laws.law(record.rules, record.digest)
         return NOTHING

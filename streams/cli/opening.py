@@ -83,7 +83,12 @@ def _load(files: tuple[Path, ...], municipality: str | None, dry_run: bool) -> "
         "rows",
         lambda settings, show: load_files(
             settings,
-            Files(LawBook(settings.rules).catalogue(), settings.accepts_sixty, municipality),
+            Files(
+                LawBook(settings.rules).catalogue(),
+                settings.accepts_sixty,
+                municipality,
+                settings.only_fictive,
+            ),
             files,
             dry_run,
             lambda rows: show(rows, None),

@@ -21,6 +21,7 @@ from streams.wire.shapes import (
     FORMS,
     CaseFactShape,
     IncomeShape,
+    KeysShape,
     OpeningShape,
     PaymentShape,
     RecalculateShape,
@@ -197,7 +198,11 @@ WRITTEN: Final[Mapping[str, Any]] = {
     "missing_reporter": MissingReporter,
     "act": ActMessage,
 }
-CONTROL: Final[Mapping[str, type]] = {"rules": RulesShape, "recalculate": RecalculateShape}
+CONTROL: Final[Mapping[str, type]] = {
+    "rules": RulesShape,
+    "recalculate": RecalculateShape,
+    "keys": KeysShape,
+}
 SEALED: Final[Object] = {
     "type": "string",
     "description": "The CPR number, AES-SIV with the citizen.",

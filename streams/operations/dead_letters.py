@@ -24,6 +24,7 @@ from streams.kafka.errors import KafkaError, explained, explanation
 from streams.kafka.reading import KafkaTopicReader, open_topics
 from streams.kafka.topics import LARGE_BYTES, is_raw
 from streams.kit.errors import UserError
+from streams.operations.key_gate import check_keys
 from streams.operations.publish import record_key
 from streams.privacy.identity import SealError
 from streams.settings import Settings, SettingsError
@@ -265,6 +266,7 @@ async def send_again(
     settings: Settings, reader: DeadLetterReader, letters: Sequence[Letter]
 ) -> list[Sent]:
     """Send records again, each acknowledged. Raises RefusalError with the number that were sent."""
+    await check_keys(settings)
     messages = [await _message(settings, reader, letter) for letter in letters]
     sent: list[Sent] = []
     try:

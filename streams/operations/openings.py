@@ -36,6 +36,8 @@ from streams.kafka.clients import KafkaClients, heard
 from streams.kafka.errors import explained
 from streams.kafka.topics import REPORTS, ensure_topics
 from streams.kit.errors import UserError
+from streams.operations.key_gate import check_keys
+from streams.operations.stated_keys import begin_journal
 from streams.privacy.identity import Identity
 from streams.settings import Settings
 from streams.wire import journal
@@ -102,8 +104,10 @@ class Loaded:
 class Files:
     """The rows of all files, those of a municipality's files together."""
 
-    def __init__(self, rules: RuleSet, demo: bool, municipality: str | None) -> None:
-        self._validator = Validator(rules, demo, markers=True)
+    def __init__(
+        self, rules: RuleSet, demo: bool, municipality: str | None, only_fictive: bool = False
+    ) -> None:
+        self._validator = Validator(rules, demo, markers=True, only_fictive=only_fictive)
         self._municipality = municipality
         self._known = rules.municipalities
         self._codes = Codes(
@@ -249,6 +253,8 @@ async def _write(
             settings.journal_prefix,
             replicas=settings.replicas,
         )
+        await check_keys(settings)
+        await begin_journal(settings)
         async with clients.producer(
             enable_idempotence=True, compression_type="zstd", linger_ms=20
         ) as producer:

@@ -26,6 +26,7 @@ from streams.kafka.control import (
     control_writer,
 )
 from streams.kafka.reading import KafkaTopicReader, Offsets, TopicTail, open_tail
+from streams.operations.key_gate import check_keys
 from streams.operations.replay import DryRun, ReplayRequest, opened
 from streams.operations.replay_partition import CLIENT, ReplayError
 from streams.settings import Settings
@@ -74,6 +75,7 @@ async def apply(
     postings = settings.topic(topics.POSTINGS)
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     async with opened(settings) as topics_read:
+        await check_keys(settings)
         starts = await topics_read.ends(postings)
         if plan.pending is None:
             recalculation = Recalculation(act_id, request.scope)

@@ -49,6 +49,7 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import Offsets
 from streams.kafka.topics import ensure_topics
 from streams.kit.errors import UserError
+from streams.operations.key_gate import check_keys
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
 from streams.settings import Settings
 from streams.wire.cloudevents import event_headers
@@ -203,6 +204,7 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
     law = Law(load_rule_set())
     began = time.monotonic()
     async with _opened(settings) as topics_read:
+        await check_keys(settings)
         last = await topics_read.last_run(_of("records", progress))
         check_month(month, last)
         left = await _wait_for_intake(topics_read, asked, progress)

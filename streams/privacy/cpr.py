@@ -19,6 +19,8 @@ DIGITS: Final = 10
 MASK: Final = "*" * DIGITS
 FICTIVE_DAYS: Final = 60
 """Number that is added to the day in a fictive CPR number, and in a replacement number."""
+FIRST_FICTIVE: Final = str(FICTIVE_DAYS)
+"""In the order of texts all fictive numbers come after it, and all others before."""
 
 _WRITTEN: Final = r"(?<!\d)(\d{6})[- ]?(\d{4})(?!\d)"
 _IN_TEXT: Final = re.compile(_WRITTEN)
@@ -50,6 +52,15 @@ def is_cpr(text: str, demo: bool) -> bool:
     """
     birthdays = _FICTIVE_TOO if demo else _REAL
     return len(text) == DIGITS and text.isascii() and text.isdigit() and birthdays[text[:7]]
+
+
+def is_fictive(cpr: str) -> bool:
+    """Tell whether a CPR number is a fictive person's, which nobody has.
+
+    >>> is_fictive("6101801234"), is_fictive("0101801234")
+    (True, False)
+    """
+    return cpr >= FIRST_FICTIVE
 
 
 def _is_birthday(demo: bool, digits: str) -> bool:

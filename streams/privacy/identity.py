@@ -28,6 +28,7 @@ CACHED_CITIZENS = 1 << 16
 A reporter sends a citizen's lines close together.
 """
 
+_PSEUDONYM_KEY_ID_LABEL = b"refusion pseudonym key id\x00"
 _KEY_ID_LABEL = b"refusion seal key id\x00"
 _RECORD = b"refusion dead letter"
 """Associated data of sealed records: none of them opens as a sealed CPR."""
@@ -64,6 +65,16 @@ class Identity:
 
     def __repr__(self) -> str:
         return f"Identity(seal keys {', '.join(self._ciphers)})"
+
+    @property
+    def pseudonym_key_id(self) -> str:
+        """The short name of the pseudonym key."""
+        return "p" + sha256(_PSEUDONYM_KEY_ID_LABEL + self._pseudonym_key).hexdigest()[:8]
+
+    @property
+    def seal_key_ids(self) -> tuple[str, ...]:
+        """The short names of the seal keys, the one that seals first."""
+        return tuple(self._ciphers)
 
     def _of(self, cpr: str) -> tuple[str, str]:
         citizen = digest(self._pseudonym_key, cpr.encode(), "sha256").hex()[:CITIZEN_DIGITS]

@@ -7,8 +7,8 @@ The state is on disk in RocksDB, with the position in the changelog that it has 
 
     <citizen>/<part>     as in `domain.citizen.state`; key and value are the same in the changelog
     _partition/<p>       the latest closed month, the valid rule set, the versions that wrote the
-                         state, and how far a recalculation is that takes more than a transaction;
-                         in the changelog too
+                         state, how far a recalculation is that takes more than a transaction,
+                         and what is believed of the journal; in the changelog too
     _checkpoint          cluster, topic and offset of the changelog; on disk alone
 
 In the changelog an empty value deletes a key: a tombstone could be compacted away before an old
@@ -29,7 +29,7 @@ from domain.citizen.records import FORMAT, NewerStateError, check_format
 from domain.citizen.reports import Recalculation, RunMarker
 from domain.law.staircase import ENGINE
 from streams.citizens.rule_sets import DEFAULT, LawBook
-from streams.citizens.settler import CONTROLS, DEFECT, Outcome, Partition, Settleable
+from streams.citizens.settler import Outcome, Partition, Settleable
 from streams.engine.fault_points import reached
 from streams.engine.pace import Pace
 from streams.engine.ports import (
@@ -50,7 +50,8 @@ from streams.kit.errors import UnworkableError, UserError
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
 from streams.stages.disk import Disk
-from streams.wire import journal
+from streams.stages.journal_entries import JournalEntries, settleable
+from streams.wire.belief import JournalBelief
 from streams.wire.cloudevents import event_headers
 from streams.wire.journal import JournalEntry
 from streams.wire.rejections import REFUSED, Rejection
@@ -154,6 +155,12 @@ class CitizenWork:
             await self._catch_up(changelog)
         self._noted: dict[str, Any] = orjson.loads(self._disk.store.get(self._key) or b"{}")
         self._partition = self._as_noted()
+        belief = JournalBelief(
+            stage.identity.macs.at("reports", self._number),
+            self._noted.get("checked_from"),
+            self._noted.get("controls"),
+        )
+        self._entries = JournalEntries(self._name, self._place, belief)
 
     def _as_noted(self) -> Partition:
         """Read the partition's own entry. Raises UnworkableError where a newer version wrote it."""
@@ -199,19 +206,19 @@ class CitizenWork:
         return processed
 
     def _process_first(self, records: Sequence[Record]) -> Processed[Outputs]:
-        entries = [_entry(record) for record in records]
+        entries = self._entries.read(records)
         for at, entry in enumerate(entries):
-            if entry is not None and isinstance(entry.report, Recalculation):
+            if isinstance(entry, JournalEntry) and isinstance(entry.report, Recalculation):
                 if at == 0:
                     return self._recalculate(records[0], entry, entry.report)
                 return self._process(records[:at], entries[:at])
         return self._process(records, entries)
 
     def _process(
-        self, records: Sequence[Record], entries: list[JournalEntry | None]
+        self, records: Sequence[Record], entries: list[JournalEntry | Outcome]
     ) -> Processed[Outputs]:
         outcomes = self._settle(
-            [_settleable(entry) for entry in entries if entry is not None], entries
+            [settleable(entry) for entry in entries if isinstance(entry, JournalEntry)], entries
         )
         postings: list[Message] = []
         notices: list[Message] = []
@@ -219,7 +226,7 @@ class CitizenWork:
         for record, entry, outcome in zip(records, entries, outcomes, strict=True):
             if outcome.refused:
                 dead.append(self._dead_letter(record, REFUSED[outcome.refused]))
-            if entry is None:
+            if isinstance(entry, Outcome):
                 continue
             if posted := outcome.postings:
                 kind = RUN if isinstance(entry.report, RunMarker) else POSTINGS
@@ -281,11 +288,11 @@ class CitizenWork:
         return Processed(self._outputs(postings, [], []), 0 if chunk.after else 1, counts)
 
     def _settle(
-        self, records: list[Settleable], entries: list[JournalEntry | None]
+        self, records: list[Settleable], entries: list[JournalEntry | Outcome]
     ) -> list[Outcome]:
-        """Settle entries; one that cannot be read has the outcome of a defect."""
+        """Settle entries, in whose order others have their outcomes already."""
         settled = iter(self._partition.settle_batch(records))
-        return [DEFECT if entry is None else next(settled) for entry in entries]
+        return [entry if isinstance(entry, Outcome) else next(settled) for entry in entries]
 
     def _noted_changes(self, progress: dict[str, Any]) -> list[tuple[bytes, bytes]]:
         """The partition's own entry, if it has changed."""
@@ -297,6 +304,7 @@ class CitizenWork:
             "rules": rules,
             "digest": self._stage.laws.digest(rules),
             **progress,
+            **self._entries.noted(),
         }
         if noted == self._noted:
             return []
@@ -342,17 +350,3 @@ class CitizenWork:
     def close(self) -> None:
         """Close the disk."""
         self._disk.close()
-
-
-def _entry(record: Record) -> JournalEntry | None:
-    """Read a record of the journal; None if it cannot be read, which is a defect of ours."""
-    try:
-        return journal.decode(record.key, record.value)
-    except Exception:  # noqa: BLE001 - whatever it is: the record becomes a dead letter
-        return None
-
-
-def _settleable(entry: JournalEntry) -> Settleable:
-    report = entry.report
-    assert not isinstance(report, Recalculation), "a recalculation is not settled like a report"
-    return report if isinstance(report, CONTROLS) else (entry.citizen, entry.cpr_sealed, report)

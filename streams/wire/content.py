@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 
 from domain.basics.weeks import day
 from domain.ruledata.ruleset import Benefit, Mechanism, RuleSet
-from streams.privacy.cpr import is_cpr, spells
+from streams.privacy.cpr import is_cpr, is_fictive, spells
 from streams.wire.rejections import (
     AFTER_2099,
     BAD_CPR,
     BEFORE_2014,
     ENDS_BEFORE_START,
+    NOT_FICTIVE,
     NOT_REPORTABLE,
     NOT_VALID,
     OTHER_SIGN,
@@ -41,10 +42,14 @@ class KnownBenefit(NamedTuple):
 
 
 class Content:
-    """The checks by one rule set; `demo` accepts CPR numbers with 60 added to the day."""
+    """The checks by one rule set; `demo` accepts CPR numbers with 60 added to the day.
 
-    def __init__(self, rules: RuleSet, demo: bool) -> None:
+    With `only_fictive` no others are accepted.
+    """
+
+    def __init__(self, rules: RuleSet, demo: bool, only_fictive: bool = False) -> None:
         self.demo = demo
+        self.only_fictive = only_fictive
         self.benefits = {code: _known(benefit) for code, benefit in rules.benefits.items()}
         self.municipalities = frozenset(rules.municipalities)
 
@@ -63,7 +68,7 @@ class Content:
     def refuse_cpr(self, cpr: str) -> Rejection | None:
         """Check that a text can be a CPR number."""
         if is_cpr(cpr, self.demo):
-            return None
+            return NOT_FICTIVE if self.only_fictive and not is_fictive(cpr) else None
         return SIXTY_ADDED if is_cpr(cpr, demo=True) else BAD_CPR
 
     def refuse_number(self, cpr: str, **ids: str) -> Rejection | None:

@@ -1,13 +1,13 @@
 """Checks control records and opening rows, in the input of `refusion settle` and `opening load`.
 
-A control record is made by this program (contract section 1): `run`, `rules`, `recalculate` and
-`opening`. It is rare, and is always read by the diagnosis.
+A control record is made by this program (contract section 1): `run`, `rules`, `recalculate`,
+`keys` and `opening`. It is rare, and is always read by the diagnosis.
 """
 
 from typing import Final
 
 from domain.basics.weeks import day, first_day, monday, month_number, sunday, week_of
-from domain.citizen.reports import Opening, Recalculation, RulesRecord, RunMarker
+from domain.citizen.reports import KeysRecord, Opening, Recalculation, RulesRecord, RunMarker
 from domain.ruledata.ruleset import RuleSet
 from streams.wire.content import Content, both_municipalities
 from streams.wire.diagnosis import RecordCheck, record_check
@@ -26,6 +26,7 @@ from streams.wire.rejections import (
 from streams.wire.shapes import (
     DATE_LENGTH,
     FORMS,
+    KeysShape,
     OpeningShape,
     RecalculateShape,
     RulesShape,
@@ -59,6 +60,7 @@ class ControlRecords:
             "run": record_check(RunShape, _run_marker),
             "rules": record_check(RulesShape, _rules_record),
             "recalculate": record_check(RecalculateShape, self._recalculation),
+            "keys": record_check(KeysShape, _keys_record),
             "opening": record_check(OpeningShape, self._opening),
         }
 
@@ -136,3 +138,9 @@ def _run_marker(line: RunShape) -> RunMarker | Rejection:
 
 def _rules_record(line: RulesShape) -> RulesRecord:
     return RulesRecord(line.id, line.rules, line.digest)
+
+
+def _keys_record(line: KeysShape) -> KeysRecord:
+    return KeysRecord(
+        line.id, line.pseudonym_key, tuple(line.seal_keys), tuple(line.journal_keys), line.demo
+    )

@@ -18,6 +18,7 @@ from domain.basics.named import made
 from domain.basics.weeks import day, day_text, month_number, month_text, week_of, week_text
 from domain.citizen.reports import (
     ControlRecord,
+    KeysRecord,
     Opening,
     Recalculation,
     Report,
@@ -104,7 +105,7 @@ def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes
     )
 
 
-def encode_control(record: RulesRecord | Recalculation, written_at: str) -> bytes:
+def encode_control(record: RulesRecord | Recalculation | KeysRecord, written_at: str) -> bytes:
     """Write the value of a control record.
 
     A run's marker is written by `projections.postings.messages.run_message`.
@@ -112,6 +113,8 @@ def encode_control(record: RulesRecord | Recalculation, written_at: str) -> byte
     fields: dict[str, Any]
     if isinstance(record, RulesRecord):
         fields = {"type": "rules", "id": record.id, "rules": record.rules, "digest": record.digest}
+    elif isinstance(record, KeysRecord):
+        fields = {"type": "keys", **record._asdict()}
     else:
         fields = {"type": "recalculate", "id": record.id, "scope": _scope_value(record.scope)}
     return orjson.dumps({"schema": 1, **fields, "written_at": written_at})
@@ -171,6 +174,15 @@ class _RulesLine(msgspec.Struct, tag_field="type", tag="rules"):
     digest: str = ""
 
 
+class _KeysLine(msgspec.Struct, tag_field="type", tag="keys"):
+    id: str
+    pseudonym_key: str
+    seal_keys: list[str]
+    journal_keys: list[str]
+    demo: bool
+    written_at: str
+
+
 class _RecalculateLine(msgspec.Struct, tag_field="type", tag="recalculate"):
     id: str
     scope: str | dict[str, str]
@@ -193,7 +205,7 @@ class _OpeningLine(msgspec.Struct, tag_field="type", tag=OPENING):
     medfinansiering_ore: int
 
 
-_OTHER: Final = _RunLine | _RulesLine | _RecalculateLine | _OpeningLine
+_OTHER: Final = _RunLine | _RulesLine | _RecalculateLine | _KeysLine | _OpeningLine
 """Types of fields of opening rows and control records; further fields may stand beside them."""
 
 
@@ -236,6 +248,15 @@ def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:
         case "rules":
             rules = RulesRecord(record["id"], record["rules"], record.get("digest", ""))
             return JournalEntry("", "", rules, utc_time(record["written_at"]))
+        case "keys":
+            keys = KeysRecord(
+                record["id"],
+                record["pseudonym_key"],
+                tuple(record["seal_keys"]),
+                tuple(record["journal_keys"]),
+                record["demo"],
+            )
+            return JournalEntry("", "", keys, utc_time(record["written_at"]))
         case "recalculate":
             recalculation = Recalculation(record["id"], scope_of(record["scope"]))
             return JournalEntry("", "", recalculation, utc_time(record["written_at"]))

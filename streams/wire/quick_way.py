@@ -19,7 +19,7 @@ from domain.basics.cache import Memo
 from domain.basics.named import made
 from domain.basics.weeks import day
 from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
-from streams.privacy.cpr import is_cpr, spells
+from streams.privacy.cpr import FIRST_FICTIVE, is_cpr, spells
 from streams.wire.content import Content, both_municipalities, refuse_period
 from streams.wire.ids import is_id, is_id_of_old
 from streams.wire.outcomes import Accepted
@@ -64,6 +64,7 @@ class QuickWay:
     def __init__(self, content: Content) -> None:
         self._content = content
         self._demo = content.demo
+        self._from = FIRST_FICTIVE if content.only_fictive else ""
         self._places = Memo(self._place, CACHED_PLACES)
         self._accept = {
             QuickPayment: self._payment,
@@ -110,6 +111,7 @@ class QuickWay:
                 and colons != reported_at.count(":") + report_id.count(":")
             )
             or not is_cpr(cpr, self._demo)
+            or cpr < self._from
             or not _is_time(reported_at, DATE_LENGTH)
             or not is_id(report_id)
             or spells(report_id, cpr)
@@ -160,6 +162,7 @@ class QuickWay:
             b"\\" in record
             or record.count(b":") != colons
             or not is_cpr(line.cpr, self._demo)
+            or line.cpr < self._from
             or not _is_time(reported_at, DATE_LENGTH)
             or not is_id(line.report_id)
             or spells(line.report_id, line.cpr)

@@ -28,6 +28,7 @@ Reason = Literal[
     "unknown_municipality",
     "bad_amount",
     "conflicting_duplicate",
+    "foreign_record",
     "internal_error",
 ]
 """Reason codes, in the order of the checks."""
@@ -70,10 +71,17 @@ INTERNAL_ERROR: Final = Rejection(
     "this program failed, not the record, which is kept; run `refusion dead-letters retry` after"
     " the repair",
 )
+FOREIGN_RECORD: Final = Rejection(
+    "foreign_record",
+    None,
+    "nobody of ours wrote the record here: find who may write to the journal, and take that right"
+    " away",
+)
 REFUSED: Final[Mapping[str, Rejection]] = {
     "conflicting_duplicate": CONFLICTING_DUPLICATE,
     "conflicting_opening": CONFLICTING_OPENING,
     "internal_error": INTERNAL_ERROR,
+    "foreign_record": FOREIGN_RECORD,
     "unknown_benefit": Rejection(
         "unknown_benefit",
         "benefit",
@@ -120,6 +128,12 @@ SIXTY_ADDED: Final = Rejection(
     "cpr",
     "cpr has 60 added to its day: such a replacement number (erstatningspersonnummer) is accepted"
     " with REFUSION_REPLACEMENT_NUMBERS=1 alone, and a fictive one in demo mode",
+)
+NOT_FICTIVE: Final = Rejection(
+    "bad_cpr",
+    "cpr",
+    "cpr is not a fictive number (60 added to the day), and the demo keys, which everybody knows,"
+    " are good for fictive persons alone; set keys of your own",
 )
 BEFORE_2014: Final = Rejection(
     "bad_period",

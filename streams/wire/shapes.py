@@ -93,6 +93,7 @@ ReportId = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidato
 ReversedId = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_id_of_old)]
 Reporter = Annotated[str, Field(pattern=f"^[0-9]{{{REPORTER_DIGITS}}}$")]
 ControlId = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")]
+KeyId = Annotated[str, Field(pattern="^[kmp][0-9a-f]{8}$")]
 Schema = Annotated[int, Field(ge=1, le=1)]  # Literal[1] would take 1.0 and true
 OptionalText = Annotated[str | None, Field(default=None)]
 OptionalInteger = Annotated[Integer, Field(default=0)]
@@ -297,6 +298,19 @@ class RecalculateShape(NamedTuple):
     type: Literal["recalculate"]
 
 
+class KeysShape(NamedTuple):
+    """The control record `keys`: `KeysRecord`."""
+
+    id: ControlId
+    pseudonym_key: KeyId
+    seal_keys: list[KeyId]
+    journal_keys: list[KeyId]
+    demo: bool
+    written_at: Time
+    schema: Schema
+    type: Literal["keys"]
+
+
 # --- what to send -------------------------------------------------------------------------------
 
 FORMS: Final[Mapping[str, str]] = {
@@ -336,6 +350,10 @@ FORMS: Final[Mapping[str, str]] = {
     "digest": "the digest of the rule set's content, in hexadecimal, or leave it out",
     "scope": 'all, {"municipality": its three digits} or {"citizen": 32 hexadecimal digits}',
     "written_at": "a time in UTC that exists, like 2024-03-01T10:00:00Z",
+    "pseudonym_key": "the id of a key: p and eight hexadecimal digits",
+    "seal_keys": "a list of ids of keys: k and eight hexadecimal digits each",
+    "journal_keys": "a list of ids of keys: m and eight hexadecimal digits each",
+    "demo": "true or false",
 }
 """Sentences that tell what to send in each field, in the contract's order of the fields.
 

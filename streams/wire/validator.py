@@ -24,8 +24,9 @@ from streams.wire.reporters import ReporterRegister
 class Validator:
     """A validator turns records into reports or rejections, by one rule set.
 
-    `demo` accepts CPR numbers with 60 added to the day, which are fictive or replacement numbers.
-    `markers` accepts control records and opening rows. With a register reporters are checked too.
+    `demo` accepts CPR numbers with 60 added to the day, which are fictive or replacement numbers;
+    with `only_fictive`, which demo keys demand, no others are accepted. `markers` accepts control
+    records and opening rows. With a register reporters are checked too.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Validator:
         demo: bool,
         markers: bool = False,
         register: ReporterRegister | None = None,
+        only_fictive: bool = False,
     ) -> None:
-        content = Content(rules, demo)
+        content = Content(rules, demo, only_fictive)
         others = ControlRecords(rules, content).checks() if markers else {}
         self.accept_quickly = QuickWay(content).accept
         self.diagnose = Diagnosis(content, others).diagnose

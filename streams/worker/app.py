@@ -38,11 +38,12 @@ from streams.kit.errors import UnworkableError, UserError
 from streams.kit.logs import set_up_logs
 from streams.kit.private_files import keep_files_private
 from streams.kit.tuning import tune_allocation, tune_garbage_collection
+from streams.operations.key_gate import DEMO_KEYS, check_demo_keys, check_keys
+from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings
 from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.stages.intake import Intake, IntakeTopics
 from streams.wire.reporters import NO_SOURCE
-from streams.worker.key_check import check_keys
 from streams.worker.partition_check import check_partitions
 from streams.worker.state_folder import StateFolder, take
 from streams.worker.supervisor import USER_ERROR, supervise
@@ -190,8 +191,13 @@ def make_stages(
     return stages
 
 
-async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) -> None:
-    """Create or check the topics and check our keys, as soon as a broker answers."""
+async def _prepare(
+    names: Sequence[str], settings: Settings, outage: Outage, stopping: asyncio.Event
+) -> None:
+    """Create or check the topics and check our keys, as soon as a broker answers.
+
+    Intake states the keys of a journal that is empty.
+    """
     while not stopping.is_set():
         try:
             warnings = await topics.ensure_topics(
@@ -204,6 +210,8 @@ async def _prepare(settings: Settings, outage: Outage, stopping: asyncio.Event) 
             )
             await check_keys(settings)
             await check_partitions(settings)
+            if topics.INTAKE in names:
+                await begin_journal(settings)
         except KafkaError as error:
             if not is_outage(error):
                 raise
@@ -301,7 +309,7 @@ async def _serve(
     """Run stages until told to stop."""
     outage, clock = Outage(), ClockSkew()
     with _measured(settings, folder) as measuring:
-        await _prepare(settings, outage, stopping)
+        await _prepare(names, settings, outage, stopping)
         loops = make_loops(names, settings, folder, outage, clock, measuring)
         measuring.begin(settings, outage, clock, [batch_loop.stage for batch_loop in loops])
         await _run(loops, stopping)
@@ -330,7 +338,10 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
     Raises TopicError where the topics cannot be worked with, UnworkableError where the journal or
     the state cannot.
     """
+    if settings.has_demo_keys:
+        log.warning("%s", DEMO_KEYS)
     settings.identity()
+    check_demo_keys(settings)
     tune_allocation()
     folder = take(settings.state_dir)
     log.info("starts %s with state in %s", " and ".join(names), folder.path)

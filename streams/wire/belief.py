@@ -1,0 +1,78 @@
+"""Tells which records of the journal and of the postings are believed, and on whose word.
+
+A record is ours if its MAC says so (`streams.privacy.macs`). From the place of a genuine `keys`
+record on, a partition of the journal has records of ours alone; what came before is believed
+without a MAC, as it was written by versions that made none. A control record's id counts once in a
+partition, so that a copy of a genuine one does nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import orjson
+
+from streams.engine.ports import Record
+from streams.privacy.macs import PlaceMac
+
+Verdict = Literal["ours", "foreign", "repeated"]
+"""A record counts, or nobody of ours wrote it, or it is a copy of a control record."""
+
+KEYS: Final = "keys/"
+"""Beginning of the ids of records `keys`."""
+
+
+class JournalBelief:
+    """Judges the records of one partition of the journal.
+
+    Every record may be judged again, with the same verdict. `checked_from` is the offset of the
+    first genuine `keys` record, None before it was met; `controls` are the offsets of the control
+    records that count, by their ids. A reader that begins in the middle is given both.
+    """
+
+    def __init__(
+        self,
+        mac: PlaceMac | None,
+        checked_from: int | None = None,
+        controls: Mapping[str, int] | None = None,
+    ) -> None:
+        """Without a `mac` nothing can be checked: all records are taken for ours."""
+        self._mac = mac
+        self.checked_from = checked_from
+        self.controls = dict(controls or {})
+
+    def of(self, record: Record) -> Verdict:
+        """Judge a record."""
+        if self._mac is None:
+            return "ours"
+        checks = self.checked_from is not None and record.offset > self.checked_from
+        if checks and not self._mac.is_of(record.key, record.value, record.headers):
+            return "foreign"
+        return "ours" if record.key else self._of_control(self._mac, record, checks)
+
+    def _of_control(self, mac: PlaceMac, record: Record, checks: bool) -> Verdict:
+        """Judge a record without a key that may be ours, and remember it if it has a MAC.
+
+        One without could not be copied to where records are checked.
+        """
+        control = control_id(record.value)
+        if control is None or not mac.is_of(record.key, record.value, record.headers):
+            return "foreign" if control and control.startswith(KEYS) else "ours"
+        if self.controls.setdefault(control, record.offset) != record.offset:
+            return "repeated" if checks else "ours"
+        if control.startswith(KEYS) and self.checked_from is None:
+            self.checked_from = record.offset
+        return "ours"
+
+
+def control_id(value: bytes | None) -> str | None:
+    """Return the id by which a control record counts once; None for what is none.
+
+    >>> control_id(b'{"type":"run","run":82}'), control_id(b'{"type":"rules","id":"kfg"}')
+    ('run/82', 'rules/kfg')
+    """
+    try:
+        record: Any = orjson.loads(value or b"")
+        number = record["run"] if record["type"] == "run" else record["id"]
+        return f"{record['type']}/{number}"
+    except (ValueError, KeyError, TypeError):
+        return None
