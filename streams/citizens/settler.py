@@ -73,7 +73,6 @@ NOTHING = Outcome(None, [])
 CONFLICT = Outcome(None, [], "conflicting_duplicate")
 OPENING_CONFLICT = Outcome(None, [], "conflicting_opening")
 DEFECT = Outcome(None, [], "internal_error")
-FOREIGN = Outcome(None, [], "foreign_record")
 NOT_ADMITTED = {
     reason: Outcome(None, [], reason) for reason in ("unknown_benefit", "not_valid_in_period")
 }
@@ -209,13 +208,10 @@ class Partition:
     # --- control records --------------------------------------------------------------------------
 
     def _carry_out(self, record: RunMarker | RulesRecord | KeysRecord) -> Outcome:
-        if isinstance(record, RunMarker):
-            return Outcome(self._close(record), [])
-        if isinstance(record, KeysRecord):
-            return NOTHING
-        assert self._laws is not None, "no rule sets were given to choose from"
-        self.law = self._laws.law(record.rules, record.digest)
-        return NOTHING
+        if isinstance(record, RulesRecord):
+            assert self._laws is not None, "no rule sets were given to choose from"
+            self.law = self._laws.law(record.rules, record.digest)
+        return Outcome(self._close(record), []) if isinstance(record, RunMarker) else NOTHING
 
     def recalculate(self, record: Recalculation, after: str, most: int) -> RecalculatedCitizens:
         """Settle the citizens in scope anew, in their order, from the one behind `after` on.

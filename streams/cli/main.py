@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "diff": "streams.cli.diff:diff",
     "explain": "streams.cli.explain:explain",
     "export": "streams.cli.export:export",
+    "keys": "streams.cli.keys:keys",
     "opening": "streams.cli.opening:opening",
     "publish": "streams.cli.publish:publish",
     "replay": "streams.cli.replay:replay",

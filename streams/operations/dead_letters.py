@@ -29,6 +29,7 @@ from streams.operations.publish import record_key
 from streams.privacy.identity import SealError
 from streams.settings import Settings, SettingsError
 from streams.stages.dead_letter import FIRST, RETRY_OF
+from streams.wire.rejections import FOREIGN_RECORD
 
 CLIENT: Final = "dead-letters"
 OUR_FAULTS: Final = frozenset({"internal_error"})
@@ -253,6 +254,11 @@ def check_sendable(letter: Letter, *, unchanged: bool) -> None:
         raise RefusalError(
             f"dead letter {letter.place}: the record had {letter.cut_from:,} bytes and was cut, it"
             f" cannot be sent again as it came; it was at {letter.source}"
+        )
+    if letter.reason == FOREIGN_RECORD.reason:
+        raise RefusalError(
+            f"dead letter {letter.place}: nobody of ours wrote the record, so it is not sent again;"
+            " what is right in it has to be reported anew"
         )
     if letter.reason not in OUR_FAULTS and not unchanged:
         raise RefusalError(

@@ -49,7 +49,7 @@ DEMO_KEYS: Final = (
 
 
 class _Sample(NamedTuple):
-    """What a record of the journal tells of the keys it was written with."""
+    """A sample is what a record of the journal tells of the keys it was written with."""
 
     citizen: str
     sealed: str

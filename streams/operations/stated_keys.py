@@ -7,8 +7,9 @@ writes to it is of a version that makes MACs: `refusion keys state --apply`.
 """
 
 import asyncio
+from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 from domain.citizen.reports import KeysRecord
@@ -21,7 +22,10 @@ from streams.kafka.control import (
     UnconfirmedError,
     control_writer,
 )
-from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
+from streams.kafka.errors import explained
+from streams.kafka.reading import KafkaTopicReader, Offsets, TopicReader, open_topics
+from streams.kit.errors import UserError
+from streams.operations.key_gate import check_keys, stated_keys
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.cloudevents import event_headers
@@ -31,6 +35,10 @@ AGAIN_S: Final = 0.5
 """Seconds until a writer that another one overtook looks again."""
 KEYS_EVENT: Final = b"refusion.keys"
 _LETTERS: Final = str.maketrans("0123456789", "ghijkmnpqr")
+
+
+class UnstatedError(UserError):
+    """The keys cannot be stated; the message says why and what to do."""
 
 
 def keys_record(settings: Settings) -> KeysRecord:
@@ -56,10 +64,47 @@ async def begin_journal(settings: Settings) -> None:
                 await asyncio.sleep(AGAIN_S)
 
 
-async def state_keys(settings: Settings) -> Offsets:
-    """State our keys in a journal that has records. Returns the places, by partition."""
+async def stated_from(settings: Settings, topics_read: TopicReader) -> Offsets:
+    """Find where a journal's keys were stated first, by partition; none where they never were.
+
+    A new journal begins with that record; to look for it in one of before takes a whole reading.
+    """
+    topic, macs, places = settings.topic(topics.REPORTS), settings.macs(), dict[int, int]()
+    for partition, end in (await topics_read.ends(topic)).items():
+        mac = macs.at("reports", partition)
+        async with aclosing(topics_read.records(topic, partition, 0, end)) as records:
+            async for record in records:
+                if stated_keys(record) and mac.is_of(record.key, record.value, record.headers):
+                    places[partition] = record.offset
+                    break
+    return places
+
+
+class KeysStated(NamedTuple):
+    """Our keys by their ids, and from where on the journal is checked by them."""
+
+    keys: KeysRecord
+    checked_from: Offsets
+    written: bool
+
+
+async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
+    """Look where the keys are stated; with `apply` state them where they are not.
+
+    Raises UserError where the journal has other keys.
+    """
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
-    return await _write(settings, clients, None)
+    with explained(settings.bootstrap, UnstatedError, advice="ask again"):
+        await check_keys(settings)
+        async with open_topics(clients) as topics_read:
+            places = await stated_from(settings, topics_read)
+        if places or not apply:
+            return KeysStated(keys_record(settings), places, written=False)
+        try:
+            places = await _write(settings, clients, None)
+        except (OvertakenError, UnconfirmedError):
+            raise UnstatedError("the keys may be stated by now, or not: ask again") from None
+        return KeysStated(keys_record(settings), places, written=True)
 
 
 async def _write(

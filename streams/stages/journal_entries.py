@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from domain.citizen.reports import Recalculation
-from streams.citizens.settler import CONTROLS, DEFECT, FOREIGN, NOTHING, Outcome, Settleable
+from streams.citizens.settler import CONTROLS, DEFECT, NOTHING, Outcome, Settleable
 from streams.engine.ports import Record
 from streams.wire import journal
 from streams.wire.belief import JournalBelief
 from streams.wire.journal import JournalEntry
+
+FOREIGN: Final = Outcome(None, [], "foreign_record")
 
 log = logging.getLogger("refusion")
 

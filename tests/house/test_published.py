@@ -78,7 +78,14 @@ def settled():
     }
     lines = written.getvalue().splitlines()
     lines[len(lines) // 2 : len(lines) // 2] = map(orjson.dumps, [*OPENINGS, run])
-    settle(lines, Settings.load({"REFUSION_DEMO": "1"}), 1, postings, None, notices)
+    settle(
+        lines,
+        Settings.load({"REFUSION_DEMO": "1", "REFUSION_DEMO_ANYWHERE": "1"}),
+        1,
+        postings,
+        None,
+        notices,
+    )
     return lines, [
         *map(orjson.loads, postings.getvalue().splitlines() + notices.getvalue().splitlines())
     ]

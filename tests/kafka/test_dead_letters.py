@@ -54,11 +54,14 @@ def headers_of(record):
 
 
 def to_journal(pipeline, key, value):
-    """A record that intake did not write."""
+    """A record of ours that intake did not write."""
 
     async def send():
         async with AIOKafkaProducer(bootstrap_servers=pipeline.settings.bootstrap) as producer:
-            await producer.send_and_wait(pipeline.topic(topics.REPORTS), value, key, partition=0)
+            mac = pipeline.settings.macs().at("reports", 0).header(key, b"", value)
+            await producer.send_and_wait(
+                pipeline.topic(topics.REPORTS), value, key, partition=0, headers=[mac]
+            )
 
     asyncio.run(send())
 

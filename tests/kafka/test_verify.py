@@ -40,6 +40,7 @@ def clean(kafka, lives, tmp_path_factory):
             "REFUSION_PARTITIONS": "4",
             "REFUSION_STATE_DIR": str(tmp_path_factory.mktemp("state")),
             "REFUSION_DEMO": "1",
+            "REFUSION_DEMO_ANYWHERE": "1",
         }
     )
     pipeline = Pipeline(settings)

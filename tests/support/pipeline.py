@@ -22,6 +22,7 @@ from domain.basics.weeks import month_number
 from streams.citizens.refold import postings_again
 from streams.citizens.rule_sets import LawBook
 from streams.kafka import topics
+from streams.operations.key_gate import stated_keys
 from streams.operations.publish import publish, record_key
 from streams.settings import Settings
 from streams.wire import journal
@@ -55,6 +56,7 @@ def settings_for(kafka, prefix, state_dir):
             "REFUSION_PARTITIONS": "4",
             "REFUSION_STATE_DIR": str(state_dir),
             "REFUSION_DEMO": "1",
+            "REFUSION_DEMO_ANYWHERE": "1",
         }
     )
 
@@ -120,7 +122,13 @@ class Pipeline:
             for partition in range(self.settings.partitions):
                 for value in values:
                     record = orjson.dumps({"schema": 1, **value})
-                    await producer.send(self.topic(topics.REPORTS), record, partition=partition)
+                    mac = self.settings.macs().at("reports", partition)
+                    await producer.send(
+                        self.topic(topics.REPORTS),
+                        record,
+                        partition=partition,
+                        headers=[mac.header(None, b"", record)],
+                    )
 
     @contextmanager
     def open_transaction(self, topic, partition):
@@ -240,8 +248,12 @@ class Pipeline:
         return self.settings.topic(topic)
 
     def records(self, topic):
-        """The committed records of a topic, by partition."""
-        return asyncio.run(records_of(self.settings.bootstrap, self.topic(topic)))
+        """The committed records of a topic, by partition, without those that state the keys."""
+        by_partition = asyncio.run(records_of(self.settings.bootstrap, self.topic(topic)))
+        return {
+            partition: [record for record in records if not stated_keys(record)]
+            for partition, records in by_partition.items()
+        }
 
     def audit(self, crashed=True):
         """Postings are those of the journal's order, byte for byte, and every raw record went

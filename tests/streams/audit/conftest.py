@@ -19,6 +19,7 @@ def clean(tmp_path_factory):
             "REFUSION_PARTITIONS": "4",
             "REFUSION_STATE_DIR": str(folder),
             "REFUSION_DEMO": "1",
+            "REFUSION_DEMO_ANYWHERE": "1",
         }
     )
     stages = StagesInMemory(settings, folder)

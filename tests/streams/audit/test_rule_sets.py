@@ -23,6 +23,7 @@ def taken_up(tmp_path):
             "REFUSION_PARTITIONS": "2",
             "REFUSION_STATE_DIR": str(tmp_path),
             "REFUSION_DEMO": "1",
+            "REFUSION_DEMO_ANYWHERE": "1",
         }
     )
     stages = StagesInMemory(settings, tmp_path)

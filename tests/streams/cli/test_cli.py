@@ -21,7 +21,7 @@ from tests.support.lines import CANARY, case_fact, income, payment, reversal, ru
 
 PROGRAM = Path(sys.executable).parent / "refusion"
 NO_KEYS = {name: value for name, value in os.environ.items() if not name.startswith("REFUSION_")}
-DEMO = NO_KEYS | {"REFUSION_DEMO": "1"}
+DEMO = NO_KEYS | {"REFUSION_DEMO": "1", "REFUSION_DEMO_ANYWHERE": "1"}
 KEYS = {"REFUSION_PSEUDONYM_KEY": "0f" * 32, "REFUSION_SEAL_KEY": "a1" * 32}
 
 

@@ -18,7 +18,7 @@ def test_rejects_and_notices_are_private_under_an_open_umask(tmp_path):
         input=lines,
         capture_output=True,
         check=False,
-        env=os.environ | {"REFUSION_DEMO": "1"},
+        env=os.environ | {"REFUSION_DEMO": "1", "REFUSION_DEMO_ANYWHERE": "1"},
         umask=0o022,
     )
     assert done.returncode == 0, done.stderr

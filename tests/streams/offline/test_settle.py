@@ -24,7 +24,7 @@ from tests.support.bad_lines import BAD_LINES, OF_THE_REGISTER
 from tests.support.lines import CANARY, payment, recalculate, reversal, rules, run
 from tests.support.places import RULES
 
-DEMO = Settings.load({"REFUSION_DEMO": "1"})
+DEMO = Settings.load({"REFUSION_DEMO": "1", "REFUSION_DEMO_ANYWHERE": "1"})
 REAL = Settings.load({"REFUSION_PSEUDONYM_KEY": "0f" * 32, "REFUSION_SEAL_KEY": "a1" * 32})
 
 
@@ -94,7 +94,9 @@ def of_population() -> Outputs:
 # --- control records ----------------------------------------------------------------------------
 
 OTHER = RULES
-WITH_OTHER = Settings.load({"REFUSION_DEMO": "1", "REFUSION_RULES": str(OTHER)})
+WITH_OTHER = Settings.load(
+    {"REFUSION_DEMO": "1", "REFUSION_DEMO_ANYWHERE": "1", "REFUSION_RULES": str(OTHER)}
+)
 
 
 def test_other_rules_and_recalculations_give_the_same_bytes_with_any_number_of_processes():
