@@ -237,7 +237,7 @@ class Partition:
                 continue
             try:
                 message = self._settle_anew(citizen, name)
-            except (StateError, OSError):
+            except (StateError, OSError, UserError):
                 raise
             except Exception:  # noqa: BLE001 - whatever it is, the citizen stays as it was and nothing else stops
                 failed += 1

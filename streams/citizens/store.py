@@ -4,6 +4,7 @@ Raw bytes, never the pickling default. One block cache serves all databases of a
 memtables are small, so that memory depends on neither citizens nor partitions.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -13,9 +14,11 @@ from rocksdict import (
     BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
+    DbClosedError,
     DBCompressionType,
     Options,
     Rdict,
+    RdictIter,
     WriteBatch,
     WriteBufferManager,
     WriteOptions,
@@ -32,6 +35,23 @@ BLOOM_BITS = 10
 """Bits for each key: one miss in a hundred reads the disk, and most report ids are new."""
 MEMTABLE_BLOOM = 0.1
 """The part of a memtable's bytes that its own Bloom filter takes: it saves 2 to 3 µs a report."""
+STALL_S = 10.0
+"""Seconds to wait for a RocksDB that takes no more, because it cannot write its memtables out."""
+STALL_PAUSE_S = 0.005
+"""Seconds between two attempts meanwhile; on a healthy disk the first or second succeeds."""
+
+_STALLED = "Write stall"
+"""RocksDB's words for a write that would have to wait."""
+_NO_STATE = (
+    "Corruption: ",
+    "Invalid argument: ",
+    "No such file or directory",
+    "Input/output error",
+)
+"""The beginnings or ends of RocksDB's words for files that are not the state that it wrote.
+
+All else is of the moment: no room, no rights, too many open files, another process in the folder.
+"""
 
 
 @cache
@@ -69,12 +89,25 @@ def _options() -> Options:
 
 
 class DiskError(UserError):
-    """The disk does not take the state: it is full, gone, or not ours."""
+    """The disk does not take or give the state: it is full, gone, or not ours."""
 
 
-def _cause(error: Exception) -> str:
-    """Give the system's own message, the last part of RocksDB's text."""
-    return str(error).rpartition(": ")[2]
+class CorruptDiskError(DiskError):
+    """The files on the disk are not what was written there; waiting does not mend them."""
+
+
+def _disk_error(folder: Path, done: str, error: Exception) -> DiskError:
+    """Tell in the system's words why state cannot be read or written.
+
+    RocksDB's text begins with the kind of the error and ends with the system's own message; in
+    between it names files, and for damage also what is in them, which is left out.
+    """
+    text = str(error)
+    parts = text.split(": ")
+    if text.startswith(_NO_STATE):
+        return CorruptDiskError(f"the state in {folder} cannot be read: {parts[1]}")
+    kind = CorruptDiskError if text.endswith(_NO_STATE) else DiskError
+    return kind(f"the state in {folder} cannot be {done}: {parts[-1]}")
 
 
 class RocksStore:
@@ -84,21 +117,41 @@ class RocksStore:
     the log: state that a crash loses is made again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, damaged: Callable[[], None] = lambda: None) -> None:
+        """`damaged` is called whenever CorruptDiskError is raised."""
         self._folder = folder
-        with self._disk():
+        self._damaged = damaged
+        with self._errors("written"):
             self._database = Rdict(str(folder), _options())
-        self.get: Callable[[bytes], bytes | None] = self._database.get
-        """The value of a key, or None."""
+        self.get = self._reader()
         self._unlogged = WriteOptions()
         self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # a property; the stub errs
+        # A write that waits would hold the interpreter, and with it the whole process.
+        self._unlogged.no_slowdown = True
+
+    def _reader(self) -> Callable[[bytes], bytes | None]:
+        """Make `get`: it gives the value of a key, or None. Raises DiskError."""
+        read = self._database.get
+
+        def get(key: bytes, /) -> bytes | None:
+            try:
+                value: bytes | None = read(key)
+            except Exception as error:
+                if type(error) not in (Exception, DbClosedError):
+                    raise
+                raise self._error("read", error) from error
+            return value
+
+        return get
 
     def citizens(self, after: str) -> Iterator[str]:
-        """Give the citizens that have state, in order, from the one after `after` on."""
+        """Give the citizens that have state, in order, from the one after `after` on.
+
+        Raises DiskError, as `keys`: an iteration that the disk ends is not over.
+        """
         keys = self._database.iter()
         keys.seek(_behind(after))
-        while keys.valid():
-            key: bytes = keys.key()
+        while (key := self._key_at(keys)) is not None:
             citizen, _, part = key.partition(b"/")
             if part and not key.startswith(OWN):
                 yield citizen.decode()
@@ -108,36 +161,74 @@ class RocksStore:
         """Give the keys with a prefix, in order."""
         keys = self._database.iter()
         keys.seek(prefix)
-        while keys.valid() and (key := keys.key()).startswith(prefix):
+        while (key := self._key_at(keys)) is not None and key.startswith(prefix):
             yield key
             keys.next()
 
+    def _key_at(self, keys: RdictIter) -> bytes | None:
+        """Give the key at which an iteration is; None at its end."""
+        with self._errors("read"):
+            if keys.valid():
+                key: bytes = keys.key()
+                return key
+            keys.status()
+        return None
+
     def write(self, changes: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keep all changes, or none. An empty value deletes."""
+        """Keep all changes, or none. An empty value deletes. Waits for a while, with all else."""
+        changes, until = list(changes), time.monotonic() + STALL_S
+        while not self.offer(changes):
+            if time.monotonic() > until:
+                raise self.stalled()
+            time.sleep(STALL_PAUSE_S)
+
+    def offer(self, changes: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Write as `write` does, but without waiting. Returns whether RocksDB took the changes."""
         batch = WriteBatch(raw_mode=True)
         for key, value in changes:
             if value:
                 batch.put(key, value)
             else:
                 batch.delete(key)
-        with self._disk():
-            self._database.write(batch, self._unlogged)
+        try:
+            with self._errors("written"):
+                self._database.write(batch, self._unlogged)
+        except DiskError as error:
+            if str(error).endswith(_STALLED):
+                return False
+            raise
+        return True
+
+    def stalled(self) -> DiskError:
+        """Make the error for changes that were offered in vain for too long."""
+        return DiskError(
+            f"the state in {self._folder} cannot be written: the disk has taken nothing for"
+            f" {STALL_S:.0f} s"
+        )
 
     @contextmanager
-    def _disk(self) -> Iterator[None]:
+    def _errors(self, done: str) -> Iterator[None]:
         """Turn RocksDB's plain exceptions into DiskError, which an operator can act on."""
         try:
             yield
         except Exception as error:
-            if type(error) is not Exception:
+            if type(error) not in (Exception, DbClosedError):
                 raise
-            raise DiskError(
-                f"the state in {self._folder} cannot be written: {_cause(error)}"
-            ) from error
+            raise self._error(done, error) from error
+
+    def _error(self, done: str, error: Exception) -> DiskError:
+        disk_error = _disk_error(self._folder, done, error)
+        if isinstance(disk_error, CorruptDiskError):
+            self._damaged()
+        return disk_error
 
     def close(self) -> None:
-        """Release the folder."""
-        self._database.close()
+        """Release the folder; it is released also where this raises DiskError.
+
+        May take long where the disk is full; other threads go on meanwhile.
+        """
+        with self._errors("written"):
+            self._database.close()
 
 
 def _behind(citizen: str) -> bytes:

@@ -9,8 +9,9 @@ steps. The numbers are those of the tests and the fault points.
        previous run of the partition, which may still hold the disk. Then it starts a sink. Its
        transactional id `<group>-<partition>` **fences** the previous owner and ends that owner's
        transaction, so nobody can change any more what is read next. Then it opens the disk,
-       restores it from its checkpoint in the changelog to the end (read committed), asks the sink
-       for the position, seeks there and resumes.
+       restores it from its checkpoint in the changelog to the end (read committed), asks for the
+       position, seeks there and resumes. Where the state has the position, that is believed: the
+       group's offset is a copy, which Kafka forgets after a while without members.
     2  Fetch.  Take what is there; where that is little, wait a moment (`LINGER_S`) and take what
        came meanwhile. Batches grow by themselves while the last commit runs. A batch has at most
        `BATCH_RECORDS` records, and a process at most `BATCHES_AT_WORK` batches; a run that waits
@@ -22,15 +23,16 @@ steps. The numbers are those of the tests and the fault points.
        the rest. The committed position is that of the first record that is not done, and how far
        that record is done is in the state. So work of any length goes on where a crash has left it.
     4  Commit.  `Sink.commit`. To Kafka this is one transaction: outputs and changelog, **all
-       acknowledged** (the client would commit although a batch failed), then the source's position
+       acknowledged** (the client would commit although a batch failed; the position is in the
+       partition's own entry of the changelog), then the source's position
        (which has passed over transaction markers, so it is not the last offset + 1), then the
        commit.
     5  Keep.  After the commit the disk gets the same changes and the changelog's new end, in one
        write. The disk is never ahead of Kafka: a crash before 4 leaves nothing, a crash between 4
        and 5 is repaired by 1.
     6  Release.  On revocation a run outside step 4 is cancelled (a fetch would block until the
-       next assignment), one inside is awaited; the sink is stopped in the background (it may hang
-       without a broker), the disk is closed.
+       next assignment), one inside is awaited; in the background the sink is stopped (it may hang
+       without a broker) and the disk is closed (it may wait for room). Step 1 waits for the disk.
        After any failure (fenced, timed out, unknown outcome of a commit, no broker): drop sink,
        overlay and disk handle, wait, and if the partition is still ours begin again at 1, which
        finds out what was committed. **A commit is never repeated blindly.** An error that no

@@ -4,6 +4,7 @@ A simulated world can stand behind the same ports. Time has no port of its own: 
 waits and measures with asyncio alone, so its clock is the event loop's.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
@@ -57,6 +58,9 @@ Outputs = Sequence[Output]
 
 Counts = Mapping[tuple[str, str], int]
 """Figures of one batch for the metrics, by metric and label: `("rejected", "bad_period")` -> 3."""
+
+Events = Counter[str]
+"""Events of a stage's partitions in this process, by name: `begun_again` -> 2."""
 
 NO_COUNTS: Final[Counts] = {}
 
@@ -178,6 +182,9 @@ class Changelog(Protocol):
     def read(self, start: int) -> AsyncIterator[Batch]:
         """Its records from an offset to `end`, in order."""
 
+    async def record(self, offset: int) -> Record | None:
+        """The committed record at an offset before `end`; None where there is none."""
+
 
 class Kafka(Protocol):
     """The brokers."""
@@ -203,19 +210,25 @@ class Work(Protocol[Out]):
     async def restore(self) -> None:
         """Open the disk, bring it to the changelog's end. Only after the partition was fenced."""
 
-    def process(self, records: Sequence[Record]) -> Processed[Out]:
-        """Turn records into outputs. Nothing is written before `keep`.
+    async def position(self, committed: int | None) -> int | None:
+        """The offset to go on at, after `restore`; `committed` is what the sink says.
+
+        None where nothing was done yet. Work whose state has the position believes that.
+        """
+
+    def process(self, records: Sequence[Record], position: int) -> Processed[Out]:
+        """Turn records into outputs; `position` comes after them. Nothing is written before `keep`.
 
         It may leave records for later: it is called again with them after this is kept. A record
         that takes more than a transaction is left until its last part; how far it is done is in
         the state.
         """
 
-    def keep(self, ends: Ends, position: int) -> None:
+    async def keep(self, ends: Ends, position: int) -> None:
         """Write to disk what was committed: the outputs, which end at `ends`, and the position."""
 
-    def close(self) -> None:
-        """Close the disk, forget what was not kept. May be called in any state."""
+    async def close(self) -> None:
+        """Close the disk, forget what was not kept. May be called in any state, and take long."""
 
 
 class Stage(Protocol):
@@ -232,6 +245,10 @@ class Stage(Protocol):
     @property
     def source_expires(self) -> bool:
         """True if the topic drops old records: a gap is then passed over, and else refused."""
+
+    @property
+    def events(self) -> Events:
+        """The events of its partitions so far, for the metrics; whoever sees one counts it."""
 
     def work(self, partition: int) -> Work[Any]:
         """Fresh work on a partition, not yet restored."""

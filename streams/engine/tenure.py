@@ -126,6 +126,7 @@ class PartitionRun:
             while self._is_ours:
                 await self._run_until_failure()
                 if self._is_ours:
+                    self._stage.events["begun_again"] += 1
                     await asyncio.sleep(PAUSE_S)
         except _LostError:
             return
@@ -135,19 +136,23 @@ class PartitionRun:
             self._enter(State.RELEASED)
 
     async def _run_until_failure(self) -> None:
-        """Steps 1 to 5 until the partition is not ours any more or something fails, then step 6."""
+        """Steps 1 to 5 until the partition is not ours any more or something fails, then step 6.
+
+        An error of step 6 goes the same way as one of the others: no error ends the run silently.
+        """
         try:
-            self._enter(State.ACQUIRING)
-            work, sink = await self._acquire()
-            while self._is_ours:
-                await self._turn(work, sink)
+            try:
+                self._enter(State.ACQUIRING)
+                work, sink = await self._acquire()
+                while self._is_ours:
+                    await self._turn(work, sink)
+            finally:
+                self._release()
         except (_LostError, UnworkableError):
             raise
         except Exception as error:  # noqa: BLE001 - step 6: every failure goes the same way
             self._enter(State.PAUSING)
             self._log_failure(error)
-        finally:
-            self._release()
 
     async def _acquire(self) -> tuple[Work[Any], Sink[Any]]:
         """Step 1, in this order: fence, restore, read the position."""
@@ -161,12 +166,16 @@ class PartitionRun:
         work = self._work = self._stage.work(self.partition)
         await self._ours_after(work.restore())
         async with asyncio.timeout(COMMIT_S):
-            offset = await self._ours_after(self._start_offset(sink))
+            committed = await self._ours_after(sink.position())
+        position = await self._ours_after(work.position(committed))
+        async with asyncio.timeout(COMMIT_S):
+            offset = await self._ours_after(self._start_offset(position))
+            if position not in (None, committed):
+                await self._ours_after(self._source.commit(self.partition, offset))
         self._source.resume_at(self.partition, offset)
         return work, sink
 
-    async def _start_offset(self, sink: Sink[Any]) -> int:
-        position = await sink.position()
+    async def _start_offset(self, position: int | None) -> int:
         first, end = await self._source.bounds(self.partition)
         if position is None and first == 0:
             return first
@@ -224,7 +233,7 @@ class PartitionRun:
         left = batch.records
         while left:
             self._enter(State.PROCESSING)
-            processed = work.process(left)  # step 3
+            processed = work.process(left, batch.position)  # step 3
             left = left[processed.done :]
             position = left[0].offset if left else batch.position
             await self._commit(work, sink, processed.outputs, position)
@@ -240,7 +249,7 @@ class PartitionRun:
             ends = await sink.commit(outputs, position)  # step 4
         reached(self._stage.name, "after_commit")
         self._enter(State.KEEPING)
-        work.keep(ends, position)  # step 5
+        await self._ours_after(work.keep(ends, position))  # step 5
         self._is_failing = False
 
     def _log_failure(self, error: Exception) -> None:
@@ -252,13 +261,26 @@ class PartitionRun:
             log.warning("%s: begins again after %s", self._name, described(error))
 
     def _release(self) -> None:
-        """Step 6: drop the overlay, close the disk, stop the sink in the background."""
+        """Step 6: drop the overlay; close the disk and stop the sink in the background.
+
+        Neither can end the run by an error, nor hold it up: both are begun, and no more.
+        """
         work, sink = self._work, self._sink
         self._work = self._sink = None
         if work is not None:
-            work.close()
+            self._context.in_background(self._close(work))
         if sink is not None:
             self._context.in_background(sink.stop())
+
+    async def _close(self, work: Work[Any]) -> None:
+        """Close the disk; an error is logged, unless one is being logged already."""
+        try:
+            await work.close()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the disk can be restored
+            if not self._is_failing:
+                log.warning(
+                    "%s: its disk was closed with an error: %s", self._name, described(error)
+                )
 
 
 def _joined(first: Batch, second: Batch) -> Batch:

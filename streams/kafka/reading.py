@@ -115,6 +115,14 @@ class PartitionReader:
             yield Batch(batch.get(self._at, ()), position)
             await asyncio.sleep(0)
 
+    async def record(self, offset: int) -> Record | None:
+        """The record at an offset before the end; None where there is none."""
+        async with aclosing(self.read(offset)) as batches:
+            async for batch in batches:
+                for record in batch.records:
+                    return record if record.offset == offset else None
+        return None
+
     async def record_at(self, offset: int, patience_ms: int) -> Record | None:
         """The record at an offset; None where there is none, or none came within `patience_ms`."""
         self._consumer.seek(self._at, offset)

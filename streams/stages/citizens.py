@@ -6,10 +6,10 @@ of the changelog `citizens`, so that one transactional id for each partition fen
 The state is on disk in RocksDB, with the position in the changelog that it has reached:
 
     <citizen>/<part>     as in `domain.citizen.state`; key and value are the same in the changelog
-    _partition/<p>       the latest closed month, the valid rule set, the versions that wrote the
-                         state, how far a recalculation is that takes more than a transaction,
-                         and what is believed of the journal; in the changelog too
-    _checkpoint          cluster, topic and offset of the changelog; on disk alone
+    _partition/<p>       the partition's own entry (`own_entry.py`): its position in the journal and
+                         what settled it; in the changelog too, as the last of each transaction
+    _checkpoint          cluster, topic and offset of the changelog, and the last record of it that
+                         is contained, as a witness; on disk alone
 
 In the changelog an empty value deletes a key: a tombstone could be compacted away before an old
 disk sees it.
@@ -23,12 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import orjson
-
-from domain.citizen.records import FORMAT, NewerStateError, check_format
+from domain.citizen.records import NewerStateError, StateError
 from domain.citizen.reports import Recalculation, RunMarker
-from domain.law.staircase import ENGINE
-from streams.citizens.rule_sets import DEFAULT, LawBook
+from streams.citizens.rule_sets import LawBook
 from streams.citizens.settler import Outcome, Partition, Settleable
 from streams.engine.fault_points import reached
 from streams.engine.pace import Pace
@@ -36,6 +33,7 @@ from streams.engine.ports import (
     Changelog,
     Counts,
     Ends,
+    Events,
     Headers,
     Kafka,
     Message,
@@ -46,11 +44,12 @@ from streams.engine.ports import (
     Source,
 )
 from streams.engine.sink import DeliverySink
-from streams.kit.errors import UnworkableError, UserError
+from streams.kit.errors import UserError
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
-from streams.stages.disk import Disk
+from streams.stages.disk import Disk, DiskFolder
 from streams.stages.journal_entries import JournalEntries, settleable
+from streams.stages.own_entry import OwnEntry
 from streams.wire.belief import JournalBelief
 from streams.wire.cloudevents import event_headers
 from streams.wire.journal import JournalEntry
@@ -103,13 +102,22 @@ class CitizenStage:
         self.laws = laws
         self.identity = identity
         self.kafka = kafka
-        self.folder = folder
+        self.events: Events = Counter()
+        self._folder = folder
+        self._folders: dict[int, DiskFolder] = {}
         self.paces: defaultdict[int, Pace] = defaultdict(Pace)
 
     @property
     def topic(self) -> str:
         """The topic that it reads."""
         return self.topics.journal
+
+    def disk(self, partition: int) -> Disk:
+        """The disk of a partition, not yet open."""
+        if partition not in self._folders:
+            path = self._folder / f"citizens-{partition}"
+            self._folders[partition] = DiskFolder(path, self.events)
+        return Disk(self._folders[partition])
 
     def work(self, partition: int) -> "CitizenWork":
         """Work on one partition of the journal."""
@@ -128,7 +136,7 @@ class CitizenWork:
         self._stage = stage
         self._number = partition
         self._name = f"{stage.name}/{partition}"
-        self._disk = Disk(stage.folder / f"citizens-{partition}")
+        self._disk = stage.disk(partition)
         self._key = f"_partition/{partition}".encode()
         self._posted = stage.identity.macs.at("postings", partition)
         self._kept = stage.identity.macs.at("citizens", partition)
@@ -151,41 +159,29 @@ class CitizenWork:
                     " that is neither committed nor aborted: see 'Lost broker' in"
                     " docs/operations.md"
                 )
-            self._disk.open(changelog)
+            await self._disk.open(changelog)
             await self._catch_up(changelog)
-        self._noted: dict[str, Any] = orjson.loads(self._disk.store.get(self._key) or b"{}")
-        self._partition = self._as_noted()
+        self._own = OwnEntry(self._name, self._disk.store.get(self._key))
+        law = stage.laws.law(*self._own.rules)
+        self._partition = Partition(law, self._disk.store, self._own.closed_month, laws=stage.laws)
         belief = JournalBelief(
             stage.identity.macs.at("reports", self._number),
-            self._noted.get("checked_from"),
-            self._noted.get("controls"),
+            self._own.checked_from,
+            self._own.controls,
         )
         self._entries = JournalEntries(self._name, self._place, belief)
-
-    def _as_noted(self) -> Partition:
-        """Read the partition's own entry. Raises UnworkableError where a newer version wrote it."""
-        noted, laws = self._noted, self._stage.laws
-        try:
-            check_format(noted.get("format", 1))
-        except NewerStateError as error:
-            raise UnworkableError(f"{self._name}: {error}") from error
-        if noted.get("engine", ENGINE) > ENGINE:
-            raise UnworkableError(
-                f"{self._name}: version {noted['engine']} of the calculation has settled this"
-                f" partition, this program has {ENGINE}: run that version, or make state and"
-                " postings anew from the journal"
-            )
-        law = laws.law(noted.get("rules", DEFAULT), noted.get("digest", ""))
-        return Partition(law, self._disk.store, noted.get("closed_month", ""), laws=laws)
 
     async def _catch_up(self, changelog: Changelog) -> None:
         loop = asyncio.get_running_loop()
         restored, began, said = 0, loop.time(), loop.time()
         async for batch in changelog.read(self._disk.position):
+            if not batch.records:  # markers of transactions
+                continue
             restored += len(batch.records)
-            self._disk.write(
+            await self._disk.write(
                 [(record.key or b"", record.value or b"") for record in batch.records],
                 batch.position,
+                batch.records[-1].offset,
             )
             reached(self._stage.name, "in_restore")
             if loop.time() - said > RESTORE_SAID_S:
@@ -194,28 +190,42 @@ class CitizenWork:
         if restored:
             log.info("%s: restored %d records in %.1f s", self._name, restored, loop.time() - began)
 
-    def process(self, records: Sequence[Record]) -> Processed[Outputs]:
+    async def position(self, committed: int | None) -> int | None:
+        """Return the position that the state reflects."""
+        has_citizens = next(self._disk.store.citizens(""), None) is not None
+        return self._own.position(committed, self._stage.events, has_citizens=has_citizens)
+
+    def process(self, records: Sequence[Record], position: int) -> Processed[Outputs]:
         """Settle records in their order into postings, notices, dead letters and changed state.
 
         A recalculation begins a batch of its own, and goes on chunk by chunk until it is done.
+        A disk whose state does not fit is thrown away when the partition begins again.
         """
         pace = self._stage.paces[self._number]
         began = time.monotonic()
-        processed = self._process_first(pace.first_of(records))
+        first = pace.first_of(records)
+        try:
+            processed = self._process_first(first, _position_behind(records, len(first), position))
+        except NewerStateError:
+            raise
+        except StateError:
+            self._disk.distrust()
+            raise
         pace.took(processed.done, time.monotonic() - began)
         return processed
 
-    def _process_first(self, records: Sequence[Record]) -> Processed[Outputs]:
+    def _process_first(self, records: Sequence[Record], position: int) -> Processed[Outputs]:
         entries = self._entries.read(records)
         for at, entry in enumerate(entries):
             if isinstance(entry, JournalEntry) and isinstance(entry.report, Recalculation):
                 if at == 0:
-                    return self._recalculate(records[0], entry, entry.report)
-                return self._process(records[:at], entries[:at])
-        return self._process(records, entries)
+                    behind = _position_behind(records, 1, position)
+                    return self._recalculate(records[0], entry, entry.report, behind)
+                return self._process(records[:at], entries[:at], records[at].offset)
+        return self._process(records, entries, position)
 
     def _process(
-        self, records: Sequence[Record], entries: list[JournalEntry | Outcome]
+        self, records: Sequence[Record], entries: list[JournalEntry | Outcome], position: int
     ) -> Processed[Outputs]:
         outcomes = self._settle(
             [settleable(entry) for entry in entries if isinstance(entry, JournalEntry)], entries
@@ -240,7 +250,7 @@ class CitizenWork:
                 headers = self._headers(record.offset, entry.at, NOTICE)
                 notices += [(record.key, notice, headers) for notice in outcome.notices]
         counts = self._counts(Counter(outcome.refused for outcome in outcomes if outcome.refused))
-        self._changes = self._partition.changes() + self._noted_changes({})
+        self._take_changes(position)
         return Processed(self._outputs(postings, notices, dead), len(records), counts)
 
     def _counts(self, refused: Counter[str]) -> Counts:
@@ -253,11 +263,13 @@ class CitizenWork:
         return counts
 
     def _recalculate(
-        self, record: Record, entry: JournalEntry, recalculation: Recalculation
+        self, record: Record, entry: JournalEntry, recalculation: Recalculation, behind: int
     ) -> Processed[Outputs]:
-        """Do the next chunk of a recalculation; the partition's entry says where it goes on."""
-        before = self._noted.get("recalculation", {})
-        after = before.get("after", "") if before.get("offset") == record.offset else ""
+        """Do the next chunk of a recalculation; the partition's entry says where it goes on.
+
+        `behind` is the position after the recalculation's record.
+        """
+        after = self._own.looked_at(record.offset)
         chunk = self._partition.recalculate(recalculation, after, LOOKED_AT)
         reached(self._stage.name, "in_recalculation")
         headers = self._headers(record.offset, entry.at, POSTINGS)
@@ -266,13 +278,11 @@ class CitizenWork:
             (key, posting, [*headers, mac(key, POSTINGS, posting)])
             for key, posting in ((citizen.encode(), posting) for citizen, posting in chunk.postings)
         ]
-        progress = (
-            {"recalculation": {"offset": record.offset, "after": chunk.after}}
-            if chunk.after
-            else {}
-        )
         counts = self._counts(Counter())
-        self._changes = self._partition.changes() + self._noted_changes(progress)
+        if chunk.after:
+            self._take_changes(record.offset, {"offset": record.offset, "after": chunk.after})
+        else:
+            self._take_changes(behind)
         for number, why in (
             (chunk.unsealed, "state of an earlier version"),
             (chunk.failed, "a defect of ours"),
@@ -294,22 +304,21 @@ class CitizenWork:
         settled = iter(self._partition.settle_batch(records))
         return [entry if isinstance(entry, Outcome) else next(settled) for entry in entries]
 
-    def _noted_changes(self, progress: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-        """The partition's own entry, if it has changed."""
-        rules = self._partition.law.rules.name
-        noted = {
-            "format": FORMAT,
-            "engine": ENGINE,
-            "closed_month": self._partition.closed_month,
-            "rules": rules,
-            "digest": self._stage.laws.digest(rules),
-            **progress,
-            **self._entries.noted(),
-        }
-        if noted == self._noted:
-            return []
-        self._noted = noted
-        return [(self._key, orjson.dumps(noted))]
+    def _take_changes(self, position: int, recalculation: dict[str, Any] | None = None) -> None:
+        """Take the changes of the transaction at hand, and the partition's own entry behind them.
+
+        `position` is where the journal goes on after it.
+        """
+        changes, rules = self._partition.changes(), self._partition.law.rules.name
+        own = self._own.next_with(
+            changes,
+            position=position,
+            closed_month=self._partition.closed_month,
+            rules=(rules, self._stage.laws.digest(rules)),
+            believed=self._entries.noted(),
+            recalculation=recalculation,
+        )
+        self._changes = [*changes, (self._key, own)]
 
     def _outputs(
         self, postings: list[Message], notices: list[Message], dead: list[Message]
@@ -341,12 +350,18 @@ class CitizenWork:
             stage.identity, rejection, refused, (record.key or b"").decode(errors="replace")
         )
 
-    def keep(self, ends: Ends, _position: int) -> None:
+    async def keep(self, ends: Ends, _position: int) -> None:
         """Write the batch's changes and the changelog's new end to disk."""
-        if self._changes:
-            self._disk.write(self._changes, ends[self._stage.topics.citizens])
-            self._changes = []
+        end = ends[self._stage.topics.citizens]
+        await self._disk.write(self._changes, end, end - 1)
+        self._disk.kept()
+        self._changes = []
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the disk."""
-        self._disk.close()
+        await self._disk.close()
+
+
+def _position_behind(records: Sequence[Record], done: int, position: int) -> int:
+    """Return the position behind so many of the records; `position` is that behind them all."""
+    return records[done].offset if done < len(records) else position

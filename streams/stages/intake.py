@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from streams.engine.ports import (
     Ends,
+    Events,
     Kafka,
     Message,
     Output,
@@ -64,6 +65,7 @@ class Intake:
         self.topics = topics
         self.validator = validator
         self.identity = identity
+        self.events: Events = Counter()
         self.macs = [identity.macs.at("reports", at) for at in range(topics.partitions)]
         self.address = lru_cache(maxsize=CACHED_ADDRESSES)(self._address)
 
@@ -99,7 +101,11 @@ class IntakeWork:
     async def restore(self) -> None:
         """Do nothing: there is no state."""
 
-    def process(self, records: Sequence[Record]) -> Processed[Outputs]:
+    async def position(self, committed: int | None) -> int | None:
+        """Return the group's offset."""
+        return committed
+
+    def process(self, records: Sequence[Record], _position: int) -> Processed[Outputs]:
         """Turn records into accepted reports by their citizen's partition, and dead letters.
 
         Each record is read once, whatever becomes of the others: a defect that all of them meet
@@ -153,8 +159,8 @@ class IntakeWork:
         refused = RefusedRecord(INTAKE, stage.topic, *place, record.value or b"", again)
         return dead_letter(stage.identity, rejection, refused)
 
-    def keep(self, ends: Ends, _position: int) -> None:
+    async def keep(self, ends: Ends, _position: int) -> None:
         """Do nothing: there is no state."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Do nothing: there is no state."""

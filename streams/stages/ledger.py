@@ -35,7 +35,7 @@ from projections.ledger.entries import (
     read_page,
 )
 from streams.engine.fault_points import reached
-from streams.engine.ports import Counts, Ends, Kafka, Processed, Record, Source
+from streams.engine.ports import Counts, Ends, Events, Kafka, Processed, Record, Source
 from streams.ledger.table import Append, LedgerError, entries_batch
 from streams.ledger.writer import LedgerWriter
 from streams.wire.cloudevents import source_offset
@@ -55,6 +55,7 @@ class LedgerStage:
         self.topic = topic
         self.writer = writer
         self.kafka = kafka
+        self.events: Events = Counter()
 
     def work(self, partition: int) -> "LedgerWork":
         """Work on a partition of the postings."""
@@ -81,7 +82,11 @@ class LedgerWork:
             identity = topic.identity
         self._progress = await stage.writer.progress(self._partition, identity)
 
-    def process(self, records: Sequence[Record]) -> Processed[Page]:
+    async def position(self, committed: int | None) -> int | None:
+        """Return the ledger's offset, which the sink has read from the table."""
+        return committed
+
+    def process(self, records: Sequence[Record], _position: int) -> Processed[Page]:
         """Read records into a page of entries. Raises LedgerError where a posting is missing."""
         posted = [
             Posted(record.offset, record.value or b"", source_offset(record.headers))
@@ -97,11 +102,11 @@ class LedgerWork:
             ) from error
         return Processed(self._page, len(records), _counts(self._page.entries))
 
-    def keep(self, _ends: Ends, position: int) -> None:
+    async def keep(self, _ends: Ends, position: int) -> None:
         """Note that the page is in the ledger."""
         advance(self._progress, self._page, position)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing is open."""
 
 

@@ -1,12 +1,14 @@
 """Asks the brokers, for the metrics, how far the stages are and whether the topics are in order."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from streams.citizens.register_file import sources_of
 from streams.engine.ports import Stage
+from streams.engine.tenure import described
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError
 from streams.kafka.reading import open_topics
@@ -24,20 +26,34 @@ PEEK_MS: Final = 500
 PEEK_BYTES: Final = 16_384
 """Bytes of one fetch for them: a broker sends at least one batch."""
 
+log = logging.getLogger("refusion")
+
 
 async def watch(metrics: Metrics, settings: Settings, stages: Sequence[Stage]) -> None:
     """Ask the brokers how far the stages are, for as long as the process lives."""
-    asked = (_ask_on(metrics, settings, stage) for stage in stages)
-    await asyncio.gather(_look_at_topics(metrics, settings), *asked)
+    asked = (
+        _repeat(partial(_ask, metrics, settings, stage.name, stage.topic), ASK_S)
+        for stage in stages
+    )
+    await asyncio.gather(_repeat(partial(_look_at_topics, metrics, settings), LOOK_S), *asked)
 
 
-async def _ask_on(metrics: Metrics, settings: Settings, stage: Stage) -> None:
-    """Connect anew each time: so no broker that went away is waited for."""
+async def _repeat(ask: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    """Ask now and then, connected anew each time: so no broker that went away is waited for.
+
+    No error ends the asking silently: a defect of ours is logged once, and asked on.
+    """
+    told = ""
     while True:
-        with suppress(KafkaError, OSError, TopicError):
+        try:
             async with asyncio.timeout(ASK_S):
-                await _ask(metrics, settings, stage.name, stage.topic)
-        await asyncio.sleep(ASK_S)
+                await ask()
+        except (KafkaError, OSError, TopicError):
+            pass  # the stages say so
+        except Exception as error:  # noqa: BLE001 - a defect of ours
+            if told != (told := described(error)):
+                log.error("metrics: the brokers cannot be asked: %s", told)  # noqa: TRY400
+        await asyncio.sleep(pause_s)
 
 
 async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> None:
@@ -57,12 +73,8 @@ async def _ask(metrics: Metrics, settings: Settings, stage: str, topic: str) -> 
 
 
 async def _look_at_topics(metrics: Metrics, settings: Settings) -> None:
-    """Compare the topics' settings again and again: an operator may change them meanwhile."""
-    while True:
-        with suppress(KafkaError, OSError, TopicError):
-            async with asyncio.timeout(ASK_S):
-                metrics.show_topics(await topic_differences(settings))
-        await asyncio.sleep(LOOK_S)
+    """Compare the topics' settings: an operator may change them meanwhile."""
+    metrics.show_topics(await topic_differences(settings))
 
 
 async def topic_differences(settings: Settings) -> list[TopicDifference]:

@@ -38,6 +38,7 @@ from streams.engine.ports import (
 )
 from streams.kafka.topic_settings import TopicDifference
 from streams.settings import Settings
+from streams.worker.events import EventsCollector
 
 STANDSTILL_S: Final = 10.0
 """Seconds without a turn after which the event loop is taken for dead; a batch takes 0.1 s."""
@@ -57,6 +58,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.stages: list[Stage] = []
+        self.registry.register(EventsCollector(self.stages))
         own: dict[str, Any] = {"registry": self.registry, "namespace": "refusion"}
         ProcessCollector(namespace="refusion", registry=self.registry)
         self.records = Counter(
@@ -210,6 +213,8 @@ class MeteredStage:
         self.name = stage.name
         self.topic = stage.topic
         self.source_expires = stage.source_expires
+        self.events = stage.events
+        metrics.stages.append(stage)
 
     def work(self, partition: int) -> Work[Any]:
         """Work on a partition, counted."""
@@ -242,16 +247,20 @@ class MeteredWork:
         metrics.restores.labels(self._stage).inc()
         metrics.restore_seconds.labels(self._stage).inc(time.monotonic() - began)
 
-    def process(self, records: Sequence[Record]) -> Processed[Any]:
+    async def position(self, committed: int | None) -> int | None:
+        """Return the offset to go on at."""
+        return await self._work.position(committed)
+
+    def process(self, records: Sequence[Record], position: int) -> Processed[Any]:
         """Work a batch out, timed."""
         self._give_up()
         began = time.monotonic()
-        processed = self._work.process(records)
+        processed = self._work.process(records, position)
         now = time.monotonic()
         self._batch = processed.done, now - began, now, processed.counts
         return processed
 
-    def keep(self, ends: Ends, position: int) -> None:
+    async def keep(self, ends: Ends, position: int) -> None:
         """The batch is committed, and counts."""
         assert self._batch is not None, "what is kept was worked out before"
         done, seconds, worked_out, counts = self._batch
@@ -263,15 +272,15 @@ class MeteredWork:
         metrics.records.labels(stage).inc(done)
         for (name, label), number in counts.items():
             metrics.count(name, stage, label, number)
-        self._work.keep(ends, position)
+        await self._work.keep(ends, position)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go; a batch that was worked out and not kept is done again by whoever comes next."""
         self._give_up()
         self._metrics.restoring.discard(self._place)
         self._metrics.held.discard(self._place)
         self._count_partitions()
-        self._work.close()
+        await self._work.close()
 
     def _give_up(self) -> None:
         if self._batch is not None:

@@ -128,6 +128,9 @@ class Log:
         for record in self.records[start:]:
             yield Batch([record], record.offset + 1)
 
+    async def record(self, offset):
+        return self.records[offset]
+
 
 def test_the_index_finds_a_citizens_records_and_reads_each_once(tmp_path):
     log = Log(b"a" * 32, b"b" * 32, None, b"a" * 32)

@@ -72,14 +72,14 @@ async def _settled(world, partition) -> list[tuple[bytes | None, bytes | None]]:
     records = world.log(simulated.JOURNAL, partition).committed()
     end, posted = 0, []
     while records:
-        processed = work.process(records)
+        processed = work.process(records, records[-1].offset + 1)
         for output in processed.outputs:
             if output.topic == simulated.POSTINGS:
                 posted += [(key, value) for key, value, _ in output.messages]
         end += 1
-        work.keep({simulated.STATE: end}, records[processed.done - 1].offset + 1)
+        await work.keep({simulated.STATE: end}, records[processed.done - 1].offset + 1)
         records = records[processed.done :]
-    work.close()
+    await work.close()
     return posted
 
 

@@ -5,12 +5,15 @@
 
 # mypy: disable-error-code="method-assign, assignment"
 
+import asyncio
+
 from streams.engine.ports import Batch
 from streams.engine.sink import DeliverySink
 from streams.engine.tenure import PartitionRun
 from streams.stages.citizens import CitizenStage, CitizenWork
 from streams.stages.disk import Disk
 from streams.stages.intake import IntakeWork
+from streams.stages.own_entry import OwnEntry
 from tests.simulation.ports import SimulatedChangelog, SimulatedSource
 
 
@@ -72,8 +75,8 @@ def the_checkpoint_is_ahead():
     """
     real = Disk.write
 
-    def write(self, changes, position):
-        real(self, changes, position + 2)
+    async def write(self, changes, position, last):
+        await real(self, changes, position + 2, last)
         self.position = position
 
     Disk.write = write
@@ -99,17 +102,19 @@ def the_changelog_is_read_uncommitted():
     SimulatedChangelog.read = read
 
 
-def the_position_is_read_before_the_fence():
-    """A former owner can still commit behind the position that was read."""
+def state_is_restored_before_the_fence():
+    """A former owner can still commit behind the state and position that were read."""
 
     async def acquire(self):
         context = self._context
         sink = self._sink = self._stage.sink(
             context.kafka, context.group, self._source, self.partition
         )
-        offset = await self._start_offset(sink)
+        committed = await sink.position()
         work = self._work = self._stage.work(self.partition)
         await work.restore()
+        offset = await self._start_offset(await work.position(committed))
+        await asyncio.sleep(5)
         await sink.start()
         self._source.resume_at(self.partition, offset)
         return work, sink
@@ -134,7 +139,11 @@ def state_is_kept_across_a_failure():
 
     CitizenStage.work = work
     CitizenWork.restore = restore
-    CitizenWork.close = lambda _: None
+
+    async def close(_self):
+        """Close nothing."""
+
+    CitizenWork.close = close
 
 
 def outputs_are_not_awaited():
@@ -171,8 +180,8 @@ def refused_records_are_dropped():
     """Intake writes no dead letters."""
     real = IntakeWork.process
 
-    def process(self, records):
-        processed = real(self, records)
+    def process(self, records, position):
+        processed = real(self, records, position)
         dead = self._stage.topics.dead_letters
         return processed._replace(outputs=[out for out in processed.outputs if out.topic != dead])
 
@@ -182,8 +191,7 @@ def refused_records_are_dropped():
 def a_gap_is_passed_over():
     """A partition goes on at the end of its topic, wherever it was."""
 
-    async def start_offset(self, sink):
-        position = await sink.position()
+    async def start_offset(self, position):
         first, end = await self._source.bounds(self.partition)
         return first if position is None else end
 
@@ -192,21 +200,15 @@ def a_gap_is_passed_over():
 
 def the_closed_month_is_forgotten():
     """A partition that is taken over does not know which month was closed."""
-    real = CitizenWork._as_noted
-
-    def as_noted(self):
-        self._noted = {name: text for name, text in self._noted.items() if name != "closed_month"}
-        return real(self)
-
-    CitizenWork._as_noted = as_noted
+    OwnEntry.closed_month = property(lambda _: "")
 
 
 def one_record_too_many_is_done():
     """The record after a batch's first part is passed over."""
     real = CitizenWork.process
 
-    def process(self, records):
-        processed = real(self, records[:-1] if len(records) > 3 else records)
+    def process(self, records, position):
+        processed = real(self, records[:-1] if len(records) > 3 else records, position)
         return processed._replace(done=len(records))
 
     CitizenWork.process = process
@@ -215,10 +217,10 @@ def one_record_too_many_is_done():
 def changes_are_not_kept():
     """The disk gets the checkpoint without the changes."""
 
-    def keep(self, ends, _position):
-        if self._changes:
-            self._disk.write([], ends[self._stage.topics.citizens])
-            self._changes = []
+    async def keep(self, ends, _position):
+        end = ends[self._stage.topics.citizens]
+        await self._disk.write(self._changes[-1:], end, end - 1)
+        self._changes = []
 
     CitizenWork.keep = keep
 
@@ -233,7 +235,7 @@ PLANTS = {
         the_checkpoint_is_ahead,
         nothing_is_restored,
         the_changelog_is_read_uncommitted,
-        the_position_is_read_before_the_fence,
+        state_is_restored_before_the_fence,
         state_is_kept_across_a_failure,
         outputs_are_not_awaited,
         intake_commits_its_position_first,

@@ -65,6 +65,10 @@ class SimulatedChangelog:
             )
             yield Batch(records, start)
 
+    async def record(self, offset):
+        committed = await self._world.network.call(self._log.committed)
+        return next((entry for entry in committed if entry.offset == offset), None)
+
 
 class SimulatedSource:
     """A static member of a group."""

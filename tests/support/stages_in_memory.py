@@ -81,7 +81,7 @@ class StagesInMemory:
 
     def close(self):
         for work in self._works:
-            work.close()
+            asyncio.run(work.close())
 
     def publish(self, lines):
         for line in lines:
@@ -124,13 +124,13 @@ class StagesInMemory:
         for at, records in self.topics.of["reports.raw"].items():
             new = records[self._taken_in[at] :]
             self._taken_in[at] = len(records)
-            self._write(self._intake.work(at).process(new).outputs)
+            self._write(self._intake.work(at).process(new, len(records)).outputs)
         for at, work in enumerate(self._works):
             records = self.topics.of["reports"][at]
             while self._settled_to[at] < len(records):
-                processed = work.process(records[self._settled_to[at] :])
+                processed = work.process(records[self._settled_to[at] :], len(records))
                 self._settled_to[at] += processed.done
-                work.keep(self._write(processed.outputs), self._settled_to[at])
+                asyncio.run(work.keep(self._write(processed.outputs), self._settled_to[at]))
 
     def _write(self, outputs):
         """Write outputs to their topics, and return where these end then."""

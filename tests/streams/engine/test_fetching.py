@@ -5,7 +5,7 @@ After a batch nothing of it stays in memory."""
 import asyncio
 import tracemalloc
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,6 +90,7 @@ class World:
     def __init__(self, client):
         self.client = client
         self.batches = []
+        self.events: Counter[str] = Counter()
         self.alive: weakref.WeakSet[Fetched] = weakref.WeakSet()
 
     def source(self, _group, _topic):
@@ -109,22 +110,22 @@ class World:
 
     restore = stop = start
 
-    async def position(self):
+    async def position(self, *_committed):
         return 0
 
     async def commit(self, _outputs, position):
         assert position == sum(self.batches)
         return {}
 
-    def process(self, records):
+    def process(self, records, _position):
         self.batches.append(len(records))
         self.alive.update(records)
         return Processed([], len(records))
 
-    def keep(self, _ends, _position):
+    async def keep(self, _ends, _position):
         pass
 
-    def close(self):
+    async def close(self):
         pass
 
 

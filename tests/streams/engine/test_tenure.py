@@ -1,6 +1,7 @@
 """A partition run goes through the steps of `streams.engine.loop`; the names have their numbers."""
 
 import asyncio
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,8 +23,11 @@ class World:
 
     def __init__(self):
         self.asked: list[str] = []
+        self.events: Counter[str] = Counter()
         self.kept: list[int] = []
         self.ending: list[Any] = []
+        self.closing: asyncio.Event | None = None
+        self.knows: int | None = None
         self.at = 0
         self.end = 0
         self.first = 0
@@ -52,7 +56,10 @@ class World:
     async def restore(self):
         self.note("restore")
 
-    async def position(self):
+    async def position(self, *committed):
+        """The sink's position; of the work, which is told that, the same."""
+        if committed:
+            return committed[0] if self.knows is None else self.knows
         self.note("position")
         return self.kept[-1] if self.kept else None
 
@@ -70,7 +77,7 @@ class World:
         self.at = last
         return Batch(records, last)
 
-    def process(self, records):
+    def process(self, records, _position):
         self.note(f"process {len(records)}")
         return Processed([], min(len(records), 2))
 
@@ -80,12 +87,14 @@ class World:
         self.note(f"commit {position}")
         return {}
 
-    def keep(self, _ends, position):
+    async def keep(self, _ends, position):
         self.note(f"keep {position}")
         self.kept.append(position)
 
-    def close(self):
+    async def close(self):
         self.note("close")
+        if self.closing:
+            await self.closing.wait()
 
     async def stop(self):
         self.note("stop")
@@ -143,6 +152,71 @@ def test_step_6_after_a_failure_begins_again_at_step_1(step, monkeypatch):
     again = asked[asked.index("fence", 1) :]
     assert again[:4] == ["fence", "restore", "position", "resume at 0"]
     assert asked.count("keep 2") == 1
+
+
+@pytest.mark.parametrize("ending", ["close", "stop"])
+def test_step_6_an_error_of_the_ending_does_not_end_the_run(ending, monkeypatch, caplog):
+    monkeypatch.setattr(tenure, "PAUSE_S", 0.0)
+
+    async def work():
+        world = World()
+        world.end = 2
+        world.fails["keep 2"] = ValueError("no room")
+        world.fails[ending] = ValueError("no room to close either")
+        run = run_in(world)
+        await until(lambda: world.kept == [2])
+        assert world.events["begun_again"] == 1
+        run.revoke()
+        await asyncio.wait({run.task})
+
+    asyncio.run(work())
+    assert len(caplog.messages) == 1, "the first error is told"
+
+
+def test_step_6_a_failed_ending_of_a_run_without_other_failure_is_told(caplog):
+    async def work():
+        world = World()
+        world.fails["close"] = ValueError("no room")
+        run = run_in(world)
+        await until(lambda: "resume at 0" in world.asked)
+        run.revoke()
+        await asyncio.wait({run.task, *world.ending})
+        await asyncio.wait(set(world.ending))
+
+    asyncio.run(work())
+    (told,) = caplog.messages
+    assert told.startswith("stage/0: its disk was closed with an error: ValueError at ")
+
+
+def test_step_6_a_disk_that_takes_long_to_close_holds_up_no_revocation():
+    async def work():
+        world = World()
+        may_close = asyncio.Event()
+        world.closing = may_close
+        run = run_in(world)
+        await until(lambda: "resume at 0" in world.asked)
+        run.revoke()
+        await asyncio.wait({run.task}, timeout=PATIENCE_S)
+        assert run.state is State.RELEASED
+        assert not any(ending.done() for ending in world.ending[:1])
+        may_close.set()
+
+    asyncio.run(work())
+
+
+def test_step_1_a_position_that_the_state_has_is_told_to_the_group():
+    async def work():
+        world = World()
+        world.end = 5
+        world.knows = 5
+        run = run_in(world)
+        await until(lambda: "resume at 5" in world.asked)
+        run.revoke()
+        await asyncio.wait({run.task})
+        return world.asked[:5]
+
+    told = ["fence", "restore", "position", "commit 5", "resume at 5"]
+    assert asyncio.run(work()) == told
 
 
 def test_step_6_a_revocation_lets_step_4_end_and_step_5_follow():

@@ -39,7 +39,7 @@ def work(validator: Any) -> Any:
 def test_a_defect_that_every_record_meets_makes_each_a_dead_letter_at_the_first_reading():
     validator = DefectiveValidator()
     records = [RawRecord(offset, None, payment()) for offset in range(500)]
-    processed = work(validator).process(records)
+    processed = work(validator).process(records, len(records))
     (output,) = processed.outputs
     assert (processed.done, output.topic, len(output.messages)) == (500, "dead-letters", 500)
     assert {dict(headers)["reason"] for _, _, headers in output.messages} == {b"internal_error"}
@@ -50,7 +50,7 @@ def test_a_report_goes_to_its_citizens_partition_with_the_time_as_it_was_written
     time = "2024-03-01T10:00:00.250+00:00"
     record = RawRecord(7, b"any", payment(reported_at=time, paying_municipality=None))
     validator = Validator(load_rule_set(), demo=False)
-    (output,) = work(validator).process([record]).outputs
+    (output,) = work(validator).process([record], 1).outputs
     ((key, value, headers),) = output.messages
     report = orjson.loads(value)
     assert output.topic == "reports"

@@ -57,9 +57,9 @@ async def acquired(stage, brokers, partition=0):
 
 async def booked(work, sink, messages, start, position):
     """Steps 3 to 5 of the loop."""
-    processed = work.process(records(messages, start))
+    processed = work.process(records(messages, start), position)
     assert processed.done == len(messages)
-    work.keep(await sink.commit(processed.outputs, position), position)
+    await work.keep(await sink.commit(processed.outputs, position), position)
     return processed.counts
 
 
@@ -106,7 +106,7 @@ def test_of_two_owners_of_a_partition_one_cannot_commit_and_learns_so_at_step_1(
         zombie, owner = stage_of(tmp_path, brokers), stage_of(tmp_path, brokers)
         late, late_sink, _ = await acquired(zombie, brokers)
         worker, sink, _ = await acquired(owner, brokers)
-        page = late.process(records([posting(ANNA, 1, {})])).outputs
+        page = late.process(records([posting(ANNA, 1, {})]), 1).outputs
         await booked(worker, sink, [posting(ANNA, 1, {}), posting(BO, 1, {})], 0, 4)
         with pytest.raises(LedgerError):
             await late_sink.commit(page, 2)
@@ -125,7 +125,7 @@ def test_a_missing_posting_stops_the_partition_with_what_to_do(tmp_path):
     async def work():
         brokers = Brokers()
         worker, *_ = await acquired(stage_of(tmp_path, brokers), brokers)
-        worker.process(records([posting(ANNA, 2, {})]))
+        worker.process(records([posting(ANNA, 2, {})]), 1)
 
     with pytest.raises(LedgerError, match="has lost a posting; delete the ledger"):
         asyncio.run(work())

@@ -1,8 +1,10 @@
 """Metrics: what is kept is counted once, nothing names a citizen, and health says what is wrong."""
 
+import asyncio
 import socket
 import threading
 import time
+from collections import Counter
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -37,13 +39,16 @@ class Work:
     async def restore(self):
         pass
 
-    def process(self, records):
+    async def position(self, committed):
+        return committed
+
+    def process(self, records, _position):
         return Processed([], len(records), self.counts)
 
-    def keep(self, ends, position):
+    async def keep(self, ends, position):
         pass
 
-    def close(self):
+    async def close(self):
         pass
 
 
@@ -52,6 +57,7 @@ class Stage:
 
     def __init__(self, counts):
         self.counts = counts
+        self.events: Counter[str] = Counter()
 
     def work(self, _):
         return Work(self.counts)
@@ -79,9 +85,9 @@ def worked(metrics):
 
 
 def test_a_batch_counts_when_it_is_kept(metrics, worked):
-    worked.process(RECORDS)
+    worked.process(RECORDS, 5)
     assert value(metrics, "records_total", stage="citizens") is None
-    worked.keep({}, 5)
+    asyncio.run(worked.keep({}, 5))
     for name, labels, expected in (
         ("records_total", {"stage": "citizens"}, 5),
         ("batch_records_count", {"stage": "citizens"}, 1),
@@ -94,25 +100,25 @@ def test_a_batch_counts_when_it_is_kept(metrics, worked):
 
 
 def test_a_batch_that_is_given_up_counts_as_abandoned_only(metrics, worked):
-    worked.process(RECORDS)
-    worked.process(RECORDS)
-    worked.close()
+    worked.process(RECORDS, 5)
+    worked.process(RECORDS, 5)
+    asyncio.run(worked.close())
     assert value(metrics, "abandoned_batches_total", stage="citizens") == 2
     assert value(metrics, "records_total", stage="citizens") is None
 
 
 def test_what_comes_into_the_ledger_is_counted_by_mechanism(metrics):
     work = MeteredStage(Stage(BOOKED), metrics).work(0)
-    work.process(RECORDS[:1])
-    work.keep({}, 1)
+    work.process(RECORDS[:1], 1)
+    asyncio.run(work.keep({}, 1))
     assert value(metrics, "booked_ore", mechanism="refusion") == 300
     assert value(metrics, "booked_rows_total", mechanism="refusion") == 2
     assert value(metrics, "booked_rows_total", mechanism="medfinansiering") == 1
 
 
 def test_no_label_names_a_citizen(metrics, worked):
-    worked.process(RECORDS[:1])
-    worked.keep({}, 5)
+    worked.process(RECORDS[:1], 1)
+    asyncio.run(worked.keep({}, 5))
     labels = {
         (name, label)
         for family in metrics.registry.collect()
