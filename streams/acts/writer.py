@@ -1,7 +1,8 @@
 """Writes records of the topic `access`: chained, with a MAC, and a copy to the system's log."""
 
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import Any, Final
 from streams.acts import chain
 from streams.acts.chain import Entry
 from streams.acts.chain_file import ChainFile, chain_file, new_id
-from streams.acts.topic import ActTopic
+from streams.acts.topic import ActError, ActTopic
 from streams.kit.operating_user import operating_user
+from streams.privacy.cpr import digits_in, is_cpr
 from streams.settings import Settings
 
 SYSLOG: Final = Path("/dev/log")
 """Socket of syslog, which systemd's journal serves too; containers often have none."""
 _PRIORITY: Final = b"<86>refusion: "
 """Facility authpriv (10), severity info (6): 8 x 10 + 6."""
+_HEX: Final = re.compile("[0-9a-f]{32,64}")
 SEEN_DAYS: Final = 30
 """Days back in which a new chain looks for the last record of the topic."""
 
@@ -31,7 +34,12 @@ class ActWriter:
         self._macs = settings.act_macs()
 
     async def write(self, kind: str, fields: Mapping[str, Any]) -> str:
-        """Write a record, and return its id when the brokers have it."""
+        """Write a record, and return its id when the brokers have it. Raises ActError."""
+        if any(map(_spells_cpr, _texts_in(fields))):
+            raise ActError(
+                "what is asked for has what looks like a CPR number in its options or in the name"
+                " of a file; it would be recorded for ever: leave it out, or rename the file"
+            )
         user = operating_user()
         who = {"user": user.user, "uid": user.uid, "host": user.host}
         who |= {"login_user": user.login_user, "sudo_user": user.sudo_user}
@@ -71,6 +79,26 @@ class ActWriter:
         """Read what was written by holders of the key, in the order of the topic."""
         records = await self._topic.records(since)
         return chain.genuine_entries(self._macs, records)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a record, names of fields too."""
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for name, entry in value.items():
+                yield name
+                yield from _texts_in(entry)
+        case list() | tuple():
+            for entry in value:
+                yield from _texts_in(entry)
+
+
+def _spells_cpr(text: str) -> bool:
+    """Tell whether a text has a CPR number; a pseudonym or digest may look as if it had."""
+    numbers = () if _HEX.fullmatch(text) else digits_in(text.encode())
+    return any(is_cpr(number, demo=True) for number in numbers)
 
 
 def now_text() -> str:

@@ -133,6 +133,33 @@ def test_a_reason_in_words_is_taken(text):
     assert checked_reason("--reason", text) == text
 
 
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"reporter": "0101901234"},
+        {"files": ["rows/010190-1234.csv"]},
+        {"of": {"010190 1234": 1}},
+    ],
+)
+def test_an_option_or_a_file_that_is_called_by_a_cpr_number_is_not_recorded(tmp_path, scope):
+    topic = MemoryActTopic()
+    with pytest.raises(ActError, match="looks like a CPR number in its options") as refusal:
+        act(settings_of(tmp_path), topic, what=Act("opening load", scope))
+    assert "1234" not in str(refusal.value)
+    assert topic.kept == []
+
+
+def test_names_of_run_files_and_pseudonyms_are_recorded(tmp_path):
+    names = [
+        "yr-ydelsesrefusion-beregning-730-0082-2024-01-31.csv",
+        "0101901234" + "a" * 22,
+        "build/1732700000/rows",
+    ]
+    topic = MemoryActTopic()
+    act(settings_of(tmp_path), topic, what=Act("opening load", {"files": names}))
+    assert fields(topic)[0]["scope"] == {"files": names}
+
+
 def test_without_brokers_only_fictive_persons_are_acted_on_unrecorded(tmp_path):
     demo = Settings.load({"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(tmp_path)})
     assert asyncio.run(record_act(demo, EXPORT))
