@@ -274,10 +274,6 @@ class Settings:
         """True if the keys are set."""
         return bool(self._key(PSEUDONYM_KEY) and self._key(SEAL_KEY))
 
-    def act_macs(self) -> MacKeys:
-        """The key that marks acts; SettingsError where the pseudonym key is missing."""
-        return MacKeys([derived_key(_keys(self._demanded(PSEUDONYM_KEY))[0], "access")])
-
     def identity(self) -> Identity:
         """Pseudonyms and seals with the keys that are set; SettingsError where one is missing."""
         pseudonym_key, seal_keys = (

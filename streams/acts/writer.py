@@ -31,7 +31,7 @@ class ActWriter:
     def __init__(self, settings: Settings, topic: ActTopic) -> None:
         self._settings = settings
         self._topic = topic
-        self._macs = settings.act_macs()
+        self._macs = settings.macs()
 
     async def write(self, kind: str, fields: Mapping[str, Any]) -> str:
         """Write a record, and return its id when the brokers have it. Raises ActError."""

@@ -19,7 +19,7 @@ from streams.audit.snapshot import Snapshot
 from streams.kafka.reading import TopicReader
 from streams.kafka.topics import ACCESS
 from streams.privacy.macs import MacKeys
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 
 
 class AccessChains:
@@ -92,7 +92,10 @@ async def check_acts(
 ) -> int:
     """Check the topic `access`, and return how many records it has."""
     name = settings.topic(ACCESS)
-    macs = settings.act_macs() if settings.has_keys else None
+    try:
+        macs = settings.macs()
+    except SettingsError:
+        macs = None
     chains, count = AccessChains(name, macs), 0
     start, end = snapshot.bounds(name, PARTITION)
     if start > 0:

@@ -158,7 +158,7 @@ def test_an_opening_is_loaded_when_another_person_agrees_and_once(
         ("act", "bo"),
     ]
     assert str(ROW["cpr"]) not in str(fields)
-    chains = AccessChains("access", settings.act_macs())
+    chains = AccessChains("access", settings.macs())
     assert [violation for record in records for violation in chains.add(record)] == []
 
     # --- where nothing can be recorded, nothing is done

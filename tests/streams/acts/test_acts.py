@@ -62,7 +62,7 @@ def test_each_writer_has_a_chain_of_its_own(tmp_path):
     assert [one["number"], other["number"], two["number"]] == [1, 1, 2]
     assert one["writer"] == two["writer"] != other["writer"]
     assert one["before"] == other["before"] == ""
-    entries = genuine_entries(settings.act_macs(), topic.kept)
+    entries = genuine_entries(settings.macs(), topic.kept)
     hashes = {entry.fields["id"]: list(entry.head) for entry in entries}
     assert two["before"] == hashes[one["id"]][2]
     assert other["seen"] == hashes[one["id"]]

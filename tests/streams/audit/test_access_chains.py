@@ -16,7 +16,7 @@ from tests.support.acts_in_memory import ANNA, BO, MemoryActTopic
 
 
 def found(settings, records):
-    chains = AccessChains("access", settings.act_macs())
+    chains = AccessChains("access", settings.macs())
     return [violation.text for record in records for violation in chains.add(record)]
 
 
@@ -66,7 +66,7 @@ def test_a_holder_of_the_keys_cannot_change_one_record_unseen(kept):
     settings, records = kept
     fields = orjson.loads(records[1].value) | {"reason": "another"}
     value = orjson.dumps(fields)
-    headers = chain.headers(settings.act_macs(), records[1].key, value)
+    headers = chain.headers(settings.macs(), records[1].key, value)
     changed = AccessRecord(1, records[1].key, value, headers)
     assert found(settings, [records[0], changed, *records[2:]]) == [
         "the record that its writer saw before it is gone",
