@@ -10,7 +10,7 @@ Two clients of the batch loop live longer than any block: a group's member is cl
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from aiokafka.errors import (
 from streams.kafka import patches
 
 STOP_S: Final = 5.0
-"""Seconds that a producer's stop may take; the client waits for a lost broker without end."""
+"""Seconds that a client's stop may take; it may wait for a lost broker without end."""
 
 
 class KafkaClients:
@@ -52,7 +52,7 @@ class KafkaClients:
             await admin.start()
             yield admin
         finally:
-            await admin.close()
+            await _stopped(admin.close(), admin._client.close, STOP_S)  # noqa: SLF001 - no other way
 
     @asynccontextmanager
     async def consumer(self, **settings: Any) -> AsyncIterator[AIOKafkaConsumer]:
@@ -65,7 +65,7 @@ class KafkaClients:
             await asyncio.sleep(0)  # aiokafka cannot be stopped before its own tasks have begun
             yield consumer
         finally:
-            await consumer.stop()
+            await close_consumer(consumer)
 
     @asynccontextmanager
     async def producer(
@@ -114,11 +114,34 @@ class _Admin(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no type
 
 async def close_producer(producer: AIOKafkaProducer, limit_s: float) -> None:
     """Stop a producer; where that takes too long or fails, its connections are cut."""
+    await _stopped(producer.stop(), producer.client.close, limit_s)
+
+
+async def close_consumer(consumer: AIOKafkaConsumer, limit_s: float = STOP_S) -> None:
+    """Stop a consumer; where that takes too long or fails, its connections are cut."""
+    await _stopped(consumer.stop(), consumer._client.close, limit_s)  # noqa: SLF001 - no other way
+
+
+async def _stopped(
+    stop: Coroutine[Any, Any, Any], cut: Callable[[], Coroutine[Any, Any, Any]], limit_s: float
+) -> None:
+    """Wait for a client's stop, for `limit_s` at most, then cut its connections.
+
+    A stop that takes too long is not waited for once it is cancelled: its own clean-up may wait
+    for the same brokers. An error of Kafka while stopping says nothing that anybody can use.
+    """
+    stopping = asyncio.ensure_future(stop)
+    stopping.add_done_callback(heard)
     try:
-        with suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(producer.stop(), limit_s)
+        await asyncio.wait({stopping}, timeout=limit_s)
     finally:
-        await producer.client.close()
+        stopping.cancel()
+        closing = asyncio.ensure_future(cut())
+        closing.add_done_callback(heard)
+        await asyncio.wait({closing}, timeout=limit_s)
+    if stopping.done() and not stopping.cancelled():
+        with suppress(KafkaError):
+            stopping.result()
 
 
 def heard(future: "asyncio.Future[Any]") -> None:

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
 from streams.engine.ports import Batch, Rebalance
-from streams.engine.timing import HEARTBEAT_S, SESSION_S
-from streams.kafka.clients import KafkaClients
+from streams.engine.timing import HEARTBEAT_S, SESSION_S, STOP_S
+from streams.kafka.clients import KafkaClients, close_consumer
 from streams.kafka.groups import client_ids, name_in
 from streams.kafka.patches import as_read
 
@@ -101,7 +101,7 @@ class KafkaSource:
         """Leave the group, which aiokafka does only for members that are not static."""
         if coordinator := self._consumer._coordinator:  # noqa: SLF001
             coordinator._group_instance_id = None  # noqa: SLF001
-        await self._consumer.stop()
+        await close_consumer(self._consumer, STOP_S)
 
     def pause(self, partition: int) -> None:
         """Fetch nothing from a partition until it is resumed."""
