@@ -44,7 +44,9 @@ from streams.kafka.reading import TopicReader
 from streams.kit.errors import UserError
 from streams.kit.spool import Scattered
 from streams.privacy.cpr import digits_in
+from streams.privacy.macs import PlaceMac
 from streams.settings import Settings, SettingsError
+from streams.wire.belief import JournalBelief
 from streams.wire.partitioner import partition_of
 
 if TYPE_CHECKING:
@@ -53,6 +55,13 @@ if TYPE_CHECKING:
 SLICE_RECORDS: Final = 250_000
 """Records of a partition's journal or postings in memory at a time: 500 MB at most, with the rows
 that stand."""
+
+
+PASSED_OVER: Final = {
+    "foreign": "records of the journal that nobody of ours wrote: passed over",
+    "repeated": "copies of control records in the journal: passed over",
+}
+"""Notes about records that lead to nothing, by what is said of them (`streams.wire.belief`)."""
 
 
 class Sample(NamedTuple):
@@ -155,6 +164,14 @@ def pseudonym(settings: Settings) -> Callable[[str], str] | None:
     return lambda cpr: identity.of(cpr)[0]
 
 
+def journal_mac(settings: Settings, partition: int) -> PlaceMac | None:
+    """The MAC of a partition of the journal; None where its key is not set."""
+    try:
+        return settings.macs().at("reports", partition)
+    except SettingsError:
+        return None
+
+
 class _Auditor:
     """One task at work: its topics are open, its outcome grows."""
 
@@ -166,6 +183,7 @@ class _Auditor:
         self._settled_to = task.snapshot.settled_to.get(task.partition, 0)
         self._rules_named = partial(_rules_named, task.settings)
         self._pseudonym = pseudonym(task.settings)
+        self._mac = journal_mac(task.settings, task.partition)
 
     async def audit(self) -> None:
         """Audit all that the task asks for."""
@@ -187,12 +205,22 @@ class _Auditor:
         bounds = self._task.snapshot.bounds(name, partition)
         return self._reader.records(name, partition, *bounds, count_read)
 
+    async def _journal(self, notes: Counter[str]) -> AsyncIterator[Record]:
+        """The partition's records of the journal, without those that the stage passes over."""
+        belief = JournalBelief(self._mac)
+        async for record in self._records(topics.REPORTS):
+            verdict = belief.of(record)
+            if verdict == "ours":
+                yield record
+            else:
+                notes[PASSED_OVER[verdict]] += 1
+
     # --- journal and postings ---------------------------------------------------------------------
 
     async def _audit_whole(self) -> None:
         """Audit all citizens of a partition as they are read."""
         audit = self._new_audit(is_first=True)
-        async for record in self._records(topics.REPORTS):
+        async for record in self._journal(self.outcome.violations.notes):
             audit.journal(record.offset, record.key, record.value, record.headers)
             self.outcome.records += 1
         async for record in self._records(topics.POSTINGS):
@@ -205,8 +233,8 @@ class _Auditor:
         with ExitStack() as stack:
             reports = Scattered(stack, folder, "reports", self._task.slices)
             postings = Scattered(stack, folder, "postings", self._task.slices)
-            await self._scatter(topics.REPORTS, reports)
-            await self._scatter(topics.POSTINGS, postings)
+            await self._scatter(self._journal(self.outcome.violations.notes), reports)
+            await self._scatter(self._records(topics.POSTINGS), postings)
         for number in range(self._task.slices):
             audit = self._new_audit(is_first=number == 0)
             for record in reports.read(number):
@@ -215,9 +243,9 @@ class _Auditor:
                 audit.posting(*record)
             self._end(audit)
 
-    async def _scatter(self, topic: topics.Topic, into: Scattered) -> None:
-        """Write a topic's records to the file of their citizen's slice; those of nobody to all."""
-        async for record in self._records(topic):
+    async def _scatter(self, records: AsyncIterator[Record], into: Scattered) -> None:
+        """Write records to the file of their citizen's slice; those of nobody to all."""
+        async for record in records:
             self.outcome.records += 1
             value = record.value or b""
             kept = (record.offset, record.key, value, list(record.headers))
@@ -299,7 +327,7 @@ class _Auditor:
             self._settled_to,
             task.defects,
         )
-        records = Records(self._records(topics.REPORTS), self._records(topics.POSTINGS))
+        records = Records(self._journal(Counter()), self._records(topics.POSTINGS))
         violations, laws = self.outcome.violations, _laws(settings.rules)
         self.outcome.folded = await audit_fold(fold_range, records, laws, violations)
         self.outcome.fold_s = time.process_time() - began

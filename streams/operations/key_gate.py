@@ -73,7 +73,7 @@ async def check_keys(settings: Settings) -> None:
     runs, the MACs alone are looked at.
     """
     check_demo_keys(settings)
-    gate = _Gate(settings.macs(), settings.identity() if settings.has_identity else None)
+    gate = KeyGate(settings.macs(), settings.identity() if settings.has_identity else None)
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     for partition in range(settings.partitions):
         name = settings.topic(topics.REPORTS)
@@ -93,8 +93,8 @@ async def _records(reader: PartitionReader, start: int) -> list[Record]:
     return records[:SAMPLES]
 
 
-class _Gate:
-    """Holds records of one partition after the other against our keys."""
+class KeyGate:
+    """The gate holds records of one partition after the other against our keys."""
 
     def __init__(self, macs: MacKeys, identity: Identity | None) -> None:
         self._macs = macs

@@ -1,0 +1,98 @@
+"""Nothing is written with keys that are not the journal's, nor with demo keys to other machines."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from streams.kit.errors import UnworkableError
+from streams.operations.key_gate import KeyGate, check_demo_keys
+from streams.operations.stated_keys import keys_record
+from streams.privacy.derived_keys import derived_key
+from streams.settings import Settings
+from streams.wire import journal
+
+ONE, TWO, THREE = "0a" * 32, "0b" * 32, "0c" * 32
+CPRS = [f"010180{number:04}" for number in range(20)]
+
+
+def keys(pseudonym=ONE, seal=TWO, journal_key="", **more) -> Settings:
+    given = {"PSEUDONYM_KEY": pseudonym, "SEAL_KEY": seal, "JOURNAL_KEY": journal_key} | more
+    return Settings.load({f"REFUSION_{name}": text for name, text in given.items()})
+
+
+OURS = keys()
+JOURNAL_OF_OURS = derived_key(bytes.fromhex(ONE), "journal").hex()
+
+
+def record(key: bytes | None, value: bytes, settings: Settings | None = OURS) -> Any:
+    mac = settings and settings.macs().at("reports", 0).header(key, b"", value)
+    return SimpleNamespace(offset=0, key=key, value=value, headers=[mac] if mac else [])
+
+
+def report(settings: Settings, cpr: str, *, has_mac: bool = True) -> Any:
+    citizen, sealed = settings.identity().of(cpr)
+    value = orjson.dumps({"cpr_sealed": sealed})
+    return record(citizen.encode(), value, settings if has_mac else None)
+
+
+def stated(settings: Settings) -> Any:
+    value = journal.encode_control(keys_record(settings), "2024-02-01T08:00:00Z")
+    return record(None, value, settings)
+
+
+def look(settings: Settings, first, newest=()) -> None:
+    gate = KeyGate(settings.macs(), settings.identity() if settings.has_identity else None)
+    gate.look_at(0, first, newest)
+
+
+BEGUN = [stated(OURS), *(report(OURS, cpr) for cpr in CPRS)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (keys(pseudonym=THREE, journal_key=JOURNAL_OF_OURS), "REFUSION_PSEUDONYM_KEY"),
+        (keys(seal=THREE), "REFUSION_SEAL_KEY"),
+        (keys(pseudonym=THREE), "REFUSION_JOURNAL_KEY"),
+        (keys(journal_key=THREE), "REFUSION_JOURNAL_KEY"),
+    ],
+)
+def test_other_keys_than_those_that_the_journal_states_are_refused(settings, named):
+    for first in (BEGUN, BEGUN[:1]):
+        with pytest.raises(UnworkableError, match=named):
+            look(settings, first)
+
+
+def test_the_keys_of_the_journal_pass():
+    look(OURS, [])
+    look(OURS, BEGUN, BEGUN[-5:])
+    look(keys(seal=f"{THREE},{TWO}"), BEGUN, [report(keys(seal=f"{THREE},{TWO}"), CPRS[0])])
+
+
+def test_records_of_others_say_nothing_of_our_keys():
+    others = [report(keys(pseudonym=THREE), cpr, has_mac=False) for cpr in CPRS]
+    look(OURS, BEGUN, others)
+
+
+@pytest.mark.parametrize("has_mac", [False, True])
+def test_the_first_and_the_newest_records_of_a_journal_of_before_decide(has_mac):
+    ours = [report(OURS, cpr, has_mac=False) for cpr in CPRS]
+    others = [report(keys(pseudonym=THREE), cpr, has_mac=has_mac) for cpr in CPRS]
+    look(OURS, ours, [*ours[:4], others[0]])
+    for first, newest in ((others, ours), (ours, others)):
+        with pytest.raises(UnworkableError):
+            look(OURS, first, newest)
+
+
+def test_demo_keys_are_for_a_broker_on_the_same_machine():
+    demo = {"REFUSION_DEMO": "1"}
+    for bootstrap in ("127.0.0.1:9092", "localhost:1,127.0.0.1:2", "[::1]:9092"):
+        check_demo_keys(Settings.load(demo | {"REFUSION_BOOTSTRAP": bootstrap}))
+    elsewhere = demo | {"REFUSION_BOOTSTRAP": "127.0.0.1:9092,kafka.example:9092"}
+    with pytest.raises(UnworkableError, match="REFUSION_DEMO_ANYWHERE"):
+        check_demo_keys(Settings.load(elsewhere))
+    check_demo_keys(Settings.load(elsewhere | {"REFUSION_DEMO_ANYWHERE": "1"}))
+    own = {"REFUSION_PSEUDONYM_KEY": ONE, "REFUSION_SEAL_KEY": TWO}
+    check_demo_keys(Settings.load(elsewhere | own))
