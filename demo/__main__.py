@@ -36,6 +36,7 @@ from streams.kafka import topics
 from streams.kafka.errors import KafkaError, is_outage
 from streams.kit.errors import UserError
 from streams.kit.progress import draw_with
+from streams.kit.standard_streams import open_closed_streams, write_any_letter
 from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
 from streams.kit.tuning import tune_garbage_collection
 from streams.settings import BOOTSTRAP, Settings
@@ -47,6 +48,8 @@ REFERENCE_SECONDS = 5.0
 
 def main() -> int:
     """Run the whole demonstration. The exit status is 0 if every proof holds."""
+    open_closed_streams(output=True)
+    write_any_letter()
     unwind_on_signals()
     draw_with(draw_bar)
     for name in ("aiokafka", "asyncio"):

@@ -25,8 +25,8 @@ OPENING: Final = "opening"
 _FILE: Final = re.compile(
     r"yr-ydelsesrefusion-(beregning|sumposteringer)-(\d{3})-(\d{4,})-\d{4}-\d\d-\d\d\.csv"
 )
-_KRONER: Final = re.compile(r"(-?)(\d+),(\d\d)")
-_RATE: Final = re.compile(r"\d{1,3}")
+_KRONER: Final = re.compile(r"(-?)([0-9]{1,15}),([0-9]{2})")
+_RATE: Final = re.compile(r"[0-9]{1,3}")
 _MONEY_NAMES: Final = (
     "Indberetning udbetalingsbeløb", "Beregnet udbetalingsbeløb", "Refusionsbeløb",
     "Medfinansieringsbeløb",

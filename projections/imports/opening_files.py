@@ -25,7 +25,9 @@ HEADER: Final = COLUMNS["beregning"]
 COMPARED_COLUMNS: Final = 10
 """The number of columns up to `Medfinansieringsbeløb`; an earlier system may have no more."""
 NO_NAME: Final = ("", "-")
-_KRONER: Final = re.compile(r"(-?)(\d+)(?:,(\d{1,2}))?")
+BROKEN: Final = "a quote is not closed, or a cell is endless; give the line as in the files"
+_KRONER: Final = re.compile(r"(-?)([0-9]{1,9})(?:,([0-9]{1,2}))?")
+"""Nine digits are more than any amount that is accepted, and their sums stay within 64 bits."""
 
 
 class UnloadableLine(NamedTuple):
@@ -69,10 +71,16 @@ class Specifications:
         self._sums: dict[OpeningKey, list[int]] = {}
         self._places: dict[OpeningKey, str] = {}
 
-    def add(self, name: str, lines: Iterable[Sequence[str]]) -> Iterator[UnloadableLine]:
-        """Add the lines of a file after its header; yields those that cannot be read."""
+    def add(self, name: str, lines: Iterable[Sequence[str] | None]) -> Iterator[UnloadableLine]:
+        """Add the lines of a file after its header; yields those that cannot be read.
+
+        A line is None where it could not be split into cells.
+        """
         seen: set[tuple[str, ...]] = set()
         for number, line in enumerate(lines, 2):
+            if line is None:
+                yield UnloadableLine(f"{name}:{number}", "bad_line", None, BROKEN)
+                continue
             if not line:
                 continue
             content = tuple(line[:COMPARED_COLUMNS])

@@ -4,7 +4,6 @@ Each line goes to the partition of its citizen. Of CPR numbers only pseudonyms a
 temporary files beside the partitions that they are held against.
 """
 
-import csv
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from projections.runs.files import Names
 from streams.engine.ports import Record
 from streams.kit.errors import UserError
 from streams.kit.spool import Scattered, records_in
+from streams.kit.table_lines import cells_of
 from streams.wire.cloudevents import source_offset
 from streams.wire.partitioner import partition_of
 
@@ -113,14 +113,15 @@ def _lines_of(
     path: Path, file: RunFile, citizen_of: Callable[[str], str | None], violations: Violations
 ) -> Iterator[FileLine]:
     try:
-        with path.open(encoding="utf-8", newline="") as text:
-            for line in read_lines(file, csv.reader(text, delimiter=";"), citizen_of):
+        with path.open(encoding="utf-8", newline="\n") as text:
+            rows = (cells_of(line.rstrip("\r\n")) or [] for line in text)
+            for line in read_lines(file, rows, citizen_of):
                 if isinstance(line, FileLine):
                     yield line
                 else:
                     number, error = line
                     violations.add(Violation("files", path.name, NOWHERE, number, error.text))
-    except (UnicodeDecodeError, csv.Error):
+    except UnicodeDecodeError:
         text_said = "it is no table in UTF-8"
         violations.add(Violation("files", path.name, NOWHERE, NOWHERE, text_said))
 

@@ -50,18 +50,19 @@ def compare(
 
     The same reports are settled under both. A and B are names of rule sets, such as R-1, or rule
     set files. FILES hold reports as JSON Lines; without them, or for a file named -, standard
-    input is read. The amounts include all corrections. Citizens are listed by their pseudonyms.
+    input is read. A file may be packed with gzip. The amounts include all corrections. Citizens are
+    listed by their pseudonyms.
     """
     from streams.citizens.rule_sets import chosen_rule_set
     from streams.kit.progress import meter
     from streams.offline.compare import as_object, compare_lines
-    from streams.offline.inputs import Reader, opened
+    from streams.offline.inputs import Reader, checked, opened
 
     rules_a, rules_b = chosen_rule_set(a), chosen_rule_set(b)
     settings = load_settings()
     settings.identity()  # a missing key is an error before any process is started
     with ExitStack() as stack:
-        reader = Reader([opened(stack, name) for name in files or ("-",)])
+        reader = Reader([opened(stack, name) for name in files or ("-",)], checked)
         progress = stack.enter_context(meter("lines"))
         compared = compare_lines(
             reader,

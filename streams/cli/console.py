@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 import click
 
@@ -83,6 +83,14 @@ def draw_bar(unit: str, total: int | None) -> "Bar":
     return RichBar(unit, total)
 
 
+def output() -> BinaryIO:
+    """Return standard output for bytes."""
+    from streams.kit.standard_streams import demand_output
+
+    demand_output()
+    return sys.stdout.buffer
+
+
 # --- for programs ------------------------------------------------------------------------------
 
 
@@ -101,7 +109,7 @@ def echo_json(value: Any, *, indent: bool = False, err: bool = False) -> None:
     import orjson
 
     option = orjson.OPT_INDENT_2 if indent else None
-    click.echo(orjson.dumps(value, option=option).decode(), err=err)
+    click.echo(orjson.dumps(value, option=option), err=err)  # bytes: JSON is UTF-8 in any locale
 
 
 # --- for people --------------------------------------------------------------------------------

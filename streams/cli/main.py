@@ -11,6 +11,7 @@ from streams.kit.errors import AwaitingApproval, UserError, kind_and_place
 from streams.kit.foreign import PASSED_OVER
 from streams.kit.private_files import keep_files_private
 from streams.kit.progress import draw_with
+from streams.kit.standard_streams import demand_output, open_closed_streams, write_any_letter
 from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
 
 USER_ERROR: Final = 2
@@ -19,6 +20,8 @@ WAITS: Final = 3
 """The exit status of an act that waits for another person's approval."""
 DEFECT: Final = 70
 """The exit status of a defect of this program: none of those that the contract gives a meaning."""
+WITHOUT_OUTPUT: Final = frozenset({"publish", "worker"})
+"""Commands that write nothing to standard output."""
 
 COMMANDS: Final = {
     "approvals": "streams.cli.approvals:approvals",
@@ -64,7 +67,18 @@ class _Program(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. Raises UserError where it could not say what it did."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in WITHOUT_OUTPUT:
+            demand_output()
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
+        open_closed_streams()
+        write_any_letter()
         keep_files_private()
         unwind_on_signals()
         draw_with(draw_bar)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TOP: Final = 20
 """The number of lines listed of what could not be loaded; --json lists all."""
+NOTHING_LOADED: Final = 1
+"""The exit status of a load of which nothing could be loaded."""
 
 
 @click.group()
@@ -49,7 +51,8 @@ def load(files: tuple[Path, ...], municipality: str | None, dry_run: bool, as_js
 
     FILES are files beregning of an earlier system, or JSON Lines of opening records. Give all the
     files of a municipality at once, since each holds differences from those before. A second
-    load changes nothing. What cannot be loaded is listed by file and line.
+    load changes nothing. What cannot be loaded is listed by file and line. A file may be packed
+    with gzip. The exit status is 1 if nothing could be loaded.
     """
     from streams.acts import four_eyes
 
@@ -66,7 +69,13 @@ def load(files: tuple[Path, ...], municipality: str | None, dry_run: bool, as_js
         loaded = _load(paths, municipality, dry_run)
     if as_json:
         echo_json(loaded.as_json())
-        return
+    else:
+        _show(loaded)
+    if loaded.holds_nothing:
+        raise SystemExit(NOTHING_LOADED)
+
+
+def _show(loaded: "Loaded") -> None:
     for listed in loaded.listed[:TOP]:
         click.echo(f"{listed.place}: {listed.reason}: {listed.detail}", err=True)
     if len(loaded.listed) > TOP:

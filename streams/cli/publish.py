@@ -20,16 +20,16 @@ def publish(files: tuple[str, ...], source: str, as_json: bool) -> None:
     """Send reports to the topic reports.raw.
 
     The command succeeds only if Kafka acknowledges all of them. Nothing is validated here.
-    Without FILES, or for a file named -, standard input is read. Missing topics are created. The
-    closing summary goes to stderr.
+    Without FILES, or for a file named -, standard input is read. A file may be packed with gzip.
+    Missing topics are created. The closing summary goes to stderr.
     """
     from streams.citizens.register_file import check_publisher
-    from streams.offline.inputs import Reader, opened
+    from streams.offline.inputs import Reader, checked, opened
     from streams.operations.publish import publish as publish_lines
 
     check_publisher(load_settings(), source)
     with ExitStack() as stack:
-        reader = Reader([opened(stack, name) for name in files or ("-",)])
+        reader = Reader([opened(stack, name) for name in files or ("-",)], checked)
         published = run_with_progress(
             "records",
             lambda settings, show: publish_lines(

@@ -1,15 +1,21 @@
 """`refusion settle`: the calculation without Kafka."""
 
 import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
-from streams.cli.console import INPUT, OUTPUT, echo_json, load_settings
+from streams.cli.console import INPUT, OUTPUT, echo_json, load_settings, output
 from streams.kit.errors import UserError
+
+if TYPE_CHECKING:
+    from streams.offline.inputs import Reader
+    from streams.offline.settle import Totals
+
+NOTHING_READ: Final = 1
+"""The exit status where there were lines and none of them was a JSON object."""
 
 
 @click.command()
@@ -48,7 +54,8 @@ def settle(
     """Settle reports: read JSON Lines, write posting messages.
 
     Without FILES, or for a file named -, standard input is read. The lines of several files are
-    numbered as if they were one file. The closing summary goes to stderr.
+    numbered as if they were one file. A file may be packed with gzip. The closing summary goes to
+    stderr. The exit status is 1 if there were lines and none of them was a JSON object.
     """
     from streams.citizens.register_file import check_source
     from streams.citizens.rule_sets import chosen_rule_set
@@ -60,29 +67,41 @@ def settle(
     settings.identity()  # a missing key is an error before any file or process is created
     check_source(settings, source)
     with ExitStack() as stack:
-        in_use = [opened(stack, name) for name in files or ("-",)]
-        reader = Reader(in_use)
+        inputs = [opened(stack, name) for name in files or ("-",)]
+        reader, in_use = Reader(inputs), [file.stat for file in inputs]
         reject_file, notice_file = (_created(stack, name, in_use) for name in (rejects, notices))
         progress = stack.enter_context(meter("lines"))
         totals = settle_lines(
             iter(reader),
             settings,
             jobs,
-            sys.stdout.buffer,
+            output(),
             reject_file,
             notice_file,
             lambda lines: progress.show(lines, reader.estimated()),
             rule_set,
             source,
         )
-        sys.stdout.buffer.flush()
+        output().flush()
     if as_json:
         echo_json(totals, err=True)
     else:
         click.echo(totals.sentence(rejects_kept=bool(rejects)), err=True)
+    _say_what_was_read(reader, totals)
 
 
-def _created(stack: ExitStack, name: str | None, in_use: list[BinaryIO]) -> BinaryIO | None:
+def _say_what_was_read(reader: "Reader", totals: "Totals") -> None:
+    """Say what files are that are no JSON Lines. Ends with status 1 if nothing could be read."""
+    sentences = reader.odd_forms(guesses=totals.holds_nothing)
+    if totals.holds_nothing and not sentences:
+        sentences = ["no line is a JSON object: are these reports, one JSON object a line?"]
+    for sentence in sentences:
+        click.echo(f"refusion: {sentence}", err=True)
+    if totals.holds_nothing:
+        raise SystemExit(NOTHING_READ)
+
+
+def _created(stack: ExitStack, name: str | None, in_use: list[os.stat_result]) -> BinaryIO | None:
     """Create an output file and add it to those in use.
 
     A file in use is refused before it is emptied.
@@ -90,9 +109,8 @@ def _created(stack: ExitStack, name: str | None, in_use: list[BinaryIO]) -> Bina
     if name is None:
         return None
     path = Path(name)
-    if path.is_file() and any(
-        os.path.samestat(path.stat(), os.fstat(file.fileno())) for file in in_use
-    ):
+    if path.is_file() and any(os.path.samestat(path.stat(), used) for used in in_use):
         raise UserError(f"{name} is already read or written by this command; choose another file")
-    in_use.append(file := stack.enter_context(path.open("wb")))
+    file = stack.enter_context(path.open("wb"))
+    in_use.append(os.fstat(file.fileno()))
     return file

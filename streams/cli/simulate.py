@@ -1,9 +1,8 @@
 """`refusion simulate`: the reports of an invented population."""
 
-import sys
-
 import click
 
+from streams.cli.console import output
 from streams.kit.errors import UserError
 
 
@@ -54,8 +53,8 @@ def simulate(
     except ValueError as error:
         raise UserError(str(error)) from None
     with meter("citizens", citizens) as progress:
-        simulate_reports(options, sys.stdout.buffer, progress.show)
-        sys.stdout.buffer.flush()
+        simulate_reports(options, output(), progress.show)
+        output().flush()
 
 
 def _months(text: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from streams.citizens.register_file import make_validator
 from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
 from streams.kit.errors import UserError
+from streams.kit.standard_streams import standard_input
 from streams.offline.settle import numbered
 from streams.privacy.cpr import cpr_of_line, is_cpr, looks_like_cpr
 from streams.privacy.identity import CITIZEN_DIGITS
@@ -66,7 +67,8 @@ def named_citizen(given: str | None, settings: Settings) -> str:
 
 def _asked_cpr(demo: bool) -> str:
     """Read a CPR from the terminal, unseen, or else from the first line of standard input."""
-    text = getpass("CPR: ") if sys.stdin.isatty() else sys.stdin.readline()
+    is_terminal = sys.stdin is not None and sys.stdin.isatty()
+    text = getpass("CPR: ") if is_terminal else standard_input().readline().decode(errors="replace")
     cpr = text.strip().replace("-", "", 1)
     if not is_cpr(cpr, demo):
         fictive = (

@@ -27,7 +27,7 @@ from streams.explain.render_week import show_week
 from streams.kit.errors import UserError
 from streams.kit.progress import meter
 from streams.ledger.table import LedgerTable
-from streams.offline.inputs import opened
+from streams.offline.inputs import Reader, checked, opened
 from streams.settings import Settings
 
 Says = Callable[[str], None]
@@ -130,7 +130,7 @@ def _checked_id(text: str) -> str:
 
 def _of_file(request: ExplainRequest, settings: Settings, rules: RuleSet) -> Evidence:
     with ExitStack() as stack:
-        lines = opened(stack, request.reports or "-")
+        lines = Reader([opened(stack, request.reports or "-")], checked)
         found = find_in(lines, named_citizen(request.citizen, settings), settings, rules)
     sentence = f"{len(found.reports)} reports from {request.reports}."
     return Evidence(

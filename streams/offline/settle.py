@@ -6,13 +6,14 @@ order of its lines, and the outputs of one line (a recalculation) in the order o
 bytes are those of one process.
 """
 
+import re
 import signal
 import tempfile
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,6 +30,7 @@ from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import CONTROLS, NOTHING, Outcome, Partition, Settleable
 from streams.citizens.store import RocksStore
+from streams.kit.errors import UserError
 from streams.kit.tuning import tune_garbage_collection
 from streams.privacy.cpr import cpr_of_line
 from streams.settings import Settings
@@ -41,6 +43,10 @@ BLOCK_LINES = 4_000
 It is so large that its overhead does not matter, and so small that memory stays small.
 """
 
+FEW_LINES = 50
+USUAL_BYTES = 8_192
+"""Bytes from which lines are long: on average of FEW_LINES of them. A report has some 350."""
+
 BLOCKS_AHEAD = 3
 """The number of blocks that wait for each process, so that none is idle while another is slower."""
 
@@ -52,6 +58,10 @@ Its one partition may keep more than one of a worker's many.
 
 LOOKED_AT = 200
 """The number of citizens of a recalculation whose changes are written at once."""
+
+NO_OBJECT = b'"reason":"not_json"'
+LARGE_NO_OBJECT = re.compile(rb'"reason":"too_large","field":null,"detail":"[^"]*","record":"[^ {]')
+"""Rejects of lines that are no JSON object; a line that is too large may be one if it begins so."""
 
 Line = tuple[int, bytes]
 """A line of the input and its number, from 1."""
@@ -78,6 +88,7 @@ class Totals:
     rejected: int = 0
     noticed: int = 0
     posted: int = 0
+    _not_objects: int = field(default=0, compare=False)
 
     def add(self, lines: int, postings: bytes, rejects: bytes, notices: bytes) -> None:
         """Count a block and its outputs, which are whole lines; a rejected line has one."""
@@ -85,6 +96,12 @@ class Totals:
         self.posted += postings.count(b"\n")
         self.rejected += rejects.count(b"\n")
         self.noticed += notices.count(b"\n")
+        self._not_objects += rejects.count(NO_OBJECT) + len(LARGE_NO_OBJECT.findall(rejects))
+
+    @property
+    def holds_nothing(self) -> bool:
+        """True if there were lines, and none of them was a JSON object."""
+        return 0 < self.lines == self._not_objects
 
     def sentence(self, *, rejects_kept: bool) -> str:
         """Say what was done, and what is lost unless the reader acts."""
@@ -216,10 +233,18 @@ def numbered(lines: Iterable[bytes]) -> Iterator[Line]:
 
 
 def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Divide lines into blocks of at most BLOCK_LINES."""
+    """Divide lines into blocks of at most BLOCK_LINES, with few lines where they are long."""
     rest = iter(lines)
-    while block := [*islice(rest, BLOCK_LINES)]:
+    while part := [*islice(rest, FEW_LINES)]:
+        block = part
+        while len(block) < BLOCK_LINES and part and _bytes(part) < FEW_LINES * USUAL_BYTES:
+            part = [*islice(rest, FEW_LINES)]
+            block += part
         yield block
+
+
+def _bytes(lines: Iterable[Line]) -> int:
+    return sum(len(line) for _, line in lines)
 
 
 @contextmanager
@@ -331,7 +356,13 @@ def settled_blocks(
 
 
 def _collected(size: int, futures: list[Future[list[LineOutput]]]) -> tuple[int, list[LineOutput]]:
-    return size, sorted(output for future in futures for output in future.result())
+    try:
+        return size, sorted(output for future in futures for output in future.result())
+    except BrokenExecutor:
+        raise UserError(
+            "one of the processes was ended from outside, perhaps for want of memory; what was"
+            " written is not all: settle again, with fewer --jobs"
+        ) from None
 
 
 def settle(

@@ -11,10 +11,10 @@ A cell that had another opening row before keeps it: the citizens stage puts the
 """
 
 import asyncio
-import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,8 @@ from streams.kafka.clients import KafkaClients, heard
 from streams.kafka.errors import explained
 from streams.kafka.topics import REPORTS, ensure_topics
 from streams.kit.errors import UserError
+from streams.kit.table_lines import cells_of
+from streams.offline.inputs import CutLine, opened
 from streams.operations.key_gate import check_keys
 from streams.operations.stated_keys import begin_journal
 from streams.privacy.identity import Identity
@@ -79,6 +81,12 @@ class Loaded:
     medfinansiering_ore: int = 0
     listed: list[UnloadableLine] = field(default_factory=list)
     dry_run: bool = False
+    lines: int = 0
+
+    @property
+    def holds_nothing(self) -> bool:
+        """True if no row could be loaded, of lines that are no opening rows or of none at all."""
+        return not self.rows and (bool(self.listed) or not self.lines)
 
     def sentence(self) -> str:
         """Say it to a person."""
@@ -116,6 +124,8 @@ class Files:
             {code: benefit.mechanism for code, benefit in rules.benefits.items()},
         )
         self.listed: list[UnloadableLine] = []
+        self.lines = 0
+        """Lines read that are not blank, headers aside."""
 
     def rows(self, paths: Sequence[Path]) -> Iterator[OpeningRow]:
         """Every row that can be loaded. Raises OpeningError."""
@@ -126,7 +136,7 @@ class Files:
                 specifications[self._municipality_of(path)].append(path)
         for path in paths:
             if kinds[path] == "jsonl":
-                yield from self._checked(_lines(path))
+                yield from self._checked(self._json_lines(path))
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         for municipality, of_municipality in specifications.items():
             yield from self._checked(self._records(municipality, of_municipality, now))
@@ -136,21 +146,28 @@ class Files:
     ) -> Iterator[tuple[str, bytes]]:
         whole = Specifications(municipality, self._codes)
         for path in paths:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                lines = csv.reader(file, delimiter=";")
-                try:
-                    next(lines)
-                    self.listed += whole.add(path.name, lines)
-                except (UnicodeDecodeError, csv.Error) as error:
-                    raise OpeningError(
-                        f"{path}: is not a file `beregning` in UTF-8 throughout; convert it"
-                    ) from error
+            with ExitStack() as stack:
+                lines = iter(opened(stack, str(path)))
+                next(lines)
+                self.listed += whole.add(path.name, self._cells(path, lines))
         for outcome in whole.records():
             if isinstance(outcome, UnloadableLine):
                 self.listed.append(outcome)
             else:
                 place, record = outcome
                 yield place, orjson.dumps(record | {"reported_at": now})
+
+    def _cells(self, path: Path, lines: Iterable[bytes]) -> Iterator[list[str] | None]:
+        """Split each line of a table by itself, and count it."""
+        for number, line in enumerate(lines, 2):
+            try:
+                text = line.decode().rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise OpeningError(
+                    f"{path}: line {number} is not in UTF-8; convert the file"
+                ) from error
+            self.lines += bool(text.strip())
+            yield None if isinstance(line, CutLine) else cells_of(text)
 
     def _checked(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[OpeningRow]:
         for place, line in lines:
@@ -164,6 +181,13 @@ class Files:
                     else NO_OPENING._replace(place=place)
                 )
                 self.listed.append(refused)
+
+    def _json_lines(self, path: Path) -> Iterator[tuple[str, bytes]]:
+        with ExitStack() as stack:
+            for number, line in enumerate(opened(stack, str(path)), 1):
+                if line.strip():
+                    self.lines += 1
+                    yield f"{path.name}:{number}", line.rstrip(b"\r\n")
 
     def _municipality_of(self, path: Path) -> str:
         match = OF_MUNICIPALITY.search(path.name)
@@ -179,10 +203,14 @@ class Files:
 def _kind(path: Path) -> str:
     """`csv` or `jsonl`."""
     try:
-        with path.open("rb") as file:
-            first = file.readline().removeprefix(b"\xef\xbb\xbf").strip()
+        with ExitStack() as stack:
+            file = opened(stack, str(path))
+            first = next(iter(file), b"").removeprefix(b"\xef\xbb\xbf").strip()
+            odd = file.odd
     except OSError as error:
         raise OpeningError(f"{path}: cannot be read: {error.strerror}") from error
+    if odd and odd.is_hopeless:
+        raise OpeningError(f"{path} is {odd.words}")
     if first.startswith(b"{") or not first:
         return "jsonl"
     if first.split(b";")[:COMPARED_COLUMNS] == [
@@ -193,13 +221,6 @@ def _kind(path: Path) -> str:
         f"{path}: is neither a file `beregning` nor JSON Lines; its first line must be"
         f" {';'.join(HEADER)}"
     )
-
-
-def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield f"{path.name}:{number}", line.rstrip(b"\r\n")
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -221,7 +242,7 @@ async def load(
             _count(done, citizens, identity.of(accepted.cpr)[0], accepted)
     else:
         await _write(settings, identity, rows, done, citizens, progress)
-    done.citizens = len(citizens)
+    done.citizens, done.lines = len(citizens), files.lines
     return done
 
 

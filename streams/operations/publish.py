@@ -27,6 +27,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError, is_outage, no_kafka, refused
 from streams.kafka.topics import RAW_BYTES, all_topics, ensure_topics, raw_of
 from streams.kit.errors import UserError
+from streams.offline.inputs import CutLine
 from streams.privacy.cpr import cpr_of_line
 from streams.settings import Settings
 
@@ -130,9 +131,10 @@ class _Sending:
             record = line.rstrip(b"\r\n")
             if not record:
                 continue
-            if len(record) > MAX_LINE_BYTES:
+            length = line.length if isinstance(line, CutLine) else len(record)
+            if length > MAX_LINE_BYTES:
                 raise PublishError(
-                    f"line {number} has {len(record):,} bytes and Kafka takes"
+                    f"line {number} has {length:,} bytes and Kafka takes"
                     f" {MAX_LINE_BYTES:,} at most; take it out; {self.state()}"
                 )
             self._read += 1

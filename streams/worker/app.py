@@ -37,6 +37,7 @@ from streams.kafka.errors import KafkaError, is_outage, pass_over_unheard
 from streams.kit.errors import UnworkableError, UserError
 from streams.kit.logs import set_up_logs
 from streams.kit.private_files import keep_files_private
+from streams.kit.standard_streams import open_closed_streams
 from streams.kit.tuning import tune_allocation, tune_garbage_collection
 from streams.operations.key_gate import DEMO_KEYS, check_demo_keys, check_keys
 from streams.operations.stated_keys import begin_journal
@@ -366,6 +367,7 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
 
 def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
     """Do what `refusion worker` asks for. Returns the exit status."""
+    open_closed_streams()
     keep_files_private()
     set_up_logs()
     chosen = [name for name in STAGES if name in names or not names]

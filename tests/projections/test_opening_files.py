@@ -4,6 +4,7 @@ Differences are summed, gaps are filled, and lines that cannot be loaded are lis
 """
 
 import asyncio
+import gzip
 import io
 import json
 from collections import Counter
@@ -254,3 +255,53 @@ def test_no_kafka_is_said(tmp_path):
         OpeningError, match=r"no Kafka answers at 127\.0\.0\.1:1 .* load everything again"
     ):
         asyncio.run(load_files(settings, Files(RULES, True, None), [path], False, lambda _: None))
+
+
+# --- one bad byte ---------------------------------------------------------------------------------
+
+
+def test_a_stray_quote_spoils_its_own_line_alone(read):
+    """It had swallowed the 589 lines after it, and the load ended with status 0."""
+    lines = [KTH.replace(ANNA, f"61019{number:05d}") for number in range(20_000, 20_060)]
+    lines[10] = lines[10].replace("Randers", '"Randers')
+    lines[20] = lines[20].replace("Randers", 'Ran"ders')
+    rows, listed = read({name(49): lines})
+    assert len(rows) == 58
+    assert [(line.place, line.reason) for line in listed] == [
+        (f"{name(49)}:12", "bad_line"),
+        (f"{name(49)}:22", "unknown_municipality"),
+    ]
+
+
+@pytest.mark.parametrize("column", [";2709,68;", ";80;", ";2167,74;"])
+@pytest.mark.parametrize("digits", ["9" * 20, "9" * 5_000, "٢" * 4, "9" * 200_000])
+def test_a_number_of_any_length_is_a_bad_line_and_stops_nothing(read, column, digits):
+    other = KTH.replace("2024-01-08", "2024-01-15")
+    rows, listed = read({name(49): [KTH.replace(column, f";{digits};", 1), other]})
+    assert len(rows) == 1
+    assert [line.reason for line in listed] == ["bad_line"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([KTH], 0),
+        ([KTH, "rubbish"], 0),
+        (["rubbish"], 1),
+        ([KTH.replace(ANNA, "123456789")], 1),
+        (['2024-01-08;"' + ANNA], 1),
+        ([], 1),
+        ([KTH, KTH.replace("2709,68", "-2709,68").replace("2167,74", "-2167,74")], 0),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_load_that_loaded_nothing_is_no_success(tmp_path, lines, status, packed):
+    path = tmp_path / name(49)
+    content = "\n".join([HEADER, *lines]).encode()
+    path.write_bytes(gzip.compress(content) if packed else content)
+    arguments = ["opening", "load", "--dry-run", "--json", str(path)]
+    done = CliRunner().invoke(
+        main, arguments, env={"REFUSION_DEMO": "1", "REFUSION_BOOTSTRAP": "x"}
+    )
+    assert done.exit_code == status, done.output
+    assert json.loads(done.stdout)["lines"] == len(lines)

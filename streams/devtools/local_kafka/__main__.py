@@ -7,6 +7,7 @@ from typing import Final
 
 from streams.devtools.local_kafka.cluster import LocalKafka
 from streams.devtools.local_kafka.jars import VERSION, LocalKafkaError, say
+from streams.kit.standard_streams import open_closed_streams
 
 PROJECT_FOLDER: Final = Path("build/kafka")
 """The folder for the data of `make kafka`; ignored by git."""
@@ -14,6 +15,7 @@ PROJECT_FOLDER: Final = Path("build/kafka")
 
 def main() -> None:
     """Run the command that the arguments name."""
+    open_closed_streams(output=True)
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
     for run, text in (
