@@ -50,10 +50,10 @@ def user_name(uid: int) -> str:
 
 
 def operating_user() -> OperatingUser:
-    """Return the user of this process, or the one that `acting_as` hands in."""
+    """Return the user of this process by its real uid, or the one that `acting_as` hands in."""
     return _HANDED_IN.get() or OperatingUser(
-        user_name(os.geteuid()),
-        os.geteuid(),
+        user_name(os.getuid()),
+        os.getuid(),
         socket.gethostname(),
         _login_user(),
         os.environ.get("SUDO_USER", ""),

@@ -38,7 +38,7 @@ def test_the_environment_does_not_say_who_acts(monkeypatch):
         monkeypatch.setenv(name, "somebody.else")
     monkeypatch.setenv("SUDO_USER", "anna")
     user = operating_user()
-    assert (user.user, user.uid) == (user_name(os.geteuid()), os.geteuid())
+    assert (user.user, user.uid) == (user_name(os.getuid()), os.getuid())
     assert user.sudo_user == "anna"
     assert user_name(4_000_000_001) == "uid:4000000001"
 
