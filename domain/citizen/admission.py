@@ -6,7 +6,9 @@ is valid for a citizen's partition. The rule set that is valid there has the las
 
 from typing import Literal
 
-from domain.citizen.reports import Opening, Payment, Report
+from domain.citizen.records import FREED, WAITING
+from domain.citizen.reports import Opening, Payment, Report, cause
+from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 
 Refusal = Literal["", "unknown_benefit", "not_valid_in_period"]
@@ -28,3 +30,9 @@ def refusal(law: Law, report: Report | Opening) -> Refusal:
     if isinstance(report, Opening) and report.benefit not in law.validity:
         return "unknown_benefit"
     return ""
+
+
+def came_before(citizen: Citizen, report: Report | Opening) -> bool:
+    """Tell if a report was accepted before, maybe under another rule set."""
+    seen = citizen.seen(cause(report))
+    return seen is not None and seen.type not in {WAITING.type, FREED}

@@ -44,6 +44,7 @@ from domain.citizen.fresh import FreshCells, fresh_cells
 from domain.citizen.openings import take_over
 from domain.citizen.records import (
     CAME_AGAIN,
+    FREED,
     NOTICED,
     WAITING,
     Part,
@@ -61,6 +62,7 @@ from domain.citizen.reports import (
     Reversal,
     content_digest,
     income_line_of,
+    line_digest,
     line_of,
 )
 from domain.citizen.state import Citizen
@@ -96,9 +98,14 @@ def apply_report(law: Law, citizen: Citizen, report: Report, name: str) -> Settl
     """
     seen = citizen.seen(name)
     if seen is not None and seen.type != WAITING.type:
-        if not _is_same(citizen, seen, report):
+        if seen.type == FREED:
+            if is_what_was_freed(seen, report):
+                return UNCHANGED
+            seen = None
+        elif not _is_same(citizen, seen, report):
             raise ConflictingDuplicateError(name)
-        return _notice_once(citizen, report, name) if seen.reversed else UNCHANGED
+        else:
+            return _notice_once(citizen, report, name) if seen.reversed else UNCHANGED
     is_reversed = seen is not None
     if isinstance(report, Payment):
         settling = _pay(law, citizen, report, name, is_reversed)
@@ -163,6 +170,16 @@ def _remember_line(
     counts = report.end >= law.counting_from
     place = str(parts[0].month) if counts else content_digest(report)
     citizen.remember(name, made(SeenReport, (_TYPES[type(report)], is_reversed, place)))
+
+
+def is_what_was_freed(seen: SeenReport, report: Report) -> bool:
+    """Tell if a report is the one whose id was freed, come again: it is not believed."""
+    if isinstance(report, Reversal):
+        return False
+    if isinstance(report, CaseFact):
+        return seen.place == f"{report.fact}:{report.date}"
+    line = line_of(report, False) if isinstance(report, Payment) else income_line_of(report, False)
+    return seen.place in (line_digest(line), content_digest(report))
 
 
 # --- payments in and out ------------------------------------------------------------------------
@@ -238,38 +255,43 @@ def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling:
     """Take back the report that a reversal names; one that is not there yet is awaited."""
     name = f"{reversal.reporter}/{reversal.reverses}"
     seen = citizen.seen(name)
-    if seen is None:
+    if seen is None or seen.type == FREED:
         citizen.remember(name, WAITING)
         await_report(citizen, reversal)
         return UNCHANGED
     if seen.reversed or seen.type == "R":
         return UNCHANGED
     citizen.remember(name, seen._replace(reversed=True))
+    return take_back(law, citizen, seen, reversal.reporter, reversal.reverses)
+
+
+def take_back(
+    law: Law, citizen: Citizen, seen: SeenReport, reporter: str, report_id: str
+) -> Settling:
+    """Take a report's money or fact out, and mark all copies of its line as reversed."""
     if seen.type == "C":
         fact, date = seen.place.split(":")
         return _count_fact(law, citizen, fact, int(date), -1)
     if not seen.place.isdecimal():
         return UNCHANGED
-    line, parts = _reversed_line(citizen, seen, reversal)
+    line, parts = line_in_parts(citizen, seen, reporter, report_id)
+    for part in parts:
+        for copy in part.lines_of(seen.type, reporter, report_id):
+            copy.reversed = 1
     if isinstance(line, Line):
         return _settle(law, citizen, line, parts, -1, [])
     return _settle_wages(law, citizen, line, parts, is_reversal=True)
 
 
-def _reversed_line(
-    citizen: Citizen, seen: SeenReport, reversal: Reversal
+def line_in_parts(
+    citizen: Citizen, seen: SeenReport, reporter: str, report_id: str
 ) -> tuple[Line | IncomeLine, list[Part]]:
-    """Mark all copies of a report's line as reversed; give the line and the parts that it is in."""
-    named = seen.type, reversal.reporter, reversal.reverses
+    """Give a report's line, and the parts that it is in, to be changed."""
     month = int(seen.place)
-    line = next(citizen.open_part(month).lines_of(*named), None)
+    line = next(citizen.open_part(month).lines_of(seen.type, reporter, report_id), None)
     if line is None:
         raise StateError(f"the state of citizen {citizen.id} lacks a line in month {month}")
-    parts = citizen.open_period(line.start, line.end)
-    for part in parts:
-        for copy in part.lines_of(*named):
-            copy.reversed = 1
-    return line, parts
+    return line, citizen.open_period(line.start, line.end)
 
 
 # --- incomes, and the fleksbidrag that depends on them --------------------------------------------

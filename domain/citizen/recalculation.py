@@ -13,6 +13,7 @@ from domain.citizen.fleksbidrag import FLEKSBIDRAG
 from domain.citizen.records import Part
 from domain.citizen.reports import (
     CaseFact,
+    Freeing,
     Income,
     Line,
     Payment,
@@ -99,20 +100,47 @@ def _is_right(change: CellChange) -> bool:
     return change.keeps_the_row() if old.revision else change.entitlement is None
 
 
-def fold_lines(law: Law, citizen: Citizen, reports: Iterable[Report]) -> None:
+def _accepted(reports: Iterable[Report | Freeing]) -> list[tuple[Report, bool]]:
+    """Give the first report of each id, with those whose id was freed, and which are reversed."""
+    accepted: dict[str, Report] = {}
+    reversed_: set[str] = set()
+    freed: dict[str, Report | None] = {}
+    put_aside: list[tuple[Report, bool]] = []
+    for report in reports:
+        if isinstance(report, Freeing):
+            former = accepted.get(report.name)
+            if isinstance(former, Reversal):
+                continue
+            if former is not None:
+                put_aside.append((accepted.pop(report.name), True))
+            if former is not None or report.name in reversed_:
+                freed[report.name] = former
+            reversed_.discard(report.name)
+            continue
+        name = cause(report)
+        if name in accepted or _is_same(freed.get(name), report):
+            continue
+        accepted[name] = report
+        if isinstance(report, Reversal):
+            reverses = f"{report.reporter}/{report.reverses}"
+            reversed_.add(reverses)
+            if reverses not in accepted:
+                freed.pop(reverses, None)
+    return [*put_aside, *((report, name in reversed_) for name, report in accepted.items())]
+
+
+def _is_same(freed: Report | None, report: Report) -> bool:
+    return freed is not None and freed[:-1] == report[:-1] and type(freed) is type(report)
+
+
+def fold_lines(law: Law, citizen: Citizen, reports: Iterable[Report | Freeing]) -> None:
     """Take a citizen's whole journal into a new state at once, for `settle_anew` to settle.
 
     It gives the lines that report by report would: the first of one id is kept, and a reversal
     holds wherever it comes.
     """
-    accepted: dict[str, Report] = {}
-    reversed_: set[str] = set()
-    for report in reports:
-        if accepted.setdefault(cause(report), report) is report and isinstance(report, Reversal):
-            reversed_.add(f"{report.reporter}/{report.reverses}")
     head = citizen.head
-    for name, report in accepted.items():
-        is_reversed = name in reversed_
+    for report, is_reversed in _accepted(reports):
         if isinstance(report, Payment):
             end = law.decided_by(week_of(report.end))
             for part in citizen.open_period(report.start, report.end):

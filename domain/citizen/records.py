@@ -159,6 +159,10 @@ WAITING = SeenReport("?", True, "")
 """The memory of a report whose reversal came before it."""
 
 
+FREED = "F"
+"""The type of an id that was freed; its place is the content that it had, which is not believed."""
+FREED_LINE = "\x7f"
+"""End of the report id of a line whose id was freed: no report has such an id."""
 CAME_AGAIN = "again/"
 """Prefix of the key under which it is remembered that a reversed report has come again."""
 NOTICED = SeenReport("N", False, "")

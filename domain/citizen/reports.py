@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from domain.basics.weeks import month_text, week_text
 from domain.law.staircase import money_code
@@ -173,7 +174,24 @@ class KeysRecord(NamedTuple):
     demo: bool
 
 
-ControlRecord = RunMarker | RulesRecord | Recalculation | KeysRecord
+class Freeing(NamedTuple):
+    """A control record that frees a citizen's report id for a new report.
+
+    What came under the id before counts no more, nor does a reversal of it.
+    """
+
+    id: str
+    citizen: str
+    reporter: str
+    report_id: str
+
+    @property
+    def name(self) -> str:
+        """Give the name of the report whose id is freed."""
+        return f"{self.reporter}/{self.report_id}"
+
+
+ControlRecord = RunMarker | RulesRecord | Recalculation | KeysRecord | Freeing
 """Records that are in every partition of the journal, for all of its citizens."""
 
 
@@ -210,6 +228,12 @@ def cause(report: Report | Opening) -> str:
         place = f"{report.benefit}/{report.paying or '-'}/{report.financing or '-'}"
         return f"opening/{month}/{week}/{place}"
     return f"{report.reporter}/{report.report_id}"
+
+
+def line_digest(line: Line | IncomeLine) -> str:
+    """Give a mark and a digest of a line's content, whether it is reversed or not."""
+    *content, _reversed = astuple(line)
+    return "!" + blake2b(repr((*content,)).encode(), digest_size=8).hexdigest()
 
 
 def content_digest(report: Report | Opening) -> str:

@@ -28,20 +28,41 @@ NO_FACTS = Facts(date.min, enters=False, old_pension=False)
 
 
 def valid_reports(reports: Iterable[JsonObject]) -> list[JsonObject]:
-    """The reports that count: the first of each id, unless reversed (item 5, contract 2)."""
+    """The reports that count: the first of each id, unless reversed (item 5, contract 2).
+
+    Where an id is freed, what came before under it, and the reversals of it, are as if they had
+    never come; what came before is not believed when it comes again.
+    """
     first: dict[tuple[str, str], JsonObject] = {}
+    reversed_ids: set[tuple[str, str]] = set()
+    freed: dict[tuple[str, str], JsonObject] = {}
     for report in reports:
-        first.setdefault((report["reporter"], report["report_id"]), report)
-    reversed_ids = {
-        (report["reporter"], report["reverses"])
-        for report in first.values()
-        if report["type"] == "reversal"
-    }
+        id_ = report["reporter"], report["report_id"]
+        if report["type"] == "free":
+            if id_ in first and first[id_]["type"] == "reversal":
+                continue
+            if id_ in first:
+                freed[id_] = first.pop(id_)
+            elif id_ in reversed_ids:
+                freed.pop(id_, None)
+            reversed_ids.discard(id_)
+        elif id_ not in first and not (id_ in freed and _says_the_same(freed[id_], report)):
+            first[id_] = report
+            if report["type"] == "reversal":
+                reverses = report["reporter"], report["reverses"]
+                reversed_ids.add(reverses)
+                if reverses not in first:
+                    freed.pop(reverses, None)
     return [
         report
         for id_, report in first.items()
         if report["type"] != "reversal" and id_ not in reversed_ids
     ]
+
+
+def _says_the_same(one: JsonObject, other: JsonObject) -> bool:
+    """True if two deliveries differ in `reported_at` at most."""
+    return one | {"reported_at": ""} == other | {"reported_at": ""}
 
 
 def valid_payments(reports: Iterable[JsonObject]) -> list[JsonObject]:

@@ -12,7 +12,7 @@ from projections.audit.rows import OPENING, RulesNamed
 from projections.audit.scope import AuditedPartition, JournalSource
 from projections.audit.violations import BadRecordError, Headers
 
-CONTROL_TYPES: Final = ("run", "rules", "recalculate", "keys")
+CONTROL_TYPES: Final = ("run", "rules", "recalculate", "keys", "free")
 FIRST_RULES: Final = "R-1"
 """The rule set that is valid until the journal names another."""
 
@@ -57,12 +57,32 @@ class JournalAudit:
     def _take_control(self, offset: int, record: dict[str, Any], value: bytes) -> None:
         if record["type"] not in CONTROL_TYPES:
             raise BadRecordError("key", "a record without a citizen that is no control record")
-        if self._scope.cprs.finds(value):
+        if record["type"] == "free":
+            self._free(offset, record, value)
+        elif self._scope.cprs.finds(value):
             raise BadRecordError("cpr", "a control record holds what looks like a CPR number")
         if record["type"] == "rules":
             self._valid_rules = self._rules_named(record["rules"])
         self.control.append((offset, value))
         self._partition.sources[offset] = JournalSource("", "", must_post=False)
+
+    def _free(self, offset: int, record: dict[str, Any], value: bytes) -> None:
+        """Note that the next report under an id is a new one."""
+        citizen, report_id = record["citizen"], record["report_id"]
+        self._look_for_cpr(offset, citizen, report_id)
+        if self._scope.cprs.finds(record["reason"].encode()):
+            raise BadRecordError("cpr", "a control record holds what looks like a CPR number")
+        account = self._partition.accounts.get(citizen)
+        if account is None or self._led_to_nothing(offset):
+            return
+        name = f"{record['reporter']}/{report_id}"
+        account.known.discard(name)
+        account.reversed.discard(name)
+        account.freed.add(name)
+        if (paid := account.payments.pop(name, None)) is not None:
+            account.unsummed.add(paid[0])
+        if self._scope.deep(citizen.encode()):
+            account.reports.append(value)
 
     def _take_opening(
         self, offset: int, citizen: str, record: dict[str, Any], headers: Headers
@@ -90,6 +110,9 @@ class JournalAudit:
             offset, citizen, account, name, record
         )
         account.known.add(name)
+        if name in account.freed:  # it may be what was freed, come again, which is ignored
+            must_post = False
+            account.unsummed |= {record["benefit"]} if "benefit" in record else set()
         if self._scope.deep(citizen.encode()):
             account.reports.append(value)
         self._partition.sources[offset] = JournalSource(citizen, name, must_post)

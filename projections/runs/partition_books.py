@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from domain.citizen.reports import (
     ControlRecord,
+    Freeing,
     KeysRecord,
     Opening,
     Payment,
@@ -75,6 +76,9 @@ class PartitionBooks:
         """Take the next record."""
         if isinstance(report, RunMarker):
             self._begin_run(offset, report)
+            return
+        if isinstance(report, Freeing):
+            self._free(offset, f"{report.citizen}/{report.name}")
             return
         if isinstance(report, _CONTROLS):
             return
@@ -146,6 +150,15 @@ class PartitionBooks:
         if paid is not None:
             self._reversed.append(paid.period_of(_citizen_of(key)))
             self._count(paid, -1, offset)
+
+    def _free(self, offset: int, key: str) -> None:
+        """Take a payment out whose id is freed: the next report counts under it.
+
+        What it moves is nobody's report, as with a recalculation, so that no control sum has it.
+        """
+        if (paid := self._paid.pop(key, None)) is not None and offset not in self._refused:
+            self._reversed.append(paid.period_of(_citizen_of(key)))
+            self._books.enter((paid.reporter, paid.benefit), self._shares(paid, -1), -1)
 
     def _count(self, paid: PaidReport, sign: int, offset: int) -> None:
         """Enter a payment that counts from now on (`sign` 1), or no longer (-1)."""

@@ -20,7 +20,7 @@ from domain.basics.weeks import day, month_number, month_of, sunday, week_of
 from domain.citizen.posting import post
 from domain.citizen.recalculation import fold_lines, settle_anew
 from domain.citizen.records import Cell
-from domain.citizen.reports import Report, Scope
+from domain.citizen.reports import Freeing, Report, Scope
 from domain.citizen.state import Citizen
 from domain.law.rates import LETTER
 from domain.law.staircase import Law
@@ -115,7 +115,7 @@ class Difference:
 def replay_citizen(
     law: Law,
     citizen_id: str,
-    reports: Sequence[Report],
+    reports: Sequence[Report | Freeing],
     messages: Sequence[bytes],
     scope: Scope,
     into: Difference,

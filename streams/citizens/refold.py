@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from domain.citizen.reports import Recalculation
+from domain.citizen.reports import Freeing, Recalculation
 from streams.citizens.rule_sets import DEFAULT, LawBook
-from streams.citizens.settler import CONTROLS, Partition, Settleable
+from streams.citizens.settler import CONTROLS, OF_CITIZENS, Partition, Settleable
 from streams.citizens.store_port import MemoryStore, Store
 from streams.wire.journal import JournalEntry
 
@@ -26,11 +26,11 @@ class Refolding:
         Control records are carried out where they are. Take all of the messages before you go on.
         """
         for is_recalculation, part in groupby(
-            entries, lambda numbered: isinstance(numbered[1].report, Recalculation)
+            entries, lambda numbered: isinstance(numbered[1].report, OF_CITIZENS)
         ):
             if is_recalculation:
                 for offset, entry in part:
-                    assert isinstance(entry.report, Recalculation)
+                    assert isinstance(entry.report, OF_CITIZENS)
                     yield from ((offset, posting) for posting in self._recalculated(entry.report))
             else:
                 yield from self._settled(list(part))
@@ -41,7 +41,7 @@ class Refolding:
         for (offset, _), outcome in zip(entries, outcomes, strict=True):
             yield from ((offset, posting) for posting in outcome.postings)
 
-    def _recalculated(self, record: Recalculation) -> Iterator[bytes]:
+    def _recalculated(self, record: Recalculation | Freeing) -> Iterator[bytes]:
         after, is_over = "", False
         while not is_over:
             chunk = self._partition.recalculate(record, after, LOOKED_AT)
@@ -57,7 +57,7 @@ def postings_again(entries: Iterable[JournalEntry], laws: LawBook) -> list[bytes
 
 
 def _settleable(entry: JournalEntry) -> Settleable:
-    assert not isinstance(entry.report, Recalculation)
+    assert not isinstance(entry.report, OF_CITIZENS)
     return (
         entry.report
         if isinstance(entry.report, CONTROLS)

@@ -11,15 +11,17 @@ from typing import Any, NamedTuple
 from domain.basics.compact_json import dumps
 from domain.basics.named import made
 from domain.basics.weeks import month_text
-from domain.citizen.admission import refusal
+from domain.citizen.admission import came_before, refusal
 from domain.citizen.aggregate import UNCHANGED, Settling, apply_report
 from domain.citizen.doubts import Notice
+from domain.citizen.freed_ids import free
 from domain.citizen.openings import enter
 from domain.citizen.posting import post, post_fresh, post_opening, reason
 from domain.citizen.recalculation import settle_anew
-from domain.citizen.records import WAITING, StateError
+from domain.citizen.records import StateError
 from domain.citizen.reports import (
     ConflictingDuplicateError,
+    Freeing,
     KeysRecord,
     Opening,
     Recalculation,
@@ -28,13 +30,13 @@ from domain.citizen.reports import (
     RunMarker,
     cause,
 )
-from domain.citizen.state import Citizen, Head, StateReader
+from domain.citizen.state import Citizen, Head
 from domain.law.counters import Counters
 from domain.law.staircase import ENGINE, Law
 from domain.ruledata.changes import changed_benefits
 from projections.postings.messages import posting_message, run_message
 from streams.citizens.rule_sets import Laws
-from streams.citizens.store_port import Store
+from streams.citizens.store_port import HeldBack, Store
 from streams.kit.errors import UserError
 
 CitizensReport = tuple[str, str, Report | Opening]
@@ -44,6 +46,8 @@ Settleable = CitizensReport | RunMarker | RulesRecord | KeysRecord
 """A record that is settled by itself; a recalculation is not (`Partition.recalculate`)."""
 
 CONTROLS = (RunMarker, RulesRecord, KeysRecord)
+OF_CITIZENS = (Recalculation, Freeing)
+"""Control records that are carried out for citizens (`Partition.recalculate`)."""
 
 CITIZENS_KEPT = 256
 """Heads kept decoded between batches: some kB each; citizens are mostly paid every month."""
@@ -140,7 +144,7 @@ class Partition:
             held_back = self._held_back = HeldBack(self._store)
             return [self._settle_by_itself(record, held_back) for record in records]
 
-    def _settle_by_itself(self, record: Settleable, held_back: "HeldBack") -> Outcome:
+    def _settle_by_itself(self, record: Settleable, held_back: HeldBack) -> Outcome:
         """Settle one record and hold its changes back; a defect undoes this record alone."""
         closed_month, law, posted = self.closed_month, self.law, len(self.posted)
         try:
@@ -166,7 +170,7 @@ class Partition:
             citizen = self._open[citizen_id] = Citizen(
                 citizen_id, self._held_back or self._store, self.law
             )
-        if (refused := refusal(self.law, report)) and not _came_before(citizen, report):
+        if (refused := refusal(self.law, report)) and not came_before(citizen, report):
             return NOT_ADMITTED[refused]
         self._changed[citizen_id] = citizen
         head = citizen.head
@@ -213,30 +217,31 @@ class Partition:
             self.law = self._laws.law(record.rules, record.digest)
         return Outcome(self._close(record), []) if isinstance(record, RunMarker) else NOTHING
 
-    def recalculate(self, record: Recalculation, after: str, most: int) -> RecalculatedCitizens:
+    def recalculate(
+        self, record: Recalculation | Freeing, after: str, most: int
+    ) -> RecalculatedCitizens:
         """Settle the citizens in scope anew, in their order, from the one behind `after` on.
 
-        At most `most` citizens are looked at.
-
-        Only at the beginning of a batch: the citizens are those that the store knows.
+        At most `most` citizens are looked at. Only at the beginning of a batch: they are those that
+        the store knows.
         """
         assert not self._changed, "a recalculation begins a batch of its own"
-        name = f"recalculate/{record.id}"
         postings: list[tuple[str, bytes]] = []
         unsealed = failed = 0
         looked_at = list(self._in_order(record, after, most))
         for citizen_id in looked_at:
             citizen = self._open.get(citizen_id) or Citizen(citizen_id, self._store, self.law)
             self._changed[citizen_id] = citizen
-            if not citizen.head.months or (
-                record.scope.municipality and not citizen.concerns(record.scope.municipality)
-            ):
+            if not self._concerns(record, citizen):
                 continue
             if not citizen.head.cpr_sealed:
                 unsealed += 1
                 continue
             try:
-                message = self._settle_anew(citizen, name)
+                if isinstance(record, Freeing):
+                    messages = self._free(citizen, record)
+                else:
+                    messages = [self._settle_anew(citizen, f"recalculate/{record.id}")]
             except (StateError, OSError, UserError):
                 raise
             except Exception:  # noqa: BLE001 - whatever it is, the citizen stays as it was and nothing else stops
@@ -244,10 +249,20 @@ class Partition:
                 self._open.pop(citizen_id, None)
                 del self._changed[citizen_id]
                 continue
-            if message is not None:
-                postings.append((citizen_id, message))
-        is_over = len(looked_at) < most or record.scope.citizen
+            postings += [(citizen_id, message) for message in messages if message is not None]
+        is_over = len(looked_at) < most or _one_citizen(record)
         return RecalculatedCitizens(postings, "" if is_over else looked_at[-1], unsealed, failed)
+
+    def _concerns(self, record: Recalculation | Freeing, citizen: Citizen) -> bool:
+        if isinstance(record, Freeing):
+            return citizen.seen(record.name) is not None
+        place = record.scope.municipality
+        return bool(citizen.head.months) and (not place or citizen.concerns(place))
+
+    def _free(self, citizen: Citizen, record: Freeing) -> list[bytes | None]:
+        anew = None if citizen.head.law is self.law else self._take_up(citizen)
+        settling = free(self.law, citizen, record)
+        return [anew, self._post(citizen, f"free/{record.id}", settling, "recalculation")]
 
     def _take_up(self, citizen: Citizen) -> bytes | None:
         """Bring a citizen under the law that holds now; gives the message that this leads to.
@@ -283,9 +298,9 @@ class Partition:
         except UserError:
             return None
 
-    def _in_order(self, record: Recalculation, after: str, most: int) -> Iterable[str]:
-        if record.scope.citizen:
-            return (record.scope.citizen,)
+    def _in_order(self, record: Recalculation | Freeing, after: str, most: int) -> Iterable[str]:
+        if citizen := _one_citizen(record):
+            return (citizen,)
         return islice(self._store.citizens(after), most)
 
     def _change_of(self, head: Head) -> str:
@@ -368,23 +383,9 @@ class Partition:
         return changes
 
 
-class HeldBack:
-    """A store beneath changes that are not written to it yet."""
-
-    def __init__(self, store: StateReader) -> None:
-        self._store = store
-        self.changes: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes, /) -> bytes | None:
-        """The value of a key as it is after the changes, or None. An empty value deletes."""
-        value = self.changes.get(key)
-        return self._store.get(key) if value is None else value or None
-
-
-def _came_before(citizen: Citizen, report: Report | Opening) -> bool:
-    """Tell if a report was accepted before, maybe under another rule set."""
-    seen = citizen.seen(cause(report))
-    return seen is not None and seen.type != WAITING.type
+def _one_citizen(record: Recalculation | Freeing) -> str:
+    """Give the one citizen that a record is about; "" for one about several."""
+    return record.citizen if isinstance(record, Freeing) else record.scope.citizen
 
 
 def _notice(citizen: str, name: str, notice: Notice) -> bytes:

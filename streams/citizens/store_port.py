@@ -7,6 +7,8 @@ keys that begin with `OWN` belong to the partition itself.
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
+from domain.citizen.state import StateReader
+
 OWN: Final = b"_"
 """Prefix of keys that belong to the partition itself."""
 
@@ -45,3 +47,16 @@ class MemoryStore(dict[bytes, bytes]):
         """Give the citizens that have state, in order, from the one after `after` on."""
         names = {key.partition(b"/")[0].decode() for key in self if not key.startswith(OWN)}
         return iter(sorted(name for name in names if name > after))
+
+
+class HeldBack:
+    """A store beneath changes that are not written to it yet."""
+
+    def __init__(self, store: StateReader) -> None:
+        self._store = store
+        self.changes: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value of a key as it is after the changes, or None. An empty value deletes."""
+        value = self.changes.get(key)
+        return self._store.get(key) if value is None else value or None

@@ -26,6 +26,7 @@ WITHOUT_OUTPUT: Final = frozenset({"publish", "worker"})
 COMMANDS: Final = {
     "approvals": "streams.cli.approvals:approvals",
     "approve": "streams.cli.approve:approve",
+    "free-id": "streams.cli.free_id:free_id",
     "compare": "streams.cli.compare:compare",
     "dead-letters": "streams.cli.dead_letters:dead_letters",
     "deliver": "streams.cli.deliver:deliver",

@@ -20,6 +20,7 @@ from streams.wire import cloudevents
 from streams.wire.shapes import (
     FORMS,
     CaseFactShape,
+    FreeShape,
     IncomeShape,
     KeysShape,
     OpeningShape,
@@ -202,6 +203,7 @@ CONTROL: Final[Mapping[str, type]] = {
     "rules": RulesShape,
     "recalculate": RecalculateShape,
     "keys": KeysShape,
+    "free": FreeShape,
 }
 SEALED: Final[Object] = {
     "type": "string",

@@ -23,12 +23,12 @@ from zlib import crc32
 import orjson
 
 from domain.basics.named import made
-from domain.citizen.reports import ControlRecord, Recalculation, RunMarker
+from domain.citizen.reports import ControlRecord, Freeing, Recalculation, RunMarker
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
 from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook, load_rule_set
-from streams.citizens.settler import CONTROLS, NOTHING, Outcome, Partition, Settleable
+from streams.citizens.settler import CONTROLS, NOTHING, OF_CITIZENS, Outcome, Partition, Settleable
 from streams.citizens.store import RocksStore
 from streams.kit.errors import UserError
 from streams.kit.tuning import tune_garbage_collection
@@ -142,11 +142,11 @@ class LineSettler:
         """Settle lines in their order; lines without output are left out."""
         parse = self._validator.parse
         parsed = [parse(line) for _, line in lines]
-        if Recalculation not in map(type, parsed):  # nearly always
+        if not any(kind in OF_CITIZENS for kind in set(map(type, parsed))):  # nearly always
             return self._settle(lines, parsed)
         outputs: list[LineOutput] = []
         for is_recalculation, group in groupby(
-            range(len(parsed)), lambda at: isinstance(parsed[at], Recalculation)
+            range(len(parsed)), lambda at: isinstance(parsed[at], OF_CITIZENS)
         ):
             places = [*group]
             part = slice(places[0], places[-1] + 1)
@@ -183,10 +183,12 @@ class LineSettler:
         self, lines: Sequence[Line], parsed: Sequence[Parsed]
     ) -> Iterator[LineOutput]:
         for (number, _), recalculation in zip(lines, parsed, strict=True):
-            assert isinstance(recalculation, Recalculation)
+            assert isinstance(recalculation, OF_CITIZENS)
             yield from self._recalculate(number, recalculation)
 
-    def _recalculate(self, number: int, recalculation: Recalculation) -> Iterator[LineOutput]:
+    def _recalculate(
+        self, number: int, recalculation: Recalculation | Freeing
+    ) -> Iterator[LineOutput]:
         """Recalculate this process's citizens, in their order."""
         after, is_over = "", False
         while not is_over:
@@ -299,7 +301,7 @@ class SettlePool:
             return [shares[crc32(cpr) % len(shares)]]
         # Rare: a control record, an odd spelling, or a line to reject.
         parsed = self._validator.parse(line)
-        if isinstance(parsed, (*CONTROLS, Recalculation)):
+        if isinstance(parsed, (*CONTROLS, *OF_CITIZENS)):
             return shares
         return [
             shares[0 if isinstance(parsed, Rejection) else crc32(parsed.cpr.encode()) % len(shares)]

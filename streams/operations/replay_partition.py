@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from domain.citizen.reports import Recalculation, Report, RulesRecord, Scope
+from domain.citizen.reports import Freeing, Recalculation, Report, RulesRecord, Scope
 from domain.law.staircase import Law
 from projections.whatif.replay import Difference, PostingsError, replay_citizen
 from streams.citizens.admission import JournalAdmission
@@ -118,16 +118,18 @@ def _settle(
     """Settle the citizens of one file."""
     for citizen, values in reports.items():
         history = [report for value in values if (report := _report(citizen, value))]
+        if all(isinstance(report, Freeing) for report in history):
+            continue  # a citizen of another partition
         replay_citizen(law, citizen, history, postings.get(citizen, ()), scope, into)
 
 
-def _report(citizen: str, value: bytes) -> Report | None:
+def _report(citizen: str, value: bytes) -> Report | Freeing | None:
     """A report of the journal; None where it cannot be read: the citizens stage has refused it."""
     try:
         report = journal.decode(citizen.encode(), value).report
     except (ValueError, KeyError, TypeError):
         return None
-    return report if isinstance(report, Report) else None
+    return report if isinstance(report, Report | Freeing) else None
 
 
 def _by_citizen(records: Iterable[tuple[bytes, bytes]]) -> dict[str, list[bytes]]:
@@ -154,6 +156,7 @@ async def _read(
         gaps.expected = record.offset + 1
         if not record.key:
             _take_control(part, share, gaps, record)
+            _scatter_freeing(share, record, reports)
             admission.take_up(part.rules)
             continue
         if record.offset >= share.committed:
@@ -174,6 +177,16 @@ async def _read(
         ):
             _scatter(postings, record)
     return part
+
+
+def _scatter_freeing(share: PartitionShare, record: Record, reports: Scattered) -> None:
+    """Put a record that frees an id among its citizen's reports."""
+    freeing = journal.decode(record.key, record.value).report
+    if not isinstance(freeing, Freeing) or record.offset >= share.committed:
+        return
+    if not share.scope.citizen or freeing.citizen == share.scope.citizen:
+        value = record.value or b""
+        reports.add(freeing.citizen.encode(), (freeing.citizen.encode(), value), len(value))
 
 
 def _scatter(into: Scattered, record: Record) -> None:

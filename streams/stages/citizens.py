@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.citizen.records import NewerStateError, StateError
-from domain.citizen.reports import Recalculation, RunMarker
+from domain.citizen.reports import Freeing, Recalculation, RunMarker
 from streams.citizens.rule_sets import LawBook
-from streams.citizens.settler import Outcome, Partition, Settleable
+from streams.citizens.settler import OF_CITIZENS, Outcome, Partition, Settleable
 from streams.engine.fault_points import reached
 from streams.engine.pace import Pace
 from streams.engine.ports import (
@@ -217,7 +217,7 @@ class CitizenWork:
     def _process_first(self, records: Sequence[Record], position: int) -> Processed[Outputs]:
         entries = self._entries.read(records)
         for at, entry in enumerate(entries):
-            if isinstance(entry, JournalEntry) and isinstance(entry.report, Recalculation):
+            if isinstance(entry, JournalEntry) and isinstance(entry.report, OF_CITIZENS):
                 if at == 0:
                     behind = _position_behind(records, 1, position)
                     return self._recalculate(records[0], entry, entry.report, behind)
@@ -263,7 +263,11 @@ class CitizenWork:
         return counts
 
     def _recalculate(
-        self, record: Record, entry: JournalEntry, recalculation: Recalculation, behind: int
+        self,
+        record: Record,
+        entry: JournalEntry,
+        recalculation: Recalculation | Freeing,
+        behind: int,
     ) -> Processed[Outputs]:
         """Do the next chunk of a recalculation; the partition's entry says where it goes on.
 

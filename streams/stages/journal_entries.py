@@ -4,8 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-from domain.citizen.reports import Recalculation
-from streams.citizens.settler import CONTROLS, DEFECT, NOTHING, Outcome, Settleable
+from streams.citizens.settler import CONTROLS, DEFECT, NOTHING, OF_CITIZENS, Outcome, Settleable
 from streams.engine.ports import Record
 from streams.wire import journal
 from streams.wire.belief import JournalBelief
@@ -57,7 +56,7 @@ class JournalEntries:
 def settleable(entry: JournalEntry) -> Settleable:
     """Turn an entry into what the settler takes."""
     report = entry.report
-    assert not isinstance(report, Recalculation), "a recalculation is not settled like a report"
+    assert not isinstance(report, OF_CITIZENS), "a recalculation is not settled like a report"
     return report if isinstance(report, CONTROLS) else (entry.citizen, entry.cpr_sealed, report)
 
 

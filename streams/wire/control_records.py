@@ -7,7 +7,14 @@ A control record is made by this program (contract section 1): `run`, `rules`, `
 from typing import Final
 
 from domain.basics.weeks import day, first_day, monday, month_number, sunday, week_of
-from domain.citizen.reports import KeysRecord, Opening, Recalculation, RulesRecord, RunMarker
+from domain.citizen.reports import (
+    Freeing,
+    KeysRecord,
+    Opening,
+    Recalculation,
+    RulesRecord,
+    RunMarker,
+)
 from domain.ruledata.ruleset import RuleSet
 from streams.wire.content import Content, both_municipalities
 from streams.wire.diagnosis import RecordCheck, record_check
@@ -26,6 +33,7 @@ from streams.wire.rejections import (
 from streams.wire.shapes import (
     DATE_LENGTH,
     FORMS,
+    FreeShape,
     KeysShape,
     OpeningShape,
     RecalculateShape,
@@ -59,6 +67,7 @@ class ControlRecords:
         return {
             "run": record_check(RunShape, _run_marker),
             "rules": record_check(RulesShape, _rules_record),
+            "free": record_check(FreeShape, _freeing),
             "recalculate": record_check(RecalculateShape, self._recalculation),
             "keys": record_check(KeysShape, _keys_record),
             "opening": record_check(OpeningShape, self._opening),
@@ -134,6 +143,10 @@ def _run_marker(line: RunShape) -> RunMarker | Rejection:
     if line.run != run_of(line.data_month):
         return wrong_type("run", FORMS["run"])
     return RunMarker(line.run, line.closed_at, line.data_month)
+
+
+def _freeing(line: FreeShape) -> Freeing:
+    return Freeing(line.id, line.citizen, line.reporter, line.report_id)
 
 
 def _rules_record(line: RulesShape) -> RulesRecord:

@@ -18,6 +18,7 @@ from domain.basics.named import made
 from domain.basics.weeks import day, day_text, month_number, month_text, week_of, week_text
 from domain.citizen.reports import (
     ControlRecord,
+    Freeing,
     KeysRecord,
     Opening,
     Recalculation,
@@ -105,6 +106,12 @@ def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes
     )
 
 
+def encode_freeing(record: Freeing, reason: str, written_at: str) -> bytes:
+    """Write the value of the control record that frees an id."""
+    value = {"schema": 1, "type": "free", **record._asdict(), "reason": reason}
+    return orjson.dumps(value | {"written_at": written_at})
+
+
 def encode_control(record: RulesRecord | Recalculation | KeysRecord, written_at: str) -> bytes:
     """Write the value of a control record.
 
@@ -189,6 +196,15 @@ class _RecalculateLine(msgspec.Struct, tag_field="type", tag="recalculate"):
     written_at: str
 
 
+class _FreeLine(msgspec.Struct, tag_field="type", tag="free"):
+    id: str
+    citizen: str
+    reporter: str
+    report_id: str
+    written_at: str
+    reason: str = ""
+
+
 class _OpeningLine(msgspec.Struct, tag_field="type", tag=OPENING):
     reported_at: str
     cpr_sealed: str
@@ -205,7 +221,7 @@ class _OpeningLine(msgspec.Struct, tag_field="type", tag=OPENING):
     medfinansiering_ore: int
 
 
-_OTHER: Final = _RunLine | _RulesLine | _RecalculateLine | _KeysLine | _OpeningLine
+_OTHER: Final = _RunLine | _RulesLine | _RecalculateLine | _KeysLine | _FreeLine | _OpeningLine
 """Types of fields of opening rows and control records; further fields may stand beside them."""
 
 
@@ -260,6 +276,10 @@ def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:
         case "recalculate":
             recalculation = Recalculation(record["id"], scope_of(record["scope"]))
             return JournalEntry("", "", recalculation, utc_time(record["written_at"]))
+        case "free":
+            place = record["citizen"], record["reporter"], record["report_id"]
+            freeing = Freeing(record["id"], *place)
+            return JournalEntry("", "", freeing, utc_time(record["written_at"]))
     raise AssertionError("a type without a form")
 
 

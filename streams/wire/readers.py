@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Generic, NamedTuple, NotRequired, Type
 
 import msgspec
 
-from domain.citizen.reports import Recalculation, RulesRecord, RunMarker
+from domain.citizen.reports import Freeing, KeysRecord, Recalculation, RulesRecord, RunMarker
 from projections.postings.reading import PostedMessage, read_message
 from streams.engine.ports import Record
 from streams.kit.foreign import Foreign, passed_over
@@ -25,7 +25,7 @@ NoticeMessage = dict[str, Any]
 
 CITIZEN: Final = re.compile(rb"[0-9a-f]{32}")
 """The key of a citizen's record."""
-_CONTROLS: Final = (RunMarker, RulesRecord, Recalculation)
+_CONTROLS: Final = (RunMarker, RulesRecord, Recalculation, KeysRecord, Freeing)
 
 
 class ForeignError(ValueError):

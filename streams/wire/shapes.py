@@ -311,6 +311,19 @@ class KeysShape(NamedTuple):
     type: Literal["keys"]
 
 
+class FreeShape(NamedTuple):
+    """The control record `free`: `Freeing`."""
+
+    id: ControlId
+    citizen: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    reporter: Reporter
+    report_id: ReversedId
+    reason: Annotated[str, Field(default="", max_length=500)]
+    written_at: Time
+    schema: Schema
+    type: Literal["free"]
+
+
 # --- what to send -------------------------------------------------------------------------------
 
 FORMS: Final[Mapping[str, str]] = {
@@ -348,6 +361,8 @@ FORMS: Final[Mapping[str, str]] = {
     "id": "1-64 letters, digits, dots, dashes and underscores",
     "rules": "the name of a rule set",
     "digest": "the digest of the rule set's content, in hexadecimal, or leave it out",
+    "citizen": "the citizen's pseudonym, 32 hexadecimal digits",
+    "reason": "why, in words",
     "scope": 'all, {"municipality": its three digits} or {"citizen": 32 hexadecimal digits}',
     "written_at": "a time in UTC that exists, like 2024-03-01T10:00:00Z",
     "pseudonym_key": "the id of a key: p and eight hexadecimal digits",
