@@ -48,12 +48,13 @@ QUICK_RETURN = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.
 
 
 def settings_for(kafka, prefix, state_dir):
-    """Demo settings for a cluster: 4 partitions, own topics, own state folder."""
+    """Demo settings for a cluster: 4 partitions on all brokers, own topics, own state folder."""
     return Settings.load(
         {
             "REFUSION_BOOTSTRAP": kafka.bootstrap,
             "REFUSION_PREFIX": prefix,
             "REFUSION_PARTITIONS": "4",
+            "REFUSION_REPLICAS": str(len(kafka.bootstrap.split(","))),
             "REFUSION_STATE_DIR": str(state_dir),
             "REFUSION_DEMO": "1",
             "REFUSION_DEMO_ANYWHERE": "1",
