@@ -3,8 +3,6 @@
 import random
 from dataclasses import replace
 from itertools import groupby
-from types import SimpleNamespace
-from typing import Any
 
 import orjson
 import pytest
@@ -21,7 +19,7 @@ from streams.citizens.settler import Outcome, Partition
 from streams.citizens.store import RocksStore
 from streams.citizens.store_port import MemoryStore
 from streams.kit.errors import UnworkableError
-from streams.stages.citizens import CitizenWork
+from streams.stages.own_entry import OwnEntry
 from tests.properties.test_rule_changes import CHANGES
 from tests.support import product
 from tests.support.lives import RULES, THEMES, life, short_life
@@ -293,16 +291,10 @@ def test_a_citizen_of_an_earlier_version_of_the_calculation_is_settled_anew_befo
     ],
 )
 def test_a_partition_of_a_newer_version_or_other_rules_is_refused(noted, advice):
-    work: Any = CitizenWork.__new__(CitizenWork)
-    work._name, work._noted = "citizens/0", noted
-    work._stage = SimpleNamespace(laws=LawBook())
     with pytest.raises(UnworkableError, match=advice):
-        work._as_noted()
+        LawBook().law(*OwnEntry("citizens/0", orjson.dumps(noted)).rules)
 
 
 def test_a_partition_entry_of_the_first_version_is_read():
-    work: Any = CitizenWork.__new__(CitizenWork)
-    work._name, work._noted = "citizens/0", {"closed_month": "2024-05", "rules": "R-1"}
-    work._stage, work._disk = SimpleNamespace(laws=LawBook()), SimpleNamespace(store={})
-    partition = work._as_noted()
-    assert (partition.closed_month, partition.law.rules.name) == ("2024-05", "R-1")
+    own = OwnEntry("citizens/0", b'{"closed_month": "2024-05", "rules": "R-1"}')
+    assert (own.closed_month, LawBook().law(*own.rules).rules.name) == ("2024-05", "R-1")
