@@ -9,6 +9,7 @@ to file descriptor 2, past Python; and an error while a result is read comes as 
 """
 
 import atexit
+import logging
 import os
 import re
 import select
@@ -63,6 +64,9 @@ def quiet_panics() -> None:
     original = os.dup(STANDARD_ERROR)
     stream.flush()
     sys.stderr = os.fdopen(os.dup(original), "w", 1, encoding=stream.encoding, errors=stream.errors)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+            handler.setStream(sys.stderr)  # no line of ours waits in the pipe when we are killed
     ours, theirs = os.pipe()
     os.dup2(theirs, STANDARD_ERROR)
     os.close(theirs)

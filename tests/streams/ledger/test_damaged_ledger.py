@@ -157,3 +157,23 @@ def test_nobody_waits_for_a_ledger_of_a_run_that_was_never_closed(tmp_path):
         opened(str(tmp_path), lambda: False)
     with pytest.raises(NoLedgerError):
         opened(str(tmp_path), lambda: True, wait_s=0.01, look_s=0.001)
+
+
+KILLED = """
+import logging, os, signal, sys
+from streams.kit.logs import set_up_logs
+from streams.ledger.native import quiet_panics
+set_up_logs()
+quiet_panics()
+logging.getLogger("refusion").warning("the last line")
+sys.stderr.write("and what Python writes\\n")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_no_line_of_ours_is_lost_with_a_process_that_is_killed():
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -9
+    assert "the last line\nand what Python writes\n" in done.stderr
