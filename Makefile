@@ -18,12 +18,14 @@ install-run:
 run: install-run
 	@$(BIN)/python -m demo
 
-# A local real Kafka for development; its data stays in build/kafka.
+# A local real Kafka for development; its data stays in build/kafka. With SECURED=1 it is another one,
+# with TLS and a principal with its rights for each role; its data is in build/kafka-secured.
+LOCAL_KAFKA := $(if $(SECURED),--folder build/kafka-secured)
 kafka: install-run
-	@$(BIN)/python -m streams.devtools.local_kafka start
+	@$(BIN)/python -m streams.devtools.local_kafka start $(LOCAL_KAFKA) $(if $(SECURED),--secured)
 
 kafka-stop: install-run
-	@$(BIN)/python -m streams.devtools.local_kafka stop
+	@$(BIN)/python -m streams.devtools.local_kafka stop $(LOCAL_KAFKA)
 
 test: install
 	@$(BIN)/python -m pytest -n 2 -m 'not long' --durations=10

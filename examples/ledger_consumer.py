@@ -21,7 +21,6 @@ partition: rows before it that belong to no run yet get its number.
 """
 
 import asyncio
-import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -29,9 +28,10 @@ from typing import Any
 
 import click
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 
+from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import explained
 from streams.kafka.topics import POSTINGS, ensure_topics
 from streams.kit.errors import UserError
 from streams.kit.stopping import Stopped, unwind_on_signals
@@ -115,13 +115,12 @@ async def follow(settings: Settings, ledger: sqlite3.Connection) -> None:
         settings.partitions,
         topics=[POSTINGS],
         replicas=settings.replicas,
+        may_be_unread=True,
     )  # or learn what is wrong
     known = dict(ledger.execute("SELECT partition, next FROM offsets"))
-    async with AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
-        isolation_level="read_committed",
-        auto_offset_reset="none",  # an offset that is not there means another topic: stop
-    ) as consumer:
+    clients = KafkaClients(settings.bootstrap, "refusion-consumer")
+    # Read committed; an offset that is not there means another topic: stop.
+    async with clients.consumer(auto_offset_reset="none") as consumer:
         partitions = [
             TopicPartition(settings.prefix + POSTINGS.name, number)
             for number in range(settings.partitions)
@@ -142,10 +141,12 @@ def main(file: str) -> None:
     unwind_on_signals()
     ledger = open_ledger(file)
     try:
-        asyncio.run(follow(Settings.load(os.environ), ledger))
+        settings = Settings.load()
+        with explained(settings.bootstrap, UserError):
+            asyncio.run(follow(settings, ledger))
     except Stopped as stopped:
         sys.exit(stopped.status)
-    except (UserError, KafkaError) as error:
+    except UserError as error:
         raise click.ClickException(str(error)) from error
     finally:
         ledger.close()

@@ -1,17 +1,18 @@
 """Settings: one table of everything that can be set in the environment, with default and meaning.
 
-Source: contract section 6. The keys are demanded only by what needs them
+Source: contract sections 6 and 11. The keys are demanded only by what needs them
 (`Settings.identity`), so that `refusion settings` works without.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from streams.kit.errors import UserError
+from streams.kafka import security
+from streams.kit.secrets import FILE, own_environment, secret_in
+from streams.kit.setting import Setting, SettingsError
 from streams.kit.setting_forms import (
     NUMBER,
     PORT,
@@ -49,7 +50,6 @@ from streams.settings_table import (
     SFTP_KNOWN_HOSTS,
     STATE_DIR,
     TABLE,
-    Setting,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ __all__ = [
     "SEAL_KEY", "SFTP_KEY", "SFTP_KNOWN_HOSTS", "STATE_DIR", "TABLE", "Settings", "SettingsError",
 ]  # fmt: skip
 
-Origin = Literal["environment", "default", "demo", "not set"]
+Origin = Literal["environment", "file", "default", "demo", "not set"]
 
 OF_THE_JOURNAL = ("reports.raw", "reports")
 """The topics that a rebuild shares with the running system."""
@@ -68,10 +68,6 @@ OF_A_SOURCE = "reports.raw."
 """The beginning of the names of the sources' own raw topics, which are shared too."""
 
 MASK = "********"
-
-
-class SettingsError(UserError):
-    """A setting is missing or wrong; the message names it and says what to do."""
 
 
 _DEMO_KEYS = {
@@ -88,6 +84,7 @@ _FORMS: dict[str, Form] = {
     **dict.fromkeys((PSEUDONYM_KEY.name, MASTER_KEY.name), hex_key(KEY_BYTES)),
     **dict.fromkeys((SEAL_KEY.name, JOURNAL_KEY.name), hex_keys(KEY_BYTES)),
     METRICS_PORT.name: PORT,
+    **security.FORMS,
 }
 """The form of each setting that must have one."""
 _PURPOSES: dict[str, Purpose] = {
@@ -114,8 +111,12 @@ class Settings:
     values: Mapping[str, tuple[str | None, Origin]]
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """The settings of an environment; SettingsError names every one that is wrong."""
+    def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """The settings of an environment, this process's own if none is given.
+
+        SettingsError names every one that is wrong.
+        """
+        environ = own_environment() if environ is None else environ
         demo = _value(DEMO, environ, demo=False)[0] == "1"
         settings = cls({setting.name: _value(setting, environ, demo) for setting in TABLE})
         problems = list(
@@ -142,15 +143,16 @@ class Settings:
         ]
 
     @property
-    def bootstrap(self) -> str:
-        """The brokers; SettingsError where none are set."""
+    def bootstrap(self) -> security.BrokerAddress:
+        """The brokers and how clients log on; SettingsError where none are set, or none safely."""
         brokers = self._text(BOOTSTRAP)
         if brokers is None:
             raise SettingsError(
                 f"{BOOTSTRAP.name} is not set; set it to your brokers, or start one with"
                 " `make kafka`"
             )
-        return brokers
+        logon = security.logon_of(self._text, brokers, demo=self.demo)
+        return security.BrokerAddress(brokers, logon)
 
     @property
     def has_brokers(self) -> bool:
@@ -331,11 +333,24 @@ class Settings:
         return text
 
 
+def _given(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the setting's own text, and the name of the file that holds it."""
+    text, file = (environ.get(name, "").strip() for name in (setting.name, setting.name + FILE))
+    return text, file
+
+
 def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[str | None, Origin]:
     """A setting's text and where it comes from. Set to nothing counts as not set."""
-    if text := environ.get(setting.name, "").strip():
+    text, file = _given(setting, environ)
+    if setting.secret and file:
+        if text:
+            raise SettingsError(
+                f"{setting.name} and {setting.name}{FILE} are set both; take one of them away"
+            )
+        return secret_in(Path(file), setting.name + FILE), "file"
+    if text:
         return text, "environment"
-    if demo and setting.name in _DEMO_KEYS and not environ.get(MASTER_KEY.name, "").strip():
+    if demo and setting.name in _DEMO_KEYS and not any(_given(MASTER_KEY, environ)):
         return _DEMO_KEYS[setting.name], "demo"
     if demo and setting is REPLICAS:
         return "1", "demo"

@@ -1,16 +1,7 @@
 """The table of settings: their names in the environment, defaults and meanings."""
 
-from typing import NamedTuple
-
-
-class Setting(NamedTuple):
-    """A setting, as one row of the table; `default` None means that it has none."""
-
-    name: str
-    default: str | None
-    meaning: str
-    secret: bool = False
-
+from streams.kafka import security
+from streams.kit.setting import Setting
 
 BOOTSTRAP = Setting("REFUSION_BOOTSTRAP", None, "Kafka brokers, host:port, separated by commas")
 PREFIX = Setting("REFUSION_PREFIX", "refusion.", "what the names of all topics begin with")
@@ -130,6 +121,7 @@ PERSONS = Setting(
 
 TABLE = (
     BOOTSTRAP,
+    *security.SETTINGS,
     PREFIX,
     JOURNAL_PREFIX,
     PARTITIONS,

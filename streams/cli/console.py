@@ -3,7 +3,6 @@
 Every command imports this module, so everything heavy is imported when it is used.
 """
 
-import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -40,7 +39,7 @@ def load_settings() -> "Settings":
     """Read the settings from the environment."""
     from streams.settings import Settings
 
-    return Settings.load(os.environ)
+    return Settings.load()
 
 
 # --- work --------------------------------------------------------------------------------------

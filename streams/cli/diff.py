@@ -1,10 +1,9 @@
 """`refusion diff`: the changes that a run made for a citizen."""
 
-import os
-
 import click
 
 from streams.cli.console import PURPOSE, quiet_clients
+from streams.kit.secrets import own_environment
 
 
 @click.command()
@@ -23,7 +22,7 @@ def diff(citizen: str | None, run: int, purpose: str, as_json: bool) -> None:
     from streams.explain.render_diff import show_differences
 
     quiet_clients()
-    differences = differences_of(citizen, run, os.environ, purpose)
+    differences = differences_of(citizen, run, own_environment(), purpose)
     if as_json:
         click.echo(differences.as_json())
     else:

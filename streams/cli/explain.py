@@ -1,6 +1,5 @@
 """`refusion explain`: the reasons for a citizen's weeks."""
 
-import os
 import re
 from datetime import date
 from typing import Any, Final
@@ -9,6 +8,7 @@ import click
 
 from streams.cli.console import INPUT, PURPOSE, quiet_clients
 from streams.kit.errors import UserError
+from streams.kit.secrets import own_environment
 
 ISO_WEEK: Final = re.compile(r"([0-9]{4})-W([0-9]{2})")
 
@@ -53,7 +53,7 @@ def explain(**options: Any) -> None:
 
     quiet_clients()
     week = None if options["week"] is None else week_number(options["week"])
-    explain_to(click.echo, ExplainRequest(**options | {"week": week}), os.environ)
+    explain_to(click.echo, ExplainRequest(**options | {"week": week}), own_environment())
 
 
 def week_number(text: str) -> int:

@@ -9,8 +9,9 @@ import click
 from streams.cli.console import draw_bar, echo_json
 from streams.kit.errors import AwaitingApproval, UserError, kind_and_place
 from streams.kit.foreign import PASSED_OVER
-from streams.kit.private_files import keep_files_private
+from streams.kit.private_files import keep_files_private, keep_memory_private
 from streams.kit.progress import draw_with
+from streams.kit.secrets import kept_from_children
 from streams.kit.standard_streams import demand_output, open_closed_streams, write_any_letter
 from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
 
@@ -24,6 +25,7 @@ WITHOUT_OUTPUT: Final = frozenset({"publish", "worker"})
 """Commands that write nothing to standard output."""
 
 COMMANDS: Final = {
+    "acl": "streams.cli.acl:acl",
     "approvals": "streams.cli.approvals:approvals",
     "approve": "streams.cli.approve:approve",
     "free-id": "streams.cli.free_id:free_id",
@@ -81,13 +83,15 @@ class _Program(click.Group):
         open_closed_streams()
         write_any_letter()
         keep_files_private()
+        keep_memory_private()
         unwind_on_signals()
         draw_with(draw_bar)
         PASSED_OVER.forget()
         try:
             from domain.ruledata.ruleset import RuleError
 
-            return super().invoke(ctx)
+            with kept_from_children():
+                return super().invoke(ctx)
         except Stopped as stopped:
             click.echo("refusion: stopped, nothing is left behind", err=True)
             sys.exit(stopped.status)

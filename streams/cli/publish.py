@@ -21,7 +21,7 @@ def publish(files: tuple[str, ...], source: str, as_json: bool) -> None:
 
     The command succeeds only if Kafka acknowledges all of them. Nothing is validated here.
     Without FILES, or for a file named -, standard input is read. A file may be packed with gzip.
-    Missing topics are created. The closing summary goes to stderr.
+    The topic is created if it is missing. The closing summary goes to stderr.
     """
     from streams.citizens.register_file import check_publisher
     from streams.offline.inputs import Reader, checked, opened

@@ -36,7 +36,7 @@ steps. The numbers are those of the tests and the fault points.
        After any failure (fenced, timed out, unknown outcome of a commit, no broker): drop sink,
        overlay and disk handle, wait, and if the partition is still ours begin again at 1, which
        finds out what was committed. **A commit is never repeated blindly.** An error that no
-       restart can mend (`UnworkableError`) ends the process instead.
+       restart can mend (`UnworkableError`; brokers that deny us a right) ends the process instead.
 
 Whether the partition is still ours is asked after every await outside step 4. After a rebalance
 the same partition has another run. Inside step 4 fencing gives the answer.
@@ -170,6 +170,9 @@ class BatchLoop:
                 try:
                     await _Member(self).work(self._stopping)
                 except Exception as error:  # noqa: BLE001 - the next membership may succeed
+                    if (refusal := self.context.kafka.refusal(error)) is not None:
+                        self._fail(UnworkableError(refusal))
+                        break
                     self._log_failure(error)
                     await _is_set(self._stopping, RETRY_S)
         finally:

@@ -192,6 +192,9 @@ class Kafka(Protocol):
     def is_outage(self, error: Exception) -> bool:
         """True for an error which says that no broker answers."""
 
+    def refusal(self, error: Exception) -> str | None:
+        """A sentence where the brokers do not let this program in, or deny it a right."""
+
     def source(self, group: str, topic: str) -> Source:
         """A member of the group that reads a topic, not yet joined."""
 

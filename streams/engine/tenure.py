@@ -150,7 +150,9 @@ class PartitionRun:
                 self._release()
         except (_LostError, UnworkableError):
             raise
-        except Exception as error:  # noqa: BLE001 - step 6: every failure goes the same way
+        except Exception as error:  # step 6: every failure goes the same way
+            if (refusal := self._context.kafka.refusal(error)) is not None:
+                raise UnworkableError(refusal) from error
             self._enter(State.PAUSING)
             self._log_failure(error)
 

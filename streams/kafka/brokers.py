@@ -14,7 +14,7 @@ from streams.engine.clock_skew import ClockSkew
 from streams.engine.ports import Changelog, Delivery, Source
 from streams.kafka.clients import KafkaClients
 from streams.kafka.delivery import IdempotentDelivery, TransactionalDelivery, partition_producer
-from streams.kafka.errors import is_outage
+from streams.kafka.errors import is_outage, refusal
 from streams.kafka.groups import AT_VERSION
 from streams.kafka.reading import open_partition
 from streams.kafka.source import KafkaSource, group_consumer
@@ -53,6 +53,10 @@ class KafkaBrokers:
     def is_outage(self, error: Exception) -> bool:
         """Return whether an error says that no broker answers."""
         return is_outage(error)
+
+    def refusal(self, error: Exception) -> str | None:
+        """Say who is refused and which right is missing; None for any other error."""
+        return refusal(error, self._clients.bootstrap)
 
     def source(self, group: str, topic: str) -> KafkaSource:
         """Make a static member of the group: after a crash this process is the same member."""

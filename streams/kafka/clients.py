@@ -25,6 +25,7 @@ from aiokafka.errors import (
 )
 
 from streams.kafka import patches
+from streams.kafka.security import logon_at
 
 STOP_S: Final = 5.0
 """Seconds that a client's stop may take; it may wait for a lost broker without end."""
@@ -34,7 +35,7 @@ class KafkaClients:
     """Makes the clients for one address of brokers; each tells the brokers the same client id."""
 
     def __init__(self, bootstrap: str, client_id: str, request_timeout_ms: int = 40_000) -> None:
-        """`bootstrap` is as in REFUSION_BOOTSTRAP; the client's own request timeout is 40 s."""
+        """`bootstrap` is that of the settings, with the log-on; aiokafka's timeout is 40 s."""
         patches.apply()
         self.bootstrap = bootstrap
         self.client_id = client_id
@@ -42,6 +43,7 @@ class KafkaClients:
             "bootstrap_servers": bootstrap.split(","),
             "client_id": client_id,
             "request_timeout_ms": request_timeout_ms,
+            **logon_at(bootstrap).client_settings(),
         }
 
     @asynccontextmanager

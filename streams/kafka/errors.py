@@ -3,27 +3,35 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Final
 
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     NodeNotReadyError,
     RequestTimedOutError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
 )
+from aiokafka.structs import TopicPartition
 
+from streams.kafka.connection_errors import (
+    ConnectionEndedError,
+    LogonRefusedError,
+    TokenUnavailableError,
+)
+from streams.kafka.security import PROTOCOL, logon_at
 from streams.kit.errors import UserError
 
 __all__ = [
-    "KafkaError",
-    "explained",
-    "explanation",
-    "is_outage",
-    "no_kafka",
-    "pass_over_unheard",
-    "refused",
-]
+    "KafkaError", "explained", "explanation", "is_outage", "missing_right", "pass_over_unheard",
+    "refusal", "refused",
+]  # fmt: skip
 
 SETTING: Final = "REFUSION_BOOTSTRAP"
 """The setting with the addresses of the brokers, as error messages name it."""
@@ -37,6 +45,20 @@ OUTAGES: Final = (
     RequestTimedOutError,
     TimeoutError,
 )
+DENIALS: Final = {
+    TopicAuthorizationFailedError: "topic",
+    GroupAuthorizationFailedError: "group",
+    TransactionalIdAuthorizationFailed: "transactional id",
+    ClusterAuthorizationFailedError: "cluster",
+}
+"""By the error of a missing right, the kind of resource that the right is for."""
+_RIGHTS_BY_MODULE: Final = {
+    "topic": {"fetcher": "Read", "group_coordinator": "Read", "client": "Describe"},
+    "group": {"source": "Read", "groups": "Describe"},
+}
+"""By kind and by a module that the error came through, the right that was lacking there."""
+_USUAL_RIGHTS: Final = {"group": "Read"}
+"""By kind, the right that is lacking elsewhere, where it is not Write."""
 
 
 def is_outage(error: BaseException) -> bool:
@@ -54,9 +76,55 @@ def pass_over_unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
         loop.default_exception_handler(context)
 
 
-def no_kafka(bootstrap: str, advice: str = "") -> str:
-    """Say that no broker answers; `advice` continues the sentence, as in ", start it"."""
-    return f"no Kafka answers at {bootstrap} ({SETTING}){advice}"
+def refusal(error: BaseException, bootstrap: str) -> str | None:
+    """Say that the brokers refuse this client, who it is and what it lacks; None if they do not."""
+    if isinstance(error, LogonRefusedError):
+        return (
+            f"the log-on of {logon_at(bootstrap).principal} at {bootstrap} ({SETTING}) failed:"
+            f" {error.args[0]}; look at REFUSION_KAFKA_… in `refusion settings`"
+        )
+    for denial, kind in DENIALS.items():
+        if isinstance(error, denial):
+            return missing_right(bootstrap, _right(error, kind), kind, _resource(error))
+    return None
+
+
+def missing_right(bootstrap: str, right: str, kind: str, resource: str) -> str:
+    """Say which right this client lacks, and on what."""
+    return (
+        f"Kafka refuses {logon_at(bootstrap).principal} the right {right} on"
+        f" {f'{kind} {resource}'.strip()}; `refusion acl` prints the rights that each role needs"
+    )
+
+
+def _right(error: BaseException, kind: str) -> str:
+    """Tell the right by the place of the error: brokers do not say which one they looked for."""
+    passed = {Path(frame.filename).stem for frame in extract_tb(error.__traceback__)}
+    for module, right in _RIGHTS_BY_MODULE.get(kind, {}).items():
+        if module in passed:
+            return right
+    return _USUAL_RIGHTS.get(kind, "Write")
+
+
+def _resource(error: BaseException) -> str:
+    """The names in an error of aiokafka: a text, a partition, or a set of topics."""
+    named = error.args[0] if error.args else ""
+    names = named if isinstance(named, set | frozenset | list) else [named]
+    texts = (name.topic if isinstance(name, TopicPartition) else str(name) for name in names)
+    return ", ".join(sorted(texts))
+
+
+def _no_answer(error: BaseException, bootstrap: str) -> str:
+    """Say what did not answer."""
+    if isinstance(error, TokenUnavailableError):
+        return f"no token came from {error.args[0]} (REFUSION_KAFKA_OAUTH_TOKEN_URL)"
+    if isinstance(error, ConnectionEndedError):
+        return (
+            f"who listens at {bootstrap} ({SETTING}) ended the connection before an answer of"
+            f" Kafka; look whether {PROTOCOL.name} ({logon_at(bootstrap).protocol}) is what the"
+            " brokers speak there"
+        )
+    return f"no Kafka answers at {bootstrap} ({SETTING})"
 
 
 def refused(error: BaseException, advice: str, what: str = "a request") -> str:
@@ -66,8 +134,10 @@ def refused(error: BaseException, advice: str, what: str = "a request") -> str:
 
 def explanation(error: BaseException, bootstrap: str, advice: str = "") -> str:
     """Explain an error of Kafka in a sentence that ends with an advice, if there is one."""
+    if (said := refusal(error, bootstrap)) is not None:
+        return said
     if is_outage(error):
-        return no_kafka(bootstrap, f"; {advice}" if advice else "")
+        return _no_answer(error, bootstrap) + (f"; {advice}" if advice else "")
     return refused(error, advice or LOOK)
 
 
@@ -87,5 +157,5 @@ def explained(
         yield
     except KafkaError as error:
         if is_outage(error):
-            raise as_error(no_kafka(bootstrap, no_answer)) from error
-        raise as_error(refused(error, advice)) from error
+            raise as_error(_no_answer(error, bootstrap) + no_answer) from error
+        raise as_error(explanation(error, bootstrap, advice)) from error

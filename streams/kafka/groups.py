@@ -1,10 +1,12 @@
 """A consumer group, described by the brokers to whoever is not in it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
 AT_VERSION: Final = "@"
 """Sign before the version in a client id, as in `refusion-3f2a@0.1.0-7-3`: so anybody can ask a
@@ -24,7 +26,8 @@ def version_in(client_id: str) -> str:
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[int, int]:
     """By partition, the offset where the group goes on; nothing for one that it never began."""
     try:
-        offsets = await admin.list_consumer_group_offsets(group)
+        with _named(group):
+            offsets = await admin.list_consumer_group_offsets(group)
     except GroupCoordinatorNotAvailableError:  # the cluster is about to make its first group's
         return {}
     return {
@@ -55,8 +58,18 @@ def _partitions_in(assignment: bytes) -> list[int]:
 async def _members(admin: AIOKafkaAdminClient, group: str) -> list[tuple[str, bytes]]:
     """Client id and assignment of each member."""
     try:
-        (response,) = await admin.describe_consumer_groups([group])
+        with _named(group):
+            (response,) = await admin.describe_consumer_groups([group])
     except GroupCoordinatorNotAvailableError:  # as above
         return []
     ((_code, _group, _state, _type, _protocol, members, *_),) = response.groups
     return [(client_id, assignment) for _id, client_id, *_, assignment in members]
+
+
+@contextmanager
+def _named(group: str) -> Iterator[None]:
+    """Name the group in the error of a missing right, which aiokafka leaves out."""
+    try:
+        yield
+    except GroupAuthorizationFailedError:
+        raise GroupAuthorizationFailedError(group) from None

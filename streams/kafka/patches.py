@@ -5,20 +5,22 @@ Nothing here is changed by an import.
 """
 
 import sys
+from contextvars import ContextVar
 from functools import cache, partial, wraps
 from importlib import metadata
 from typing import Any, Final
 
-from aiokafka import TopicPartition
+from aiokafka import TopicPartition, client
 from aiokafka.codec import zstd_encode
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.engine.ports import Record
+from streams.kafka.connection_errors import named
 
 VERSION: Final = "0.14."
 """The versions of aiokafka that every patch was written for and is tested with begin with this."""
@@ -39,6 +41,7 @@ def apply() -> None:
     hand_out_records_as_read()
     compress_quickly()
     retrieve_errors_of_transactions()
+    name_failed_connections()
 
 
 def report_lost_connections() -> None:
@@ -112,3 +115,40 @@ def _retrieving(method: Any, future: str) -> Any:
         getattr(self, future).exception()  # is raised again for whoever waits for it
 
     return retrieving
+
+
+_failures: ContextVar[list[BaseException]] = ContextVar("failures")
+"""Errors of the connections of the client that is looking for brokers."""
+
+
+def name_failed_connections() -> None:
+    """Let a client that finds no brokers raise why: refused, not trusted, or nobody there.
+
+    Correctness, no figure: aiokafka logs a refused password, and raises what it raises where nobody
+    listens (`streams.kafka.connection_errors`).
+    """
+    create_conn, bootstrap = client.create_conn, client.AIOKafkaClient.bootstrap
+
+    @wraps(create_conn)
+    async def noted(*args: Any, **kwargs: Any) -> AIOKafkaConnection:
+        try:
+            return await create_conn(*args, **kwargs)
+        except (OSError, KafkaError) as error:
+            _failures.get([]).append(error)
+            raise
+
+    @wraps(bootstrap)
+    async def named_bootstrap(self: client.AIOKafkaClient) -> None:
+        failures: list[BaseException] = []
+        token = _failures.set(failures)
+        try:
+            await bootstrap(self)
+        except KafkaConnectionError as error:
+            if (reason := named(failures, len(self.hosts))) is not None:
+                raise reason from error
+            raise
+        finally:
+            _failures.reset(token)
+
+    client.create_conn = noted
+    client.AIOKafkaClient.bootstrap = named_bootstrap

@@ -24,6 +24,7 @@ from streams.engine.ports import Batch, Record
 from streams.kafka.clients import KafkaClients
 from streams.kafka.groups import assignments, client_ids, committed_offsets
 from streams.kafka.patches import as_read
+from streams.kafka.security import logon_at
 from streams.kafka.topic_ids import topic_identity
 from streams.kafka.topic_settings import Existing
 from streams.kafka.topics import TopicError, described
@@ -278,7 +279,8 @@ class KafkaTopicReader:
         numbers = await self.partitions(topic)
         if not numbers:
             raise TopicError(
-                f"there is no topic {topic}; see REFUSION_PREFIX with `refusion settings`"
+                f"there is no topic {topic}; see REFUSION_PREFIX with `refusion settings`, and"
+                f" whether {logon_at(self._clients.bootstrap).principal} may Describe it"
             )
         return [TopicPartition(topic, number) for number in numbers]
 

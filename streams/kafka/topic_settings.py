@@ -37,6 +37,8 @@ class Existing(NamedTuple):
     partitions: int
     settings: Mapping[str, str]
     replicas: int = 1
+    is_readable: bool = True
+    """False where this client may not read the settings, which are then left out."""
 
 
 class TopicDifference(NamedTuple):

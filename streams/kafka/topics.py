@@ -6,14 +6,23 @@ left to the cluster's defaults, which are made for another purpose (kept 7 days,
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import missing_right
+from streams.kafka.security import logon_at
 from streams.kafka.topic_settings import (
     BROKERS_TIME,
     FOR_EVER,
@@ -56,7 +65,9 @@ class Topic(NamedTuple):
     """Our stages write into it; others write into the raw topics."""
 
     def differences(self, name: str, existing: Existing, replicas: int) -> list[TopicDifference]:
-        """Compare a topic that is there with this row."""
+        """Compare a topic that is there with this row; nothing where we may not read it."""
+        if not existing.is_readable:
+            return []
         return list(
             differences(name, self.settings, replicas, existing, is_filled_here=self.is_filled_here)
         )
@@ -155,6 +166,20 @@ def all_topics(sources: Iterable[str]) -> tuple[Topic, ...]:
     return (*TOPICS, *map(raw_of, sources))
 
 
+NEEDED: Final = {
+    INTAKE: (RAW, REPORTS, DEAD_LETTERS),
+    "citizens": (REPORTS, CITIZENS, POSTINGS, NOTICES, DEAD_LETTERS),
+    "projections": (POSTINGS, REPORTS),
+}
+"""Topics that each stage cannot do without; each role has rights to its own alone."""
+
+
+def needed_by(stages: Iterable[str], sources: Iterable[str]) -> list[Topic]:
+    """Return the topics that stages cannot do without; intake reads those of sources too."""
+    needed = [topic for stage in stages for topic in NEEDED[stage]]
+    return needed + [raw_of(source) for source in sources if RAW in needed]
+
+
 async def ensure_topics(
     bootstrap: str,
     prefix: str,
@@ -162,8 +187,14 @@ async def ensure_topics(
     journal_prefix: str = "",
     topics: Sequence[Topic] = TOPICS,
     replicas: int = 1,
+    needed: Collection[Topic] | None = None,
+    *,
+    may_be_unread: bool = False,
 ) -> list[str]:
     """Create the topics that are missing and wait until all can be used; several may do so at once.
+
+    Topics that are not `needed` are created too, but a client that may not do so goes on without
+    them. With `may_be_unread` it goes on where it may not read a topic's settings.
 
     Where `journal_prefix` is another, the journal and what is taken into it are there (a rebuild).
     Returns a sentence for each topic that can be worked with and yet should be mended. Raises
@@ -175,10 +206,27 @@ async def ensure_topics(
     async with KafkaClients(bootstrap, "refusion-topics").admin() as admin:
         present = set(await admin.list_topics()) & set(names)
         await _checked(admin, bootstrap, names, present, partitions, replicas)
+        denied = set()
         if missing := names.keys() - present:
-            await _create({name: names[name] for name in missing}, admin, partitions, replicas)
-        await _wait_for_leaders(admin, set(names))
-        return await _checked(admin, bootstrap, names, set(names), partitions, replicas)
+            new = {name: names[name] for name in missing}
+            denied = await _create(new, admin, partitions, replicas)
+        strict = {name for name in names if needed is None or names[name] in needed}
+        if unseen := sorted(denied & strict):
+            raise TopicError(_unseen(bootstrap, unseen[0]))
+        seen = names.keys() - denied
+        await _wait_for_leaders(admin, seen)
+        unread: set[str] = set() if may_be_unread else strict
+        return await _checked(admin, bootstrap, names, seen, partitions, replicas, unread)
+
+
+def _unseen(bootstrap: str, name: str) -> str:
+    """Say of a topic that is not seen what may be the matter: brokers do not tell the two apart."""
+    return (
+        f"there is no topic {name} that {logon_at(bootstrap).principal} may see, and Kafka denies"
+        " it the right Create: let somebody with that right start a worker or `refusion run status`"
+        " first, or give this principal the right Describe on the topic; `refusion acl` prints the"
+        " rights that each role needs"
+    )
 
 
 def named(prefix: str, journal_prefix: str, topics: Sequence[Topic]) -> dict[str, Topic]:
@@ -198,6 +246,7 @@ async def _checked(
     present: set[str],
     partitions: int,
     replicas: int,
+    must_be_read: Collection[str] = (),
 ) -> list[str]:
     """Compare the topics that are there. Returns warnings; raises TopicError."""
     there = await described(admin, [name for name in names if name in present])
@@ -206,6 +255,8 @@ async def _checked(
         raise TopicError(refusal)
     warnings = []
     for name, existing in there.items():
+        if name in must_be_read and not existing.is_readable:
+            raise TopicError(missing_right(bootstrap, "DescribeConfigs", "topic", name))
         found = names[name].differences(name, existing, replicas)
         if any(each.effect is Effect.REFUSED for each in found):
             raise TopicError(sentence(found, bootstrap))
@@ -216,7 +267,8 @@ async def _checked(
 
 async def _create(
     missing: Mapping[str, Topic], admin: AIOKafkaAdminClient, partitions: int, replicas: int
-) -> None:
+) -> set[str]:
+    """Create topics. Returns the names of those that this client may not create."""
     brokers = len((await admin.describe_cluster())["brokers"])
     if brokers < replicas:
         raise TopicError(
@@ -226,13 +278,18 @@ async def _create(
         )
     wanted = [_new(name, topic, partitions, replicas) for name, topic in missing.items()]
     response = await admin.create_topics(wanted, timeout_ms=CREATE_TIMEOUT_MS)
+    denied = set()
     for name, code, *reason in response.topic_errors:
-        if for_code(code) not in {
+        error = for_code(code)
+        if error in {TopicAuthorizationFailedError, ClusterAuthorizationFailedError}:
+            denied.add(name)
+        elif error not in {
             NoError,
             TopicAlreadyExistsError,
         }:  # somebody else was first: as good
-            why = (*reason, None)[0] or for_code(code).description
+            why = (*reason, None)[0] or error.description
             raise TopicError(f"topic {name} cannot be created: {why}")
+    return denied
 
 
 def _new(name: str, topic: Topic, partitions: int, replicas: int) -> NewTopic:
@@ -283,25 +340,29 @@ async def described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
         await asyncio.sleep(0.1)
 
 
-def _existing(partitions: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) -> Existing:
+def _existing(
+    partitions: Sequence[Mapping[str, Any]], settings: Mapping[str, str] | None
+) -> Existing:
     replicas = min(len(partition["replicas"]) for partition in partitions)
-    return Existing(len(partitions), settings, replicas)
+    return Existing(len(partitions), settings or {}, replicas, is_readable=settings is not None)
 
 
 async def _settings_of(
     admin: AIOKafkaAdminClient, names: Sequence[str]
-) -> dict[str, dict[str, str]]:
-    """The settings of those topics that the broker which is asked knows."""
+) -> dict[str, dict[str, str] | None]:
+    """The settings of those topics that the broker which is asked knows; None without the right."""
     if not names:
         return {}
     (response,) = await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     )
-    settings: dict[str, dict[str, str]] = {}
+    settings: dict[str, dict[str, str] | None] = {}
     for code, reason, _, name, entries in response.resources:
         error = for_code(code)
         if error is NoError:
             settings[name] = {setting: value for setting, value, *_ in entries}
+        elif error is TopicAuthorizationFailedError:
+            settings[name] = None
         elif error is not UnknownTopicOrPartitionError:
             raise TopicError(
                 f"the settings of topic {name} cannot be read: {reason or error.description}"

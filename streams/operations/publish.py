@@ -1,6 +1,7 @@
 """Publishes reports: lines to `reports.raw`, all acknowledged or an error that says how many were.
 
-    1. Make sure of the topics.
+    1. Make sure of `reports.raw`: a publisher needs the rights Describe and Write on it, and on
+       nothing else.
     2. Each line that is not blank goes, byte for byte, into the batch of its partition; a full
        batch is handed to the producer, which sends a partition's batches one after the other
        (`streams.kafka.bulk`).
@@ -24,8 +25,8 @@ from typing import Final, NamedTuple
 from streams.kafka import bulk
 from streams.kafka.bulk import BulkSender
 from streams.kafka.clients import KafkaClients
-from streams.kafka.errors import KafkaError, is_outage, no_kafka, refused
-from streams.kafka.topics import RAW_BYTES, all_topics, ensure_topics, raw_of
+from streams.kafka.errors import KafkaError, explanation, is_outage, refusal, refused
+from streams.kafka.topics import RAW_BYTES, ensure_topics, raw_of
 from streams.kit.errors import UserError
 from streams.offline.inputs import CutLine
 from streams.privacy.cpr import cpr_of_line
@@ -79,8 +80,9 @@ async def publish(
             settings.prefix,
             settings.partitions,
             settings.journal_prefix,
-            all_topics([source] if source else ()),
+            [raw_of(source)],
             replicas=settings.replicas,
+            may_be_unread=True,
         )
         async with sending.sender.connected(clients):
             await sending.send(lines)
@@ -98,8 +100,10 @@ def _explained(error: BaseException, settings: Settings, sending: "_Sending") ->
             what = (
                 f"Kafka at {settings.bootstrap} has acknowledged nothing for {bulk.SILENCE_S:.0f} s"
             )
+        case _ if (said := refusal(error, settings.bootstrap)) is not None:
+            what = said
         case _ if is_outage(error) and not sending.sender.acknowledged:
-            what = no_kafka(settings.bootstrap)
+            what = explanation(error, settings.bootstrap)
         case _:
             return refused(error, sending.state(), "a batch")
     return f"{what}; {sending.state()}"

@@ -12,7 +12,6 @@ serve `/router/` and table contents) are not started.
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -33,10 +32,11 @@ from streams.engine.ports import Stage
 from streams.engine.timing import BATCHES_AT_WORK, RETRY_S
 from streams.kafka import topics
 from streams.kafka.brokers import KafkaBrokers
-from streams.kafka.errors import KafkaError, is_outage, pass_over_unheard
+from streams.kafka.errors import KafkaError, is_outage, pass_over_unheard, refusal
 from streams.kit.errors import UnworkableError, UserError
 from streams.kit.logs import set_up_logs
-from streams.kit.private_files import keep_files_private
+from streams.kit.private_files import keep_files_private, keep_memory_private
+from streams.kit.secrets import kept_from_children, own_environment
 from streams.kit.standard_streams import open_closed_streams
 from streams.kit.tuning import tune_allocation, tune_garbage_collection
 from streams.operations.key_gate import DEMO_KEYS, check_demo_keys, check_keys
@@ -199,6 +199,7 @@ async def _prepare(
 
     Intake states the keys of a journal that is empty.
     """
+    needed = topics.needed_by(names, sources_of(settings))
     while not stopping.is_set():
         try:
             warnings = await topics.ensure_topics(
@@ -208,12 +209,15 @@ async def _prepare(
                 settings.journal_prefix,
                 topics.all_topics(sources_of(settings)),
                 replicas=settings.replicas,
+                needed=needed,
             )
             await check_keys(settings)
             await check_partitions(settings)
             if topics.INTAKE in names:
                 await begin_journal(settings)
         except KafkaError as error:
+            if (said := refusal(error, settings.bootstrap)) is not None:
+                raise UnworkableError(said) from error
             if not is_outage(error):
                 raise
             outage.began(error)
@@ -369,13 +373,15 @@ def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
     """Do what `refusion worker` asks for. Returns the exit status."""
     open_closed_streams()
     keep_files_private()
+    keep_memory_private()
     set_up_logs()
     chosen = [name for name in STAGES if name in names or not names]
     if processes == 1:
         return _guarded(chosen, settings, None)
     settings.identity()  # what is missing is said once, by us
     _ = settings.bootstrap
-    return supervise([sys.executable, "-m", "streams.worker.app", CHILD, *chosen], processes)
+    command = [sys.executable, "-m", "streams.worker.app", CHILD, *chosen]
+    return supervise(command, processes, own_environment())
 
 
 def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> int:
@@ -390,11 +396,13 @@ def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> in
 def main(arguments: Sequence[str]) -> int:
     """A child of the supervisor."""
     keep_files_private()
+    keep_memory_private()
     set_up_logs()
-    return _guarded(list(arguments), Settings.load(os.environ), sys.stdin.fileno())
+    with kept_from_children():
+        return _guarded(list(arguments), Settings.load(), sys.stdin.fileno())
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == [CHILD]:
         sys.exit(main(sys.argv[2:]))
-    sys.exit(run_worker(sys.argv[1:], Settings.load(os.environ), 1))
+    sys.exit(run_worker(sys.argv[1:], Settings.load(), 1))

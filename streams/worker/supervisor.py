@@ -9,7 +9,7 @@ import logging
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -30,14 +30,17 @@ log = logging.getLogger("refusion")
 class _Child:
     """One worker process, started again when it dies."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = command
+        self._environment = environment
         self._pause_s = 0.0
         self._start()
 
     def _start(self) -> None:
         self._started = time.monotonic()
-        self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0)  # noqa: S603
+        self.process = subprocess.Popen(  # noqa: S603
+            self._command, stdin=subprocess.PIPE, process_group=0, env=self._environment
+        )
         self._again_at: float | None = None
 
     def look(self) -> None:
@@ -55,12 +58,15 @@ class _Child:
             self._start()
 
 
-def supervise(command: Sequence[str], processes: int) -> int:
-    """Keep worker processes running until SIGTERM or SIGINT; the exit status."""
+def supervise(command: Sequence[str], processes: int, environment: Mapping[str, str]) -> int:
+    """Keep worker processes running until SIGTERM or SIGINT; the exit status.
+
+    They get an environment with the secrets, which this process does not keep in its own.
+    """
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: stopped.append(number))
-    children = [_Child(command) for _ in range(processes)]
+    children = [_Child(command, environment) for _ in range(processes)]
     while not stopped and not any(child.process.poll() == USER_ERROR for child in children):
         for child in children:
             child.look()

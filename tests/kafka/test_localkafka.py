@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -186,14 +187,37 @@ def test_a_download_that_fails_leaves_nothing_and_may_be_repeated(tmp_path, monk
         (folder / "broker.jar").write_bytes(b"all")
         return [folder / "broker.jar"]
 
+    known = tmp_path / "known"
+    known.write_text(f"{sha256(b'all').hexdigest()}  broker.jar\n")
+    monkeypatch.setattr(jars, "CHECKSUMS", known)
+    cache = tmp_path / "cache"
     monkeypatch.setattr(jars, "_resolved", interrupted)
     with pytest.raises(LocalKafkaError, match="no network"):
-        broker_jars(tmp_path)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+        broker_jars(cache)
+    assert [path.suffix for path in cache.iterdir()] == [".lock"]
     monkeypatch.setattr(jars, "_resolved", complete)
-    assert [jar.name for jar in broker_jars(tmp_path).iterdir()] == ["broker.jar"]
+    assert [jar.name for jar in broker_jars(cache).iterdir()] == ["broker.jar"]
     monkeypatch.setattr(jars, "_resolved", interrupted)
-    assert broker_jars(tmp_path).exists()
+    assert broker_jars(cache).exists()
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "added"])
+def test_a_jar_that_is_not_the_known_one_is_not_run(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(jars, "CHECKSUMS", tmp_path / "known")
+    jars.CHECKSUMS.write_text(f"{sha256(b'all').hexdigest()}  broker.jar\n")
+    folder = tmp_path / f"kafka-{jars.VERSION}"
+    folder.mkdir()
+    (folder / "broker.jar").write_bytes(b"all")
+    assert broker_jars(tmp_path) == folder
+    match damage:
+        case "changed":
+            (folder / "broker.jar").write_bytes(b"other")
+        case "missing":
+            (folder / "broker.jar").unlink()
+        case "added":
+            (folder / "other.jar").write_bytes(b"")
+    with pytest.raises(LocalKafkaError, match=r"\w+\.jar in .*SHA-256.*remove the folder"):
+        broker_jars(tmp_path)
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from streams.devtools.local_kafka import QUICK_START, LocalKafka
-from streams.kafka import bulk
-from streams.kafka.topics import TopicError, ensure_topics
+from streams.kafka import bulk, topics
+from streams.kafka.clients import KafkaClients
+from streams.kafka.topics import Topic, TopicError, ensure_topics
 from streams.operations.publish import MAX_LINE_BYTES, PublishError, publish, record_key
 from streams.settings import Settings, SettingsError
 from tests.support.pipeline import settings_for
@@ -218,10 +219,23 @@ def test_an_interruption_says_what_was_acknowledged(settings):
         asyncio.run(interrupted())
 
 
-def test_topics_that_do_not_fit_are_refused(settings):
-    asyncio.run(ensure_topics(settings.bootstrap, settings.prefix, 3))
-    with pytest.raises(TopicError, match="has 3 partitions, 4 are asked for"):
+def test_a_topic_that_would_lose_records_is_refused(settings):
+    compacted = Topic(topics.RAW.name, by_citizen=False, settings={"cleanup.policy": "compact"})
+    asyncio.run(ensure_topics(settings.bootstrap, settings.prefix, 1, topics=[compacted]))
+    with pytest.raises(TopicError, match=r"has cleanup\.policy=compact and would lose data"):
         published(reports(1), settings)
+
+
+def test_no_topic_is_made_or_looked_at_but_that_of_the_reports(settings):
+    asyncio.run(ensure_topics(settings.bootstrap, settings.prefix, 3, topics=[topics.POSTINGS]))
+    published(reports(1), settings)
+    there = asyncio.run(described(settings))
+    assert there == {settings.topic(topics.RAW), settings.topic(topics.POSTINGS)}
+
+
+async def described(settings):
+    async with KafkaClients(settings.bootstrap, "refusion-test").admin() as admin:
+        return {name for name in await admin.list_topics() if name.startswith(settings.prefix)}
 
 
 def test_a_setting_that_is_missing_is_named():

@@ -30,6 +30,9 @@ class SimulatedKafka:
     def is_outage(self, error):
         return is_outage(error)
 
+    def refusal(self, _error):
+        return None
+
     def source(self, group, topic):
         return SimulatedSource(self, group, topic)
 

@@ -16,6 +16,16 @@ def row(settings: Settings, name: str):
 def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
     names = [
         "BOOTSTRAP",
+        "KAFKA_SECURITY_PROTOCOL",
+        "KAFKA_CA_FILE",
+        "KAFKA_CERT_FILE",
+        "KAFKA_KEY_FILE",
+        "KAFKA_SASL_MECHANISM",
+        "KAFKA_SASL_USERNAME",
+        "KAFKA_SASL_PASSWORD",
+        "KAFKA_OAUTH_TOKEN_URL",
+        "KAFKA_OAUTH_CLIENT_ID",
+        "KAFKA_OAUTH_CLIENT_SECRET",
         "PREFIX",
         "JOURNAL_PREFIX",
         "PARTITIONS",
@@ -52,6 +62,7 @@ def test_the_environment_decides():
         "REFUSION_PREFIX": "test.",
         "REFUSION_PARTITIONS": "3",
         "REFUSION_BOOTSTRAP": "a:9092,b:9092",
+        "REFUSION_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
     }
     settings = Settings.load(environ)
     assert (settings.prefix, settings.partitions, settings.bootstrap) == (

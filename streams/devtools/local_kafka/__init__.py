@@ -4,7 +4,8 @@
         kafka.bootstrap          # "127.0.0.1:23817"
 
 `python -m streams.devtools.local_kafka start|stop|address` runs one that outlives the command and
-keeps its data. Start with `cluster.py`; `jars.py` downloads, `broker.py` is one process.
+keeps its data. Start with `cluster.py`; `jars.py` downloads, `broker.py` is one process, and
+`secured.py` has the certificate and passwords of a cluster that knows its clients.
 """
 
 from streams.devtools.local_kafka.broker import QUICK_START, free_ports

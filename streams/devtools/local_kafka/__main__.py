@@ -1,14 +1,19 @@
 """The command `python -m streams.devtools.local_kafka`: a Kafka for development, with its data."""
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 from typing import Final
 
 from streams.devtools.local_kafka.cluster import LocalKafka
 from streams.devtools.local_kafka.jars import VERSION, LocalKafkaError, say
+from streams.kafka.rights import ROLES
 from streams.kit.standard_streams import open_closed_streams
+from streams.settings import Settings
 
+SHOWN: Final = "operator"
+"""The role whose log-on is printed."""
 PROJECT_FOLDER: Final = Path("build/kafka")
 """The folder for the data of `make kafka`; ignored by git."""
 
@@ -30,6 +35,11 @@ def main() -> None:
             command.add_argument(
                 "--nodes", type=int, choices=range(1, 6), default=1, help="brokers of a new cluster"
             )
+            command.add_argument(
+                "--secured",
+                action="store_true",
+                help="a new cluster with TLS, and a principal with its rights for each role",
+            )
     options = parser.parse_args()
     try:
         options.run(options)
@@ -39,9 +49,12 @@ def main() -> None:
 
 def start(options: argparse.Namespace) -> None:
     """Start the local Kafka, if it does not run, and print its address."""
-    kafka = LocalKafka(options.nodes, options.folder)
+    principals = list(ROLES) if options.secured else None
+    kafka = LocalKafka(options.nodes, options.folder, principals=principals)
     try:
         kafka.start()
+        if kafka.credentials:
+            asyncio.run(kafka.give_roles_their_rights(Settings.load()))
     except LocalKafkaError:
         kafka.stop()
         raise
@@ -50,6 +63,10 @@ def start(options: argparse.Namespace) -> None:
         " `make kafka-stop` stops it. For the program:"
     )
     _print(f"export REFUSION_BOOTSTRAP={kafka.bootstrap}")
+    if kafka.credentials:
+        for name, text in kafka.credentials.settings(SHOWN).items():
+            _print(f"export {name}={text}")
+        say(f"Other roles ({', '.join(ROLES)}) have their passwords in the same folder.")
 
 
 def stop(options: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 from streams.devtools.local_kafka.jars import LocalKafkaError, java
+from streams.kit.secrets import public_environment
 
 HOST: Final = "127.0.0.1"
 PORTS: Final = range(20_000, 32_000)
@@ -75,13 +76,21 @@ class Node:
             return None
         return int(lock.read_text() or 0) or None
 
-    def format(self, properties: Mapping[str, str], cluster_id: str, classpath: str) -> None:
-        """Create the folder for a node of a cluster."""
+    def format(
+        self,
+        properties: Mapping[str, str],
+        cluster_id: str,
+        classpath: str,
+        more: Sequence[str] = (),
+    ) -> None:
+        """Create the folder for a node of a cluster; `more` are arguments of Kafka's tool."""
         self.folder.mkdir(parents=True)
         (self.folder / "log4j2.properties").write_text(LOGGING)
         lines = (f"{name}={value}\n" for name, value in properties.items())
-        (self.folder / "server.properties").write_text("".join(lines))
-        arguments = ("format", f"--cluster-id={cluster_id}", "--config", "server.properties")
+        server = self.folder / "server.properties"
+        server.touch(0o600)  # it may hold a password
+        server.write_text("".join(lines))
+        arguments = ("format", f"--cluster-id={cluster_id}", "--config", server.name, *more)
         with self.log.open("ab") as log:
             process = self._start_java(
                 [*QUICK_START, "-cp", classpath, "kafka.tools.StorageTool", *arguments], log
@@ -127,6 +136,7 @@ class Node:
                 start_new_session=detached,
                 process_group=None if detached else 0,
                 pass_fds=inherited,
+                env=public_environment(),
             )
         except OSError as error:
             raise LocalKafkaError(
@@ -139,7 +149,11 @@ class Node:
         # A broker that is gone already is reported by `check`.
         with suppress(ProcessLookupError, PermissionError):
             self._watcher = subprocess.Popen(  # noqa: S603
-                arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=pid
+                arguments,
+                stdin=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                process_group=pid,
+                env=public_environment(),
             )
 
     def check(self) -> None:

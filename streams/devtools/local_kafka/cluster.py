@@ -16,8 +16,11 @@ from typing import Final, Self
 
 from streams.devtools.local_kafka.broker import HOST, JAVA_OPTIONS, Node, Ports, free_ports, is_free
 from streams.devtools.local_kafka.jars import LocalKafkaError, broker_jars
+from streams.devtools.local_kafka.secured import ADMIN, Credentials
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError
+from streams.kafka.rights import ROLES, TopicNames, give_rights, rights_of
+from streams.kafka.security import BrokerAddress, Logon
 
 START_SECONDS: Final = 90.0
 """The longest wait for a start.
@@ -30,6 +33,7 @@ STOP_SECONDS: Final = 10.0
 A broker without a majority of controllers takes longer. It gets SIGKILL then, which loses nothing
 that was acknowledged.
 """
+CLIENT: Final = "local-kafka"
 MIN_FREE_BYTES: Final = 500 * 1000 * 1000
 
 
@@ -48,12 +52,23 @@ class LocalKafka:
         folder: Path | None = None,
         properties: Mapping[str, str] | None = None,
         java_options: Sequence[str] = JAVA_OPTIONS,
+        principals: Sequence[str] | None = None,
     ) -> None:
-        """`properties` are added to the broker properties of a local cluster."""
+        """`properties` are added to the broker properties of a local cluster.
+
+        With `principals`, who may be none, the cluster is secured, and these may log on (see
+        `secured.py`). A folder stays as secured as it was made.
+        """
         self._java_options = java_options
         self._temporary = folder is None
         self._folder = (folder or Path(tempfile.mkdtemp(prefix="ydelsesrefusion-kafka-"))).resolve()
         self._properties = dict(properties or {})
+        secured = self._folder / "security"
+        self.credentials = (
+            Credentials(self._folder, principals or ())
+            if principals is not None or secured.exists()
+            else None
+        )
         ports = self._known_ports() or [Ports(*free_ports(2)) for _ in range(nodes)]
         self.nodes = tuple(
             Node(number, self._folder / f"node-{number}", pair)
@@ -80,6 +95,16 @@ class LocalKafka:
     def bootstrap(self) -> str:
         """The addresses for clients, as in REFUSION_BOOTSTRAP."""
         return ",".join(f"{HOST}:{node.ports.broker}" for node in self.nodes)
+
+    def address(self, principal: str = ADMIN) -> BrokerAddress:
+        """The addresses with a principal's log-on, where the cluster is secured."""
+        logon = self.credentials.logon(principal) if self.credentials else Logon()
+        return BrokerAddress(self.bootstrap, logon)
+
+    async def give_roles_their_rights(self, names: TopicNames) -> None:
+        """Give each principal that is called like a role the rights of that role."""
+        rights = {f"User:{role}": rights_of(role, names) for role in ROLES}
+        await give_rights(KafkaClients(self.address(), CLIENT), rights)
 
     @property
     def running(self) -> bool:
@@ -146,13 +171,18 @@ class LocalKafka:
         )
 
     def _format(self, classpath: str) -> None:
+        more = []
+        if self.credentials:
+            self.credentials.make()
+            more = self.credentials.format_arguments()
         cluster_id = urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode()
         with ThreadPoolExecutor() as pool:
             for node in self.nodes:
                 shutil.rmtree(node.folder, ignore_errors=True)  # left by an interrupted start
             list(
                 pool.map(
-                    lambda node: node.format(self._server(node), cluster_id, classpath), self.nodes
+                    lambda node: node.format(self._server(node), cluster_id, classpath, more),
+                    self.nodes,
                 )
             )
         self._layout.write_text(json.dumps([node.ports for node in self.nodes]))
@@ -162,7 +192,8 @@ class LocalKafka:
         voters = (f"{peer.number}@{HOST}:{peer.ports.controller}" for peer in self.nodes)
         replicas = min(3, len(self.nodes))
         enough_replicas = max(1, replicas - 1)
-        listeners = f"PLAINTEXT://{HOST}:{node.ports.broker}"
+        security = self.credentials.properties() if self.credentials else {}
+        listeners = f"{'SASL_SSL' if security else 'PLAINTEXT'}://{HOST}:{node.ports.broker}"
         return {
             "process.roles": "broker,controller",
             "node.id": str(node.number),
@@ -183,6 +214,7 @@ class LocalKafka:
             "transaction.state.log.num.partitions": "12",
             "group.initial.rebalance.delay.ms": "0",
             "auto.create.topics.enable": "false",
+            **security,
         } | self._properties
 
     def _check_disk(self) -> None:
@@ -209,7 +241,7 @@ class LocalKafka:
         if any(is_free(node.ports.broker) for node in self.nodes):
             return False
         try:
-            async with KafkaClients(self.bootstrap, "local-kafka", 5_000).admin() as client:
+            async with KafkaClients(self.address(), CLIENT, 5_000).admin() as client:
                 return len((await client.describe_cluster())["brokers"]) == len(self.nodes)
         except (KafkaError, TimeoutError, OSError):
             return False

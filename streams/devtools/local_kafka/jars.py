@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import file_digest
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -19,13 +20,16 @@ from typing import Final
 from streams.kit.errors import UserError
 from streams.kit.progress import meter
 
-VERSION: Final = "4.3.0"
+VERSION: Final = "4.3.1"
 BROKER: Final = f"org.apache.kafka:kafka_2.13:{VERSION}"
 LOG_BINDING: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 """The binding without which the broker logs nothing.
 
 It has the version of the broker's log4j-core.
 """
+CHECKSUMS: Final = Path(__file__).with_name("jars.sha256")
+"""The names of the jars with their SHA-256, as `sha256sum` writes them. They run as the user, and
+jgo compares them with a SHA-1 from the same server, and only warns."""
 DOWNLOAD_KB: Final = 45_000
 DOWNLOADS: Final = 8
 """The number of downloads at the same time."""
@@ -51,11 +55,12 @@ def broker_jars(cache: Path | None = None) -> Path:
     The folder appears complete or not at all, however many processes ask and are killed.
 
     Raises:
-        LocalKafkaError: the download failed.
+        LocalKafkaError: the download failed, or a jar is not the one that we know.
     """
     cache = cache or cache_folder()
     jars = cache / f"kafka-{VERSION}"
     if jars.exists():
+        check(jars)
         return jars
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"kafka-{VERSION}.lock").open("w") as lock:
@@ -63,6 +68,27 @@ def broker_jars(cache: Path | None = None) -> Path:
         if not jars.exists():
             _download(jars)
     return jars
+
+
+def check(folder: Path) -> None:
+    """Raise LocalKafkaError where a folder has other jars than those in `CHECKSUMS`."""
+    lines = (line.split() for line in CHECKSUMS.read_text().splitlines())
+    known = {name: checksum for checksum, name in lines}
+    there = {jar.name: jar for jar in folder.glob("*.jar")}
+    strange = sorted(known.keys() ^ there.keys()) or [
+        name for name in sorted(known) if _sha256(there[name]) != known[name]
+    ]
+    if strange:
+        raise LocalKafkaError(
+            f"{strange[0]} in {folder} is missing, unknown, or not the file with the SHA-256 in"
+            f" {CHECKSUMS.name}, and is not run; remove the folder if it is there, and Kafka is"
+            " downloaded anew; if it happens again, do not trust the Maven repository"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _download(jars: Path) -> None:
@@ -73,6 +99,7 @@ def _download(jars: Path) -> None:
         complete.mkdir()
         for jar in _resolved(Path(folder) / "repository"):
             jar.rename(complete / jar.name)
+        check(complete)
         complete.rename(jars)
     say(f"Apache Kafka {VERSION} was downloaded in {time.monotonic() - started:.0f} s")
 

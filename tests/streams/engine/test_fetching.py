@@ -102,6 +102,9 @@ class World:
     def work(self, _partition):
         return self
 
+    def refusal(self, _error):
+        return None
+
     def is_outage(self, _error):
         return False
 

@@ -41,6 +41,9 @@ class World:
         if error := self.fails.pop(what, None):
             raise error
 
+    def refusal(self, _error):
+        return None
+
     def is_outage(self, _error):
         return False
 

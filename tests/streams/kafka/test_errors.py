@@ -2,19 +2,44 @@
 
 import asyncio
 import gc
+import socket
+import ssl
 
 import pytest
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     KafkaConnectionError,
     KafkaError,
     NodeNotReadyError,
+    SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
     UnknownTopicOrPartitionError,
+    UnsupportedSaslMechanismError,
 )
 
-from streams.kafka.errors import explained, explanation, is_outage, pass_over_unheard
+from streams.kafka.connection_errors import (
+    ConnectionEndedError,
+    LogonRefusedError,
+    TokenUnavailableError,
+    named,
+)
+from streams.kafka.errors import (
+    explained,
+    explanation,
+    is_outage,
+    pass_over_unheard,
+    refusal,
+)
+from streams.kafka.security import BrokerAddress, Logon
 from streams.kit.errors import UserError
 
+AT = BrokerAddress("somewhere:9092", Logon("SASL_SSL", username="anna"))
+DENIED = (
+    "Kafka refuses User:ANONYMOUS the right Write on topic a topic; `refusion acl` prints the"
+    " rights that each role needs"
+)
 NO_ANSWER = "no Kafka answers at somewhere:9092 (REFUSION_BOOTSTRAP)"
 
 
@@ -26,7 +51,7 @@ NO_ANSWER = "no Kafka answers at somewhere:9092 (REFUSION_BOOTSTRAP)"
         (
             TopicAuthorizationFailedError("a topic"),
             "",
-            "Kafka refused a request (TopicAuthorizationFailedError); look at the brokers",
+            DENIED,
         ),
         (
             UnknownTopicOrPartitionError(),
@@ -37,6 +62,53 @@ NO_ANSWER = "no Kafka answers at somewhere:9092 (REFUSION_BOOTSTRAP)"
 )
 def test_an_error_is_explained_with_an_advice(error, advice, sentence):
     assert explanation(error, "somewhere:9092", advice) == sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (GroupAuthorizationFailedError("g"), "User:anna the right Read on group g;"),
+        (TransactionalIdAuthorizationFailed("t-1"), "the right Write on transactional id t-1;"),
+        (TopicAuthorizationFailedError({"b", "a"}), "the right Write on topic a, b;"),
+        (ClusterAuthorizationFailedError(), "User:anna the right Write on cluster;"),
+    ],
+)
+def test_a_missing_right_is_named_with_principal_and_resource(error, named):
+    assert named in explanation(error, AT)
+    assert named in (refusal(error, AT) or "")
+
+
+def test_a_refused_log_on_is_no_outage_and_is_named():
+    error = LogonRefusedError("invalid credentials")
+    assert not is_outage(error)
+    with (
+        pytest.raises(UserError, match=r"log-on of User:anna at somewhere:9092.*invalid cred"),
+        explained(AT, UserError, no_answer="; never said"),
+    ):
+        raise error
+
+
+def test_what_listens_and_is_no_kafka_is_not_said_to_be_absent():
+    assert "SECURITY_PROTOCOL (SASL_SSL) is what the" in explanation(ConnectionEndedError(), AT)
+    assert "no Kafka answers" not in explanation(ConnectionEndedError(), AT)
+    assert "no token came from https://t" in explanation(TokenUnavailableError("https://t"), AT)
+
+
+@pytest.mark.parametrize(
+    ("failures", "error"),
+    [
+        ([ConnectionRefusedError(), socket.gaierror(), TimeoutError()], None),
+        ([ConnectionRefusedError(), ConnectionResetError(), OSError()], ConnectionEndedError),
+        ([ConnectionRefusedError(), OSError()], ConnectionEndedError),
+        ([SaslAuthenticationFailed("no"), OSError(), OSError()], LogonRefusedError),
+        ([UnsupportedSaslMechanismError("PLAIN"), OSError(), OSError()], LogonRefusedError),
+        ([ssl.SSLCertVerificationError("x"), OSError(), OSError()], LogonRefusedError),
+        ([ssl.SSLError(1, "wrong version"), OSError(), OSError()], ConnectionEndedError),
+    ],
+)
+def test_failed_connections_are_told_apart(failures, error):
+    named_error = named(failures, 3)
+    assert named_error is None if error is None else isinstance(named_error, error)
 
 
 def test_within_a_block_an_error_of_kafka_becomes_the_users():
