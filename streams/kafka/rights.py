@@ -30,8 +30,10 @@ from streams.kafka.topics import (
 RECEIPTS: Final = "receipts"
 """A topic of the contract that a later version makes."""
 STAGES: Final = (INTAKE, "citizens", "projections")
-CONTROL_WRITERS: Final = ("run", "replay")
-"""The endings of the transactional ids with which commands write control records."""
+KEYS: Final = "keys"
+CONTROL_WRITERS: Final = ("run", "replay", KEYS)
+"""The endings of the transactional ids with which control records are written. Intake states the
+keys at the beginning of a journal."""
 SEE: Final = ("Describe", "DescribeConfigs")
 
 
@@ -145,6 +147,7 @@ def _intake(names: TopicNames) -> Iterator[Right]:
     yield Right(Resource.TOPIC, names.topic(DEAD_LETTERS), (*SEE, "Write"))
     yield Right(Resource.GROUP, names.group(INTAKE), ("Read",))
     yield Right(Resource.GROUP, f"{names.group(INTAKE)}.", ("Read",), Pattern.PREFIXED)
+    yield _control_writer(names, KEYS)
 
 
 def _citizens(names: TopicNames) -> Iterator[Right]:
@@ -173,7 +176,7 @@ def _operator(names: TopicNames) -> Iterator[Right]:
     yield Right(Resource.TOPIC, f"{names.topic(RAW)}.", ("Read", "Write"), Pattern.PREFIXED)
     yield Right(Resource.TOPIC, names.topic(ACCESS), ("Write",))
     for writer in CONTROL_WRITERS:
-        yield Right(Resource.TRANSACTIONAL_ID, names.prefix + writer, ("Describe", "Write"))
+        yield _control_writer(names, writer)
 
 
 def _auditor(names: TopicNames) -> Iterator[Right]:
@@ -195,6 +198,11 @@ def _site(names: TopicNames) -> Iterator[Right]:
 def _consumer(names: TopicNames) -> Iterator[Right]:
     yield Right(Resource.TOPIC, names.topic(POSTINGS), ("Describe", "Read"))
     yield Right(Resource.GROUP, f"{names.prefix}consumer", ("Read",), Pattern.PREFIXED)
+
+
+def _control_writer(names: TopicNames, writer: str) -> Right:
+    prefix = names.journal_prefix if writer == KEYS else names.prefix
+    return Right(Resource.TRANSACTIONAL_ID, prefix + writer, ("Describe", "Write"))
 
 
 def _reads(names: TopicNames, without: Topic | None = None) -> Iterator[Right]:

@@ -15,7 +15,7 @@ import logging
 import signal
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -29,23 +29,22 @@ from streams.engine.clock_skew import ClockSkew
 from streams.engine.liveness import Outage
 from streams.engine.loop import BatchLoop
 from streams.engine.ports import Stage
-from streams.engine.timing import BATCHES_AT_WORK, RETRY_S
+from streams.engine.timing import BATCHES_AT_WORK
 from streams.kafka import topics
 from streams.kafka.brokers import KafkaBrokers
-from streams.kafka.errors import KafkaError, is_outage, pass_over_unheard, refusal
+from streams.kafka.errors import pass_over_unheard
 from streams.kit.errors import UnworkableError, UserError
 from streams.kit.logs import set_up_logs
 from streams.kit.private_files import keep_files_private, keep_memory_private
 from streams.kit.secrets import kept_from_children, own_environment
 from streams.kit.standard_streams import open_closed_streams
 from streams.kit.tuning import tune_allocation, tune_garbage_collection
-from streams.operations.key_gate import DEMO_KEYS, check_demo_keys, check_keys
-from streams.operations.stated_keys import begin_journal
+from streams.operations.key_gate import DEMO_KEYS, check_demo_keys
 from streams.settings import Settings
 from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.stages.intake import Intake, IntakeTopics
 from streams.wire.reporters import NO_SOURCE
-from streams.worker.partition_check import check_partitions
+from streams.worker.preparation import prepare
 from streams.worker.state_folder import StateFolder, take
 from streams.worker.supervisor import USER_ERROR, supervise
 
@@ -192,44 +191,6 @@ def make_stages(
     return stages
 
 
-async def _prepare(
-    names: Sequence[str], settings: Settings, outage: Outage, stopping: asyncio.Event
-) -> None:
-    """Create or check the topics and check our keys, as soon as a broker answers.
-
-    Intake states the keys of a journal that is empty.
-    """
-    needed = topics.needed_by(names, sources_of(settings))
-    while not stopping.is_set():
-        try:
-            warnings = await topics.ensure_topics(
-                settings.bootstrap,
-                settings.prefix,
-                settings.partitions,
-                settings.journal_prefix,
-                topics.all_topics(sources_of(settings)),
-                replicas=settings.replicas,
-                needed=needed,
-            )
-            await check_keys(settings)
-            await check_partitions(settings)
-            if topics.INTAKE in names:
-                await begin_journal(settings)
-        except KafkaError as error:
-            if (said := refusal(error, settings.bootstrap)) is not None:
-                raise UnworkableError(said) from error
-            if not is_outage(error):
-                raise
-            outage.began(error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), RETRY_S)
-        else:
-            outage.ended()
-            for warning in warnings:
-                log.warning("should be mended: %s", warning)
-            return
-
-
 class Measuring(Protocol):
     """Counts what stages do, if anybody asks for metrics."""
 
@@ -314,7 +275,7 @@ async def _serve(
     """Run stages until told to stop."""
     outage, clock = Outage(), ClockSkew()
     with _measured(settings, folder) as measuring:
-        await _prepare(names, settings, outage, stopping)
+        await prepare(names, settings, outage, stopping)
         loops = make_loops(names, settings, folder, outage, clock, measuring)
         measuring.begin(settings, outage, clock, [batch_loop.stage for batch_loop in loops])
         await _run(loops, stopping)

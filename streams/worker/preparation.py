@@ -1,0 +1,57 @@
+"""Prepares what the stages of a worker need: topics, keys, and a journal that begins."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+
+from streams.citizens.register_file import sources_of
+from streams.engine.liveness import Outage
+from streams.engine.timing import RETRY_S
+from streams.kafka import topics
+from streams.kafka.errors import KafkaError, is_outage, refusal
+from streams.kit.errors import UnworkableError
+from streams.operations.key_gate import check_keys
+from streams.operations.stated_keys import begin_journal
+from streams.settings import Settings
+from streams.worker.partition_check import check_partitions
+
+log = logging.getLogger("refusion")
+
+
+async def prepare(
+    names: Sequence[str], settings: Settings, outage: Outage, stopping: asyncio.Event
+) -> None:
+    """Create or check the topics and check our keys, as soon as a broker answers.
+
+    Intake states the keys of a journal that is empty.
+    """
+    needed = topics.needed_by(names, sources_of(settings))
+    while not stopping.is_set():
+        try:
+            warnings = await topics.ensure_topics(
+                settings.bootstrap,
+                settings.prefix,
+                settings.partitions,
+                settings.journal_prefix,
+                topics.all_topics(sources_of(settings)),
+                replicas=settings.replicas,
+                needed=needed,
+            )
+            await check_keys(settings)
+            await check_partitions(settings)
+            if topics.INTAKE in names:
+                await begin_journal(settings)
+        except KafkaError as error:
+            if (said := refusal(error, settings.bootstrap)) is not None:
+                raise UnworkableError(said) from error
+            if not is_outage(error):
+                raise
+            outage.began(error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), RETRY_S)
+        else:
+            outage.ended()
+            for warning in warnings:
+                log.warning("should be mended: %s", warning)
+            return

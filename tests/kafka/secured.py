@@ -1,0 +1,107 @@
+"""An installation on a secured broker: programs that run as the principals of roles."""
+
+import asyncio
+import os
+import subprocess
+import time
+from secrets import token_hex
+from typing import NamedTuple
+
+import orjson
+
+from streams.kafka.clients import KafkaClients
+from streams.kafka.reading import open_topics
+from streams.kafka.security import BrokerAddress
+from streams.kafka.topics import POSTINGS
+from streams.settings import Settings
+from tests.support.pipeline import DONE_S, PROGRAM
+
+
+class Ran(NamedTuple):
+    """The end of a program: its exit status, and what it wrote."""
+
+    status: int
+    said: str
+
+
+class SecuredInstallation:
+    """Topics of one test on a secured broker, whose roles have their rights."""
+
+    def __init__(self, kafka, prefix, folder):
+        self.kafka = kafka
+        self.prefix = prefix
+        self._folder = folder
+        self._workers = []
+        self._keys = {}
+        for name in ("REFUSION_PSEUDONYM_KEY_FILE", "REFUSION_SEAL_KEY_FILE"):
+            path = folder / name
+            path.touch(0o600)
+            path.write_text(token_hex(32))
+            self._keys[name] = str(path)
+        self.settings = Settings.load(self.environment("operator"))
+        asyncio.run(kafka.give_roles_their_rights(self.settings))
+
+    def environment(self, role):
+        """What the program of a role finds in its environment; keys and password are in files."""
+        return {
+            "PATH": os.environ["PATH"],
+            "REFUSION_BOOTSTRAP": self.kafka.bootstrap,
+            "REFUSION_PREFIX": self.prefix,
+            "REFUSION_PARTITIONS": "2",
+            "REFUSION_DEMO": "1",
+            "REFUSION_STATE_DIR": str(self._folder / role),
+            "REFUSION_LEDGER": str(self._folder / "ledger"),
+            **self._keys,
+            **self.kafka.credentials.settings(role),
+        }
+
+    def run(self, role, *arguments, **environment):
+        """Run a command as a role, to its end."""
+        done = subprocess.run(
+            [PROGRAM, *arguments],
+            env=self.environment(role) | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DONE_S,
+        )
+        return Ran(done.returncode, done.stdout + done.stderr)
+
+    def start(self, stage, **environment):
+        """Start the worker of a stage, as the role of that name."""
+        log = (self._folder / f"{stage}.log").open("ab")
+        worker = subprocess.Popen(
+            [PROGRAM, "worker", stage, "--processes", "1"],
+            env=self.environment(stage) | environment,
+            stderr=log,
+        )
+        self._workers.append(worker)
+        return worker
+
+    def log(self, stage):
+        return (self._folder / f"{stage}.log").read_text()
+
+    def wait_for_postings(self, role, count):
+        """Read the postings as a role until there are so many."""
+        deadline = time.monotonic() + DONE_S
+        while len(found := asyncio.run(self._postings(role))) < count:
+            assert time.monotonic() < deadline, "the postings did not come"
+            assert all(worker.poll() is None for worker in self._workers), "a worker ended"
+            time.sleep(0.2)
+        return found
+
+    async def _postings(self, role):
+        address = BrokerAddress(self.kafka.bootstrap, self.kafka.credentials.logon(role))
+        topic = self.settings.topic(POSTINGS)
+        async with open_topics(KafkaClients(address, "refusion-test")) as topics:
+            ends = await topics.ends(topic)
+            return [
+                orjson.loads(record.value or b"")
+                for partition, end in ends.items()
+                async for record in topics.records(topic, partition, 0, end)
+            ]
+
+    def clean_up(self):
+        for worker in self._workers:
+            worker.kill()
+            worker.wait()
