@@ -1,10 +1,12 @@
 """Containers and units confine the worker, keep what it must not lose, and do not loop."""
 
 import configparser
+import re
 
 import pytest
 import yaml
 
+from streams.settings import TABLE, Settings
 from tests.support.places import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -49,6 +51,24 @@ def test_a_status_that_no_restart_mends_does_not_loop():
     assert service["restart"] == "on-failure"
     assert service["umask"] == "0077"
     assert service["statedirectorymode"] == "0700"
+
+
+def test_the_units_secrets_are_files_of_settings_that_there_are():
+    text = (ROOT / "examples" / "refusion-worker.service").read_text()
+    named = re.findall(r"^Environment=(REFUSION_\w+)_FILE=%d/([\w-]+)$", text, re.MULTILINE)
+    secret = {setting.name for setting in TABLE if setting.secret}
+    assert len(named) == 3
+    assert {name for name, _ in named} <= secret
+    credentials = re.findall(r"^LoadCredential=([\w-]+):/etc/", text, re.MULTILINE)
+    assert [file for _, file in named] == credentials
+
+
+def test_the_settings_of_the_compose_file_are_ones_that_a_worker_starts_with():
+    given = {name: str(value) for name, value in WORKER["environment"].items()}
+    keys = {name: "0f" * 32 for name, value in given.items() if value.startswith("${")}
+    settings = Settings.load(given | keys)
+    assert (settings.bootstrap, settings.replicas) == ("kafka:19092", 1)
+    settings.identity()
 
 
 def test_the_health_of_a_worker_is_asked_for():
