@@ -22,7 +22,7 @@ without a commit: no reader sees them, and they are deleted after two days.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from projections.ledger.entries import (
     COLUMNS,
@@ -38,7 +38,11 @@ from streams.engine.fault_points import reached
 from streams.engine.ports import Counts, Ends, Events, Kafka, Processed, Record, Source
 from streams.ledger.table import Append, LedgerError, entries_batch
 from streams.ledger.writer import LedgerWriter
+from streams.stages.posting_checks import PostingChecks
 from streams.wire.cloudevents import source_offset
+
+if TYPE_CHECKING:
+    from streams.privacy.macs import PlaceMac
 
 _MECHANISM, _REFUSION, _MEDFIN = map(
     tuple(COLUMNS).index, ("mechanism", "refusion_ore", "medfinansiering_ore")
@@ -51,7 +55,11 @@ class LedgerStage:
     name: Final = "projections"
     source_expires: Final = False
 
-    def __init__(self, topic: str, writer: LedgerWriter, kafka: Kafka) -> None:
+    def __init__(
+        self, topic: str, writer: LedgerWriter, kafka: Kafka, checks: PostingChecks | None = None
+    ) -> None:
+        """Without `checks` every posting is believed."""
+        self.checks = checks
         self.topic = topic
         self.writer = writer
         self.kafka = kafka
@@ -74,6 +82,7 @@ class LedgerWork:
         self._partition = partition
         self._progress = LedgerProgress(partition)
         self._page = Page(0, [], 0, {})
+        self._mac: PlaceMac | None = None
 
     async def restore(self) -> None:
         """Read from the table how far this partition is."""
@@ -81,6 +90,8 @@ class LedgerWork:
         async with stage.kafka.changelog(stage.topic, self._partition) as topic:
             identity = topic.identity
         self._progress = await stage.writer.progress(self._partition, identity)
+        if stage.checks is not None:
+            self._mac = await stage.checks.mac_of(stage.kafka, self._partition)
 
     async def position(self, committed: int | None) -> int | None:
         """Return the ledger's offset, which the sink has read from the table."""
@@ -88,6 +99,10 @@ class LedgerWork:
 
     def process(self, records: Sequence[Record], _position: int) -> Processed[Page]:
         """Read records into a page of entries. Raises LedgerError where a posting is missing."""
+        number, checks = len(records), self._stage.checks
+        if checks is not None:
+            name = f"{self._stage.name}/{self._partition}"
+            records = checks.ours(name, self._partition, self._mac, records)
         posted = [
             Posted(record.offset, record.value or b"", source_offset(record.headers))
             for record in records
@@ -100,7 +115,7 @@ class LedgerWork:
                 " is made again from the topic; if this comes again, the topic has lost it, and"
                 " the journal has to be folded again"
             ) from error
-        return Processed(self._page, len(records), _counts(self._page.entries))
+        return Processed(self._page, number, _counts(self._page.entries))
 
     async def keep(self, _ends: Ends, position: int) -> None:
         """Note that the page is in the ledger."""

@@ -151,9 +151,12 @@ def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
     """Imported here: Delta Lake has 20 MB that a worker without a ledger does not need."""
     from streams.ledger.writer import LedgerWriter  # noqa: PLC0415
     from streams.stages.ledger import LedgerStage  # noqa: PLC0415
+    from streams.stages.posting_checks import PostingChecks  # noqa: PLC0415
 
     topic = settings.topic(topics.POSTINGS)
-    return LedgerStage(topic, LedgerWriter(settings.ledger, topic, settings.partitions), kafka)
+    checks = PostingChecks(settings.topic(topics.REPORTS), topic, settings.macs())
+    writer = LedgerWriter(settings.ledger, topic, settings.partitions)
+    return LedgerStage(topic, writer, kafka, checks)
 
 
 def make_stages(

@@ -10,7 +10,9 @@ import pytest
 from streams.ledger import writer as ledger_writer
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.ledger.writer import LedgerWriter
+from streams.privacy.macs import MacKeys
 from streams.stages.ledger import LedgerStage
+from streams.stages.posting_checks import PostingChecks
 from tests.support.postings import TOPIC, marker, posted, posting
 
 ANNA, BO = "6101801234", "6202801235"
@@ -129,3 +131,60 @@ def test_a_missing_posting_stops_the_partition_with_what_to_do(tmp_path):
 
     with pytest.raises(LedgerError, match="has lost a posting; delete the ledger"):
         asyncio.run(work())
+
+
+# --- postings of others -------------------------------------------------------------------------
+
+MACS = MacKeys([b"k" * 32])
+STATED = b'{"schema":1,"type":"keys","id":"first"}'
+
+
+class BegunJournal(Brokers):
+    """A journal that begins with a record, or is empty."""
+
+    def __init__(self, *first):
+        super().__init__()
+        self._first = first
+
+    @asynccontextmanager
+    async def changelog(self, _topic, _partition):
+        async def read(_start):
+            yield SimpleNamespace(records=self._first)
+
+        yield SimpleNamespace(identity="cluster/topic", read=read)
+
+
+def checked(folder, brokers):
+    kafka: Any = brokers
+    checks = PostingChecks("reports", TOPIC, MACS)
+    return LedgerStage(TOPIC, LedgerWriter(str(folder), TOPIC, 2), kafka, checks)
+
+
+def first_record(value, *, ours):
+    headers = [MACS.at("reports", 0).header(None, b"", value)] if ours else []
+    return SimpleNamespace(offset=0, key=None, value=value, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("first", "booked_rows"),
+    [
+        ((first_record(STATED, ours=True),), 1),
+        ((), 1),
+        ((first_record(b"{}", ours=False),), 2),
+    ],
+)
+def test_a_posting_that_the_citizens_stage_did_not_write_is_no_money(
+    tmp_path, caplog, first, booked_rows
+):
+    async def book():
+        brokers = BegunJournal(*first)
+        stage = checked(tmp_path, brokers)
+        work, _sink, position = await acquired(stage, brokers)
+        ours, forged = records([posting(ANNA, 1), posting(BO, 1)])
+        ours.headers = [MACS.at("postings", 0).header(ours.key, b"", ours.value)]
+        return work.process([ours, forged], position)
+
+    processed = asyncio.run(book())
+    assert processed.done == 2
+    assert len(processed.outputs.entries) == booked_rows
+    assert ("that nobody of ours wrote, first" in caplog.text) == (booked_rows == 1)
