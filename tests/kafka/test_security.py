@@ -2,12 +2,23 @@
 what it lacks.
 """
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 
 from streams.devtools.local_kafka import QUICK_START, LocalKafka
+from streams.kafka.clients import KafkaClients
 from streams.kafka.rights import ROLES
+from streams.kafka.security import BrokerAddress
+from streams.kafka.topics import TOPICS
 from tests.kafka.secured import SecuredInstallation
 from tests.support.lines import PAYMENT, changed
 from tests.support.pipeline import QUICK_RETURN
@@ -66,3 +77,108 @@ def test_each_role_does_its_work_as_itself_and_a_refusal_is_named(installation, 
         refused = installation.run(role, *command)
         assert refused.status == 2, refused.said
         assert f"Kafka refuses User:{role} the right {right}" in refused.said
+
+
+READS: dict[str, set[str]] = {
+    "upstream": set(),
+    "intake": {"reports.raw", "reports"},
+    "citizens": {"reports", "citizens"},
+    "projections": {"postings", "reports", "dead-letters", "notices"},
+    "operator": {"reports.raw", "reports", "postings", "notices", "dead-letters", "access"},
+    "auditor": {topic.name for topic in TOPICS},
+    "site": {"reports", "postings", "notices", "dead-letters", "access"},
+    "consumer": {"postings"},
+}
+WRITES: dict[str, set[str]] = {
+    "upstream": {"reports.raw"},
+    "intake": {"reports", "dead-letters"},
+    "citizens": {"citizens", "postings", "notices", "dead-letters"},
+    "projections": set(),
+    "operator": {"reports.raw", "reports", "notices", "access"},
+    "auditor": {"access"},
+    "site": {"access"},
+    "consumer": set(),
+}
+GROUPS = {"intake": {"intake"}, "citizens": {"citizens"}, "projections": {"projections"}}
+GROUPS |= {"consumer": {"consumer-1"}}
+IDS = {"intake": {"keys"}, "citizens": {"citizens-0"}, "operator": {"run", "replay", "keys"}}
+DENIED = (
+    TopicAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+
+
+async def allowed(attempt):
+    """Make an attempt. Returns whether the brokers let it be."""
+    try:
+        async with asyncio.timeout(30):
+            await attempt
+    except DENIED:
+        return False
+    return True
+
+
+async def read(clients, topic):
+    """Fetch from a partition until the brokers have answered; a topic may be hidden before that."""
+    at = TopicPartition(topic, 0)
+    async with clients.consumer() as consumer:
+        await consumer._client._wait_on_metadata(topic)
+        consumer.assign([at])
+        consumer.seek(at, 0)
+        while consumer.highwater(at) is None:
+            await consumer.getmany(timeout_ms=100)
+
+
+async def write(clients, topic):
+    async with clients.producer() as producer:
+        await producer.start()
+        await producer.send_and_wait(topic, b"x", key=b"x", partition=0)
+
+
+async def join(clients, group, topic):
+    """Commit as a member, for which brokers look at the right to the group first."""
+    async with clients.consumer(group_id=group, enable_auto_commit=False) as consumer:
+        consumer.assign([TopicPartition(topic, 0)])
+        with suppress(TopicAuthorizationFailedError):
+            await consumer.commit({TopicPartition(topic, 0): 0})
+
+
+async def fence(clients, transactional_id):
+    async with clients.producer(transactional_id=transactional_id) as producer:
+        await producer.start()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_what_is_its_own_and_nothing_else(installation, role):
+    """Try every topic, group and transactional id as the role; the table is written down here."""
+    assert installation.run("operator", "run", "status").status == 0
+    prefix = installation.prefix
+    address = BrokerAddress(
+        installation.kafka.bootstrap, installation.kafka.credentials.logon(role)
+    )
+    clients = KafkaClients(address, "refusion-test", 10_000)
+    names = [topic.name for topic in TOPICS]
+
+    async def tried():
+        return (
+            {name for name in names if await allowed(read(clients, prefix + name))},
+            {name for name in names if await allowed(write(clients, prefix + name))},
+            {
+                group
+                for group in (*STAGES, "consumer-1")
+                if await allowed(join(clients, prefix + group, f"{prefix}reports"))
+            },
+            {
+                name
+                for name in ("run", "replay", "keys", "citizens-0")
+                if await allowed(fence(clients, prefix + name))
+            },
+        )
+
+    reads, writes, groups, ids = asyncio.run(tried())
+    assert reads == READS[role]
+    assert writes == WRITES[role]
+    assert groups == GROUPS.get(role, set())
+    assert ids == IDS.get(role, set())
