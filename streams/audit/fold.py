@@ -8,6 +8,7 @@ one difference and does not shift all that come after it.
 
 import tempfile
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,7 +18,7 @@ from projections.audit.differences import difference, whose
 from projections.audit.violations import Violation, Violations
 from streams.citizens.refold import Refolding
 from streams.citizens.rule_sets import LawBook
-from streams.citizens.store import RocksStore
+from streams.citizens.store import DiskError, RocksStore
 from streams.engine.ports import Record
 from streams.wire import journal
 from streams.wire.cloudevents import source_offset
@@ -60,7 +61,8 @@ async def audit_fold(
         try:
             return await _compare(fold_range, records, Refolding(laws, store), violations)
         finally:
-            store.close()
+            with suppress(DiskError):  # it is thrown away; no error of it hides another
+                store.close()
 
 
 async def _compare(

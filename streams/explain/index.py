@@ -8,13 +8,14 @@ deleted at any time, and the index of another journal is thrown away.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Final
 
 import orjson
 
-from streams.citizens.store import RocksStore
+from streams.citizens.store import CorruptDiskError, DiskError, RocksStore
 from streams.engine.ports import Changelog
 from streams.kit.errors import UserError
 
@@ -44,8 +45,11 @@ class JournalIndex:
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             self._store = RocksStore(self._folder)
-        except Exception as error:  # RocksDB has no other class for it
-            if "lock" not in str(error).lower():
+        except CorruptDiskError:
+            rmtree(self._folder)
+            self._store = RocksStore(self._folder)
+        except DiskError as error:  # RocksDB has no other class for it
+            if "lock" not in str(error.__cause__).lower():
                 raise
             raise IndexInUseError(
                 f"another program reads the same partition through {self._folder};"
@@ -70,8 +74,9 @@ class JournalIndex:
         return [int(key[len(prefix) :], 16) for key in self._store.keys(prefix)]
 
     def close(self) -> None:
-        """Close the folder."""
-        self._store.close()
+        """Close the folder; it is a cache, and no error of it hides another."""
+        with suppress(DiskError):
+            self._store.close()
 
 
 def _key(citizen: bytes, offset: int) -> bytes:

@@ -12,8 +12,9 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import groupby, islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,7 +30,7 @@ from domain.ruledata.ruleset import RuleSet
 from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import CONTROLS, NOTHING, OF_CITIZENS, Outcome, Partition, Settleable
-from streams.citizens.store import RocksStore
+from streams.citizens.store import DiskError, RocksStore
 from streams.kit.errors import UserError
 from streams.kit.tuning import tune_garbage_collection
 from streams.privacy.cpr import cpr_of_line
@@ -199,8 +200,9 @@ class LineSettler:
             after, is_over = chunk.after, not chunk.after
 
     def close(self) -> None:
-        """Close the state."""
-        self._store.close()
+        """Close the state, which nobody needs any more: no error of it hides another."""
+        with suppress(DiskError):
+            self._store.close()
 
 
 def _settled(number: int, line: bytes, outcome: Outcome) -> LineOutput:
@@ -313,18 +315,19 @@ class SettlePool:
             process.shutdown(wait=True, cancel_futures=True)
 
 
-_settler: LineSettler
+_settler: Callable[[], LineSettler]
 
 
 def _start_process(
     settings: Settings, folder: Path, rules: RuleSet, leads: bool, source: str | None
 ) -> None:
+    """Say what a process is; an error here would break the pool, and nobody would hear why."""
     global _settler  # noqa: PLW0603 - a pool's process has no other place for its state
-    _settler = LineSettler(settings, folder, rules, leads=leads, source=source)
+    _settler = cache(partial(LineSettler, settings, folder, rules, leads=leads, source=source))
 
 
 def _settle_in_process(lines: list[Line]) -> list[LineOutput]:
-    return _settler.settle(lines)
+    return _settler().settle(lines)
 
 
 def settled_blocks(

@@ -5,6 +5,7 @@ journal; if intake died inside one, it would hold back the readers of all of the
 ends. A report that is in the journal twice after a crash changes nothing; its header `raw` tells.
 """
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -25,11 +26,14 @@ from streams.engine.sink import DeliverySink
 from streams.kafka.topics import INTAKE
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
+from streams.stages.intake_position import TakenIn
 from streams.wire import journal
 from streams.wire.outcomes import Accepted
 from streams.wire.partitioner import partition_of
 from streams.wire.rejections import INTERNAL_ERROR, Rejection
 from streams.wire.validator import Validator
+
+log = logging.getLogger("refusion")
 
 
 class IntakeTopics(NamedTuple):
@@ -58,6 +62,7 @@ class Intake:
         topics: IntakeTopics,
         validator: Validator,
         identity: Identity,
+        kafka: Kafka,
         name: str = INTAKE,
     ) -> None:
         """`name` is that of the stage for one source's raw topic; see `intake_of`."""
@@ -65,6 +70,8 @@ class Intake:
         self.topics = topics
         self.validator = validator
         self.identity = identity
+        self.kafka = kafka
+        self.taken_in = TakenIn(kafka, topics.raw, topics.journal, topics.partitions)
         self.events: Events = Counter()
         self.macs = [identity.macs.at("reports", at) for at in range(topics.partitions)]
         self.address = lru_cache(maxsize=CACHED_ADDRESSES)(self._address)
@@ -102,8 +109,38 @@ class IntakeWork:
         """Do nothing: there is no state."""
 
     async def position(self, committed: int | None) -> int | None:
-        """Return the group's offset."""
-        return committed
+        """Return the group's offset; where it has none, one up to which all is in the journal."""
+        if committed is not None:
+            return committed
+        stage = self._stage
+        async with stage.kafka.changelog(stage.topic, self._partition) as raw:
+            if raw.end == 0:
+                return None
+            offset, in_journal = (await stage.taken_in.whole()).get(self._partition, (0, None))
+            if in_journal is None or offset >= raw.end:
+                return None
+            record = await raw.record(offset)
+        if record is not None and not self._became(record, in_journal):
+            return None  # the journal means a former topic of that name
+        stage.events["position_found"] += 1
+        log.warning(
+            "%s/%d: its group has no offset any more: goes on at %d, by what is in the journal",
+            stage.name,
+            self._partition,
+            offset + 1,
+        )
+        return offset + 1
+
+    def _became(self, record: Record, in_journal: Record) -> bool:
+        """Tell if a raw record is the one that became a record of the journal."""
+        taken_in = self._take_in(record)
+        if isinstance(taken_in, Rejection):
+            return False
+        _, (key, value, _) = taken_in
+        return (key, journal.decode(key, value).report) == (
+            in_journal.key,
+            journal.decode(in_journal.key, in_journal.value).report,
+        )
 
     def process(self, records: Sequence[Record], _position: int) -> Processed[Outputs]:
         """Turn records into accepted reports by their citizen's partition, and dead letters.

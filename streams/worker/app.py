@@ -184,6 +184,7 @@ def make_stages(
                 IntakeTopics(settings.topic(topics.raw_of(source)), reports, dead, number),
                 validator.of_source(source),
                 identity,
+                kafka,
                 topics.intake_of(source),
             )
             for source in (NO_SOURCE, *sources_of(settings))

@@ -329,6 +329,7 @@ class Worker:
             IntakeTopics(RAW, JOURNAL, DEAD, world.plan.partitions),
             Validator(LAWS.catalogue(), demo=True),
             world.identity,
+            kafka,
         )
         citizens = CitizenStage(
             CitizenTopics(JOURNAL, POSTINGS, NOTICES, STATE, DEAD),

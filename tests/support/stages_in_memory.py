@@ -51,14 +51,15 @@ class StagesInMemory:
         self._identity = settings.identity()
         self._validator = Validator(LawBook().catalogue(), demo=True, markers=True)
         name = self.topics.name
+        kafka: Any = NoKafka()
         self._intake = Intake(
             IntakeTopics(
                 name("reports.raw"), name("reports"), name("dead-letters"), settings.partitions
             ),
             Validator(LawBook().catalogue(), demo=True),
             self._identity,
+            kafka,
         )
-        kafka: Any = NoKafka()
         self._citizens = CitizenStage(
             CitizenTopics(
                 name("reports"),

@@ -4,7 +4,10 @@ stores.
 
 import io
 import json
+import os
 import random
+import subprocess
+import sys
 from functools import cache
 from typing import NamedTuple
 
@@ -22,7 +25,8 @@ from streams.simulation import SimulationOptions, simulate
 from streams.wire.rejections import REASONS
 from tests.support.bad_lines import BAD_LINES, OF_THE_REGISTER
 from tests.support.lines import CANARY, payment, recalculate, reversal, rules, run
-from tests.support.places import RULES
+from tests.support.places import ROOT, RULES
+from tests.support.small_disk import on_a_small_disk, small_disk
 
 DEMO = Settings.load({"REFUSION_DEMO": "1", "REFUSION_DEMO_ANYWHERE": "1"})
 REAL = Settings.load({"REFUSION_PSEUDONYM_KEY": "0f" * 32, "REFUSION_SEAL_KEY": "a1" * 32})
@@ -363,3 +367,34 @@ def test_a_replacement_number_is_a_persons_number_outside_demo_mode_where_the_se
     (reject,) = objects(settled([line], settings=REAL).rejects)
     assert reject["reason"] == "bad_cpr"
     assert "REFUSION_REPLACEMENT_NUMBERS=1" in reject["detail"]
+
+
+# --- a full disk --------------------------------------------------------------------------------
+
+
+SETTLE = """
+from streams.citizens import store
+from streams.cli.main import main
+from streams.offline import settle
+store.MEMTABLE_BYTES = 64 << 10
+settle.BLOCK_LINES = 100
+main()
+"""
+
+
+@on_a_small_disk
+def test_a_full_temporary_disk_is_told_in_one_sentence(tmp_path):
+    """It fills while state is written, or has no room from the start; closing fails too."""
+    lines = tmp_path / "reports.jsonl"
+    lines.write_bytes(b"\n".join(population()[:2500]))
+    for size, jobs in (("300k", 1), ("20k", 1), ("20k", 2)):
+        with small_disk(tmp_path / size / str(jobs), size) as disk:
+            done = subprocess.run(
+                [sys.executable, "-c", SETTLE, "settle", "--jobs", str(jobs), lines],
+                env=os.environ | {"TMPDIR": str(disk.folder), "REFUSION_DEMO": "1"},
+                cwd=ROOT, capture_output=True, check=False,
+            )  # fmt: skip
+        told = done.stderr.decode()
+        assert done.returncode == 2, (size, jobs, told)
+        assert "Traceback" not in told
+        assert "cannot be written: No space left on device" in told

@@ -1,11 +1,16 @@
 """Intake without a broker: records in, messages out."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import orjson
+import pytest
 
-from streams.citizens.rule_sets import load_rule_set
+from streams.citizens.rule_sets import LawBook, load_rule_set
+from streams.engine.ports import Batch
 from streams.privacy.identity import Identity
+from streams.stages import intake_position
 from streams.stages.intake import Intake, IntakeTopics
 from streams.wire.validator import Validator
 from tests.support.lines import payment
@@ -32,8 +37,8 @@ class DefectiveValidator:
         raise ZeroDivisionError
 
 
-def work(validator: Any) -> Any:
-    return Intake(TOPICS, validator, IDENTITY).work(3)
+def work(validator: Any, kafka: Any = None) -> Any:
+    return Intake(TOPICS, validator, IDENTITY, kafka).work(3)
 
 
 def test_a_defect_that_every_record_meets_makes_each_a_dead_letter_at_the_first_reading():
@@ -59,3 +64,85 @@ def test_a_report_goes_to_its_citizens_partition_with_the_time_as_it_was_written
     assert dict(headers)["raw"] == b"raw/3/7"
     assert dict(headers)["ce_time"] == time.encode()
     assert key == IDENTITY.of("0101801234")[0].encode()
+
+
+# --- no offset any more ---------------------------------------------------------------------------
+
+
+class Topics:
+    """Topics in memory behind the port `Kafka`, as far as a position is looked for there."""
+
+    def __init__(self, **topics):
+        self.topics = topics
+        self.readings = 0
+
+    @asynccontextmanager
+    async def changelog(self, topic, partition):
+        records = self.topics[topic].get(partition, [])
+        yield Log(records, self)
+
+
+class Log:
+    def __init__(self, records, topics):
+        self.records = records
+        self.topics = topics
+        self.end = records[-1].offset + 1 if records else 0
+
+    async def read(self, start):
+        self.topics.readings += 1
+        yield Batch([record for record in self.records if record.offset >= start], self.end)
+
+    async def record(self, offset):
+        return next((record for record in self.records if record.offset == offset), None)
+
+
+def taken_in(raw):
+    """The journal after these raw records of partition 3, all in one of its partitions."""
+    processed = work(Validator(LawBook().catalogue(), demo=True)).process(raw, len(raw))
+    return [
+        RawRecord(offset, key, value, headers)
+        for offset, (key, value, headers) in enumerate(
+            message for output in processed.outputs for message in output.messages
+        )
+    ]
+
+
+def raw_records(*ids, first=0):
+    return [
+        RawRecord(first + number, None, payment(report_id=name)) for number, name in enumerate(ids)
+    ]
+
+
+def position_by(raw, journal):
+    topics = Topics(**{TOPICS.raw: {3: raw}, TOPICS.journal: {0: journal}})
+    taking_in = work(Validator(LawBook().catalogue(), demo=True), topics)
+    return asyncio.run(taking_in.position(None)), topics
+
+
+@pytest.fixture
+def batches_of_two(monkeypatch):
+    monkeypatch.setattr(intake_position, "LOOKED_BACK", 3)
+
+
+@pytest.mark.usefixtures("batches_of_two")
+def test_without_an_offset_intake_goes_on_behind_the_last_batch_that_is_whole(caplog):
+    raw = raw_records("a", "b", "c", "d", "e", "f")
+    journal = taken_in(raw[:5])
+    position, topics = position_by(raw, journal)
+    assert position == 3, "of two records before that a batch may have lost others"
+    assert "goes on at 3, by what is in the journal" in caplog.text
+    assert topics.readings == TOPICS.partitions
+    assert position_by(raw, journal[:2])[0] is None
+    assert position_by(raw[5:], journal)[0] == 3, "the raw records have expired"
+
+
+@pytest.mark.usefixtures("batches_of_two")
+def test_a_raw_topic_that_was_made_anew_is_read_from_its_beginning():
+    before = taken_in(raw_records("a", "b", "c"))
+    assert position_by([], before)[0] is None
+    assert position_by(raw_records("x", "y", "z", "more"), before)[0] is None
+
+
+def test_an_offset_of_the_group_is_believed_and_nothing_is_read():
+    taking_in = work(None, None)
+    assert asyncio.run(taking_in.position(7)) == 7
