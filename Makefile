@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run kafka kafka-stop test test-long hunt bench lint law contract lock licences sbom audit
+.PHONY: install install-run run kafka kafka-stop test test-long hunt test-lowest bench lint law contract lock licences sbom audit
 
 install:
 	@.ci/environment $(PYTHON_OPTION) $(ALL_LOCKS)
@@ -36,6 +36,10 @@ test-long: install
 # New seeds of the simulated world, outside of what every change must pass.
 hunt: install
 	@$(BIN)/python -m tests.simulation $(or $(SEEDS),10000-20000)
+
+# With the lowest versions that pyproject.toml allows.
+test-lowest: install
+	@.ci/lowest
 
 bench: install
 	@$(BIN)/python -m bench

@@ -4,6 +4,7 @@ Source: contract sections 6 and 11. The keys are demanded only by what needs the
 (`Settings.identity`), so that `refusion settings` works without.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -229,7 +230,7 @@ class Settings:
     @property
     def sftp_known_hosts(self) -> Path:
         """The file of known host keys; SettingsError where there is none."""
-        path = Path(self._text(SFTP_KNOWN_HOSTS) or "").expanduser()
+        path = _path(self._text(SFTP_KNOWN_HOSTS) or "")
         if not path.is_file():
             raise SettingsError(
                 f"there is no file {path} with host keys; set {SFTP_KNOWN_HOSTS.name} to one"
@@ -239,7 +240,7 @@ class Settings:
     @property
     def sftp_key(self) -> Path | None:
         """The file of the private key for deliveries; SettingsError where it is not there."""
-        path = Path(self._text(SFTP_KEY) or "").expanduser() if self._text(SFTP_KEY) else None
+        path = _path(self._text(SFTP_KEY) or "") if self._text(SFTP_KEY) else None
         if path is not None and not path.is_file():
             raise SettingsError(f"there is no file {path}, to which {SFTP_KEY.name} is set")
         return path
@@ -357,6 +358,10 @@ def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[st
     if demo and setting is FOUR_EYES:
         return "0", "demo"
     return setting.default, "not set" if setting.default is None else "default"
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - as it is where there is no home
 
 
 def _shown(setting: Setting, text: str | None) -> str | None:

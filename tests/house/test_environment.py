@@ -112,6 +112,16 @@ def test_another_folder_makes_it_anew(place, python):
     assert len(place.install("--python", moved / python.name)[1]) == 3
 
 
+def test_a_copied_folder_makes_it_anew_and_leaves_the_original_alone(place, python):
+    """The scripts in a copied .venv would run the original folder's code."""
+    original, copied = place.folder, place.folder.parent / "kopi (2)"
+    shutil.copytree(original, copied, symlinks=True)
+    place.folder = copied
+    assert len(place.install("--python", copied / python.name)[1]) == 3
+    place.folder = original
+    assert place.install()[1] == []
+
+
 def test_an_old_python_is_refused_with_what_to_do(place):
     done, installed = place.install("--python", place.python("3.9", too_old=True))
     assert done.returncode == 1

@@ -90,7 +90,7 @@ def test_it_dies_with_its_starter_and_leaves_nothing():
 
 
 async def replicas_of_a_new_topic(kafka, prefix):
-    await ensure_topics(kafka.bootstrap, prefix, 1, topics=[RAW])
+    await ensure_topics(kafka.bootstrap, prefix, 1, topics=[RAW], replicas=3)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await admin.start()
     try:
@@ -115,7 +115,7 @@ def test_three_brokers_replicate_demand_two_and_leave_nothing(prefix):
         for number in range(
             12
         ):  # the brokers hear of new topics one after the other, and any of them may be asked
-            asyncio.run(ensure_topics(kafka.bootstrap, f"{prefix}{number}.", 12))
+            asyncio.run(ensure_topics(kafka.bootstrap, f"{prefix}{number}.", 12, replicas=3))
         asyncio.run(sent(kafka, topic, b"by three"))
         kafka.kill(3)
         asyncio.run(sent(kafka, topic, b"by two"))
@@ -254,3 +254,45 @@ def test_the_command_starts_one_that_stays_with_its_data(tmp_path, prefix):
     assert command(folder, "address")[0] == 1
     assert list((folder / "node-1" / "data").glob(f"{prefix}reports.raw-*"))
     assert "was not running" in command(folder, "stop")[2]
+
+
+# --- folders and homes of every kind --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("home", "said"),
+    [
+        ({"HOME": "/nonexistent"}, "cannot be kept in /nonexistent/.cache"),
+        ({"HOME": "/proc/1"}, "cannot be kept in /proc/1/.cache"),
+        ({"HOME": ""}, "cannot be kept in /.cache"),
+        ({"XDG_CACHE_HOME": "cache"}, "no full path"),
+        ({"XDG_CACHE_HOME": "/var/a:b"}, "without a colon"),
+    ],
+)
+def test_a_home_that_is_not_there_is_said_with_what_to_set(monkeypatch, home, said):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for name, value in home.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(Path, "mkdir", _refuse_new_folders)
+    with pytest.raises(LocalKafkaError, match="set XDG_CACHE_HOME to a folder of yours") as caught:
+        broker_jars()
+    assert said in str(caught.value)
+
+
+def _refuse_new_folders(*_, **__):
+    """As for a user who may not make it; root may."""
+    raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.long
+def test_it_works_in_a_folder_with_signs_that_configuration_files_read_otherwise(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LC_ALL", "C")
+    kafka = LocalKafka(folder=tmp_path / "en sti, med å #a=b%20:c!\\d", java_options=QUICK_START)
+    try:
+        kafka.start()
+        asyncio.run(ensure_topics(kafka.bootstrap, "x.", 1, topics=[RAW]))
+        assert list((kafka.nodes[0].folder / "data").glob("x.reports.raw-*"))
+    finally:
+        kafka.stop()

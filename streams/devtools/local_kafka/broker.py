@@ -136,7 +136,8 @@ class Node:
                 start_new_session=detached,
                 process_group=None if detached else 0,
                 pass_fds=inherited,
-                env=public_environment(),
+                # In another locale Java cannot read all folders' names.
+                env={**public_environment(), "LC_ALL": "C.UTF-8"},
             )
         except OSError as error:
             raise LocalKafkaError(

@@ -202,7 +202,7 @@ class LocalKafka:
             "advertised.listeners": listeners,
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-            "log.dirs": str(node.folder / "data"),
+            "log.dirs": "data",  # in the node's folder, whatever signs its name has
             "default.replication.factor": str(replicas),
             "min.insync.replicas": str(enough_replicas),
             "offsets.topic.replication.factor": str(replicas),

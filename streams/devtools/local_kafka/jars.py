@@ -30,6 +30,9 @@ It has the version of the broker's log4j-core.
 CHECKSUMS: Final = Path(__file__).with_name("jars.sha256")
 """The names of the jars with their SHA-256, as `sha256sum` writes them. They run as the user, and
 jgo compares them with a SHA-1 from the same server, and only warns."""
+OTHER_CACHE: Final = (
+    "set XDG_CACHE_HOME to a folder of yours, or REFUSION_BOOTSTRAP to a running Kafka"
+)
 DOWNLOAD_KB: Final = 45_000
 DOWNLOADS: Final = 8
 """The number of downloads at the same time."""
@@ -45,8 +48,17 @@ def say(sentence: str) -> None:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache for this project."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ydelsesrefusion"
+    """Return the user's cache for this project. Raises LocalKafkaError where there is none."""
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ydelsesrefusion"
+    except RuntimeError as error:
+        raise LocalKafkaError(f"there is no home folder for Kafka's jars; {OTHER_CACHE}") from error
+    if not cache.is_absolute() or ":" in str(cache):
+        raise LocalKafkaError(
+            f"Kafka's jars cannot be in {cache}, which is no full path that Java can read (without"
+            f" a colon); {OTHER_CACHE}"
+        )
+    return cache
 
 
 def broker_jars(cache: Path | None = None) -> Path:
@@ -62,11 +74,16 @@ def broker_jars(cache: Path | None = None) -> Path:
     if jars.exists():
         check(jars)
         return jars
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"kafka-{VERSION}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not jars.exists():
-            _download(jars)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / f"kafka-{VERSION}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not jars.exists():
+                _download(jars)
+    except OSError as error:
+        raise LocalKafkaError(
+            f"Kafka's jars cannot be kept in {cache} ({error.strerror or error}); {OTHER_CACHE}"
+        ) from error
     return jars
 
 
