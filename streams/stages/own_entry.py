@@ -5,7 +5,7 @@
     rules, digest   the valid rule set
     format, engine  the versions that wrote the state
     recalculation   how far a recalculation is that takes more than a transaction
-    chain           a checksum of all changes so far
+    chain           a checksum of all changes so far; in hexadecimal, unlike a CPR number
     checked_from, controls   what is believed of the journal (`streams.wire.belief`)
 
 It is the last record of each transaction, so state and position cannot part: whoever has the state
@@ -102,7 +102,7 @@ class OwnEntry:
             "rules": rules[0],
             "digest": rules[1],
             "position": position,
-            "chain": crc32(everything, self._fields.get("chain", 0)),
+            "chain": f"{crc32(everything, int(self._fields.get('chain', '0'), 16)):08x}",
             **believed,
         }
         if recalculation:
