@@ -198,6 +198,15 @@ def a_gap_is_passed_over():
     PartitionRun._start_offset = start_offset
 
 
+def the_group_is_believed():
+    """A partition goes on where the group's offsets say, or at the start where there are none."""
+
+    async def position(_, committed):
+        return committed
+
+    CitizenWork.position = position
+
+
 def the_closed_month_is_forgotten():
     """A partition that is taken over does not know which month was closed."""
     OwnEntry.closed_month = property(lambda _: "")
@@ -241,6 +250,7 @@ PLANTS = {
         intake_commits_its_position_first,
         refused_records_are_dropped,
         a_gap_is_passed_over,
+        the_group_is_believed,
         the_closed_month_is_forgotten,
         one_record_too_many_is_done,
         changes_are_not_kept,

@@ -79,7 +79,7 @@ class Groups:
         self._member(group, instance, identity)
         if generation != group.generation:
             raise IllegalGenerationError
-        self._world.positions[group_name, topic, partition] = position
+        self._world.commit(group_name, topic, partition, position)
 
     def leave(self, group_name, instance, identity, partitions):
         """Stop being a member; the others share its partitions."""

@@ -105,6 +105,6 @@ class Coordinator:
             await self._world.network.inside()
             self._world.log(topic, partition).mark(transaction, kind, self._world.now())
         if kind == COMMIT:
-            for (group, topic, partition), position in transaction.positions.items():
-                self._world.positions[group, topic, partition] = position
+            for place, position in transaction.positions.items():
+                self._world.commit(*place, position)
         state.ending = None

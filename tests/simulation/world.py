@@ -106,6 +106,7 @@ class World:
         self.groups = Groups(self)
         self.coordinator = Coordinator(self)
         self.positions: dict[tuple[str, str, int], int] = {}
+        self._reached: dict[tuple[str, str, int], int] = {}
         self.faults = 0
         self.events: list[str] = []
         self.seen: defaultdict[tuple[str, int], list] = defaultdict(list)
@@ -125,6 +126,11 @@ class World:
 
     def partitions(self, topic) -> int:
         return self.plan.raw_partitions if topic == RAW else self.plan.partitions
+
+    def commit(self, group, topic, partition, position) -> None:
+        """Note a position of a group; it can be forgotten later, what it has reached is not."""
+        self.positions[group, topic, partition] = position
+        self._reached[group, topic, partition] = position
 
     def trace(self, who, what) -> None:
         self.events.append(f"{self.now():9.3f}  {who:<12} {what}")
@@ -205,6 +211,7 @@ class World:
             self._cut,
             self._compact,
             self._fill_disk,
+            self._forget_offsets,
             self._end_in_order,
         )
         while self.now() < until:
@@ -252,6 +259,13 @@ class World:
         for partition in range(self.plan.partitions):
             self.log(STATE, partition).compact()
 
+    async def _forget_offsets(self, _name) -> None:
+        """The offsets of a group expire, as Kafka's do after a week without members."""
+        self.trace("brokers", "the offsets of the citizens stage are gone")
+        group = self.settings.group("citizens")
+        for partition in range(self.plan.partitions):
+            self.positions.pop((group, JOURNAL, partition), None)
+
     async def _fill_disk(self, name) -> None:
         seconds = self.rng.choice((1.0, 10.0))
         self.trace(name, f"its disk is full for {seconds:.1f} s")
@@ -296,7 +310,7 @@ class World:
         return not self._behind()
 
     def _position(self, group, topic, partition) -> int:
-        return self.positions.get((self.settings.group(group), topic, partition), 0)
+        return self._reached.get((self.settings.group(group), topic, partition), 0)
 
     def _look(self) -> None:
         """Note what a reader of committed postings sees now; nothing of it may ever go away."""
