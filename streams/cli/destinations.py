@@ -9,7 +9,7 @@ from streams.cli.console import answering, echo_json, load_settings, run_async
 @click.option("--confirm", is_flag=True, help="Confirm the file as it is; it needs two persons.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def destinations(confirm: bool, as_json: bool) -> None:
-    """Show the file REFUSION_DESTINATIONS, and whether its content is confirmed.
+    """Show or confirm the addresses of deliveries.
 
     `deliver` uses it only as two persons have confirmed it: one with --confirm, the other with
     `refusion approve`. After any change it must be confirmed again. Compare each fingerprint with

@@ -7,7 +7,7 @@ from streams.cli.console import echo_json, load_settings, run_async
 
 @click.group()
 def keys() -> None:
-    """Look at the keys that a journal was written with, by their ids."""
+    """Look at the keys of a journal."""
 
 
 @keys.command()

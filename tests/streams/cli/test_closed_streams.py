@@ -34,7 +34,7 @@ def refusion(closed, *arguments, **environment):
 @pytest.fixture
 def reports(tmp_path):
     path = tmp_path / "reports.jsonl"
-    path.write_bytes(payment() + b"\n")
+    path.write_bytes(payment(cpr="6101901357") + b"\n")
     return path
 
 

@@ -21,8 +21,9 @@ from tests.support.lines import payment
 
 PROGRAM = Path(sys.executable).parent / "refusion"
 DEMO = {"PATH": os.environ["PATH"], "REFUSION_DEMO": "1"}
-REPORT = payment()
-OTHER = payment(report_id="other", period_start="2024-03-01", period_end="2024-03-31")
+CPR = "6101901357"
+REPORT = payment(cpr=CPR)
+OTHER = payment(cpr=CPR, report_id="other", period_start="2024-03-01", period_end="2024-03-31")
 MEMORY = (
     "import resource as r, subprocess, sys; done = subprocess.run(sys.argv[1:]);"
     "print(r.getrusage(r.RUSAGE_CHILDREN).ru_maxrss, done.returncode, file=sys.stderr)"
