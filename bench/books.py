@@ -117,7 +117,8 @@ def _append(
     for progress, own in zip(partitions, values, strict=True):
         start = progress.position
         page = read_page(
-            progress, [Posted(start + at, value, start + at) for at, value in enumerate(own)]
+            progress,
+            [Posted(start + at, orjson.loads(value), start + at) for at, value in enumerate(own)],
         )
         advance(progress, page, start + len(own))
         appends.append(

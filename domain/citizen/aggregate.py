@@ -65,6 +65,7 @@ from domain.citizen.reports import (
     line_digest,
     line_of,
 )
+from domain.citizen.room import MOST_REPORTS, TooManyError
 from domain.citizen.state import Citizen
 from domain.citizen.touch import count_weeks
 from domain.law.counters import Counters
@@ -94,7 +95,7 @@ UNCHANGED = Settling([], None, [], False)
 def apply_report(law: Law, citizen: Citizen, report: Report, name: str) -> Settling:
     """Fold a report into the citizen; `name` is its `domain.citizen.reports.cause`.
 
-    Raises ConflictingDuplicateError.
+    Raises ConflictingDuplicateError and TooManyError; nothing is changed then.
     """
     seen = citizen.seen(name)
     if seen is not None and seen.type != WAITING.type:
@@ -106,6 +107,10 @@ def apply_report(law: Law, citizen: Citizen, report: Report, name: str) -> Settl
             raise ConflictingDuplicateError(name)
         else:
             return _notice_once(citizen, report, name) if seen.reversed else UNCHANGED
+    if isinstance(report, Payment | Income) and not citizen.has_room(
+        report.start, report.end, MOST_REPORTS
+    ):
+        raise TooManyError(name)
     is_reversed = seen is not None
     if isinstance(report, Payment):
         settling = _pay(law, citizen, report, name, is_reversed)

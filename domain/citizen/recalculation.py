@@ -23,6 +23,7 @@ from domain.citizen.reports import (
     income_line_of,
     line_of,
 )
+from domain.citizen.room import Room
 from domain.citizen.state import Citizen
 from domain.citizen.touch import reported_weeks, signs_of_weeks
 from domain.law.counters import highest
@@ -100,7 +101,7 @@ def _is_right(change: CellChange) -> bool:
     return change.keeps_the_row() if old.revision else change.entitlement is None
 
 
-def _accepted(reports: Iterable[Report | Freeing]) -> list[tuple[Report, bool]]:
+def _accepted(reports: Iterable[Report | Freeing], room: Room) -> list[tuple[Report, bool]]:
     """Give the first report of each id, with those whose id was freed, and which are reversed."""
     accepted: dict[str, Report] = {}
     reversed_: set[str] = set()
@@ -118,7 +119,7 @@ def _accepted(reports: Iterable[Report | Freeing]) -> list[tuple[Report, bool]]:
             reversed_.discard(report.name)
             continue
         name = cause(report)
-        if name in accepted or _is_same(freed.get(name), report):
+        if name in accepted or _is_same(freed.get(name), report) or not room.takes(report):
             continue
         accepted[name] = report
         if isinstance(report, Reversal):
@@ -136,11 +137,11 @@ def _is_same(freed: Report | None, report: Report) -> bool:
 def fold_lines(law: Law, citizen: Citizen, reports: Iterable[Report | Freeing]) -> None:
     """Take a citizen's whole journal into a new state at once, for `settle_anew` to settle.
 
-    It gives the lines that report by report would: the first of one id is kept, and a reversal
-    holds wherever it comes.
+    It gives the lines that report by report would: the first of one id is kept, if its months have
+    room, and a reversal holds wherever it comes.
     """
     head = citizen.head
-    for report, is_reversed in _accepted(reports):
+    for report, is_reversed in _accepted(reports, Room(law.counting_from_month)):
         if isinstance(report, Payment):
             end = law.decided_by(week_of(report.end))
             for part in citizen.open_period(report.start, report.end):

@@ -240,6 +240,15 @@ class Citizen:
             return [self.open_part(first)]
         return [self.open_part(month) for month in range(first, last + 1)]
 
+    def has_room(self, start: int, end: int, most: int) -> bool:
+        """Tell if each month of a period has fewer payments and incomes than `most`."""
+        pieces = slices(start, end)
+        for month in range(pieces[0].month, pieces[-1].month + 1):
+            part = self.part(month)
+            if part is not None and len(part.lines) + len(part.incomes) >= most:
+                return False
+        return True
+
     def parts_between(self, first_week: int, last_week: int) -> Iterator[Part]:
         """Give the parts of all months that have days in the weeks."""
         for month in range(month_of(monday(first_week)), month_of(sunday(last_week)) + 1):

@@ -5,15 +5,21 @@ them leaves.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+from domain.basics.weeks import month_number
 from domain.citizen.reports import CaseFact, Report, Reversal, cause
+from domain.citizen.room import Room
+
+FIRST_MONTH: Final = month_number("2014-06")
+"""The month in which counting began: earlier months have no entry in the state, and no bound."""
 
 Fate = Literal[
     "counts",
     "reversed",
     "delivered_again",
     "conflicting_duplicate",
+    "too_many",
     "reverses",
     "reverses_again",
     "waits",
@@ -25,6 +31,7 @@ Fate = Literal[
 * `reversed`: `by` reversed it, whichever of the two came first.
 * `delivered_again`: the same report came before, as `by`.
 * `conflicting_duplicate`: another content came before under its id, and stands.
+* `too_many`: a month of it had as many reports as it may have.
 
 A reversal has one of the other four:
 
@@ -48,13 +55,19 @@ def fates(reports: Sequence[Report]) -> list[ReportFate]:
     first: dict[str, Report] = {}
     taken_back: dict[str, str] = {}
     """The reversed reports, each with the report that reversed it first."""
-    for report in reports:
-        if first.setdefault(cause(report), report) is report and isinstance(report, Reversal):
+    room, refused = Room(FIRST_MONTH), set[int]()
+    for place, report in enumerate(reports):
+        if cause(report) not in first and not room.takes(report):
+            refused.add(place)
+        elif first.setdefault(cause(report), report) is report and isinstance(report, Reversal):
             taken_back.setdefault(_target(report), cause(report))
     seen: set[str] = set()
     entries = []
-    for report in reports:
+    for place, report in enumerate(reports):
         name = cause(report)
+        if place in refused:
+            entries.append(ReportFate(report, "too_many", ""))
+            continue
         if name in seen:
             same = _is_same(first[name], report)
             entries.append(

@@ -18,8 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-import orjson
-
 ColumnType = Literal["string", "integer", "long"]
 """Delta Lake's names for a text, a number of 32 bits and one of 64 bits."""
 
@@ -91,7 +89,7 @@ class Posted(NamedTuple):
     """
 
     offset: int
-    value: bytes
+    message: dict[str, Any]
     journal_offset: int
 
 
@@ -130,7 +128,7 @@ def read_page(progress: LedgerProgress, records: Iterable[Posted]) -> Page:
     """
     page = Page(progress.position, [], progress.last_run, {})
     for record in records:
-        message = orjson.loads(record.value)
+        message = record.message
         if message["type"] != "run":
             _enter_message(progress, page, record, message)
         elif message["run"] > page.last_run:

@@ -30,6 +30,7 @@ from domain.citizen.reports import (
     RunMarker,
     cause,
 )
+from domain.citizen.room import TooManyError
 from domain.citizen.state import Citizen, Head
 from domain.law.counters import Counters
 from domain.law.staircase import ENGINE, Law
@@ -75,6 +76,7 @@ class Outcome(NamedTuple):
 
 NOTHING = Outcome(None, [])
 CONFLICT = Outcome(None, [], "conflicting_duplicate")
+TOO_MANY = Outcome(None, [], "too_many")
 OPENING_CONFLICT = Outcome(None, [], "conflicting_opening")
 DEFECT = Outcome(None, [], "internal_error")
 NOT_ADMITTED = {
@@ -184,14 +186,12 @@ class Partition:
         try:
             settling = apply_report(self.law, citizen, report, name)
         except ConflictingDuplicateError:
-            return CONFLICT if anew is None else CONFLICT._replace(settled_anew=anew)
+            return CONFLICT._replace(settled_anew=anew)
+        except TooManyError:
+            return TOO_MANY._replace(settled_anew=anew)
         if settling is UNCHANGED:
             return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
-        notices = (
-            [_notice(citizen_id, name, notice) for notice in settling.notices]
-            if settling.notices
-            else []
-        )
+        notices = [_notice(citizen_id, name, notice) for notice in settling.notices]
         return made(Outcome, (self._post(citizen, name, settling), notices, "", anew))
 
     def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:

@@ -81,14 +81,12 @@ def export(
     run_async(record_act(settings, Act("export", scope)))
     tune_garbage_collection()
     with meter("rows") as progress:
-        exported = exporting.write(
-            out, municipality, notices.of if notices else None, parquet, progress.show
-        )
+        exported = exporting.write(out, municipality, notices, parquet, progress.show)
     if as_json:
         echo_json(exported.as_json())
     else:
         click.echo(exported.sentence())
-    _warn(exported, notices.foreign if notices else 0)
+    _warn(exported)
     if exported.left_out:
         sys.exit(INCOMPLETE)
 
@@ -108,17 +106,13 @@ def _names(settings: "Settings", municipality: str | None) -> "Names":
     return Names(benefits, rules.municipalities)
 
 
-def _warn(exported: "Exported", foreign: int) -> None:
-    """Say on stderr what is in no file, and how many notices were none of ours."""
+def _warn(exported: "Exported") -> None:
+    """Say on stderr what is in no file."""
     for left_out in exported.left_out[:SHOWN]:
         click.echo(f"left out: {left_out.sentence()}", err=True)
     if len(exported.left_out) > SHOWN:
         more = len(exported.left_out) - SHOWN
         click.echo(f"left out: {more:,} more, in left-out-run-….jsonl beside the files", err=True)
-    if foreign:
-        click.echo(
-            f"passed over {foreign:,} records of notices that nobody of ours wrote", err=True
-        )
 
 
 def _is_closed(settings: "Settings", run: int) -> bool:

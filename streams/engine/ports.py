@@ -7,7 +7,7 @@ waits and measures with asyncio alone, so its clock is the event loop's.
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 Headers = list[tuple[str, bytes]]
 
@@ -38,6 +38,27 @@ class Record(Protocol):
         """Its headers."""
 
 
+class UnreadBatch(NamedTuple):
+    """A batch of a topic of which nothing is read; it stands in the place of its records.
+
+    It would unpack to more than is allowed, or it is damaged. `last_offset` is that of its last
+    record.
+    """
+
+    offset: int
+    last_offset: int
+    timestamp: int
+    is_too_large: bool
+    key: None = None
+    value: None = None
+    headers: tuple[()] = ()
+
+
+def last_offset(record: Record) -> int:
+    """Return the offset of a record, or of the last in its place."""
+    return record.last_offset if isinstance(record, UnreadBatch) else record.offset
+
+
 class Batch(NamedTuple):
     """Records of one partition, and the position after them (and after transaction markers)."""
 
@@ -55,6 +76,9 @@ class Output(NamedTuple):
 
 Outputs = Sequence[Output]
 """The outputs of a stage that writes to Kafka."""
+
+Refused = Literal["internal_error", "too_large"]
+"""Why the loop passes a record over: the work on it fails, or nobody takes what follows from it."""
 
 Counts = Mapping[tuple[str, str], int]
 """Figures of one batch for the metrics, by metric and label: `("rejected", "bad_period")` -> 3."""
@@ -195,6 +219,9 @@ class Kafka(Protocol):
     def refusal(self, error: Exception) -> str | None:
         """A sentence where the brokers do not let this program in, or deny it a right."""
 
+    def is_too_large(self, error: Exception) -> bool:
+        """True for an error which says that a message is larger than its topic takes."""
+
     def source(self, group: str, topic: str) -> Source:
         """A member of the group that reads a topic, not yet joined."""
 
@@ -225,6 +252,15 @@ class Work(Protocol[Out]):
         It may leave records for later: it is called again with them after this is kept. A record
         that takes more than a transaction is left until its last part; how far it is done is in
         the state.
+
+        Raises UserError, OSError or one of the stage's `blameless` errors where no record is to
+        blame.
+        """
+
+    def refuse(self, record: Record, position: int, reason: Refused) -> Processed[Out]:
+        """Pass over a record that cannot be processed: only what says so is written.
+
+        `position` is where the source goes on after it.
         """
 
     async def keep(self, ends: Ends, position: int) -> None:
@@ -244,6 +280,10 @@ class Stage(Protocol):
     @property
     def topic(self) -> str:
         """The topic that it reads."""
+
+    @property
+    def blameless(self) -> tuple[type[Exception], ...]:
+        """The errors of its work for which no record is to blame."""
 
     @property
     def source_expires(self) -> bool:

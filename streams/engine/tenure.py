@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
 
 from streams.engine.fault_points import reached
-from streams.engine.liveness import Outage, Pulse
-from streams.engine.ports import Batch, Kafka, Sink, Source, Stage, Work
-from streams.engine.timing import BATCH_RECORDS, COMMIT_S, FETCH_S, PAUSE_S, SMALL_RECORDS
+from streams.engine.liveness import Outage, Pulse, StalledError
+from streams.engine.ports import Batch, Kafka, Processed, Record, Sink, Source, Stage, Work
+from streams.engine.suspicion import Suspicion
+from streams.engine.timing import BATCH_RECORDS, COMMIT_S, FETCH_S, PAUSE_S, SLOW_S, SMALL_RECORDS
 from streams.kit.errors import UnworkableError, UserError, kind_and_place
 
 log = logging.getLogger("refusion")
@@ -101,6 +103,9 @@ class PartitionRun:
         self._sink: Sink[Any] | None = None
         self._work: Work[Any] | None = None
         self._is_failing = False
+        self._suspicion = Suspicion()
+        self._worked_s = 0.0
+        """Seconds of the processor that step 3 took the last time."""
         self.task = asyncio.create_task(self._run(previous_runs), name=self._name)
 
     def revoke(self) -> None:
@@ -235,20 +240,70 @@ class PartitionRun:
         left = batch.records
         while left:
             self._enter(State.PROCESSING)
-            processed = work.process(left, batch.position)  # step 3
+            taken = self._suspicion.part(left)
+            processed = self._processed(work, taken, left, batch.position)  # step 3
             left = left[processed.done :]
             position = left[0].offset if left else batch.position
-            await self._commit(work, sink, processed.outputs, position)
+            await self._commit(work, sink, processed.outputs, position, taken)
+            self._suspicion.done(position)
             if left:
                 await self._ours_after(asyncio.sleep(0))
 
-    async def _commit(self, work: Work[Any], sink: Sink[Any], outputs: Any, position: int) -> None:
-        """Steps 4 and 5."""
-        self._context.pulse.check()
+    def _processed(
+        self,
+        work: Work[Any],
+        records: Sequence[Record],
+        left: Sequence[Record],
+        position: int,
+    ) -> Processed[Any]:
+        """Step 3. A failure for which no broker, disk or user is to blame is held against them."""
+        if len(records) < len(left):
+            position = left[len(records)].offset
+        self._worked_s = 0.0
+        reason = self._suspicion.found(records)
+        if reason is not None:
+            log.error(
+                "%s: the record at offset %d is passed over (%s): its batches failed again and"
+                " again",
+                self._name,
+                records[0].offset,
+                reason,
+            )
+            return work.refuse(records[0], position, reason)
+        began = time.thread_time()
+        try:
+            processed = work.process(records, position)
+        except Exception as error:
+            if not isinstance(error, (UserError, OSError, *self._stage.blameless)):
+                self._suspicion.failed(records, "internal_error")
+            raise
+        self._worked_s = time.thread_time() - began
+        return processed
+
+    async def _commit(
+        self,
+        work: Work[Any],
+        sink: Sink[Any],
+        outputs: Any,
+        position: int,
+        records: Sequence[Record],
+    ) -> None:
+        """Steps 4 and 5. Outputs that are too large are held against the records."""
+        try:
+            self._context.pulse.check()
+        except StalledError:
+            if self._worked_s > SLOW_S:
+                self._suspicion.failed(records, "internal_error")
+            raise
         reached(self._stage.name, "before_transaction")
         self._enter(State.COMMITTING)
-        async with asyncio.timeout(COMMIT_S):
-            ends = await sink.commit(outputs, position)  # step 4
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                ends = await sink.commit(outputs, position)  # step 4
+        except Exception as error:
+            if self._context.kafka.is_too_large(error):
+                self._suspicion.failed(records, "too_large", for_sure=True)
+            raise
         reached(self._stage.name, "after_commit")
         self._enter(State.KEEPING)
         await self._ours_after(work.keep(ends, position))  # step 5

@@ -20,6 +20,10 @@ PAUSE_S: Final = 2 * HEARTBEAT_S
 
 A process that lost its partitions hears so within two heartbeats, and must not fence the rightful
 owner by beginning at step 1 before that."""
+SLOW_S: Final = SESSION_S / 4
+"""Seconds of the processor in step 3, after which it may be to blame that the process stood still.
+
+It stands still where step 3 takes more than half of a session."""
 COMMIT_S: Final = 20.0
 """Seconds for all of step 4.
 

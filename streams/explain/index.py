@@ -18,6 +18,7 @@ import orjson
 from streams.citizens.store import CorruptDiskError, DiskError, RocksStore
 from streams.engine.ports import Changelog
 from streams.kit.errors import UserError
+from streams.wire.readers import CITIZEN
 
 POSITION: Final = b"_position"
 HERE: Final = b"1"
@@ -61,7 +62,9 @@ class JournalIndex:
         start = self._position
         async for batch in journal.read(start):
             entries = [
-                (_key(record.key, record.offset), HERE) for record in batch.records if record.key
+                (_key(record.key, record.offset), HERE)
+                for record in batch.records
+                if record.key and CITIZEN.fullmatch(record.key)
             ]
             noted = orjson.dumps({"journal": self._identity, "offset": batch.position})
             self._store.write([*entries, (POSITION, noted)])

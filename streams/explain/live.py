@@ -33,11 +33,13 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import PartitionReader, open_partition
 from streams.kafka.topics import REPORTS
 from streams.kit.errors import UserError
+from streams.kit.foreign import Foreign, passed_over
 from streams.ledger.sql import sql_text
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.settings import Settings
-from streams.wire import journal
+from streams.wire.journal import JournalEntry
 from streams.wire.partitioner import partition_of
+from streams.wire.readers import RecordReader, journal_reader
 
 CLIENT: Final = "explain"
 FETCH_BYTES: Final = 1 << 16
@@ -235,6 +237,7 @@ async def _fetch(
 ) -> tuple[list[Placed], list[Placed]]:
     """Fetch the reports at these offsets, and the citizen's reports from `newest` on."""
     topic = settings.topic(REPORTS)
+    journal = journal_reader(topic, partition)
     with _explained(settings):
         async with open_partition(
             _clients(settings), topic, partition, max_partition_fetch_bytes=FETCH_BYTES
@@ -242,9 +245,13 @@ async def _fetch(
             at_offsets = [
                 placed
                 for offset in offsets
-                if (placed := await _report_at(reader, f"{topic}/{partition}", offset, citizen))
+                if (
+                    placed := await _report_at(
+                        reader, journal, f"{topic}/{partition}", offset, citizen
+                    )
+                )
             ]
-            newer = [placed async for placed in _reports_from(reader, newest, citizen)]
+            newer = [placed async for placed in _reports_from(reader, journal, newest, citizen)]
     return at_offsets, newer
 
 
@@ -256,7 +263,11 @@ async def reports_at(
 
 
 async def _report_at(
-    reader: PartitionReader, place: str, offset: int, citizen: str
+    reader: PartitionReader,
+    journal: RecordReader[JournalEntry],
+    place: str,
+    offset: int,
+    citizen: str,
 ) -> Placed | None:
     """Fetch the report at an offset; None for a control record, which has none."""
     record = await reader.record_at(offset, PATIENCE_MS)
@@ -265,16 +276,18 @@ async def _report_at(
             f"the journal has nothing at {place}/{offset}, where the ledger says that a report is:"
             " REFUSION_LEDGER and REFUSION_PREFIX must be of the same topics"
         )
-    return _placed(record, citizen)
+    return _placed(journal, record, citizen)
 
 
-async def _reports_from(reader: PartitionReader, start: int, citizen: str) -> AsyncIterator[Placed]:
+async def _reports_from(
+    reader: PartitionReader, journal: RecordReader[JournalEntry], start: int, citizen: str
+) -> AsyncIterator[Placed]:
     """Yield a citizen's reports from an offset to the end."""
     if start >= reader.end:
         return
     async for batch in reader.read(start):
         for record in batch.records:
-            if placed := _placed(record, citizen):
+            if placed := _placed(journal, record, citizen):
                 yield placed
 
 
@@ -299,17 +312,18 @@ async def _all_reports(
     )
 
 
-def _placed(record: Record, citizen: str) -> Placed | None:
+def _placed(reader: RecordReader[JournalEntry], record: Record, citizen: str) -> Placed | None:
     """Return the report of a record, if it is this citizen's and can be read.
 
     A record that cannot be read is a dead letter by now.
     """
     if record.key != citizen.encode():
         return None
-    try:
-        report = journal.decode(record.key, record.value).report
-    except (ValueError, KeyError, TypeError):
+    entry = reader.read(record)
+    if isinstance(entry, Foreign):
+        passed_over(entry)
         return None
+    report = entry.report
     return (
         Placed(record.offset, report)
         if isinstance(report, Payment | Income | CaseFact | Reversal)

@@ -29,6 +29,7 @@ FATES: Final = {
         "repeated",
         "A report with the same content came before; this one changes nothing.",
     ),
+    "too_many": ("refused", "A month of it had as many reports as it may have."),
     "conflicting_duplicate": ("refused", "Its id came before with other content, which is kept."),
     "reverses": ("reversal", "It reverses {by}."),
     "reverses_again": ("reversal", "It changes nothing: {by} reversed the same report before."),

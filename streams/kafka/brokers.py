@@ -14,7 +14,7 @@ from streams.engine.clock_skew import ClockSkew
 from streams.engine.ports import Changelog, Delivery, Source
 from streams.kafka.clients import KafkaClients
 from streams.kafka.delivery import IdempotentDelivery, TransactionalDelivery, partition_producer
-from streams.kafka.errors import is_outage, refusal
+from streams.kafka.errors import is_outage, is_too_large, refusal
 from streams.kafka.groups import AT_VERSION
 from streams.kafka.reading import open_partition
 from streams.kafka.source import KafkaSource, group_consumer
@@ -57,6 +57,10 @@ class KafkaBrokers:
     def refusal(self, error: Exception) -> str | None:
         """Say who is refused and which right is missing; None for any other error."""
         return refusal(error, self._clients.bootstrap)
+
+    def is_too_large(self, error: Exception) -> bool:
+        """Return whether an error says that a message is larger than its topic takes."""
+        return is_too_large(error)
 
     def source(self, group: str, topic: str) -> KafkaSource:
         """Make a static member of the group: after a crash this process is the same member."""

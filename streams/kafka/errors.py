@@ -13,7 +13,9 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
+    MessageSizeTooLargeError,
     NodeNotReadyError,
+    RecordListTooLargeError,
     RequestTimedOutError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
@@ -29,8 +31,8 @@ from streams.kafka.security import PROTOCOL, logon_at
 from streams.kit.errors import UserError
 
 __all__ = [
-    "KafkaError", "explained", "explanation", "is_outage", "missing_right", "pass_over_unheard",
-    "refusal", "refused",
+    "KafkaError", "explained", "explanation", "is_outage", "is_too_large", "missing_right",
+    "pass_over_unheard", "refusal", "refused",
 ]  # fmt: skip
 
 SETTING: Final = "REFUSION_BOOTSTRAP"
@@ -74,6 +76,11 @@ def pass_over_unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
     """
     if not isinstance(context.get("exception"), KafkaError):
         loop.default_exception_handler(context)
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Return whether an error says that a message is larger than its topic takes."""
+    return isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError)
 
 
 def refusal(error: BaseException, bootstrap: str) -> str | None:

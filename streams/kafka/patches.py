@@ -21,6 +21,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.engine.ports import Record
 from streams.kafka.connection_errors import named
+from streams.kafka.unpacker import bound_unpacking
 
 VERSION: Final = "0.14."
 """The versions of aiokafka that every patch was written for and is tested with begin with this."""
@@ -42,6 +43,7 @@ def apply() -> None:
     compress_quickly()
     retrieve_errors_of_transactions()
     name_failed_connections()
+    bound_unpacking()
 
 
 def report_lost_connections() -> None:

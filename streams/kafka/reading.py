@@ -308,15 +308,15 @@ class TopicTail:
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
 
-    async def records(self, ends: Offsets) -> AsyncGenerator[Record]:
-        """The next records of each partition, at least up to its end."""
+    async def records(self, ends: Offsets) -> AsyncGenerator[tuple[int, Record]]:
+        """The next records of each partition with its number, at least up to its end."""
         for at in self._consumer.assignment():
             while await self._consumer.position(at) < ends[at.partition]:
                 batch = await self._consumer.getmany(
                     at, timeout_ms=TAIL_POLL_MS, max_records=READ_RECORDS
                 )
                 for record in batch.get(at, ()):
-                    yield record
+                    yield at.partition, record
 
 
 @asynccontextmanager

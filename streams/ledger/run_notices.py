@@ -6,12 +6,8 @@ of the run's marker and of the one before it. So a run has the same notices when
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from projections.runs.left_out import own_notice
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader, open_topics
@@ -19,6 +15,7 @@ from streams.kafka.topics import NOTICES
 from streams.kit.errors import UserError
 from streams.settings import Settings
 from streams.wire.cloudevents import source_offset
+from streams.wire.readers import notice_reader
 
 Notices = Mapping[str, list[Mapping[str, Any]]]
 """The notices of each citizen."""
@@ -26,19 +23,11 @@ Spans = Mapping[int, tuple[int, int]]
 """For each partition the journal offsets after which, and up to which, a run's reports are."""
 
 
-@dataclass
-class RunNotices:
-    """The notices of a run, and the number of records among them that are none of ours."""
-
-    of: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-    foreign: int = 0
-
-
 class NoticesError(UserError):
     """The notices of a run cannot be read; the message says why and what to do."""
 
 
-async def notices_of(settings: Settings, spans: Spans) -> RunNotices:
+async def notices_of(settings: Settings, spans: Spans) -> Notices:
     """Read a run's notices.
 
     Raises:
@@ -54,34 +43,22 @@ async def notices_of(settings: Settings, spans: Spans) -> RunNotices:
             return await _read(topics_read, settings.topic(NOTICES), spans)
 
 
-async def _read(topics_read: TopicReader, topic: str, spans: Spans) -> RunNotices:
+async def _read(topics_read: TopicReader, topic: str, spans: Spans) -> Notices:
     """Read the partitions to their ends."""
-    notices = RunNotices()
+    notices: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     starts, ends = await topics_read.starts(topic), await topics_read.ends(topic)
     for partition, (start, end) in spans.items():
         is_lost = starts[partition] > 0
         records = topics_read.records(topic, partition, starts[partition], ends[partition])
-        async for record in records:
+        async for record, notice in notice_reader(topic, partition).ours(records):
             offset = source_offset(record.headers)
             if offset <= start:
                 is_lost = False  # what has expired was of earlier runs
-            elif offset <= end:
-                _take(notices, record.value or b"")
+            elif offset <= end and "citizen" in notice:
+                notices[notice["citizen"]].append(notice)
         if is_lost:
             raise NoticesError(
                 "notices of the run have expired (they are kept for a year), so that `advisering`"
                 " would not be whole; export the other files alone (--without-notices)"
             )
     return notices
-
-
-def _take(notices: RunNotices, value: bytes) -> None:
-    """Add a notice about a citizen. One about a reporter is nobody's here."""
-    try:
-        notice = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        notice = None
-    if (own := own_notice(notice)) is not None:
-        notices.of[own["citizen"]].append(own)
-    elif not isinstance(notice, dict) or notice.get("citizen"):
-        notices.foreign += 1

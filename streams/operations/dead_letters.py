@@ -24,16 +24,20 @@ from streams.kafka.errors import KafkaError, explained, explanation
 from streams.kafka.reading import KafkaTopicReader, open_topics
 from streams.kafka.topics import LARGE_BYTES, is_raw
 from streams.kit.errors import UserError
+from streams.kit.foreign import Foreign
 from streams.operations.key_gate import check_keys
 from streams.operations.publish import record_key
 from streams.privacy.identity import SealError
 from streams.settings import Settings, SettingsError
 from streams.stages.dead_letter import FIRST, RETRY_OF
+from streams.wire.readers import LetterHeaders, letter_reader
 from streams.wire.rejections import FOREIGN_RECORD
 
 CLIENT: Final = "dead-letters"
 OUR_FAULTS: Final = frozenset({"internal_error"})
 """Reasons that a repair of this program removes; all others are errors in content."""
+LAST_MS: Final = 253_402_300_799_000
+"""The end of the year 9999, in ms since 1970: whoever wrote a record may have given any time."""
 SEND_S: Final = 30.0
 """Seconds for one request that sends a record again."""
 
@@ -59,6 +63,8 @@ class Letter(NamedTuple):
     first: str
     sealed: bytes
     reporter: str
+    last_offset: int = -1
+    """The last offset of a batch of which nothing was read, or that of the record."""
 
     @property
     def place(self) -> str:
@@ -114,8 +120,10 @@ class DeadLetterReader:
         """The letters that fit, oldest first."""
         fitting = []
         for partition, start in (await self._topics.starts(self._dead_letters)).items():
-            async for record in self._records(self._dead_letters, partition, start):
-                letter = with_reporter(self._settings, _letter(partition, record))
+            records = self._records(self._dead_letters, partition, start)
+            reader = letter_reader(self._dead_letters, partition)
+            async for record, headers in reader.ours(records):
+                letter = with_reporter(self._settings, _letter(partition, record, headers))
                 if wanted.fits(letter):
                     fitting.append(letter)
         return sorted(fitting, key=lambda letter: (letter.at, letter.partition, letter.offset))
@@ -135,7 +143,10 @@ class DeadLetterReader:
                 f"there is no dead letter {place}; they are kept for 90 days, see"
                 " `dead-letters list`"
             )
-        return _letter(partition, record)
+        headers = letter_reader(self._dead_letters, partition).read(record)
+        if isinstance(headers, Foreign):
+            raise RefusalError(f"{headers} is no dead letter of ours; see `dead-letters list`")
+        return _letter(partition, record, headers)
 
     async def sent_again(self, letters: Sequence[Letter]) -> set[str]:
         """The places of those letters that were sent again: a record in a topic names each."""
@@ -150,7 +161,9 @@ class DeadLetterReader:
             for partition, start in (await self._topics.since(name, since)).items():
                 async for record in self._records(name, partition, start):
                     named.update(
-                        value.decode() for header, value in record.headers if header == RETRY_OF
+                        (value or b"").decode(errors="replace")
+                        for header, value in record.headers
+                        if header == RETRY_OF
                     )
         return {letter.place for letter in letters} & {place.partition("/")[2] for place in named}
 
@@ -189,24 +202,25 @@ def _clients(settings: Settings, request_timeout_s: float = 40.0) -> KafkaClient
     )
 
 
-def _letter(partition: int, record: Any) -> Letter:
-    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+def _letter(partition: int, record: Any, headers: LetterHeaders) -> Letter:
     sealed = record.value or b""
-    at = datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(timespec="seconds")
+    written_ms = min(max(record.timestamp, 0), LAST_MS)
+    at = datetime.fromtimestamp(written_ms / 1000, UTC).isoformat(timespec="seconds")
     return Letter(
         partition,
         record.offset,
         at.replace("+00:00", "Z"),
-        headers.get("stage", ""),
-        headers.get("reason", ""),
-        headers.get("field", ""),
-        "/".join(headers.get(name, "") for name in ("topic", "partition", "offset")),
-        headers.get("citizen", ""),
-        int(headers.get("bytes", 0)),
-        headers.get(RETRY_OF, ""),
-        headers.get(FIRST, ""),
+        headers.stage,
+        headers.reason,
+        headers.field,
+        f"{headers.topic}/{headers.partition}/{headers.offset}",
+        headers.citizen,
+        headers.cut_from,
+        headers.retry_of,
+        headers.first,
         sealed,
         "",
+        headers.last_offset,
     )
 
 
@@ -250,6 +264,11 @@ def unsealed(settings: Settings, letter: Letter) -> bytes:
 
 def check_sendable(letter: Letter, *, unchanged: bool) -> None:
     """Raise RefusalError for a letter that its reporter has to correct, or that is not whole."""
+    if letter.last_offset > int(letter.source.rpartition("/")[2]):
+        raise RefusalError(
+            f"dead letter {letter.place}: nothing of its batch was read, up to offset"
+            f" {letter.last_offset}; its sender has it, and sends it in parts"
+        )
     if letter.cut_from:
         raise RefusalError(
             f"dead letter {letter.place}: the record had {letter.cut_from:,} bytes and was cut, it"

@@ -33,6 +33,7 @@ from streams.kafka.errors import explained
 from streams.kafka.groups import version_in
 from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.topics import ensure_topics
+from streams.kit.foreign import PASSED_OVER
 from streams.operations.replay_partition import (
     CLIENT,
     PartitionDifference,
@@ -123,6 +124,7 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
     name = holding.pop()[0]
     done = DryRun(request.rules or name, name, workers=workers)
     for part in differences.values():
+        PASSED_OVER.add_all(part.foreign)
         done.difference.add(part.difference)
         done.reports += part.reports
         done.unsettled += part.unsettled

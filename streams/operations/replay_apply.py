@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import orjson
-
 from domain.citizen.reports import Recalculation, RulesRecord
 from streams.citizens.rule_sets import LawBook
 from streams.engine.fault_points import reached
@@ -26,12 +24,14 @@ from streams.kafka.control import (
     control_writer,
 )
 from streams.kafka.reading import KafkaTopicReader, Offsets, TopicTail, open_tail
+from streams.kit.foreign import Foreign, passed_over
 from streams.operations.key_gate import check_keys
 from streams.operations.replay import DryRun, ReplayRequest, opened
 from streams.operations.replay_partition import CLIENT, ReplayError
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.cloudevents import event_headers
+from streams.wire.readers import posting_reader
 
 LOOK_S: Final = 0.2
 """Seconds between two looks at how far the stage is."""
@@ -177,9 +177,11 @@ class _Follower:
 
     async def _count(self, ends: Offsets) -> None:
         """Add up the messages up to these ends that follow from the records."""
-        async for record in self._tail.records(ends):
-            message = orjson.loads(record.value or b"")
-            if message.get("cause") in self._causes:
+        async for partition, record in self._tail.records(ends):
+            message = posting_reader(self._postings, partition).read(record)
+            if isinstance(message, Foreign):
+                passed_over(message)
+            elif message.get("cause") in self._causes:
                 self._done.messages += 1
                 self._done.rows += len(message["rows"])
                 self._done.cost_ore += sum(

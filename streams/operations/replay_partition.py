@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -27,21 +27,25 @@ from domain.law.staircase import Law
 from projections.whatif.replay import Difference, PostingsError, replay_citizen
 from streams.citizens.admission import JournalAdmission
 from streams.citizens.rule_sets import DEFAULT, LawBook
-from streams.engine.ports import Record
+from streams.engine.ports import Record, last_offset
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import read_records
 from streams.kit.errors import UserError
+from streams.kit.foreign import PASSED_OVER, Foreign, passed_over
 from streams.kit.spool import Scattered
 from streams.kit.tuning import tune_garbage_collection
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.cloudevents import source_offset
+from streams.wire.readers import journal_reader, posting_reader
 
 CLIENT: Final = "replay"
 RECORDS_A_FILE: Final = 60_000
 """Records of the journal in one file; with the postings some 200 MB in memory."""
 MOST_FILES: Final = 512
+MOST_OPEN: Final = 10_000
+"""Records whose transaction's marker may be still to come, at most."""
 
 
 class ReplayError(UserError):
@@ -74,6 +78,7 @@ class PartitionDifference:
     waiting: list[tuple[int, Recalculation]] = field(default_factory=list)
     reports: int = 0
     unsettled: int = 0
+    foreign: list[Foreign] = field(default_factory=list)
     read_s: float = 0.0
     settle_s: float = 0.0
 
@@ -104,6 +109,7 @@ def read_share(settings: Settings, share: PartitionShare) -> PartitionDifference
                 )
         except PostingsError as error:
             raise ReplayError(str(error)) from error
+        part.foreign = PASSED_OVER.places
         part.settle_s = time.monotonic() - began - part.read_s
     return part
 
@@ -150,12 +156,18 @@ async def _read(
     )
     wanted = share.scope.citizen.encode()
     admission = JournalAdmission(LawBook(settings.rules))
+    reader = journal_reader(topic, share.partition)
     async for record in read_records(clients, topic, share.partition, 0, share.journal_end):
         if record.offset != gaps.expected:
             await gaps.look(record.offset)
-        gaps.expected = record.offset + 1
+        gaps.expected = last_offset(record) + 1
+        entry = reader.read(record)
+        if isinstance(entry, Foreign):
+            passed_over(entry)
+            gaps.begin_foreign(record.offset)
+            continue
         if not record.key:
-            _take_control(part, share, gaps, record)
+            _take_control(part, share, gaps, record, entry.report)
             _scatter_freeing(share, record, reports)
             admission.take_up(part.rules)
             continue
@@ -167,9 +179,9 @@ async def _read(
         if is_wanted and not admission.refuses(record.key, record.value):
             _scatter(reports, record)
     start, end = share.postings_start, share.postings_end
-    async for record in read_records(
-        clients, settings.topic(topics.POSTINGS), share.partition, start, end
-    ):
+    posted = settings.topic(topics.POSTINGS)
+    records = read_records(clients, posted, share.partition, start, end)
+    async for record, _ in posting_reader(posted, share.partition).ours(records):
         if (
             record.key
             and (not wanted or record.key == wanted)
@@ -195,25 +207,29 @@ def _scatter(into: Scattered, record: Record) -> None:
 
 
 def _take_control(
-    part: PartitionDifference, share: PartitionShare, gaps: "JournalGaps", record: Any
+    part: PartitionDifference,
+    share: PartitionShare,
+    gaps: "JournalGaps",
+    record: Record,
+    control: object,
 ) -> None:
-    control = journal.decode(record.key, record.value).report
-    gaps.begin(record.value)
+    gaps.begin(record.offset, record.value)
     if isinstance(control, RulesRecord):
         part.rules, part.digest = control.rules, control.digest
     elif isinstance(control, Recalculation) and record.offset >= share.committed:
         part.waiting.append((record.offset, control))
 
 
-TakenBack = Callable[[int, int], Awaitable[Sequence[bytes]]]
-"""Returns the control records between two offsets whose transactions were aborted."""
+TakenBack = Callable[[int, int], Awaitable[Sequence[tuple[int, bytes | None]]]]
+"""Returns the records between two offsets whose transactions were aborted: offset and value."""
 
 
 class JournalGaps:
     """Tells gaps of the journal that transactions leave from holes, where records are lost.
 
-    Control records alone are written in transactions, each of which leaves one marker in each
-    partition: an offset without a record. An aborted transaction leaves its records too.
+    Of ours, control records alone are written in transactions, each of which leaves one marker in
+    each partition: an offset without a record. An aborted transaction leaves its records too. A
+    foreign record may come from a transaction of its own.
     """
 
     def __init__(self, place: str, taken_back: TakenBack) -> None:
@@ -224,17 +240,27 @@ class JournalGaps:
         self._taken_back = taken_back
         self._open: set[str] = set()
 
-    def begin(self, value: bytes) -> None:
+    def begin(self, offset: int, value: bytes | None) -> None:
         """Note a control record: the marker of its transaction is still to come."""
-        record = orjson.loads(value)
-        self._open.add(f"run/{record['run']}" if record["type"] == "run" else str(record["id"]))
+        try:
+            record = orjson.loads(value or b"")
+            name = f"run/{record['run']}" if record["type"] == "run" else str(record["id"])
+        except (ValueError, KeyError, TypeError):
+            self.begin_foreign(offset)
+        else:
+            self._open.add(name)
+
+    def begin_foreign(self, offset: int) -> None:
+        """Note a foreign record: the marker of a transaction may be still to come."""
+        if len(self._open) < MOST_OPEN:
+            self._open.add(f"foreign/{offset}")
 
     async def look(self, following: int) -> None:
         """Hold a gap against the transactions that have to end. Raises ReplayError for a hole."""
         markers = following - self.expected
         if markers > len(self._open):
-            for value in await self._taken_back(self.expected, following):
-                self.begin(value)
+            for offset, value in await self._taken_back(self.expected, following):
+                self.begin(offset, value)
                 markers -= 1
         if markers > len(self._open):
             raise ReplayError(
@@ -247,10 +273,10 @@ class JournalGaps:
 
 
 def _taken_back_in(clients: KafkaClients, topic: str, partition: int) -> TakenBack:
-    async def taken_back(start: int, end: int) -> list[bytes]:
+    async def taken_back(start: int, end: int) -> list[tuple[int, bytes | None]]:
         records = read_records(
             clients, topic, partition, start, end, isolation_level="read_uncommitted"
         )
-        return [record.value or b"" async for record in records if not record.key]
+        return [(record.offset, record.value) async for record in records]
 
     return taken_back

@@ -12,8 +12,6 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-import orjson
-
 from domain.basics.weeks import first_day
 from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
@@ -28,9 +26,10 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.topics import Topic
 from streams.kit.errors import UserError
+from streams.kit.foreign import Foreign, passed_over
 from streams.settings import Settings
-from streams.wire import journal
 from streams.wire.cloudevents import source_offset
+from streams.wire.readers import journal_reader, letter_reader, posting_reader
 from streams.wire.reporters import NO_SOURCE
 
 CLIENT: Final = "run"
@@ -150,12 +149,15 @@ class RunTopics:
         return markers[-1] if markers else None
 
     async def _markers(self, partition: int, start: int, end: int) -> AsyncIterator[RunMarker]:
+        reader = journal_reader(self._settings.topic(topics.REPORTS), partition)
         async for record in self._records(topics.REPORTS, partition, start, end):
-            is_control = not record.key
-            if is_control and orjson.loads(record.value or b"")["type"] == "run":
-                marker = journal.decode(record.key, record.value).report
-                assert isinstance(marker, RunMarker)
-                yield marker
+            if record.key:
+                continue
+            entry = reader.read(record)
+            if isinstance(entry, Foreign):
+                passed_over(entry)
+            elif isinstance(entry.report, RunMarker):
+                yield entry.report
 
     def _records(
         self, topic: Topic, partition: int, start: int, end: int
@@ -187,9 +189,10 @@ class RunTopics:
             fold = PartitionBooks(
                 law, settled_to.get(partition, 0), refused[partition], first_month
             )
-            async for record in self._records(topics.REPORTS, partition, starts[partition], end):
-                meter.count()
-                _take(fold, record)
+            records = self._records(topics.REPORTS, partition, starts[partition], end)
+            reader = journal_reader(self._settings.topic(topics.REPORTS), partition)
+            async for record, entry in reader.ours(meter.counted(records)):
+                fold.take(record.offset, entry.citizen, entry.report)
             if last is not None and fold.last_run != last.run:
                 raise UserError(
                     f"run {last.run} is being closed at this moment: ask again; if this stays, the"
@@ -211,14 +214,13 @@ class RunTopics:
         starts = await self.since(topics.DEAD_LETTERS, since)
         recent = await self.since(topics.DEAD_LETTERS, cut)
         for partition, end in (await self.ends(topics.DEAD_LETTERS)).items():
-            async for record in self._records(
-                topics.DEAD_LETTERS, partition, starts[partition], end
-            ):
-                headers = {name: value.decode() for name, value in record.headers}
-                if headers["stage"] == "citizens":
-                    refused[int(headers["partition"])].add(int(headers["offset"]))
+            records = self._records(topics.DEAD_LETTERS, partition, starts[partition], end)
+            reader = letter_reader(self._settings.topic(topics.DEAD_LETTERS), partition)
+            async for record, letter in reader.ours(records):
+                if letter.stage == "citizens":
+                    refused[letter.partition].add(letter.offset)
                 if record.offset >= recent[partition]:
-                    rejected[f"{headers['stage']}: {headers['reason']}"] += 1
+                    rejected[f"{letter.stage}: {letter.reason}"] += 1
         return refused, dict(rejected)
 
     async def _posted(
@@ -236,15 +238,14 @@ class RunTopics:
         for partition, end in posted.ends.items():
             is_open = not posted.run
             settled_to, start = posted.settled_to.get(partition, 0), posted.starts[partition]
+            reader = posting_reader(self._settings.topic(topics.POSTINGS), partition)
             async with aclosing(self._records(topics.POSTINGS, partition, start, end)) as records:
-                async for record in records:
-                    meter.count()
+                async for record, message in reader.ours(meter.counted(records)):
                     if source_offset(record.headers) >= settled_to:
                         break
-                    message = orjson.loads(record.value or b"")
                     if message["type"] == "run":
                         is_open = is_open or message["run"] == posted.run
-                    elif is_open and message["type"] == "postings":
+                    elif is_open:
                         totals.post(message, computed)
         return totals
 
@@ -281,18 +282,13 @@ class _Meter:
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total, self.done = progress, total, 0
 
-    def count(self) -> None:
-        self.done += 1
-        if self.done % FIRST_LOOK == 0:
-            self._progress(self.done, self._total)
-
-
-def _take(fold: PartitionBooks, record: Record) -> None:
-    try:
-        entry = journal.decode(record.key, record.value)
-    except (ValueError, KeyError, TypeError):  # the citizens stage has refused it: `internal_error`
-        return
-    fold.take(record.offset, entry.citizen, entry.report)
+    async def counted(self, records: AsyncIterator[Record]) -> AsyncGenerator[Record]:
+        """Pass records on, counted."""
+        async for record in records:
+            self.done += 1
+            if self.done % FIRST_LOOK == 0:
+                self._progress(self.done, self._total)
+            yield record
 
 
 def _moment(text: str) -> datetime:

@@ -41,18 +41,20 @@ from streams.engine.ports import (
     Outputs,
     Processed,
     Record,
+    Refused,
     Source,
 )
 from streams.engine.sink import DeliverySink
 from streams.kit.errors import UserError
 from streams.privacy.identity import Identity
-from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
+from streams.stages.dead_letter import dead_letter, refused_record
 from streams.stages.disk import Disk, DiskFolder
 from streams.stages.journal_entries import JournalEntries, settleable
 from streams.stages.own_entry import OwnEntry
 from streams.wire.belief import JournalBelief
 from streams.wire.cloudevents import event_headers
 from streams.wire.journal import JournalEntry
+from streams.wire.readers import CITIZEN, journal_reader
 from streams.wire.rejections import REFUSED, Rejection
 
 NO_TYPE: Final = b""
@@ -67,6 +69,7 @@ LOOKED_AT: Final = 200
 They take tenths of a second, in which nothing else of the process runs."""
 RESTORE_SAID_S: Final = 10.0
 """Seconds between two log lines of a long restore."""
+
 
 log = logging.getLogger("refusion")
 
@@ -93,6 +96,7 @@ class CitizenStage:
 
     name: Final = "citizens"
     source_expires: Final = False
+    blameless: Final[tuple[type[Exception], ...]] = (StateError,)
 
     def __init__(
         self, topics: CitizenTopics, laws: LawBook, identity: Identity, kafka: Kafka, folder: Path
@@ -169,20 +173,26 @@ class CitizenWork:
             self._own.checked_from,
             self._own.controls,
         )
-        self._entries = JournalEntries(self._name, self._place, belief)
+        self._entries = JournalEntries(
+            self._name, journal_reader(stage.topic, self._number), belief
+        )
 
     async def _catch_up(self, changelog: Changelog) -> None:
-        loop = asyncio.get_running_loop()
+        loop, topic = asyncio.get_running_loop(), self._stage.topics.citizens
         restored, began, said = 0, loop.time(), loop.time()
         async for batch in changelog.read(self._disk.position):
             if not batch.records:  # markers of transactions
                 continue
             restored += len(batch.records)
-            await self._disk.write(
-                [(record.key or b"", record.value or b"") for record in batch.records],
-                batch.position,
-                batch.records[-1].offset,
-            )
+            entries = [(record.key, record.value or b"") for record in batch.records if record.key]
+            if foreign := len(batch.records) - len(entries):
+                log.error(
+                    "%s: foreign records passed over: %d, the first is %s",
+                    self._name,
+                    foreign,
+                    f"{topic}/{self._number} before {batch.position}",
+                )
+            await self._disk.write(entries, batch.position, batch.records[-1].offset)
             reached(self._stage.name, "in_restore")
             if loop.time() - said > RESTORE_SAID_S:
                 said = loop.time()
@@ -256,6 +266,8 @@ class CitizenWork:
     def _counts(self, refused: Counter[str]) -> Counts:
         """The figures of the batch at hand."""
         counts = Counter({("rejected", reason): number for reason, number in refused.items()})
+        if foreign := refused["foreign_record"]:
+            counts["foreign", ""] = foreign
         for (reason, corrections), messages in Counter(self._partition.posted).items():
             counts["postings", reason] += messages
             if corrections:
@@ -308,6 +320,12 @@ class CitizenWork:
         settled = iter(self._partition.settle_batch(records))
         return [entry if isinstance(entry, Outcome) else next(settled) for entry in entries]
 
+    def refuse(self, record: Record, position: int, reason: Refused) -> Processed[Outputs]:
+        """Turn a record that the stage cannot process into a dead letter."""
+        self._take_changes(position)
+        dead = [self._dead_letter(record, REFUSED[reason])]
+        return Processed(self._outputs([], [], dead), 1, {("rejected", reason): 1})
+
     def _take_changes(self, position: int, recalculation: dict[str, Any] | None = None) -> None:
         """Take the changes of the transaction at hand, and the partition's own entry behind them.
 
@@ -346,13 +364,12 @@ class CitizenWork:
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
         stage = self._stage
-        again = marks(record.headers, stage.topics.dead_letters)
-        refused = RefusedRecord(
-            stage.name, stage.topic, self._number, record.offset, record.value or b"", again
+        refused = refused_record(
+            stage.name, stage.topic, self._number, record, stage.topics.dead_letters
         )
-        return dead_letter(
-            stage.identity, rejection, refused, (record.key or b"").decode(errors="replace")
-        )
+        key = record.key or b""
+        citizen = key.decode() if CITIZEN.fullmatch(key) else ""
+        return dead_letter(stage.identity, rejection, refused, citizen)
 
     async def keep(self, ends: Ends, _position: int) -> None:
         """Write the batch's changes and the changelog's new end to disk."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from streams.engine.ports import Headers, Message
+from streams.engine.ports import Headers, Message, Record, last_offset
 from streams.privacy.identity import Identity
 from streams.wire.rejections import Rejection
 
@@ -33,6 +33,19 @@ class RefusedRecord(NamedTuple):
     offset: int
     record: bytes
     marks: Headers
+    last_offset: int = -1
+    """The last offset of a batch of which nothing was read; nothing of it is kept."""
+
+
+def refused_record(
+    stage: str, topic: str, partition: int, record: Record, dead_letters: str
+) -> RefusedRecord:
+    """Describe a record that a stage refuses; `dead_letters` is the topic of the dead letters."""
+    again = marks(record.headers, dead_letters) if record.headers else []
+    content = record.value or b""
+    return RefusedRecord(
+        stage, topic, partition, record.offset, content, again, last_offset(record)
+    )
 
 
 def dead_letter(
@@ -51,6 +64,8 @@ def dead_letter(
         ("partition", str(refused.partition).encode()),
         ("offset", str(refused.offset).encode()),
     ]
+    if refused.last_offset > refused.offset:
+        headers.append(("last_offset", str(refused.last_offset).encode()))
     if citizen:
         headers.append(("citizen", citizen.encode()))
     record = refused.record
@@ -69,6 +84,6 @@ def marks(headers: Sequence[tuple[str, bytes]], topic: str) -> Headers:
     return [(name, value) for name, value in headers if name in MARKS and _is_in(value, topic)]
 
 
-def _is_in(place: bytes, topic: str) -> bool:
-    match = _PLACE.fullmatch(place)
+def _is_in(place: bytes | None, topic: str) -> bool:
+    match = _PLACE.fullmatch(place or b"")
     return match is not None and match[1].decode() == topic

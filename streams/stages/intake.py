@@ -20,17 +20,19 @@ from streams.engine.ports import (
     Outputs,
     Processed,
     Record,
+    Refused,
     Source,
+    UnreadBatch,
 )
 from streams.engine.sink import DeliverySink
 from streams.kafka.topics import INTAKE
 from streams.privacy.identity import Identity
-from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
+from streams.stages.dead_letter import dead_letter, marks, refused_record
 from streams.stages.intake_position import TakenIn
 from streams.wire import journal
 from streams.wire.outcomes import Accepted
 from streams.wire.partitioner import partition_of
-from streams.wire.rejections import INTERNAL_ERROR, Rejection
+from streams.wire.rejections import INTERNAL_ERROR, REFUSED, TOO_LARGE, Rejection
 from streams.wire.validator import Validator
 
 log = logging.getLogger("refusion")
@@ -56,6 +58,7 @@ class Intake:
     """The intake stage, for all of its partitions in this process."""
 
     source_expires: Final = True
+    blameless: Final[tuple[type[Exception], ...]] = ()
 
     def __init__(
         self,
@@ -170,6 +173,8 @@ class IntakeWork:
     def _take_in(self, record: Record) -> tuple[int, Message] | Rejection:
         """Return the journal's partition and message, or why a record is refused; never raises."""
         try:
+            if record.value is None and isinstance(record, UnreadBatch) and record.is_too_large:
+                return TOO_LARGE
             outcome = self._stage.validator.parse(record.value or b"")
             if isinstance(outcome, Rejection):
                 return outcome
@@ -191,10 +196,17 @@ class IntakeWork:
         return partition, (key, value, headers)
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
-        stage, place = self._stage, (self._partition, record.offset)
-        again = marks(record.headers, stage.topics.dead_letters)
-        refused = RefusedRecord(INTAKE, stage.topic, *place, record.value or b"", again)
+        stage = self._stage
+        refused = refused_record(
+            INTAKE, stage.topic, self._partition, record, stage.topics.dead_letters
+        )
         return dead_letter(stage.identity, rejection, refused)
+
+    def refuse(self, record: Record, _position: int, reason: Refused) -> Processed[Outputs]:
+        """Turn a record that the stage cannot process into a dead letter."""
+        dead = self._dead_letter(record, REFUSED[reason])
+        outputs = [Output(self._stage.topics.dead_letters, None, [dead])]
+        return Processed(outputs, 1, {("rejected", reason): 1})
 
     async def keep(self, ends: Ends, _position: int) -> None:
         """Do nothing: there is no state."""

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streams.citizens.settler import CONTROLS, DEFECT, NOTHING, OF_CITIZENS, Outcome, Settleable
-from streams.engine.ports import Record
-from streams.wire import journal
+from streams.engine.ports import Record, UnreadBatch
+from streams.kit.foreign import Foreign
 from streams.wire.belief import JournalBelief
 from streams.wire.journal import JournalEntry
+from streams.wire.readers import RecordReader
 
 FOREIGN: Final = Outcome(None, [], "foreign_record")
+TOO_LARGE: Final = Outcome(None, [], "too_large")
 
 log = logging.getLogger("refusion")
 
@@ -18,30 +20,43 @@ log = logging.getLogger("refusion")
 class JournalEntries:
     """The entries of a partition's records; one that is not settled has its outcome already."""
 
-    def __init__(self, name: str, place: str, belief: JournalBelief) -> None:
-        """`name` is that of the work in the log; offsets follow `place` in the name of a record."""
+    def __init__(
+        self, name: str, reader: RecordReader[JournalEntry], belief: JournalBelief
+    ) -> None:
+        """`name` is that of the work in the log."""
         self._name = name
-        self._place = place
+        self._reader = reader
         self._belief = belief
 
     def read(self, records: Sequence[Record]) -> list[JournalEntry | Outcome]:
         """Read records in their order. Those that are passed over are told, without content."""
         entries: list[JournalEntry | Outcome] = []
-        passed_over: dict[str, list[int]] = {}
+        passed_over: dict[str, list[Foreign]] = {}
         of = self._belief.of
         for record in records:
-            if (verdict := of(record)) == "ours":
-                entries.append(_entry(record))
-            else:
-                passed_over.setdefault(verdict, []).append(record.offset)
-                entries.append(FOREIGN if verdict == "foreign" else NOTHING)
-        for kind, offsets in passed_over.items():
+            verdict, entry = of(record), self._entry(record)
+            if verdict != "ours" and entry is not TOO_LARGE:
+                entry = FOREIGN if verdict == "foreign" else NOTHING
+            if entry is FOREIGN:
+                verdict = "foreign"
+            if verdict != "ours":
+                passed_over.setdefault(verdict, []).append(self._reader.place_of(record))
+            entries.append(entry)
+        for kind, places in passed_over.items():
             what = "that nobody of ours wrote" if kind == "foreign" else "copied in the journal"
-            first = f"{self._place}{offsets[0]}"
             log.error(
-                "%s: passed over %d records %s, first %s", self._name, len(offsets), what, first
+                "%s: passed over %d records %s, first %s", self._name, len(places), what, places[0]
             )
         return entries
+
+    def _entry(self, record: Record) -> JournalEntry | Outcome:
+        """Read a record; one with a MAC of ours that cannot be read is a defect of ours."""
+        entry = self._reader.read(record)
+        if not isinstance(entry, Foreign):
+            return entry
+        if isinstance(record, UnreadBatch) and record.is_too_large:
+            return TOO_LARGE
+        return DEFECT if self._belief.is_proved(record) else FOREIGN
 
     def noted(self) -> dict[str, Any]:
         """Return what the partition's own entry keeps of the belief."""
@@ -58,11 +73,3 @@ def settleable(entry: JournalEntry) -> Settleable:
     report = entry.report
     assert not isinstance(report, OF_CITIZENS), "a recalculation is not settled like a report"
     return report if isinstance(report, CONTROLS) else (entry.citizen, entry.cpr_sealed, report)
-
-
-def _entry(record: Record) -> JournalEntry | Outcome:
-    """Read a record of ours; one that cannot be read is a defect of ours."""
-    try:
-        return journal.decode(record.key, record.value)
-    except Exception:  # noqa: BLE001 - whatever it is: the record becomes a dead letter
-        return DEFECT

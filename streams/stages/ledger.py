@@ -20,6 +20,7 @@ step 1 and learns from the table what was committed. A killed process may leave 
 without a commit: no reader sees them, and they are deleted after two days.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -35,11 +36,15 @@ from projections.ledger.entries import (
     read_page,
 )
 from streams.engine.fault_points import reached
-from streams.engine.ports import Counts, Ends, Events, Kafka, Processed, Record, Source
+from streams.engine.ports import Counts, Ends, Events, Kafka, Processed, Record, Refused, Source
+from streams.kit.foreign import Foreign
 from streams.ledger.table import Append, LedgerError, entries_batch
 from streams.ledger.writer import LedgerWriter
 from streams.stages.posting_checks import PostingChecks
 from streams.wire.cloudevents import source_offset
+from streams.wire.readers import posting_reader
+
+log = logging.getLogger("refusion")
 
 if TYPE_CHECKING:
     from streams.privacy.macs import PlaceMac
@@ -54,6 +59,7 @@ class LedgerStage:
 
     name: Final = "projections"
     source_expires: Final = False
+    blameless: Final[tuple[type[Exception], ...]] = ()
 
     def __init__(
         self, topic: str, writer: LedgerWriter, kafka: Kafka, checks: PostingChecks | None = None
@@ -83,6 +89,7 @@ class LedgerWork:
         self._progress = LedgerProgress(partition)
         self._page = Page(0, [], 0, {})
         self._mac: PlaceMac | None = None
+        self._read = posting_reader(stage.topic, partition).read
 
     async def restore(self) -> None:
         """Read from the table how far this partition is."""
@@ -103,10 +110,14 @@ class LedgerWork:
         if checks is not None:
             name = f"{self._stage.name}/{self._partition}"
             records = checks.ours(name, self._partition, self._mac, records)
-        posted = [
-            Posted(record.offset, record.value or b"", source_offset(record.headers))
-            for record in records
-        ]
+        posted: list[Posted] = []
+        foreign: list[Foreign] = []
+        for record in records:
+            message = self._read(record)
+            if isinstance(message, Foreign):
+                foreign.append(message)
+            else:
+                posted.append(Posted(record.offset, message, source_offset(record.headers)))
         try:
             self._page = read_page(self._progress, posted)
         except RevisionGapError as error:
@@ -115,7 +126,23 @@ class LedgerWork:
                 " is made again from the topic; if this comes again, the topic has lost it, and"
                 " the journal has to be folded again"
             ) from error
-        return Processed(self._page, number, _counts(self._page.entries))
+        counts = _counts(self._page.entries)
+        if foreign:
+            log.error(
+                "%s: foreign records passed over: %d, the first is %s",
+                f"{self._stage.name}/{self._partition}",
+                len(foreign),
+                foreign[0],
+            )
+            counts = {**counts, ("foreign", ""): len(foreign)}
+        if others := number - len(records):
+            counts = {**counts, ("foreign", ""): others + len(foreign)}
+        return Processed(self._page, number, counts)
+
+    def refuse(self, _record: Record, _position: int, _reason: Refused) -> Processed[Page]:
+        """Pass a record over; a message of ours would be missed, aloud, at the citizen's next."""
+        self._page = read_page(self._progress, [])
+        return Processed(self._page, 1)
 
     async def keep(self, _ends: Ends, position: int) -> None:
         """Note that the page is in the ledger."""

@@ -49,6 +49,11 @@ class JournalBelief:
             return "foreign"
         return "ours" if record.key else self._of_control(self._mac, record, checks)
 
+    def is_proved(self, record: Record) -> bool:
+        """Tell whether a MAC says that a record is ours."""
+        mac = self._mac
+        return mac is not None and mac.is_of(record.key, record.value, record.headers)
+
     def _of_control(self, mac: PlaceMac, record: Record, checks: bool) -> Verdict:
         """Judge a record without a key that may be ours, and remember it if it has a MAC.
 

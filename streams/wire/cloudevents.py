@@ -9,6 +9,8 @@ from typing import Final
 
 from streams.engine.ports import Headers
 
+OFFSET_DIGITS: Final = 18
+"""Digits of the longest offset; a header may hold any bytes."""
 NAMES: Final = ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type")
 _VERSION: Final = ("ce_specversion", b"1.0")
 _JSON: Final = ("content-type", b"application/json")
@@ -40,6 +42,6 @@ def source_offset(headers: Sequence[tuple[str, bytes]]) -> int:
     """
     for name, value in headers:
         if name == "ce_id":
-            offset = value.rpartition(b"/")[2]
-            return int(offset) if offset.isdigit() else -1
+            offset = (value or b"").rpartition(b"/")[2]
+            return int(offset) if offset.isdigit() and len(offset) <= OFFSET_DIGITS else -1
     return -1

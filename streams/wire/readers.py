@@ -6,21 +6,22 @@ record may hold any bytes as its key, value and headers.
 """
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from functools import partial
-from typing import Annotated, Any, Final, Generic, NamedTuple, NotRequired, TypedDict, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar
 
-import msgspec
+import orjson
+from msgspec import convert
 
 from domain.citizen.reports import Freeing, KeysRecord, Recalculation, RulesRecord, RunMarker
 from projections.postings.reading import PostedMessage, read_message
+from projections.runs.left_out import own_notice
 from streams.engine.ports import Record
 from streams.kit.foreign import Foreign, passed_over
 from streams.wire import journal
 from streams.wire.journal import JournalEntry
 
 Content = TypeVar("Content")
-NoticeMessage = dict[str, Any]
+NoticeMessage = Mapping[str, Any]
 """A notice, to a citizen's municipalities or to a reporter."""
 
 CITIZEN: Final = re.compile(rb"[0-9a-f]{32}")
@@ -45,7 +46,11 @@ class RecordReader(Generic[Content]):
         try:
             return self._decode(record)
         except Exception:  # noqa: BLE001 - the bytes may be anything
-            return Foreign(self._topic, self._partition, record.offset)
+            return self.place_of(record)
+
+    def place_of(self, record: Record) -> Foreign:
+        """Name the place of a record."""
+        return Foreign(self._topic, self._partition, record.offset)
 
     async def ours(
         self, records: AsyncIterator[Record]
@@ -90,16 +95,9 @@ def _posted(record: Record) -> PostedMessage:
     return read_message(record.value or b"")
 
 
-class _Notice(TypedDict):
+class _ToReporter(TypedDict):
     code: str
-    cause: NotRequired[str | None]
-    detail: NotRequired[dict[str, Any] | None]
-    citizen: NotRequired[Annotated[str, msgspec.Meta(pattern=f"^{CITIZEN.pattern.decode()}$")]]
-    reporter: NotRequired[str]
-
-
-_notice: Final = msgspec.json.Decoder(_Notice).decode
-_municipalities: Final = partial(msgspec.convert, type=list[str])
+    reporter: str
 
 
 def notice_reader(topic: str, partition: int) -> RecordReader[NoticeMessage]:
@@ -108,10 +106,13 @@ def notice_reader(topic: str, partition: int) -> RecordReader[NoticeMessage]:
 
 
 def _noticed(record: Record) -> NoticeMessage:
-    """Read a notice; the municipalities that it names are told by their codes."""
-    notice: Any = _notice(record.value or b"")
-    _municipalities((notice.get("detail") or {}).get("municipalities", []))
-    return notice  # type: ignore[no-any-return]  # msgspec's decoder of a TypedDict has no type
+    """Read a notice about a citizen's report, or one to a reporter."""
+    notice = orjson.loads(record.value or b"")
+    if "citizen" not in notice:
+        return convert(notice, _ToReporter)
+    if (own := own_notice(notice)) is None:
+        raise ForeignError("the fields are not those of a notice")
+    return own
 
 
 # --- dead letters ---------------------------------------------------------------------------------

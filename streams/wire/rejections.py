@@ -28,6 +28,7 @@ Reason = Literal[
     "unknown_municipality",
     "bad_amount",
     "conflicting_duplicate",
+    "too_many",
     "foreign_record",
     "internal_error",
 ]
@@ -82,6 +83,18 @@ REFUSED: Final[Mapping[str, Rejection]] = {
     "conflicting_opening": CONFLICTING_OPENING,
     "internal_error": INTERNAL_ERROR,
     "foreign_record": FOREIGN_RECORD,
+    "too_large": Rejection(
+        "too_large",
+        None,
+        "the record, the batch that it came in or what follows from it is larger than is taken;"
+        " find out who sent it, and let it be sent in parts",
+    ),
+    "too_many": Rejection(
+        "too_many",
+        "period_start",
+        "the citizen has as many reports of the month as a month may have; find out what sends"
+        " them, and reverse those that are wrong",
+    ),
     "unknown_benefit": Rejection(
         "unknown_benefit",
         "benefit",

@@ -31,6 +31,7 @@ from streams.engine.ports import (
     Kafka,
     Processed,
     Record,
+    Refused,
     Sink,
     Source,
     Stage,
@@ -107,13 +108,12 @@ class Metrics:
     def _count_messages(self, own: dict[str, Any]) -> None:
         """Make the counters of the messages and rows that stages write."""
         self.rejected = Counter("rejected", "Dead letters.", ["stage", "reason"], **own)
+        self.foreign = Counter("foreign_records", "Foreign records passed over.", _STAGE, **own)
         self.postings = Counter("postings", "Posting messages by reason.", _REASONS, **own)
         self.corrections = Counter(
             "correction_rows", "Correction rows in posting messages, by reason.", _REASONS, **own
         )
-        self.booked_rows = Counter(
-            "booked_rows", "Rows entered into the ledger.", _MECHANISM, **own
-        )
+        self.booked_rows = Counter("booked_rows", "Rows in the ledger.", _MECHANISM, **own)
         self.booked_ore = Gauge(
             "booked_ore",
             "Øre of results entered into the ledger since this process began.",
@@ -183,6 +183,8 @@ class Metrics:
                 self.booked_rows.labels(label).inc(number)
             case "booked_ore":
                 self.booked_ore.labels(label).inc(number)
+            case "foreign":
+                self.foreign.labels(stage).inc(number)
             case _:
                 raise AssertionError(f"no metric is called {name}")
 
@@ -215,6 +217,7 @@ class MeteredStage:
         self.source_expires = stage.source_expires
         self.events = stage.events
         metrics.stages.append(stage)
+        self.blameless = stage.blameless
 
     def work(self, partition: int) -> Work[Any]:
         """Work on a partition, counted."""
@@ -253,9 +256,16 @@ class MeteredWork:
 
     def process(self, records: Sequence[Record], position: int) -> Processed[Any]:
         """Work a batch out, timed."""
+        return self._timed(lambda: self._work.process(records, position))
+
+    def refuse(self, record: Record, position: int, reason: Refused) -> Processed[Any]:
+        """Pass a record over, timed as a batch of its own."""
+        return self._timed(lambda: self._work.refuse(record, position, reason))
+
+    def _timed(self, work: Callable[[], Processed[Any]]) -> Processed[Any]:
         self._give_up()
         began = time.monotonic()
-        processed = self._work.process(records, position)
+        processed = work()
         now = time.monotonic()
         self._batch = processed.done, now - began, now, processed.counts
         return processed

@@ -82,7 +82,7 @@ def write_with_deaths(rng, folder, number, values):
     says.
     """
     table = LedgerTable.make(str(folder), "postings", "test", 2)
-    records = [Posted(at, value, at) for at, value in enumerate(values)]
+    records = [Posted(at, orjson.loads(value), at) for at, value in enumerate(values)]
     progress = table.progress(number)
     while progress.position < len(records):
         end = min(progress.position + rng.randint(1, 1 + len(records) // 2), len(records))

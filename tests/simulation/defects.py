@@ -56,11 +56,11 @@ def a_commit_is_repeated_blindly():
 def the_disk_is_written_before_the_commit():
     """A crash, or a commit that fails, leaves a disk that is ahead of Kafka."""
 
-    async def commit(self, work, sink, outputs, position):
+    async def commit(self, work, sink, outputs, position, records):
         changes = getattr(work, "_changes", None)
         if changes:
             work._disk.store.write(list(changes))
-        await _real_commit(self, work, sink, outputs, position)
+        await _real_commit(self, work, sink, outputs, position, records)
 
     PartitionRun._commit = commit
 

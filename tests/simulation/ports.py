@@ -33,6 +33,9 @@ class SimulatedKafka:
     def refusal(self, _error):
         return None
 
+    def is_too_large(self, _error):
+        return False
+
     def source(self, group, topic):
         return SimulatedSource(self, group, topic)
 

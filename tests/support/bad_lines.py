@@ -13,6 +13,9 @@ from tests.support.lines import (
     reversal,
 )
 
+AT_SETTLING = {"conflicting_duplicate", "too_many", "foreign_record", "internal_error"}
+"""Reasons that no line has by itself: what came before it decides, or who wrote it."""
+
 _TEXT = json.dumps(PAYMENT)
 _LARGEST = 64 * 1024
 

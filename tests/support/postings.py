@@ -1,7 +1,5 @@
 """Posting messages made by hand, and a ledger of them."""
 
-import orjson
-
 from projections.ledger.entries import LedgerProgress, Posted, advance, read_page
 from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.settings import Settings
@@ -47,7 +45,7 @@ def posted(messages, start=0):
 
     Offsets grow by two, because a transaction marker takes one; journal offsets by twenty."""
     return [
-        Posted(start + 2 * number, orjson.dumps(message), 10 * (start + 2 * number))
+        Posted(start + 2 * number, message, 10 * (start + 2 * number))
         for number, message in enumerate(messages)
     ]
 

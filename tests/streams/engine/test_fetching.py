@@ -86,6 +86,7 @@ class World:
     """Kafka, a stage, its work and its sink, as far as step 2 needs them. It notes the batches."""
 
     name, topic, source_expires = "stage", "topic", False
+    blameless = ()
 
     def __init__(self, client):
         self.client = client
@@ -106,6 +107,9 @@ class World:
         return None
 
     def is_outage(self, _error):
+        return False
+
+    def is_too_large(self, _error):
         return False
 
     async def start(self):

@@ -20,6 +20,7 @@ class World:
     """A source, a stage, its work and its sink in one, which note what is asked of them."""
 
     name, topic, source_expires = "stage", "topic", False
+    blameless: tuple[type[Exception], ...] = ()
 
     def __init__(self):
         self.asked: list[str] = []
@@ -45,6 +46,9 @@ class World:
         return None
 
     def is_outage(self, _error):
+        return False
+
+    def is_too_large(self, _error):
         return False
 
     def work(self, _partition):

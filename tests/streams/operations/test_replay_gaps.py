@@ -16,7 +16,7 @@ CONTROL_RECORDS = (
 
 def gaps_with(*taken_back):
     async def ask(_start, _end):
-        return taken_back
+        return list(enumerate(taken_back))
 
     return JournalGaps("reports/0", ask)
 
@@ -31,7 +31,7 @@ def test_a_gap_without_a_transaction_is_a_hole():
     """One offset for each transaction's marker, no more."""
     gaps = gaps_with()
     for record in CONTROL_RECORDS:
-        gaps.begin(record)
+        gaps.begin(0, record)
     look(gaps, 10, 11)
     look(gaps, 12, 13)
     with pytest.raises(ReplayError, match=r"hole: .*/0 lacks records from offset 14 to 14"):
@@ -42,3 +42,14 @@ def test_an_aborted_transaction_leaves_its_records_and_a_marker():
     look(gaps_with(*CONTROL_RECORDS[1:]), 10, 13)
     with pytest.raises(ReplayError, match="from offset 10 to 13"):
         look(gaps_with(*CONTROL_RECORDS[1:]), 10, 14)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"[]", b'{"type":"run"}', b"\xff"])
+def test_foreign_records_may_have_come_in_transactions_of_their_own(value):
+    """Whoever may write to the topic may do so in transactions; that is no hole in it."""
+    gaps = gaps_with()
+    gaps.begin_foreign(9)
+    look(gaps, 10, 11)
+    look(gaps_with(value), 10, 12)
+    with pytest.raises(ReplayError, match="hole"):
+        look(gaps_with(value), 10, 13)

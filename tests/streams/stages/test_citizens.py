@@ -125,12 +125,13 @@ def test_outputs_and_figures_of_a_batch(tmp_path):
     )
     assert corrections
     assert counts == {
-        ("rejected", "internal_error"): 1,
+        ("rejected", "foreign_record"): 1,
+        ("foreign", ""): 1,
         **{("postings", reason): number for reason, number in reasons.items()},
         **{("correction_rows", reason): number for reason, number in corrections.items()},
     }
     ((_, _, headers),) = messages["dead-letters"]
-    assert dict(headers)["reason"] == b"internal_error"
+    assert dict(headers)["reason"] == b"foreign_record"
 
 
 def test_step_1_restores_a_lost_disk_from_the_changelog_to_the_same_bytes(tmp_path):
@@ -168,6 +169,7 @@ def test_state_of_another_changelog_or_ahead_of_it_is_thrown_away(tmp_path, capl
     work = restored(tmp_path, changelog)
     committed(work, changelog, journal_of())
     closed(work)
+    caplog.clear()
     closed(restored(tmp_path, Changelog()))
     assert [key for key in state_in(tmp_path) if not key.startswith(b"_")] == []
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -264,6 +266,7 @@ def test_a_changelog_that_was_set_back_and_grew_again_is_told_by_its_witness(tmp
     while grown.end <= changelog.end:
         committed(work, grown, [records[-1]])
     closed(work)
+    caplog.clear()
     closed(restored(tmp_path / "stale", grown))
     assert state_in(tmp_path / "stale") == state_in(tmp_path / "other")
     assert [message.split(":")[0] for message in caplog.messages] == ["citizens-0"]

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 
 from streams.ledger import writer as ledger_writer
@@ -32,9 +33,19 @@ class Brokers:
         self.told.append((partition, position))
 
 
+def written(message):
+    """A message by hand as one that the citizens stage writes: with counters, and ids of rows."""
+    if message["type"] == "run":
+        return message
+    rows = [row | {"id": f"{at:024x}{at}"} for at, row in enumerate(message["rows"])]
+    return message | {"counters": {}, "rows": rows}
+
+
 def records(messages, start=0):
     return [
-        SimpleNamespace(offset=each.offset, key=b"", value=each.value, headers=())
+        SimpleNamespace(
+            offset=each.offset, key=b"", value=orjson.dumps(written(each.message)), headers=()
+        )
         for each in posted(messages, start)
     ]
 
@@ -131,6 +142,26 @@ def test_a_missing_posting_stops_the_partition_with_what_to_do(tmp_path):
 
     with pytest.raises(LedgerError, match="has lost a posting; delete the ledger"):
         asyncio.run(work())
+
+
+def test_a_posting_that_is_no_json_is_passed_over_and_the_ledger_goes_on(tmp_path, caplog):
+    """What nobody of ours wrote is said and counted; what comes after it is booked."""
+
+    async def work():
+        brokers = Brokers()
+        worker, *_ = await acquired(stage_of(tmp_path, brokers), brokers)
+        ours = records([posting(ANNA, 1, {}), posting(ANNA, 2, {})])
+        foreign = [
+            SimpleNamespace(offset=1, key=b"x", value=value, headers=[("ce_id", None)])
+            for value in (None, b"", b"x", b"{}", b'{"type":"postings"}', b"[]")
+        ]
+        return worker.process([ours[0], *foreign, ours[1]], 9)
+
+    processed = asyncio.run(work())
+    assert processed.done == 8
+    assert processed.counts["foreign", ""] == 6
+    assert len(processed.outputs.entries) == 2
+    assert "projections/0: foreign records passed over: 6, the first is" in caplog.text
 
 
 # --- postings of others -------------------------------------------------------------------------

@@ -54,6 +54,7 @@ class Work:
 
 class Stage:
     name, topic, source_expires = "citizens", "t.reports", False
+    blameless = ()
 
     def __init__(self, counts):
         self.counts = counts
