@@ -22,6 +22,7 @@ from tests.support.lines import payment
 from tests.support.lives import THEMES, life
 
 FEW = 2
+FICTIVE = "6101801234"
 DEMO = Settings.load({"REFUSION_DEMO": "1"})
 
 
@@ -59,9 +60,9 @@ def test_settling_replay_and_explanations_agree_on_what_was_too_many(theme):
 
 @pytest.mark.usefixtures("little_room")
 def test_settle_rejects_what_the_stage_refuses_and_a_reversal_makes_no_room():
-    lines = [payment(report_id=f"r{number}") for number in range(FEW + 1)]
-    lines.insert(FEW, payment(report_id="x", type="benefit_payment"))
-    lines.append(payment(report_id="r0"))  # again: it has its place
+    lines = [payment(cpr=FICTIVE, report_id=f"r{number}") for number in range(FEW + 1)]
+    lines.insert(FEW, payment(cpr=FICTIVE, report_id="x"))
+    lines.append(payment(cpr=FICTIVE, report_id="r0"))  # again: it has its place
     postings, rejects, notices = io.BytesIO(), io.BytesIO(), io.BytesIO()
     settle(lines, DEMO, 1, postings, rejects, notices)
     refused = [orjson.loads(line) for line in rejects.getvalue().splitlines()]
