@@ -110,6 +110,8 @@ class KeyGate:
             for record in (*first, *newest)
             if mac.is_of(record.key, record.value, record.headers)
         ]
+        if self._identity and stated:  # said first: the key that marks may be derived from this one
+            check_pseudonym(self._identity, stated[0])
         if (begins_stated and first[0] not in ours) or _are_of_others(newest, ours):
             raise UnworkableError(
                 f"{JOURNAL_KEY.name} is not the key that the journal was written with: nobody would"
@@ -142,10 +144,15 @@ def stated_keys(record: Record) -> KeysRecord | None:
     return stated if isinstance(stated, KeysRecord) else None
 
 
-def check_stated(identity: Identity, stated: KeysRecord) -> None:
-    """Raise UnworkableError where a journal states other keys."""
+def check_pseudonym(identity: Identity, stated: KeysRecord) -> None:
+    """Raise UnworkableError where a journal states another key that names persons."""
     if stated.pseudonym_key != identity.pseudonym_key_id:
         raise _other_pseudonyms()
+
+
+def check_stated(identity: Identity, stated: KeysRecord) -> None:
+    """Raise UnworkableError where a journal states other keys."""
+    check_pseudonym(identity, stated)
     if missing := sorted(set(stated.seal_keys) - set(identity.seal_key_ids)):
         raise _other_seals(missing[0])
 

@@ -19,6 +19,7 @@ can be read, the digest is that of the line.
 import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -26,7 +27,7 @@ from streams.kafka import bulk
 from streams.kafka.bulk import BulkSender
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError, explanation, is_outage, refusal, refused
-from streams.kafka.topics import RAW_BYTES, ensure_topics, raw_of
+from streams.kafka.topics import RAW_BYTES, TopicError, ensure_topics, raw_of
 from streams.kit.errors import UserError
 from streams.offline.inputs import CutLine
 from streams.privacy.cpr import cpr_of_line
@@ -84,12 +85,30 @@ async def publish(
             replicas=settings.replicas,
             may_be_unread=True,
         )
+        await _make_the_others(settings)
         async with sending.sender.connected(clients):
             await sending.send(lines)
     except (KafkaError, OSError, CancelledError) as error:
         raise PublishError(_explained(error, settings, sending)) from error
     sender = sending.sender
     return Published(sender.acknowledged, sender.acknowledged_bytes, time.monotonic() - started)
+
+
+async def _make_the_others(settings: Settings) -> None:
+    """Make the topics that are missing where we may; what is wrong with one is not our affair.
+
+    So a command that reads them finds them, also before the first worker has started.
+    """
+    with suppress(TopicError, KafkaError):
+        await ensure_topics(
+            settings.bootstrap,
+            settings.prefix,
+            settings.partitions,
+            settings.journal_prefix,
+            replicas=settings.replicas,
+            needed=[],
+            may_be_unread=True,
+        )
 
 
 def _explained(error: BaseException, settings: Settings, sending: "_Sending") -> str:

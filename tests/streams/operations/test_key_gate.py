@@ -55,7 +55,7 @@ BEGUN = [stated(OURS), *(report(OURS, cpr) for cpr in CPRS)]
     [
         (keys(pseudonym=THREE, journal_key=JOURNAL_OF_OURS), "REFUSION_PSEUDONYM_KEY"),
         (keys(seal=THREE), "REFUSION_SEAL_KEY"),
-        (keys(pseudonym=THREE), "REFUSION_JOURNAL_KEY"),
+        (keys(pseudonym=THREE), "REFUSION_PSEUDONYM_KEY"),
         (keys(journal_key=THREE), "REFUSION_JOURNAL_KEY"),
     ],
 )
