@@ -1,4 +1,4 @@
-"""What a posting says of itself: its reason, and how many of its rows correct others."""
+"""A posting tells its reason, and how many of its rows correct others."""
 
 from domain.citizen.changes import CellChange
 from domain.citizen.posting import Posting, RowsToPost, post, reason

@@ -83,7 +83,7 @@ def the_checkpoint_is_ahead():
 
 
 def nothing_is_restored():
-    """What is in the changelog behind the checkpoint is passed over."""
+    """The restore passes over what is in the changelog behind the checkpoint."""
 
     async def catch_up(self, changelog):
         self._disk.position = changelog.end

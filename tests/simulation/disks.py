@@ -39,7 +39,7 @@ class Disks:
 
 
 class Folder:
-    """What is in a folder: flushed for sure, and written since."""
+    """A folder has what is flushed for sure, and what was written since."""
 
     def __init__(self) -> None:
         self.is_open = False

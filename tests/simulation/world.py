@@ -48,7 +48,7 @@ class RestlessError(Exception):
 
 @dataclass
 class Plan:
-    """What a seed draws."""
+    """A plan has all that a seed draws."""
 
     citizens: int
     months: int
