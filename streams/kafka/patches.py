@@ -20,7 +20,8 @@ from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.engine.ports import Record
-from streams.kafka.connection_errors import named
+from streams.kafka.connection_errors import LogonRefusedError, named
+from streams.kafka.sessions import renew_sessions
 from streams.kafka.unpacker import bound_unpacking
 
 VERSION: Final = "0.14."
@@ -43,6 +44,8 @@ def apply() -> None:
     compress_quickly()
     retrieve_errors_of_transactions()
     name_failed_connections()
+    name_refused_connections()
+    renew_sessions()
     bound_unpacking()
 
 
@@ -154,3 +157,26 @@ def name_failed_connections() -> None:
 
     client.create_conn = noted
     client.AIOKafkaClient.bootstrap = named_bootstrap
+
+
+def name_refused_connections() -> None:
+    """Let a running client whose log-on is refused raise that, where it would try for ever.
+
+    Correctness, no figure: aiokafka logs the refusal and says "not ready", as of a broker that is
+    down, so a worker whose password was taken away would wait in silence.
+    """
+    ready = client.AIOKafkaClient.ready
+
+    @wraps(ready)
+    async def named_ready(self: client.AIOKafkaClient, *arguments: Any, **named_: Any) -> bool:
+        failures: list[BaseException] = []
+        token = _failures.set(failures)
+        try:
+            is_ready: bool = await ready(self, *arguments, **named_)
+        finally:
+            _failures.reset(token)
+        if not is_ready and isinstance(reason := named(failures, 1), LogonRefusedError):
+            raise reason
+        return is_ready
+
+    client.AIOKafkaClient.ready = named_ready

@@ -78,28 +78,68 @@ class SecuredInstallation:
         self._workers.append(worker)
         return worker
 
+    def publish_for(self, role, portions, pause_s):
+        """Publish a portion after the other; one command more waits for its lines from the first
+        to the last, and has them only then.
+        """
+        *given, held = portions
+        environment = self.environment(role)
+        holding = subprocess.Popen([PROGRAM, "publish"], env=environment, stdin=subprocess.PIPE)
+        for portion in given:
+            began = time.monotonic()
+            done = subprocess.run(
+                [PROGRAM, "publish"], env=environment, input=portion, check=False, timeout=DONE_S
+            )
+            assert done.returncode == 0
+            time.sleep(max(0.0, pause_s - (time.monotonic() - began)))
+        holding.communicate(held, timeout=DONE_S)
+        assert holding.returncode == 0
+
+    def wait_until_settled(self, role):
+        """Wait until the stages have done all that stands in their topics."""
+        deadline = time.monotonic() + DONE_S
+        while self.lag(role) > 0:
+            assert time.monotonic() < deadline, "the stages did not get through"
+            assert all(worker.poll() is None for worker in self._workers), "a worker ended"
+            time.sleep(0.2)
+
+    def lag(self, role):
+        """How many records the stages have not done, as a role sees it."""
+        status = orjson.loads(self.run(role, "run", "status", "--json").said)
+        return sum(status["lag"].values())
+
     def log(self, stage):
         return (self._folder / f"{stage}.log").read_text()
 
     def wait_for_postings(self, role, count):
         """Read the postings as a role until there are so many."""
         deadline = time.monotonic() + DONE_S
-        while len(found := asyncio.run(self._postings(role))) < count:
+        while len(found := self.records(role, POSTINGS)) < count:
             assert time.monotonic() < deadline, "the postings did not come"
             assert all(worker.poll() is None for worker in self._workers), "a worker ended"
             time.sleep(0.2)
-        return found
+        return [orjson.loads(record.value or b"") for record in found]
 
-    async def _postings(self, role):
+    def records(self, role, topic):
+        """Read the committed records of a topic as a role."""
+        return asyncio.run(self._records(role, self.settings.topic(topic)))
+
+    async def _records(self, role, topic):
         address = BrokerAddress(self.kafka.bootstrap, self.kafka.credentials.logon(role))
-        topic = self.settings.topic(POSTINGS)
         async with open_topics(KafkaClients(address, "refusion-test")) as topics:
             ends = await topics.ends(topic)
             return [
-                orjson.loads(record.value or b"")
+                record
                 for partition, end in ends.items()
                 async for record in topics.records(topic, partition, 0, end)
             ]
+
+    def wait_for_log(self, stage, text):
+        """Wait until the worker of a stage has said something."""
+        deadline = time.monotonic() + DONE_S
+        while text not in self.log(stage):
+            assert time.monotonic() < deadline, f"it was never said: {text}"
+            time.sleep(0.1)
 
     def clean_up(self):
         for worker in self._workers:

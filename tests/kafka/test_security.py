@@ -23,6 +23,8 @@ from tests.kafka.secured import SecuredInstallation
 from tests.support.lines import PAYMENT, changed
 from tests.support.pipeline import QUICK_RETURN
 
+SESSION_S = 3
+"""The brokers cut a connection whose log-on is older, at its next request."""
 STAGES = ("intake", "citizens", "projections")
 
 
@@ -30,7 +32,9 @@ STAGES = ("intake", "citizens", "projections")
 def secured_kafka():
     """A secured broker with a principal for each role, without any right yet."""
     with LocalKafka(
-        properties=QUICK_RETURN, java_options=QUICK_START, principals=list(ROLES)
+        properties={**QUICK_RETURN, "connections.max.reauth.ms": str(SESSION_S * 1000)},
+        java_options=QUICK_START,
+        principals=list(ROLES),
     ) as running:
         yield running
 
@@ -77,6 +81,16 @@ def test_each_role_does_its_work_as_itself_and_a_refusal_is_named(installation, 
         refused = installation.run(role, *command)
         assert refused.status == 2, refused.said
         assert f"Kafka refuses User:{role} the right {right}" in refused.said
+
+
+def test_a_client_goes_on_when_its_session_is_over(secured_kafka):
+    async def asked_twice():
+        async with KafkaClients(secured_kafka.address(), "refusion-test").admin() as admin:
+            await admin.describe_cluster()
+            await asyncio.sleep(SESSION_S * 1.1)
+            await admin.describe_cluster()
+
+    asyncio.run(asked_twice())
 
 
 READS: dict[str, set[str]] = {

@@ -53,11 +53,12 @@ class LocalKafka:
         properties: Mapping[str, str] | None = None,
         java_options: Sequence[str] = JAVA_OPTIONS,
         principals: Sequence[str] | None = None,
+        kind: type[Credentials] = Credentials,
     ) -> None:
         """`properties` are added to the broker properties of a local cluster.
 
-        With `principals`, who may be none, the cluster is secured, and these may log on (see
-        `secured.py`). A folder stays as secured as it was made.
+        With `principals`, who may be none, the cluster is secured, and these may log on with
+        credentials of a kind (see `secured.py`). A folder stays as secured as it was made.
         """
         self._java_options = java_options
         self._temporary = folder is None
@@ -65,7 +66,7 @@ class LocalKafka:
         self._properties = dict(properties or {})
         secured = self._folder / "security"
         self.credentials = (
-            Credentials(self._folder, principals or ())
+            kind(self._folder, principals or ())
             if principals is not None or secured.exists()
             else None
         )
@@ -193,7 +194,8 @@ class LocalKafka:
         replicas = min(3, len(self.nodes))
         enough_replicas = max(1, replicas - 1)
         security = self.credentials.properties() if self.credentials else {}
-        listeners = f"{'SASL_SSL' if security else 'PLAINTEXT'}://{HOST}:{node.ports.broker}"
+        protocol = self.credentials.protocol if self.credentials else "PLAINTEXT"
+        listeners = f"{protocol}://{HOST}:{node.ports.broker}"
         return {
             "process.roles": "broker,controller",
             "node.id": str(node.number),

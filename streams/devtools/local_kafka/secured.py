@@ -30,6 +30,9 @@ OURS_ALONE: Final = 0o600
 class Credentials:
     """The certificate and the passwords of a cluster, in its folder."""
 
+    protocol: str = "SASL_SSL"
+    """The protocol that clients and brokers talk, which is the name of its listener too."""
+
     def __init__(self, folder: Path, principals: Iterable[str]) -> None:
         self.folder = folder / "security"
         self.principals = (ADMIN, *principals)
@@ -40,7 +43,8 @@ class Credentials:
         return self.folder / "ca.pem"
 
     @property
-    def _keystore(self) -> Path:
+    def keystore(self) -> Path:
+        """The brokers' key and certificate."""
         return self.folder / "broker.pem"
 
     def password_file(self, principal: str) -> Path:
@@ -50,13 +54,13 @@ class Credentials:
     def make(self) -> None:
         """Write the files that are missing."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._keystore.exists():
+        if not self.keystore.exists():
             key, certificate = _self_signed()
             self.ca_file.write_bytes(certificate)
-            _write(self._keystore, key + certificate)
+            write_ours(self.keystore, key + certificate)
         for principal in self.principals:
             if not self.password_file(principal).exists():
-                _write(self.password_file(principal), secrets.token_urlsafe(24).encode())
+                write_ours(self.password_file(principal), secrets.token_urlsafe(24).encode())
 
     def logon(self, principal: str) -> Logon:
         """Return how a principal logs on."""
@@ -65,7 +69,7 @@ class Credentials:
             ca_file=str(self.ca_file),
             mechanism=MECHANISM,
             username=principal,
-            password=self._password(principal),
+            password=self.password(principal),
         )
 
     def settings(self, principal: str) -> dict[str, str]:
@@ -81,7 +85,7 @@ class Credentials:
     def properties(self) -> dict[str, str]:
         """Return the properties of a broker; the controllers' own listener stays plain."""
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
-        password = self._password(ADMIN)
+        password = self.password(ADMIN)
         return {
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
             "security.inter.broker.protocol": "SASL_SSL",
@@ -91,7 +95,7 @@ class Credentials:
                 f'{scram} required username="{ADMIN}" password="{password}";'
             ),
             "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": str(self._keystore),
+            "ssl.keystore.location": str(self.keystore),
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": str(self.ca_file),
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -105,15 +109,17 @@ class Credentials:
             for principal in self.principals
             for argument in (
                 "--add-scram",
-                f"{MECHANISM}=[name={principal},password={self._password(principal)}]",
+                f"{MECHANISM}=[name={principal},password={self.password(principal)}]",
             )
         ]
 
-    def _password(self, principal: str) -> str:
+    def password(self, principal: str) -> str:
+        """Read a principal's password."""
         return self.password_file(principal).read_text()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_ours(path: Path, content: bytes) -> None:
+    """Write a file that this user alone can read."""
     path.touch(OURS_ALONE)
     path.write_bytes(content)
 
