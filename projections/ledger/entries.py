@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
+import orjson
+
 ColumnType = Literal["string", "integer", "long"]
 """Delta Lake's names for a text, a number of 32 bits and one of 64 bits."""
 
@@ -60,6 +62,11 @@ COLUMNS: Final[Mapping[str, ColumnType]] = {
     "run": "integer",
     "closed_at": "string",
     "data_month": "string",
+    # The counters after the message: in its first entry alone.
+    "counters_week": "string",
+    "seniority": "integer",
+    "earned": "string",
+    "after_transfer": "string",
 }
 
 Entry = tuple[Any, ...]
@@ -76,6 +83,9 @@ _MARKER: Final = ("run", "closed_at", "data_month")
 _NO_MESSAGE: Final = (None,) * len(_MESSAGE)
 _NO_ROW: Final = (None,) * len(_ROW)
 _NO_MARKER: Final = (None,) * len(_MARKER)
+COUNTERS: Final = ("counters_week", "seniority", "earned", "after_transfer")
+"""The columns that ledgers of earlier versions lack. They are added to such a ledger, empty."""
+_NO_COUNTERS: Final = (None,) * len(COUNTERS)
 
 
 class RevisionGapError(Exception):
@@ -167,19 +177,32 @@ def _message_entries(
     """Make an entry for each row, or one for a message without rows."""
     offset, _, journal_offset = record
     common = tuple(message[name] for name in _MESSAGE)
+    counters = _counters_values(message["counters"])
     rows: Sequence[dict[str, Any]] = message["rows"]
     if not rows:
         place = (after_run, partition, offset, 0, journal_offset, "counters")
-        return [(*place, *common, *_NO_ROW, *_NO_MARKER)]
+        return [(*place, *common, *_NO_ROW, *_NO_MARKER, *counters)]
     return [
         (
             *(after_run, partition, offset, position, journal_offset, row["kind"]),
             *common,
             *_row_values(row),
             *_NO_MARKER,
+            *(_NO_COUNTERS if position else counters),
         )
         for position, row in enumerate(rows)
     ]
+
+
+def _counters_values(counters: dict[str, Any]) -> tuple[str | None, int, str, str | None]:
+    """Give the values of COUNTERS; runs of weeks and what holds after a transfer are JSON."""
+    later = counters.get("after_transfer")
+    return (
+        counters["week"],
+        counters["seniority"],
+        orjson.dumps(counters["earned"]).decode(),
+        orjson.dumps(later).decode() if later else None,
+    )
 
 
 def _row_values(row: dict[str, Any]) -> list[Any]:
@@ -190,4 +213,5 @@ def _row_values(row: dict[str, Any]) -> list[Any]:
 
 def _marker_entry(partition: int, after_run: int, record: Posted, marker: dict[str, Any]) -> Entry:
     place = (after_run, partition, record.offset, 0, record.journal_offset, "run")
-    return (*place, *_NO_MESSAGE, *_NO_ROW, *(marker[name] for name in _MARKER))
+    values = (marker[name] for name in _MARKER)
+    return (*place, *_NO_MESSAGE, *_NO_ROW, *values, *_NO_COUNTERS)

@@ -45,6 +45,19 @@ class _Row(TypedDict):
     account: str | None
 
 
+_AfterTransfer = TypedDict(
+    "_AfterTransfer", {"from": str, "seniority": Number, "earned": list[tuple[str, Number]]}
+)
+"""The counters from the transfer of a legacy flex citizen on."""
+
+
+class _Counters(TypedDict):
+    week: str | None
+    seniority: Number
+    earned: list[tuple[str, Number]]
+    after_transfer: NotRequired[_AfterTransfer]
+
+
 class _Postings(TypedDict):
     type: Literal["postings"]
     citizen: Citizen
@@ -53,7 +66,7 @@ class _Postings(TypedDict):
     reason: str
     rules: str
     cpr_sealed: str
-    counters: dict[str, Any]
+    counters: _Counters
     rows: list[_Row]
 
 
@@ -72,6 +85,17 @@ def _is_cell_time(month_and_week: tuple[str, str]) -> bool:
     return True
 
 
+def _check_counters(counters: dict[str, Any]) -> None:
+    """Raise ValueError for weeks that do not exist."""
+    weeks = [first for first, _ in counters["earned"]]
+    if counters["week"] is not None:
+        weeks.append(counters["week"])
+    if later := counters.get("after_transfer"):
+        weeks += [later["from"], *(first for first, _ in later["earned"])]
+    _ = [_DAYS[week] for week in weeks]
+
+
+_DAYS: Final = Memo(day, 1 << 13)
 _CELL_TIMES: Final = Memo(_is_cell_time, 1 << 13)
 """The months and weeks of rows are mostly the same few."""
 _postings: Final[Decoding] = msgspec.json.Decoder(_Postings).decode
@@ -91,6 +115,7 @@ def read_message(value: bytes) -> PostedMessage:
         message = _run(value)
         month_number(message["data_month"])
         return message
+    _check_counters(message["counters"])
     for row in message["rows"]:
         if not (_CELL_TIMES[row["month"], row["week"]] and row["id"][24:].isdecimal()):
             raise ValueError("a row's id has no position")

@@ -125,7 +125,21 @@ class LedgerTable:
             )
         ledger = cls(uri, table)
         ledger.check(identity)
+        with _told("be written", uri):
+            ledger.add_columns()
         return ledger
+
+    def add_columns(self) -> None:
+        """Add the columns that a ledger of an earlier version lacks; its entries have none of them.
+
+        Two workers may do so at the same time: it is done once.
+        """
+        known = {field.name for field in self._table.schema().fields}
+        lacking = [
+            Field(name, PrimitiveType(kind)) for name, kind in COLUMNS.items() if name not in known
+        ]
+        if lacking:
+            self._table.alter.add_columns(lacking)
 
     @classmethod
     def open(cls, uri: str) -> "LedgerTable":
@@ -234,6 +248,21 @@ class LedgerTable:
         return self._positions[partition]
 
     # --- reading --------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The version of the table at hand."""
+        return self._table.version()
+
+    @property
+    def identity(self) -> str:
+        """The topic that the ledger was made from: its id, and its cluster's."""
+        return str(self._table.metadata().description)
+
+    def files(self) -> list[str]:
+        """The paths of the Parquet files of the version at hand. Raises LedgerError."""
+        with _told("be read", self.uri):
+            return self._table.file_uris()
 
     def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query in SQL over the table `ledger`, all of the same version."""

@@ -12,9 +12,10 @@ ROW = {
     "paying": "730", "financing": "730",
     "ordinal": 1, "mechanism": "refusion", "rate": 80, "account": None,
 } | MONEY  # fmt: skip
+COUNTERS = {"week": "2024-01-01", "seniority": 1, "earned": []}
 
 
-def posting(cpr, revision, *rows, cause="12345678/1", reason="report"):
+def posting(cpr, revision, *rows, cause="12345678/1", reason="report", counters=None):
     """A message as the citizens stage writes it; rows are changes to ROW."""
     citizen, sealed = IDENTITY.of(cpr)
     whole = [
@@ -26,6 +27,7 @@ def posting(cpr, revision, *rows, cause="12345678/1", reason="report"):
         "reason": reason,
         "rules": "R-1",
         "cpr_sealed": sealed,
+        "counters": counters or COUNTERS,
         "rows": whole,
     }
 

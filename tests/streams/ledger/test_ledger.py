@@ -3,14 +3,24 @@
 import re
 from shutil import rmtree
 
+import deltalake
 import duckdb
 import pytest
 from arro3.core import Table
+from deltalake import DeltaTable, Field, Schema, write_deltalake
+from deltalake.schema import PrimitiveType
 
-from projections.ledger.entries import COLUMNS, LedgerProgress, RevisionGapError, advance, read_page
+from projections.ledger.entries import (
+    COLUMNS,
+    COUNTERS,
+    LedgerProgress,
+    RevisionGapError,
+    advance,
+    read_page,
+)
 from streams.ledger.table import Append, LedgerError, LedgerTable, entries_batch
 from tests.support.places import DOCS
-from tests.support.postings import append, ledger_of, marker, new_ledger, posted, posting
+from tests.support.postings import TOPIC, append, ledger_of, marker, new_ledger, posted, posting
 
 ANNA, BO = "6101801234", "6202801235"
 SQL_BLOCK = re.compile(r"```sql\n(.*?)```", re.DOTALL)
@@ -30,9 +40,14 @@ def standing_after(*messages):
 
 
 def test_a_row_has_all_of_its_own_fields_and_its_messages():
-    message = posting(
-        ANNA, 1, {"amount_ore": 100, "atp_ore": 5}, {"reverses": "x", "account": "5.57.71.2.011"}
-    )
+    counters = {
+        "week": "2024-02-26",
+        "seniority": 9,
+        "earned": [["2023-05-01", 12]],
+        "after_transfer": {"from": "2024-03-04", "seniority": 3, "earned": []},
+    }
+    changes = {"amount_ore": 100, "atp_ore": 5}, {"reverses": "x", "account": "5.57.71.2.011"}
+    message = posting(ANNA, 1, *changes, counters=counters)
     one, two = entries(read_page(LedgerProgress(3), posted([message], 8)))
     place = {"after_run": 0, "partition": 3, "offset": 8, "journal_offset": 80}
     of_message = {
@@ -40,11 +55,32 @@ def test_a_row_has_all_of_its_own_fields_and_its_messages():
         for name in ("citizen", "revision", "cause", "reason", "rules", "cpr_sealed")
     }
     nothing = {"run": None, "closed_at": None, "data_month": None}
-    assert one == message["rows"][0] | place | of_message | nothing | {
+    counters = {
+        "counters_week": "2024-02-26",
+        "seniority": 9,
+        "earned": '[["2023-05-01",12]]',
+        "after_transfer": '{"from":"2024-03-04","seniority":3,"earned":[]}',
+    }
+    assert one == message["rows"][0] | place | of_message | nothing | counters | {
         "position": 0,
         "reverses": None,
     }
-    assert two == message["rows"][1] | place | of_message | nothing | {"position": 1, "atp_ore": 0}
+    assert two == message["rows"][1] | place | of_message | nothing | dict.fromkeys(COUNTERS) | {
+        "position": 1,
+        "atp_ore": 0,
+    }
+
+
+def test_the_columns_that_were_published_stay_as_they_are():
+    published = {
+        "integer": "after_run partition position revision ordinal rate run",
+        "long": "offset journal_offset amount_ore atp_ore refusion_ore medfinansiering_ore",
+        "string": "kind citizen cause reason rules cpr_sealed id reverses month week benefit"
+        " paying financing mechanism account closed_at data_month",
+    }
+    frozen = {name: kind for kind, names in published.items() for name in names.split()}
+    assert frozen.items() <= COLUMNS.items()
+    assert set(list(COLUMNS)[: len(frozen)]) == set(frozen), "new columns come last, as in a table"
 
 
 def test_a_marker_and_a_message_without_rows_are_entries_too():
@@ -93,6 +129,27 @@ def test_a_page_changes_nothing_until_the_progress_advances():
 
 
 # --- entries and positions into the table ---------------------------------------------------------
+
+
+def test_a_ledger_of_an_earlier_version_gets_the_new_columns_and_keeps_its_entries(tmp_path):
+    former = {name: kind for name, kind in COLUMNS.items() if name not in COUNTERS}
+    table = DeltaTable.create(
+        str(tmp_path),
+        Schema([Field(name, PrimitiveType(kind)) for name, kind in former.items()]),
+        name=TOPIC,
+        description="cluster/topic",
+        partition_by=["after_run", "partition"],
+        configuration={"refusion.partitions": "1"},
+        raise_if_key_not_exists=False,
+    )
+    page = read_page(LedgerProgress(0), posted([posting(ANNA, 1, {})]))
+    old = Table.from_batches([entries_batch(page.entries)]).select(list(former))
+    write_deltalake(table, old, mode="append")
+    ledger = new_ledger(tmp_path)
+    append(ledger, LedgerProgress(0, revisions={page.entries[0][6]: 1}), [posting(ANNA, 2, {})])
+    assert list(LedgerTable.open(str(tmp_path)).rows(
+        "SELECT revision, seniority, earned FROM ledger ORDER BY revision"
+    )) == [(1, None, None), (2, 1, "[]")]  # fmt: skip
 
 
 def test_the_progress_of_each_partition_is_read_back(tmp_path):
@@ -212,10 +269,14 @@ def booked(tmp_path):
 
 
 def rows_of_duckdb(ledger, query):
-    connection = duckdb.connect()
-    connection.register("ledger", Table.from_batches(list(ledger.batches("SELECT * FROM ledger"))))
-    connection.execute(documented()[0])
-    return connection.execute(query).fetchall()
+    """The rows of a query, by the recipe of the page, with the ledger's place put in."""
+    page = (DOCS / "ledger.md").read_text()
+    (recipe,) = re.findall(r"# DuckDB.*?\n(files = .*?)\n#", page, re.DOTALL)
+    with duckdb.connect() as connection:
+        given = {"duckdb": connection, "deltalake": deltalake}
+        exec(recipe.replace("refusion-state/ledger", ledger.uri), given)  # noqa: S102 - our page
+        connection.execute(documented()[0])
+        return connection.execute(query).fetchall()
 
 
 def rows_of_deltalake(ledger, query):

@@ -38,7 +38,7 @@ def written(message):
     if message["type"] == "run":
         return message
     rows = [row | {"id": f"{at:024x}{at}"} for at, row in enumerate(message["rows"])]
-    return message | {"counters": {}, "rows": rows}
+    return message | {"rows": rows}
 
 
 def records(messages, start=0):

@@ -43,7 +43,8 @@ ROW = {
 }  # fmt: skip
 POSTING = {
     "schema": 1, "type": "postings", "citizen": CITIZEN.decode(), "revision": 1, "cause": "1/2",
-    "reason": "report", "rules": "R-1", "cpr_sealed": "k0.x", "counters": {}, "rows": [ROW],
+    "reason": "report", "rules": "R-1", "cpr_sealed": "k0.x", "rows": [ROW],
+    "counters": {"week": "2024-01-01", "seniority": 1, "earned": []},
 }  # fmt: skip
 NOTICE = {"schema": 1, "type": "notice", "code": "after_death", "citizen": CITIZEN.decode()}
 NOTICE |= {"cause": "12345678/1", "detail": {"municipalities": ["730"]}}
@@ -121,6 +122,24 @@ def test_json_of_a_wrong_type_in_any_field_is_foreign_or_read_as_what_it_is(topi
     if field not in optional:
         lacking = {name: content for name, content in whole.items() if name != field}
         assert isinstance(read(topic, Given(key, orjson.dumps(lacking))), Foreign), field
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"week": "2024-13-45"},
+        {"week": 7},
+        {"seniority": None},
+        {"seniority": 2**31},
+        {"earned": [["2023-05-01", "x"]]},
+        {"earned": [["soon", 1]]},
+        {"after_transfer": {"from": "x", "seniority": 1, "earned": []}},
+        {"after_transfer": {"seniority": 1, "earned": []}},
+    ],
+)
+def test_a_posting_whose_counters_no_ledger_could_hold_is_foreign(change):
+    bad = POSTING | {"counters": POSTING["counters"] | change}
+    assert isinstance(read("postings", Given(CITIZEN, orjson.dumps(bad))), Foreign)
 
 
 @pytest.mark.parametrize("field", sorted(set(ROW)))
