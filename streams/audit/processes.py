@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from multiprocessing import get_context
-from multiprocessing.context import SpawnContext
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from streams.kit.processes import processes
+from streams.kit.threads import DaemonThreads
 from streams.kit.tuning import tune_garbage_collection
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
     from multiprocessing.sharedctypes import Synchronized
 
 LOOK_S: Final = 0.2
@@ -50,28 +53,29 @@ async def run_tasks(
     progress: ToldProgress,
     total: int,
 ) -> list[Outcome]:
-    """Do the tasks in up to `jobs` processes; 1 is a thread of this one. Outcomes are in order."""
-    context = get_context("spawn")
-    number = context.Value("q", 0)
-    working = asyncio.create_task(asyncio.to_thread(_work, function, tasks, jobs, context, number))
-    while not working.done():
-        await asyncio.wait([working], timeout=LOOK_S)
-        progress(number.value, total)
-    return working.result()
+    """Do the tasks in up to `jobs` processes; 1 is a thread of this one. Outcomes are in order.
+
+    Where it is stopped early, nobody waits for what the others are doing.
+    """
+    number = get_context("spawn").Value("q", 0)
+    with ExitStack() as stack:
+        if jobs == 1:
+            _records_read.begin(number)
+            calls: list[Callable[[], list[Outcome]]] = [lambda: [function(task) for task in tasks]]
+            executor: Executor = DaemonThreads()
+        else:
+            calls = [partial(_alone, function, task) for task in tasks]
+            executor = stack.enter_context(processes(min(jobs, len(tasks)), _begin, (number,)))
+        loop = asyncio.get_running_loop()
+        working = asyncio.gather(*(loop.run_in_executor(executor, call) for call in calls))
+        while not working.done():
+            await asyncio.wait([working], timeout=LOOK_S)
+            progress(number.value, total)
+        return [outcome for outcomes in working.result() for outcome in outcomes]
 
 
-def _work(
-    function: Callable[[Task], Outcome],
-    tasks: Sequence[Task],
-    jobs: int,
-    context: SpawnContext,
-    number: "Synchronized[int]",
-) -> list[Outcome]:
-    if jobs == 1:
-        _records_read.begin(number)
-        return [function(task) for task in tasks]
-    with ProcessPoolExecutor(min(jobs, len(tasks)), context, _begin, (number,)) as pool:
-        return list(pool.map(function, tasks))
+def _alone(function: Callable[[Task], Outcome], task: Task) -> list[Outcome]:
+    return [function(task)]
 
 
 def _begin(number: "Synchronized[int]") -> None:

@@ -44,6 +44,7 @@ from streams.audit.topics import compare_settings
 from streams.kafka import topics
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader
+from streams.kit.threads import DaemonThreads
 from streams.privacy.cpr import is_ten_digits
 from streams.settings import Settings
 
@@ -148,8 +149,8 @@ async def _verify(
         refused = await read_dead_letters(reader, settings, snapshot, violations)
         verified = Verified(violations, {}, snapshot.lag(settings), records=refused.read)
         with tempfile.TemporaryDirectory(prefix="refusion-files-") as folder:
-            files = await asyncio.to_thread(
-                _read_files, settings, request, Path(folder), violations
+            files = await asyncio.get_running_loop().run_in_executor(
+                DaemonThreads(), _read_files, settings, request, Path(folder), violations
             )
             tasks = list(_tasks(settings, request, snapshot, refused, files.runs, open_topics))
             total = _records_to_read(settings, request, snapshot)

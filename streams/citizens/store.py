@@ -35,6 +35,8 @@ BLOOM_BITS = 10
 """Bits for each key: one miss in a hundred reads the disk, and most report ids are new."""
 MEMTABLE_BLOOM = 0.1
 """The part of a memtable's bytes that its own Bloom filter takes: it saves 2 to 3 µs a report."""
+KEPT_LOGS = 2
+"""RocksDB's own logs that are kept, of 30 kB each: by default a thousand, one for each opening."""
 STALL_S = 10.0
 """Seconds to wait for a RocksDB that takes no more, because it cannot write its memtables out."""
 STALL_PAUSE_S = 0.005
@@ -85,6 +87,7 @@ def _options() -> Options:
     options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM)
     options.set_memtable_whole_key_filtering(True)
     options.set_compression_type(DBCompressionType.lz4())
+    options.set_keep_log_file_num(KEPT_LOGS)
     return options
 
 

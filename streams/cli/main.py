@@ -14,6 +14,7 @@ from streams.kit.progress import draw_with
 from streams.kit.secrets import kept_from_children
 from streams.kit.standard_streams import demand_output, open_closed_streams, write_any_letter
 from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
+from streams.kit.threads import leave
 
 USER_ERROR: Final = 2
 """The exit status of an error that the user can mend."""
@@ -94,6 +95,7 @@ class _Program(click.Group):
                 return super().invoke(ctx)
         except Stopped as stopped:
             click.echo("refusion: stopped, nothing is left behind", err=True)
+            leave(stopped.status)
             sys.exit(stopped.status)
         except BrokenPipeError:
             sys.exit(output_unread())

@@ -18,15 +18,20 @@ from aiokafka.abc import AbstractTokenProvider
 
 from streams.kafka.connection_errors import LogonRefusedError, TokenUnavailableError
 from streams.kafka.security import OauthClient
+from streams.kit.threads import DaemonThreads
 
 TIMEOUT_S: Final = 10.0
-"""Seconds that the server of tokens may take for an answer."""
+"""Seconds that the server of tokens may be silent."""
+ANSWER_S: Final = 20.0
+"""Seconds that it may take for a whole answer, however often it sends a byte of it."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
 """Bytes of the largest answer that is read."""
 KEPT: Final = 0.8
 """Part of a token's time for which it is used again."""
 USUAL_S: Final = 300.0
 """Seconds of a token whose server does not say how long it is good for."""
+
+_ASKING: Final = DaemonThreads()
 
 
 class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
@@ -40,10 +45,18 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ha
     async def token(self) -> str:
         """Return a token. Raises LogonRefusedError or TokenUnavailableError."""
         if time.monotonic() >= self._until:
-            answer = await asyncio.to_thread(_asked, self._client)
+            answer = await self._answer()
             self._token = answer["access_token"]
             self._until = time.monotonic() + KEPT * _seconds(answer)
         return self._token
+
+    async def _answer(self) -> dict[str, Any]:
+        """Ask in a thread that nobody waits for at the end of the program."""
+        asking = asyncio.get_running_loop().run_in_executor(_ASKING, _asked, self._client)
+        try:
+            return await asyncio.wait_for(asking, ANSWER_S)
+        except TimeoutError:
+            raise TokenUnavailableError(self._client.token_url) from None
 
 
 def _seconds(answer: dict[str, Any]) -> float:

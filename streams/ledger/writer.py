@@ -1,16 +1,17 @@
 """Writes the ledger for all partitions of a process: what waits is committed together.
 
 Everything that touches the table runs in one thread, so that the event loop of the other stages
-goes on meanwhile.
+goes on meanwhile. An object store that does not answer holds that thread, and not the end of the
+process.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, TypeVar
 
 from projections.ledger.entries import LedgerProgress
+from streams.kit.threads import DaemonThread
 from streams.ledger.table import Append, LedgerError, LedgerTable
 
 COMMIT_EVERY_S: Final = 2.0
@@ -33,7 +34,7 @@ class LedgerWriter:
             uri, topic, identity, partitions
         )
         self._table: LedgerTable | None = None
-        self._thread = ThreadPoolExecutor(1, "ledger")
+        self._thread = DaemonThread("ledger")
         self._waiting: list[_Waiting] = []
         self._is_full = asyncio.Event()
         self._committed_at = -COMMIT_EVERY_S

@@ -8,8 +8,13 @@ import orjson
 
 from domain.ruledata.ruleset import RuleSet
 from projections.whatif.comparison import BREAKDOWNS, Comparison, ComparisonLine, Money
+from streams.kit.errors import UserError
 from streams.offline.settle import numbered, settled_blocks
 from streams.settings import Settings
+
+
+class NothingComparedError(UserError):
+    """No line counts under either rule set, so that a difference of zero would say nothing."""
 
 
 class Compared(NamedTuple):
@@ -30,8 +35,12 @@ def compare_lines(
     b: RuleSet,
     progress: Callable[[int], None] | None = None,
 ) -> Compared:
-    """Settle reports under both rule sets, side by side, each with its own state."""
-    comparison, read, rejected = Comparison(), 0, 0
+    """Settle reports under both rule sets, side by side, each with its own state.
+
+    Raises:
+        NothingComparedError: there are lines, and both rule sets reject all of them.
+    """
+    comparison, read, rejected, rejected_by_b = Comparison(), 0, 0, 0
     lines_a, lines_b = tee(numbered(lines))
     both = zip(
         settled_blocks(lines_a, settings, jobs, a),
@@ -45,8 +54,14 @@ def compare_lines(
             comparison.add("b", orjson.loads(posted))
         read += size
         rejected += sum(1 for output in outputs_a if output.rejects)
+        rejected_by_b += sum(1 for output in outputs_b if output.rejects)
         if progress:
             progress(read)
+    if 0 < read == rejected == rejected_by_b:
+        raise NothingComparedError(
+            f"nothing was compared: both rule sets reject all lines ({read:,});"
+            " `refusion settle --rejects FILE` tells why"
+        )
     return Compared(a, b, comparison, read, rejected)
 
 

@@ -17,10 +17,8 @@ for the same again is told of the records that wait, and waits with them.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import Final, NamedTuple
 
 from domain.citizen.reports import Recalculation, Scope
@@ -34,6 +32,7 @@ from streams.kafka.groups import version_in
 from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.topics import ensure_topics
 from streams.kit.foreign import PASSED_OVER
+from streams.kit.processes import processes
 from streams.operations.replay_partition import (
     CLIENT,
     PartitionDifference,
@@ -117,7 +116,7 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
             replicas=settings.replicas,
         )
         shares = await _shares(settings, request, topics_read)
-    differences = await asyncio.to_thread(_read_all, settings, request.jobs, shares, progress)
+    differences = await _read_all(settings, request.jobs, shares, progress)
     holding = {(part.rules, part.digest) for part in differences.values()}
     if len(holding) > 1:
         raise ReplayError("a rule set is becoming valid at this moment: ask again")
@@ -206,25 +205,22 @@ async def _check_begin(settings: Settings, topics_read: KafkaTopicReader) -> Non
             )
 
 
-def _read_all(
+async def _read_all(
     settings: Settings, jobs: int, shares: Sequence[PartitionShare], progress: Progress
 ) -> dict[int, PartitionDifference]:
     """Read every share, `jobs` at a time."""
     differences: dict[int, PartitionDifference] = {}
-    total = sum(share.committed for share in shares)
-    with ProcessPoolExecutor(min(jobs, len(shares)), get_context("spawn")) as pool:
-        waiting = {pool.submit(read_share, settings, share): share for share in shares}
-        try:
-            for future in as_completed(waiting):
-                differences[waiting[future].partition] = future.result()
-                progress(
-                    "records",
-                    sum(share.committed for share in shares if share.partition in differences),
-                    total,
-                )
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    loop, total = asyncio.get_running_loop(), sum(share.committed for share in shares)
+    with processes(min(jobs, len(shares))) as pool:
+
+        async def read(share: PartitionShare) -> None:
+            differences[share.partition] = await loop.run_in_executor(
+                pool, read_share, settings, share
+            )
+            done = sum(share.committed for share in shares if share.partition in differences)
+            progress("records", done, total)
+
+        await asyncio.gather(*map(read, shares))
     return differences
 
 

@@ -38,6 +38,7 @@ from streams.kit.logs import set_up_logs
 from streams.kit.private_files import keep_files_private, keep_memory_private
 from streams.kit.secrets import kept_from_children, own_environment
 from streams.kit.standard_streams import open_closed_streams
+from streams.kit.threads import leave
 from streams.kit.tuning import tune_allocation, tune_garbage_collection
 from streams.operations.key_gate import DEMO_KEYS, check_demo_keys
 from streams.settings import Settings
@@ -350,12 +351,14 @@ def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
 
 
 def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> int:
+    status = 0
     try:
         work(names, settings, parent)
     except UserError as error:
         log.error("%s", error)  # noqa: TRY400 - where it was raised is of no use to an operator
-        return USER_ERROR
-    return 0
+        status = USER_ERROR
+    leave(status)
+    return status
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -167,3 +167,10 @@ def test_a_full_disk_is_refused_and_holds_up_nothing_else_of_the_process(tmp_pat
     refused, longest_s = child.stdout.split()
     assert int(refused) >= 2
     assert float(longest_s) < 5
+
+
+def test_each_opening_leaves_no_further_log_behind(tmp_path):
+    """On a full disk a partition begins again every few seconds, for as long as it is full."""
+    for _ in range(6):
+        RocksStore(tmp_path / "state").close()
+    assert len([*(tmp_path / "state").glob("LOG*")]) <= stores.KEPT_LOGS

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from base64 import b64decode
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -12,6 +13,7 @@ from streams.kafka import oauth
 from streams.kafka.connection_errors import LogonRefusedError, TokenUnavailableError
 from streams.kafka.oauth import TokenProvider
 from streams.kafka.security import OauthClient
+from tests.support.silent_peers import dripping, half_closed, peer, silent
 
 
 class _Answering(BaseHTTPRequestHandler):
@@ -104,3 +106,15 @@ def test_a_server_that_is_silent_is_not_waited_for(server, monkeypatch):
     server.shutdown()
     with pytest.raises(TokenUnavailableError):
         asyncio.run(server.provider().token())
+
+
+@pytest.mark.parametrize("behaviour", [silent, half_closed, dripping])
+def test_a_server_that_never_ends_its_answer_holds_nobody_up(behaviour, monkeypatch):
+    """Not the log-on, and not the end of the program, which waits for threads of the library."""
+    monkeypatch.setattr(oauth, "ANSWER_S", 0.3)
+    with peer(behaviour) as port:
+        provider = TokenProvider(OauthClient(f"http://127.0.0.1:{port}/token", "anna", "p"))
+        began = time.monotonic()
+        with pytest.raises(TokenUnavailableError):
+            asyncio.run(provider.token())
+    assert time.monotonic() - began < oauth.TIMEOUT_S

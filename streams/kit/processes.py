@@ -1,0 +1,27 @@
+"""Processes that share a command's work, and end with it however it ends."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any
+
+
+@contextmanager
+def processes(
+    number: int, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """Keep processes for the length of a block; each runs `begin` first.
+
+    Where the block ends by an error, or because the command was stopped, their work is of no use
+    any more: they are killed. Else the library would wait until all of it is done.
+    """
+    pool = ProcessPoolExecutor(number, get_context("spawn"), begin, given)
+    try:
+        yield pool
+    except BaseException:
+        for process in list((pool._processes or {}).values()):  # noqa: SLF001 - until Python 3.14
+            process.kill()
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()

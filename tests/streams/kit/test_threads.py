@@ -1,0 +1,130 @@
+"""Threads and processes beside a program do not outlive it, and do not hold it."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from streams.audit.processes import run_tasks
+from streams.kit.processes import processes
+from streams.kit.threads import DaemonThread, DaemonThreads
+from tests.support.places import ROOT
+from tests.support.silent_peers import peer, silent
+
+LONG_S = 1_000
+CHILD_S = 60.0
+
+HANGING = """
+import sys, time
+from streams.kit.threads import {kind}, leave
+{executor}.submit(time.sleep, 1000)
+time.sleep(0.2)
+print("written")
+leave(7)
+"""
+LEDGER = """
+import asyncio, sys
+from streams.kit.threads import leave
+from streams.ledger.writer import LedgerWriter
+async def work():
+    writer = LedgerWriter("s3://bucket/ledger", "postings", 4)
+    await asyncio.wait_for(writer.progress(0, "x"), 1)
+try:
+    asyncio.run(work())
+except TimeoutError:
+    print("written")
+leave(7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "executor"),
+    [("DaemonThreads", "DaemonThreads()"), ("DaemonThread", "DaemonThread('x')")],
+)
+def test_a_call_that_hangs_holds_no_process_and_its_status_is_kept(kind, executor):
+    program = HANGING.format(kind=kind, executor=executor)
+    assert ended(program) == (7, "written\n")
+
+
+def test_an_object_store_that_is_silent_holds_no_worker():
+    with peer(silent) as port:
+        given = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "eu-north-1",
+        }  # fmt: skip
+        assert ended(LEDGER, **given) == (7, "written\n")
+
+
+def ended(program, **given):
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, env=given, timeout=CHILD_S, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def test_calls_in_one_thread_come_one_after_the_other_and_their_errors_back():
+    thread, gate, seen = DaemonThread("x"), threading.Event(), list[int]()
+    thread.submit(gate.wait, CHILD_S)
+    thread.submit(seen.append, 1)
+    failing = thread.submit(divmod, 1, 0)
+    last = thread.submit(seen.append, 2)
+    assert seen == []
+    gate.set()
+    with pytest.raises(ZeroDivisionError):
+        failing.result(CHILD_S)
+    last.result(CHILD_S)
+    assert seen == [1, 2]
+
+
+def test_a_call_that_is_cancelled_before_its_turn_is_not_made():
+    thread, gate, seen = DaemonThread("x"), threading.Event(), list[str]()
+    first = thread.submit(gate.wait, CHILD_S)
+    second = thread.submit(seen.append, "cancelled")
+    assert second.cancel()
+    gate.set()
+    assert first.result(CHILD_S)
+    thread.submit(seen.append, "next").result(CHILD_S)
+    assert seen == ["next"]
+
+
+def test_threads_of_their_own_do_not_wait_for_each_other():
+    threads, gate = DaemonThreads(), threading.Event()
+    first = threads.submit(gate.wait, CHILD_S)
+    threads.submit(gate.set).result(CHILD_S)
+    assert first.result(CHILD_S)
+
+
+def interrupted():
+    with processes(1) as pool:
+        pool.submit(time.sleep, LONG_S)
+        raise KeyboardInterrupt
+
+
+def test_processes_end_with_the_command_that_is_stopped():
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - began < CHILD_S
+
+
+RELEASED = threading.Event()
+
+
+def wait(_task):
+    RELEASED.wait(LONG_S)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_audit_that_is_stopped_waits_for_none_of_its_tasks(jobs):
+    async def stopped():
+        await asyncio.wait_for(run_tasks(wait, [1, 2], jobs, lambda *_: None, 0), 0.5)
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(stopped())
+    assert time.monotonic() - began < CHILD_S
+    RELEASED.set()  # no thread of ours is left in the process of the tests
