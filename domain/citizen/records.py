@@ -22,7 +22,7 @@ from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 import orjson
-from msgspec import Struct, ValidationError
+from msgspec import DecodeError, Struct, ValidationError
 from msgspec.json import Decoder, Encoder
 
 from domain.citizen.reports import IncomeLine, Line
@@ -128,6 +128,9 @@ class EarlyReversal(Struct, array_like=True, gc=False):
         return f"{self.reporter}/{self.report_id}"
 
 
+_SEEN_TYPES = {"P", "I", "C", "R", "O", "?", "F", "N"}
+
+
 class SeenReport(NamedTuple):
     """The memory of a report id.
 
@@ -150,8 +153,10 @@ class SeenReport(NamedTuple):
 
     @classmethod
     def decode(cls, value: bytes) -> "SeenReport":
-        """Read what `encode` has written."""
-        text = value.decode()
+        """Read what `encode` has written. Raises StateError."""
+        text = value.decode(errors="replace")
+        if text[:1] not in _SEEN_TYPES or text[1:2] not in ("x", "-"):
+            raise StateError("the memory of a report has another form than ours")
         return cls(text[:1], text[1:2] == "x", text[2:])
 
 
@@ -240,12 +245,23 @@ Stored = TypeVar("Stored")
 
 
 def decode(records: Decoder[Stored], value: bytes) -> Stored:
-    """Read a record. Raises NewerStateError where a newer version has written it."""
+    """Read a record. Raises NewerStateError where a newer version has written it, or StateError."""
     try:
         return records.decode(value)
-    except ValidationError as error:
-        check_format(orjson.loads(value)[0])
-        raise StateError(f"an entry of the state cannot be read: {error}") from error
+    except ValidationError:
+        check_format(_format_of(value))
+        raise StateError("an entry of the state has another form than ours") from None
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        raise StateError("an entry of the state is no JSON") from None
+
+
+def _format_of(value: bytes) -> int:
+    """Give the format that a record states; this version's where it states none."""
+    try:
+        stated = orjson.loads(value)[0]
+    except (ValueError, LookupError, TypeError):
+        return FORMAT
+    return stated if isinstance(stated, int) else FORMAT
 
 
 def check_format(number: int) -> None:

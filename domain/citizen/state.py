@@ -143,10 +143,17 @@ class Head:
 
     @classmethod
     def decode(cls, law: Law, value: bytes) -> "Head":
-        """Read what `encode` has written."""
+        """Read what `encode` has written. Raises StateError."""
         stored = decode(_HEADS, value)
         if stored.format != FORMAT:
             check_format(stored.format)
+        try:
+            return cls._of(law, stored)
+        except ValueError:
+            raise StateError("the weeks of a head have another form than ours") from None
+
+    @classmethod
+    def _of(cls, law: Law, stored: _StoredHead) -> "Head":
         head = cls.__new__(cls)
         head.rules, head.engine = stored.rules, stored.engine
         head.law = law if head.rules == law.rules.name and head.engine == ENGINE else None

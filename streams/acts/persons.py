@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from domain.ruledata.ruleset import RuleError
+from streams.citizens.rule_sets import parsed_yaml
 from streams.kit.errors import UserError
 
 LARGEST_BYTES: Final = 1 << 20
@@ -63,9 +63,11 @@ def read_persons(path: Path | None) -> Persons:
 
 def _persons_of(path: Path, text: bytes) -> Persons:
     try:
-        listed = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise PersonsError(f"REFUSION_PERSONS: {path} is no YAML; {_FORM}") from None
+        listed = parsed_yaml(text, path.name)
+    except RuleError as error:
+        raise PersonsError(
+            f"REFUSION_PERSONS: {path} is no YAML of this kind ({error}); {_FORM}"
+        ) from None
     if not isinstance(listed, list) or not all(map(_is_person, listed)):
         raise PersonsError(
             f"REFUSION_PERSONS: {path} must be a list of persons, each with `person` and lists of"
@@ -90,7 +92,7 @@ def _is_person(entry: Any) -> bool:
         and entry.keys() <= {"person", "users", "subjects"}
         and all(
             isinstance(entry.get(kind, []), list)
-            and all(isinstance(name, str) and name for name in entry.get(kind, []))
+            and all(isinstance(name, str) and name.strip() for name in entry.get(kind, []))
             for kind in ("users", "subjects")
         )
     )

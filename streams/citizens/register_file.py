@@ -11,8 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from domain.ruledata.ruleset import RuleError, RuleSet
 from streams.citizens.rule_sets import LawBook, read_document
 from streams.kit.errors import UserError
@@ -113,24 +111,15 @@ def read_register(path: Path, catalogue: RuleSet) -> list[RegisteredReporter]:
 
 
 def _check_bounds(path: Path) -> None:
-    """Refuse a file that is too large, or that grows when it is read (YAML's aliases)."""
+    """Refuse a file that is too large."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise RegisterError(
                 f"{REPORTERS.name}: {path.name}: has more than {MOST_BYTES:,} bytes; a register has"
                 " one entry for each reporter"
             )
-        with path.open(encoding="utf-8") as file:
-            for token in yaml.scan(file, Loader=yaml.SafeLoader):
-                if isinstance(token, yaml.AliasToken):
-                    raise RegisterError(
-                        f"{REPORTERS.name}: {path.name}: line {token.start_mark.line + 1}: an alias"
-                        " (*) is not allowed; write the entry out"
-                    )
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise RegisterError(f"{REPORTERS.name}: {path.name}: cannot be read: {error}") from error
-    except yaml.YAMLError:
-        return  # told with its place when it is parsed
 
 
 def _check_overlaps(file: str, reporters: Iterable[RegisteredReporter]) -> None:

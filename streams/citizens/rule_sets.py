@@ -18,6 +18,7 @@ from domain.ruledata.reading import FILES, rule_set_from
 from domain.ruledata.ruleset import Benefit, RuleError, RuleSet
 from domain.ruledata.switches import IMPLEMENTED, base_file_of
 from streams.kit.errors import UnworkableError
+from streams.privacy.cpr import without_cpr
 
 try:
     from yaml import CSafeLoader as SafeLoader
@@ -27,6 +28,10 @@ except ImportError:  # PyYAML was built without libyaml
 
 LARGEST_BYTES: Final = 4 << 20
 """Bytes of the largest file that is read; the largest of ours has 30 kB."""
+
+
+DEEPEST: Final = 40
+"""Levels of the deepest file that is read; the deepest of ours has 8."""
 
 
 class _RuleLoader(SafeLoader):
@@ -251,25 +256,51 @@ def _parsed(path: Traversable, file: str) -> object:
     try:
         with path.open("rb") as opened:
             content = opened.read(LARGEST_BYTES + 1)
-        if len(content) > LARGEST_BYTES:
-            raise RuleError(f"{file}: is larger than {LARGEST_BYTES:,} bytes: it is no such file")
+    except OSError as error:
+        raise RuleError(f"{file}: cannot be read: {error}") from error
+    if len(content) > LARGEST_BYTES:
+        raise RuleError(f"{file}: is larger than {LARGEST_BYTES:,} bytes: it is no such file")
+    return parsed_yaml(content, file)
+
+
+def parsed_yaml(content: bytes, file: str) -> object:
+    """Parse the YAML of a file. Raises RuleError with the file and the line, and with no value."""
+    try:
         text = content.decode("utf-8")
-        _refuse_aliases(text, file)
+        _refuse_traps(text, file)
         return yaml.load(text, _RuleLoader)  # noqa: S506  (it derives from the safe loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "unknown"
-        raise RuleError(f"{file}: line {line}: {error.problem}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise RuleError(f"{file}: cannot be read: {error}") from error
+        problem = without_cpr(" ".join(str(error.problem).split()))  # it quotes the file
+        raise RuleError(f"{file}: line {line}: {problem}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise RuleError(f"{file}: line {line}: a character that YAML does not have") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise RuleError(
+            f"{file}: cannot be read: line {line} is not in UTF-8; convert the file"
+        ) from error
+    except RuleError:
+        raise
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML's own errors where a value does not fit its tag, such as `!!bool perhaps`.
+        raise RuleError(f"{file}: a value is not what its form or tag says") from error
 
 
-def _refuse_aliases(text: str, file: str) -> None:
-    """Raise RuleError at an alias: with aliases, some lines can stand for millions."""
-    if "*" not in text:
-        return
+def _refuse_traps(text: str, file: str) -> None:
+    """Raise RuleError at an alias, with which few lines stand for millions, and at deep nesting.
+
+    The library descends into what is nested, and ends the process when its stack is full.
+    """
+    depth = 0
     for event in yaml.parse(text, _RuleLoader):
         if isinstance(event, yaml.AliasEvent):
             line = event.start_mark.line + 1 if event.start_mark else "unknown"
             raise RuleError(
                 f"{file}: line {line}: an alias (*) is not allowed; write the entry out"
             )
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise RuleError(f"{file}: is nested more than {DEEPEST} deep: it is no such file")

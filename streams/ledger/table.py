@@ -170,8 +170,15 @@ class LedgerTable:
 
     @property
     def partitions(self) -> int:
-        """The topic's number of partitions."""
-        return int(self._table.metadata().configuration[PARTITIONS_KEY])
+        """The topic's number of partitions. Raises LedgerError."""
+        stated = self._table.metadata().configuration.get(PARTITIONS_KEY) or ""
+        if not stated.isdecimal():
+            raise LedgerError(
+                f"the table at {self.uri} (REFUSION_LEDGER) is no ledger of this program: it does"
+                f" not have the property {PARTITIONS_KEY}; set another place, or delete it:"
+                " `refusion worker projections` makes the ledger again"
+            )
+        return int(stated)
 
     # --- writing --------------------------------------------------------------------------------
 

@@ -165,7 +165,7 @@ class CitizenWork:
                 )
             await self._disk.open(changelog)
             await self._catch_up(changelog)
-        self._own = OwnEntry(self._name, self._disk.store.get(self._key))
+        self._own = self._own_entry()
         law = stage.laws.law(*self._own.rules)
         self._partition = Partition(law, self._disk.store, self._own.closed_month, laws=stage.laws)
         belief = JournalBelief(
@@ -176,6 +176,14 @@ class CitizenWork:
         self._entries = JournalEntries(
             self._name, journal_reader(stage.topic, self._number), belief
         )
+
+    def _own_entry(self) -> OwnEntry:
+        """Read the partition's own entry; the disk is not believed where it is none of ours."""
+        try:
+            return OwnEntry(self._name, self._disk.store.get(self._key))
+        except StateError:
+            self._disk.distrust()
+            raise
 
     async def _catch_up(self, changelog: Changelog) -> None:
         loop, topic = asyncio.get_running_loop(), self._stage.topics.citizens

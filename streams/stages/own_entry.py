@@ -16,12 +16,13 @@ when the group has had no members for a while, and which anybody can set.
 import logging
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any, TypedDict
 from zlib import crc32
 
 import orjson
+from msgspec import Meta, convert
 
-from domain.citizen.records import FORMAT, NewerStateError, check_format
+from domain.citizen.records import FORMAT, NewerStateError, StateError, check_format
 from domain.law.staircase import ENGINE
 from streams.citizens.rule_sets import DEFAULT
 from streams.engine.ports import Events
@@ -30,13 +31,40 @@ from streams.kit.errors import UnworkableError
 log = logging.getLogger("refusion")
 
 
+class _Fields(TypedDict, total=False):
+    format: int
+    engine: int
+    closed_month: str
+    rules: str
+    digest: str
+    position: int
+    chain: Annotated[str, Meta(pattern=r"\A[0-9a-f]{1,8}\Z")]
+    checked_from: int
+    controls: dict[str, int]
+    recalculation: dict[str, Any]
+
+
+def _read(value: bytes | None) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = orjson.loads(value or b"{}")
+        if isinstance(fields.get("format"), int) and fields["format"] > FORMAT:
+            return {"format": fields["format"]}  # its other fields may have any form
+        convert(fields, _Fields)
+    except (ValueError, AttributeError):
+        raise StateError("the partition's own entry has another form than ours") from None
+    return fields
+
+
 class OwnEntry:
     """The entry of one partition, as it was read and as it is written next."""
 
     def __init__(self, name: str, value: bytes | None) -> None:
-        """`name` is the partition's in log lines. Raises UnworkableError for a newer version's."""
+        """`name` is the partition's in log lines.
+
+        Raises UnworkableError for a newer version's entry, StateError for what is none of ours.
+        """
         self._name = name
-        self._fields: dict[str, Any] = orjson.loads(value or b"{}")
+        self._fields = _read(value)
         self._check_versions()
 
     def _check_versions(self) -> None:

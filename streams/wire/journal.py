@@ -37,6 +37,7 @@ from streams.wire.shapes import (
     DATE_LENGTH,
     MAX_PERIOD_DAYS,
     REPORT_TYPES,
+    TIME_OF_DAY,
     day_fields,
     journal_structs,
     scope_of,
@@ -161,6 +162,7 @@ def opening_headers(opening: Opening, reported_at: str) -> Headers:
 _READ: Final = {read: report for report, (_, read) in _STRUCTS.items()}
 _read: Final = msgspec.json.Decoder(reduce(or_, _READ)).decode
 _DAYS: Final = Memo(day, 1 << 14)
+_is_time: Final = TIME_OF_DAY.fullmatch
 _BOUNDS_AT: Final = {
     kind: tuple(places) for kind, places in _DAYS_AT.items() if len(places) == len(("start", "end"))
 }
@@ -242,6 +244,8 @@ def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
         first, last = _BOUNDS_AT[kind]
         if not 0 <= fields[last] - fields[first] < MAX_PERIOD_DAYS:
             raise ValueError("a period that ends before it starts, or is too long")
+    if not _is_time(reported_at, DATE_LENGTH):
+        raise ValueError("not a time in UTC")
     report = made(kind, (*fields, _DAYS[reported_at[:DATE_LENGTH]]))
     return made(JournalEntry, ((key or b"").decode(), sealed, report, reported_at))
 

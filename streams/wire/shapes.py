@@ -118,22 +118,25 @@ A value that fits the exact form fits the plain one, amounts over 10^9 øre asid
 anyway. `streams.wire.validator` checks the rest.
 """
 
+_StoredId = Annotated[
+    str, Meta(min_length=1, max_length=LONGEST, pattern=r"\A[^\x00-\x1f\x7f-\x9f]+\Z")
+]
 _STORED_FORMS: Final[Mapping[object, object]] = {
     Day: str,
     Time: str,
     Integer: _Amount,
-    ReportId: str,
-    ReversedId: str,
-    Reporter: str,
-    str: str,
-    Channel: str,
-    IncomeKind: str,
-    Fact: str,
+    ReportId: _StoredId,
+    ReversedId: _StoredId,
+    Reporter: Annotated[str, Meta(pattern=rf"\A[0-9]{{{REPORTER_DIGITS}}}\Z")],
     OptionalText: str | None,
     OptionalInteger: _Amount,
     OptionalFlag: bool,
 }
-"""JSON types of fields in the journal, where every field has passed validation."""
+"""Forms of fields in the journal, where others are exact.
+
+Every field of ours has passed validation. What anybody may have written before there were MACs must
+not bring a number of a person into a cause, which reporter and id make.
+"""
 
 # --- reports ------------------------------------------------------------------------------------
 
@@ -221,7 +224,7 @@ def journal_structs(name: str, report: type[Report]) -> tuple[Any, Any]:
     fields = fields_of(report)
     common = ["schema", "type", "report_id", "reporter", "reported_at", "cpr_sealed"]
     written = [(field, object) for field in (*common, *fields[2:-1])]
-    read = [(field, _STORED_FORMS[_FORMS[field]]) for field in fields]
+    read = [(field, _STORED_FORMS.get(_FORMS[field], _FORMS[field])) for field in fields]
     return (
         _struct(f"Written{report.__name__}", written),
         _struct(f"Read{report.__name__}", [*read, ("cpr_sealed", str)], name),

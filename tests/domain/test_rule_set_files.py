@@ -288,3 +288,26 @@ def test_some_lines_that_stand_for_millions_are_refused_at_once(tmp_path):
     path.write_bytes(b"# " + b"x" * (4 << 20))
     with pytest.raises(RuleError, match="is larger than 4,194,304 bytes"):
         chosen_rule_set(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 1_000_000, "is nested more than 40 deep"),
+        ("{a: " * 1_000_000, "is nested more than 40 deep"),
+        ("? " * 5_000, "is nested more than 40 deep"),
+        ("name: !!bool perhaps", "a value is not what its form or tag says"),
+        ("name: !!timestamp x", "a value is not what its form or tag says"),
+        ("name: 0x_", "a value is not what its form or tag says"),
+        ("name: " + "9" * 5_000, "a value is not what its form or tag says"),
+        ("name: a\nnote: \x1b", "line 2: a character that YAML does not have"),
+        ("{'6101801234': 1, '6101801234': 2}", r"the key '\*+' stands twice"),
+    ],
+)
+def test_a_file_that_ends_or_puzzles_the_yaml_library_is_refused_in_one_line(tmp_path, text, said):
+    """A million brackets ended the process without a word, with a signal."""
+    path = tmp_path / "odd.yaml"
+    path.write_text(text)
+    with pytest.raises(RuleError, match=rf"odd\.yaml: .*{said}") as caught:
+        chosen_rule_set(str(path))
+    assert "\n" not in str(caught.value)

@@ -35,14 +35,20 @@ CHOICES = {
 
 def is_allowed(line: bytes, rules: RuleSet, *, demo: bool) -> bool:
     """Whether a record is a report that the contract accepts."""
+    record = object_of(line)
+    return record is not None and has_fields(record) and _makes_sense(record, rules, demo=demo)
+
+
+def object_of(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that a record is; None where the contract says that it is none."""
     if len(line) > 65536:
-        return False
+        return None
     try:
         record = json.loads(line.decode("utf-8"), object_pairs_hook=_no_key_twice)
         json.dumps(record, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and _fits(record) and _makes_sense(record, rules, demo=demo)
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -51,7 +57,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _fits(record: dict[str, Any]) -> bool:
+def has_fields(record: dict[str, Any]) -> bool:
     """The right fields, each of the right form."""
     kind = record.get("type")
     if not isinstance(kind, str) or kind not in FIELDS:
@@ -70,10 +76,11 @@ def _has_form(name: str, value: Any) -> bool:
         return value is True or value is False
     if name.endswith("_municipality") and value is None:
         return True
-    return isinstance(value, str) and _is_text(name, value)
+    return isinstance(value, str) and is_text(name, value)
 
 
-def _is_text(name: str, text: str) -> bool:
+def is_text(name: str, text: str) -> bool:
+    """Whether a text has the form of a field."""
     if name in CHOICES:
         return text in CHOICES[name]
     if name == "report_id":
@@ -106,23 +113,32 @@ def _is_date(text: str, form: str) -> bool:
 
 def _makes_sense(record: dict[str, Any], rules: RuleSet, *, demo: bool) -> bool:
     """The content of a record whose form is right."""
-    if not _is_person(record["cpr"], demo=demo) or _has_number_in_id(record):
+    if not is_person(record["cpr"], demo=demo) or _has_number_in_id(record):
         return False
     if "period_start" in record:
         start, end = (
             date.fromisoformat(record["period_start"]),
             date.fromisoformat(record["period_end"]),
         )
-        if not date(2014, 1, 1) <= start <= end <= date(2099, 12, 31) or end - start > timedelta(
-            365
-        ):
+        if not is_period(start, end):
             return False
         if record["type"] == "benefit_payment" and not _is_payable(record, start, end, rules):
             return False
+    return has_small_amounts(record)
+
+
+def is_period(start: date, end: date) -> bool:
+    """Whether a report may have a period."""
+    return date(2014, 1, 1) <= start <= end <= date(2099, 12, 31) and end - start <= timedelta(365)
+
+
+def has_small_amounts(record: dict[str, Any]) -> bool:
+    """Whether no amount of a record is over the contract's bound."""
     return all(abs(value) <= 10**9 for name, value in record.items() if name.endswith("_ore"))
 
 
-def _is_person(cpr: str, *, demo: bool) -> bool:
+def is_person(cpr: str, *, demo: bool) -> bool:
+    """Whether a text can be a CPR number."""
     if not re.fullmatch("[0-9]{10}", cpr):
         return False
     first, year, seventh = int(cpr[:2]), int(cpr[4:6]), int(cpr[6])

@@ -181,6 +181,9 @@ def test_four_eyes_are_the_default_but_in_demo_mode(given, expected):
     ("text", "said"),
     [
         ("a: [", "is no YAML"),
+        ("- {person: Anna, users: [' ']}", "must be a list of persons"),
+        ("- {person: Anna, users: [!!bool perhaps]}", "is no YAML"),
+        ("[" * 100_000, "is no YAML"),
         ("anna: [anna]", "must be a list of persons"),
         ("- {person: A, users: anna}", "must be a list of persons"),
         ("- {person: A, user: [anna]}", "must be a list of persons"),

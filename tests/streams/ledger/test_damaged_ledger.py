@@ -66,6 +66,16 @@ def test_a_damaged_log_is_one_sentence_that_says_what_to_do(folder):
         LedgerTable.open(str(folder))
 
 
+@pytest.mark.parametrize("stated", ['":"many"', '":""', 's":"1"'])
+def test_a_table_that_does_not_say_its_partitions_is_no_ledger_of_ours(folder, stated):
+    path = min((folder / "_delta_log").glob("*.json"))
+    path.write_text(
+        path.read_text().replace('refusion.partitions":"1"', f"refusion.partitions{stated}")
+    )
+    with pytest.raises(LedgerError, match="no ledger of this program"):
+        cuts_of(LedgerTable.open(str(folder)), 50)
+
+
 def test_export_says_so_in_one_line_and_leaves_no_file(folder, tmp_path_factory):
     missing(min(folder.rglob("*.parquet")))
     out = tmp_path_factory.mktemp("out")

@@ -356,3 +356,35 @@ def test_state_that_does_not_fit_is_thrown_away_once_and_not_for_ever(tmp_path):
     with pytest.raises(AssertionError):
         begun_again(stage, lambda work: committed(work, changelog, records[30:]))
     assert stage.events["disk_thrown_away"] == 1, "the changelog has it itself"
+
+
+def _go_on(work, records):
+    asyncio.run(work.restore())
+    work.process(records, records[-1].offset + 1)
+
+
+@pytest.mark.parametrize("part", ["head", "_partition/0"])
+@pytest.mark.parametrize("value", [b"{", b"[2,\xff", b'{"position":"7"}'])
+def test_state_that_cannot_be_read_is_thrown_away_and_costs_no_report(
+    tmp_path, caplog, part, value
+):
+    """An entry that is no JSON made a dead letter of each of the citizen's reports."""
+    changelog, records = Changelog(), journal_of()
+    work = restored(tmp_path, changelog)
+    committed(work, changelog, records[:20])
+    key = records[0].key + b"/head" if part == "head" else part.encode()
+    work._disk.store.write([(key, value)])
+    closed(work)
+    stage = stage_of(tmp_path, changelog)
+    work = stage.work(0)
+    with pytest.raises(StateError):
+        _go_on(work, records[20:])
+    closed(work)
+    caplog.clear()
+    work = stage.work(0)
+    asyncio.run(work.restore())
+    assert "damaged, or does not fit: thrown away" in caplog.text
+    messages, _ = committed(work, changelog, records[20:])
+    closed(work)
+    reasons = {dict(headers)["reason"] for *_, headers in messages.get("dead-letters", ())}
+    assert b"internal_error" not in reasons

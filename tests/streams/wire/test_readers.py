@@ -154,7 +154,10 @@ def test_a_posting_whose_row_has_a_field_of_another_type_is_foreign(field):
     [
         PAYMENT | {"period_end": "2023-12-31"}, PAYMENT | {"period_end": "2025-01-01"},
         PAYMENT | {"amount_ore": 10**9 + 1}, PAYMENT | {"period_start": "2024-02-30"},
-        PAYMENT | {"reported_at": "yesterday"}, OPENING | {"month": "2024-13"},
+        PAYMENT | {"reported_at": "yesterday"}, PAYMENT | {"reported_at": "2024-02-01 0101801234"},
+        PAYMENT | {"reporter": "0101801234"}, PAYMENT | {"report_id": "a\n"},
+        PAYMENT | {"report_id": "x" * 101}, PAYMENT | {"channel": "gift"},
+        OPENING | {"month": "2024-13"},
         OPENING | {"mechanism": "gift"}, PAYMENT | {"type": "gift"},
     ],
 )  # fmt: skip
