@@ -28,6 +28,7 @@ from demo.cluster import Watch, Worker, topic_name, watching
 from domain.basics.weeks import month_number
 from streams.kafka import topics
 from streams.kafka.bulk import BATCH_BYTES
+from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
 from streams.operations.publish import record_key
 from streams.settings import BOOTSTRAP, DEMO, PARTITIONS, PREFIX, STATE_DIR, Settings
@@ -82,13 +83,7 @@ async def own_topics(
         {setting.name: value for setting, value in values.items()} | dict(more)
     )
     try:
-        await topics.ensure_topics(
-            bootstrap,
-            settings.prefix,
-            settings.partitions,
-            topics=[*topics.TOPICS, OUTPUT],
-            replicas=settings.replicas,
-        )
+        await ensure_topics_of(settings, [*topics.TOPICS, OUTPUT])
         yield settings
     finally:
         rmtree(state, ignore_errors=True)

@@ -22,6 +22,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.control import ControlRecord, control_writer
 from streams.kafka.errors import KafkaError
 from streams.kafka.reading import KafkaTopicReader, open_topics
+from streams.kafka.topic_layout import ensure_topics_of
 from streams.kafka.topics import TOPICS, Topic
 from streams.kit.errors import UserError
 from streams.settings import BOOTSTRAP, DEMO, LEDGER, PARTITIONS, PREFIX, STATE_DIR, Settings
@@ -230,9 +231,7 @@ class Watch:
 @asynccontextmanager
 async def watching(settings: Settings) -> AsyncIterator[Watch]:
     """Watch the stages."""
-    await topics.ensure_topics(
-        settings.bootstrap, settings.prefix, settings.partitions, replicas=settings.replicas
-    )
+    await ensure_topics_of(settings)
     async with open_topics(_clients(settings)) as topics_read:
         yield Watch(settings, topics_read)
 

@@ -32,7 +32,8 @@ from aiokafka import TopicPartition
 
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
-from streams.kafka.topics import POSTINGS, ensure_topics
+from streams.kafka.topic_layout import ensure_topics_of
+from streams.kafka.topics import POSTINGS
 from streams.kit.errors import UserError
 from streams.kit.stopping import Stopped, unwind_on_signals
 from streams.settings import Settings
@@ -109,14 +110,7 @@ def _cut(ledger: sqlite3.Connection, partition: int, marker: dict[str, Any]) -> 
 
 async def follow(settings: Settings, ledger: sqlite3.Connection) -> None:
     """Apply the messages that are there and those that come, for ever."""
-    await ensure_topics(
-        settings.bootstrap,
-        settings.prefix,
-        settings.partitions,
-        topics=[POSTINGS],
-        replicas=settings.replicas,
-        may_be_unread=True,
-    )  # or learn what is wrong
+    await ensure_topics_of(settings, [POSTINGS], may_be_unread=True)  # or learn what is wrong
     known = dict(ledger.execute("SELECT partition, next FROM offsets"))
     clients = KafkaClients(settings.bootstrap, "refusion-consumer")
     # Read committed; an offset that is not there means another topic: stop.

@@ -274,7 +274,7 @@ class Settings:
 
     @property
     def has_keys(self) -> bool:
-        """True if the keys are set."""
+        """True if there are keys that name and seal."""
         return bool(self._key(PSEUDONYM_KEY) and self._key(SEAL_KEY))
 
     def identity(self) -> Identity:
@@ -283,11 +283,6 @@ class Settings:
             _keys(self._demanded(setting)) for setting in (PSEUDONYM_KEY, SEAL_KEY)
         )
         return Identity(pseudonym_key[0], seal_keys, _keys(self._key(JOURNAL_KEY)))
-
-    @property
-    def has_identity(self) -> bool:
-        """True if there are keys that name and seal."""
-        return bool(self._key(PSEUDONYM_KEY) and self._key(SEAL_KEY))
 
     def macs(self) -> MacKeys:
         """The keys that mark what we write; SettingsError where neither they nor others are set."""

@@ -16,7 +16,7 @@ Refusal = Literal["", "unknown_benefit", "not_valid_in_period"]
 
 
 def refusal(law: Law, report: Report | Opening) -> Refusal:
-    """Why a law refuses a report that it sees for the first time.
+    """Tell why a law refuses a report that it sees for the first time.
 
     A benefit that the rule set does not have yet, such as HFP under R-1, is unknown. One that it
     has closed, or not opened, on every day of the period is not valid in it.

@@ -16,7 +16,7 @@ from projections.runs.files import COLUMNS, Names
 
 LineKey = tuple[str | int, ...]
 MoneyOre = list[int]
-"""In øre: as reported with the ATP, as calculated with, refusion, medfinansiering."""
+"""Sums in øre: as reported with the ATP, as calculated with it, refusion, medfinansiering."""
 
 SPECIFICATION: Final = "beregning"
 ACCOUNTS: Final = "sumposteringer"

@@ -105,7 +105,7 @@ class Posted(NamedTuple):
 
 @dataclass
 class LedgerProgress:
-    """How far one partition of the ledger is.
+    """The place that one partition of the ledger is.
 
     `position` is the next offset, `last_run` the last closed run, `revisions` each citizen's
     highest revision.

@@ -63,7 +63,7 @@ class PartitionBooks:
         self._refused = refused
         self._first_month = first_month
         self._paid: dict[str, PaidReport | None] = {}
-        """By citizen, reporter and report id; None for a report that a reversal names."""
+        """Payments by citizen, reporter and report id; None for a report that a reversal names."""
         self._unanswered: UnansweredRows | None = None
         """Kept from the first opening row on."""
         self._reversed: list[CitizenPeriod] = []

@@ -11,7 +11,8 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
 from streams.kafka.reading import open_topics
 from streams.kafka.topic_ids import topic_identity
-from streams.kafka.topics import ACCESS, LARGE_BYTES, ensure_topics
+from streams.kafka.topic_layout import ensure_topics_of
+from streams.kafka.topics import ACCESS, LARGE_BYTES
 from streams.kit.errors import UserError
 from streams.settings import Settings
 
@@ -76,13 +77,7 @@ async def open_act_topic(settings: Settings) -> AsyncIterator[ActTopic]:
         no_answer="; nothing was done: what is done here is recorded first",
         advice=f"nothing was done: look at the brokers, and at the rights to write to {name}",
     ):
-        await ensure_topics(
-            settings.bootstrap,
-            settings.prefix,
-            settings.partitions,
-            topics=(ACCESS,),
-            replicas=settings.replicas,
-        )
+        await ensure_topics_of(settings, (ACCESS,))
         async with clients.producer(
             enable_idempotence=True, max_request_size=LARGE_BYTES, compression_type="zstd"
         ) as producer:

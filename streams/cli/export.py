@@ -61,7 +61,7 @@ def export(
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
     from streams.ledger.cuts import cuts_of, opened, wait_for_run
-    from streams.ledger.export import Export
+    from streams.ledger.export import Export, FileChoice
     from streams.ledger.run_notices import notices_of
     from streams.ledger.table import LedgerTable
 
@@ -77,11 +77,12 @@ def export(
     spans = {cut.partition: (cut.journal_start, cut.journal_end) for cut in cuts}
     exporting = Export(settings, ledger, cuts, run, names)
     notices = None if without_notices else run_async(notices_of(settings, spans))
+    choice = FileChoice(municipality, notices, parquet)
     scope = {"run": run, "municipality": municipality, "folder": str(out.resolve())}
     run_async(record_act(settings, Act("export", scope)))
     tune_garbage_collection()
     with meter("rows") as progress:
-        exported = exporting.write(out, municipality, notices, parquet, progress.show)
+        exported = exporting.write(out, choice, progress.show)
     if as_json:
         echo_json(exported.as_json())
     else:

@@ -78,7 +78,8 @@ Outputs = Sequence[Output]
 """The outputs of a stage that writes to Kafka."""
 
 Refused = Literal["internal_error", "too_large"]
-"""Why the loop passes a record over: the work on it fails, or nobody takes what follows from it."""
+"""The reason why the loop passes a record over: the work on it fails, or nobody takes what follows
+from it."""
 
 Counts = Mapping[tuple[str, str], int]
 """Figures of one batch for the metrics, by metric and label: `("rejected", "bad_period")` -> 3."""

@@ -22,7 +22,7 @@ class Suspicion:
     def __init__(self) -> None:
         self._at, self._failures = NOWHERE, 0
         self._most = 0
-        """At most so many records are taken while a record is looked for; else 0."""
+        """The number of records that are taken at most while a record is looked for; else 0."""
         self._until = NOWHERE
         """The offset after the records among which one is looked for."""
         self._found = NOWHERE

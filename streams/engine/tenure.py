@@ -59,7 +59,7 @@ MAY_FOLLOW: Final = {
     State.PAUSING: (State.ACQUIRING, *_ACQUIRED),
     State.RELEASED: tuple(State),
 }
-"""For each state those that it may follow."""
+"""The states that each state may follow."""
 
 
 def uncounted(_partition: int, _records: int) -> None:

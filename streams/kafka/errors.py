@@ -53,14 +53,14 @@ DENIALS: Final = {
     TransactionalIdAuthorizationFailed: "transactional id",
     ClusterAuthorizationFailedError: "cluster",
 }
-"""By the error of a missing right, the kind of resource that the right is for."""
+"""The kind of resource that the right is for."""
 _RIGHTS_BY_MODULE: Final = {
     "topic": {"fetcher": "Read", "group_coordinator": "Read", "client": "Describe"},
     "group": {"source": "Read", "groups": "Describe"},
 }
-"""By kind and by a module that the error came through, the right that was lacking there."""
+"""The right that was lacking, by kind and by a module that the error came through."""
 _USUAL_RIGHTS: Final = {"group": "Read"}
-"""By kind, the right that is lacking elsewhere, where it is not Write."""
+"""The right that is lacking elsewhere, by kind, where it is not Write."""
 
 
 def is_outage(error: BaseException) -> bool:

@@ -24,7 +24,7 @@ def version_in(client_id: str) -> str:
 
 
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[int, int]:
-    """By partition, the offset where the group goes on; nothing for one that it never began."""
+    """Return where the group goes on, by partition; nothing for one that it never began."""
     try:
         with _named(group):
             offsets = await admin.list_consumer_group_offsets(group)

@@ -60,7 +60,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ha
 
 
 def _seconds(answer: dict[str, Any]) -> float:
-    """For how long a token is good, as its server says."""
+    """Return how long a token is good, as its server says."""
     try:
         return max(0.0, float(answer.get("expires_in", USUAL_S)))
     except (TypeError, ValueError):

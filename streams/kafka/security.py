@@ -1,4 +1,4 @@
-"""How clients log on to the brokers: their protocol, certificates, and the principal's secret.
+"""Log-ons of clients at the brokers: their protocol, certificates, and the principal's secret.
 
 Source: contract section 11. The settings are rows of the table of settings; `logon_of` checks them
 together and makes a `Logon`, which every client is made with.

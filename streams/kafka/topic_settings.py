@@ -53,7 +53,7 @@ class TopicDifference(NamedTuple):
 
 
 def enough_replicas(replicas: int) -> str:
-    """How many replicas must have a record before it is acknowledged.
+    """Return how many replicas must have a record before it is acknowledged.
 
     >>> enough_replicas(3), enough_replicas(1)
     ('2', '1')

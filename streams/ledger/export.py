@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -63,6 +63,17 @@ REPEATED: Final = tuple(LedgerRow._fields.index(name) for name in ("citizen", "c
 
 Seals = dict[str, list[str]]
 """The seals of each citizen."""
+
+
+class FileChoice(NamedTuple):
+    """The files that are wanted of a run.
+
+    `only` is one municipality, None all of them. `advisering` is written only if notices are given.
+    """
+
+    only: str | None = None
+    notices: Notices | None = None
+    parquet: bool = False
 
 
 @dataclass
@@ -119,39 +130,29 @@ class Export:
         self._of_run = f"kind IN {sql_texts(ROW_KINDS)} AND {self._places}"
         self._names = names
         self._refused: dict[str, str] = {}
-        """Why the seals of citizens do not open."""
+        """Reasons why the seals of citizens do not open."""
         self.done = Exported(run, cuts[0].closed_at)
 
     def write(
-        self,
-        folder: Path,
-        only: str | None,
-        notices: Notices | None,
-        parquet: bool,
-        shown: Callable[[int, int], None],
+        self, folder: Path, choice: FileChoice, shown: Callable[[int, int], None]
     ) -> Exported:
-        """Write the files of one municipality or of all; `advisering` only if notices are given.
+        """Write the files into their places when all of them are whole.
 
         Raises ExportError where no CPR number at all can be unsealed: the key is another one then.
         """
-        scope = scope_of(self.done.run, only)
+        scope = scope_of(self.done.run, choice.only)
         with draft_in(folder, scope) as draft:
             (folder / LEFT_OUT.format(scope=scope)).unlink(missing_ok=True)
-            self._write_all(draft, only, notices, parquet, shown)
+            self._write_all(draft, choice, shown)
             if self.done.left_out:
                 self._list_left_out(draft / LEFT_OUT.format(scope=scope))
         return self.done
 
     def _write_all(
-        self,
-        folder: Path,
-        only: str | None,
-        notices: Notices | None,
-        parquet: bool,
-        shown: Callable[[int, int], None],
+        self, folder: Path, choice: FileChoice, shown: Callable[[int, int], None]
     ) -> None:
-        self._address(notices)
-        counted = self._counted(only)
+        self._address(choice.notices)
+        counted = self._counted(choice.only)
         total = sum(counted.values())
         for portion in _portions(counted):
             parts, seals = self._read(portion), self._seals(portion)
@@ -162,7 +163,7 @@ class Export:
                         folder / file_name(kind, code, self.done.run, self.done.closed_at),
                         kind,
                         written,
-                        parquet,
+                        choice.parquet,
                     )
                 shown(self.done.rows, total)
         if self._refused and not self.done.persons:

@@ -20,7 +20,7 @@ from streams.wire.readers import notice_reader
 Notices = Mapping[str, list[Mapping[str, Any]]]
 """The notices of each citizen."""
 Spans = Mapping[int, tuple[int, int]]
-"""For each partition the journal offsets after which, and up to which, a run's reports are."""
+"""The journal offsets of each partition after which, and up to which, a run's reports are."""
 
 
 class NoticesError(UserError):

@@ -227,7 +227,7 @@ class LedgerTable:
             self._positions.clear()
 
     def keep_house(self, partitions: Sequence[int]) -> None:
-        """From time to time, compact the small files of partitions and delete unused files.
+        """Compact the small files of partitions and delete unused files, from time to time.
 
         If it fails, because another process does the same, the next call tries again.
         """

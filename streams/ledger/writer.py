@@ -41,7 +41,7 @@ class LedgerWriter:
         self._committing: asyncio.Task[None] | None = None
 
     async def progress(self, partition: int, identity: str) -> LedgerProgress:
-        """How far a partition is in the ledger of a topic; makes the ledger if there is none."""
+        """Return how far a partition is in the ledger; makes the ledger if there is none."""
         return await self._in_thread(lambda: self._opened(identity).progress(partition))
 
     async def position(self, partition: int) -> int:

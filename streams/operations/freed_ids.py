@@ -22,7 +22,7 @@ from streams.kafka.control import (
     control_writer,
 )
 from streams.kafka.errors import explained
-from streams.kafka.topics import ensure_topics
+from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
 from streams.settings import Settings
 from streams.wire import journal
@@ -50,13 +50,7 @@ async def free_id(settings: Settings, freeing: Freeing, reason: str) -> None:
     """Write the control record, with permission. Raises UserError, and AwaitingApproval."""
     checked_reason("--reason", reason)
     with explained(settings.bootstrap, FreeingError, advice="free the id again: twice is once"):
-        await ensure_topics(
-            settings.bootstrap,
-            settings.prefix,
-            settings.partitions,
-            settings.journal_prefix,
-            replicas=settings.replicas,
-        )
+        await ensure_topics_of(settings)
         await permission(settings, _guarded(freeing, reason))
         await _write(settings, freeing, reason)
 

@@ -73,7 +73,7 @@ async def check_keys(settings: Settings) -> None:
     runs, the MACs alone are looked at.
     """
     check_demo_keys(settings)
-    gate = KeyGate(settings.macs(), settings.identity() if settings.has_identity else None)
+    gate = KeyGate(settings.macs(), settings.identity() if settings.has_keys else None)
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     for partition in range(settings.partitions):
         name = settings.topic(topics.REPORTS)

@@ -34,7 +34,8 @@ from projections.imports.opening_files import (
 from streams.engine.ports import Message
 from streams.kafka.clients import KafkaClients, heard
 from streams.kafka.errors import explained
-from streams.kafka.topics import REPORTS, ensure_topics
+from streams.kafka.topic_layout import ensure_topics_of
+from streams.kafka.topics import REPORTS
 from streams.kit.errors import UserError
 from streams.kit.table_lines import cells_of
 from streams.offline.inputs import CutLine, opened
@@ -267,13 +268,7 @@ async def _write(
     topic, sent = settings.topic(REPORTS), []
     clients = KafkaClients(settings.bootstrap, "refusion-opening")
     with explained(settings.bootstrap, OpeningError, no_answer=f"; {AGAIN}", advice=AGAIN):
-        await ensure_topics(
-            settings.bootstrap,
-            settings.prefix,
-            settings.partitions,
-            settings.journal_prefix,
-            replicas=settings.replicas,
-        )
+        await ensure_topics_of(settings)
         await check_keys(settings)
         await begin_journal(settings)
         async with clients.producer(

@@ -27,7 +27,8 @@ from streams.kafka import bulk
 from streams.kafka.bulk import BulkSender
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import KafkaError, explanation, is_outage, refusal, refused
-from streams.kafka.topics import RAW_BYTES, TopicError, ensure_topics, raw_of
+from streams.kafka.topic_layout import ensure_topics_of
+from streams.kafka.topics import RAW_BYTES, TopicError, raw_of
 from streams.kit.errors import UserError
 from streams.offline.inputs import CutLine
 from streams.privacy.cpr import cpr_of_line
@@ -36,7 +37,8 @@ from streams.settings import Settings
 KEY_BYTES: Final = 2
 """Bytes of the digest that is a record's key."""
 RECORD_OVERHEAD_BYTES: Final = 1000
-"""At most: a batch's header, a record's, and what zstd adds to bytes it cannot compress."""
+"""The most bytes that come on top: a batch's header, a record's, and what zstd adds to bytes it
+cannot compress."""
 MAX_LINE_BYTES: Final = RAW_BYTES - RECORD_OVERHEAD_BYTES
 """Bytes of the longest line that Kafka takes."""
 
@@ -76,15 +78,7 @@ async def publish(
     sending = _Sending(BulkSender(settings.topic(raw_of(source)), progress))
     clients = KafkaClients(settings.bootstrap, "refusion-publish")
     try:
-        await ensure_topics(
-            settings.bootstrap,
-            settings.prefix,
-            settings.partitions,
-            settings.journal_prefix,
-            [raw_of(source)],
-            replicas=settings.replicas,
-            may_be_unread=True,
-        )
+        await ensure_topics_of(settings, [raw_of(source)], may_be_unread=True)
         await _make_the_others(settings)
         async with sending.sender.connected(clients):
             await sending.send(lines)
@@ -100,15 +94,7 @@ async def _make_the_others(settings: Settings) -> None:
     So a command that reads them finds them, also before the first worker has started.
     """
     with suppress(TopicError, KafkaError):
-        await ensure_topics(
-            settings.bootstrap,
-            settings.prefix,
-            settings.partitions,
-            settings.journal_prefix,
-            replicas=settings.replicas,
-            needed=[],
-            may_be_unread=True,
-        )
+        await ensure_topics_of(settings, needed=[], may_be_unread=True)
 
 
 def _explained(error: BaseException, settings: Settings, sending: "_Sending") -> str:

@@ -30,7 +30,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
 from streams.kafka.groups import version_in
 from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
-from streams.kafka.topics import ensure_topics
+from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.foreign import PASSED_OVER
 from streams.kit.processes import processes
 from streams.operations.replay_partition import (
@@ -108,13 +108,7 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
     began = time.monotonic()
     async with opened(settings) as topics_read:
         workers = await _workers(topics_read, settings.group("citizens"))
-        await ensure_topics(
-            settings.bootstrap,
-            settings.prefix,
-            settings.partitions,
-            settings.journal_prefix,
-            replicas=settings.replicas,
-        )
+        await ensure_topics_of(settings)
         shares = await _shares(settings, request, topics_read)
     differences = await _read_all(settings, request.jobs, shares, progress)
     holding = {(part.rules, part.digest) for part in differences.values()}
@@ -139,7 +133,7 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
 
 
 async def _workers(topics_read: KafkaTopicReader, group: str) -> int:
-    """How many members the citizens stage has, all of this version. Raises ReplayError."""
+    """Count how many members the citizens stage has, all of this version. Raises ReplayError."""
     client_ids = await topics_read.members(group)
     versions = {version_in(client_id) or "an older version" for client_id in client_ids}
     if len(versions) > 1:

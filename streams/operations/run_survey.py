@@ -82,11 +82,11 @@ class RunTopics:
         return await self._topics.starts(self._settings.topic(topic))
 
     async def committed(self, stage: str) -> Offsets:
-        """Where a stage's group goes on; nothing for a partition that it never began."""
+        """Return where a stage's group goes on; nothing for a partition that it never began."""
         return await self._topics.committed(self._settings.group(stage))
 
     async def since(self, topic: Topic, moment: datetime | None) -> Offsets:
-        """From where to read all that was written at a moment or later; None: from the start."""
+        """Return from where to read all of a moment or later; None is the start."""
         first = await self.starts(topic)
         if moment is None:
             return first
@@ -94,7 +94,7 @@ class RunTopics:
         return {partition: max(first[partition], offset) for partition, offset in since.items()}
 
     async def left(self, stage: str, topic: Topic, ends: Mapping[int, int]) -> int:
-        """How many records before these ends a stage has not taken in, by its committed offsets."""
+        """Count the records before these ends that a stage has not committed."""
         committed, first = await self.committed(stage), await self.starts(topic)
         left = 0
         for partition, end in ends.items():
@@ -115,7 +115,7 @@ class RunTopics:
         return {source: await self.ends(topics.raw_of(source)) for source in sources}
 
     async def left_in_raw(self, ends: Mapping[str, Offsets]) -> int:
-        """How many raw records before these ends intake has not taken in."""
+        """Count the raw records before these ends that intake has not taken in."""
         return sum(
             [
                 await self.left(topics.intake_of(source), topics.raw_of(source), of_source)

@@ -47,7 +47,7 @@ from streams.kafka.control import (
 )
 from streams.kafka.errors import explained
 from streams.kafka.reading import Offsets
-from streams.kafka.topics import ensure_topics
+from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
 from streams.operations.key_gate import check_keys
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
@@ -182,14 +182,7 @@ async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
     with explained(
         settings.bootstrap, RunError, advice="see with `refusion run status` what is closed"
     ):
-        await ensure_topics(
-            settings.bootstrap,
-            settings.prefix,
-            settings.partitions,
-            settings.journal_prefix,
-            topics.all_topics(sources_of(settings)),
-            replicas=settings.replicas,
-        )
+        await ensure_topics_of(settings, topics.all_topics(sources_of(settings)))
         async with run_topics(settings) as topics_read:
             yield topics_read
 

@@ -20,7 +20,7 @@ MASK: Final = "*" * DIGITS
 FICTIVE_DAYS: Final = 60
 """Number that is added to the day in a fictive CPR number, and in a replacement number."""
 FIRST_FICTIVE: Final = str(FICTIVE_DAYS)
-"""In the order of texts all fictive numbers come after it, and all others before."""
+"""A text after which all fictive numbers come in order, and before which all others do."""
 
 _WRITTEN: Final = r"(?<!\d)(\d{6})[- ]?(\d{4})(?!\d)"
 _IN_TEXT: Final = re.compile(_WRITTEN)

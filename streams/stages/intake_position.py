@@ -21,7 +21,7 @@ LOOKED_BACK: Final = BATCH_RECORDS + 1
 """Records, of which the first is surely of a former batch."""
 
 Whole = dict[int, tuple[int, Record]]
-"""By partition of the raw topic: an offset up to which all is done, and the journal's record."""
+"""Offsets by partition of the raw topic up to which all is done, and the journal's record."""
 
 
 class TakenIn:

@@ -159,7 +159,7 @@ class Metrics:
         self.clock_ahead.set_function(lambda: clock.ahead_s)
 
     def age_s(self, written_ms: int | None) -> float:
-        """How long ago a broker wrote a record, in seconds of its own clock."""
+        """Tell how long ago a broker wrote a record, in seconds of its own clock."""
         if written_ms is None:
             return 0.0
         return max(0.0, self._clock.now() - self._clock.ahead_s - written_ms / 1000)

@@ -10,6 +10,7 @@ from streams.engine.liveness import Outage
 from streams.engine.timing import RETRY_S
 from streams.kafka import topics
 from streams.kafka.errors import KafkaError, is_outage, refusal
+from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UnworkableError
 from streams.operations.key_gate import check_keys
 from streams.operations.stated_keys import begin_journal
@@ -29,14 +30,8 @@ async def prepare(
     needed = topics.needed_by(names, sources_of(settings))
     while not stopping.is_set():
         try:
-            warnings = await topics.ensure_topics(
-                settings.bootstrap,
-                settings.prefix,
-                settings.partitions,
-                settings.journal_prefix,
-                topics.all_topics(sources_of(settings)),
-                replicas=settings.replicas,
-                needed=needed,
+            warnings = await ensure_topics_of(
+                settings, topics.all_topics(sources_of(settings)), needed=needed
             )
             await check_keys(settings)
             await check_partitions(settings)

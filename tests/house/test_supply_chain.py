@@ -75,7 +75,7 @@ BAD = {
         {"id": "CVE-2026-54591", "fix_versions": ["2.23.1"], "aliases": [], "description": ""}
     ],
 }
-"""As pip-audit 2.10.1 wrote them."""
+"""Findings as pip-audit 2.10.1 wrote them."""
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class SecuredInstallation:
         asyncio.run(kafka.give_roles_their_rights(self.settings))
 
     def environment(self, role):
-        """What the program of a role finds in its environment; keys and password are in files."""
+        """The environment that the program of a role runs in; keys and password are in files."""
         return {
             "PATH": os.environ["PATH"],
             "REFUSION_BOOTSTRAP": self.kafka.bootstrap,

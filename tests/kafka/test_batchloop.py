@@ -126,7 +126,7 @@ def test_partitions_move_between_workers_while_batches_run(pipeline, lives, tmp_
 
 
 def all_work(logs):
-    """Whether each worker has partitions of each stage."""
+    """Tell if each worker has partitions of each stage."""
     return all(any(shares(log, stage)[-1:]) for log in logs for stage in SETTLING)
 
 

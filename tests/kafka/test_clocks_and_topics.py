@@ -29,7 +29,8 @@ OLD_MS = 1_451_606_400_000
 
 
 async def make_raw_of_others(settings, lines):
-    """As somebody else makes it, with Kafka's own defaults; the first records are gone already."""
+    """A topic that somebody else made with Kafka's own defaults; its first records are gone
+    already."""
     name = settings.topic(topics.RAW)
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
     await admin.start()

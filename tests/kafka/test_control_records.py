@@ -23,7 +23,7 @@ CITIZENS = 1_100
 
 @pytest.fixture
 def settings(settings):
-    """With a folder of further rule sets."""
+    """Settings with a folder of further rule sets."""
     given = {
         name: value for name, (value, origin) in settings.values.items() if origin == "environment"
     }

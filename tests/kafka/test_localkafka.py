@@ -280,7 +280,7 @@ def test_a_home_that_is_not_there_is_said_with_what_to_set(monkeypatch, home, sa
 
 
 def _refuse_new_folders(*_, **__):
-    """As for a user who may not make it; root may."""
+    """Point to a folder that nobody can make, as it is for a user without the right; root may."""
     raise PermissionError(13, "Permission denied")
 
 

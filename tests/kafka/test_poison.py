@@ -291,7 +291,7 @@ def test_the_state_of_another_cluster_or_topic_is_thrown_away(pipeline, lives, t
 # --- a full disk ----------------------------------------------------------------------------------
 
 ROOM_BYTES = 200
-"""For what a worker notes about itself, and for no RocksDB."""
+"""Room for what a worker notes about itself, and for no RocksDB."""
 
 
 def test_a_full_disk_stops_the_citizens_aloud_and_loses_nothing(pipeline, lives):

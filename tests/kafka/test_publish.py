@@ -43,7 +43,7 @@ def published(lines, settings, progress=nothing):
 
 
 def raw(settings):
-    """What stands in `reports.raw`, by partition."""
+    """Read the records of `reports.raw` by partition."""
     return asyncio.run(records_of(settings.bootstrap, f"{settings.prefix}reports.raw"))
 
 

@@ -160,7 +160,7 @@ def assert_late(postings, run, month):
 
 
 def assert_totals(survey, postings, run):
-    """What the open run holds, counted in another way."""
+    """Count what the open run holds, in another way."""
     messages = [value for records in postings.values() for value in behind(records, run)]
     rows = [row for message in messages for row in message["rows"]]
     totals = survey.totals

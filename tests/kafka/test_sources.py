@@ -64,7 +64,7 @@ def dead(pipeline):
 
 
 def test_reports_of_each_source_are_taken_in_from_its_topic_and_from_no_other(with_sources):
-    """And verify finds each raw record of every topic in the journal or among the dead letters."""
+    """Verify finds each raw record of every topic in the journal or among the dead letters."""
     pipeline, environment = with_sources, {}
     for source in SOURCES:
         asyncio.run(publish(lines_of(source), pipeline.settings, lambda _: None, source))

@@ -197,6 +197,6 @@ async def commit_all(settings):
 
 
 def test_partitions_are_those_of_the_journal(clean):
-    """What the audit takes from the product, held against what stands in Kafka."""
+    """The audit's facts about the product are held against what is in Kafka."""
     for at, records in clean.of["postings"].items():
         assert {partition_of(record.key, 4) for record in records if record.key} <= {at}

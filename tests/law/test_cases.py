@@ -18,7 +18,7 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
 
 
 class Outcome(NamedTuple):
-    """What an engine makes of a case's reports: rows and counters as in contract section 3."""
+    """The results of an engine for a case's reports: rows and counters as in contract section 3."""
 
     rows: list[JsonObject]
     counters: JsonObject

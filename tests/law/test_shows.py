@@ -136,7 +136,7 @@ def case_of(name: str) -> Case:
 
 
 def holds(case: Case, rules: RuleSet) -> bool:
-    """Whether the reference makes of the case's reports what the case says."""
+    """Tell if the reference makes of the case's reports what the case says."""
     truth = reference.settle(case.reports, rules)
     return (
         not difference(case.rows, truth.rows)

@@ -16,7 +16,8 @@ from tests.support.lives import THEMES, in_order_of_time, life, truth_of
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_theme(theme):
-    """In any order and in that of time; a new worker goes on after every third report."""
+    """Reports are taken in any order and in that of time; a new worker goes on after every third
+    report."""
     for seed in range(7700, 7704):
         for reports in (life(theme, seed), in_order_of_time(theme, seed)):
             found = product.books(product.outcomes(reports, batch=3, restarts=True))

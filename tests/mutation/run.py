@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def copy_sources(folder: Path) -> None:
-    """What the tests need, without what Python or mutmut have made of it."""
+    """Copy what the tests need, without what Python or mutmut have made of it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         skipped = shutil.ignore_patterns("__pycache__")
@@ -84,7 +84,7 @@ def sampled(names: list[str], number: int) -> list[str]:
 
 
 def tried(names: list[str], children: int) -> dict[str, str]:
-    """What became of each mutant: killed, survived, timeout ..."""
+    """The fate of each mutant: killed, survived, timeout ..."""
     import mutmut.__main__ as mutmut  # noqa: PLC0415
 
     mutmut._run(names, children)

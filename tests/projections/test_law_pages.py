@@ -27,7 +27,7 @@ def test_the_document_is_current():
 
 
 def plain(text: str) -> str:
-    """Without the links, which break references up."""
+    """Take the links out, which break references up."""
     return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)
 
 

@@ -94,7 +94,7 @@ switches.
 
 
 def telling(switch: str, rules: RuleSet, first_seed: int, number: int) -> list[list[JsonObject]]:
-    """So many lives that come out otherwise than under R-1."""
+    """The number of lives that come out otherwise than under R-1."""
     lives = map(CONCERNED.get(switch, _any_life), range(first_seed, first_seed + 200))
     found = [
         *islice(
@@ -131,9 +131,7 @@ def test_another_answer_settles_as_the_reference_reads_it_in_any_order(answer):
 
 @pytest.mark.parametrize("answer", ALTERNATIVES)
 def test_a_citizen_is_settled_anew_under_another_answer(answer):
-    """From R-1 to the answer, which posts the difference; and under the answer again, which
-    posts nothing.
-    """
+    """Go from R-1 to the answer, which posts the difference, and again, which posts nothing."""
     rules = answering(**ALTERNATIVES[answer])
     laws, valid = Laws(rules), RulesRecord("r", rules.name, "")
     for reports in telling(answer.split()[0], rules, 9300, 4):

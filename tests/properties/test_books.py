@@ -1,4 +1,4 @@
-"""What a ledger may rely on, message by message (contract section 3)."""
+"""A ledger may rely on this, message by message (contract section 3)."""
 
 import random
 from datetime import date
@@ -32,10 +32,9 @@ def test_revisions_have_no_gaps_and_ids_are_unique(theme):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_reversing_row_is_the_standing_row_with_its_money_negated(theme):
-    """And with its rate, ordinal and account of then. What follows it in the same message
-    differs from it in more than the ordinal, and is a correction; a row for a cell without a
-    standing row is a result.
-    """
+    """A row is reversed with its rate, ordinal and account of then. What follows it in the same
+    message differs from it in more than the ordinal, and is a correction; a row for a cell without
+    a standing row is a result."""
     for reports, messages in histories_of(theme):
         standing: dict[tuple, dict] = {}
         for message in messages:

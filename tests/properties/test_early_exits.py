@@ -27,7 +27,7 @@ def lives(theme):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_without_the_early_exits_the_same_messages_are_posted(theme, monkeypatch):
-    """In the order of time, where they are taken, and in the order of the plan, where often not."""
+    """Lives in the order of time take the exits; those in the order of the plan often do not."""
     with_exits = [product.outcomes(reports, batch=3, restarts=True) for reports in lives(theme)]
     for owner, name, long_way in EXITS.values():
         monkeypatch.setattr(owner, name, lambda *_, answer=long_way: answer)

@@ -60,7 +60,7 @@ def _entry(name: str, value: bytes) -> Head | Part | SeenReport:
 
 
 def test_today_writes_the_same_state_for_the_same_reports():
-    """But for the reversals that wait, which a head has at its end since."""
+    """Take away the reversals that wait, which a head has at its end since."""
     store = MemoryStore()
     product.outcomes(KEPT["reports"], store, batch=7, restarts=True)
     assert {key: _as_before(key, value) for key, value in store.items()} == dict(CHANGELOG)

@@ -1,4 +1,4 @@
-"""What the product keeps up report by report is what the reference computes from scratch."""
+"""The product keeps up report by report what the reference computes from scratch."""
 
 import random
 from datetime import date
@@ -106,7 +106,7 @@ def _week_of_assistance(report_id, monday_text, amount_ore):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_benefit_week_has_the_ordinal_that_the_reference_counts(theme):
-    """And so ordinals never skip: a benefit week is one more than the one before, or the first
+    """Ordinals never skip: a benefit week is one more than the one before, or the first
     of a new start.
     """
     for seed in range(1000, 1020):
@@ -138,7 +138,7 @@ def _weeks_of_reference(reports):
 
 
 def test_every_theme_reaches_its_rule():
-    """In at least one life of five, or the tests above prove less than their names say."""
+    """It is so in at least one life of five, or the tests above prove less than their names say."""
     reached = {
         "resets": [_starts_anew(rows) for rows in _rows("resets")],
         "the_window": [

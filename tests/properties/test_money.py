@@ -59,7 +59,7 @@ def test_a_percentage_is_exact_to_half_an_ore_and_rounds_away_from_zero(amount_o
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_result_lies_between_nothing_and_the_amount(theme):
-    """Of its own mechanism; the other one has nothing."""
+    """A row has a result of its own mechanism; the other one has nothing."""
     for seed in range(6000, 6020):
         for message in product.settle_all(life(theme, seed), batch=50).messages:
             for row in message["rows"]:

@@ -420,7 +420,7 @@ def test_a_month_of_fleksbidrag_in_a_year_without_a_basis_is_noticed_once_and_no
     "day", ["1999-12-31", "2014-01-31", "2014-06-30", "2014-07-31", "2020-02-29", "2099-01-01"]
 )
 def test_the_same_payments_are_noticed_however_late_the_death_is_known(day):
-    """As causes of their own, or in the notice about the death."""
+    """They are told as causes of their own, or in the notice about the death."""
     months = [
         ("2014-06-01", "2014-07-31"),
         ("2014-08-01", "2014-08-31"),

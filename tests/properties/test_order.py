@@ -46,8 +46,10 @@ def test_any_order_gives_the_same_and_what_does_not_shrinks(reports, rng):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_report_delivered_again_leaves_no_trace(theme):
-    """At once, much later, and after its reversal: no message, no other state. What was refused is
-    again. One notice says that a report comes again after its reversal, and that is remembered.
+    """A report that comes again, whenever, gives no message and no other state.
+
+    A refused one is refused again. One notice says that a report comes again after its reversal,
+    and that is remembered.
     """
     for seed in range(3000, 3010):
         reports = life(theme, seed)

@@ -106,7 +106,7 @@ def test_opening_rows_stand_until_they_are_answered_and_no_rules_or_replay_chang
 
 @pytest.mark.parametrize("answer", ALTERNATIVES)
 def test_a_dry_run_follows_the_answers_of_a_rule_set(answer):
-    """From R-1 to an answer, and back."""
+    """Go from R-1 to an answer, and back."""
     rules = answering(**ALTERNATIVES[answer])
     laws = Laws(rules)
     for seed in range(7500, 7508):

@@ -74,7 +74,7 @@ def test_settle_rejects_what_the_stage_refuses_and_a_reversal_makes_no_room():
 
 
 def test_a_month_that_is_full_is_far_from_the_largest_message():
-    """With the longest ids, each character of which takes two bytes."""
+    """A citizen with the longest ids, each character of which takes two bytes."""
     longest = "\\" * 100
     line = Line(
         "12345678", longest, "SDP-B", 735000, 735030, -(10**9), -(10**9), "730", "751",

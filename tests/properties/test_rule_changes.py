@@ -19,7 +19,7 @@ def other_bands(rng: random.Random) -> RuleSet:
 
 
 def another_reset(rng: random.Random) -> RuleSet:
-    """From one week of self-support in a year to more than the window holds."""
+    """Weeks from one of self-support in a year to more than the window holds."""
     needed, years = rng.choice((1, 2, 13, 26, 51, 53, 104, 300)), rng.choice((1, 2, 4, 5))
     return replace(RULES, reset=replace(RULES.reset, self_support_weeks=needed, within_years=years))
 

@@ -18,7 +18,7 @@ from domain.oracle import reference
 from projections.ledger.entries import Posted, advance, read_page
 from projections.runs.files import Names
 from streams.ledger.cuts import cuts_of
-from streams.ledger.export import Export
+from streams.ledger.export import Export, FileChoice
 from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.settings import Settings
 from tests.properties.test_openings import as_opening
@@ -124,7 +124,7 @@ def _ore(line):
 
 
 def expected(lives, openings):
-    """What is true less what had been settled: whose file, week, person, names, rates."""
+    """The truth less what had been settled: whose file, week, person, names, rates."""
     sums: defaultdict[tuple, int] = defaultdict(int)
     for reports in lives:
         for row in reference.settle(reports, RULES).rows if reports else ():
@@ -160,7 +160,7 @@ def test_the_files_of_all_runs_add_up_to_the_truth_less_what_was_settled_before(
     for run in RUNS:
         for code in MUNICIPALITIES:
             Export(settings, ledger, cuts_of(ledger, run), run, NAMES).write(
-                tmp_path / "files", code, None, False, lambda *_: None
+                tmp_path / "files", FileChoice(code), lambda *_: None
             )
     truth = expected(lives, openings)
     found, by_account = read_files(tmp_path / "files")

@@ -38,9 +38,7 @@ EXTRAORDINARY = [n for n in range(POPULATION) if happens(generator(OPTIONS.seed,
     ids=["ordinary lives", "extraordinary lives", "lives from the first week that counts"],
 )
 def test_money_and_touched_weeks_are_what_the_life_was_made_of(options, citizens):
-    """To the øre by benefit and month, in the state for every benefit and in the rows for the
-    financed ones.
-    """
+    """Sums agree to the øre by benefit and month: all in the state, the financed in the rows."""
     found: Counter[str] = Counter()
     for citizen in citizens:
         expected = truth(options, citizen)
@@ -70,7 +68,7 @@ def _arriving(options, citizen):
 
 
 def _touched(weeks_by_code):
-    """What the Act covers: codes of money outside it have a mark."""
+    """The money that the Act covers: codes of money outside it have a mark."""
     return {
         code: frozenset(
             date.fromordinal(monday(week))

@@ -18,7 +18,7 @@ REQUEST_TIMEOUT_S = 15.0
 
 @dataclass
 class Rates:
-    """How often something goes wrong: shares of requests, and the longest usual delay."""
+    """The rates at which something goes wrong: shares of requests, and the longest usual delay."""
 
     lost_request: float = 0.0
     lost_answer: float = 0.0

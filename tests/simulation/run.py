@@ -19,7 +19,7 @@ from tests.simulation.world import World
 
 
 class Outcome(NamedTuple):
-    """How a seed went: the failure in words, or nothing."""
+    """The end of a seed: the failure in words, or nothing."""
 
     failure: str
     faults: int

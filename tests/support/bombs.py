@@ -16,7 +16,7 @@ CODECS: dict[str, Any] = {
     "zstd": (4, zstd_encode),
 }
 HEADER = struct.Struct(">hiqqqhii")
-"""From the attributes on, which the checksum covers."""
+"""Bytes from the attributes on, which the checksum covers."""
 CHUNK = 1 << 20
 
 

@@ -94,14 +94,14 @@ class Case(NamedTuple):
     name: str
     rule_set: str
     answers: dict[str, str]
-    """To open questions, by switch, where they are not the default's."""
+    """Answers to open questions, by switch, where they are not the default's."""
     reports: list[JsonObject]
     rows: list[JsonObject]
     sums_ore: dict[str, int]
     counters_at: dict[date, tuple[int, int]]
-    """By day: seniority and number of earned weeks at the end of its week."""
+    """Seniority and number of earned weeks at the end of the week of each day."""
     counters: JsonObject
-    """As in contract section 3; empty where the case does not state it."""
+    """Rows as in contract section 3; empty where the case does not state it."""
     notices: list[tuple[str, str]]
     """Code and report id of every notice, in their order, where the case states them."""
 

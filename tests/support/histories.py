@@ -123,7 +123,7 @@ DATES_OF_FACTS = {
     99: "2016-05-01",
     300: "2033-01-03",
 }
-"""By the share of the fault: the days on both sides of the law's dates. Otherwise the first day
+"""Days by the share of the fault: those on both sides of the law's dates. Otherwise the first day
 of the payment.
 """
 
@@ -177,7 +177,7 @@ def weekly(start: date, end: date) -> Iterator[Period]:
 
 
 def monthly(start: date, end: date) -> Iterator[Period]:
-    """By calendar month, the first and the last cut off at the spell's ends."""
+    """Cut a spell by calendar month, the first and the last at the spell's ends."""
     while start <= end:
         next_month = (start.replace(day=1) + timedelta(days=31)).replace(day=1)
         yield start, min(end, next_month - DAY)
@@ -203,7 +203,7 @@ def one_day_in_two_weeks(start: date, end: date) -> Iterator[Period]:
 
 
 def whole(start: date, end: date) -> Iterator[Period]:
-    """As few reports as the contract allows."""
+    """Report a spell in as few reports as the contract allows."""
     while start <= end:
         last = min(end, start + LONGEST_PERIOD - DAY)
         yield start, last
@@ -293,7 +293,7 @@ def _spell_reports(name: str, spell: Spell, start: date, rules: RuleSet) -> Iter
 
 
 def _is_valid(benefit: Benefit, first: date, last: date) -> bool:
-    """Whether the benefit exists on a day of the period (contract section 2)."""
+    """Tell if the benefit exists on a day of the period (contract section 2)."""
     return first <= (benefit.valid_to or LAST_DAY) and benefit.valid_from <= last <= LAST_DAY
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 ABSENT: Final = object()
-"""As a value in `changed`: the field is left out."""
+"""A value in `changed` by which the field is left out."""
 
 CANARY = "0101801234"
 """The CPR of every line here; it must never come back in a rejection."""

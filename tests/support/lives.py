@@ -218,7 +218,7 @@ def in_order_of_time(theme: str, seed: int) -> list[JsonObject]:
 
 
 def short_life(seed: int, citizen: int = 0) -> list[JsonObject]:
-    """At most some thirty reports, for laws that are tried after every one of them."""
+    """Lives of at most some thirty reports, for laws that are tried after every one of them."""
     themes = sorted(THEMES)
     theme = themes[seed % len(themes)]
     rng = random.Random(f"short {seed}")
@@ -228,7 +228,7 @@ def short_life(seed: int, citizen: int = 0) -> list[JsonObject]:
 
 
 def differs(reports: Sequence[JsonObject]) -> bool:
-    """Whether the product and the reference disagree on a history."""
+    """Tell if the product and the reference disagree on a history."""
     books = product.settle_all(reports, batch=len(reports) + 1)
     return (product.true_now(books.rows), books.counters) != truth_of(reports)
 

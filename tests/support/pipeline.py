@@ -34,7 +34,7 @@ SETTLING = ("intake", "citizens")
 nobody has to wait for.
 """
 SOURCES = {"intake": topics.RAW, "citizens": topics.REPORTS, "projections": topics.POSTINGS}
-"""What each stage reads."""
+"""The topic that each stage reads."""
 PROGRAM = Path(sys.executable).parent / "refusion"
 DONE_S = 120.0
 """Until all that was published is settled: seconds on an idle machine, many times that on a busy
@@ -202,7 +202,7 @@ class Pipeline:
                     await asyncio.sleep(POLL_S)
 
     def lags(self, stage):
-        """How many records of each partition a stage has not committed."""
+        """Count how many records of each partition a stage has not committed."""
         return asyncio.run(self._lags_of(stage))
 
     async def _lags_of(self, stage):
@@ -281,7 +281,7 @@ class Pipeline:
         return postings
 
     def _ends_of_raw(self, reports):
-        """How often each raw record was accepted or refused, by its position."""
+        """Count how often each raw record was accepted or refused, by its position."""
         ends: Counter[str] = Counter()
         for records in reports.values():
             ends.update(
@@ -298,7 +298,7 @@ class Pipeline:
 
 
 async def _lags(consumer):
-    """How many records of each partition the group has not committed."""
+    """Count how many records of each partition the group has not committed."""
     ends = await consumer.end_offsets(list(consumer.assignment()))
     return {at.partition: end - (await consumer.committed(at) or 0) for at, end in ends.items()}
 

@@ -1,4 +1,5 @@
-"""What the contract allows (section 2), written a second time, plainly and apart from the program.
+"""The reports that the contract allows (section 2), checked a second time and apart from the
+program.
 
 It only says yes or no. It shares nothing with `streams.wire.validator` but the rule data.
 """
@@ -34,7 +35,7 @@ CHOICES = {
 
 
 def is_allowed(line: bytes, rules: RuleSet, *, demo: bool) -> bool:
-    """Whether a record is a report that the contract accepts."""
+    """Tell if a record is a report that the contract accepts."""
     record = object_of(line)
     return record is not None and has_fields(record) and _makes_sense(record, rules, demo=demo)
 

@@ -11,7 +11,7 @@ LISTENING = "0A"
 
 
 def is_alive(pid):
-    """Whether a process runs: one that nobody has waited for yet does not."""
+    """Tell if a process runs: one that nobody has waited for yet does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -19,7 +19,7 @@ def is_alive(pid):
 
 
 def gone(*pids):
-    """Whether processes end."""
+    """Tell if processes end."""
     deadline = time.monotonic() + END_S
     while any(map(is_alive, pids)) and time.monotonic() < deadline:
         time.sleep(LOOK_S)
@@ -36,7 +36,7 @@ def children_of(pid):
 
 
 def has_loaded(pid, library):
-    """Whether a process has come to import a compiled library."""
+    """Tell if a process has come to import a compiled library."""
     return library in Path(f"/proc/{pid}/maps").read_text()
 
 

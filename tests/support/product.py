@@ -30,7 +30,8 @@ NOTHING: JsonObject = {"week": None, "seniority": 0, "earned": []}
 
 
 class Books(NamedTuple):
-    """What a ledger knows: the standing row of every cell, the last counters, and all messages."""
+    """The knowledge of a ledger: the standing row of every cell, the last counters, and all
+    messages."""
 
     rows: list[JsonObject]
     counters: JsonObject
@@ -68,7 +69,7 @@ def outcomes(
     restarts: bool = False,
     settled_by: Law | None = None,
 ) -> list[Outcome]:
-    """What each report or run marker led to. After every `batch` of them the state is written.
+    """Settle reports and run markers. After every `batch` of them the state is written.
 
     With `restarts` a new worker, which knows only what is written, then goes on.
     """
@@ -87,7 +88,7 @@ def outcomes(
 
 
 def books(found: Iterable[Outcome]) -> Books:
-    """What a ledger makes of the outcomes."""
+    """Book the outcomes as a ledger does."""
     records = [orjson.loads(outcome.posting) for outcome in found if outcome.posting]
     messages = [record for record in records if record["type"] == "postings"]
     notices = [orjson.loads(notice) for outcome in found for notice in outcome.notices]

@@ -1,4 +1,4 @@
-"""What stands in a topic, read to its end."""
+"""The records of a topic, read to its end."""
 
 from aiokafka import AIOKafkaConsumer
 

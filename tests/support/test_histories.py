@@ -87,7 +87,7 @@ def test_the_nasty_things_occur():
 
 
 def _falls(rows):
-    """Whether the count falls from one benefit week to a later one: only a reset does that."""
+    """Tell if the count falls from one benefit week to a later one: only a reset does that."""
     counts = [
         row["ordinal"] for row in sorted(rows, key=lambda row: row["week"]) if row["amount_ore"] > 0
     ]

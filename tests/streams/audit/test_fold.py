@@ -64,7 +64,7 @@ def two_standing(copy):
 
 
 def test_a_lost_posting_and_one_too_many_are_one_difference_each(copy):
-    """Not all that comes after them; those of other citizens in between are what they must be."""
+    """The rest is not named; those of other citizens in between are what they must be."""
     at, index, lost, message = copy.message(is_of_a_payment)
     copy.drop("postings", at, index)
     source = source_of(lost)

@@ -238,7 +238,7 @@ def until(condition, seconds=30):
 
 
 def at_work(temporary: Path, arguments: list[str]) -> bool:
-    """Whether each process has a file of its own below the temporary folder."""
+    """Tell if each process has a file of its own below the temporary folder."""
     pattern = "*/*/CURRENT" if "settle" in arguments else "*/*-*"
     return len(list(temporary.glob(pattern))) >= int(arguments[-1])
 

@@ -58,7 +58,7 @@ def test_without_standard_input_a_sentence_says_so(reports, command):
 
 @pytest.mark.parametrize("command", [["settle"], ["verify"], ["run", "status"], ["settings"]])
 def test_without_standard_output_nothing_is_done_and_a_sentence_says_so(command):
-    """What was done would be told to nobody."""
+    """The result would be told to nobody."""
     status, _, errors = refusion(["output"], *command, REFUSION_BOOTSTRAP="127.0.0.1:1")
     assert status == 2
     assert errors.startswith("refusion: standard output is closed, so nothing was done")

@@ -19,7 +19,7 @@ END = 40
 
 
 class TooLargeError(Exception):
-    """What the broker says of a message."""
+    """A message is too large, as the broker says."""
 
 
 class Poisoned(World):

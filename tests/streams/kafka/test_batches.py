@@ -22,7 +22,7 @@ from streams.kafka.patches import COMPRESSION_LEVEL, as_read
 
 NOW_S = 1_700_000_000.25
 BATCH_BYTES = 300
-"""So that some batches are full, and some messages larger than that."""
+"""The size makes some batches full, and some messages are larger."""
 PRODUCER = (2**40, 7)
 AT = TopicPartition("t", 3)
 

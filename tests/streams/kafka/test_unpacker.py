@@ -37,7 +37,7 @@ SIZES = (0, 1, 100, unpacker.SCRATCH_BYTES, unpacker.SCRATCH_BYTES + 1, 5_000_00
 
 
 def read(content, start=0):
-    """What a consumer hands out of a fetch."""
+    """Records that a consumer hands out of a fetch."""
     return list(
         PartitionRecords(
             TopicPartition("t", 0), MemoryRecords(content), [], start, as_read, None, True,

@@ -16,7 +16,7 @@ from projections.runs.left_out import own_notice
 from streams.citizens.rule_sets import load_rule_set
 from streams.ledger.cuts import ExportError, cuts_of
 from streams.ledger.draft import draft_in
-from streams.ledger.export import Export
+from streams.ledger.export import Export, FileChoice
 from streams.ledger.receipts import DeliveryError, exported_files
 from streams.privacy.access_log import NAME
 from streams.settings import Settings
@@ -145,7 +145,8 @@ def export(tmp_path, settings):
 
     def run(number, only=None, notices=NOTICES, folder="out", parquet=False):
         exporting = Export(settings, ledger, cuts_of(ledger, number), number, NAMES)
-        return exporting.write(tmp_path / folder, only, notices, parquet, lambda *_: None)
+        choice = FileChoice(only, notices, parquet)
+        return exporting.write(tmp_path / folder, choice, lambda *_: None)
 
     return run
 
@@ -290,7 +291,8 @@ def export_of(tmp_path, settings):
     def run(*messages, notices=None):
         ledger = ledger_of(tmp_path / "ledger", [*messages, marker(49)])
         exporting = Export(settings, ledger, cuts_of(ledger, 49), 49, NAMES)
-        return exporting.write(tmp_path / "out", None, notices, False, lambda *_: None)
+        choice = FileChoice(notices=notices)
+        return exporting.write(tmp_path / "out", choice, lambda *_: None)
 
     return run
 

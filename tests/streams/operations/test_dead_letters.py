@@ -1,4 +1,4 @@
-"""What operators see of refused records, and which of them."""
+"""Operators see some refused records, and some of each."""
 
 import pytest
 

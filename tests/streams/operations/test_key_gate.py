@@ -43,7 +43,7 @@ def stated(settings: Settings) -> Any:
 
 
 def look(settings: Settings, first, newest=()) -> None:
-    gate = KeyGate(settings.macs(), settings.identity() if settings.has_identity else None)
+    gate = KeyGate(settings.macs(), settings.identity() if settings.has_keys else None)
     gate.look_at(0, first, newest)
 
 

@@ -145,7 +145,7 @@ def test_a_missing_posting_stops_the_partition_with_what_to_do(tmp_path):
 
 
 def test_a_posting_that_is_no_json_is_passed_over_and_the_ledger_goes_on(tmp_path, caplog):
-    """What nobody of ours wrote is said and counted; what comes after it is booked."""
+    """A record that nobody of ours wrote is said and counted; what comes after it is booked."""
 
     async def work():
         brokers = Brokers()

@@ -1,4 +1,5 @@
-"""What is believed of the journal: all of before its keys, and records of ours alone from there."""
+"""A record of the journal is believed or not: all of before its keys, and records of ours alone
+from there."""
 
 from types import SimpleNamespace
 from typing import Any
