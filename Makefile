@@ -28,7 +28,7 @@ kafka-stop: install-run
 	@$(BIN)/python -m streams.devtools.local_kafka stop $(LOCAL_KAFKA)
 
 test: install
-	@$(BIN)/python -m pytest -n 2 -m 'not long' --durations=10
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not long' --durations=10
 
 test-long: install
 	@$(BIN)/python -m pytest -m long

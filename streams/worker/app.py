@@ -370,7 +370,12 @@ def main(arguments: Sequence[str]) -> int:
         return _guarded(list(arguments), Settings.load(), sys.stdin.fileno())
 
 
+def started_with(arguments: Sequence[str]) -> int:
+    """Be the worker of a command line: a child of the supervisor, or one process alone."""
+    if arguments[:1] == [CHILD]:
+        return main(arguments[1:])
+    return run_worker(arguments, Settings.load(), 1)
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == [CHILD]:
-        sys.exit(main(sys.argv[2:]))
-    sys.exit(run_worker(sys.argv[1:], Settings.load(), 1))
+    sys.exit(started_with(sys.argv[1:]))

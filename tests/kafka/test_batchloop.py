@@ -134,6 +134,7 @@ def works_alone(log, partitions):
     return all(shares(log, stage)[-1] == set(range(partitions)) for stage in SETTLING)
 
 
+@pytest.mark.long
 def test_survivors_go_on_while_the_session_of_a_dead_worker_runs_out(pipeline, lives, tmp_path):
     logs = _, survivor_said = tmp_path / "doomed", tmp_path / "survivor"
     with logs[0].open("wb") as one, logs[1].open("wb") as other:
@@ -217,6 +218,7 @@ def test_a_closed_month_outlives_its_disk(pipeline, lives):
     assert "late_report" in after
 
 
+@pytest.mark.long
 def test_a_worker_waits_for_a_broker_outlives_its_end_and_stops_without_one(
     kafka, pipeline, lives, tmp_path
 ):

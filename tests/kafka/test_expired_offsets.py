@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
@@ -24,6 +25,7 @@ async def forget(settings):
         await admin.close()
 
 
+@pytest.mark.long
 def test_after_the_offsets_have_expired_nothing_is_posted_again(pipeline, lives, tmp_path):
     worker = pipeline.start()
     pipeline.publish(lives[0])

@@ -15,6 +15,8 @@ from streams.worker.app import STAGES
 from tests.support.pipeline import DONE_S, PROGRAM
 from tests.support.processes import children_of, gone, has_loaded, is_alive
 
+pytestmark = pytest.mark.usefixtures("cold_starts")
+
 NOWHERE = "127.0.0.1:1"
 """Nobody listens there."""
 

@@ -145,6 +145,7 @@ def test_a_broker_killed_on_the_way_loses_and_doubles_nothing(kafka, settings):
     assert set(values(settings)) == {line.rstrip() for line in lines}
 
 
+@pytest.mark.long
 def test_a_broker_that_stays_away_is_an_error_with_what_was_acknowledged(
     kafka, settings, monkeypatch
 ):
@@ -209,7 +210,7 @@ def test_an_interruption_says_what_was_acknowledged(settings):
     async def interrupted():
         heard = asyncio.Event()
         task = asyncio.create_task(
-            publish(reports(50_000), settings, lambda _acknowledged: heard.set())
+            publish(reports(15_000), settings, lambda _acknowledged: heard.set())
         )
         await heard.wait()
         task.cancel()

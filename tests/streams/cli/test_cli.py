@@ -207,7 +207,7 @@ def test_help_says_what_a_command_does(command):
     ],
 )
 def test_a_reader_that_has_enough_is_no_error(arguments, tmp_path):
-    (tmp_path / "in").write_bytes(many_payments(12_000))
+    (tmp_path / "in").write_bytes(many_payments(6_000))
     with (tmp_path / "in").open("rb") as source, (tmp_path / "errors").open("wb") as errors:
         process = subprocess.Popen(
             [PROGRAM, *arguments], stdin=source, stdout=subprocess.PIPE, stderr=errors, env=DEMO
@@ -263,9 +263,13 @@ SIMULATE_LONG = [
         pytest.param(SETTLE_ALONE, signal.SIGINT, True, id="alone, Ctrl-C"),
         pytest.param(SETTLE_ALONE, signal.SIGTERM, False, id="alone, SIGTERM"),
         pytest.param(SETTLE, signal.SIGINT, True, id="two processes, Ctrl-C"),
-        pytest.param(SETTLE, signal.SIGTERM, True, id="two processes, SIGTERM to all"),
+        pytest.param(
+            SETTLE, signal.SIGTERM, True, id="two processes, SIGTERM to all", marks=pytest.mark.long
+        ),
         pytest.param(SETTLE, signal.SIGTERM, False, id="two processes, SIGTERM"),
-        pytest.param(SETTLE, signal.SIGHUP, False, id="two processes, SIGHUP"),
+        pytest.param(
+            SETTLE, signal.SIGHUP, False, id="two processes, SIGHUP", marks=pytest.mark.long
+        ),
         pytest.param(SIMULATE_LONG, signal.SIGINT, True, id="simulate, Ctrl-C"),
     ],
 )

@@ -380,6 +380,7 @@ main()
 """
 
 
+@pytest.mark.long
 @on_a_small_disk
 def test_a_full_temporary_disk_is_told_in_one_sentence(tmp_path):
     """It fills while state is written, or has no room from the start; closing fails too."""

@@ -65,7 +65,7 @@ def twice(name: str, first: Any) -> bytes:
     return f"{{{member(name, first, False, '')},".encode() + payment()[1:]
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=500)
 @given(objects())
 @example(twice("report_id", ""))
 @example(twice("reported_at", 1))
@@ -78,6 +78,13 @@ def test_what_is_accepted_quickly_is_what_the_diagnosis_accepts(record):
     outcome = VALIDATOR.diagnose(record)
     assert accepted_quickly(record) in (None, outcome)
     assert VALIDATOR.parse(record) == outcome
+
+
+@pytest.mark.long
+@settings(max_examples=5_000)
+@given(objects())
+def test_many_more_are_accepted_alike(record):
+    assert accepted_quickly(record) in (None, VALIDATOR.diagnose(record))
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report["type"])
