@@ -1,4 +1,4 @@
-"""What every test has: our own program is started warm (`tests/support/warm_start.py`)."""
+"""Every test has this: our own program is started warm (`tests/support/warm_start.py`)."""
 
 import subprocess
 import sys

@@ -110,7 +110,7 @@ def reports_of(seed: int) -> list[tuple[bytes, bytes]]:
 
 
 class Worked:
-    """What a stage made of records: messages by topic and key, and the disk."""
+    """The work of a stage on records: messages by topic and key, and the disk."""
 
     def __init__(self, stage: StageInMemory, records: Sequence[Any]) -> None:
         self.messages: list[tuple[str, Any, Any, Any]] = []
@@ -242,7 +242,7 @@ def _split(content: bytes) -> tuple[bytes | None, bytes]:
 
 
 def _check_entry(entry: JournalEntry, value: bytes) -> None:
-    """What is read from the journal is what intake writes, as far as no rule set is needed.
+    """The journal is read as intake writes it, as far as no rule set is needed.
 
     Further fields may stand in it, which a later version has added.
     """

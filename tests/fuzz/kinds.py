@@ -1,4 +1,4 @@
-"""What is spoiled, kind by kind, and how it is tried: the frame of all kinds."""
+"""The frame of all kinds: each says what it spoils, and how that is tried."""
 
 import random
 import re
@@ -61,7 +61,7 @@ def kept_cases(kind: Kind) -> list[Case]:
 
 
 def check_told(error: Exception, content: bytes, form: str = r"[^\n]{5,2000}") -> None:
-    """What a person is told of bad input is one line of a form, and has no number of the input."""
+    """Bad input is told in one line of a form, without a number of the input."""
     told = str(error)
     assert re.fullmatch(form, told), told
     assert not tells_a_number_of(content, told), told

@@ -1,4 +1,4 @@
-"""What the contract allows of control records and opening rows, written down a second time.
+"""The control records and opening rows that the contract allows, written down a second time.
 
 It only says yes or no, and shares nothing with `streams.wire` but the rule data.
 """
@@ -26,7 +26,7 @@ _FIELDS: Final[dict[str, tuple[set[str], set[str]]]] = {
 
 
 def is_control(line: bytes, rules: RuleSet) -> bool:
-    """Whether a record is a control record or an opening row that the contract accepts (demo)."""
+    """Tell if a record is a control record or an opening row that the contract accepts (demo)."""
     record = plain_checker.object_of(line)
     if record is None or not isinstance(kind := record.get("type"), str) or kind not in _FIELDS:
         return False

@@ -25,7 +25,7 @@ from tests.support.places import ROOT
 OWN: Final = {"R-1": "rule-sets/R-1.yaml", "R-2": "rule-sets/R-2.yaml"}
 WHAT_IF: Final = sorted((ROOT / "examples" / "what-if").glob("*.yaml"))
 SETTLED_EVERY: Final = 20
-"""Of so many rule sets that are accepted, one settles a life."""
+"""The number of accepted rule sets of which one settles a life."""
 
 
 class RuleFiles:
@@ -83,7 +83,7 @@ class RuleFiles:
 
 
 def _check_rules(rules: RuleSet) -> None:
-    """What the law's page promises of every rule set, written down a second time."""
+    """The promises of the law's page for every rule set, written down a second time."""
     for staircase in rules.staircases:
         bands = staircase.bands
         assert bands[0].from_week == 1

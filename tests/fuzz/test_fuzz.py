@@ -17,7 +17,7 @@ SLOW = {"ledger", "rules", "state"}
 
 @pytest.fixture(autouse=True)
 def _quiet():
-    """What is passed over is logged, for each case."""
+    """A log takes what is passed over, for each case."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)

@@ -104,7 +104,7 @@ class SecuredInstallation:
             time.sleep(0.2)
 
     def lag(self, role):
-        """How many records the stages have not done, as a role sees it."""
+        """Count how many records the stages have not done, as a role sees it."""
         status = orjson.loads(self.run(role, "run", "status", "--json").said)
         return sum(status["lag"].values())
 

@@ -81,7 +81,7 @@ def _has_form(name: str, value: Any) -> bool:
 
 
 def is_text(name: str, text: str) -> bool:
-    """Whether a text has the form of a field."""
+    """Tell if a text has the form of a field."""
     if name in CHOICES:
         return text in CHOICES[name]
     if name == "report_id":
@@ -129,17 +129,17 @@ def _makes_sense(record: dict[str, Any], rules: RuleSet, *, demo: bool) -> bool:
 
 
 def is_period(start: date, end: date) -> bool:
-    """Whether a report may have a period."""
+    """Tell if a report may have a period."""
     return date(2014, 1, 1) <= start <= end <= date(2099, 12, 31) and end - start <= timedelta(365)
 
 
 def has_small_amounts(record: dict[str, Any]) -> bool:
-    """Whether no amount of a record is over the contract's bound."""
+    """Tell if no amount of a record is over the contract's bound."""
     return all(abs(value) <= 10**9 for name, value in record.items() if name.endswith("_ore"))
 
 
 def is_person(cpr: str, *, demo: bool) -> bool:
-    """Whether a text can be a CPR number."""
+    """Tell if a text can be a CPR number."""
     if not re.fullmatch("[0-9]{10}", cpr):
         return False
     first, year, seventh = int(cpr[:2]), int(cpr[4:6]), int(cpr[6])
