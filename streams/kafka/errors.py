@@ -27,6 +27,7 @@ from streams.kafka.connection_errors import (
     LogonRefusedError,
     TokenUnavailableError,
 )
+from streams.kafka.members import MemberReplacedError
 from streams.kafka.security import PROTOCOL, logon_at
 from streams.kit.errors import UserError
 
@@ -55,7 +56,12 @@ DENIALS: Final = {
 }
 """The kind of resource that the right is for."""
 _RIGHTS_BY_MODULE: Final = {
-    "topic": {"fetcher": "Read", "group_coordinator": "Read", "client": "Describe"},
+    "topic": {
+        "fetcher": "Read",
+        "group_coordinator": "Read",
+        "client": "Describe",
+        "topic_ids": "Describe",
+    },
     "group": {"source": "Read", "groups": "Describe"},
 }
 """The right that was lacking, by kind and by a module that the error came through."""
@@ -84,11 +90,21 @@ def is_too_large(error: BaseException) -> bool:
 
 
 def refusal(error: BaseException, bootstrap: str) -> str | None:
-    """Say that the brokers refuse this client, who it is and what it lacks; None if they do not."""
+    """Say that the brokers refuse this client, who it is and what it lacks; None if they do not.
+
+    Or that another one has its place.
+    """
     if isinstance(error, LogonRefusedError):
         return (
             f"the log-on of {logon_at(bootstrap).principal} at {bootstrap} ({SETTING}) failed:"
             f" {error.args[0]}; look at REFUSION_KAFKA_… in `refusion settings`"
+        )
+    if isinstance(error, MemberReplacedError):
+        return (
+            f"another worker has taken this one's place in group {error.args[0]}: it has the same"
+            " name, so the state folder (REFUSION_STATE_DIR) of one of them is a copy of the"
+            " other's; this one ends; before you start it again, delete its state folder, which"
+            " is restored from Kafka"
         )
     for denial, kind in DENIALS.items():
         if isinstance(error, denial):

@@ -21,6 +21,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.engine.ports import Record
 from streams.kafka.connection_errors import LogonRefusedError, named
+from streams.kafka.members import hear_of_replacement
 from streams.kafka.sessions import renew_sessions
 from streams.kafka.unpacker import bound_unpacking
 
@@ -46,6 +47,7 @@ def apply() -> None:
     name_failed_connections()
     name_refused_connections()
     renew_sessions()
+    hear_of_replacement()
     bound_unpacking()
 
 

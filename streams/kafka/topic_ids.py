@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     Boolean,
@@ -110,7 +111,12 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
 
 
 async def topic_identity(client: AIOKafkaClient, topic: str) -> str:
-    """Ask for cluster and topic, as `<cluster id>/<topic id>`. Raises KafkaError."""
+    """Ask for cluster and topic, as `<cluster id>/<topic id>`.
+
+    Raises KafkaError; of a topic that is hidden from us too, for which aiokafka would wait.
+    """
     response: Any = await send_to_any(client, _MetadataRequest(topic))
-    ((_, _, topic_id, *_),) = response.topics
+    ((code, _, topic_id, *_),) = response.topics
+    if code == TopicAuthorizationFailedError.errno:
+        raise TopicAuthorizationFailedError(topic)
     return f"{response.cluster_id}/{topic_id}"

@@ -5,16 +5,21 @@ and the old name in the consumer group. A stopped process (SIGSTOP) keeps its fo
 as it lives: the state inside can be open only once.
 
     <state dir>/0/lock         locked by its process
-    <state dir>/0/worker-id    made once
+    <state dir>/0/worker-id    made once, and again where the folder is a copy
+    <state dir>/0/home         the machine and file system where worker-id was made
     <state dir>/0/citizens-7   a partition's state
 """
 
 import fcntl
+import logging
 import uuid
 from pathlib import Path
 from typing import IO, Final
 
 MOST: Final = 1_000
+MACHINE_ID: Final = Path("/etc/machine-id")
+
+log = logging.getLogger("refusion")
 
 
 class StateFolder:
@@ -52,8 +57,34 @@ def take(state_dir: Path) -> StateFolder:
 
 
 def _name(file: Path) -> None:
-    """Make the name, unless there is one; a crash while it is written leaves none."""
+    """Make the name, unless there is one that was made here.
+
+    The name of a copied folder is that of another worker, which may live: two with one name would
+    throw each other out of their group. State in a copy is as good as any: it is checked.
+    """
+    home = file.with_name("home")
+    if file.exists() and home.exists() and home.read_text() != _home_of(file):
+        log.warning(
+            "%s: the state folder is a copy, its worker gets a name of its own", file.parent
+        )
+        file.unlink()
     if not file.exists():
-        draft = file.with_suffix(".new")
-        draft.write_text(uuid.uuid4().hex)
-        draft.replace(file)
+        _write(file, uuid.uuid4().hex)
+    _write(home, _home_of(file))
+
+
+def _home_of(file: Path) -> str:
+    """Return what a copy of a file has otherwise: machine, or number in the file system.
+
+    Not a host's name, which a container has anew each time. A clone of a machine may have both
+    alike: then the group tells (`streams.kafka.members`).
+    """
+    machine = MACHINE_ID.read_text().strip() if MACHINE_ID.exists() else ""
+    return f"{machine} {file.stat().st_ino}"
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file whole: a crash leaves the former one, or none."""
+    draft = file.with_suffix(".new")
+    draft.write_text(text)
+    draft.replace(file)

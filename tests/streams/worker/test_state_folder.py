@@ -1,5 +1,11 @@
 """State folders: one process each, numbered, with a name that outlives a crash."""
 
+import logging
+from shutil import copytree
+
+import pytest
+
+from streams.worker import state_folder
 from streams.worker.state_folder import take
 
 
@@ -14,3 +20,38 @@ def test_who_comes_after_a_crash_has_the_old_folder_and_name(tmp_path):
     name = crashed.worker_id
     del crashed  # the lock goes with the process
     assert take(tmp_path).worker_id == name
+
+
+def test_the_worker_of_a_copied_folder_has_a_name_of_its_own(tmp_path, caplog):
+    """Two with one name would throw each other out of their group, once a second."""
+    living = take(tmp_path / "first")
+    copytree(tmp_path / "first", tmp_path / "copy")
+    with caplog.at_level(logging.WARNING):
+        copy = take(tmp_path / "copy")
+    assert copy.worker_id != living.worker_id
+    assert "the state folder is a copy" in caplog.text
+    name = copy.worker_id
+    del copy
+    assert take(tmp_path / "copy").worker_id == name
+
+
+def test_the_worker_of_a_folder_on_another_machine_has_a_name_of_its_own(tmp_path, monkeypatch):
+    first = take(tmp_path)
+    name = first.worker_id
+    del first
+    machine = tmp_path / "machine-id"
+    machine.write_text("another\n")
+    monkeypatch.setattr(state_folder, "MACHINE_ID", machine)
+    assert take(tmp_path).worker_id != name
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_folder_that_was_moved_or_is_of_a_former_version_keeps_its_name(tmp_path, moved):
+    first = take(tmp_path / "first")
+    name, path = first.worker_id, first.path
+    del first
+    if moved:
+        (tmp_path / "first").rename(tmp_path / "second")
+    else:
+        (path / "home").unlink()
+    assert take(tmp_path / ("second" if moved else "first")).worker_id == name
