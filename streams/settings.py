@@ -35,6 +35,7 @@ from streams.settings_table import (
     JOURNAL_KEY,
     JOURNAL_PREFIX,
     LEDGER,
+    LIS,
     MASTER_KEY,
     METRICS_HOST,
     METRICS_PORT,
@@ -199,6 +200,12 @@ class Settings:
     def ledger(self) -> str:
         """The place of the ledger: a folder, or an address in an object store."""
         return self._text(LEDGER) or str(self.state_dir / "ledger")
+
+    @property
+    def lis(self) -> str:
+        """The folder of the marts of LIS."""
+        folder, slash, _ = self.ledger.rstrip("/").rpartition("/")
+        return self._text(LIS) or f"{folder}{slash}lis"
 
     @property
     def rules(self) -> Path | None:

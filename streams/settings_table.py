@@ -28,6 +28,11 @@ LEDGER = Setting(
     "the ledger's folder or its address in an object store, the same for all; not set: `ledger`"
     " below the state folder",
 )
+LIS = Setting(
+    "REFUSION_LIS",
+    None,
+    "the folder of the marts of LIS, which are made from the ledger; not set: `lis` beside it",
+)
 RULES = Setting(
     "REFUSION_RULES",
     None,
@@ -128,6 +133,7 @@ TABLE = (
     REPLICAS,
     STATE_DIR,
     LEDGER,
+    LIS,
     RULES,
     REPORTERS,
     SFTP_KNOWN_HOSTS,

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from domain.basics.weeks import monday, week_of
+from domain.basics.weeks import monday
 from domain.explain.reasons import BandReason, Rule
+from domain.law.rates import staircase_in
 from domain.law.staircase import OUTSIDE
 from domain.ruledata.coverage import series
-from domain.ruledata.ruleset import Benefit, DatedValue, LegalSource, RuleSet, Staircase
+from domain.ruledata.ruleset import Benefit, DatedValue, LegalSource, RuleSet
 
 OUTSIDE_ACT = "outside_act"
 
@@ -53,7 +54,7 @@ class Rulebook:
 
         Money before the first benefit week takes the first step.
         """
-        staircase = self._staircase(week)
+        staircase = staircase_in(self._rules, week)
         at = max(at for at, band in enumerate(staircase.bands) if band.from_week <= max(number, 1))
         band, step = staircase.bands[at], at + 1
         weeks = f"{band.from_week}-{band.to_week}" if band.to_week else f"{band.from_week} and on"
@@ -70,19 +71,6 @@ class Rulebook:
     def has_rates(self, week: int) -> bool:
         """Return True if money of a week may have a rate: from the week of 28 December 2015 on."""
         return monday(week) >= self._rules.dates.turn_of_year_week.toordinal()
-
-    def _staircase(self, week: int) -> Staircase:
-        """Return the staircase of a week.
-
-        The week of 28 December 2015 has the staircase of the week after.
-        """
-        latest = max(week, week_of(self._rules.dates.turn_of_year_rate_from.toordinal()))
-        begun = (
-            stairs
-            for stairs in self._rules.staircases
-            if week_of(stairs.valid_from.toordinal()) <= latest
-        )
-        return max(begun, key=lambda stairs: stairs.valid_from)
 
     def _use(self, name: str, says: str, source: LegalSource) -> str:
         self.used[name] = Rule(

@@ -55,6 +55,15 @@ def terms_of(rules: RuleSet, benefit: Benefit, steps: tuple[int, ...]) -> Terms 
     return Terms(LETTER[mechanism], benefit.turn_of_year_weekly, tuple(tables))
 
 
+def staircase_in(rules: RuleSet, week: int) -> Staircase:
+    """Give the staircase of a week; that of 28 December 2015 has the one of the week after."""
+    latest = max(week, week_of(rules.dates.turn_of_year_rate_from.toordinal()))
+    begun = (
+        stairs for stairs in rules.staircases if week_of(stairs.valid_from.toordinal()) <= latest
+    )
+    return max(begun, key=lambda stairs: stairs.valid_from)
+
+
 def steps_of(staircases: Iterable[Staircase]) -> tuple[int, ...]:
     """Give the ordinals at which any staircase begins a band, the first band aside."""
     bands = [band for stairs in staircases for band in stairs.bands]

@@ -1,5 +1,5 @@
-"""Defines the marts of LIS: the tables that are made from the ledger.
+"""Defines the marts of LIS: their tables, and the SQL that makes them from the ledger.
 
 Touches: ledger's names and the domain. No engine: `streams/lis` runs the statements.
-Start with `tables.py` (what each table and column means).
+Start with `tables.py` (what each table and column means), then `statements.py`.
 """

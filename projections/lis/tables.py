@@ -191,6 +191,7 @@ STANDING: Final = Mart(
             "øre: the largest amount of a week among the rows of that municipality, month and"
             " benefit: what a whole week costs; null: none",
         ),
+        Column("rules", "string", "the rule set of the last message"),
         Column("counters_week", "string", "Monday of the last week with benefits or other support"),
         Column(
             "posted_seniority",

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "explain": "streams.cli.explain:explain",
     "export": "streams.cli.export:export",
     "keys": "streams.cli.keys:keys",
+    "lis": "streams.cli.lis:lis",
     "opening": "streams.cli.opening:opening",
     "publish": "streams.cli.publish:publish",
     "replay": "streams.cli.replay:replay",

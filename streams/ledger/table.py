@@ -266,10 +266,14 @@ class LedgerTable:
         """The topic that the ledger was made from: its id, and its cluster's."""
         return str(self._table.metadata().description)
 
-    def files(self) -> list[str]:
-        """The paths of the Parquet files of the version at hand. Raises LedgerError."""
+    def files(self, after_runs: Sequence[int]) -> list[str]:
+        """The paths of the Parquet files of some runs, in the version at hand. Raises LedgerError.
+
+        `after_runs` are the runs that were closed before the entries.
+        """
+        those = f"after_run IN ({', '.join(map(str, after_runs))})"
         with _told("be read", self.uri):
-            return self._table.file_uris()
+            return self._table.file_uris(file_pruning_predicate=those)
 
     def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query in SQL over the table `ledger`, all of the same version."""

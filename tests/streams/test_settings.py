@@ -32,6 +32,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "REPLICAS",
         "STATE_DIR",
         "LEDGER",
+        "LIS",
         "RULES",
         "REPORTERS",
         "SFTP_KNOWN_HOSTS",

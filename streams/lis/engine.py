@@ -1,0 +1,110 @@
+"""DuckDB for the marts: a process of its own memory, no files, and no extension to download.
+
+Tables are Parquet files; their list comes from the Delta log. Each request takes a cursor of its
+own and reads its answer to the end: a connection with an unread answer refuses other work.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+from arro3.core import Array, DataType, Table
+from duckdb import DuckDBPyConnection as Connection
+
+from projections.ledger.entries import COLUMNS
+from projections.lis.statements import month_weeks
+from projections.lis.tables import Mart
+from streams.ledger.sql import sql_text
+from streams.ledger.table import LedgerTable
+from streams.lis.spans import Span
+from streams.lis.store import LisError
+
+MEMORY_MB: Final = 1200
+"""Memory of the engine; what does not fit is put on disk. The process has some 300 MB beside it."""
+SQL_TYPES: Final = {"string": "VARCHAR", "integer": "INTEGER", "long": "BIGINT"}
+TEXT: Final = 300
+
+
+@contextmanager
+def engine(memory_mb: int = MEMORY_MB) -> Iterator[Connection]:
+    """Yield a database in memory. Errors of the engine within the block are raised as LisError."""
+    with tempfile.TemporaryDirectory(prefix="refusion-lis-") as spill:
+        connection = duckdb.connect(
+            config={
+                "memory_limit": f"{memory_mb}MB",
+                "temp_directory": spill,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        try:
+            yield connection
+        except duckdb.Error as error:
+            text = " ".join(str(error).split())[:TEXT]
+            raise LisError(f"the marts of LIS cannot be built or asked: {text}") from error
+        finally:
+            connection.close()
+
+
+def view_of_mart(connection: Connection, mart: Mart, files: Sequence[str], name: str = "") -> None:
+    """Give a mart its name, or another one."""
+    columns = {column.name: column.type for column in mart.columns}
+    source = (
+        f"SELECT {_quoted(columns)} FROM read_parquet({_listed(files)}, hive_partitioning = true,"
+        " hive_types = {'run': INTEGER})"
+        if files
+        else _no_rows(columns)
+    )
+    connection.execute(f"CREATE OR REPLACE VIEW {name or mart.name} AS {source}")
+
+
+def view_of_entries(connection: Connection, ledger: LedgerTable, span: Span) -> None:
+    """Name the entries of a part of the ledger, markers aside: `entries`.
+
+    Files of a version without some columns have them too, empty. A ledger in an object store is
+    read by its own library into a table of the engine.
+    """
+    if "://" in ledger.uri:
+        batches = Table.from_batches(list(ledger.batches(_entries_of("ledger", span))))
+        connection.register("entries", batches)
+        return
+    files = ledger.files(span.after_runs)
+    source = _no_rows(COLUMNS)
+    if files:
+        source = (
+            f"SELECT * FROM read_parquet({_listed(files)}, hive_partitioning = true,"
+            " hive_types = {'after_run': INTEGER, 'partition': INTEGER}, union_by_name = true)"
+            f" UNION ALL BY NAME {source}"
+        )
+    connection.execute(f"CREATE VIEW entries AS {_entries_of(f'({source})', span)}")
+
+
+def view_of_weeks(connection: Connection) -> None:
+    """Name the numbered weeks of each month: `month_weeks`."""
+    months, weeks, numbers = zip(*month_weeks(), strict=True)
+    text, number = DataType.string(), DataType.int32()
+    arrays = [Array(months, type=text), Array(weeks, type=text), Array(numbers, type=number)]
+    connection.register("month_weeks", Table.from_arrays(arrays, names=["month", "week", "number"]))
+
+
+def _entries_of(source: str, span: Span) -> str:
+    runs = ", ".join(map(str, span.after_runs))
+    return (
+        f"SELECT {_quoted(COLUMNS)} FROM {source} AS ledger"
+        f" WHERE kind <> 'run' AND after_run IN ({runs}) AND ({span.where})"
+    )
+
+
+def _no_rows(columns: Mapping[str, str]) -> str:
+    nothing = (f'CAST(NULL AS {SQL_TYPES[kind]}) AS "{name}"' for name, kind in columns.items())
+    return f"SELECT {', '.join(nothing)} WHERE FALSE"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _listed(files: Sequence[str]) -> str:
+    return f"[{', '.join(map(sql_text, files))}]"

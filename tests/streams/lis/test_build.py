@@ -1,0 +1,192 @@
+"""Building the marts: the former or the whole, equal when built again, and what is said."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+from deltalake import DeltaTable
+
+from projections.ledger.entries import COUNTERS
+from projections.lis.tables import MARTS
+from streams.ledger.table import LedgerTable
+from streams.lis.build import BuildRequest, build
+from streams.lis.marts import open_marts
+from streams.lis.store import LisError, MartStore
+from tests.support import product
+from tests.support.postings import append, ledger_of, marker, new_ledger, posting
+from tests.support.run_histories import RUNS, ledger_of_lives
+
+MISSING = BuildRequest()
+ANNA, BO = "6101801234", "6202801235"
+AMOUNT = {"amount_ore": 1000, "refusion_ore": 800}
+
+
+def built(folder, wanted=MISSING):
+    ledger = LedgerTable.open(str(folder / "ledger"))
+    store = MartStore(str(folder / "lis"))
+    return build(ledger, store, lambda _: product.law(), [], wanted, lambda *_: None)
+
+
+def content(folder):
+    """All rows of all tables."""
+    with open_marts(str(folder / "lis")) as marts:
+        return {name: marts.rows(f"SELECT * FROM {name} ORDER BY ALL") for name in MARTS}  # noqa: S608
+
+
+@pytest.fixture
+def two_runs(tmp_path):
+    """Anna is corrected after the first run, Bo comes in the open one."""
+    ledger_of(
+        tmp_path / "ledger",
+        [
+            posting(ANNA, 1, AMOUNT),
+            marker(49),
+            posting(ANNA, 2, {"kind": "correction", "reverses": "x", "amount_ore": -1000}),
+            marker(50, "2024-02"),
+        ],
+        [marker(49), marker(50, "2024-02"), posting(BO, 1, AMOUNT)],
+    )
+    return tmp_path
+
+
+def test_a_build_says_what_it_built_and_the_next_one_builds_the_open_run_alone(two_runs):
+    assert built(two_runs)[:3] == ([49, 50], 50, 2)
+    before = content(two_runs)
+    assert built(two_runs)[:3] == ([], 50, 2)
+    assert content(two_runs) == before
+    store = MartStore(str(two_runs / "lis"))
+    for name in MARTS:  # each commit carries the version of the ledger
+        for part in ("49", "50", "open"):
+            assert store.table(name).transaction_version(f"ledger/{part}") == 2
+
+
+@pytest.mark.long
+def test_what_is_built_again_is_equal_whether_one_run_all_or_from_nothing(tmp_path):
+    ledger_of_lives(random.Random(7), 7, tmp_path / "ledger")
+    built(tmp_path)
+    first = content(tmp_path)
+    assert all(first[name] for name in MARTS if name != "completeness")
+    for wanted in (BuildRequest(run=RUNS[0]), BuildRequest(everything=True)):
+        built(tmp_path, wanted)
+        assert content(tmp_path) == first
+    rmtree(tmp_path / "lis")
+    built(tmp_path)
+    assert content(tmp_path) == first
+
+
+class DeathError(Exception):
+    """Stands for a kill: nothing is written after it."""
+
+
+@pytest.mark.long
+def test_a_builder_that_dies_at_any_step_leaves_the_former_or_the_whole(two_runs, monkeypatch):
+    """It dies at the first step, the next one at the second, until one builds to the end."""
+    built(two_runs)
+    before = content(two_runs)
+    close_another(two_runs)
+    for step in range(1, 2 * len(MARTS) + 2):
+        steps = iter(range(1, step + 1))
+
+        def dies(*_, steps=steps, step=step):
+            if next(steps) == step:
+                raise DeathError
+
+        monkeypatch.setattr("streams.lis.build.reached", dies)
+        with suppress(StopIteration), pytest.raises(DeathError):
+            built(two_runs)
+        assert content(two_runs) == before
+    monkeypatch.undo()
+    built(two_runs)
+    after = content(two_runs)
+    assert [row[0] for row in after["runs"]] == [49, 50, 51, None]
+    rmtree(two_runs / "lis")
+    built(two_runs)
+    assert content(two_runs) == after
+
+
+@pytest.mark.long
+def test_a_builder_that_is_killed_leaves_the_former(two_runs):
+    built(two_runs)
+    before = content(two_runs)
+    close_another(two_runs)
+    killed = refusion(two_runs, "lis", "build", REFUSION_TEST_KILL="lis:before_commit:5")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert content(two_runs) == before
+    done = refusion(two_runs, "lis", "build")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "built runs: 51; the marts are of version 4 of the ledger, up to run 51\n",
+    )
+
+
+def close_another(folder):
+    """Close the third run in both partitions, after Bo was corrected."""
+    ledger = LedgerTable.open(str(folder / "ledger"))
+    corrected = posting(BO, 2, {"reverses": "y", "amount_ore": -10}, {"amount_ore": 5})
+    append(ledger, ledger.progress(1), [corrected, marker(51, "2024-03")])
+    append(ledger, ledger.progress(0), [marker(51, "2024-03")])
+
+
+def refusion(folder, *arguments, **environ):
+    """The program on the ledger and the marts of a folder."""
+    places = {"REFUSION_LEDGER": str(folder / "ledger"), "REFUSION_LIS": str(folder / "lis")}
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "refusion"), *arguments],
+        env=os.environ | {"REFUSION_DEMO": "1"} | places | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_run_that_is_not_closed_everywhere_is_not_built(tmp_path):
+    ledger_of(tmp_path / "ledger", [posting(ANNA, 1, AMOUNT), marker(49)], [posting(BO, 1, AMOUNT)])
+    assert built(tmp_path)[:2] == ([], None)
+    with open_marts(str(tmp_path / "lis")) as marts:
+        assert marts.rows("SELECT run, sum(amount_ore) FROM money GROUP BY run") == [(None, 2000)]
+        with pytest.raises(LisError, match=r"run 49 is not in the marts, they have none yet"):
+            marts.need_run(49)
+    with pytest.raises(LisError, match="run 49 is not closed in every partition"):
+        built(tmp_path, BuildRequest(run=49))
+
+
+def test_marts_of_another_ledger_are_refused(two_runs):
+    built(two_runs)
+    rmtree(two_runs / "ledger")
+    new_ledger(two_runs / "ledger", identity="another topic")
+    with pytest.raises(LisError, match=r"were made from another ledger.*delete"):
+        built(two_runs)
+
+
+def test_marts_in_an_object_store_are_refused():
+    with pytest.raises(LisError, match="set REFUSION_LIS to a folder"):
+        MartStore("s3://bucket/lis")
+
+
+def test_a_ledger_without_counters_is_said_with_what_to_do(two_runs):
+    path = two_runs / "ledger"
+    ledger = DeltaTable(path)
+    ledger.update(updates=dict.fromkeys(COUNTERS, "NULL"))
+    done = refusion(two_runs, "lis", "build")
+    assert done.returncode == 0
+    assert "no counters in the ledger: 2 citizens" in done.stderr
+    assert "Delete the ledger" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "there is no ledger at"),
+        (("--run", "9"), "there is no ledger at"),
+    ],
+)
+def test_without_a_ledger_the_command_says_what_to_do(tmp_path, arguments, says):
+    done = refusion(tmp_path, "lis", "build", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
