@@ -12,11 +12,12 @@ before a cut
 The books that this reads are made by `partition_books.py`, a partition at a time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
 from domain.basics.kroner import kroner
-from domain.basics.weeks import month_text
+from domain.basics.weeks import month_number, month_text
 from projections.runs.books import Books, Pair
 
 Code = Literal["missing", "jump", "duplicate", "control_sum", "future_month"]
@@ -86,16 +87,63 @@ def findings(books: Books, month: int, thresholds: Thresholds = THRESHOLDS) -> l
     return sorted(unsorted, key=lambda finding: (-abs(finding.amount_ore), finding))
 
 
-def _missing_and_jumps(
+class Received(NamedTuple):
+    """A reporter's benefit in a month: what came, what was expected, and what holds the run.
+
+    `expected_ore` is None while too little is known. `hold` are the codes of the findings, joined
+    by a space, None where there are none.
+    """
+
+    reporter: str
+    benefit: str
+    month: str
+    received: int
+    received_ore: int
+    expected_ore: int | None
+    hold: str | None
+
+
+def lines(
+    books: Books, month: int, held_by: Iterable[Finding], thresholds: Thresholds = THRESHOLDS
+) -> list[Received]:
+    """Tell each reporter's benefits in a month, and whatever else holds the run, in order."""
+    holds: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for finding in held_by:
+        holds[finding.reporter, finding.benefit, finding.month].append(finding.code)
+    span = _months_before(books.received, month, thresholds)
+    expected: dict[tuple[str, str, str], int | None] = {}
+    for (reporter, benefit), months in books.received.items():
+        usual = _doubled_median([months.get(at, (0, 0))[1] for at in span]) // 2 if span else None
+        if usual or months.get(month, (0, 0))[0]:
+            expected[reporter, benefit, month_text(month)] = usual
+    found = []
+    for place in sorted(expected.keys() | holds.keys()):
+        reporter, benefit, text = place
+        received = books.received.get((reporter, benefit), {})
+        number, ore = received.get(month_number(text), (0, 0))
+        hold = " ".join(sorted(set(holds[place]))) or None
+        found.append(Received(reporter, benefit, text, number, ore, expected.get(place), hold))
+    return found
+
+
+def _months_before(
     received: Mapping[Pair, Mapping[int, list[int]]], month: int, thresholds: Thresholds
-) -> Iterator[Finding]:
-    """Compare what came in a month with the months before, for each reporter and benefit."""
+) -> range | None:
+    """Give the months whose median is expected; None while too little is known."""
     began = min(
         (at for months in received.values() for at, (number, _) in months.items() if number),
         default=month,
     )
     span = range(max(began, month - thresholds.median_months), month)
-    if len(span) < thresholds.months_before:
+    return None if len(span) < thresholds.months_before else span
+
+
+def _missing_and_jumps(
+    received: Mapping[Pair, Mapping[int, list[int]]], month: int, thresholds: Thresholds
+) -> Iterator[Finding]:
+    """Compare what came in a month with the months before, for each reporter and benefit."""
+    span = _months_before(received, month, thresholds)
+    if span is None:
         return  # nothing is expected while nothing is known yet
     for (reporter, benefit), months in received.items():
         number, ore = months.get(month, (0, 0))

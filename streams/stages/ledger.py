@@ -40,6 +40,7 @@ from streams.engine.ports import Counts, Ends, Events, Kafka, Processed, Record,
 from streams.kit.foreign import Foreign
 from streams.ledger.table import Append, LedgerError, entries_batch
 from streams.ledger.writer import LedgerWriter
+from streams.lis.keeper import FIRST_PARTITION
 from streams.stages.posting_checks import PostingChecks
 from streams.wire.cloudevents import source_offset
 from streams.wire.readers import posting_reader
@@ -47,10 +48,12 @@ from streams.wire.readers import posting_reader
 log = logging.getLogger("refusion")
 
 if TYPE_CHECKING:
+    from streams.lis.keeper import MartKeeper
     from streams.privacy.macs import PlaceMac
 
-_MECHANISM, _REFUSION, _MEDFIN = map(
-    tuple(COLUMNS).index, ("mechanism", "refusion_ore", "medfinansiering_ore")
+_AFTER_RUN, _KIND, _MECHANISM, _REFUSION, _MEDFIN = map(
+    tuple(COLUMNS).index,
+    ("after_run", "kind", "mechanism", "refusion_ore", "medfinansiering_ore"),
 )
 
 
@@ -62,10 +65,16 @@ class LedgerStage:
     blameless: Final[tuple[type[Exception], ...]] = ()
 
     def __init__(
-        self, topic: str, writer: LedgerWriter, kafka: Kafka, checks: PostingChecks | None = None
+        self,
+        topic: str,
+        writer: LedgerWriter,
+        kafka: Kafka,
+        checks: PostingChecks | None = None,
+        keeper: "MartKeeper | None" = None,
     ) -> None:
-        """Without `checks` every posting is believed."""
+        """Without `checks` every posting is believed, without `keeper` no marts are built."""
         self.checks = checks
+        self.keeper = keeper
         self.topic = topic
         self.writer = writer
         self.kafka = kafka
@@ -89,6 +98,7 @@ class LedgerWork:
         self._progress = LedgerProgress(partition)
         self._page = Page(0, [], 0, {})
         self._mac: PlaceMac | None = None
+        self._keeper = stage.keeper if partition == FIRST_PARTITION else None
         self._read = posting_reader(stage.topic, partition).read
 
     async def restore(self) -> None:
@@ -99,6 +109,9 @@ class LedgerWork:
         self._progress = await stage.writer.progress(self._partition, identity)
         if stage.checks is not None:
             self._mac = await stage.checks.mac_of(stage.kafka, self._partition)
+        if self._keeper is not None:
+            self._keeper.passed(self._progress.last_run)
+            self._keeper.start()
 
     async def position(self, committed: int | None) -> int | None:
         """Return the ledger's offset, which the sink has read from the table."""
@@ -147,9 +160,13 @@ class LedgerWork:
     async def keep(self, _ends: Ends, position: int) -> None:
         """Note that the page is in the ledger."""
         advance(self._progress, self._page, position)
+        if self._keeper is not None and self._page.entries:
+            self._keeper.passed(self._progress.last_run)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Stop the building of marts; nothing else is open."""
+        if self._keeper is not None:
+            await self._keeper.stop()
 
 
 class LedgerSink:
@@ -178,7 +195,8 @@ class LedgerSink:
         """Commit the page and the position to the ledger, then tell Kafka the position."""
         reached(self._stage, "before_commit")
         entries = entries_batch(page.entries)
-        await self._writer.write(Append(self._partition, page.start, position, entries))
+        closed = [entry[_AFTER_RUN] for entry in page.entries if entry[_KIND] == "run"]
+        await self._writer.write(Append(self._partition, page.start, position, entries, closed))
         await self._source.commit(self._partition, position)
         return {}
 

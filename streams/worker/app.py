@@ -151,13 +151,17 @@ def make_loops(
 def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
     """Imported here: Delta Lake has 20 MB that a worker without a ledger does not need."""
     from streams.ledger.writer import LedgerWriter  # noqa: PLC0415
+    from streams.lis.keeper import MartKeeper  # noqa: PLC0415
     from streams.stages.ledger import LedgerStage  # noqa: PLC0415
     from streams.stages.posting_checks import PostingChecks  # noqa: PLC0415
 
     topic = settings.topic(topics.POSTINGS)
     checks = PostingChecks(settings.topic(topics.REPORTS), topic, settings.macs())
     writer = LedgerWriter(settings.ledger, topic, settings.partitions)
-    return LedgerStage(topic, writer, kafka, checks)
+    keeper = None if "://" in settings.lis else MartKeeper(settings.lis)
+    if keeper is None:
+        log.warning("lis: no marts are built: REFUSION_LIS is no folder of this machine")
+    return LedgerStage(topic, writer, kafka, checks, keeper)
 
 
 def make_stages(

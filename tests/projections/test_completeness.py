@@ -7,9 +7,10 @@ from rich.console import Console
 
 from domain.basics.weeks import day
 from domain.citizen.reports import Reversal, RunMarker
-from projections.runs.completeness import Finding, Thresholds
+from projections.runs.completeness import Finding, Received, Thresholds, lines
 from projections.runs.totals import RunTotals
 from streams.cli.run_report import closed_object, show_closed
+from streams.lis.completeness import Kept, keep, kept_beside, kept_lines
 from streams.operations.run_survey import Survey
 from streams.operations.runs import Closed
 from tests.support.run_books import JOBCENTRE, KRONE, MILLION, MONTH, UDK, Journal
@@ -258,3 +259,43 @@ def test_the_scandal_of_the_money_that_was_left_out_is_stopped():
         "missing: reporter 87654321, LTS, 2024-07: nothing came,"
         " about 1,000,000,000.00 kr. was expected"
     )
+
+
+# --- kept for LIS ---------------------------------------------------------------------------------
+
+
+def test_every_benefit_of_a_reporter_is_told_with_what_came_and_what_was_expected():
+    journal = Journal()
+    for month in (-3, -2, -1):
+        journal.pay(month, 5_000 * KRONE)
+        journal.pay(month, 1_000 * KRONE, benefit="LTS")
+    journal.pay(0, 6_000 * KRONE)
+    doubts = journal.in_doubt()
+    found = lines(journal.books, MONTH, doubts)
+    assert found == [
+        Received(UDK, "LTS", "2024-07", 0, 0, 1_000 * KRONE, "missing"),
+        Received(UDK, "SDP-B", "2024-07", 1, 6_000 * KRONE, 5_000 * KRONE, None),
+    ]
+    assert kept_lines(55, found, ("the reporter has closed",)) == [
+        (55, UDK, "LTS", "2024-07", 0, 0, 1_000 * KRONE, -1_000 * KRONE, "missing",
+         "the reporter has closed"),
+        (55, UDK, "SDP-B", "2024-07", 1, 6_000 * KRONE, 5_000 * KRONE, 1_000 * KRONE, None, None),
+    ]  # fmt: skip
+
+
+def test_while_too_little_is_known_nothing_is_expected():
+    journal = Journal()
+    journal.pay(0, 6_000 * KRONE)
+    journal.closed()
+    (line,) = lines(journal.books, MONTH, [])
+    assert (line.received, line.expected_ore, line.hold) == (1, None, None)
+
+
+def test_a_line_that_is_kept_twice_is_there_once(tmp_path):
+    ledger = str(tmp_path / "ledger")
+    row = Kept(55, UDK, "LTS", "2024-07", 0, 0, None, None, "missing", None)
+    assert kept_beside(ledger) == []
+    for _ in range(2):
+        keep(ledger, 55, [row])
+    keep(ledger, 56, [row._replace(run=56)])
+    assert sorted(kept_beside(ledger)) == [row, row._replace(run=56)]

@@ -176,7 +176,7 @@ def test_standing_is_the_counters_of_the_last_message_told_later(lives, run):
 
 
 def stands(message, rows, data_month):
-    """What the reference computation makes of a message's counters, and the latest row."""
+    """A citizen's standing by the reference computation, and its latest row."""
     following = date.fromisoformat(data_month + "-01") + timedelta(days=31)
     last_day = following.replace(day=1) - timedelta(days=1)
     monday = last_day - timedelta(days=last_day.weekday())

@@ -234,6 +234,27 @@ def test_an_error_of_the_table_names_its_place(tmp_path):
         append(ledger, LedgerProgress(0, 2), [posting(BO, 1, {})])
 
 
+# --- closed runs ----------------------------------------------------------------------------------
+
+
+def test_the_entries_of_a_closed_run_are_put_together_by_citizen(tmp_path):
+    cprs = [f"61018{number:05}" for number in range(20)]
+    ledger, progress = new_ledger(tmp_path), LedgerProgress(0)
+    for revision in (1, 2):
+        append(ledger, progress, [posting(cpr, revision, {}) for cpr in cprs])
+    append(ledger, progress, [marker(49), posting(ANNA, 1, {})])
+    before = sorted(ledger.rows("SELECT * FROM ledger"), key=str)
+    ledger.sort_closed([Append(0, 0, 0, entries_batch([]), closed=[0])])
+    ledger.refresh()
+    assert sorted(ledger.rows("SELECT * FROM ledger"), key=str) == before
+    assert ledger.position(0) == progress.position
+    (file,) = ledger.files([0])
+    citizens = [row[0] for row in duckdb.read_parquet(file).project("citizen").fetchall() if row[0]]
+    assert citizens == sorted(citizens)
+    assert len(citizens) == 2 * len(cprs)
+    append(ledger, progress, [posting(ANNA, 2, {})])  # and it is written on
+
+
 # --- the documented queries -----------------------------------------------------------------------
 
 

@@ -1,0 +1,112 @@
+"""When the stage builds the marts: at a closed run, and now and then for the open one."""
+
+import asyncio
+import sys
+
+import pytest
+
+from streams.ledger.table import LedgerTable
+from streams.lis.build import BuildRequest, build
+from streams.lis.keeper import AGAIN_S, REFRESH_S, Ended, MartKeeper, run_command
+from streams.lis.store import MartStore
+from tests.support import product
+from tests.support.postings import ledger_of, marker, posting
+
+ANNA = "6101801234"
+
+
+class Builder:
+    """Builds in this process, or does not."""
+
+    def __init__(self, folder, works=True):
+        self.folder = folder
+        self.works = works
+        self.times = 0
+        ledger_of(folder / "ledger", [posting(ANNA, 1, {}), marker(49)])
+
+    async def __call__(self, command):
+        assert command[-2:] == ("lis", "build")
+        self.times += 1
+        if self.works:
+            ledger = LedgerTable.open(str(self.folder / "ledger"))
+            store = MartStore(str(self.folder / "lis"))
+            build(ledger, store, lambda _: product.law(), [], BuildRequest(), lambda *_: None)
+            return Ended(0, "")
+        return Ended(2, "refusion: there is no room")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def looked(keeper, clock, *times):
+    """Let the keeper look at these times."""
+    for now in times:
+        clock.now = now
+        asyncio.run(keeper.look())
+
+
+def test_a_run_that_has_passed_is_built_once(tmp_path, clock):
+    builder = Builder(tmp_path)
+    keeper = MartKeeper(str(tmp_path / "lis"), builder, clock)
+    keeper.passed(49)
+    looked(keeper, clock, 0.0, 10.0, 20.0)
+    assert builder.times == 1
+
+
+def test_a_build_that_fails_is_told_and_tried_again_later(tmp_path, caplog, clock):
+    builder = Builder(tmp_path, works=False)
+    keeper = MartKeeper(str(tmp_path / "lis"), builder, clock)
+    keeper.passed(49)
+    looked(keeper, clock, 0.0, AGAIN_S - 1, AGAIN_S)
+    assert builder.times == 2
+    assert caplog.messages == ["lis: the marts were not built: refusion: there is no room"] * 2
+
+
+def test_the_open_run_is_built_only_after_something_was_posted_and_a_rest(tmp_path, clock):
+    builder = Builder(tmp_path)
+    keeper = MartKeeper(str(tmp_path / "lis"), builder, clock)
+    looked(keeper, clock, 0.0)
+    assert builder.times == 0
+    keeper.passed(0)
+    looked(keeper, clock, 0.0)
+    keeper.passed(49)
+    looked(keeper, clock, 1.0, REFRESH_S - 1)
+    assert builder.times == 1
+    looked(keeper, clock, REFRESH_S, REFRESH_S)
+    assert builder.times == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "ended"),
+    [
+        ("pass", Ended(0, "")),
+        ("import sys; sys.stderr.write('one\\ntwo\\n'); sys.exit(2)", Ended(2, "one two")),
+    ],
+)
+def test_a_command_ends_with_its_status_and_what_it_said(program, ended):
+    assert asyncio.run(run_command((sys.executable, "-c", program))) == ended
+
+
+def test_a_keeper_that_stops_kills_the_build(tmp_path):
+    async def stopped():
+        build = asyncio.create_task(
+            run_command((sys.executable, "-c", "import time; time.sleep(600)"))
+        )
+        await asyncio.sleep(0.2)
+        build.cancel()
+        await asyncio.gather(build, return_exceptions=True)
+        return build.cancelled()
+
+    assert asyncio.run(stopped())
+    assert not (tmp_path / "lis").exists()
