@@ -38,7 +38,7 @@ from domain.ruledata.changes import changed_benefits
 from projections.postings.messages import posting_message, run_message
 from streams.citizens.rule_sets import Laws
 from streams.citizens.store_port import HeldBack, Store
-from streams.kit.errors import UserError
+from streams.kit.errors import BLAMELESS, UserError
 
 CitizensReport = tuple[str, str, Report | Opening]
 """Citizen, sealed CPR and report or opening row."""
@@ -132,13 +132,13 @@ class Partition:
         Nothing of a batch is kept for an undo, which would cost every report. So after the first
         defect the batch is settled a second time, with each record as a batch of its own.
 
-        Raises StateError and OSError, which no record is to blame for, and UserError for a rule set
-        not known here.
+        Raises StateError and BLAMELESS, for which no record is to blame: a rule set that is not
+        known here is one of them.
         """
         closed_month, law = self.closed_month, self.law
         try:
             return [self.settle(record) for record in records]
-        except (StateError, OSError, UserError):
+        except (StateError, *BLAMELESS):
             raise
         except Exception:  # noqa: BLE001 - whatever it is, the record becomes a dead letter
             self.forget()
@@ -152,7 +152,7 @@ class Partition:
         try:
             outcome = self.settle(record)
             held_back.changes.update(self._taken_changes())
-        except (StateError, OSError, UserError):
+        except (StateError, *BLAMELESS):
             raise
         except Exception:  # noqa: BLE001 - as above
             self._open.clear()
@@ -242,7 +242,7 @@ class Partition:
                     messages = self._free(citizen, record)
                 else:
                     messages = [self._settle_anew(citizen, f"recalculate/{record.id}")]
-            except (StateError, OSError, UserError):
+            except (StateError, *BLAMELESS):
                 raise
             except Exception:  # noqa: BLE001 - whatever it is, the citizen stays as it was and nothing else stops
                 failed += 1

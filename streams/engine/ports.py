@@ -254,8 +254,8 @@ class Work(Protocol[Out]):
         that takes more than a transaction is left until its last part; how far it is done is in
         the state.
 
-        Raises UserError, OSError or one of the stage's `blameless` errors where no record is to
-        blame.
+        Raises one of `streams.kit.errors.BLAMELESS` or of the stage's `blameless` errors where no
+        record is to blame.
         """
 
     def refuse(self, record: Record, position: int, reason: Refused) -> Processed[Out]:

@@ -13,7 +13,7 @@ from streams.engine.liveness import Outage, Pulse, StalledError
 from streams.engine.ports import Batch, Kafka, Processed, Record, Sink, Source, Stage, Work
 from streams.engine.suspicion import Suspicion
 from streams.engine.timing import BATCH_RECORDS, COMMIT_S, FETCH_S, PAUSE_S, SLOW_S, SMALL_RECORDS
-from streams.kit.errors import UnworkableError, UserError, kind_and_place
+from streams.kit.errors import BLAMELESS, UnworkableError, UserError, kind_and_place
 
 log = logging.getLogger("refusion")
 
@@ -274,7 +274,7 @@ class PartitionRun:
         try:
             processed = work.process(records, position)
         except Exception as error:
-            if not isinstance(error, (UserError, OSError, *self._stage.blameless)):
+            if not isinstance(error, (*BLAMELESS, *self._stage.blameless)):
                 self._suspicion.failed(records, "internal_error")
             raise
         self._worked_s = time.thread_time() - began

@@ -2,6 +2,7 @@
 
 import traceback
 from pathlib import Path
+from typing import Final
 
 
 class UserError(Exception):
@@ -13,6 +14,13 @@ class UserError(Exception):
 
 class UnworkableError(UserError):
     """A worker must not go on, also not after a restart: it stops before it processes anything."""
+
+
+BLAMELESS: Final = (UserError, OSError, MemoryError)
+"""The failures for which no record is to blame: the operator's and the machine's.
+
+What a record itself may cost has bounds of its own; memory that is short is short for any record.
+"""
 
 
 class AwaitingApproval(Exception):  # noqa: N818 - nothing is wrong: somebody else is to agree

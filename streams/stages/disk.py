@@ -74,15 +74,22 @@ class DiskFolder:
 
     def _opened(self) -> RocksStore:
         self.path.mkdir(parents=True, exist_ok=True)
-        return RocksStore(self.path, self.distrust)
+        return RocksStore(self.path, self._found_damaged)
+
+    def _found_damaged(self) -> None:
+        """Have the folder thrown away at the next opening: its files are not as they were written.
+
+        However often that happens, the changelog has what they should hold.
+        """
+        self._is_corrupt = True
 
     def distrust(self) -> None:
-        """Have the folder thrown away at the next opening.
+        """Have the folder thrown away at the next opening, because its content does not fit.
 
         Once, until something was kept again: where the changelog itself has what does not fit, no
         further restore mends it.
         """
-        self._is_corrupt = not self._was_renewed
+        self._is_corrupt |= not self._was_renewed
 
     def throw_away(self, why: str) -> None:
         """Delete a closed folder."""

@@ -26,6 +26,7 @@ from streams.engine.ports import (
 )
 from streams.engine.sink import DeliverySink
 from streams.kafka.topics import INTAKE
+from streams.kit.errors import BLAMELESS
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import dead_letter, marks, refused_record
 from streams.stages.intake_position import TakenIn
@@ -171,7 +172,10 @@ class IntakeWork:
         return Processed(outputs, len(records), Counter(rejected))
 
     def _take_in(self, record: Record) -> tuple[int, Message] | Rejection:
-        """Return the journal's partition and message, or why a record is refused; never raises."""
+        """Return the journal's partition and message, or why a record is refused.
+
+        Raises nothing but BLAMELESS: then no record is to blame.
+        """
         try:
             if record.value is None and isinstance(record, UnreadBatch) and record.is_too_large:
                 return TOO_LARGE
@@ -180,6 +184,8 @@ class IntakeWork:
                 return outcome
             assert isinstance(outcome, Accepted), "control records do not come from upstream"
             return self._accept(record, outcome)
+        except BLAMELESS:
+            raise
         except Exception:  # noqa: BLE001 - a defect of ours: the record is kept, nothing else stops
             return INTERNAL_ERROR
 

@@ -41,7 +41,7 @@ from streams.kit.foreign import Foreign
 from streams.ledger.table import Append, LedgerError, entries_batch
 from streams.ledger.writer import LedgerWriter
 from streams.lis.keeper import FIRST_PARTITION
-from streams.stages.posting_checks import PostingChecks
+from streams.stages.posting_checks import ExpectedMac, PostingChecks
 from streams.wire.cloudevents import source_offset
 from streams.wire.readers import posting_reader
 
@@ -49,7 +49,6 @@ log = logging.getLogger("refusion")
 
 if TYPE_CHECKING:
     from streams.lis.keeper import MartKeeper
-    from streams.privacy.macs import PlaceMac
 
 _AFTER_RUN, _KIND, _MECHANISM, _REFUSION, _MEDFIN = map(
     tuple(COLUMNS).index,
@@ -97,7 +96,7 @@ class LedgerWork:
         self._partition = partition
         self._progress = LedgerProgress(partition)
         self._page = Page(0, [], 0, {})
-        self._mac: PlaceMac | None = None
+        self._mac: ExpectedMac | None = None
         self._keeper = stage.keeper if partition == FIRST_PARTITION else None
         self._read = posting_reader(stage.topic, partition).read
 
@@ -105,10 +104,10 @@ class LedgerWork:
         """Read from the table how far this partition is."""
         stage = self._stage
         async with stage.kafka.changelog(stage.topic, self._partition) as topic:
-            identity = topic.identity
+            identity, end = topic.identity, topic.end
         self._progress = await stage.writer.progress(self._partition, identity)
         if stage.checks is not None:
-            self._mac = await stage.checks.mac_of(stage.kafka, self._partition)
+            self._mac = await stage.checks.mac_of(stage.kafka, self._partition, end)
         if self._keeper is not None:
             self._keeper.passed(self._progress.last_run)
             self._keeper.start()

@@ -42,9 +42,11 @@ class RecordReader(Generic[Content]):
         self._partition = partition
 
     def read(self, record: Record) -> Content | Foreign:
-        """Read a record; whatever goes wrong in reading it makes it foreign."""
+        """Read a record; whatever goes wrong in reading it makes it foreign, but want of memory."""
         try:
             return self._decode(record)
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - the bytes may be anything
             return self.place_of(record)
 

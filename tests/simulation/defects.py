@@ -1,6 +1,7 @@
-"""Defects that are planted one at a time: the simulated world must find each of them.
+"""Defects of the protocol, planted one at a time: the simulated world must find each of them.
 
-`PLANTS` has a function for each, which changes the program in this process.
+`PLANTS` has a function for each, also for those of `defects_of_records.py`, which changes the
+program in this process.
 """
 
 # mypy: disable-error-code="method-assign, assignment"
@@ -10,11 +11,13 @@ import asyncio
 from streams.engine.ports import Batch
 from streams.engine.sink import DeliverySink
 from streams.engine.tenure import PartitionRun
+from streams.ledger import writer
 from streams.stages.citizens import CitizenStage, CitizenWork
-from streams.stages.disk import Disk
-from streams.stages.intake import IntakeWork
+from streams.stages.disk import Disk, DiskFolder
 from streams.stages.own_entry import OwnEntry
-from tests.simulation.ports import SimulatedChangelog, SimulatedSource
+from tests.simulation.defects_of_records import PLANTS_OF_RECORDS
+from tests.simulation.ports import SimulatedChangelog
+from tests.simulation.sources import SimulatedSource
 
 
 def no_fence():
@@ -163,31 +166,6 @@ def outputs_are_not_awaited():
     DeliverySink.commit = commit
 
 
-def intake_commits_its_position_first():
-    """A crash between position and outputs loses reports."""
-    real = DeliverySink.commit
-
-    async def commit(self, outputs, position):
-        if self._stage != "intake":
-            return await real(self, outputs, position)
-        await self._delivery.commit(position)
-        return await self._delivery.send(outputs)
-
-    DeliverySink.commit = commit
-
-
-def refused_records_are_dropped():
-    """Intake writes no dead letters."""
-    real = IntakeWork.process
-
-    def process(self, records, position):
-        processed = real(self, records, position)
-        dead = self._stage.topics.dead_letters
-        return processed._replace(outputs=[out for out in processed.outputs if out.topic != dead])
-
-    IntakeWork.process = process
-
-
 def a_gap_is_passed_over():
     """A partition goes on at the end of its topic, wherever it was."""
 
@@ -205,11 +183,6 @@ def the_group_is_believed():
         return committed
 
     CitizenWork.position = position
-
-
-def the_closed_month_is_forgotten():
-    """A partition that is taken over does not know which month was closed."""
-    OwnEntry.closed_month = property(lambda _: "")
 
 
 def one_record_too_many_is_done():
@@ -234,6 +207,31 @@ def changes_are_not_kept():
     CitizenWork.keep = keep
 
 
+def state_of_another_cluster_is_believed():
+    """A disk is gone on with whatever changelog it is a copy of."""
+
+    async def objection(*_):
+        return ""
+
+    Disk._objection = objection
+
+
+def a_damaged_disk_is_kept():
+    """RocksDB says that its files are damaged, and nobody throws them away."""
+    DiskFolder._found_damaged = lambda _: None
+
+
+def the_ledger_takes_an_error_for_success():
+    """Those who wait for a commit of the table hear that it is there, whatever happened."""
+    real = writer._answer
+    writer._answer = lambda waiting, _error: real(waiting, None)
+
+
+def a_recalculation_forgets_where_it_is():
+    """Each transaction of a recalculation begins with the first citizen."""
+    OwnEntry.looked_at = lambda *_: ""
+
+
 PLANTS = {
     plant.__name__: plant
     for plant in (
@@ -247,12 +245,14 @@ PLANTS = {
         state_is_restored_before_the_fence,
         state_is_kept_across_a_failure,
         outputs_are_not_awaited,
-        intake_commits_its_position_first,
-        refused_records_are_dropped,
         a_gap_is_passed_over,
         the_group_is_believed,
-        the_closed_month_is_forgotten,
         one_record_too_many_is_done,
         changes_are_not_kept,
+        state_of_another_cluster_is_believed,
+        a_damaged_disk_is_kept,
+        the_ledger_takes_an_error_for_success,
+        a_recalculation_forgets_where_it_is,
+        *PLANTS_OF_RECORDS,
     )
 }

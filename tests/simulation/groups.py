@@ -3,13 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from aiokafka.errors import IllegalGenerationError, KafkaError, UnknownMemberIdError
+from aiokafka.errors import IllegalGenerationError, UnknownMemberIdError
 
 SESSION_S = 6.0
-
-
-class FencedInstanceError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """Another process has taken this member's place (error 82, for which aiokafka has no class)."""
 
 
 @dataclass(eq=False)
@@ -34,8 +30,8 @@ class Group:
 class Groups:
     """Assigns partitions to members."""
 
-    def __init__(self, world) -> None:
-        self._world = world
+    def __init__(self, cluster) -> None:
+        self._cluster = cluster
         self._groups: dict[str, Group] = {}
 
     def names(self, group):
@@ -50,23 +46,23 @@ class Groups:
         is_same_place = member is not None and member.identity is not identity
         if is_same_place and not group.is_joining:
             # a static member comes back: it is given its partitions at once
-            group.members[instance] = Member(identity, self._world.now(), None, member.partitions)
+            group.members[instance] = Member(identity, self._cluster.now(), None, member.partitions)
             future.set_result((group.generation, member.partitions))
             return future
         if member is None or is_same_place:
-            member = group.members[instance] = Member(identity, self._world.now())
-        member.heard = self._world.now()
+            member = group.members[instance] = Member(identity, self._cluster.now())
+        member.heard = self._cluster.now()
         member.joined = future
         if not group.is_joining:
             group.is_joining = True
-            self._world.background(self._rebalance(group, partitions))
+            self._cluster.background(self._rebalance(group, partitions))
         return future
 
     def heartbeat(self, group_name, instance, identity, generation):
         """Say that a member lives. Returns True if it has to join again."""
         group = self._group(group_name)
         member = self._member(group, instance, identity)
-        member.heard = self._world.now()
+        member.heard = self._cluster.now()
         if group.is_joining:
             return True
         if generation != group.generation:
@@ -79,7 +75,7 @@ class Groups:
         self._member(group, instance, identity)
         if generation != group.generation:
             raise IllegalGenerationError
-        self._world.commit(group_name, topic, partition, position)
+        self._cluster.commit(group_name, topic, partition, position)
 
     def leave(self, group_name, instance, identity, partitions):
         """Stop being a member; the others share its partitions."""
@@ -97,10 +93,10 @@ class Groups:
             late = [
                 name
                 for name, member in group.members.items()
-                if self._world.now() - member.heard > SESSION_S
+                if self._cluster.now() - member.heard > SESSION_S
             ]
             for name in late:
-                self._world.trace("brokers", f"{group_name}: the session of {name} is over")
+                self._cluster.trace("brokers", f"{group_name}: the session of {name} is over")
                 del group.members[name]
             if late:
                 self._begin(group, partitions)
@@ -108,11 +104,11 @@ class Groups:
     def _begin(self, group, partitions):
         if group.members and not group.is_joining:
             group.is_joining = True
-            self._world.background(self._rebalance(group, partitions))
+            self._cluster.background(self._rebalance(group, partitions))
 
     async def _rebalance(self, group, partitions):
-        began = self._world.now()
-        while self._world.now() - began < SESSION_S:
+        began = self._cluster.now()
+        while self._cluster.now() - began < SESSION_S:
             if all(member.joined for member in group.members.values()):
                 break
             await asyncio.sleep(0.05)
@@ -124,7 +120,7 @@ class Groups:
             member = group.members[name]
             member.partitions = tuple(range(partitions)[at :: len(names)])
             joined, member.joined = member.joined, None
-            member.heard = self._world.now()
+            member.heard = self._cluster.now()
             if not joined.done():
                 joined.set_result((group.generation, member.partitions))
 
@@ -133,8 +129,7 @@ class Groups:
 
     def _member(self, group, instance, identity):
         member = group.members.get(instance)
-        if member is None:
+        if member is None or member.identity is not identity:
+            # aiokafka does not send its instance id here, so nobody is told that he was fenced
             raise UnknownMemberIdError
-        if member.identity is not identity:
-            raise FencedInstanceError
         return member

@@ -1,19 +1,20 @@
-"""The ports of the batch loop on simulated brokers (`streams.engine.ports`)."""
+"""The ports of the batch loop on simulated brokers (`streams.engine.ports`): changelogs, outputs.
+
+What the client library does by itself is done here: it asks again where no broker answers, numbers
+its batches, and sends a batch again with its number. `sources.py` has the member of a group.
+"""
 
 import asyncio
 from contextlib import asynccontextmanager
 
-from aiokafka.errors import (
-    ConcurrentTransactions,
-    IllegalGenerationError,
-    KafkaError,
-    OffsetOutOfRangeError,
-    UnknownMemberIdError,
-)
+from aiokafka.errors import ConcurrentTransactions, KafkaError
 
 from streams.engine.ports import Batch
-from streams.engine.timing import HEARTBEAT_S, TRANSACTION_TIMEOUT_S
+from streams.engine.timing import TRANSACTION_TIMEOUT_S
 from streams.kafka.errors import is_outage
+from tests.simulation.logs import COMMIT, Stamp
+from tests.simulation.sources import SimulatedSource
+from tests.simulation.versions import outgoing
 
 POLL_S = 0.05
 AGAIN_S = 0.1
@@ -23,8 +24,8 @@ RESTORED_AT_ONCE = 50
 class SimulatedKafka:
     """The brokers as one process sees them."""
 
-    def __init__(self, world, instance) -> None:
-        self.world = world
+    def __init__(self, cluster, instance) -> None:
+        self.cluster = cluster
         self.instance = instance
 
     def is_outage(self, error):
@@ -46,17 +47,18 @@ class SimulatedKafka:
 
     @asynccontextmanager
     async def changelog(self, topic, partition):
-        log = self.world.log(topic, partition)
-        bounds = await self.world.network.call(lambda: (log.stable_end, log.end))
-        yield SimulatedChangelog(self.world, topic, log, *bounds)
+        cluster, log = self.cluster, self.cluster.log(topic, partition)
+        place = "log", topic, partition
+        bounds = await cluster.network.call(place, lambda: (log.stable_end, log.end))
+        yield SimulatedChangelog(cluster, topic, place, log, *bounds)
 
 
 class SimulatedChangelog:
     """One partition of a changelog, read committed."""
 
-    def __init__(self, world, topic, log, end, written_end) -> None:
-        self._world, self._log = world, log
-        self.identity = f"simulated/{topic}"
+    def __init__(self, cluster, topic, place, log, end, written_end) -> None:
+        self._cluster, self._place, self._log = cluster, place, log
+        self.identity = f"simulated/{topic}/{cluster.made_anew}"
         self.end = end
         self._is_whole = end == written_end
 
@@ -66,162 +68,30 @@ class SimulatedChangelog:
     async def read(self, start):
         while start < self.end:
             at = start
-            records, start = await self._world.network.call(
-                lambda at=at: self._log.read(at, RESTORED_AT_ONCE)
+            records, start = await self._cluster.network.call(
+                self._place, lambda at=at: self._log.read(at, RESTORED_AT_ONCE)
             )
-            yield Batch(records, start)
+            yield Batch([each for each in records if each.offset < self.end], min(start, self.end))
 
     async def record(self, offset):
-        committed = await self._world.network.call(self._log.committed)
-        return next((entry for entry in committed if entry.offset == offset), None)
-
-
-class SimulatedSource:
-    """A static member of a group."""
-
-    def __init__(self, kafka, group, topic) -> None:
-        self.topic = topic
-        self._world, self._instance, self._group = kafka.world, kafka.instance, group
-        self._identity = object()
-        self._generation = -1
-        self._positions: dict[int, int] = {}
-        self._failure: Exception | None = None
-        self._membership: asyncio.Task | None = None
-
-    async def is_new_member(self):
-        names = await self._world.network.call(lambda: self._world.groups.names(self._group))
-        return bool(names) and self._instance not in names
-
-    async def join(self, rebalance):
-        await self._world.network.call(lambda: None)
-        self._membership = asyncio.create_task(self._be_a_member(rebalance))
-
-    async def check(self):
-        if self._failure is not None:
-            raise self._failure
-
-    async def leave(self):
-        if self._membership is not None:
-            self._membership.cancel()
-        await self._world.network.call(
-            lambda: self._world.groups.leave(
-                self._group, self._instance, self._identity, self._world.partitions(self.topic)
-            )
-        )
-
-    async def _be_a_member(self, rebalance):
-        try:
-            while True:
-                self._generation, partitions = await self._joined()
-                self._positions.clear()
-                rebalance.assigned(partitions)
-                await self._beat(until_rebalance=True)
-                revoking = asyncio.create_task(rebalance.revoked())
-                beating = asyncio.create_task(self._beat(until_rebalance=False))
-                await revoking
-                beating.cancel()
-        except Exception as error:  # noqa: BLE001 - `check` raises it
-            self._failure = error
-
-    async def _joined(self):
-        while True:
-            try:
-                joined = await self._world.network.call(
-                    lambda: (
-                        self._world.groups.join(
-                            self._group,
-                            self._instance,
-                            self._identity,
-                            self._world.partitions(self.topic),
-                        ),
-                    )
-                )
-                return await joined[0]
-            except KafkaError as error:
-                if not is_outage(error):
-                    raise
-                await asyncio.sleep(AGAIN_S)
-
-    async def _beat(self, *, until_rebalance):
-        while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            try:
-                must_join = await self._world.network.call(
-                    lambda: self._world.groups.heartbeat(
-                        self._group, self._instance, self._identity, self._generation
-                    )
-                )
-            except (UnknownMemberIdError, IllegalGenerationError):
-                must_join = True
-            except KafkaError as error:
-                if not is_outage(error):
-                    raise
-                continue
-            if must_join and until_rebalance:
-                return
-
-    def pause(self, partition):
-        self._positions.pop(partition, None)
-
-    def resume_at(self, partition, offset):
-        self._positions[partition] = offset
-
-    async def fetch(self, partition, max_records, patience_s):
-        until = self._world.now() + patience_s
-        log = self._world.log(self.topic, partition)
-        while True:
-            position = self._positions[partition]
-            try:
-                records, after = await self._world.network.call(
-                    lambda at=position: self._read(log, at, max_records)
-                )
-            except KafkaError as error:  # the client asks again by itself
-                if not is_outage(error):
-                    raise
-                records, after = [], position
-            if records or self._world.now() >= until:
-                if partition in self._positions:
-                    self._positions[partition] = after
-                return Batch(records, after)
-            await asyncio.sleep(POLL_S)
-
-    def _read(self, log, position, most):
-        if not log.start <= position <= log.end:
-            raise OffsetOutOfRangeError
-        return log.read(position, most)
-
-    async def committed(self, partition):
-        return await self._world.network.call(
-            lambda: self._world.positions.get((self._group, self.topic, partition))
-        )
-
-    async def commit(self, partition, position):
-        await self._world.network.call(
-            lambda: self._world.groups.commit(
-                self._group,
-                self._instance,
-                self._identity,
-                self._generation,
-                self.topic,
-                partition,
-                position,
-            )
-        )
-
-    async def bounds(self, partition):
-        log = self._world.log(self.topic, partition)
-        return await self._world.network.call(lambda: (log.start, log.stable_end))
+        return await self._cluster.network.call(self._place, lambda: self._log.record(offset))
 
 
 class _Delivery:
     """Sends a batch again until it is acknowledged; brokers know a batch that they have."""
 
     def __init__(self, kafka, group, source, partition) -> None:
-        self._world, self._group = kafka.world, group
+        self._cluster, self._group = kafka.cluster, group
         self._source, self._partition = source, partition
+        self._sequences: dict[tuple[str, int], int] = {}
+        self._one_at_a_time: dict[tuple[str, int], asyncio.Lock] = {}
 
-    def _write(self, topic, partition, messages):
+    def _produce(self, topic, partition, sequence, messages):
+        """Write a batch at the broker."""
         raise NotImplementedError
+
+    async def _begin_at(self, topic, partition):
+        """Do what comes before the first batch for a partition."""
 
     async def send(self, outputs):
         sent = await asyncio.gather(*map(self._send, outputs), return_exceptions=True)
@@ -233,24 +103,26 @@ class _Delivery:
         return ends
 
     async def _send(self, output):
-        messages = list(output.messages)
+        messages = outgoing(output.messages)
         partition = output.partition
         if partition is None:
-            partition = self._partition % self._world.partitions(output.topic)
-        ends: list[int] = []
+            partition = self._partition % self._cluster.partitions(output.topic)
+        place = output.topic, partition
+        async with self._one_at_a_time.setdefault(place, asyncio.Lock()):
+            await self._begin_at(*place)
+            self._cluster.network.refuse()
+            sequence = self._sequences.get(place, 0)
+            self._sequences[place] = sequence + len(messages)
 
-        def once():
-            if not ends:
-                self._world.network.refuse()
-                ends.append(self._write(output.topic, partition, messages))
-            return ends[0]
+            def produce():
+                return self._produce(*place, sequence, messages)
 
-        return await self._until_answered(once)
+            return await self._until_answered(("log", *place), produce, late=True)
 
-    async def _until_answered(self, act):
+    async def _until_answered(self, place, act, *, late=False):
         while True:
             try:
-                return await self._world.network.call(act)
+                return await self._cluster.network.call(place, act, again=True, late=late)
             except ConcurrentTransactions:
                 await asyncio.sleep(POLL_S)
             except KafkaError as error:
@@ -259,7 +131,7 @@ class _Delivery:
                 await asyncio.sleep(AGAIN_S)
 
     async def stop(self):
-        await self._world.network.call(lambda: None)
+        await self._cluster.network.call(("log", "any", 0), lambda: None)
 
 
 class TransactionalDelivery(_Delivery):
@@ -272,36 +144,56 @@ class TransactionalDelivery(_Delivery):
         return f"{self._group}-{self._partition}"
 
     async def start(self):
-        coordinator = self._world.coordinator
-        self._epoch = await self._world.network.call(
-            lambda: coordinator.init(self._name, TRANSACTION_TIMEOUT_S)
+        coordinator = self._cluster.coordinator
+        _, self._epoch = await self._until_answered(
+            ("transactions", self._name),
+            lambda: coordinator.init(self._name, TRANSACTION_TIMEOUT_S),
         )
+        self._cluster.trace_fine(f"{self._name}: fenced, epoch {self._epoch}")
 
     async def begin(self):
-        pass
+        self._added: set[tuple[str, int]] = set()
 
-    def _write(self, topic, partition, messages):
-        return self._world.coordinator.write(self._name, self._epoch, topic, partition, messages)
+    async def _begin_at(self, topic, partition):
+        if (topic, partition) not in self._added:
+            await self._coordinated("add", topic, partition)
+            self._added.add((topic, partition))
+
+    def _produce(self, topic, partition, sequence, messages):
+        return self._cluster.coordinator.produce(
+            self._name, self._epoch, topic, partition, sequence, messages
+        )
+
+    async def _coordinated(self, method, *arguments):
+        act = getattr(self._cluster.coordinator, method)
+        return await self._until_answered(
+            ("transactions", self._name), lambda: act(self._name, self._epoch, *arguments)
+        )
 
     async def commit(self, position):
-        coordinator, at = self._world.coordinator, (self._source.topic, self._partition)
-        await self._until_answered(
-            lambda: coordinator.note(self._name, self._epoch, self._group, *at, position)
-        )
-        await self._until_answered(lambda: coordinator.commit(self._name, self._epoch))
+        at = self._source.topic, self._partition
+        await self._coordinated("note", self._group, *at, position)
+        await self._coordinated("end", COMMIT)
+        self._cluster.trace_fine(f"{self._name}: committed up to {position}")
 
 
 class IdempotentDelivery(_Delivery):
     """Outputs first, then the position."""
 
+    _producer = -1
+
     async def start(self):
-        await self._world.network.call(lambda: None)
+        coordinator = self._cluster.coordinator
+        place = "transactions", "any"
+        self._producer = await self._cluster.network.call(place, coordinator.new_producer)
 
     async def begin(self):
         pass
 
-    def _write(self, topic, partition, messages):
-        return self._world.log(topic, partition).append(messages, self._world.now())
+    def _produce(self, topic, partition, sequence, messages):
+        stamp = Stamp(self._producer, 0, sequence)
+        log = self._cluster.log(topic, partition)
+        return log.append(messages, self._cluster.now(), None, stamp)
 
     async def commit(self, position):
         await self._source.commit(self._partition, position)

@@ -1,30 +1,56 @@
-"""Fixed seeds of the simulated world; new ones are hunted by `make hunt`."""
+"""Seeds of the simulated world: those that found a defect, and fixed ones; `make hunt` tries more.
+
+What a kept seed draws changes when the world is given more to draw; the defect that it found has a
+test of its own beside the program too.
+"""
+
+from pathlib import Path
 
 import pytest
 
 from tests.simulation.defects import PLANTS
-from tests.simulation.run import run_seed
+from tests.simulation.plan import changed, plan_of, read_words
+from tests.simulation.run import run_plan, run_seed
+from tests.simulation.shrink import kind_of, shrunk
 
-KEPT_SEEDS = ()
-"""Seeds that once found a defect of the program."""
-FIXED_SEEDS = range(1, 13)
-MORE_SEEDS = range(100, 220)
-SEEDS_FOR_A_DEFECT = range(1000, 1120)
+KEPT = [
+    words
+    for line in Path(__file__).with_name("kept_seeds.txt").read_text().splitlines()
+    if (words := line.partition("#")[0].split())
+]
+FIXED_SEEDS = range(1, 9)
+MORE_SEEDS = range(100, 200)
+SEEDS_FOR_A_DEFECT = range(1000, 1150)
 
 
-@pytest.mark.parametrize("seed", [*KEPT_SEEDS, *FIXED_SEEDS])
-def test_nothing_is_lost_and_nothing_is_there_twice(seed):
-    outcome = run_seed(seed)
+def assert_fine(outcome):
     assert not outcome.failure, "\n".join([*outcome.events[-60:], outcome.failure])
-    assert outcome.faults > 0
+    assert outcome.faults.total() > 0
+
+
+@pytest.mark.parametrize("seed", FIXED_SEEDS)
+def test_nothing_is_lost_and_nothing_is_there_twice(seed):
+    assert_fine(run_seed(seed))
+
+
+@pytest.mark.parametrize("words", KEPT, ids=lambda words: words[0])
+def test_a_seed_that_found_a_defect_finds_none_any_more(words):
+    seed, *changes = words
+    assert_fine(run_plan(changed(plan_of(int(seed)), read_words(changes))))
 
 
 def test_a_seed_decides_everything():
     assert run_seed(3).events == run_seed(3).events
 
 
-def test_a_planted_defect_is_found():
-    assert run_seed(1000, "changes_are_not_kept").failure
+def test_a_failing_seed_is_made_smaller_and_still_fails():
+    failure = run_seed(1000, "changes_are_not_kept").failure
+    assert failure
+    changes, outcome = shrunk(1000, {}, "changes_are_not_kept", failure, tries=4)
+    again = run_plan(changed(plan_of(1000), changes), "changes_are_not_kept")
+    assert changes
+    assert outcome is not None
+    assert kind_of(again.failure) == kind_of(failure)
 
 
 @pytest.mark.long

@@ -1,373 +1,312 @@
 """One seed: a population, workers, brokers, and what goes wrong; then calm, and the auditor.
 
-    python -m tests.simulation SEED [SEED…]
-
 In the first phase everything may fail, at rates that the seed draws. Then faults end, all processes
-run, and the system must come to rest within a bound.
+run today's version, and the system must come to rest within a bound. What is left then is given to
+the auditor (`remains`).
 """
 
 import asyncio
-import random
-from collections import defaultdict
-from dataclasses import dataclass, field
-from io import BytesIO
-from pathlib import Path
+import logging
+from collections import Counter, defaultdict
+from functools import cache
 from zlib import crc32
 
-from domain.basics.weeks import month_number
 from streams.citizens.rule_sets import LawBook
-from streams.engine.liveness import Outage
-from streams.engine.loop import BatchLoop
 from streams.operations.publish import record_key
 from streams.settings import Settings
-from streams.simulation import FAULTS, SimulationOptions, simulate
-from streams.stages.citizens import CitizenStage, CitizenTopics
-from streams.stages.intake import Intake, IntakeTopics
 from streams.wire.validator import Validator
-from tests.simulation.clock import PROCESS, Process
+from tests.simulation.cluster import Cluster
 from tests.simulation.disks import Disks
-from tests.simulation.groups import Groups
-from tests.simulation.logs import Log
-from tests.simulation.network import Network, Rates
-from tests.simulation.operator import act_as_operator
-from tests.simulation.ports import SimulatedKafka
-from tests.simulation.transactions import Coordinator
+from tests.simulation.ledger_table import Delta
+from tests.simulation.mishaps import Mishaps
+from tests.simulation.names import DEAD, JOURNAL, NOTICES, POSTINGS, PREFIX, RAW, READ_BY, STATE
+from tests.simulation.network import Rates
+from tests.simulation.operator import Operator
+from tests.simulation.plan import Plan
+from tests.simulation.population import lines_of
+from tests.simulation.processes import FaultPoints, Worker
+from tests.simulation.remains import Remains
 
-RAW, JOURNAL, POSTINGS, STATE = "reports.raw", "reports", "postings", "citizens"
-NOTICES, DEAD = "notices", "dead-letters"
-FAULTY_S = (20.0, 90.0)
-REST_S = 240.0
+REST_S = 300.0
 """Seconds of calm within which everything must be done."""
+AGAIN_S = 1.5
+"""Seconds after which a process that ended by itself is started again."""
 LAWS = LawBook()
-BATCHES_AT_WORK = 2
+
+
+@cache
+def _validator(*, markers: bool) -> Validator:
+    return Validator(LAWS.catalogue(), demo=True, markers=markers)
+
+
+def settings_of(partitions: int) -> Settings:
+    """The settings of a world with so many partitions."""
+    return Settings.load(
+        {
+            "REFUSION_DEMO": "1",
+            "REFUSION_BOOTSTRAP": "localhost:9",
+            "REFUSION_PREFIX": PREFIX,
+            "REFUSION_PARTITIONS": str(partitions),
+        }
+    )
 
 
 class RestlessError(Exception):
     """The system did not come to rest after the faults had ended."""
 
 
-@dataclass
-class Plan:
-    """A plan has all that a seed draws."""
-
-    citizens: int
-    months: int
-    partitions: int
-    raw_partitions: int
-    workers: int
-    rates: Rates
-    faulty_s: float
-    pause_s: float
-    operator_acts: int
-    faults: frozenset = field(default=FAULTS)
-
-
-def plan_of(rng) -> Plan:
-    """Draw a plan."""
-    share = rng.choice((0.0, 0.002, 0.01, 0.03))
-    return Plan(
-        citizens=rng.randint(1, 12),
-        months=rng.randint(2, 14),
-        partitions=rng.randint(1, 4),
-        raw_partitions=rng.randint(1, 3),
-        workers=rng.randint(1, 3),
-        rates=Rates(
-            lost_request=share * rng.random(),
-            lost_answer=share * rng.random(),
-            slow=share * rng.random(),
-            refused=share * rng.random(),
-            delay_s=rng.choice((0.005, 0.05)),
-            slow_s=rng.choice((1.0, 8.0)),
-            marker_s=rng.choice((0.01, 0.5, 3.0)),
-        ),
-        faulty_s=rng.uniform(*FAULTY_S),
-        pause_s=rng.choice((0.5, 2.0, 8.0)),
-        operator_acts=rng.randint(0, 4),
-    )
+class WrongError(Exception):
+    """Something happened that never may."""
 
 
 class World:
     """Brokers, disks and processes, and the time that all of them share."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.rng = random.Random(seed)
-        self.plan = plan_of(self.rng)
-        self.settings = Settings.load(
-            {
-                "REFUSION_DEMO": "1",
-                "REFUSION_PREFIX": "",
-                "REFUSION_PARTITIONS": str(self.plan.partitions),
-            }
-        )
+    def __init__(self, plan: Plan, *, is_fine: bool = False) -> None:
+        self.plan = plan
+        self.laws = LAWS
+        self.validator, self.opening_validator = _validator(markers=False), _validator(markers=True)
+        self.settings = settings_of(plan.partitions)
         self.identity = self.settings.identity()
-        self.network = Network(self.rng, self.plan.rates)
-        self.disks = Disks(self.rng)
-        self.groups = Groups(self)
-        self.coordinator = Coordinator(self)
-        self.positions: dict[tuple[str, str, int], int] = {}
-        self._reached: dict[tuple[str, str, int], int] = {}
-        self.faults = 0
-        self.events: list[str] = []
-        self.seen: defaultdict[tuple[str, int], list] = defaultdict(list)
-        self.published = 0
-        self._logs: defaultdict[tuple[str, int], Log] = defaultdict(Log)
-        self._tasks: set[asyncio.Task] = set()
-        self._workers: dict[str, Worker] = {}
-        self._audits = 0
+        partitions = dict.fromkeys((JOURNAL, POSTINGS, STATE, NOTICES, DEAD), plan.partitions)
+        partitions[RAW] = plan.raw_partitions
+        self.cluster = Cluster(plan.chance("network"), partitions, plan.rates, plan.brokers)
+        self.cluster.is_fine = is_fine
+        self.network, self.coordinator = self.cluster.network, self.cluster.coordinator
+        self.log, self.trace, self.now = self.cluster.log, self.cluster.trace, self.cluster.now
+        self.disks = Disks(plan.chance("disks"))
+        self.delta = Delta()
+        self.points = FaultPoints(self)
+        self.operator = Operator(self)
+        self.workers: dict[str, Worker] = {}
+        self.upgraded: set[str] = set()
+        self.lines = lines_of(plan)
+        self.faults: Counter[str] = Counter()
+        self.failures: list[str] = []
+        self.unread: Counter[int] = Counter()
+        self.expired_unread: set[tuple[int, int]] = set()
+        self.raw_places: list[tuple[int, int, bytes]] = []
+        self.has_stated_keys = False
+        self.is_calm = self.is_stopped = False
+        self.ledger_fails_until = 0.0
+        self._ledger = plan.chance("ledger")
+        self._seen: defaultdict[tuple[str, int], list] = defaultdict(list)
+        self._seen_entries: list[tuple] = []
 
     # --- what the parts ask for -------------------------------------------------------------------
 
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
+    def reached(self, stage, partition) -> int:
+        """The position of a stage that was ever committed."""
+        place = self.settings.group(stage), READ_BY[stage], partition
+        return self.cluster.reached.get(place, 0)
 
-    def log(self, topic, partition) -> Log:
-        return self._logs[topic, partition]
+    def count_unread(self, stage, partition, records) -> None:
+        """Count what a worker said was gone before it was read."""
+        if stage == "intake":
+            self.unread[partition] += records
 
-    def partitions(self, topic) -> int:
-        return self.plan.raw_partitions if topic == RAW else self.plan.partitions
+    def ended_by_itself(self, name, error) -> None:
+        """A worker has ended without being told to: that is wrong, and it is started again."""
+        self.failures.append(f"{name} ended by itself: {type(error).__name__}: {error}")
+        self.cluster.background(self._start_later(name, AGAIN_S))
 
-    def commit(self, group, topic, partition, position) -> None:
-        """Note a position of a group; it can be forgotten later, what it has reached is not."""
-        self.positions[group, topic, partition] = position
-        self._reached[group, topic, partition] = position
+    def ledger_may_fail(self, when) -> None:
+        """Raise, while the ledger's place fails, what a storage raises."""
+        if self.now() < self.ledger_fails_until and self._ledger.random() < 0.4:
+            self.faults["ledger_failed"] += 1
+            raise OSError(f"the ledger's place fails {when}")
 
-    def trace(self, who, what) -> None:
-        self.events.append(f"{self.now():9.3f}  {who:<12} {what}")
+    def work_s(self) -> float:
+        """Seconds that work in another thread takes."""
+        return self._ledger.choice((0.0, 0.0, 0.01, 0.3)) if not self.is_calm else 0.0
 
-    def background(self, coroutine) -> asyncio.Task:
-        """Run something of the brokers or of the world, whatever happens to processes."""
-        token = PROCESS.set(None)
-        try:
-            task = asyncio.get_running_loop().create_task(coroutine)
-        finally:
-            PROCESS.reset(token)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    # --- processes --------------------------------------------------------------------------------
 
-    def audit_folder(self) -> Path:
-        """A folder on a disk that nothing happens to."""
-        self._audits += 1
-        return Path(f"/audit/{self._audits}")
+    def start(self, name: str) -> None:
+        """Start a worker, unless all are stopped for a rebuild."""
+        if self.is_stopped:
+            return
+        is_former = self.plan.is_former and name not in self.upgraded
+        self.trace(name, "starts" + (", of the former version" if is_former else ""))
+        self.workers[name] = Worker(self, name, is_former=is_former)
+
+    def kill(self, name, *, restart_s: float | None = 2.0, is_torn: bool = False) -> None:
+        """SIGKILL, and a new process after some seconds."""
+        self.workers[name].kill(is_torn=is_torn)
+        if restart_s is not None:
+            self.cluster.background(self._start_later(name, restart_s))
+
+    async def _start_later(self, name, seconds) -> None:
+        await asyncio.sleep(seconds)
+        self.start_again(name)
+
+    def start_again(self, name) -> None:
+        """Start a worker that is dead."""
+        if self.workers[name].process.is_dead:
+            self.start(name)
+
+    async def restart(self, name) -> None:
+        """SIGTERM, and a new process."""
+        await self.workers[name].end()
+        self.start_again(name)
+
+    def stop_all(self) -> None:
+        """Kill all workers, and start none until `start_all`."""
+        self.is_stopped = True
+        for name in self.workers:
+            self.kill(name, restart_s=None)
+
+    def start_all(self) -> None:
+        """Start all workers again."""
+        self.is_stopped = False
+        for name in self.workers:
+            self.start_again(name)
+
+    def forget_postings(self) -> None:
+        """The topics of the citizens stage and the ledger are made anew."""
+        self.cluster.made_anew += 1
+        self.delta.delete()
+        self._seen.clear()
+        self._seen_entries = []
+        groups = {self.settings.group(stage) for stage in ("citizens", "projections")}
+        for positions in (self.cluster.positions, self.cluster.reached):
+            for place in [place for place in positions if place[0] in groups]:
+                del positions[place]
 
     # --- a seed -----------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Both phases; raises RestlessError."""
-        for group in ("intake", "citizens"):
-            topic = RAW if group == "intake" else JOURNAL
-            self.background(self.groups.watch(self.settings.group(group), self.partitions(topic)))
-        publishing = self.background(self._publish())
-        operating = self.background(act_as_operator(self))
+        """Both phases; raises RestlessError and WrongError."""
+        for stage, topic in READ_BY.items():
+            group = self.settings.group(stage)
+            self.cluster.background(
+                self.cluster.groups.watch(group, self.cluster.partitions(topic))
+            )
+        if not self.plan.is_former:
+            rates, self.network.rates = self.network.rates, Rates()
+            await asyncio.create_task(self.operator.state_keys())
+            self.network.rates = rates
+        acting = [
+            self.cluster.background(self._publish()),
+            self.cluster.background(self.operator.act()),
+        ]
         for number in range(self.plan.workers):
-            self._start(f"worker-{number}")
-        await self._break_things()
-        await publishing
-        await operating
-        await self._calm()
+            self.start(f"worker-{number}")
+        mishaps = Mishaps(self)
+        failing = [
+            self.cluster.background(mishaps.go_on(kind)) for kind in sorted(self.plan.mishaps)
+        ]
+        await asyncio.sleep(self.plan.faulty_s)
+        for task in failing:
+            task.cancel()
+        await self._calm(acting)
 
     async def _publish(self) -> None:
-        """Upstream sends its reports, some twice, with rubbish among them."""
-        lines = self._lines()
-        gap = self.plan.faulty_s * 0.9 / max(1, len(lines))
-        for line in lines:
-            await asyncio.sleep(self.rng.uniform(0, 2 * gap))
+        """Upstream sends its reports."""
+        rng = self.plan.chance("publisher")
+        gap = self.plan.faulty_s * 0.9 / max(1, len(self.lines))
+        for line in self.lines:
+            await asyncio.sleep(rng.uniform(0, 2 * gap))
             key = record_key(line)
-            for _ in range(2 if self.rng.random() < 0.02 else 1):
-                partition = crc32(key) % self.plan.raw_partitions
-                self.log(RAW, partition).append([(key, line, [])], self.now())
-                self.published += 1
+            partition = crc32(key) % self.plan.raw_partitions
+            end = self.log(RAW, partition).append([(key, line, [])], self.now())
+            self.raw_places.append((partition, end - 1, line))
 
-    def _lines(self) -> list[bytes]:
-        out = BytesIO()
-        first = month_number("2023-01")
-        last = first + self.plan.months - 1
-        options = SimulationOptions(
-            self.plan.citizens, first, last, seed=self.seed, faults=self.plan.faults, jobs=1
-        )
-        simulate(options, out, lambda _: None)
-        lines = out.getvalue().splitlines()
-        for _ in range(self.rng.randint(0, 3)):
-            lines.insert(self.rng.randint(0, len(lines)), self.rng.randbytes(40))
-        for _ in range(self.rng.randint(0, len(lines) // 3)):  # out of order
-            at = self.rng.randrange(len(lines))
-            lines.insert(self.rng.randrange(len(lines)), lines.pop(at))
-        return lines
-
-    def _start(self, name: str) -> None:
-        self.trace(name, "starts")
-        self._workers[name] = Worker(self, name)
-
-    # --- faults -----------------------------------------------------------------------------------
-
-    async def _break_things(self) -> None:
-        until = self.now() + self.plan.faulty_s
-        acts = (
-            self._kill,
-            self._kill,
-            self._stand_still,
-            self._outage,
-            self._cut,
-            self._compact,
-            self._fill_disk,
-            self._forget_offsets,
-            self._end_in_order,
-        )
-        while self.now() < until:
-            await asyncio.sleep(self.rng.expovariate(1 / self.plan.pause_s))
-            self.faults += 1
-            self.background(self.rng.choice(acts)(self.rng.choice(sorted(self._workers))))
-            self._look()
-
-    async def _kill(self, name) -> None:
-        self.trace(name, "SIGKILL")
-        self._workers[name].kill()
-        await asyncio.sleep(self.rng.choice((0.0, 1.0, 3.0, 12.0)))
-        if self._workers[name].process.is_dead:
-            self._start(name)
-
-    async def _end_in_order(self, name) -> None:
-        self.trace(name, "SIGTERM")
-        await self._workers[name].end()
-        if self._workers[name].process.is_dead:
-            self._start(name)
-
-    async def _stand_still(self, name) -> None:
-        seconds = self.rng.choice((0.5, 4.0, 8.0, 20.0, 45.0))
-        self.trace(name, f"SIGSTOP for {seconds:.1f} s")
-        process = self._workers[name].process
-        process.stop()
-        await asyncio.sleep(seconds)
-        process.go_on()
-
-    async def _outage(self, _name) -> None:
-        seconds = self.rng.choice((0.3, 3.0, 10.0, 40.0))
-        self.trace("brokers", f"away for {seconds:.1f} s")
-        self.network.is_down = True
-        await asyncio.sleep(seconds)
-        self.network.is_down = False
-
-    async def _cut(self, name) -> None:
-        seconds = self.rng.choice((0.5, 5.0, 15.0))
-        self.trace(name, f"reaches no broker for {seconds:.1f} s")
-        self.network.cut.add(name)
-        await asyncio.sleep(seconds)
-        self.network.cut.discard(name)
-
-    async def _compact(self, _name) -> None:
-        for partition in range(self.plan.partitions):
-            self.log(STATE, partition).compact()
-
-    async def _forget_offsets(self, _name) -> None:
-        """The offsets of a group expire, as Kafka's do after a week without members."""
-        self.trace("brokers", "the offsets of the citizens stage are gone")
-        group = self.settings.group("citizens")
-        for partition in range(self.plan.partitions):
-            self.positions.pop((group, JOURNAL, partition), None)
-
-    async def _fill_disk(self, name) -> None:
-        seconds = self.rng.choice((1.0, 10.0))
-        self.trace(name, f"its disk is full for {seconds:.1f} s")
-        self.disks.full.add(f"/{name}/")
-        await asyncio.sleep(seconds)
-        self.disks.full.discard(f"/{name}/")
-
-    # --- calm -------------------------------------------------------------------------------------
-
-    async def _calm(self) -> None:
+    async def _calm(self, acting) -> None:
         """End all faults; wait until everything is done."""
         self.trace("world", "calm")
+        self.is_calm = True
         self.network.rates = Rates()
-        self.network.is_down = False
         self.network.cut.clear()
+        self.cluster.brokers.down.clear()
+        self.points.disarm()
         self.disks.full.clear()
-        for name, worker in self._workers.items():
-            if worker.process.is_dead:
-                self._start(name)
+        self.disks.stalled.clear()
+        self.disks.slow.clear()
+        self.ledger_fails_until = 0.0
+        self.start_all()
+        for name, worker in self.workers.items():
             worker.process.go_on()
+            worker.process.short_of_memory_until = 0.0
+            if worker.process.is_former:
+                self.upgraded.add(name)
+                await self.restart(name)
         until = self.now() + REST_S
-        while not self._is_done():
-            self._look()
+        await asyncio.wait(acting, timeout=REST_S)
+        if self.plan.is_former:
+            await asyncio.create_task(self.operator.state_keys())
+        while behind := self._behind():
+            self.look()
             if self.now() > until:
-                raise RestlessError(
-                    f"not at rest {REST_S:.0f} s after the faults: {self._behind()}"
-                )
+                raise RestlessError(f"not at rest {REST_S:.0f} s after the faults: {behind}")
             await asyncio.sleep(1.0)
-        self._look()
-        for worker in self._workers.values():
+        self.look()
+        for worker in self.workers.values():
             await worker.end()
+        for task in acting:
+            task.result()
+        if self.failures:
+            raise WrongError(self.failures[0])
 
     def _behind(self) -> str:
-        return ", ".join(
-            f"{topic}/{partition} {self._position(group, topic, partition)} of {end}"
-            for group, topic in (("intake", RAW), ("citizens", JOURNAL))
-            for partition in range(self.partitions(topic))
-            if self._position(group, topic, partition) != (end := self.log(topic, partition).end)
+        stages = list(READ_BY) if self.plan.has_ledger else ["intake", "citizens"]
+        behind = []
+        for stage in stages:
+            for partition in range(self.cluster.partitions(READ_BY[stage])):
+                log = self.log(READ_BY[stage], partition)
+                position = self._position(stage, partition)
+                if log.stable_end < log.end or log.read(position, 1)[0]:
+                    behind.append(f"{READ_BY[stage]}/{partition} {position} of {log.end}")
+        return ", ".join(behind)
+
+    def _position(self, stage, partition) -> int:
+        if stage == "projections":
+            return self.delta.positions().get(partition, 0)
+        return self.reached(stage, partition)
+
+    def look(self) -> None:
+        """Note what readers of committed data see now; nothing of it may ever go away."""
+        for topic in (JOURNAL, POSTINGS, NOTICES):
+            for partition in range(self.plan.partitions):
+                seen = self._seen[topic, partition]
+                after = seen[-1].offset + 1 if seen else 0
+                new, _ = self.log(topic, partition).read(after, 1 << 30)
+                seen += new
+        entries = self.delta.entries()
+        if entries[: len(self._seen_entries)] != self._seen_entries:
+            raise WrongError("what was in the ledger was taken back")
+        self._seen_entries = entries
+
+    def remains(self) -> Remains:
+        """All that the auditor is given."""
+        for (topic, partition), seen in self._seen.items():
+            committed = {e.offset: e.value for e in self.log(topic, partition).committed()}
+            for entry in seen:
+                if committed.get(entry.offset) != entry.value:
+                    raise WrongError(f"{topic}/{partition}/{entry.offset} was taken back")
+        return Remains(
+            self.plan,
+            dict(self.cluster.logs),
+            self.raw_places,
+            self.expired_unread,
+            self.unread,
+            self.operator.confirmed,
+            self.operator.foreign,
+            self.disks.contents(),
+            self.delta.entries(),
+            self.cluster.made_anew,
         )
 
-    def _is_done(self) -> bool:
-        return not self._behind()
 
-    def _position(self, group, topic, partition) -> int:
-        return self._reached.get((self.settings.group(group), topic, partition), 0)
+class Listener(logging.Handler):
+    """Traces what workers log, and takes a failed assertion for what it is."""
 
-    def _look(self) -> None:
-        """Note what a reader of committed postings sees now; nothing of it may ever go away."""
-        for partition in range(self.plan.partitions):
-            records = [(e.offset, e.value) for e in self.log(POSTINGS, partition).committed()]
-            before = self.seen[POSTINGS, partition]
-            assert records[: len(before)] == before, "what was committed was taken back"
-            self.seen[POSTINGS, partition] = records
-
-
-class Worker:
-    """A worker process: both stages in their batch loops."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self.process = Process(name)
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.WARNING)
         self._world = world
-        self._loops: list[BatchLoop] = []
-        token = PROCESS.set(self.process)
-        try:
-            self._task = asyncio.get_running_loop().create_task(self._run())
-        finally:
-            PROCESS.reset(token)
 
-    async def _run(self) -> None:
-        world = self._world
-        settings = world.settings
-        kafka = SimulatedKafka(world, self.process.name)
-        outage, batches = Outage(), asyncio.Semaphore(BATCHES_AT_WORK)
-        intake = Intake(
-            IntakeTopics(RAW, JOURNAL, DEAD, world.plan.partitions),
-            Validator(LAWS.catalogue(), demo=True),
-            world.identity,
-            kafka,
-        )
-        citizens = CitizenStage(
-            CitizenTopics(JOURNAL, POSTINGS, NOTICES, STATE, DEAD),
-            LAWS,
-            world.identity,
-            kafka,
-            Path(f"/{self.process.name}"),
-        )
-        self._loops = [
-            BatchLoop(stage, kafka, settings.group(stage.name), outage, batches)
-            for stage in (intake, citizens)
-        ]
-        await asyncio.gather(*(loop.run() for loop in self._loops))
-
-    def kill(self) -> None:
-        """SIGKILL, and what the disk then has."""
-        if self.process.is_dead:
-            return
-        self.process.kill()
-        self._world.disks.crash(f"/{self.process.name}/")
-
-    async def end(self) -> None:
-        """SIGTERM; whoever has not ended after half a minute is killed."""
-        for loop in self._loops:
-            loop.stop()
-        await asyncio.wait([self._task], timeout=30.0)
-        self.kill()
+    def emit(self, record) -> None:
+        text = record.getMessage()
+        self._world.trace("log", text)
+        if "AssertionError" in text:
+            self._world.failures.append(text)

@@ -75,3 +75,26 @@ def test_changes_that_are_held_back_are_read_before_the_store():
     assert store == {}
     assert partition.changes()
     assert partition.changes() == []
+
+
+def test_no_record_is_to_blame_where_the_machine_has_no_memory():
+    records = batch_of_two_citizens()
+    store = StoreOfLittleMemory()
+    partition = Partition(product.law(), store)
+    for _ in range(3):
+        with pytest.raises(MemoryError):
+            partition.settle_batch(records[:20])
+        partition.forget()
+    store.is_short = False
+    assert DEFECT not in partition.settle_batch(records[:20])
+
+
+class StoreOfLittleMemory(MemoryStore):
+    """A store whose reads find no memory for a while."""
+
+    is_short = True
+
+    def get(self, key, default=None):
+        if self.is_short:
+            raise MemoryError
+        return super().get(key, default)

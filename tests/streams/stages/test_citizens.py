@@ -337,6 +337,24 @@ def test_damage_on_the_disk_makes_no_dead_letter_and_is_mended_from_the_changelo
     assert stage.events["disk_thrown_away"] == 1
 
 
+def test_a_disk_that_is_damaged_again_before_anything_was_kept_is_mended_again(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stores, "_block_cache", lambda: Cache(1 << 16))
+    changelog = Changelog()
+    records = journal_of()
+    work = restored(tmp_path, changelog)
+    committed(work, changelog, records[:20])
+    closed(work)
+    stage = stage_of(tmp_path, changelog)
+    for _ in range(3):
+        for file in (tmp_path / "citizens-0").glob("CURRENT"):
+            damage(file, 0)
+        (_, failures) = begun_again(stage, lambda _: None)
+        assert len(failures) <= 1
+    assert stage.events["disk_thrown_away"] == 3
+
+
 def test_state_that_does_not_fit_is_thrown_away_once_and_not_for_ever(tmp_path):
     changelog = Changelog()
     records = journal_of()

@@ -51,6 +51,15 @@ def test_a_defect_that_every_record_meets_makes_each_a_dead_letter_at_the_first_
     assert validator.parsed == len(records)
 
 
+def test_no_record_is_refused_because_the_machine_has_no_memory():
+    class Short:
+        def parse(self, _record: bytes) -> None:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        work(Short()).process([RawRecord(0, None, payment())], 1)
+
+
 def test_a_report_goes_to_its_citizens_partition_with_the_time_as_it_was_written():
     time = "2024-03-01T10:00:00.250+00:00"
     record = RawRecord(7, b"any", payment(reported_at=time, paying_municipality=None))

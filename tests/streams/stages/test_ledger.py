@@ -13,7 +13,7 @@ from streams.ledger.table import LedgerError, LedgerTable
 from streams.ledger.writer import LedgerWriter
 from streams.privacy.macs import MacKeys
 from streams.stages.ledger import LedgerStage
-from streams.stages.posting_checks import PostingChecks
+from streams.stages.posting_checks import PostingChecks, UndecidedError
 from tests.support.postings import TOPIC, marker, posted, posting
 
 ANNA, BO = "6101801234", "6202801235"
@@ -27,7 +27,7 @@ class Brokers:
 
     @asynccontextmanager
     async def changelog(self, _topic, _partition):
-        yield SimpleNamespace(identity="cluster/topic")
+        yield SimpleNamespace(identity="cluster/topic", end=0)
 
     async def commit(self, partition, position):
         self.told.append((partition, position))
@@ -173,16 +173,17 @@ STATED = b'{"schema":1,"type":"keys","id":"first"}'
 class BegunJournal(Brokers):
     """A journal that begins with a record, or is empty."""
 
-    def __init__(self, *first):
+    def __init__(self, *first, posted=9):
         super().__init__()
-        self._first = first
+        self.first = first
+        self._posted = posted
 
     @asynccontextmanager
     async def changelog(self, _topic, _partition):
         async def read(_start):
-            yield SimpleNamespace(records=self._first)
+            yield SimpleNamespace(records=self.first)
 
-        yield SimpleNamespace(identity="cluster/topic", read=read)
+        yield SimpleNamespace(identity="cluster/topic", end=self._posted, read=read)
 
 
 def checked(folder, brokers):
@@ -219,3 +220,18 @@ def test_a_posting_that_the_citizens_stage_did_not_write_is_no_money(
     assert processed.done == 2
     assert len(processed.outputs.entries) == booked_rows
     assert ("that nobody of ours wrote, first" in caplog.text) == (booked_rows == 1)
+
+
+def test_a_former_versions_postings_count_also_where_the_journal_was_empty_before(tmp_path):
+    async def book():
+        brokers = BegunJournal(posted=0)
+        stage = checked(tmp_path, brokers)
+        work, _sink, position = await acquired(stage, brokers)
+        unmarked = records([posting(ANNA, 1), posting(BO, 1)])
+        with pytest.raises(UndecidedError, match="looks at the journal again"):
+            work.process(unmarked, position)
+        brokers.first = (first_record(b"{}", ours=False),)
+        work, _sink, position = await acquired(stage, brokers)
+        return work.process(unmarked, position)
+
+    assert len(asyncio.run(book()).outputs.entries) == 2
