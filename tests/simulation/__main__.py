@@ -81,7 +81,7 @@ def _tell(seed, changes, outcome, plant) -> None:
 
 
 class Figures:
-    """What was run, in numbers."""
+    """Adds up what was run."""
 
     def __init__(self) -> None:
         self.seeds, self.simulated_s, self.postings = 0, 0.0, 0

@@ -8,7 +8,7 @@ from zlib import crc32
 
 
 class Brokers:
-    """So many brokers, each up or down; `epoch` grows with each change of leaders."""
+    """Knows which of so many brokers are up; `epoch` grows with each change of leaders."""
 
     def __init__(self, number: int) -> None:
         self.number = number

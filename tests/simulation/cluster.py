@@ -28,7 +28,7 @@ class Cluster:
         self.events: list[str] = []
         self.is_fine = False
         self.made_anew = 0
-        """How often the topics of the citizens stage were deleted and made again."""
+        """The number of times that the topics of the citizens stage were deleted and made again."""
         self._partitions_of = partitions_of
         self._tasks: set[asyncio.Task] = set()
 
@@ -70,3 +70,11 @@ class Cluster:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def stop(self) -> None:
+        """End what still runs in the background."""
+        left = set(self._tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)

@@ -70,7 +70,7 @@ class Disks:
                 folder.older = MemoryStore(folder.flushed)
 
     def contents(self) -> dict[str, MemoryStore]:
-        """What the folders hold that can be read, with what is not flushed yet."""
+        """Return what the readable folders hold, with what is not flushed yet."""
         return {path: each.everything() for path, each in self._folders.items() if not each.is_torn}
 
     def read_s(self, path: str) -> float:

@@ -63,7 +63,7 @@ class SimulatedTable:
         return self._delta.positions(self._version).get(partition, 0)
 
     def progress(self, partition) -> LedgerProgress:
-        """How far a partition is, in the newest version."""
+        """Tell how far a partition is, in the newest version."""
         self._world.ledger_may_fail("read")
         self._version = len(self._delta.commits)
         progress = LedgerProgress(partition, self.position(partition), BEFORE_ANY_RUN, {})

@@ -45,7 +45,7 @@ class Stamp(NamedTuple):
 
 
 class _Producer:
-    """What a log knows of a producer: its epoch, and its last batches with their ends."""
+    """Remembers of a producer its epoch, and its last batches with their ends."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
@@ -65,7 +65,7 @@ class Log:
         self._waiters: list = []
 
     def __getstate__(self):
-        """What is left after a seed: the records."""
+        """Give what is left after a seed: the records."""
         return {"entries": self.entries, "start": self.start, "end": self.end, "_open": {}}
 
     # --- writing ----------------------------------------------------------------------------------

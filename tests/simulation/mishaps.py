@@ -1,4 +1,4 @@
-"""What goes wrong at moments of its own: one method for each kind of `plan.MISHAPS`."""
+"""Lets things go wrong at moments of their own: a method for each kind of `plan.MISHAPS`."""
 
 import asyncio
 
@@ -15,6 +15,8 @@ POINTS: tuple[Point, ...] = (
     "after_commit",
     "in_revocation",
 )
+UNCOUNTED = ("compact", "upgrade", "kill_at_a_point", "stop_at_a_point")
+"""Kinds that are no faults, or are counted where they happen."""
 QUIET_S = 5.0
 """Seconds between two looks whether transactions of dead producers are still open."""
 
@@ -26,6 +28,11 @@ class Mishaps:
         self._world = world
         self._plan = world.plan
         self._rngs = {kind: self._plan.chance(kind) for kind in MISHAPS}
+        self._brevity = min(1.0, self._plan.pause_s)
+
+    def _lasting(self, rng, *seconds) -> float:
+        """Draw how long a fault lasts: where faults are many, each is short."""
+        return rng.choice(seconds) * self._brevity
 
     async def go_on(self, kind) -> None:
         """Let one kind happen until it is cancelled."""
@@ -34,7 +41,7 @@ class Mishaps:
         while True:
             await asyncio.sleep(rng.expovariate(1 / mean_s))
             name = rng.choice(sorted(world.workers))
-            world.faults[kind] += 1
+            world.faults[kind] += kind not in UNCOUNTED
             world.cluster.background(getattr(self, kind)(rng, name))
             world.look()
 
@@ -42,16 +49,18 @@ class Mishaps:
 
     async def kill(self, rng, name) -> None:
         self._world.trace(name, "SIGKILL")
-        self._world.kill(name, restart_s=rng.choice((0.0, 1.0, 3.0, 12.0)))
+        self._world.kill(name, restart_s=self._lasting(rng, 0.0, 1.0, 3.0, 12.0))
 
     async def kill_at_a_point(self, rng, _name) -> None:
         self._world.points.arm("SIGKILL", rng.choice(POINTS))
 
     async def stop_at_a_point(self, rng, _name) -> None:
-        self._world.points.arm("SIGSTOP", rng.choice(POINTS), rng.choice((0.5, 4.0, 8.0, 35.0)))
+        self._world.points.arm(
+            "SIGSTOP", rng.choice(POINTS), self._lasting(rng, 0.5, 4.0, 8.0, 35.0)
+        )
 
     async def stand_still(self, rng, name) -> None:
-        seconds = rng.choice((0.5, 4.0, 8.0, 20.0, 45.0))
+        seconds = self._lasting(rng, 0.5, 4.0, 8.0, 20.0, 45.0)
         self._world.trace(name, f"SIGSTOP for {seconds:.1f} s")
         self._world.workers[name].process.hold(seconds)
 
@@ -70,7 +79,7 @@ class Mishaps:
         """Memory is short for a moment, or the system kills the process for it."""
         process = self._world.workers[name].process
         self._world.trace(name, "is short of memory")
-        process.short_of_memory_until = self._world.now() + rng.choice((0.1, 2.0, 10.0))
+        process.short_of_memory_until = self._world.now() + self._lasting(rng, 0.1, 2.0, 10.0)
         if rng.random() < 0.3:
             self._world.points.arm("SIGKILL", "before_commit")
 
@@ -79,20 +88,20 @@ class Mishaps:
         seconds = rng.choice((0.01, 0.1, 0.5))
         self._world.trace(name, f"its disk needs {seconds:.2f} s for a read")
         self._world.disks.slow[f"/{name}/"] = seconds
-        await asyncio.sleep(rng.choice((2.0, 15.0)))
+        await asyncio.sleep(self._lasting(rng, 2.0, 15.0))
         self._world.disks.slow.pop(f"/{name}/", None)
 
     # --- brokers and network ----------------------------------------------------------------------
 
     async def outage(self, rng, _name) -> None:
-        seconds = rng.choice((0.3, 3.0, 10.0, 40.0))
+        seconds = self._lasting(rng, 0.3, 3.0, 10.0, 40.0)
         self._world.trace("brokers", f"away for {seconds:.1f} s")
         await self._down(range(self._plan.brokers), seconds)
 
     async def broker_dies(self, rng, _name) -> None:
-        broker, seconds = rng.randrange(self._plan.brokers), rng.choice((1.0, 10.0, 30.0))
+        broker, seconds = rng.randrange(self._plan.brokers), self._lasting(rng, 1.0, 10.0, 30.0)
         self._world.trace("brokers", f"broker {broker} is away for {seconds:.1f} s")
-        election = self._world.cluster.background(self._elect(rng.choice((0.2, 2.0, 8.0))))
+        election = self._world.cluster.background(self._elect(self._lasting(rng, 0.2, 2.0, 8.0)))
         await self._down([broker], seconds)
         await election
 
@@ -108,10 +117,12 @@ class Mishaps:
             self._world.trace("brokers", f"{moved} leaders move")
 
     async def cut_from_one(self, rng, name) -> None:
-        await self._cut(name, [rng.randrange(self._plan.brokers)], rng.choice((0.5, 5.0, 15.0)))
+        await self._cut(
+            name, [rng.randrange(self._plan.brokers)], self._lasting(rng, 0.5, 5.0, 15.0)
+        )
 
     async def cut_from_all(self, rng, name) -> None:
-        await self._cut(name, range(self._plan.brokers), rng.choice((0.5, 5.0, 15.0)))
+        await self._cut(name, range(self._plan.brokers), self._lasting(rng, 0.5, 5.0, 15.0))
 
     async def _cut(self, name, brokers, seconds) -> None:
         self._world.trace(name, f"does not reach brokers {list(brokers)} for {seconds:.1f} s")
@@ -170,10 +181,12 @@ class Mishaps:
     # --- disks, and the ledger --------------------------------------------------------------------
 
     async def disk_full(self, rng, name) -> None:
-        await self._disk(self._world.disks.full, name, rng.choice((1.0, 10.0)), "is full")
+        await self._disk(self._world.disks.full, name, self._lasting(rng, 1.0, 10.0), "is full")
 
     async def disk_stalls(self, rng, name) -> None:
-        await self._disk(self._world.disks.stalled, name, rng.choice((0.1, 3.0, 12.0)), "stalls")
+        await self._disk(
+            self._world.disks.stalled, name, self._lasting(rng, 0.1, 3.0, 12.0), "stalls"
+        )
 
     async def _disk(self, what, name, seconds, words) -> None:
         self._world.trace(name, f"its disk {words} for {seconds:.1f} s")
@@ -200,6 +213,6 @@ class Mishaps:
         self._world.start_again(name)
 
     async def ledger_fails(self, rng, _name) -> None:
-        seconds = rng.choice((3.0, 30.0))
+        seconds = self._lasting(rng, 3.0, 30.0)
         self._world.trace("ledger", f"its place fails for {seconds:.1f} s")
         self._world.ledger_fails_until = self._world.now() + seconds

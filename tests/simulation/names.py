@@ -6,4 +6,4 @@ RAW, JOURNAL, POSTINGS, STATE, NOTICES, DEAD = (
     for name in ("reports.raw", "reports", "postings", "citizens", "notices", "dead-letters")
 )
 READ_BY = {"intake": RAW, "citizens": JOURNAL, "projections": POSTINGS}
-"""What each stage reads."""
+"""The topic that each stage reads."""

@@ -1,4 +1,4 @@
-"""What a seed draws: population, brokers, workers, versions, acts of operators, faults and rates.
+"""Draws a seed's plan: population, brokers, workers, versions, acts of operators, faults, rates.
 
 Each part draws from a source of its own (`chance`), so that a plan with less of one thing has the
 same of all others. `changed` makes such a plan: that is how a failing seed shrinks.
@@ -35,7 +35,14 @@ MISHAPS = (
     "upgrade",
 )
 """The kinds of faults that happen at moments of their own."""
-SELDOM = {"rebuild": 0.2, "expire_raw": 0.3, "forget_offsets": 0.3, "disk_set_back": 0.5}
+SELDOM = {
+    "rebuild": 0.2,
+    "outage": 0.4,
+    "cut_from_all": 0.5,
+    "expire_raw": 0.3,
+    "forget_offsets": 0.3,
+    "disk_set_back": 0.5,
+}
 """Kinds that happen less often than the others."""
 DENSITIES = {"sparse": 8.0, "usual": 2.0, "dense": 0.5}
 """Seconds from a fault to the next, in the mean."""

@@ -16,7 +16,7 @@ POISON_SETTLE, POISON_STEP = "poison-settle-", "poison-step-"
 
 
 def lines_of(plan) -> list[bytes]:
-    """What upstream sends, in its order."""
+    """Return what upstream sends, in its order."""
     rng = plan.chance("population")
     lines = _simulated(plan)
     for _ in range(rng.randint(0, len(lines) // 3)):  # out of order

@@ -21,6 +21,7 @@ from tests.simulation.ports import SimulatedKafka
 
 BATCHES_AT_WORK = 2
 END_S = 30.0
+MOST_ARMED = 3
 CITIZEN_TOPICS = CitizenTopics(JOURNAL, POSTINGS, NOTICES, STATE, DEAD)
 
 
@@ -105,6 +106,7 @@ class FaultPoints:
     def __init__(self, world) -> None:
         self._world = world
         self._armed: list[tuple[str, str, float]] = []
+        self._fired: tuple[str, str, float] | None = None
 
     def install(self) -> None:
         """Have the points of this process's program ask here."""
@@ -113,7 +115,8 @@ class FaultPoints:
 
     def arm(self, name: str, point: str, seconds: float = 0.0) -> None:
         """Kill, or stop for so many seconds, the next process that reaches a point."""
-        self._armed.append((name, point, seconds))
+        if len(self._armed) < MOST_ARMED:
+            self._armed.append((name, point, seconds))
 
     def disarm(self) -> None:
         """Let nothing happen any more."""
@@ -123,8 +126,12 @@ class FaultPoints:
         """Return the signal for a process that has reached a place, or None."""
         if not self._armed or PROCESS.get() is None:
             return None
-        name, point, _ = self._armed[0]
-        return name if place_and_times[0].endswith(f":{point}") else None
+        point = place_and_times[0].partition(":")[2]
+        self._fired = next((plan for plan in self._armed if plan[1] == point), None)
+        if self._fired is None:
+            return None
+        self._armed.remove(self._fired)
+        return self._fired[0]
 
     def getpid(self) -> int:
         """The process at work, which `kill` knows."""
@@ -134,8 +141,10 @@ class FaultPoints:
         """Kill or stop the process at work."""
         process = PROCESS.get()
         assert process is not None
-        _, point, seconds = self._armed.pop(0)
+        assert self._fired is not None
+        _, point, seconds = self._fired
         self._world.trace(process.name, f"{signal.Signals(number).name} at {point}")
+        self._world.faults[f"{signal.Signals(number).name} at {point}"] += 1
         if number == signal.SIGSTOP:
             process.hold(seconds)
             return

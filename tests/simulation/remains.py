@@ -1,4 +1,4 @@
-"""What a seed leaves behind for the auditor, and what the world knows to be true of it."""
+"""Holds what a seed leaves behind for the auditor, and what the world knows to be true of it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Remains:
     expired_unread: set[tuple[int, int]]
     """Raw records that retention took before intake had committed them."""
     unread: Counter[int]
-    """By raw partition, the records that workers said were gone before they were read."""
+    """The records that workers said were gone before they were read, by raw partition."""
     confirmed: list[bytes]
     """Control records that were surely written, in their order."""
     foreign: set[tuple[int, int]]
