@@ -33,6 +33,7 @@ Code = Literal[
     "fold",
     "files",
     "access",
+    "marts",
 ]
 """Kinds of violations; docs/operations.md says what to do about each."""
 

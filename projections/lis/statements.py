@@ -294,7 +294,7 @@ def standing(run: int | None) -> str:
     It reads `told`, `latest_rows` and `evaluated`: what the domain makes of the counters.
     """
     same = " AND ".join(
-        f"evaluated.{name} IS NOT DISTINCT FROM told.{name}" for name in TOLD.split(", ")
+        f"(evaluated.{name} IS NOT DISTINCT FROM told.{name})" for name in TOLD.split(", ")
     )
     return f"""
 SELECT {run_sql(run)} AS run, told.citizen AS citizen, evaluated.at_week AS at_week,

@@ -12,9 +12,12 @@ from streams.cli.console import echo_json, load_settings, quiet_clients
 
 if TYPE_CHECKING:
     from streams.audit.verify import Verified
+    from streams.settings import Settings
 
 VIOLATIONS: Final = 1
 """The exit status when something is wrong; 2 means that the audit itself failed."""
+NOWHERE: Final = -1
+"""Partition of a violation that is in no partition."""
 SHOWN: Final = 20
 """The number of violations listed."""
 FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -41,6 +44,7 @@ FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--files", type=FOLDER, help="Compare the run files in this folder with the postings."
 )
+@click.option("--marts", is_flag=True, help="Hold the tables of LIS against the ledger too.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
@@ -54,6 +58,7 @@ def verify(
     draw: int,
     fold: bool,
     files: Path | None,
+    marts: bool,
     jobs: int | None,
     as_json: bool,
 ) -> None:
@@ -65,8 +70,8 @@ def verify(
     record is accounted for, and that no CPR number is where none may be. --deep settles each
     citizen again by the reference computation; --fold settles the whole journal again by the
     program itself, which must give the same bytes. --files adds up what `refusion export` wrote,
-    run by run. The exit status is 0 if all is well, 1 if something is wrong, and 2 if the audit
-    could not be made.
+    run by run; --marts adds up the tables of LIS and the ledger, for each closed run. The exit
+    status is 0 if all is well, 1 if something is wrong, and 2 if the audit could not be made.
     """
     from streams.acts.acts import Act, record_act
     from streams.audit.verify import VerifyRequest
@@ -85,11 +90,28 @@ def verify(
     tune_garbage_collection()
     with meter("records") as progress:
         verified = verify_topics(settings, request, progress.show)
+    if marts:
+        _hold_marts(settings, verified)
     if as_json:
         echo_json(verified.as_json())
     else:
         _show(verified)
     sys.exit(VIOLATIONS if verified.violations.total else 0)
+
+
+def _hold_marts(settings: "Settings", verified: "Verified") -> None:
+    """Add what in the marts of closed runs does not sum to the ledger."""
+    from projections.audit.violations import Violation
+    from streams.kit.progress import meter
+    from streams.ledger.table import LedgerTable
+    from streams.lis.mart_audit import unlike_the_ledger
+
+    ledger = LedgerTable.open(settings.ledger)
+    with meter("runs") as progress:
+        for mart, run, *keys in unlike_the_ledger(ledger, settings.lis, progress.show):
+            place = "municipality {}, month {}, benefit {}, rate {}".format(*keys)
+            text = f"table {mart}, run {run}: {place} does not sum to the ledger"
+            verified.violations.add(Violation("marts", f"lis/{mart}", NOWHERE, run, text))
 
 
 def _show(verified: "Verified") -> None:

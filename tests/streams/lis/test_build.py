@@ -10,12 +10,16 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
+from click.testing import CliRunner
 from deltalake import DeltaTable
 
 from projections.ledger.entries import COUNTERS
 from projections.lis.tables import MARTS
+from streams.cli.lis import lis
+from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
 from streams.lis.build import BuildRequest, build
+from streams.lis.mart_audit import unlike_the_ledger
 from streams.lis.marts import open_marts
 from streams.lis.store import LisError, MartStore
 from tests.support import product
@@ -145,6 +149,12 @@ def refusion(folder, *arguments, **environ):
     )
 
 
+def asked_to_build(folder, *arguments):
+    """The command in this process."""
+    places = {"REFUSION_LEDGER": str(folder / "ledger"), "REFUSION_LIS": str(folder / "lis")}
+    return CliRunner().invoke(lis, ["build", *arguments], env={"REFUSION_DEMO": "1"} | places)
+
+
 def test_a_run_that_is_not_closed_everywhere_is_not_built(tmp_path):
     ledger_of(tmp_path / "ledger", [posting(ANNA, 1, AMOUNT), marker(49)], [posting(BO, 1, AMOUNT)])
     assert built(tmp_path)[:2] == ([], None)
@@ -173,8 +183,8 @@ def test_a_ledger_without_counters_is_said_with_what_to_do(two_runs):
     path = two_runs / "ledger"
     ledger = DeltaTable(path)
     ledger.update(updates=dict.fromkeys(COUNTERS, "NULL"))
-    done = refusion(two_runs, "lis", "build")
-    assert done.returncode == 0
+    done = asked_to_build(two_runs)
+    assert done.exit_code == 0
     assert "no counters in the ledger: 2 citizens" in done.stderr
     assert "Delete the ledger" in done.stderr
 
@@ -187,6 +197,25 @@ def test_a_ledger_without_counters_is_said_with_what_to_do(two_runs):
     ],
 )
 def test_without_a_ledger_the_command_says_what_to_do(tmp_path, arguments, says):
-    done = refusion(tmp_path, "lis", "build", *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert says in done.stderr
+    done = asked_to_build(tmp_path, *arguments)
+    assert isinstance(done.exception, UserError)
+    assert says in str(done.exception)
+
+
+def test_marts_that_do_not_sum_to_the_ledger_are_found(two_runs):
+    built(two_runs)
+    ledger = LedgerTable.open(str(two_runs / "ledger"))
+    place = str(two_runs / "lis")
+    assert list(unlike_the_ledger(ledger, place, lambda *_: None)) == []
+    money = DeltaTable(two_runs / "lis" / "money")
+    money.update(updates={"refusion_ore": "refusion_ore + 1"}, predicate="run = 49")
+    versions = DeltaTable(two_runs / "lis" / "builds")
+    versions.update(updates={"money": str(money.version())})
+    assert list(unlike_the_ledger(ledger, place, lambda *_: None)) == [
+        ("money", 49, "730", "2024-01", "KTH", 80)
+    ]
+
+
+def test_without_marts_there_is_nothing_to_hold_against_the_ledger(two_runs):
+    ledger = LedgerTable.open(str(two_runs / "ledger"))
+    assert list(unlike_the_ledger(ledger, str(two_runs / "lis"), lambda *_: None)) == []
