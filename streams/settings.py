@@ -297,6 +297,13 @@ class Settings:
             return MacKeys(_keys(text))
         return MacKeys([derived_key(_keys(self._demanded(PSEUDONYM_KEY))[0], "journal")])
 
+    def macs_if_set(self) -> MacKeys | None:
+        """The same; None where no key is set, as on a monitor's machine: nothing is checked."""
+        try:
+            return self.macs()
+        except SettingsError:
+            return None
+
     @property
     def has_demo_keys(self) -> bool:
         """True if a key that names, seals or marks is one that everybody knows."""

@@ -51,7 +51,7 @@ POSTING_HEADERS: Final = frozenset(
     {"ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type", "mac"}
 )
 REPORT_HEADERS: Final = POSTING_HEADERS | {"raw"}
-STATE_HEADERS: Final = frozenset({"mac"})
+STATE_HEADERS: Final = frozenset({"ce_type", "mac"})
 
 
 def json_object(value: bytes | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -44,9 +44,10 @@ from streams.kafka.reading import TopicReader
 from streams.kit.errors import UserError
 from streams.kit.spool import Scattered
 from streams.privacy.cpr import digits_in
-from streams.privacy.macs import PlaceMac
+from streams.privacy.macs import Role
 from streams.settings import Settings, SettingsError
-from streams.wire.belief import JournalBelief
+from streams.wire.belief import is_marked
+from streams.wire.journal_checks import JournalChecks, beginning
 from streams.wire.partitioner import partition_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ SLICE_RECORDS: Final = 250_000
 that stand."""
 
 
+UNMARKED: Final = "records of {topic} that nobody of ours wrote: passed over"
+"""Note about records that lack our MAC where each must have one."""
 PASSED_OVER: Final = {
     "foreign": "records of the journal that nobody of ours wrote: passed over",
     "repeated": "copies of control records in the journal: passed over",
@@ -164,14 +167,6 @@ def pseudonym(settings: Settings) -> Callable[[str], str] | None:
     return lambda cpr: identity.of(cpr)[0]
 
 
-def journal_mac(settings: Settings, partition: int) -> PlaceMac | None:
-    """The MAC of a partition of the journal; None where its key is not set."""
-    try:
-        return settings.macs().at("reports", partition)
-    except SettingsError:
-        return None
-
-
 class _Auditor:
     """One task at work: its topics are open, its outcome grows."""
 
@@ -183,10 +178,11 @@ class _Auditor:
         self._settled_to = task.snapshot.settled_to.get(task.partition, 0)
         self._rules_named = partial(_rules_named, task.settings)
         self._pseudonym = pseudonym(task.settings)
-        self._mac = journal_mac(task.settings, task.partition)
+        self._checks = JournalChecks(task.settings.macs_if_set())
 
     async def audit(self) -> None:
         """Audit all that the task asks for."""
+        await self._look_at_beginning()
         if self._task.slices == 1:
             await self._audit_whole()
         else:
@@ -196,8 +192,10 @@ class _Auditor:
             await self._fold()
         if self._task.runs:
             await self._compare_files()
-        await self._check_each(topics.NOTICES, self._check_notice)
-        await self._check_each(topics.CITIZENS, self._check_state)
+        await self._check_each(topics.NOTICES, self._records(topics.NOTICES), self._check_notice)
+        notes = self.outcome.violations.notes
+        entries = self._ours(topics.CITIZENS, "citizens", notes)
+        await self._check_each(topics.CITIZENS, entries, self._check_state)
 
     def _records(self, topic: topics.Topic) -> AsyncIterator[Record]:
         """The partition's records of a topic, counted for whoever waits."""
@@ -205,9 +203,31 @@ class _Auditor:
         bounds = self._task.snapshot.bounds(name, partition)
         return self._reader.records(name, partition, *bounds, count_read)
 
+    async def _look_at_beginning(self) -> None:
+        """Find out whether the journal begins with its keys: all that follows has a MAC then."""
+        partition, macs = self._task.partition, self._settings.macs_if_set()
+        if macs is None:
+            return
+        name = self._settings.topic(topics.REPORTS)
+        bounds = self._task.snapshot.bounds(name, partition)
+        async with aclosing(self._reader.records(name, partition, *bounds)) as records:
+            how, _ = await beginning(macs.at("reports", partition), records)
+        self._checks = JournalChecks(macs, {}, frozenset({partition} if how == "keys" else ()))
+
+    async def _ours(
+        self, topic: topics.Topic, role: Role, notes: Counter[str]
+    ) -> AsyncIterator[Record]:
+        """The partition's records of a topic, without those that lack a MAC that they must have."""
+        mac = self._checks.mac(role, self._task.partition)
+        async for record in self._records(topic):
+            if mac is None or is_marked(mac, record):
+                yield record
+            else:
+                notes[UNMARKED.format(topic=topic.name)] += 1
+
     async def _journal(self, notes: Counter[str]) -> AsyncIterator[Record]:
         """The partition's records of the journal, without those that the stage passes over."""
-        belief = JournalBelief(self._mac)
+        belief = self._checks.journal(self._task.partition)
         async for record in self._records(topics.REPORTS):
             verdict = belief.of(record)
             if verdict == "ours":
@@ -223,7 +243,7 @@ class _Auditor:
         async for record in self._journal(self.outcome.violations.notes):
             audit.journal(record.offset, record.key, record.value, record.headers)
             self.outcome.records += 1
-        async for record in self._records(topics.POSTINGS):
+        async for record in self._ours(topics.POSTINGS, "postings", self.outcome.violations.notes):
             audit.posting(record.offset, record.key, record.value, record.headers)
             self.outcome.records += 1
         self._end(audit)
@@ -234,7 +254,8 @@ class _Auditor:
             reports = Scattered(stack, folder, "reports", self._task.slices)
             postings = Scattered(stack, folder, "postings", self._task.slices)
             await self._scatter(self._journal(self.outcome.violations.notes), reports)
-            await self._scatter(self._records(topics.POSTINGS), postings)
+            notes = self.outcome.violations.notes
+            await self._scatter(self._ours(topics.POSTINGS, "postings", notes), postings)
         for number in range(self._task.slices):
             audit = self._new_audit(is_first=number == 0)
             for record in reports.read(number):
@@ -327,7 +348,8 @@ class _Auditor:
             self._settled_to,
             task.defects,
         )
-        records = Records(self._journal(Counter()), self._records(topics.POSTINGS))
+        postings = self._ours(topics.POSTINGS, "postings", Counter())
+        records = Records(self._journal(Counter()), postings)
         violations, laws = self.outcome.violations, _laws(settings.rules)
         self.outcome.folded = await audit_fold(fold_range, records, laws, violations)
         self.outcome.fold_s = time.process_time() - began
@@ -341,16 +363,19 @@ class _Auditor:
         )
         topic = self._settings.topic(topics.POSTINGS)
         audit = FilesAudit(topic, self._task.partition, self._settled_to, names)
-        await audit.compare(self._records(topics.POSTINGS), self._task.runs)
+        postings = self._ours(topics.POSTINGS, "postings", Counter())
+        await audit.compare(postings, self._task.runs)
         self.outcome.violations.merge(audit.violations)
         self.outcome.files = audit
 
     # --- notices and state ------------------------------------------------------------------------
 
-    async def _check_each(self, topic: topics.Topic, check: Callable[[Record], None]) -> None:
+    async def _check_each(
+        self, topic: topics.Topic, records: AsyncIterator[Record], check: Callable[[Record], None]
+    ) -> None:
         """Check each record of a topic by itself."""
         name = self._settings.topic(topic)
-        async for record in self._records(topic):
+        async for record in records:
             self.outcome.records += 1
             try:
                 check(record)

@@ -15,7 +15,7 @@ to end for one of them.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from typing import Final, NamedTuple
 
 import orjson
@@ -37,7 +37,9 @@ from streams.kit.foreign import Foreign, passed_over
 from streams.ledger.sql import sql_text
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.settings import Settings
+from streams.wire.belief import JournalBelief
 from streams.wire.journal import JournalEntry
+from streams.wire.journal_checks import beginning
 from streams.wire.partitioner import partition_of
 from streams.wire.readers import RecordReader, journal_reader
 
@@ -237,11 +239,12 @@ async def _fetch(
 ) -> tuple[list[Placed], list[Placed]]:
     """Fetch the reports at these offsets, and the citizen's reports from `newest` on."""
     topic = settings.topic(REPORTS)
-    journal = journal_reader(topic, partition)
     with _explained(settings):
         async with open_partition(
             _clients(settings), topic, partition, max_partition_fetch_bytes=FETCH_BYTES
         ) as reader:
+            belief = await _belief(settings, reader, partition)
+            journal = journal_reader(topic, partition, belief)
             at_offsets = [
                 placed
                 for offset in offsets
@@ -253,6 +256,21 @@ async def _fetch(
             ]
             newer = [placed async for placed in _reports_from(reader, journal, newest, citizen)]
     return at_offsets, newer
+
+
+async def _belief(settings: Settings, reader: PartitionReader, partition: int) -> JournalBelief:
+    """Judge the records of a partition, which is not read from its beginning.
+
+    Records of a journal that does not begin with its keys are believed.
+    """
+    macs = settings.macs_if_set()
+    mac = None if macs is None else macs.at("reports", partition)
+    if mac is None:
+        return JournalBelief(None)
+    async with aclosing(reader.read(0)) as batches:
+        records = (record async for batch in batches for record in batch.records)
+        how, offset = await beginning(mac, records)
+    return JournalBelief(mac, offset if how == "keys" else None)
 
 
 async def reports_at(

@@ -13,6 +13,7 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader, open_topics
 from streams.kafka.topics import NOTICES
 from streams.kit.errors import UserError
+from streams.kit.foreign import passed_over
 from streams.settings import Settings
 from streams.wire.cloudevents import source_offset
 from streams.wire.readers import notice_reader
@@ -50,8 +51,14 @@ async def _read(topics_read: TopicReader, topic: str, spans: Spans) -> Notices:
     for partition, (start, end) in spans.items():
         is_lost = starts[partition] > 0
         records = topics_read.records(topic, partition, starts[partition], ends[partition])
-        async for record, notice in notice_reader(topic, partition).ours(records):
+        reader, seen = notice_reader(topic, partition), set[tuple[int, bytes]]()
+        async for record, notice in reader.ours(records):
             offset = source_offset(record.headers)
+            once = offset, record.value or b""
+            if start < offset <= end and once in seen:
+                passed_over(reader.place_of(record))  # a copy: a record leads to a notice once
+                continue
+            seen.add(once)
             if offset <= start:
                 is_lost = False  # what has expired was of earlier runs
             elif offset <= end and "citizen" in notice:

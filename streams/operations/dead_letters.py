@@ -30,7 +30,7 @@ from streams.operations.publish import record_key
 from streams.privacy.identity import SealError
 from streams.settings import Settings, SettingsError
 from streams.stages.dead_letter import FIRST, RETRY_OF
-from streams.wire.readers import LetterHeaders, letter_reader
+from streams.wire.readers import LetterHeaders, Source, letter_reader
 from streams.wire.rejections import FOREIGN_RECORD
 
 CLIENT: Final = "dead-letters"
@@ -118,10 +118,11 @@ class DeadLetterReader:
 
     async def letters(self, wanted: Wanted) -> list[Letter]:
         """The letters that fit, oldest first."""
-        fitting = []
+        fitting: list[Letter] = []
+        seen: set[Source] = set()
         for partition, start in (await self._topics.starts(self._dead_letters)).items():
             records = self._records(self._dead_letters, partition, start)
-            reader = letter_reader(self._dead_letters, partition)
+            reader = letter_reader(self._dead_letters, partition, seen)
             async for record, headers in reader.ours(records):
                 letter = with_reporter(self._settings, _letter(partition, record, headers))
                 if wanted.fits(letter):

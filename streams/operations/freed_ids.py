@@ -24,6 +24,8 @@ from streams.kafka.control import (
 from streams.kafka.errors import explained
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
+from streams.operations.key_gate import check_keys
+from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.cloudevents import event_headers
@@ -51,7 +53,9 @@ async def free_id(settings: Settings, freeing: Freeing, reason: str) -> None:
     checked_reason("--reason", reason)
     with explained(settings.bootstrap, FreeingError, advice="free the id again: twice is once"):
         await ensure_topics_of(settings)
+        await check_keys(settings)
         await permission(settings, _guarded(freeing, reason))
+        await begin_journal(settings)
         await _write(settings, freeing, reason)
 
 

@@ -24,6 +24,7 @@ from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import PartitionReader, open_partition
 from streams.kit.errors import UnworkableError
+from streams.kit.foreign import Foreign
 from streams.privacy.identity import Identity, SealError
 from streams.privacy.macs import MacKeys, has_mac
 from streams.settings import Settings
@@ -34,7 +35,7 @@ from streams.settings_table import (
     PSEUDONYM_KEY,
     SEAL_KEY,
 )
-from streams.wire import journal
+from streams.wire.readers import journal_reader
 
 CLIENT: Final = "keys"
 SAMPLES: Final = 20
@@ -103,6 +104,8 @@ class KeyGate:
     def look_at(self, partition: int, first: Sequence[Record], newest: Sequence[Record]) -> None:
         """Look at some records of a partition. Raises UnworkableError."""
         mac = self._macs.at("reports", partition)
+        first = [record for record in first if _may_be_ours(record, partition)]
+        newest = [record for record in newest if _may_be_ours(record, partition)]
         stated = [keys for record in first if (keys := stated_keys(record))]
         begins_stated = bool(first) and stated_keys(first[0]) is not None
         ours = [
@@ -133,15 +136,24 @@ def _are_of_others(newest: Sequence[Record], ours: Sequence[Record]) -> bool:
     return 2 * len(others) > len(newest)
 
 
+def _may_be_ours(record: Record, partition: int) -> bool:
+    """Tell whether a record tells of keys; one that states keys has a MAC, by whatever key."""
+    if record.key:
+        return _sample(record) is not None
+    entry = journal_reader("", partition).read(record)
+    if isinstance(entry, Foreign):
+        return False
+    return not isinstance(entry.report, KeysRecord) or has_mac(record.headers)
+
+
 def stated_keys(record: Record) -> KeysRecord | None:
     """The keys that a record of the journal states; None for any other record."""
     if record.key or b'"keys"' not in (record.value or b""):
         return None
-    try:
-        stated = journal.decode(record.key, record.value).report
-    except (ValueError, KeyError, TypeError):
+    entry = journal_reader("", 0).read(record)
+    if isinstance(entry, Foreign) or not isinstance(entry.report, KeysRecord):
         return None
-    return stated if isinstance(stated, KeysRecord) else None
+    return entry.report
 
 
 def check_pseudonym(identity: Identity, stated: KeysRecord) -> None:

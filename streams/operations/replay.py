@@ -41,6 +41,7 @@ from streams.operations.replay_partition import (
     read_share,
 )
 from streams.settings import Settings
+from streams.wire.journal_checks import journal_checks
 from streams.wire.partitioner import partition_of
 
 APPLY_SHARE: Final = 1.5
@@ -169,7 +170,9 @@ async def _shares(
     postings = settings.topic(topics.POSTINGS)
     committed = await topics_read.committed(settings.group("citizens"))
     starts = await topics_read.starts(postings)
-    journal_ends = await topics_read.ends(settings.topic(topics.REPORTS))
+    journal = settings.topic(topics.REPORTS)
+    journal_ends = await topics_read.ends(journal)
+    checks = await journal_checks(topics_read, journal, settings.macs_if_set())
     postings_ends = await topics_read.ends(postings)
     shares = [
         PartitionShare(
@@ -180,6 +183,7 @@ async def _shares(
             postings_ends[at],
             request.rules,
             request.scope,
+            checks.mac("postings", at) is not None,
         )
         for at in sorted(journal_ends)
     ]

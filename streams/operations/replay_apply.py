@@ -5,12 +5,13 @@ Steps 3 and 4 of `streams.operations.replay`, whose docstring has all of them.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from domain.citizen.reports import Recalculation, RulesRecord
+from projections.postings.reading import PostedMessage
 from streams.citizens.rule_sets import LawBook
 from streams.engine.fault_points import reached
 from streams.engine.ports import Headers
@@ -31,7 +32,8 @@ from streams.operations.replay_partition import CLIENT, ReplayError
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.cloudevents import event_headers
-from streams.wire.readers import posting_reader
+from streams.wire.journal_checks import journal_checks
+from streams.wire.readers import RecordReader, once_each
 
 LOOK_S: Final = 0.2
 """Seconds between two looks at how far the stage is."""
@@ -77,6 +79,8 @@ async def apply(
     async with opened(settings) as topics_read:
         await check_keys(settings)
         starts = await topics_read.ends(postings)
+        journal = settings.topic(topics.REPORTS)
+        checks = await journal_checks(topics_read, journal, settings.macs())
         if plan.pending is None:
             recalculation = Recalculation(act_id, request.scope)
             records = _records(settings, plan, recalculation)
@@ -86,7 +90,8 @@ async def apply(
         reached(CLIENT, "after_commit")
         done = Applied(recalculation.id)
         async with open_tail(clients, postings, starts) as tail:
-            follower = _Follower(settings, topics_read, tail, plan, done)
+            readers = {at: once_each(postings, at, checks.mac("postings", at)) for at in starts}
+            follower = _Follower(settings, topics_read, tail, plan, done, readers)
             await follower.follow(offsets, progress)
     done.seconds = time.monotonic() - began
     return done
@@ -143,7 +148,9 @@ class _Follower:
         tail: TopicTail,
         plan: DryRun,
         done: Applied,
+        readers: Mapping[int, RecordReader[PostedMessage]],
     ) -> None:
+        self._readers = readers
         self._group = settings.group("citizens")
         self._postings = settings.topic(topics.POSTINGS)
         self._topics = topics_read
@@ -178,7 +185,7 @@ class _Follower:
     async def _count(self, ends: Offsets) -> None:
         """Add up the messages up to these ends that follow from the records."""
         async for partition, record in self._tail.records(ends):
-            message = posting_reader(self._postings, partition).read(record)
+            message = self._readers[partition].read(record)
             if isinstance(message, Foreign):
                 passed_over(message)
             elif message.get("cause") in self._causes:

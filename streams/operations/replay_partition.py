@@ -38,7 +38,8 @@ from streams.kit.tuning import tune_garbage_collection
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.cloudevents import source_offset
-from streams.wire.readers import journal_reader, posting_reader
+from streams.wire.journal_checks import JournalChecks
+from streams.wire.readers import journal_reader, once_each
 
 CLIENT: Final = "replay"
 RECORDS_A_FILE: Final = 60_000
@@ -62,6 +63,8 @@ class PartitionShare(NamedTuple):
     postings_end: int
     rules: str
     scope: Scope
+    begins_with_keys: bool = False
+    """The journal begins with its keys, so that each posting has a MAC."""
 
 
 @dataclass
@@ -156,7 +159,9 @@ async def _read(
     )
     wanted = share.scope.citizen.encode()
     admission = JournalAdmission(LawBook(settings.rules))
-    reader = journal_reader(topic, share.partition)
+    macs = settings.macs_if_set()
+    belief = JournalChecks(macs).journal(share.partition)
+    reader = journal_reader(topic, share.partition, belief)
     async for record in read_records(clients, topic, share.partition, 0, share.journal_end):
         if record.offset != gaps.expected:
             await gaps.look(record.offset)
@@ -181,7 +186,8 @@ async def _read(
     start, end = share.postings_start, share.postings_end
     posted = settings.topic(topics.POSTINGS)
     records = read_records(clients, posted, share.partition, start, end)
-    async for record, _ in posting_reader(posted, share.partition).ours(records):
+    mac = macs.at("postings", share.partition) if macs and share.begins_with_keys else None
+    async for record, _ in once_each(posted, share.partition, mac).ours(records):
         if (
             record.key
             and (not wanted or record.key == wanted)

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from domain.basics.weeks import first_day
 from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
+from projections.postings.reading import PostedMessage
 from projections.runs.books import Books
 from projections.runs.completeness import THRESHOLDS
 from projections.runs.partition_books import PartitionBooks
@@ -26,10 +27,11 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.topics import Topic
 from streams.kit.errors import UserError
-from streams.kit.foreign import Foreign, passed_over
 from streams.settings import Settings
 from streams.wire.cloudevents import source_offset
-from streams.wire.readers import journal_reader, letter_reader, posting_reader
+from streams.wire.journal import JournalEntry
+from streams.wire.journal_checks import CLOCKS, JournalChecks, journal_checks
+from streams.wire.readers import RecordReader, Source, journal_reader, letter_reader, once_each
 from streams.wire.reporters import NO_SOURCE
 
 CLIENT: Final = "run"
@@ -39,8 +41,6 @@ EARLY: Final = timedelta(days=62)
 """The longest time by which a report may come before its month.
 
 The notice `future_period` begins there."""
-CLOCKS: Final = timedelta(days=1)
-"""The largest difference between the clocks of those who write to Kafka."""
 FEW: Final = 100
 """Offsets before a group that may all be markers of transactions, which nobody ever commits."""
 DAY_ONE: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -70,6 +70,15 @@ class RunTopics:
         self._topics = topics_read
         self._looked_to = (0, 0)
         """The partition in which the last run was looked for, and up to which offset."""
+        self._last_run = 0
+        self._checks: JournalChecks | None = None
+
+    async def _checked(self) -> JournalChecks:
+        """Ask the journal once from where on it is checked."""
+        if self._checks is None:
+            journal, macs = self._settings.topic(topics.REPORTS), self._settings.macs_if_set()
+            self._checks = await journal_checks(self._topics, journal, macs)
+        return self._checks
 
     # --- offsets ----------------------------------------------------------------------------------
 
@@ -134,9 +143,10 @@ class RunTopics:
         self._looked_to = partition, end
         while end > first:
             start = max(first, end - step)
-            markers = [marker async for marker in self._markers(partition, start, end)]
-            if markers:
-                return markers[-1]
+            if markers := await self._markers(partition, start, end):
+                last = await self._latest(markers, partition, start)
+                self._last_run = last.run
+                return last
             end, step = start, 2 * step
             progress(total - (end - first), total)
         return None
@@ -145,19 +155,35 @@ class RunTopics:
         """The latest run that was closed since `last_run` was asked for."""
         partition, start = self._looked_to
         end = (await self.ends(topics.REPORTS))[partition]
-        markers = [marker async for marker in self._markers(partition, start, end)]
-        return markers[-1] if markers else None
+        markers = await self._markers(partition, start, end)
+        return max((each for each in markers if each.run > self._last_run), default=None)
 
-    async def _markers(self, partition: int, start: int, end: int) -> AsyncIterator[RunMarker]:
-        reader = journal_reader(self._settings.topic(topics.REPORTS), partition)
-        async for record in self._records(topics.REPORTS, partition, start, end):
-            if record.key:
-                continue
-            entry = reader.read(record)
-            if isinstance(entry, Foreign):
-                passed_over(entry)
-            elif isinstance(entry.report, RunMarker):
-                yield entry.report
+    async def _latest(self, markers: list[RunMarker], partition: int, start: int) -> RunMarker:
+        """Return the latest run, given the markers from an offset on.
+
+        One that somebody copied is as genuine as its original, but stands behind later ones. So it
+        is looked whether later ones follow from where the original was written.
+        """
+        found = max(markers)
+        since = await self.since(topics.REPORTS, _moment(found.closed_at) - CLOCKS)
+        if since[partition] < start:
+            _, end = self._looked_to
+            return max(await self._markers(partition, since[partition], end))
+        return found
+
+    async def _markers(self, partition: int, start: int, end: int) -> list[RunMarker]:
+        reader = await self._journal_reader(partition)
+        records = self._records(topics.REPORTS, partition, start, end)
+        return [
+            entry.report
+            async for _, entry in reader.ours(record async for record in records if not record.key)
+            if isinstance(entry.report, RunMarker)
+        ]
+
+    async def _journal_reader(self, partition: int) -> RecordReader[JournalEntry]:
+        """A reader of records of the journal in their order, from wherever it begins."""
+        belief = (await self._checked()).journal(partition)
+        return journal_reader(self._settings.topic(topics.REPORTS), partition, belief)
 
     def _records(
         self, topic: Topic, partition: int, start: int, end: int
@@ -190,7 +216,7 @@ class RunTopics:
                 law, settled_to.get(partition, 0), refused[partition], first_month
             )
             records = self._records(topics.REPORTS, partition, starts[partition], end)
-            reader = journal_reader(self._settings.topic(topics.REPORTS), partition)
+            reader = await self._journal_reader(partition)
             async for record, entry in reader.ours(meter.counted(records)):
                 fold.take(record.offset, entry.citizen, entry.report)
             if last is not None and fold.last_run != last.run:
@@ -213,9 +239,10 @@ class RunTopics:
         rejected: defaultdict[str, int] = defaultdict(int)
         starts = await self.since(topics.DEAD_LETTERS, since)
         recent = await self.since(topics.DEAD_LETTERS, cut)
+        seen: set[Source] = set()
         for partition, end in (await self.ends(topics.DEAD_LETTERS)).items():
             records = self._records(topics.DEAD_LETTERS, partition, starts[partition], end)
-            reader = letter_reader(self._settings.topic(topics.DEAD_LETTERS), partition)
+            reader = letter_reader(self._settings.topic(topics.DEAD_LETTERS), partition, seen)
             async for record, letter in reader.ours(records):
                 if letter.stage == "citizens":
                     refused[letter.partition].add(letter.offset)
@@ -238,16 +265,24 @@ class RunTopics:
         for partition, end in posted.ends.items():
             is_open = not posted.run
             settled_to, start = posted.settled_to.get(partition, 0), posted.starts[partition]
-            reader = posting_reader(self._settings.topic(topics.POSTINGS), partition)
+            reader = await self._posting_reader(partition)
+            cut = -1
             async with aclosing(self._records(topics.POSTINGS, partition, start, end)) as records:
                 async for record, message in reader.ours(meter.counted(records)):
-                    if source_offset(record.headers) >= settled_to:
-                        break
+                    source = source_offset(record.headers)
+                    if source >= settled_to:
+                        continue
                     if message["type"] == "run":
-                        is_open = is_open or message["run"] == posted.run
-                    elif is_open:
+                        if not is_open and message["run"] == posted.run:
+                            is_open, cut = True, source
+                    elif is_open and source >= cut:  # else it was copied from an earlier run
                         totals.post(message, computed)
         return totals
+
+    async def _posting_reader(self, partition: int) -> RecordReader[PostedMessage]:
+        """A reader of postings in their order, without copies of one that was read."""
+        mac = (await self._checked()).mac("postings", partition)
+        return once_each(self._settings.topic(topics.POSTINGS), partition, mac)
 
     async def missing_noticed(self, last: RunMarker | None) -> set[bytes]:
         """The notices of missing reporters since the last run."""

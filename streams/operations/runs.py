@@ -52,6 +52,7 @@ from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
 from streams.operations.key_gate import check_keys
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
+from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings
 from streams.wire.cloudevents import event_headers
 from streams.wire.control_records import FIRST_RUN_MONTH, run_of
@@ -271,6 +272,7 @@ async def _cut(
     if holds and not notices:
         return
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
+    await begin_journal(settings)
     try:
         macs, name = settings.macs(), f"{settings.prefix}{CLIENT}"
         async with control_writer(clients, macs, name, CLIENT) as writer:

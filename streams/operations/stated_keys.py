@@ -23,12 +23,14 @@ from streams.kafka.control import (
     control_writer,
 )
 from streams.kafka.errors import explained
-from streams.kafka.reading import KafkaTopicReader, Offsets, TopicReader, open_topics
+from streams.kafka.reading import Offsets, TopicReader, open_topics
 from streams.kit.errors import UserError
-from streams.operations.key_gate import check_keys, stated_keys
+from streams.operations.key_gate import check_keys
 from streams.settings import Settings
+from streams.settings_table import PSEUDONYM_KEY, SEAL_KEY
 from streams.wire import journal
 from streams.wire.cloudevents import event_headers
+from streams.wire.journal_checks import beginning, stated_from
 
 CLIENT: Final = "keys"
 AGAIN_S: Final = 0.5
@@ -54,30 +56,23 @@ def keys_record(settings: Settings) -> KeysRecord:
 
 
 async def begin_journal(settings: Settings) -> None:
-    """State our keys in a journal that has no record yet; leave any other as it is."""
+    """State our keys in a journal that has no record of ours yet; leave any other as it is.
+
+    Whatever writes to the journal asks for it first. Raises UnstatedError where the keys that name
+    and seal, which have to be stated, are not set.
+    """
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     async with open_topics(clients) as topics_read:
         while await _is_empty(settings, topics_read):
+            if not settings.has_keys:
+                raise UnstatedError(
+                    "the journal is empty, and whoever writes to it first states its keys: start"
+                    f" `refusion worker intake`, or set {PSEUDONYM_KEY.name} and {SEAL_KEY.name}"
+                )
             try:
                 await _write(settings, clients, topics_read)
             except (OvertakenError, UnconfirmedError):
                 await asyncio.sleep(AGAIN_S)
-
-
-async def stated_from(settings: Settings, topics_read: TopicReader) -> Offsets:
-    """Find where a journal's keys were stated first, by partition; none where they never were.
-
-    A new journal begins with that record; to look for it in one of before takes a whole reading.
-    """
-    topic, macs, places = settings.topic(topics.REPORTS), settings.macs(), dict[int, int]()
-    for partition, end in (await topics_read.ends(topic)).items():
-        mac = macs.at("reports", partition)
-        async with aclosing(topics_read.records(topic, partition, 0, end)) as records:
-            async for record in records:
-                if stated_keys(record) and mac.is_of(record.key, record.value, record.headers):
-                    places[partition] = record.offset
-                    break
-    return places
 
 
 class KeysStated(NamedTuple):
@@ -97,7 +92,8 @@ async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
     with explained(settings.bootstrap, UnstatedError, advice="ask again"):
         await check_keys(settings)
         async with open_topics(clients) as topics_read:
-            places = await stated_from(settings, topics_read)
+            journal = settings.topic(topics.REPORTS)
+            places = await stated_from(topics_read, journal, settings.macs())
         if places or not apply:
             return KeysStated(keys_record(settings), places, written=False)
         try:
@@ -107,9 +103,7 @@ async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
         return KeysStated(keys_record(settings), places, written=True)
 
 
-async def _write(
-    settings: Settings, clients: KafkaClients, empty: KafkaTopicReader | None
-) -> Offsets:
+async def _write(settings: Settings, clients: KafkaClients, empty: TopicReader | None) -> Offsets:
     """Write the record; where it is to be the first, nothing once another record is there."""
     name = f"{settings.journal_prefix}{CLIENT}"
     async with control_writer(clients, settings.macs(), name, CLIENT) as writer:
@@ -125,10 +119,14 @@ def _headers(record: KeysRecord, at: str) -> Headers:
     return event_headers(f"keys/{record.id}".encode(), KEYS_EVENT, b"refusion/keys", at)
 
 
-async def _is_empty(settings: Settings, topics_read: KafkaTopicReader) -> bool:
-    """Tell whether the journal has no record; marks of transactions are none."""
-    topic = settings.topic(topics.REPORTS)
+async def _is_empty(settings: Settings, topics_read: TopicReader) -> bool:
+    """Tell whether the journal has no record of ours; what nobody can read is none."""
+    topic, macs = settings.topic(topics.REPORTS), settings.macs()
     for partition, end in (await topics_read.ends(topic)).items():
-        if end and await topics_read.has_record(topic, partition, 0, end):
+        if not end:
+            continue
+        async with aclosing(topics_read.records(topic, partition, 0, end)) as records:
+            how, _ = await beginning(macs.at("reports", partition), records)
+        if how != "nothing":
             return False
     return True

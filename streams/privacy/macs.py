@@ -113,8 +113,9 @@ class _KeyedPlace:
         event_type, key_length, is_empty = frame
         begun = self._begun.copy()
         begun.update(_FRAME.pack(len(event_type), key_length, is_empty) + event_type)
-        if len(self._framed) < MOST_FRAMES:  # whoever writes to a topic chooses frames freely
-            self._framed[frame] = begun
+        if len(self._framed) >= MOST_FRAMES:  # whoever writes to a topic chooses frames freely
+            self._framed.clear()
+        self._framed[frame] = begun
         return begun
 
 

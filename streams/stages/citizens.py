@@ -51,14 +51,13 @@ from streams.stages.dead_letter import dead_letter, refused_record
 from streams.stages.disk import Disk, DiskFolder
 from streams.stages.journal_entries import JournalEntries, settleable
 from streams.stages.own_entry import OwnEntry
+from streams.stages.state_entries import StateEntries
 from streams.wire.belief import JournalBelief
 from streams.wire.cloudevents import event_headers
 from streams.wire.journal import JournalEntry
 from streams.wire.readers import CITIZEN, journal_reader
 from streams.wire.rejections import REFUSED, Rejection
 
-NO_TYPE: Final = b""
-"""The type of entries of the state, which are no events."""
 POSTINGS: Final = b"refusion.postings"
 RUN: Final = b"refusion.run"
 NOTICE: Final = b"refusion.notice"
@@ -142,10 +141,13 @@ class CitizenWork:
         self._name = f"{stage.name}/{partition}"
         self._disk = stage.disk(partition)
         self._key = f"_partition/{partition}".encode()
-        self._posted = stage.identity.macs.at("postings", partition)
-        self._kept = stage.identity.macs.at("citizens", partition)
+        macs = stage.identity.macs
+        self._posted = macs.at("postings", partition)
+        self._kept = StateEntries(self._name, stage.topics.citizens, partition, macs)
+        self._again: list[tuple[bytes, bytes]] = []
         self._place = f"{stage.topic}/{partition}/"
         self._changes: list[tuple[bytes, bytes]] = []
+        self._position = 0
 
     async def restore(self) -> None:
         """Bring the disk to the end of the changelog; throw away state of another changelog.
@@ -164,6 +166,7 @@ class CitizenWork:
                     " docs/operations.md"
                 )
             await self._disk.open(changelog)
+            self._kept.reached(self._own_entry().reached)
             await self._catch_up(changelog)
         self._own = self._own_entry()
         law = stage.laws.law(*self._own.rules)
@@ -186,25 +189,20 @@ class CitizenWork:
             raise
 
     async def _catch_up(self, changelog: Changelog) -> None:
-        loop, topic = asyncio.get_running_loop(), self._stage.topics.citizens
+        loop = asyncio.get_running_loop()
         restored, began, said = 0, loop.time(), loop.time()
         async for batch in changelog.read(self._disk.position):
             if not batch.records:  # markers of transactions
                 continue
+            await self._kept.look_at_journal(self._stage.kafka, self._stage.topic)
             restored += len(batch.records)
-            entries = [(record.key, record.value or b"") for record in batch.records if record.key]
-            if foreign := len(batch.records) - len(entries):
-                log.error(
-                    "%s: foreign records passed over: %d, the first is %s",
-                    self._name,
-                    foreign,
-                    f"{topic}/{self._number} before {batch.position}",
-                )
-            await self._disk.write(entries, batch.position, batch.records[-1].offset)
+            await self._disk.catch_up(self._kept.ours(batch.records), batch.position)
             reached(self._stage.name, "in_restore")
             if loop.time() - said > RESTORE_SAID_S:
                 said = loop.time()
                 log.info("%s: restored up to %d of %d", self._name, batch.position, changelog.end)
+        self._again = self._kept.again(self._disk.store)
+        self._kept.following = changelog.end
         if restored:
             log.info("%s: restored %d records in %.1f s", self._name, restored, loop.time() - began)
 
@@ -339,7 +337,8 @@ class CitizenWork:
 
         `position` is where the journal goes on after it.
         """
-        changes, rules = self._partition.changes(), self._partition.law.rules.name
+        changes = [*self._again, *self._partition.changes()]
+        rules = self._partition.law.rules.name
         own = self._own.next_with(
             changes,
             position=position,
@@ -349,15 +348,13 @@ class CitizenWork:
             recalculation=recalculation,
         )
         self._changes = [*changes, (self._key, own)]
+        self._position = position
 
     def _outputs(
         self, postings: list[Message], notices: list[Message], dead: list[Message]
     ) -> list[Output]:
         topics = self._stage.topics
-        mac = self._kept.header
-        state: list[Message] = [
-            (key, value, [mac(key, NO_TYPE, value)]) for key, value in self._changes
-        ]
+        state = self._kept.messages(self._changes, self._position)
         outputs = [
             Output(topics.postings, self._number, postings),
             Output(topics.citizens, self._number, state),
@@ -384,6 +381,9 @@ class CitizenWork:
         end = ends[self._stage.topics.citizens]
         await self._disk.write(self._changes, end, end - 1)
         self._disk.kept()
+        stage = self._stage
+        await self._kept.ended(stage.kafka, stage.topic, end - len(self._changes), end)
+        self._again = self._kept.again(self._disk.store)
         self._changes = []
 
     async def close(self) -> None:

@@ -125,6 +125,7 @@ class Disk:
         self._folder = folder
         self._identity = ""
         self._is_open = False
+        self._witness: Witness | None = None
         self.position = 0
 
     async def open(self, changelog: Changelog) -> None:
@@ -138,6 +139,8 @@ class Disk:
             await self._open_store()
         else:
             self.position = point.get("offset", 0)
+            if "witness" in point:
+                self._witness = Witness(*point["witness"])
 
     async def _objection(self, point: dict[str, Any], changelog: Changelog) -> str:
         """Say what a state is that cannot be believed, by its checkpoint; "" where it can."""
@@ -159,14 +162,23 @@ class Disk:
         self.store = await self._folder.open()
         self._is_open = True
 
-    async def write(self, changes: Changes, position: int, last: int) -> None:
+    async def catch_up(self, entries: Sequence[tuple[int, tuple[bytes, bytes]]], to: int) -> None:
+        """Write entries of the changelog, with their offsets, and the position after them."""
+        last = entries[-1][0] if entries else None
+        await self.write([change for _, change in entries], to, last)
+
+    async def write(self, changes: Changes, position: int, last: int | None) -> None:
         """Write changes and the position of the changelog after them, in one write.
 
-        `last` is the offset of the last of the changes, which becomes the witness.
+        `last` is the offset of the last of the changes, which becomes the witness; None where there
+        are no changes, so that the witness stays.
         """
         assert position >= self.position, "the disk would go back in the changelog"
         point: dict[str, Any] = {"changelog": self._identity, "offset": position}
-        point["witness"] = list(witness_of(last, *changes[-1]))
+        if last is not None:
+            self._witness = witness_of(last, *changes[-1])
+        if self._witness is not None:
+            point["witness"] = list(self._witness)
         changes = [*changes, (CHECKPOINT, orjson.dumps(point))]
         until = asyncio.get_running_loop().time() + STALL_S
         while not self.store.offer(changes):

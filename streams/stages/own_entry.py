@@ -80,6 +80,11 @@ class OwnEntry:
             )
 
     @property
+    def reached(self) -> int:
+        """The position that the state reflects; -1 where nothing was noted."""
+        return int(self._fields.get("position", -1))
+
+    @property
     def closed_month(self) -> str:
         """The latest month whose run is cut, or ""."""
         month: str = self._fields.get("closed_month", "")

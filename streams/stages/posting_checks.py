@@ -7,7 +7,8 @@ from typing import NamedTuple
 from streams.engine.ports import Kafka, Record
 from streams.kit.errors import UserError
 from streams.privacy.macs import MacKeys, PlaceMac
-from streams.wire.belief import JournalBelief
+from streams.stages.state_entries import beginning_of
+from streams.wire.belief import is_marked
 
 log = logging.getLogger("refusion")
 
@@ -41,15 +42,11 @@ class PostingChecks(NamedTuple):
         None where the journal does not begin with its keys: the first postings are of a version
         that made no MACs then.
         """
-        async with kafka.changelog(self.journal, partition) as journal:
-            async for batch in journal.read(0):
-                for record in batch.records:
-                    belief = JournalBelief(self.macs.at("reports", partition))
-                    belief.of(record)
-                    is_checked = belief.checked_from is not None
-                    mac = self.macs.at("postings", partition)
-                    return ExpectedMac(mac) if is_checked else None
-        return ExpectedMac(self.macs.at("postings", partition), until=end)
+        how = await beginning_of(kafka, self.journal, partition, self.macs)
+        mac = self.macs.at("postings", partition)
+        if how == "nothing":
+            return ExpectedMac(mac, until=end)
+        return ExpectedMac(mac) if how == "keys" else None
 
     def ours(
         self, name: str, partition: int, expected: ExpectedMac | None, records: Sequence[Record]
@@ -60,8 +57,7 @@ class PostingChecks(NamedTuple):
         """
         if expected is None:
             return records
-        is_of = expected.mac.is_of
-        ours = [each for each in records if is_of(each.key, each.value, each.headers)]
+        ours = [each for each in records if is_marked(expected.mac, each)]
         if len(ours) < len(records):
             if expected.until is not None and records[-1].offset >= expected.until:
                 raise UndecidedError(

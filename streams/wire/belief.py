@@ -45,14 +45,13 @@ class JournalBelief:
         if self._mac is None:
             return "ours"
         checks = self.checked_from is not None and record.offset > self.checked_from
-        if checks and not self._mac.is_of(record.key, record.value, record.headers):
+        if checks and not is_marked(self._mac, record):
             return "foreign"
         return "ours" if record.key else self._of_control(self._mac, record, checks)
 
     def is_proved(self, record: Record) -> bool:
         """Tell whether a MAC says that a record is ours."""
-        mac = self._mac
-        return mac is not None and mac.is_of(record.key, record.value, record.headers)
+        return self._mac is not None and is_marked(self._mac, record)
 
     def _of_control(self, mac: PlaceMac, record: Record, checks: bool) -> Verdict:
         """Judge a record without a key that may be ours, and remember it if it has a MAC.
@@ -60,13 +59,34 @@ class JournalBelief:
         One without could not be copied to where records are checked.
         """
         control = control_id(record.value)
-        if control is None or not mac.is_of(record.key, record.value, record.headers):
+        if control is None or not is_marked(mac, record):
             return "foreign" if control and control.startswith(KEYS) else "ours"
         if self.controls.setdefault(control, record.offset) != record.offset:
             return "repeated" if checks else "ours"
         if control.startswith(KEYS) and self.checked_from is None:
             self.checked_from = record.offset
         return "ours"
+
+
+class PostingOrder:
+    """Tells copies of a partition's postings: a citizen's revisions only grow, and so do runs."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def is_copy(self, message: Mapping[str, Any]) -> bool:
+        """Tell whether a message, read in its order, is a copy of one before."""
+        is_run = message["type"] == "run"
+        name, number = ("", message["run"]) if is_run else (message["citizen"], message["revision"])
+        if number <= self._numbers.get(name, -1):
+            return True
+        self._numbers[name] = number
+        return False
+
+
+def is_marked(mac: PlaceMac, record: Record) -> bool:
+    """Tell whether a MAC says that a record is ours."""
+    return mac.is_of(record.key, record.value, record.headers)
 
 
 def control_id(value: bytes | None) -> str | None:

@@ -17,7 +17,9 @@ from projections.postings.reading import PostedMessage, read_message
 from projections.runs.left_out import own_notice
 from streams.engine.ports import Record
 from streams.kit.foreign import Foreign, passed_over
+from streams.privacy.macs import PlaceMac
 from streams.wire import journal
+from streams.wire.belief import JournalBelief, PostingOrder, is_marked
 from streams.wire.journal import JournalEntry
 
 Content = TypeVar("Content")
@@ -36,14 +38,24 @@ class ForeignError(ValueError):
 class RecordReader(Generic[Content]):
     """Reads the records of one partition of a topic."""
 
-    def __init__(self, decode: Callable[[Record], Content], topic: str, partition: int) -> None:
+    def __init__(
+        self,
+        decode: Callable[[Record], Content],
+        topic: str,
+        partition: int,
+        is_ours: Callable[[Record], bool] | None = None,
+    ) -> None:
+        """`is_ours` tells by its MAC whether a record is one of ours, where that is known."""
         self._decode = decode
         self._topic = topic
         self._partition = partition
+        self._is_ours = is_ours
 
     def read(self, record: Record) -> Content | Foreign:
         """Read a record; whatever goes wrong in reading it makes it foreign, but want of memory."""
         try:
+            if self._is_ours is not None and not self._is_ours(record):
+                return self.place_of(record)
             return self._decode(record)
         except MemoryError:
             raise
@@ -69,9 +81,12 @@ class RecordReader(Generic[Content]):
 # --- the journal ----------------------------------------------------------------------------------
 
 
-def journal_reader(topic: str, partition: int) -> RecordReader[JournalEntry]:
-    """A reader of a partition of `reports`."""
-    return RecordReader(_entry, topic, partition)
+def journal_reader(
+    topic: str, partition: int, belief: JournalBelief | None = None
+) -> RecordReader[JournalEntry]:
+    """A reader of a partition of `reports`; with a `belief` what does not count is foreign too."""
+    is_ours = None if belief is None else lambda record: belief.of(record) == "ours"
+    return RecordReader(_entry, topic, partition, is_ours)
 
 
 def _entry(record: Record) -> JournalEntry:
@@ -91,6 +106,22 @@ def _entry(record: Record) -> JournalEntry:
 def posting_reader(topic: str, partition: int) -> RecordReader[PostedMessage]:
     """A reader of a partition of `postings`."""
     return RecordReader(_posted, topic, partition)
+
+
+def once_each(topic: str, partition: int, mac: PlaceMac | None) -> RecordReader[PostedMessage]:
+    """A reader of postings in their order.
+
+    What lacks the `mac` is foreign, where one is given, and so is a copy of a message before.
+    """
+    order = PostingOrder()
+
+    def first(record: Record) -> PostedMessage:
+        if order.is_copy(message := _posted(record)):
+            raise ForeignError("the message came before")
+        return message
+
+    is_ours = None if mac is None else lambda record: is_marked(mac, record)
+    return RecordReader(first, topic, partition, is_ours)
 
 
 def _posted(record: Record) -> PostedMessage:
@@ -160,9 +191,30 @@ _LETTER_HEADERS: Final = {
 }
 
 
-def letter_reader(topic: str, partition: int) -> RecordReader[LetterHeaders]:
-    """A reader of a partition of `dead-letters`; the value stays sealed."""
-    return RecordReader(_letter, topic, partition)
+Source = tuple[str, str, int, int]
+"""The stage that refused a record, and the record's place."""
+
+
+def letter_reader(
+    topic: str, partition: int, seen: set[Source] | None = None
+) -> RecordReader[LetterHeaders]:
+    """A reader of a partition of `dead-letters`; the value stays sealed.
+
+    A record is refused once. With `seen`, which the partitions share, further letters of it are
+    foreign: copies, or what an intake that died has written again.
+    """
+    if seen is None:
+        return RecordReader(_letter, topic, partition)
+
+    def first(record: Record) -> LetterHeaders:
+        letter = _letter(record)
+        source = letter.stage, letter.topic, letter.partition, letter.offset
+        if source in seen:
+            raise ForeignError("the record was refused before")
+        seen.add(source)
+        return letter
+
+    return RecordReader(first, topic, partition)
 
 
 def _letter(record: Record) -> LetterHeaders:

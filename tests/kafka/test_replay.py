@@ -69,6 +69,7 @@ def test_a_replay_posts_the_differences_once_whoever_dies(pipeline, refusion, ma
     assert killed == -signal.SIGKILL
     pipeline.wait_for_death(worker)
     worker = pipeline.start()
+    pipeline.wait_until(lambda: refusion("--dry-run")[1]["workers"])
     status, pending, _ = refusion("--rules", OTHER, "--apply", "--yes")
     assert status == 0
     assert pending["rules_holding"] == OTHER

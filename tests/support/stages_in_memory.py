@@ -10,6 +10,7 @@ import orjson
 from domain.basics.weeks import month_number
 from streams.citizens.rule_sets import LawBook
 from streams.operations.publish import record_key
+from streams.operations.stated_keys import keys_record
 from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.stages.intake import Intake, IntakeTopics
 from streams.wire import journal
@@ -105,20 +106,28 @@ class StagesInMemory:
                 journal.opening_headers(opening, at),
             )
 
+    def state_keys(self):
+        """Begin the journal with its keys: from here on records need a MAC."""
+        keys = journal.encode_control(keys_record(self._settings), "2024-02-01T08:00:00Z")
+        self._write_control(keys)
+
+    def _write_control(self, value):
+        for at in range(self._settings.partitions):
+            mac = self._identity.macs.at("reports", at).header(None, b"", value)
+            self.topics.append("reports", at, None, value, [mac])
+
     def close_run(self, month):
         """Write a run marker to every partition of the journal."""
         number = run_of(month_number(month))
         marker = {"schema": 1, "type": "run", "run": number}
         marker |= {"closed_at": f"{month}-28T12:00:00Z", "data_month": month}
-        for at in range(self._settings.partitions):
-            self.topics.append("reports", at, None, orjson.dumps(marker), [])
+        self._write_control(orjson.dumps(marker))
 
     def take_up(self, rules):
         """Write a `rules` record to every partition of the journal."""
         record = {"schema": 1, "type": "rules", "id": f"take-up-{rules}", "rules": rules}
         record |= {"digest": LawBook().digest(rules), "written_at": "2024-02-01T08:00:00Z"}
-        for at in range(self._settings.partitions):
-            self.topics.append("reports", at, None, orjson.dumps(record), [])
+        self._write_control(orjson.dumps(record))
 
     def settle(self):
         """Let both stages do all that is there for them."""
@@ -129,7 +138,8 @@ class StagesInMemory:
         for at, work in enumerate(self._works):
             records = self.topics.of["reports"][at]
             while self._settled_to[at] < len(records):
-                processed = work.process(records[self._settled_to[at] :], len(records))
+                behind = records[-1].offset + 1
+                processed = work.process(records[self._settled_to[at] :], behind)
                 self._settled_to[at] += processed.done
                 asyncio.run(work.keep(self._write(processed.outputs), self._settled_to[at]))
 

@@ -86,6 +86,16 @@ def test_the_first_and_the_newest_records_of_a_journal_of_before_decide(has_mac)
             look(OURS, first, newest)
 
 
+def test_what_somebody_wrote_before_the_keys_changes_nothing():
+    value = journal.encode_control(keys_record(keys(THREE, THREE)), "2024-02-01T08:00:00Z")
+    before = [record(None, value, None), record(None, b"{", None), record(b"x", b"\xff", None)]
+    look(OURS, [*before, *BEGUN])
+    look(OURS, before)
+    for others in (keys(pseudonym=THREE), keys(seal=THREE), keys(journal_key=THREE)):
+        with pytest.raises(UnworkableError):
+            look(others, [*before, *BEGUN])
+
+
 def test_demo_keys_are_for_a_broker_on_the_same_machine():
     demo = {"REFUSION_DEMO": "1"}
     for bootstrap in ("127.0.0.1:9092", "localhost:1,127.0.0.1:2", "[::1]:9092"):

@@ -36,6 +36,8 @@ class Changelog:
         self.records: list[Any] = []
         self.open_transactions = 0
         self.read_from: list[int] = []
+        self.journal: list[Any] = []
+        """First records of the journal; without any its keys are to be stated."""
 
     @property
     def end(self):
@@ -53,8 +55,13 @@ class Changelog:
         return record if record.offset == offset else None
 
     @asynccontextmanager
-    async def changelog(self, _topic, _partition):
-        yield self
+    async def changelog(self, topic, _partition):
+        if topic == TOPICS.citizens:
+            yield self
+        else:
+            journal = Changelog()
+            journal.records = self.journal
+            yield journal
 
 
 def stage_of(folder, changelog):
@@ -95,8 +102,8 @@ def committed(work, changelog, records):
     assert processed.done == len(records)
     messages = {output.topic: [*output.messages] for output in processed.outputs}
     changelog.records += [
-        SimpleNamespace(offset=changelog.end + number, key=key, value=value)
-        for number, (key, value, _) in enumerate(messages.get("citizens", ()))
+        SimpleNamespace(offset=changelog.end + number, key=key, value=value, headers=headers)
+        for number, (key, value, headers) in enumerate(messages.get("citizens", ()))
     ]
     asyncio.run(work.keep({"citizens": changelog.end}, records[-1].offset + 1))
     return messages, processed.counts
@@ -232,6 +239,7 @@ def test_state_of_a_former_version_goes_on_at_the_groups_offset_and_not_without(
     closed(work)
     own = orjson.loads(changelog.records[-1].value)
     del own["position"], own["chain"]
+    changelog.journal = journal_of()[:1]
     for former in (orjson.dumps(own), b""):  # with an entry, and from before there was one
         changelog.records[-1].value = former
         shutil.rmtree(tmp_path / "citizens-0")
@@ -369,7 +377,10 @@ def test_state_that_does_not_fit_is_thrown_away_once_and_not_for_ever(tmp_path):
     _, failures = begun_again(stage, lambda work: committed(work, changelog, records[20:30]))
     assert [type(failure) for failure in failures] == [StateError]
     assert stage.events["disk_thrown_away"] == 1
-    changelog.records.append(SimpleNamespace(offset=changelog.end, key=head, value=b"[2]"))
+    ours = [product.IDENTITY.macs.at("citizens", 0).header(head, b"", b"[2]")]
+    changelog.records.append(
+        SimpleNamespace(offset=changelog.end, key=head, value=b"[2]", headers=ours)
+    )
     stage = stage_of(tmp_path, changelog)
     with pytest.raises(AssertionError):
         begun_again(stage, lambda work: committed(work, changelog, records[30:]))

@@ -168,6 +168,9 @@ def test_a_posting_that_is_no_json_is_passed_over_and_the_ledger_goes_on(tmp_pat
 
 MACS = MacKeys([b"k" * 32])
 STATED = b'{"schema":1,"type":"keys","id":"first"}'
+OF_BEFORE = (
+    b'{"schema":1,"type":"run","run":49,"closed_at":"2024-02-01T08:00:00Z","data_month":"2024-01"}'
+)
 
 
 class BegunJournal(Brokers):
@@ -202,7 +205,8 @@ def first_record(value, *, ours):
     [
         ((first_record(STATED, ours=True),), 1),
         ((), 1),
-        ((first_record(b"{}", ours=False),), 2),
+        ((first_record(b"{}", ours=False),), 1),
+        ((first_record(OF_BEFORE, ours=False),), 2),
     ],
 )
 def test_a_posting_that_the_citizens_stage_did_not_write_is_no_money(
@@ -230,7 +234,7 @@ def test_a_former_versions_postings_count_also_where_the_journal_was_empty_befor
         unmarked = records([posting(ANNA, 1), posting(BO, 1)])
         with pytest.raises(UndecidedError, match="looks at the journal again"):
             work.process(unmarked, position)
-        brokers.first = (first_record(b"{}", ours=False),)
+        brokers.first = (first_record(OF_BEFORE, ours=False),)
         work, _sink, position = await acquired(stage, brokers)
         return work.process(unmarked, position)
 

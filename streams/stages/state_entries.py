@@ -1,0 +1,152 @@
+"""Marks the entries of a partition's state in the changelog, and tells which of them are ours.
+
+An entry's type has the position of its transaction in the journal, and its MAC covers that. So a
+copy of an entry of before, which is as genuine as any, is told from the latest: positions only
+grow. Compaction keeps the last record of a key, whoever wrote it. So what was passed over is
+written again with the next transaction, as the disk has it.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from streams.citizens.store import RocksStore
+from streams.engine.ports import Headers, Kafka, Record
+from streams.kit.foreign import Foreign
+from streams.privacy.macs import EVENT_TYPE, MacKeys
+from streams.wire.belief import is_marked
+from streams.wire.journal_checks import Beginning, beginning
+
+Change = tuple[bytes, bytes]
+
+_TYPE: Final = b"refusion.state/"
+_DIGITS: Final = b"0123456789"
+_LETTERS: Final = b"ghijkmnpqr"
+_AS_LETTERS: Final = bytes.maketrans(_DIGITS, _LETTERS)
+"""Positions are written in letters, so that nobody takes one for a CPR number."""
+_AS_DIGITS: Final = bytes.maketrans(_LETTERS, _DIGITS)
+UNNUMBERED: Final = -1
+MARKER: Final = 1
+"""Offsets that the end of a transaction takes."""
+OWN: Final = b"_"
+"""Keys of a partition's own entries begin with it: one is written in every transaction anyway."""
+MOST_AGAIN: Final = 10_000
+"""Keys that are written again, at most."""
+
+log = logging.getLogger("refusion")
+
+
+def entry_type(position: int) -> bytes:
+    """Return the type of the entries of the transaction that reaches a position in the journal.
+
+    >>> entry_type(17), position_of(b"refusion.state/hp"), position_of(b"")
+    (b'refusion.state/hp', 17, -1)
+    """
+    return _TYPE + str(position).encode().translate(_AS_LETTERS)
+
+
+def position_of(event_type: bytes) -> int:
+    """Return the position that a type has; UNNUMBERED for entries of earlier versions."""
+    if not event_type.startswith(_TYPE):
+        return UNNUMBERED
+    return int(event_type.removeprefix(_TYPE).translate(_AS_DIGITS))
+
+
+class StateEntries:
+    """The entries of one partition, as they are written and as they are read back."""
+
+    def __init__(self, name: str, topic: str, partition: int, macs: MacKeys) -> None:
+        """`name` is that of the work in the log."""
+        self._name = name
+        self._topic = topic
+        self._partition = partition
+        self._macs = macs
+        self._mac = macs.at("citizens", partition)
+        self._is_checked: bool | None = None
+        self._position = UNNUMBERED
+        self._foreign: dict[bytes, None] = {}
+        self.following = 0
+        """Where the next transaction begins in the changelog, if nobody else writes to it."""
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def messages(
+        self, changes: Iterable[Change], position: int
+    ) -> list[tuple[bytes | None, bytes | None, Headers]]:
+        """Mark the changes of the transaction that reaches a position."""
+        kind = entry_type(position)
+        mac = self._mac.header
+        self.reached(position)
+        return [(key, value, [(EVENT_TYPE, kind), mac(key, kind, value)]) for key, value in changes]
+
+    def reached(self, position: int) -> None:
+        """Note the position that the state reflects: entries of earlier ones are copies."""
+        self._position = max(position, self._position)
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    async def look_at_journal(self, kafka: Kafka, journal: str) -> None:
+        """Find out whether entries must have a MAC: where the journal begins with its keys."""
+        if self._is_checked is None:
+            how = await beginning_of(kafka, journal, self._partition, self._macs)
+            self._is_checked = how != "other"
+
+    async def ended(self, kafka: Kafka, journal: str, start: int, end: int) -> None:
+        """Look at what others have written before a transaction that has these offsets.
+
+        Its offsets follow from those of the one before, if nobody else writes to the changelog.
+        """
+        expected, self.following = self.following, end + MARKER
+        if start <= expected:
+            return
+        await self.look_at_journal(kafka, journal)
+        async with kafka.changelog(self._topic, self._partition) as changelog:
+            async for batch in changelog.read(expected):
+                self.ours([record for record in batch.records if record.offset < end])
+
+    def ours(self, records: Sequence[Record]) -> list[tuple[int, Change]]:
+        """Return the entries that count, with their offsets; pass over the others, aloud."""
+        ours: list[tuple[int, Change]] = []
+        foreign: list[int] = []
+        for record in records:
+            if record.key and self._counts(record):
+                ours.append((record.offset, (record.key, record.value or b"")))
+                continue
+            foreign.append(record.offset)
+            if record.key and record.key[:1] != OWN and len(self._foreign) < MOST_AGAIN:
+                self._foreign[record.key] = None
+        if foreign:
+            first = Foreign(self._topic, self._partition, foreign[0])
+            what = "that nobody of ours wrote"
+            log.error(
+                "%s: passed over %d records %s, first %s", self._name, len(foreign), what, first
+            )
+        return ours
+
+    def _counts(self, record: Record) -> bool:
+        """Tell whether an entry is of ours, and no copy of one of before."""
+        if not self._is_checked:
+            return True
+        if not is_marked(self._mac, record):
+            return False
+        position = position_of(dict(record.headers).get(EVENT_TYPE, b""))
+        if position == UNNUMBERED:
+            return True
+        is_newest = position >= self._position
+        self.reached(position)
+        return is_newest
+
+    def again(self, store: RocksStore) -> list[Change]:
+        """Return the entries to be written again: those whose keys were passed over since."""
+        found = [(key, store.get(key)) for key in self._foreign]
+        self._foreign.clear()
+        return [(key, value) for key, value in found if value is not None]
+
+
+async def beginning_of(kafka: Kafka, journal: str, partition: int, macs: MacKeys) -> Beginning:
+    """Tell how a partition of the journal begins."""
+    async with kafka.changelog(journal, partition) as log_of_journal:
+        batches = log_of_journal.read(0)
+        records = (record async for batch in batches for record in batch.records)
+        how, _ = await beginning(macs.at("reports", partition), records)
+    return how

@@ -1,0 +1,43 @@
+"""Readers of topics: every stage and every command, held against the rights of its role."""
+
+from typing import Final, NamedTuple
+
+from streams.kafka import topics
+from streams.kafka.topics import ACCESS, CITIZENS, DEAD_LETTERS, NOTICES, POSTINGS, RAW, REPORTS
+
+
+class Reading(NamedTuple):
+    """The role of who reads, and what it reads."""
+
+    role: str
+    topics: tuple[topics.Topic, ...]
+
+
+STAGES: Final = {
+    "intake": Reading("intake", (RAW, REPORTS)),
+    "citizens": Reading("citizens", (REPORTS, CITIZENS)),
+    "projections": Reading("projections", (POSTINGS, REPORTS)),
+}
+COMMANDS: Final = {
+    "approvals list": Reading("operator", (ACCESS,)),
+    "approve": Reading("operator", (ACCESS,)),
+    "dead-letters list": Reading("operator", (DEAD_LETTERS,)),
+    "dead-letters show": Reading("operator", (DEAD_LETTERS, ACCESS)),
+    "dead-letters retry": Reading("operator", (DEAD_LETTERS, RAW, REPORTS, ACCESS)),
+    "deliver": Reading("operator", (ACCESS,)),
+    "destinations": Reading("operator", (ACCESS,)),
+    "diff": Reading("operator", (REPORTS, ACCESS)),
+    "explain": Reading("operator", (REPORTS, ACCESS)),
+    "export": Reading("operator", (NOTICES, ACCESS)),
+    "free-id": Reading("operator", (REPORTS, ACCESS)),
+    "keys state": Reading("operator", (REPORTS,)),
+    "opening load": Reading("operator", (REPORTS, ACCESS)),
+    "replay": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
+    "run close": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS, NOTICES, ACCESS)),
+    "run status": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS)),
+    "verify": Reading("auditor", topics.TOPICS),
+}
+READ_NO_TOPIC: Final = frozenset(
+    {"acl", "compare", "lis build", "publish", "settings", "settle", "simulate", "worker"}
+)
+"""Commands that read no record of a topic; `worker` runs the stages."""
