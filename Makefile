@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run kafka kafka-stop test test-long hunt test-lowest bench lint law contract lock licences sbom audit
+.PHONY: install install-run run kafka kafka-stop test test-long hunt test-lowest bench lis lint law contract lock licences sbom audit
 
 install:
 	@.ci/environment $(PYTHON_OPTION) $(ALL_LOCKS)
@@ -42,8 +42,12 @@ hunt: install
 test-lowest: install
 	@.ci/lowest
 
+# `make bench lis`: one section alone. That of LIS is not among those of `make bench`, it takes long.
 bench: install
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(filter-out bench,$(MAKECMDGOALS))
+
+lis:
+	@:
 
 # Format, lint, types, imports and dead code: the same checks as in `make test`, alone.
 lint: install

@@ -1,7 +1,8 @@
-"""`make bench`: all benchmarks, a table at the end; `python -m bench NAME…`: some of them.
+"""`make bench`: the benchmarks, a table at the end; `python -m bench NAME…`: some of them.
 
 The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a
-worker on Kafka, LEDGER_ROWS for a month's export (4000000 is a national one).
+worker on Kafka, LEDGER_ROWS for a month's export (4000000 is a national one), LIS_RUNS and LIS_ROWS
+for the tables of LIS (12 runs of 4000000 rows), which are measured only when they are named.
 """
 
 import logging
@@ -15,7 +16,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import aggregate, books, law, pipeline, replaying, settling
+from bench import aggregate, books, law, lis, pipeline, replaying, settling
 from bench.rig import Figure
 from streams.kit.stopping import Stopped, unwind_on_signals
 
@@ -30,6 +31,7 @@ SECTIONS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "law": law.figures,
     "settle": lambda folder: settling.figures(folder, MEMORY_CITIZENS),
     "books": lambda folder: books.figures(folder, LEDGER_ROWS),
+    "lis": lis.figures,
     "kafka": lambda folder: pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS),
     "replay": lambda folder: replaying.figures(folder, REPLAY_CITIZENS),
 }
@@ -39,13 +41,17 @@ A fast path that is measured with and without it is a section too: its module se
 """
 
 
+ONLY_NAMED: Final = frozenset({"lis"})
+"""The sections that take so long that they are measured only when they are named."""
+
+
 def main(names: list[str]) -> None:
     """Measure the sections with these names, or all, and show the table."""
     if unknown := set(names) - SECTIONS.keys():
         sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     table = Table("measurement", "figure", "ratio to the peer or the first line")
     with tempfile.TemporaryDirectory(prefix="refusion-bench-") as folder:
-        for name in names or SECTIONS:
+        for name in names or [name for name in SECTIONS if name not in ONLY_NAMED]:
             for figure in SECTIONS[name](Path(folder)):
                 table.add_row(*figure)
             table.add_section()

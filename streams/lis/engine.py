@@ -39,6 +39,7 @@ def engine(memory_mb: int = MEMORY_MB) -> Iterator[Connection]:
                 "autoload_known_extensions": False,
             }
         )
+        connection.execute("SET enable_progress_bar = false")  # it would stand in the answer
         try:
             yield connection
         except duckdb.Error as error:

@@ -19,6 +19,7 @@ from streams.cli.lis import lis
 from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
 from streams.lis.build import BuildRequest, build
+from streams.lis.engine import engine
 from streams.lis.mart_audit import unlike_the_ledger
 from streams.lis.marts import open_marts
 from streams.lis.store import LisError, MartStore
@@ -219,3 +220,11 @@ def test_marts_that_do_not_sum_to_the_ledger_are_found(two_runs):
 def test_without_marts_there_is_nothing_to_hold_against_the_ledger(two_runs):
     ledger = LedgerTable.open(str(two_runs / "ledger"))
     assert list(unlike_the_ledger(ledger, str(two_runs / "lis"), lambda *_: None)) == []
+
+
+def test_the_engine_draws_nothing_and_downloads_nothing():
+    names = ("enable_progress_bar", "autoinstall_known_extensions", "autoload_known_extensions")
+    with engine() as connection:
+        for name in names:
+            asked = connection.cursor().execute("SELECT current_setting(?)", [name])
+            assert asked.fetchall() == [(False,)], name

@@ -1,0 +1,184 @@
+"""LIS on a national ledger: how long a run's marts take to build, and a question to be answered.
+
+The ledger is made straight as its files (`national.py`); nothing goes through Kafka. The
+environment sets its size: LIS_RUNS (12) and LIS_ROWS (4000000) a run. Only the last run is timed:
+those before it are built first.
+
+Each question is about one municipality, and is asked of the marts and, beside it, of the ledger
+itself. *Cold* is a new connection after the files have left the page cache, *warm* the same
+question again. Every municipality is asked once, but the ledger only about a few.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import quantiles
+from typing import Final, NamedTuple
+
+from bench.books import MEASURED, PROGRAM
+from bench.national import NationalLedger, month_of
+from bench.rig import Figure
+from projections.lis.statements import MUNICIPALITY
+from projections.lis.tables import WEEKS
+from streams.citizens.rule_sets import load_rule_set
+from streams.ledger.table import LedgerTable
+from streams.lis.engine import engine, view_of_entries
+from streams.lis.marts import open_marts
+from streams.lis.spans import Span
+
+RUNS: Final = int(os.environ.get("LIS_RUNS", "12"))
+ROWS: Final = int(os.environ.get("LIS_ROWS", "4000000"))
+ASKED_OF_THE_LEDGER: Final = 3
+"""Municipalities about which the ledger is asked: each takes seconds."""
+
+SUMS: Final = "sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
+AMOUNTS: Final = "SELECT benefit, mechanism, rate, " + SUMS + " FROM {table} WHERE {place}"
+ACCOUNTS: Final = "SELECT month, benefit, account, " + SUMS + " FROM {table} WHERE {later}"
+PERSONS: Final = "SELECT benefit, rate, sum(persons), sum(weeks) FROM persons WHERE {place}"
+COUNTED: Final = """
+SELECT benefit, rate, count(*)
+FROM (
+    SELECT citizen, benefit, rate FROM entries WHERE {place}
+    GROUP BY citizen, benefit, rate HAVING sum(amount_ore) > 0
+)
+GROUP BY GROUPING SETS ((benefit, rate), (benefit), (rate), ())
+ORDER BY ALL"""
+MONTHS: Final = f"SELECT citizen, {SUMS}, {WEEKS} FROM person_months WHERE {{place}}"
+ROWS_OF_MONTHS: Final = f"SELECT citizen, {SUMS}, count(DISTINCT week) FROM entries WHERE {{place}}"
+
+
+class Inquiry(NamedTuple):
+    """A question: its name, and its SQL for the marts and for the ledger."""
+
+    name: str
+    of_marts: str
+    of_ledger: str
+    all_months: bool = False
+
+
+QUESTIONS: Final = (
+    Inquiry("amounts by rate and benefit, a month", AMOUNTS, AMOUNTS),
+    Inquiry("amounts by account, all months", ACCOUNTS, ACCOUNTS, all_months=True),
+    Inquiry("persons by rate and benefit, a month", PERSONS, COUNTED),
+    Inquiry("the citizens of a month", MONTHS, ROWS_OF_MONTHS),
+)
+
+
+def figures(folder: Path) -> list[Figure]:
+    """Make the ledger, build the marts, and ask."""
+    environment = {
+        **os.environ,
+        "REFUSION_DEMO": "1",
+        "REFUSION_LEDGER": str(folder / "ledger"),
+        "REFUSION_LIS": str(folder / "lis"),
+    }
+    with NationalLedger(folder / "ledger", ROWS) as national:
+        for _ in range(RUNS - 1):
+            national.add_run()
+        _build(environment)
+        before = _bytes(folder / "lis")
+        last = national.add_run()
+    seconds, cpu_s, peak_mb = _build(environment)
+    marts, ledger = 12 * (_bytes(folder / "lis") - before), 12 * _bytes(folder / "ledger") / RUNS
+    return [
+        (
+            f"LIS: a run's marts, {RUNS} runs of {ROWS:,} rows",
+            f"{seconds:.0f} s, {cpu_s:.0f} s of CPU",
+            "",
+        ),
+        ("LIS: memory of a build", f"{peak_mb:,.0f} MB", ""),
+        (
+            "LIS: marts of a year",
+            f"{marts / 2**20:,.0f} MB",
+            f"the ledger: {ledger / 2**20:,.0f} MB",
+        ),
+        *_answers(folder, LedgerTable.open(str(folder / "ledger")), last, month_of(0)),
+    ]
+
+
+def _build(environment: dict[str, str]) -> tuple[float, float, float]:
+    """Build in a process of its own: seconds, seconds of CPU, and its peak in MB."""
+    began, before = time.monotonic(), os.times()
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *PROGRAM, "lis", "build"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    after = os.times()
+    cpu_s = after.children_user + after.children_system
+    cpu_s -= before.children_user + before.children_system
+    return time.monotonic() - began, cpu_s, int(done.stderr.split()[-1]) / 1024
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+
+
+def _answers(folder: Path, ledger: LedgerTable, last: str, first: str) -> Iterator[Figure]:
+    """Ask each question about each municipality; of the ledger, about a few."""
+    codes = sorted(load_rule_set().municipalities)
+    for asked in QUESTIONS:
+        month = first if asked.all_months else last
+        of_marts, of_ledger = statement(asked.of_marts, "money"), asked.of_ledger
+        cold, warm = _slowest([_of_marts(folder, of_marts, (code, month)) for code in codes])
+        few = codes[:ASKED_OF_THE_LEDGER]
+        peer = _slowest([_of_ledger(ledger, folder, of_ledger, (code, month)) for code in few])
+        yield (
+            f"LIS: {asked.name}: cold, warm (p95)",
+            f"{cold:.0f} ms, {warm:.0f} ms",
+            f"the ledger: {peer[0]:,.0f} ms, {peer[1]:,.0f} ms",
+        )
+
+
+def statement(query: str, table: str, municipality: str = "municipality") -> str:
+    """Write a question about a municipality and a month."""
+    place = f"{municipality} = ? AND month = ?"
+    written = query.format(table=table, place=place, later=place.replace("month =", "month >="))
+    return written if "ORDER BY ALL" in query else f"{written} GROUP BY ALL"
+
+
+def _slowest(times: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Give the 95th percentile of cold and warm answers, in ms."""
+    cold, warm = ([1000 * seconds for seconds in column] for column in zip(*times, strict=True))
+    return quantiles(cold, n=20)[-1], quantiles(warm, n=20)[-1]
+
+
+def _of_marts(folder: Path, query: str, values: tuple[str, str]) -> tuple[float, float]:
+    """Ask the marts twice, after their files have left the page cache."""
+    _leave_cache(folder / "lis")
+    began = time.perf_counter()
+    with open_marts(str(folder / "lis")) as marts:
+        marts.rows(query, values)
+        cold = time.perf_counter() - began
+        began = time.perf_counter()
+        marts.rows(query, values)
+        return cold, time.perf_counter() - began
+
+
+def _of_ledger(
+    ledger: LedgerTable, folder: Path, query: str, values: tuple[str, str]
+) -> tuple[float, float]:
+    """Ask the ledger twice, likewise."""
+    _leave_cache(folder / "ledger")
+    everything = Span(None, None, None, range(1000), "TRUE")
+    whole = statement(query, "entries", f"({MUNICIPALITY})")
+    began = time.perf_counter()
+    with engine() as connection:
+        view_of_entries(connection, ledger, everything)
+        connection.execute(whole, values).fetchall()
+        cold = time.perf_counter() - began
+        began = time.perf_counter()
+        connection.execute(whole, values).fetchall()
+        return cold, time.perf_counter() - began
+
+
+def _leave_cache(folder: Path) -> None:
+    for path in folder.rglob("*.parquet"):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
