@@ -14,7 +14,7 @@ from projections.audit.violations import Violation
 from streams.audit.audited_topics import VerifyError, dead_letter_topics
 from streams.citizens.register_file import sources_of
 from streams.kafka import topics
-from streams.kafka.reading import Offsets, TopicReader
+from streams.kafka.reading import Offsets, TopicReader, no_topic
 from streams.settings import Settings
 from streams.wire.reporters import NO_SOURCE
 
@@ -84,9 +84,7 @@ async def _audited(reader: TopicReader, settings: Settings, sources: Sequence[st
         name = settings.topic(topic)
         partitions = len(await reader.partitions(name))
         if not partitions:
-            raise VerifyError(
-                f"there is no topic {name}; see REFUSION_PREFIX with `refusion settings`"
-            )
+            raise VerifyError(no_topic(name, settings.bootstrap))
         if topic.by_citizen and partitions != settings.partitions:
             raise VerifyError(
                 f"topic {name} has {partitions} partitions; set REFUSION_PARTITIONS={partitions}"

@@ -278,11 +278,16 @@ class KafkaTopicReader:
     async def _all(self, topic: str) -> list[TopicPartition]:
         numbers = await self.partitions(topic)
         if not numbers:
-            raise TopicError(
-                f"there is no topic {topic}; see REFUSION_PREFIX with `refusion settings`, and"
-                f" whether {logon_at(self._clients.bootstrap).principal} may Describe it"
-            )
+            raise TopicError(no_topic(topic, self._clients.bootstrap))
         return [TopicPartition(topic, number) for number in numbers]
+
+
+def no_topic(topic: str, bootstrap: str) -> str:
+    """Say of a topic that is not there, or hidden from this client, what to look at."""
+    return (
+        f"there is no topic {topic}; see REFUSION_PREFIX with `refusion settings`, and whether"
+        f" {logon_at(bootstrap).principal} may Describe it"
+    )
 
 
 def _numbers(partitions: Sequence[Mapping[str, int]]) -> list[int]:

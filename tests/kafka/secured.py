@@ -27,9 +27,11 @@ class Ran(NamedTuple):
 class SecuredInstallation:
     """Topics of one test on a secured broker, whose roles have their rights."""
 
-    def __init__(self, kafka, prefix, folder):
+    def __init__(self, kafka, prefix, folder, **environment):
+        """`environment` is that of the program of every role."""
         self.kafka = kafka
         self.prefix = prefix
+        self._given = environment
         self._folder = folder
         self._workers = []
         self._keys = {}
@@ -52,14 +54,16 @@ class SecuredInstallation:
             "REFUSION_STATE_DIR": str(self._folder / role),
             "REFUSION_LEDGER": str(self._folder / "ledger"),
             **self._keys,
+            **self._given,
             **self.kafka.credentials.settings(role),
         }
 
-    def run(self, role, *arguments, **environment):
-        """Run a command as a role, to its end."""
+    def run(self, role, *arguments, said="", **environment):
+        """Run a command as a role, to its end; `said` is its standard input."""
         done = subprocess.run(
             [PROGRAM, *arguments],
             env=self.environment(role) | environment,
+            input=said,
             capture_output=True,
             text=True,
             check=False,
@@ -108,8 +112,28 @@ class SecuredInstallation:
         status = orjson.loads(self.run(role, "run", "status", "--json").said)
         return sum(status["lag"].values())
 
+    def start_as(self, principal, stage):
+        """Start the worker of a stage as a principal who may not be it."""
+        state = {"REFUSION_STATE_DIR": str(self._folder / f"{principal}-as-{stage}")}
+        with (self._folder / f"{principal}-as-{stage}.log").open("wb") as log:
+            return subprocess.Popen(
+                [PROGRAM, "worker", stage, "--processes", "1"],
+                env=self.environment(principal) | state,
+                stderr=log,
+            )
+
+    def wait_until(self, come_about):
+        """Wait for what a function looks for."""
+        deadline = time.monotonic() + DONE_S
+        while not come_about():
+            assert time.monotonic() < deadline, "it did not come about"
+            time.sleep(0.1)
+
     def log(self, stage):
         return (self._folder / f"{stage}.log").read_text()
+
+    def log_as(self, principal, stage):
+        return self.log(f"{principal}-as-{stage}")
 
     def wait_for_postings(self, role, count):
         """Read the postings as a role until there are so many."""
@@ -136,10 +160,7 @@ class SecuredInstallation:
 
     def wait_for_log(self, stage, text):
         """Wait until the worker of a stage has said something."""
-        deadline = time.monotonic() + DONE_S
-        while text not in self.log(stage):
-            assert time.monotonic() < deadline, f"it was never said: {text}"
-            time.sleep(0.1)
+        self.wait_until(lambda: text in self.log(stage))
 
     def clean_up(self):
         for worker in self._workers:

@@ -115,7 +115,11 @@ WRITES: dict[str, set[str]] = {
 }
 GROUPS = {"intake": {"intake"}, "citizens": {"citizens"}, "projections": {"projections"}}
 GROUPS |= {"consumer": {"consumer-1"}}
-IDS = {"intake": {"keys"}, "citizens": {"citizens-0"}, "operator": {"run", "replay", "keys"}}
+IDS = {
+    "intake": {"keys"},
+    "citizens": {"citizens-0"},
+    "operator": {"run", "replay", "keys", "free-id"},
+}
 DENIED = (
     TopicAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -186,7 +190,7 @@ def test_a_role_may_do_what_is_its_own_and_nothing_else(installation, role):
             },
             {
                 name
-                for name in ("run", "replay", "keys", "citizens-0")
+                for name in ("run", "replay", "keys", "free-id", "citizens-0")
                 if await allowed(fence(clients, prefix + name))
             },
         )

@@ -1,11 +1,14 @@
 """`refusion acl`: the rights of each role, for people, for programs and for Kafka's own tool."""
 
+from importlib import import_module
+
 import orjson
 import pytest
 from click.testing import CliRunner
 
 from streams.cli.main import main
-from streams.kafka.rights import ROLES
+from streams.kafka.rights import CONTROL_WRITERS, ROLES
+from tests.support.places import ROOT
 
 WRITES = {
     "upstream": {"reports.raw"},
@@ -37,6 +40,22 @@ def test_each_role_writes_to_its_own_topics_alone():
             for right in rights("--role", role)
             if right["resource"] == "Topic" and "Write" in right["operations"]
         }
+
+
+def test_an_operator_may_write_each_control_record_that_a_command_writes():
+    """The transactional id ends with the name of the command's client."""
+    writers = {
+        module.CLIENT
+        for module in map(import_module, modules_with("control_writer("))
+        if hasattr(module, "CLIENT")
+    }
+    assert writers == set(CONTROL_WRITERS)
+
+
+def modules_with(text):
+    for path in sorted((ROOT / "streams" / "operations").glob("*.py")):
+        if text in path.read_text():
+            yield f"streams.operations.{path.stem}"
 
 
 def test_only_an_operator_makes_topics():
