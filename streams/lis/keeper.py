@@ -57,6 +57,7 @@ class MartKeeper:
         self._clock = clock
         self._closed = 0
         self._posted = False
+        self._told = ""
         self._next_run = self._next_refresh = 0.0
         self._work: asyncio.Task[None] | None = None
 
@@ -89,7 +90,9 @@ class MartKeeper:
         try:
             built = await asyncio.to_thread(read_build, self._folder)
         except UserError as error:
-            log.warning("lis: %s", error)
+            if str(error) != self._told:
+                self._told = str(error)
+                log.warning("lis: %s", error)
             return
         last_run = (built.last_run or 0) if built else 0
         is_run = self._closed > last_run and now >= self._next_run

@@ -55,8 +55,8 @@ def open_marts(place: str) -> Iterator[Marts]:
     build = read_build(folder)
     if build is None:
         raise NoMartsError(
-            f"there are no marts of this version at {folder} (REFUSION_LIS); `refusion lis build`"
-            " makes them from the ledger"
+            f"there are no marts at {folder} (REFUSION_LIS); `refusion lis build` makes them from"
+            " the ledger"
         )
     with engine() as connection:
         for name, mart in MARTS.items():

@@ -32,7 +32,7 @@ from streams.kit.errors import UserError
 from streams.ledger.native import native_errors, quiet_panics
 
 FORMAT: Final = 1
-"""The version of the tables. Marts of another one are made again, which loses nothing."""
+"""The version of the tables; a change of columns raises it. Deleting them loses nothing."""
 BUILDS: Final = "builds"
 PROPERTIES: Final = {
     "delta.logRetentionDuration": "interval 2 days",
@@ -83,7 +83,7 @@ class MartStore:
         return self._tables[name]
 
     def build(self) -> Build | None:
-        """Read what the last build left; None where there was none, or one of another format."""
+        """Read what the last build left; None where there was none."""
         return read_build(self.folder)
 
     def made(self, run: int) -> bool:
@@ -163,7 +163,10 @@ def local_folder(place: str) -> Path:
 
 
 def read_build(folder: Path) -> Build | None:
-    """Read what the last build left; None where there was none, or one of another format."""
+    """Read what the last build left; None where there was none.
+
+    Raises LisError where another version of the program built tables of another format.
+    """
     if not (folder / BUILDS).is_dir():
         return None
     with _told("be read", folder):
@@ -173,9 +176,15 @@ def read_build(folder: Path) -> Build | None:
             return None
         batches = list(QueryBuilder().register(BUILDS, table).execute(f"SELECT * FROM {BUILDS}"))
     rows = [row for batch in batches for row in batch.to_struct_array().to_pylist()]
-    if not rows or rows[0].get("format") != FORMAT:
+    if not rows:
         return None
     (row,) = rows
+    if row["format"] != FORMAT:
+        raise LisError(
+            f"another version of the program built the marts at {folder} (REFUSION_LIS): they have"
+            f" format {row['format']}, and this one has {FORMAT}; delete them, and `refusion lis"
+            " build` makes them again from the ledger"
+        )
     return Build(
         row["number"],
         row["ledger"],

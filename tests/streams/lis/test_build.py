@@ -175,6 +175,15 @@ def test_marts_of_another_ledger_are_refused(two_runs):
         built(two_runs)
 
 
+def test_marts_of_another_version_are_refused_with_what_to_do(two_runs):
+    built(two_runs)
+    DeltaTable(two_runs / "lis" / "builds").update(updates={"format": "7"})
+    with pytest.raises(LisError, match=r"format 7, and this one has \d+; delete them"):
+        built(two_runs)
+    with pytest.raises(LisError, match="delete them"), open_marts(str(two_runs / "lis")):
+        pass
+
+
 def test_marts_in_an_object_store_are_refused():
     with pytest.raises(LisError, match="set REFUSION_LIS to a folder"):
         MartStore("s3://bucket/lis")

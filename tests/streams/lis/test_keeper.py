@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 import pytest
+from deltalake import DeltaTable
 
 from streams.ledger.table import LedgerTable
 from streams.lis.build import BuildRequest, build
@@ -71,6 +72,15 @@ def test_a_build_that_fails_is_told_and_tried_again_later(tmp_path, caplog, cloc
     looked(keeper, clock, 0.0, AGAIN_S - 1, AGAIN_S)
     assert builder.times == 2
     assert caplog.messages == ["lis: the marts were not built: refusion: there is no room"] * 2
+
+
+def test_marts_that_cannot_be_read_are_told_once(tmp_path, caplog, clock):
+    asyncio.run(Builder(tmp_path)(("lis", "build")))
+    DeltaTable(tmp_path / "lis" / "builds").update(updates={"format": "7"})
+    keeper = MartKeeper(str(tmp_path / "lis"), None, clock)
+    looked(keeper, clock, 0.0, 10.0)
+    (line,) = caplog.messages
+    assert line.startswith("lis: another version of the program built the marts")
 
 
 def test_the_open_run_is_built_only_after_something_was_posted_and_a_rest(tmp_path, clock):
