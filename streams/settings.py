@@ -32,6 +32,7 @@ from streams.settings_table import (
     DEMO_ANYWHERE,
     DESTINATIONS,
     FOUR_EYES,
+    INHABITANTS,
     JOURNAL_KEY,
     JOURNAL_PREFIX,
     LEDGER,
@@ -216,11 +217,19 @@ class Settings:
         return None if text is None else Path(text)
 
     @property
+    def inhabitants(self) -> Path | None:
+        """The file of inhabitants by municipality. Raises SettingsError if it is not there."""
+        return self._file(INHABITANTS)
+
+    @property
     def reporters(self) -> Path | None:
         """The file of the register of reporters. Raises SettingsError if it is not there."""
-        text = self._text(REPORTERS)
+        return self._file(REPORTERS)
+
+    def _file(self, setting: Setting) -> Path | None:
+        text = self._text(setting)
         if text is not None and not Path(text).is_file():
-            raise SettingsError(f"{REPORTERS.name} is {text}, which is no file")
+            raise SettingsError(f"{setting.name} is {text}, which is no file")
         return None if text is None else Path(text)
 
     @property

@@ -33,6 +33,12 @@ LIS = Setting(
     None,
     "the folder of the marts of LIS, which are made from the ledger; not set: `lis` beside it",
 )
+INHABITANTS = Setting(
+    "REFUSION_INHABITANTS",
+    None,
+    "a table municipality;year;inhabitants_16_66;region, by which views compare; not set: those"
+    " columns are left out",
+)
 RULES = Setting(
     "REFUSION_RULES",
     None,
@@ -134,6 +140,7 @@ TABLE = (
     STATE_DIR,
     LEDGER,
     LIS,
+    INHABITANTS,
     RULES,
     REPORTERS,
     SFTP_KNOWN_HOSTS,

@@ -175,33 +175,51 @@ def _among(municipalities: Sequence[str], table: str = "") -> str:
 
 
 def corrections(run: int | None, data_month: str | None) -> str:
-    """Write the statement of `corrections`; `data_month` is the run's, None before the first."""
+    """Write the statement of `corrections`; `data_month` is the run's, None before the first.
+
+    The rows of both kinds together are counted by themselves: a cell may have a late result and its
+    correction in one run, and neither citizens nor what rose and fell add up.
+    """
     age = "CAST(NULL AS INTEGER)"
     late = "FALSE"
     if data_month is not None:
         months = _month_sql(f"'{data_month}'"), _month_sql("month")
         age = f"CAST({' - '.join(months)} AS INTEGER)"
         late = f"kind = 'result' AND month < '{data_month}'"
-    keys = "municipality, month, reason, benefit, kind"
+    keys = "municipality, month, reason, benefit"
+    columns = f"{run_sql(run)} AS run, municipality, month, {age} AS age_months, reason, benefit"
+    none = "CAST(NULL AS VARCHAR)"
     return f"""
-SELECT {run_sql(run)} AS run, municipality, month, {age} AS age_months, reason, benefit, kind,
-    reporter, CAST(count(DISTINCT citizen) AS BIGINT) AS citizens,
-    CAST(count(DISTINCT citizen || week) AS BIGINT) AS weeks,
-    {total("CASE WHEN amount_ore > 0 THEN amount_ore ELSE 0 END", "amount_up_ore")},
-    {total("CASE WHEN amount_ore < 0 THEN amount_ore ELSE 0 END", "amount_down_ore")},
-    {total("CASE WHEN result_ore > 0 THEN result_ore ELSE 0 END", "up_ore")},
-    {total("CASE WHEN result_ore < 0 THEN result_ore ELSE 0 END", "down_ore")}
-FROM (
-    SELECT {MUNICIPALITY} AS municipality, month, reason, benefit, kind, {REPORTER} AS reporter,
-        citizen, week, sum(amount_ore) AS amount_ore,
-        sum(refusion_ore - medfinansiering_ore) AS result_ore
+SELECT {columns}, kind, reporter, {_CORRECTED}
+FROM ({_cells(late, f"kind, {REPORTER} AS reporter, ", f"kind, {REPORTER}, ")}) AS cells
+GROUP BY GROUPING SETS (({keys}, kind, reporter), ({keys}, kind))
+UNION ALL
+SELECT {columns}, {none} AS kind, {none} AS reporter, {_CORRECTED}
+FROM ({_cells(late, "", "")}) AS cells
+GROUP BY {keys}
+ORDER BY {ordered(MARTS["corrections"])}"""
+
+
+_CORRECTED: Final = ", ".join(
+    (
+        "CAST(count(DISTINCT citizen) AS BIGINT) AS citizens",
+        "CAST(count(DISTINCT citizen || week) AS BIGINT) AS weeks",
+        total("CASE WHEN amount_ore > 0 THEN amount_ore ELSE 0 END", "amount_up_ore"),
+        total("CASE WHEN amount_ore < 0 THEN amount_ore ELSE 0 END", "amount_down_ore"),
+        total("CASE WHEN result_ore > 0 THEN result_ore ELSE 0 END", "up_ore"),
+        total("CASE WHEN result_ore < 0 THEN result_ore ELSE 0 END", "down_ore"),
+    )
+)
+
+
+def _cells(late: str, selected: str, grouped: str) -> str:
+    """Write the statement of the cells that were corrected, or came late."""
+    return f"""
+    SELECT {MUNICIPALITY} AS municipality, month, reason, benefit, {selected}citizen, week,
+        sum(amount_ore) AS amount_ore, sum(refusion_ore - medfinansiering_ore) AS result_ore
     FROM entries
     WHERE kind = 'correction' OR ({late})
-    GROUP BY {MUNICIPALITY}, month, reason, benefit, kind, {REPORTER}, citizen, week, paying,
-        financing
-) AS cells
-GROUP BY GROUPING SETS (({keys}, reporter), ({keys}))
-ORDER BY {ordered(MARTS["corrections"])}"""
+    GROUP BY {MUNICIPALITY}, month, reason, benefit, {grouped}citizen, week, paying, financing"""
 
 
 def _month_sql(text: str) -> str:

@@ -228,7 +228,7 @@ STANDING: Final = Mart(
 
 CORRECTIONS: Final = Mart(
     "corrections",
-    "run, municipality, month, reason, benefit, kind, reporter (null: all together)",
+    "run, municipality, month, reason, benefit, kind and reporter (null: all together)",
     (
         RUN,
         MUNICIPALITY,
@@ -245,7 +245,7 @@ CORRECTIONS: Final = Mart(
             "kind",
             "string",
             "correction: rows of that kind; result: rows that nothing stood before, of a month"
-            " before the run's data month",
+            " before the run's data month; null: both together, then the reporter is null too",
         ),
         Column(
             "reporter",
@@ -336,4 +336,4 @@ def rows_of(mart: Mart, asked: Asked, run: int | None) -> str:
     names = {column.name for column in mart.keys}
     if "booked" in names:
         return f"run = {run} AND booked = 1"
-    return f"run = {run} AND kind <> 'opening'" if "kind" in names else f"run = {run}"
+    return f"run = {run} AND kind <> 'opening'" if mart is MONEY else f"run = {run}"

@@ -1,6 +1,5 @@
 """`refusion lis`: what the municipalities and the State look at, from the ledger."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -10,27 +9,39 @@ from streams.cli.console import echo_json, load_settings
 if TYPE_CHECKING:
     from streams.lis.build import Built
 
-VIEWS: Final[dict[str, str]] = {}
-"""The views by name, each as `module:function`; a module is imported when its view is asked for."""
+WHAT_IF: Final = "hvad-hvis"
+"""A view that reads no tables: it settles reports by two rule sets."""
 
 
 class _Views(click.Group):
-    """The group of `build` and the views."""
+    """The group of `build` and the views, in the order in which people look at them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *VIEWS])
+        from projections.lis.views import VIEWS
+
+        return [*super().list_commands(ctx), *VIEWS, WHAT_IF]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from projections.lis.views import VIEWS
+
+        if cmd_name == WHAT_IF:
+            from streams.cli.lis_whatif import what_if
+
+            return what_if
         if cmd_name not in VIEWS:
             return super().get_command(ctx, cmd_name)
-        module, name = VIEWS[cmd_name].split(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
+        from streams.cli.lis_views import command_of
+
+        return command_of(VIEWS[cmd_name])
 
 
 @click.group(cls=_Views)
 def lis() -> None:
-    """Show what was settled, for whom, and what comes: from tables that `build` makes."""
+    """Show what was settled, for whom, and what comes: from tables that `build` makes.
+
+    Each view is as known now, as of a run, or as a run settled it. `refusion worker projections`
+    builds the tables when a run is closed; `refusion lis build` does it by hand.
+    """
 
 
 @lis.command()

@@ -17,8 +17,6 @@ POINTS: tuple[Point, ...] = (
 )
 UNCOUNTED = ("compact", "upgrade", "kill_at_a_point", "stop_at_a_point")
 """Kinds that are no faults, or are counted where they happen."""
-LOOKED_AFTER = 0.2
-"""The share of mishaps after which it is looked whether committed data was taken back."""
 QUIET_S = 5.0
 """Seconds between two looks whether transactions of dead producers are still open."""
 
@@ -45,8 +43,7 @@ class Mishaps:
             name = rng.choice(sorted(world.workers))
             world.faults[kind] += kind not in UNCOUNTED
             world.cluster.background(getattr(self, kind)(rng, name))
-            if rng.random() < LOOKED_AFTER:
-                world.look()
+            world.look()
 
     # --- processes --------------------------------------------------------------------------------
 

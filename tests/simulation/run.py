@@ -117,7 +117,6 @@ def _install(world, loop) -> None:
         (settler, "apply_report", _failing_at(POISON_SETTLE, apply_report, 2)),
         (citizens, "settleable", _failing_at(POISON_STEP, settleable, 0)),
         (writer, "LedgerTable", _Tables(world)),
-        (writer, "DaemonThread", _NoThread),
     ):
         patch.object(module, name, stand_in).start()
     if plan_has_small_batches(world.plan):
@@ -144,13 +143,6 @@ def _failing_at(prefix, real, position):
         return real(*arguments)
 
     return failing
-
-
-class _NoThread:
-    """A thread that is none: the loop runs its calls."""
-
-    def __init__(self, _name) -> None:
-        pass
 
 
 class _Tables:

@@ -33,6 +33,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "STATE_DIR",
         "LEDGER",
         "LIS",
+        "INHABITANTS",
         "RULES",
         "REPORTERS",
         "SFTP_KNOWN_HOSTS",

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from projections.lis.views import VIEWS
 from streams.kafka import topics
 from streams.kafka.topics import ACCESS, CITIZENS, DEAD_LETTERS, NOTICES, POSTINGS, RAW, REPORTS
 
@@ -18,7 +19,12 @@ STAGES: Final = {
     "citizens": Reading("citizens", (REPORTS, CITIZENS)),
     "projections": Reading("projections", (POSTINGS, REPORTS)),
 }
+LOOKS: Final = {
+    f"lis {view.name}" for view in VIEWS.values() if view.names_citizens or view.behind is not None
+}
+"""Views that record a look at citizens: whoever adds to a chain reads its end."""
 COMMANDS: Final = {
+    **dict.fromkeys(sorted(LOOKS), Reading("operator", (ACCESS,))),
     "approvals list": Reading("operator", (ACCESS,)),
     "approve": Reading("operator", (ACCESS,)),
     "dead-letters list": Reading("operator", (DEAD_LETTERS,)),
@@ -39,5 +45,6 @@ COMMANDS: Final = {
 }
 READ_NO_TOPIC: Final = frozenset(
     {"acl", "compare", "lis build", "publish", "settings", "settle", "simulate", "worker"}
+    | {f"lis {name}" for name in (*VIEWS, "hvad-hvis")} - LOOKS
 )
 """Commands that read no record of a topic; `worker` runs the stages."""

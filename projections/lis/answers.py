@@ -1,0 +1,190 @@
+"""The answer of a view: columns, rows, and what they are as of; as JSON and as CSV.
+
+An amount is whole øre and a percentage whole hundredths, so that no figure is ever a float inside.
+JSON has øre (`*_ore`) and numbers with two decimals; CSV has kroner with a decimal comma, and the
+names of JSON without `_ore`.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+from projections.lis.tables import Asked
+from projections.runs.files import TextFile, comma_kroner, harmless
+
+BYTE_ORDER_MARK: Final = "\ufeff"
+"""Spreadsheets take a CSV file for UTF-8 only where this is its first sign."""
+
+ColumnKind = Literal["text", "count", "ore", "percent"]
+"""A text, a whole number, an amount in øre, or hundredths of a percent."""
+
+
+class Figure(NamedTuple):
+    """A column of a view: its name in JSON, what it holds, and its heading for people.
+
+    `adds`: the sum over all rows means something.
+    """
+
+    name: str
+    kind: ColumnKind
+    heading: str
+    adds: bool = False
+
+
+def text(name: str, heading: str) -> Figure:
+    """Make a column of texts."""
+    return Figure(name, "text", heading)
+
+
+def number(name: str, heading: str, *, adds: bool = False) -> Figure:
+    """Make a column of whole numbers."""
+    return Figure(name, "count", heading, adds)
+
+
+def money(name: str, heading: str, *, adds: bool = True) -> Figure:
+    """Make a column of amounts; amounts of different rows mostly add up."""
+    return Figure(f"{name}_ore", "ore", heading, adds)
+
+
+def percent(name: str, heading: str) -> Figure:
+    """Make a column of percentages with two decimals."""
+    return Figure(name, "percent", heading)
+
+
+AnswerRow = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a view.
+
+    `run` is the last closed run that is in it, None before the first; `rules` are the rule sets of
+    its postings. `total` is the column that is null in total rows, None where there are none.
+    `areas` are rows of regions and the country, beside the municipalities' rows.
+    """
+
+    view: str
+    title: str
+    based_on: Asked
+    run: int | None
+    rules: str
+    figures: tuple[Figure, ...]
+    rows: list[AnswerRow]
+    total: str | None = None
+    areas: list[AnswerRow] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [figure.name for figure in self.figures]
+
+    def as_of(self) -> str:
+        """Say in words what the figures are as of."""
+        if self.based_on == "settled":
+            return f"afregnet i kørsel {self.run}"
+        if self.based_on == "of":
+            return f"som kendt, da kørsel {self.run} blev lukket"
+        return f"som kendt nu; sidste lukkede kørsel er {self.run or 'ingen'}"
+
+
+def ratio(part: int, whole: int) -> int | None:
+    """Compute a share in hundredths of a percent, rounded half up; None where there is no whole.
+
+    >>> ratio(1, 3), ratio(2, 3), ratio(1, 0), ratio(-1, 3)
+    (3333, 6667, None, -3333)
+    """
+    if whole == 0:
+        return None
+    part, whole = (part, whole) if whole > 0 else (-part, -whole)
+    size = (2 * 10_000 * abs(part) + whole) // (2 * whole)
+    return size if part >= 0 else -size
+
+
+def plain_value(kind: ColumnKind, value: Any) -> Any:
+    """Give a value as programs take it; a percentage as a number with two decimals."""
+    return value / 100 if kind == "percent" and value is not None else value
+
+
+def row_object(figures: Sequence[Figure], row: AnswerRow) -> dict[str, Any]:
+    """Give a row as an object for JSON."""
+    return {
+        figure.name: plain_value(figure.kind, value)
+        for figure, value in zip(figures, row, strict=True)
+    }
+
+
+def as_object(answer: Answer) -> dict[str, Any]:
+    """Give an answer as an object for JSON (contract section 7)."""
+    areas = [row_object(answer.figures, row) for row in answer.areas]
+    return {
+        "view": answer.view,
+        "as": answer.based_on,
+        "run": answer.run,
+        "rules": answer.rules,
+        "rows": [row_object(answer.figures, row) for row in answer.rows],
+    } | ({"areas": areas} if areas else {})
+
+
+def csv_name(figure: Figure) -> str:
+    """Give the name of a column in CSV."""
+    return figure.name.removesuffix("_ore")
+
+
+def csv_value(kind: ColumnKind, value: Any) -> str:
+    """Write a value for a spreadsheet: kroner and percentages with a decimal comma.
+
+    >>> csv_value("ore", 123456), csv_value("percent", 3333), csv_value("text", None)
+    ('1234,56', '33,33', '')
+    """
+    if value is None:
+        return ""
+    if kind in ("ore", "percent"):
+        return comma_kroner(value)
+    return harmless(value) if isinstance(value, str) else str(value)
+
+
+def write_csv(answer: Answer, file: TextFile) -> None:
+    """Write an answer as CSV: a byte order mark, semicolons, a header line."""
+    file.write(BYTE_ORDER_MARK)
+    writer = csv.writer(file, delimiter=";", lineterminator="\n")
+    writer.writerow(map(csv_name, answer.figures))
+    writer.writerows(_csv_rows(answer))
+
+
+def _csv_rows(answer: Answer) -> Iterator[list[str]]:
+    for row in answer.rows:
+        yield [
+            csv_value(figure.kind, value) for figure, value in zip(answer.figures, row, strict=True)
+        ]
+
+
+def shown_value(kind: ColumnKind, value: Any) -> str:
+    """Write a value for people, as Danes write numbers.
+
+    >>> shown_value("ore", -123456789), shown_value("count", 1234), shown_value("percent", 3333)
+    ('-1.234.567,89', '1.234', '33,33')
+    """
+    if value is None:
+        return ""
+    if kind == "text":
+        return str(value)
+    if kind == "count":
+        return _grouped(value)
+    whole, rest = divmod(abs(value), 100)
+    return f"{'-' if value < 0 else ''}{_grouped(whole)},{rest:02d}"
+
+
+def _grouped(number_: int) -> str:
+    return f"{number_:,}".replace(",", ".")
+
+
+def sums_of_columns(answer: Answer) -> list[int | None]:
+    """Add up the columns that add, over the rows that are no totals; None for the others."""
+    at = {figure.name: place for place, figure in enumerate(answer.figures)}
+    keys = [at[name] for name in (answer.total, "rate") if answer.total and name in at]
+    rows = [row for row in answer.rows if all(row[place] is not None for place in keys)]
+    return [
+        sum(row[place] or 0 for row in rows) if figure.adds else None
+        for place, figure in enumerate(answer.figures)
+    ]

@@ -1,0 +1,212 @@
+"""The rows of the views over time: 25 months, transitions between benefits, one citizen."""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from typing import Any, Final
+
+from domain.basics.weeks import month_number, month_text
+from projections.lis.answers import AnswerRow, money, number, percent, ratio, text
+from projections.lis.money_views import (
+    AMOUNT,
+    BENEFIT,
+    MEDFINANSIERING,
+    MONEY_SUMS,
+    MONTH,
+    MUNICIPALITY,
+    RATE,
+    REFUSION,
+    need,
+    summed,
+)
+from projections.lis.person_views import CITIZEN, PERSONS, with_counters
+from projections.lis.scopes import ViewScope
+from projections.lis.tables import WEEKS
+
+MONTHS: Final = 25
+"""Two years and the month to compare with."""
+STEPS: Final = (1, 2, 3, 4)
+MEAN_PERCENT: Final = percent("mean_refusion_percent", "gns. refusion %")
+
+UDVIKLING: Final = (
+    *(MUNICIPALITY, MONTH, PERSONS),
+    *(number(f"persons_step_{step}", f"personer trin {step}") for step in STEPS),
+    *(AMOUNT, REFUSION, MEAN_PERCENT),
+)
+
+
+def mean_percents(scope: ViewScope) -> dict[tuple[str, str], tuple[int, int, int | None]]:
+    """Sum the base and the refusion of benefits with refusion, and divide them."""
+    rows = scope.rows(
+        "money",
+        f"municipality, month, {summed('amount_ore', 'refusion_ore')}",
+        "AND mechanism = 'refusion' GROUP BY ALL",
+    )
+    return {
+        (place, month): (amount, refusion, ratio(refusion, amount))
+        for place, month, amount, refusion in rows
+    }
+
+
+def persons_of_steps(scope: ViewScope, *leave_out: str) -> list[tuple[Any, ...]]:
+    """Count persons by municipality and month: all, and those with money at each step."""
+    steps = [
+        (code, rate, step)
+        for code, rates in scope.on_staircase().items()
+        for step, rate in enumerate(rates, 1)
+    ]
+    listed = ", ".join(f"('{code}', {rate}, {step})" for code, rate, step in steps)
+    counts = ", ".join(f"count(*) FILTER (step_{step} > 0)" for step in STEPS)
+    sums = ", ".join(
+        f"sum(CASE WHEN steps.step = {step} THEN amount_ore ELSE 0 END) AS step_{step}"
+        for step in STEPS
+    )
+    return scope.ask(
+        "person_months",
+        lambda condition: (
+            f"SELECT municipality, month, count(*) FILTER (amount_ore > 0), {counts} FROM ("
+            f"SELECT municipality, month, citizen, sum(amount_ore) AS amount_ore, {sums}"
+            f" FROM (SELECT * FROM person_months WHERE {condition} AND benefit <> 'FB') AS own"
+            f" LEFT JOIN (VALUES {listed}) AS steps (benefit, rate, step)"
+            " ON steps.benefit = own.benefit AND steps.rate = own.rate"
+            " GROUP BY municipality, month, citizen) GROUP BY municipality, month"
+            " ORDER BY municipality, month"
+        ),
+        *leave_out,
+    )
+
+
+def udvikling_rows(scope: ViewScope) -> list[AnswerRow]:
+    """Show 25 months up to the one that is asked for, or to the data month."""
+    last = month_number(scope.question.month or scope.data_month)
+    months = {month_text(month) for month in range(last - MONTHS + 1, last + 1)}
+    wide = scope._replace(question=replace(scope.question, month=None))
+    percents = mean_percents(wide)
+    amounts = {
+        (place, month): amount
+        for place, month, amount in wide.rows(
+            "money", f"municipality, month, {summed('amount_ore')}", "GROUP BY ALL"
+        )
+    }
+    rows = []
+    for place, month, *counts in persons_of_steps(wide):
+        amount = amounts.get((place, month), 0)
+        if month in months and (counts[0] or amount):
+            _, refusion, mean = percents.get((place, month), (0, 0, None))
+            rows.append((place, month, *counts, amount, refusion, mean))
+    return rows
+
+
+OVERGANGE: Final = (
+    *(MUNICIPALITY, MONTH, text("from_benefit", "fra ydelse"), text("to_benefit", "til ydelse")),
+    PERSONS,
+)
+
+
+def overgange_rows(scope: ViewScope) -> list[AnswerRow]:
+    """Count citizens by their benefit in one month and in the month before."""
+    month = scope.question.month or scope.data_month
+    before = month_text(month_number(month) - 1)
+    wide = scope._replace(question=replace(scope.question, month=None, benefit=None))
+    rows = wide.ask(
+        "person_months",
+        lambda condition: (
+            "SELECT municipality, citizen, month, benefit, sum(amount_ore)::BIGINT"
+            f" FROM person_months WHERE {condition} AND month IN ('{before}', '{month}')"
+            " AND benefit <> 'FB' GROUP BY ALL HAVING sum(amount_ore) > 0"
+        ),
+    )
+    main: dict[tuple[str, str], dict[str, tuple[int, str]]] = defaultdict(dict)
+    for place, citizen, of_month, code, amount in rows:
+        known = main[place, citizen].get(of_month, (0, ""))
+        main[place, citizen][of_month] = max(known, (amount, code))
+    found = Counter(
+        (place, *(months[at][1] if at in months else None for at in (before, month)))
+        for (place, _), months in main.items()
+    )
+    benefit = scope.question.benefit
+    return [
+        (place, month, came, went, found[place, came, went])
+        for place, came, went in sorted(found, key=lambda key: tuple(part or "~" for part in key))
+        if benefit in (None, came, went)
+    ]
+
+
+FLEKSBIDRAG_VIEW: Final = (
+    *(MUNICIPALITY, MONTH, CITIZEN, money("flt_amount", "fleksløntilskud")),
+    *(money("flt_refusion", "refusion"), money("fleksbidrag", "fleksbidrag")),
+    text("state", "tilstand"),
+)
+AWAITED: Final = "afventer løn, eller lønnen er for høj"
+SETTLED: Final = "afregnet"
+
+
+def fleksbidrag_rows(scope: ViewScope) -> list[AnswerRow]:
+    """List the citizens with fleksløntilskud on the last step, and their fleksbidrag."""
+    rates = scope.on_staircase().get("FLT", [0])
+    wide = scope._replace(question=replace(scope.question, benefit=None))
+    return wide.ask(
+        "person_months",
+        lambda condition: (
+            "SELECT municipality, month, citizen, flt, refusion, bidrag,"
+            f" CASE WHEN bidrag <> 0 THEN '{SETTLED}' ELSE '{AWAITED}' END FROM ("
+            "SELECT municipality, month, citizen,"
+            f" sum(CASE WHEN benefit = 'FLT' AND rate = {rates[-1]} THEN amount_ore ELSE 0"
+            " END)::BIGINT AS flt,"
+            f" sum(CASE WHEN benefit = 'FLT' AND rate = {rates[-1]} THEN refusion_ore ELSE 0"
+            " END)::BIGINT AS refusion,"
+            " sum(CASE WHEN benefit = 'FB' THEN refusion_ore ELSE 0 END)::BIGINT AS bidrag"
+            f" FROM person_months WHERE {condition} AND benefit IN ('FLT', 'FB')"
+            " GROUP BY municipality, month, citizen) WHERE flt > 0 OR bidrag <> 0"
+            " ORDER BY municipality, month, citizen"
+        ),
+    )
+
+
+BORGER: Final = (
+    *(MONTH, MUNICIPALITY, BENEFIT, RATE, number("weeks", "uger")),
+    *(AMOUNT, REFUSION, MEDFINANSIERING),
+)
+
+
+def borger_rows(scope: ViewScope) -> list[AnswerRow]:
+    """Show the months of one citizen: benefit, rate, weeks and money."""
+    citizen = need(scope.question.citizen, "a citizen", "borger")
+    return scope.ask(
+        "person_months",
+        lambda condition: (
+            f"SELECT month, municipality, benefit, rate, ({WEEKS})::BIGINT,"
+            f" {MONEY_SUMS} FROM person_months WHERE {condition} AND citizen = '{citizen}'"
+            " GROUP BY month, municipality, benefit, rate"
+            " HAVING sum(amount_ore) <> 0 OR sum(refusion_ore) <> 0"
+            " OR sum(medfinansiering_ore) <> 0 ORDER BY month, municipality, benefit, rate DESC"
+        ),
+    )
+
+
+UGENS_VAERDI: Final = (
+    *(MUNICIPALITY, number("step", "trin"), number("rate", "refusion %"), PERSONS),
+    money("week", "gns. kr. pr. uge", adds=False),
+    money("own_cost", "kommunens netto pr. uge", adds=False),
+    money("next_own_cost", "netto på næste trin", adds=False),
+    money("saved", "sparet ved en uges selvforsørgelse, alle"),
+)
+
+
+def ugens_vaerdi_rows(scope: ViewScope) -> list[AnswerRow]:
+    """Average what a week costs the municipality on each step, and what self-support saves."""
+    stairs = scope.on_staircase()
+    weeks: dict[tuple[str, int, int | None], list[int]] = defaultdict(list)
+    for place, one in with_counters(scope):
+        if one.week_ore and place == one.municipality and one.benefit in stairs:
+            weeks[place, one.rate, one.next_rate].append(one.week_ore)
+    steps = sorted({rate for _, rate, _ in weeks}, reverse=True)
+    rows = []
+    for place, rate, next_rate in sorted(weeks, key=lambda key: (key[0], -key[1])):
+        found = weeks[place, rate, next_rate]
+        mean = sum(found) // len(found)
+        after = None if next_rate is None else mean * (100 - next_rate) // 100
+        own = mean * (100 - rate) // 100
+        rows.append(
+            (place, steps.index(rate) + 1, rate, len(found), mean, own, after, own * len(found))
+        )
+    return rows

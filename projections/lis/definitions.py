@@ -1,0 +1,178 @@
+"""Says what exactly each view counts, in the readers' words, with § and open questions.
+
+The switches are those of `domain/rules/rule-sets`: an open question of the law, and its answer.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Definition(NamedTuple):
+    """The meaning of a view: what it counts, by which §, and which open questions decide."""
+
+    counts: str
+    law: str
+    switches: tuple[str, ...] = ()
+    figures: Mapping[str, str] = {}
+
+
+PLACE: Final = (
+    "En række hører til den kommune, der har udbetalt den (refusion) eller finansierer den"
+    " (medfinansiering)."
+)
+OWN_MONTH: Final = "Måneden er rækkens egen måned, også måneder før den første kørsel."
+PERSON: Final = (
+    "En person tæller, hvor personens rækker med de viste nøgler i alt giver et udgiftsgrundlag"
+    " over 0; fleksbidraget (FB) gør ingen til person."
+)
+COUNTERS: Final = (
+    "Tællerne er opgjort ved udgangen af den uge, som datamånedens sidste dag ligger i, eller i"
+    " borgerens seneste uge med ydelser, hvis den er senere."
+)
+BASE: Final = "Udgiftsgrundlaget er det indberettede beløb uden ATP, fordelt på uger og måneder."
+RATES: Final = "lov 994/2015 §§ 3 og 5"
+
+DEFINITIONS: Final[Mapping[str, Definition]] = {
+    "beloeb": Definition(
+        f"Udgiftsgrundlag, refusion og medfinansiering efter ydelse og procent. {BASE} {PLACE}"
+        f" {OWN_MONTH} En tom ydelse er alle ydelser, en tom procent alle procenter.",
+        RATES,
+        ("SPLIT", "ADP_WEEKS"),
+        {
+            "own_share_ore": "kommunens egen andel: udgiftsgrundlaget uden refusionen, eller"
+            " medfinansieringen",
+            "share_percent": "andel af månedens samlede udgiftsgrundlag",
+        },
+    ),
+    "udgifter": Definition(
+        f"Udgiftsgrundlag efter konto og ydelse. {BASE} {PLACE} {OWN_MONTH} En tom konto er rækker,"
+        " hvis konto ikke er kendt; rækken uden ydelse er alle ydelser og konti.",
+        "BEK 14/2026 § 7",
+        ("SPLIT",),
+        {"reported_ore": "det indberettede beløb: udgiftsgrundlaget med ATP lagt til"},
+    ),
+    "personer": Definition(
+        f"Personer og personuger efter ydelse og procent. {PERSON} En personuge er en mandag med et"
+        f" udgiftsgrundlag over 0, én for hver borger. {PLACE} {OWN_MONTH}",
+        RATES,
+        ("TOUCH", "WEEK_MONTH"),
+        {"full_time_persons": "fuldtidspersoner: personuger delt med månedens uger"},
+    ),
+    "afregning": Definition(
+        "Hvad hver kørsel afregner med kommunen. Finansieringsbeløbet er refusionen minus"
+        " medfinansieringen; fleksbidraget er med i refusionen. Rækker, som et tidligere system har"
+        " afregnet (åbningsrækker), er ikke med. En tom kørsel er den åbne.",
+        "lov 994/2015 §§ 3, 5 og 7",
+        (),
+        {
+            "corrections_ore": "berigtigelser: den del af finansieringsbeløbet, der vedrører"
+            " måneder før datamåneden",
+            "change_ore": "finansieringsbeløbet i forhold til den forrige kørsel",
+            "year_to_date_ore": "finansieringsbeløbet for årets datamåneder til og med denne",
+        },
+    ),
+    "korrektioner": Definition(
+        "Rækker, som blev tilbageført eller bogført på ny, efter den måned, de retter, med årsag og"
+        " alder i måneder fra den rettede måned til kørslens datamåned.",
+        "lov 994/2015 § 5",
+        (),
+        {
+            "up_ore": "hvad kommunens finansieringsbeløb steg med",
+            "down_ore": "hvad det faldt med",
+            "age_months": "måneder fra den rettede måned til kørslens datamåned",
+        },
+    ),
+    "anciennitet": Definition(
+        f"Personer efter anciennitet (ydelsestælleren): uger med ydelser siden 1. juli 2014 eller"
+        f" siden den seneste nulstilling. Med er borgere med en række i datamåneden. {PERSON}"
+        f" {COUNTERS}",
+        "lov 994/2015 §§ 5 og 6",
+        ("TOUCH", "RESET_AT", "OTHER_LIST"),
+    ),
+    "paa-vej-ned": Definition(
+        "Borgere med en række i datamåneden, og hvor mange uger med ydelser der er til næste,"
+        f" lavere refusionstrin. Den, der står på det sidste trin, har intet næste. {COUNTERS}",
+        "lov 994/2015 § 5",
+        ("TOUCH", "RESET_AT"),
+        {
+            "seniority": "anciennitet: uger med ydelser",
+            "rate": "refusionsprocent på trinnet nu; en borger uden uger har det første trin",
+            "weeks_to_next": "uger med ydelser til den første på et lavere trin",
+            "week_cost_ore": "hvad en uge på næste trin koster kommunen mere end nu, efter"
+            " ugen med borgerens største beløb på trappen",
+        },
+    ),
+    "genoptjening": Definition(
+        "Personer efter optjente uger med selvforsørgelse, som stadig ligger i vinduet på 3 år; 52"
+        " giver en ny start på trappen. En borger hører til kommunen for sin seneste række."
+        f" {COUNTERS}",
+        "lov 994/2015 § 6, stk. 1 og 2",
+        ("WINDOW", "RESET_AT", "OTHER_LIST", "ABROAD_PRISON"),
+    ),
+    "sammenligning": Definition(
+        f"Kommuner ved siden af hinanden. {PERSON} Andre kommuners antal på 1-4 personer er skjult,"
+        " og med dem ethvert tal, som et skjult antal kunne regnes ud af.",
+        RATES,
+        (),
+        {
+            "share_at_last_step": "personer med en uge på trappens sidste trin (refusion 20 %,"
+            " medfinansiering 80 %), i procent af alle personer",
+            "mean_refusion_percent": "gennemsnitlig refusionsprocent: refusion i procent af"
+            " udgiftsgrundlaget for ydelser med refusion",
+        },
+    ),
+    "udvikling": Definition(
+        f"25 måneder: personer på hvert refusionstrin, udgiftsgrundlag og gennemsnitlig"
+        f" refusionsprocent. {PERSON} En person kan stå på to trin i samme måned.",
+        RATES,
+        ("TOUCH", "WEEK_MONTH"),
+        {
+            "mean_refusion_percent": "refusion i procent af udgiftsgrundlaget for ydelser med"
+            " refusion",
+        },
+    ),
+    "fuldstaendighed": Definition(
+        "Hvad hver indberetter har indberettet for måneden i forhold til det forventede, som det"
+        " blev vist, da kørslen blev lukket.",
+        "BEK 14/2026 § 7",
+    ),
+    "mellemkommunalt": Definition(
+        "Rækker, som en kommune har udbetalt for en anden kommune, der finansierer dem. Her er med,"
+        " hvad kommunen har udbetalt, og hvad den finansierer.",
+        "lov 994/2015 § 3",
+    ),
+    "overgange": Definition(
+        "Borgere efter ydelsen i den ene måned og i den næste. En borgers ydelse er den med det"
+        " største udgiftsgrundlag i måneden; tom er ingen ydelse hos kommunen.",
+        "lov 994/2015 § 5",
+    ),
+    "fleksbidrag": Definition(
+        "Borgere med fleksløntilskud på sidste refusionstrin i måneden, med fleksbidraget, hvor der"
+        " er afregnet et. Uden fleksbidrag ventes der på lønnen, eller den er for høj.",
+        "lov 994/2015 § 7",
+    ),
+    "kontrol": Definition(
+        "Beløbene her og i regnskabet (ledger) side om side; hver forskel skal være 0,00.",
+        "BEK 14/2026 § 7",
+    ),
+    "landet": Definition(
+        "Alle kommuner: udgiftsgrundlag, refusion, medfinansiering og finansieringsbeløb efter"
+        f" måned. {OWN_MONTH}",
+        RATES,
+    ),
+    "afstemning": Definition(
+        "Kommunens eget regnskab (konto, måned, beløb) over for sumposteringerne. Forskellen er"
+        " forklaret af berigtigelser efter den kørsel, som måneden først blev afregnet i, og af"
+        " rækker uden konto.",
+        "BEK 14/2026 § 7",
+    ),
+    "borger": Definition(
+        "En borgers måneder: ydelse, procent, uger, udgiftsgrundlag, refusion og medfinansiering.",
+        RATES,
+    ),
+    "ugens-vaerdi": Definition(
+        "Hvad en uge med ydelser koster kommunen netto på hvert refusionstrin, og hvad en uge med"
+        " selvforsørgelse sparer.",
+        "lov 994/2015 § 5",
+    ),
+}

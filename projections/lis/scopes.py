@@ -1,0 +1,90 @@
+"""The scope of a question in the marts: the runs that it sees, as conditions in SQL."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from domain.ruledata.ruleset import RuleSet
+from projections.lis.inhabitants import InhabitantTable
+from projections.lis.questions import LisQuestion, ViewError
+from projections.lis.tables import MARTS, Mart, rows_of
+
+ReadRows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Runs a statement with its values on the marts."""
+
+
+class Condition(NamedTuple):
+    """A condition in SQL, and its values in the order of their numbers ($1, $2 …)."""
+
+    sql: str
+    values: list[Any]
+
+
+class ViewScope(NamedTuple):
+    """The runs, the law and the sources that a question sees.
+
+    `data_months` are those of the closed runs in the marts; `law` is the rule set whose benefits
+    and steps are meant. `ledger_sums` asks the ledger itself for the sums of amounts and results by
+    municipality and month.
+    """
+
+    question: LisQuestion
+    data_months: Mapping[int, str]
+    law: RuleSet
+    read: ReadRows
+    ledger_sums: Callable[[], list[tuple[Any, ...]]]
+    inhabitants: InhabitantTable
+
+    @property
+    def last_run(self) -> int | None:
+        """The last closed run that is in the answer; None before the first."""
+        if self.question.based_on == "known":
+            return max(self.data_months, default=None)
+        return self.question.run
+
+    @property
+    def data_month(self) -> str:
+        """The data month of the last closed run; raises ViewError before the first."""
+        if self.last_run is None:
+            raise ViewError(
+                "no run is closed yet, and this view is about the data month of the last one"
+            )
+        return self.data_months[self.last_run]
+
+    def runs(self, mart: Mart) -> str:
+        """Write the condition for the runs that the question adds up."""
+        return rows_of(mart, self.question.based_on, self.question.run)
+
+    def where(self, mart: Mart, *leave_out: str) -> Condition:
+        """Write the conditions of the question's options, as far as a mart has their columns."""
+        names = {column.name for column in mart.columns} - {*leave_out}
+        parts, values = [self.runs(mart)], []
+        for name in ("municipality", "month", "benefit"):
+            value = getattr(self.question, name)
+            if name in names and value is not None:
+                values.append(value)
+                parts.append(f"{name} = ${len(values)}")
+        return Condition(" AND ".join(parts), values)
+
+    def rows(self, mart: str, columns: str, ending: str, *leave_out: str) -> list[tuple[Any, ...]]:
+        """Read columns of a mart under the question's conditions."""
+        return self.ask(
+            mart,
+            lambda condition: f"SELECT {columns} FROM {mart} WHERE {condition} {ending}",
+            *leave_out,
+        )
+
+    def ask(
+        self, mart: str, statement: Callable[[str], str], *leave_out: str
+    ) -> list[tuple[Any, ...]]:
+        """Read what a statement asks of a mart, given the question's conditions in SQL."""
+        where = self.where(MARTS[mart], *leave_out)
+        return self.read(statement(where.sql), where.values)
+
+    def on_staircase(self) -> dict[str, list[int]]:
+        """The rates of each benefit on the staircase, from the first step to the last."""
+        bands = max(self.law.staircases, key=lambda stairs: stairs.valid_from).bands
+        return {
+            code: [benefit.share(band) for band in bands]
+            for code, benefit in self.law.benefits.items()
+            if benefit.rate == "staircase" and benefit.mechanism is not None
+        }

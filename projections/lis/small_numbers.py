@@ -1,0 +1,85 @@
+"""Hides small numbers of persons, so that none can be worked out from what is shown.
+
+A count of 1 to 4 persons is not shown. Where a sum over several counts is shown, one hidden count
+could be worked out from it; so further counts are hidden until the hidden ones of the sum could be
+divided among themselves in many ways, or else the sum itself is not shown.
+"""
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Final, TypeVar
+
+SMALLEST_SHOWN: Final = 5
+"""A count from this on is shown, and so is 0."""
+SLACK: Final = 4
+"""The persons by which the hidden counts of a shown sum exceed one for each.
+
+So each of them could be 1, 2, 3, 4 or 5, whoever adds and subtracts.
+"""
+
+Place = TypeVar("Place", bound=Hashable)
+
+
+def is_small(count: int) -> bool:
+    """Tell whether a count of persons is small enough to point at them.
+
+    >>> is_small(0), is_small(4), is_small(5)
+    (False, True, False)
+    """
+    return 0 < count < SMALLEST_SHOWN
+
+
+def is_telling(part: int, whole: int) -> bool:
+    """Tell whether a share lets a small count be worked out, when the whole is known.
+
+    It does where the part or the rest is small.
+
+    >>> is_telling(2, 100), is_telling(98, 100), is_telling(50, 100)
+    (True, True, False)
+    """
+    return is_small(part) or is_small(whole - part)
+
+
+def hidden_counts(
+    counts: Mapping[Place, int], own: Collection[Place], sums: Sequence[Collection[Place]]
+) -> tuple[set[Place], list[bool]]:
+    """Choose the counts to hide, and say of each sum whether it may be shown.
+
+    Counts of `own` are shown whatever they are. `sums` are areas, and last the whole of them: every
+    place is in one area. Where the sum of an area may not be shown, the whole is not shown either,
+    since the area's could be worked out from it.
+    """
+    hidden = {place for place, count in counts.items() if is_small(count) and place not in own}
+    shown = [True] * len(sums)
+    before = None
+    while before != (len(hidden), shown):  # hiding a count for one sum may touch another
+        before = len(hidden), [*shown]
+        for at, places in enumerate(sums):
+            is_asked = all(shown) if at == len(sums) - 1 else shown[at]
+            shown[at] = is_asked and _made_safe(counts, own, places, hidden)
+    return hidden, shown
+
+
+def _made_safe(
+    counts: Mapping[Place, int],
+    own: Collection[Place],
+    places: Collection[Place],
+    hidden: set[Place],
+) -> bool:
+    """Hide more counts of a sum until nothing can be worked out; False where that cannot be."""
+    mine = [place for place in places if place in hidden]
+    if not mine or _is_safe(counts, mine):
+        return True
+    others = sorted(
+        (place for place in places if counts[place] and place not in hidden and place not in own),
+        key=lambda place: (counts[place], str(place)),
+    )
+    for place in others:
+        mine.append(place)
+        if _is_safe(counts, mine):
+            hidden.update(mine)
+            return True
+    return False
+
+
+def _is_safe(counts: Mapping[Place, int], hidden: Sequence[Place]) -> bool:
+    return len(hidden) > 1 and sum(counts[place] for place in hidden) >= len(hidden) + SLACK

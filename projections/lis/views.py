@@ -1,0 +1,133 @@
+"""The views of LIS by name: their columns, and the functions that make their rows."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from projections.lis import (
+    books,
+    comparison_views,
+    control_views,
+    course_views,
+    money_views,
+    person_views,
+)
+from projections.lis.answers import AnswerRow, Figure
+from projections.lis.definitions import DEFINITIONS, Definition
+from projections.lis.questions import LisQuestion, ViewError
+from projections.lis.scopes import ViewScope
+
+RowsOf = Callable[[ViewScope], list[AnswerRow]]
+
+
+@dataclass(frozen=True)
+class View:
+    """A view: its title, its columns, and the function that makes its rows.
+
+    `total` is the column that is null in total rows, for views that have them. `names_citizens`
+    says that rows are about single citizens. `behind` lists the citizens behind the counts.
+    `figures_of` are the columns where they depend on what is given.
+    """
+
+    name: str
+    title: str
+    figures: tuple[Figure, ...]
+    rows: RowsOf
+    total: str | None = None
+    names_citizens: bool = False
+    behind: tuple[tuple[Figure, ...], RowsOf] | None = None
+    adds: bool = False
+    figures_of: Callable[[ViewScope], tuple[Figure, ...]] | None = None
+
+    @property
+    def definition(self) -> Definition:
+        """The definition: what exactly the view counts."""
+        return DEFINITIONS[self.name]
+
+
+_ALL: Final = (
+    View("beloeb", "Beløb efter procent og ydelse", money_views.BELOEB, money_views.beloeb_rows,
+         total="benefit", adds=True),
+    View("udgifter", "Udgiftsgrundlag efter konto", money_views.UDGIFTER,
+         money_views.udgifter_rows, total="benefit", adds=True),
+    View("personer", "Personer efter procent og ydelse", person_views.PERSONER,
+         person_views.personer_rows, total="benefit",
+         behind=(person_views.BEHIND_PERSONER, person_views.behind_personer)),
+    View("afregning", "Afregning", money_views.AFREGNING, money_views.afregning_rows, adds=True),
+    View("korrektioner", "Korrektioner", money_views.KORREKTIONER, money_views.korrektioner_rows,
+         adds=True),
+    View("anciennitet", "Anciennitet", person_views.ANCIENNITET, person_views.anciennitet_rows,
+         behind=(person_views.BEHIND_ANCIENNITET, person_views.behind_anciennitet)),
+    View("paa-vej-ned", "På vej ned ad trappen", person_views.PAA_VEJ_NED,
+         person_views.paa_vej_ned_rows, names_citizens=True),
+    View("genoptjening", "Genoptjening", person_views.GENOPTJENING, person_views.genoptjening_rows,
+         behind=(person_views.BEHIND_GENOPTJENING, person_views.behind_genoptjening)),
+    View("sammenligning", "Sammenligning", comparison_views.SAMMENLIGNING,
+         comparison_views.sammenligning_rows, figures_of=comparison_views.figures_of),
+    View("udvikling", "Udvikling over 25 måneder", course_views.UDVIKLING,
+         course_views.udvikling_rows),
+    View("mellemkommunalt", "Mellemkommunale rækker", money_views.MELLEMKOMMUNALT,
+         money_views.mellemkommunalt_rows, adds=True),
+    View("overgange", "Overgange mellem ydelser", course_views.OVERGANGE,
+         course_views.overgange_rows),
+    View("fleksbidrag", "Fleksbidrag", course_views.FLEKSBIDRAG_VIEW,
+         course_views.fleksbidrag_rows, names_citizens=True),
+    View("fuldstaendighed", "Fuldstændighed", control_views.FULDSTAENDIGHED,
+         control_views.fuldstaendighed_rows, adds=True),
+    View("afstemning", "Afstemning med eget regnskab", books.AFSTEMNING, books.afstemning_rows,
+         adds=True),
+    View("kontrol", "Kontrol mod ledgeren", control_views.KONTROL, control_views.kontrol_rows,
+         adds=True),
+    View("landet", "Landet", money_views.LANDET, money_views.landet_rows, adds=True),
+    View("borger", "En borgers udvikling", course_views.BORGER, course_views.borger_rows,
+         names_citizens=True),
+    View("ugens-vaerdi", "Hvad en uge er værd", course_views.UGENS_VAERDI,
+         course_views.ugens_vaerdi_rows),
+)  # fmt: skip
+VIEWS: Final = {view.name: view for view in _ALL}
+"""The views by name, in the order in which people are shown them."""
+
+
+def view_of(name: str) -> View:
+    """Find a view. Raises ViewError where there is none of the name."""
+    if name not in VIEWS:
+        raise ViewError(f"there is no view {name!r}; there are {', '.join(VIEWS)}")
+    return VIEWS[name]
+
+
+def is_total(view: View, row: AnswerRow) -> bool:
+    """Tell a total row from the rows that it sums."""
+    if view.total is None:
+        return False
+    names = [figure.name for figure in view.figures]
+    keys = [name for name in (view.total, "rate") if name in names]
+    return any(row[names.index(name)] is None for name in keys)
+
+
+def summed_by(
+    view: View, question: LisQuestion, rows: list[AnswerRow]
+) -> tuple[tuple[Figure, ...], list[AnswerRow]]:
+    """Sum a view's rows by fewer columns (`--by`). Raises ViewError where they do not add up."""
+    if not question.by:
+        return view.figures, rows
+    names = [figure.name for figure in view.figures]
+    keys = [name for name, figure in zip(names, view.figures, strict=True) if not figure.adds]
+    if not view.adds:
+        raise ViewError(
+            f"the figures of {view.name} are counts of persons or shares, which do not add up;"
+            " leave --by out"
+        )
+    if unknown := [name for name in question.by if name not in keys]:
+        raise ViewError(f"--by {unknown[0]}: {view.name} can be summed by {', '.join(keys)}")
+    places = [names.index(name) for name in question.by]
+    adding = [at for at, figure in enumerate(view.figures) if figure.adds]
+    sums: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(adding))
+    for row in rows:
+        if not is_total(view, row):
+            entry = sums[tuple(row[at] for at in places)]
+            for place, at in enumerate(adding):
+                entry[place] += row[at] or 0
+    figures = tuple(view.figures[at] for at in (*places, *adding))
+    ordered = sorted(sums, key=lambda key: tuple((part is None, str(part)) for part in key))
+    return figures, [(*key, *sums[key]) for key in ordered]

@@ -1,0 +1,64 @@
+"""Asks the ledger itself for the sums that a view has from the marts."""
+
+from typing import Any, Final
+
+from projections.ledger.entries import ROW_KINDS
+from projections.lis.answers import Answer, shown_value, sums_of_columns
+from projections.lis.questions import LisQuestion
+from streams.ledger.cuts import cuts_of, entries_of
+from streams.ledger.export import MUNICIPALITY
+from streams.ledger.sql import sql_text, sql_texts
+from streams.ledger.table import LedgerTable
+
+CHECKED: Final = {"beloeb": "TRUE", "udgifter": "TRUE", "landet": "TRUE",
+                  "afregning": f"kind IN {sql_texts(ROW_KINDS)}"}  # fmt: skip
+"""The views whose rows are all rows of the ledger, with the condition for those."""
+MONEY: Final = ("amount_ore", "atp_ore", "refusion_ore", "medfinansiering_ore")
+
+
+def ledger_sums(ledger: LedgerTable, question: LisQuestion) -> list[tuple[Any, ...]]:
+    """Sum amounts and results by municipality and month, as the question sees them."""
+    return [
+        *ledger.rows(
+            f"SELECT {MUNICIPALITY} AS place, month, sum(amount_ore),"
+            f" sum(refusion_ore + medfinansiering_ore) FROM ledger"
+            f" WHERE {_condition(ledger, question)} GROUP BY place, month"
+        )
+    ]
+
+
+def sum_line(uri: str, question: LisQuestion, answer: Answer) -> str:
+    """Say whether the sums of a view are those of the ledger; empty where they are not compared."""
+    if answer.view not in CHECKED or question.by:
+        return ""
+    ledger = LedgerTable.open(uri)
+    sums = dict(zip(answer.names, sums_of_columns(answer), strict=True))
+    names = [name for name in MONEY if name in sums]
+    columns = ", ".join(f"sum({name})" for name in names)
+    condition = f"{_condition(ledger, question)} AND {CHECKED[answer.view]}"
+    (found,) = ledger.rows(f"SELECT {columns} FROM ledger WHERE {condition}")
+    said = [
+        f"{name.removesuffix('_ore')} {shown_value('ore', sums[name])}"
+        + ("" if sums[name] == (ore or 0) else f" mod {shown_value('ore', ore or 0)} i ledger")
+        for name, ore in zip(names, found, strict=True)
+    ]
+    agree = all(sums[name] == (ore or 0) for name, ore in zip(names, found, strict=True))
+    what = "summen er ledgerens" if agree else "summen er IKKE ledgerens"
+    return f"{what}: {', '.join(said)}"
+
+
+def _condition(ledger: LedgerTable, question: LisQuestion) -> str:
+    """Write the rows of a question as a condition on the ledger."""
+    parts = ["id IS NOT NULL"]
+    if question.based_on == "settled":
+        parts += [entries_of(cuts_of(ledger, question.run or 0)), f"kind IN {sql_texts(ROW_KINDS)}"]
+    elif question.based_on == "of":  # the next run that is closed after these is N or before it
+        parts.append(f"after_run < {question.run}")
+    for column, value in (
+        (MUNICIPALITY, question.municipality),
+        ("month", question.month),
+        ("benefit", question.benefit),
+    ):
+        if value is not None:
+            parts.append(f"{column} = {sql_text(value)}")
+    return " AND ".join(parts)

@@ -1,0 +1,63 @@
+"""A picture is SVG with a title and all its figures in words, and reads without colours."""
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+
+from projections.lis.answers import Answer
+from projections.lis.drawings import drawing_of
+from projections.lis.questions import ViewError
+from projections.lis.views import VIEWS
+from tests.support.lives import RULES
+
+SVG = "{http://www.w3.org/2000/svg}"
+ROWS: dict[str, list[tuple[Any, ...]]] = {
+    "beloeb": [
+        ("730", "2024-01", "KTH", "refusion", 80, 1_000_00, 800_00, 0, 200_00, 6667),
+        ("730", "2024-01", "KTH", "refusion", 20, 300_00, 60_00, 0, 240_00, 2000),
+        ("730", "2024-01", "ADP", "medfinansiering", 80, 200_00, 0, 160_00, 160_00, 1333),
+        ("730", "2024-01", None, None, None, 1_500_00, 860_00, 160_00, 600_00, 10000),
+    ],
+    "anciennitet": [("730", 0, 0, 3), ("730", 1, 4, 20), ("730", 157, None, 1_200)],
+    "genoptjening": [("730", 0, 0, 3), ("730", 1, 12, 20), ("751", 0, 0, 4)],
+    "udvikling": [
+        ("730", f"2024-{month:02d}", 100, 10, 20, 30, 40, 100, 50, 5000) for month in range(1, 13)
+    ],
+    "sammenligning": [("730", "2024-01", 90, 3000, 3344), ("751", "2024-01", None, None, None)],
+}  # fmt: skip
+
+
+def drawn(view):
+    shown = VIEWS[view]
+    answer = Answer(view, shown.title, "known", 50, "R-1", shown.figures, ROWS[view], shown.total)
+    return drawing_of(answer, RULES, "730 Randers & <omegn>")
+
+
+@pytest.mark.parametrize("view", sorted(ROWS))
+def test_a_picture_has_a_title_and_its_figures_in_words(view):
+    root = ET.fromstring(drawn(view))  # noqa: S314 - our own
+    assert root.get("role") == "img"
+    assert root.findtext(f"{SVG}title") == root.get("aria-label") != ""
+    words = root.findtext(f"{SVG}desc", "")
+    assert "730 Randers & <omegn>" in words
+    assert any(sign.isdigit() for sign in words.partition(". ")[2])
+    assert root.findall(f".//{SVG}text")
+
+
+def test_stacks_tell_the_mechanisms_apart_without_colour():
+    picture = drawn("beloeb")
+    assert 'fill="url(#hatch)"' in picture
+    assert "medfinansiering 80 %" in picture
+    assert "KTH Kontanthjælp: 1.300 kr." in picture
+
+
+def test_a_hidden_municipality_is_not_drawn():
+    assert "751" not in drawn("sammenligning")
+
+
+def test_a_view_without_a_picture_says_which_have_one():
+    shown = VIEWS["udgifter"]
+    answer = Answer("udgifter", "", "known", None, "", shown.figures, [])
+    with pytest.raises(ViewError, match="there is one of anciennitet, beloeb"):
+        drawing_of(answer, RULES, "")

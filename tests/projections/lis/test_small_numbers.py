@@ -1,0 +1,92 @@
+"""No hidden count of persons can be worked out from what is shown, sums included."""
+
+from itertools import product as combinations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projections.lis.small_numbers import hidden_counts, is_small, is_telling
+
+AREAS = 3
+COUNTS = st.lists(
+    st.tuples(st.integers(0, AREAS - 1), st.sampled_from([0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 9])),
+    min_size=1,
+    max_size=6,
+)
+MOST = 20
+"""A hidden count may be any number up to this; enough for sums of the counts above."""
+
+
+def sums_of(areas):
+    return [[place for place, of in areas.items() if of == area] for area in range(AREAS)] + [
+        [*areas]
+    ]
+
+
+def possible(counts, hidden, sums, shown):
+    """The values that each hidden count can have, by trying all of them.
+
+    Who looks knows each shown count, each shown sum, and that a hidden count is not 0.
+    """
+    places = sorted(hidden)
+    found: dict[int, set[int]] = {place: set() for place in places}
+    known = [
+        (
+            [place for place in areas if place in hidden],
+            sum(counts[place] for place in areas if place in hidden),
+        )
+        for areas, is_shown in zip(sums, shown, strict=True)
+        if is_shown
+    ]
+    for values in combinations(range(1, MOST + 1), repeat=len(places)):
+        guess = dict(zip(places, values, strict=True))
+        if all(sum(guess[place] for place in of) == total for of, total in known):
+            for place in places:
+                found[place].add(guess[place])
+    return found
+
+
+@given(COUNTS, st.booleans())
+@settings(deadline=None, max_examples=100)
+def test_no_hidden_count_can_be_worked_out_from_what_is_shown(drawn, has_own):
+    areas = {place: area for place, (area, _) in enumerate(drawn)}
+    counts = {place: count for place, (_, count) in enumerate(drawn)}
+    own = [0] if has_own else []
+    sums = sums_of(areas)
+    hidden, shown = hidden_counts(counts, own, sums)
+    assert {place for place in counts if is_small(counts[place])} - {*own} <= hidden
+    assert not hidden & {*own}
+    assert not any(counts[place] == 0 for place in hidden)
+    if len(hidden) <= 3:
+        for values in possible(counts, hidden, sums, shown).values():
+            assert {1, 2, 3, 4, 5} <= values
+
+
+def test_one_small_count_takes_the_next_smallest_with_it():
+    counts = {"a": 3, "b": 20, "c": 7, "d": 0}
+    assert hidden_counts(counts, [], [["a", "b", "c", "d"]]) == ({"a", "c"}, [True])
+
+
+def test_a_sum_that_gives_a_small_count_away_is_not_shown_nor_the_whole():
+    counts = {"a": 3, "b": 50, "c": 60}
+    assert hidden_counts(counts, [], [["a"], ["b", "c"], ["a", "b", "c"]]) == (
+        {"a"},
+        [False, True, False],
+    )
+
+
+def test_a_count_hidden_for_the_whole_makes_its_own_area_safe_too():
+    counts = {"a": 1, "b": 2, "c": 6, "d": 9, "e": 40}
+    hidden, shown = hidden_counts(counts, ["e"], [["a", "b"], ["c", "d"], ["e"], [*"abcde"]])
+    assert hidden == {"a", "b"}
+    assert shown == [False, True, True, False]
+
+
+def test_own_counts_are_shown_however_small():
+    assert hidden_counts({"a": 2, "b": 50}, ["a"], []) == (set(), [])
+
+
+def test_a_share_is_telling_where_its_part_or_the_rest_is_small():
+    assert [is_telling(part, 100) for part in (0, 1, 4, 5, 95, 96, 99, 100)] == [
+        False, True, True, False, False, True, True, False,
+    ]  # fmt: skip
