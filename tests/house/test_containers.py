@@ -1,7 +1,9 @@
 """Containers and units confine the worker, keep what it must not lose, and do not loop."""
 
 import configparser
+import os
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -76,8 +78,53 @@ def test_the_health_of_a_worker_is_asked_for():
     assert WORKER["environment"]["REFUSION_METRICS_PORT"]
 
 
+ARGUMENTS = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
+"""The arguments of the build that have a value by themselves."""
+
+
 def test_images_have_fixed_tags():
     images = [service["image"] for service in SERVICES.values() if "image" in service]
     images += [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("FROM ")]
-    assert images
-    assert all(":" in image and not image.endswith(":latest") for image in images)
+    images += WORKER["build"]["args"].values()
+    fixed = [with_defaults(image) for image in images]
+    assert len(fixed) == 6
+    assert fixed.pop() == "0"
+    assert all(":" in image and not image.endswith(":latest") for image in fixed)
+
+
+def with_defaults(text):
+    """An argument of the build or a variable of compose has the value that it has by itself."""
+    text = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", text)
+    return re.sub(r"\$\{(\w+)\}", lambda found: ARGUMENTS[found[1]], text)
+
+
+DIGEST = "@sha256:" + "0f" * 32
+
+
+@pytest.mark.parametrize(
+    ("demanded", "build", "run", "status"),
+    [
+        ("0", "", "", 0),
+        ("1", DIGEST, DIGEST, 0),
+        ("1", DIGEST, "", 2),
+        ("1", "", DIGEST, 2),
+        ("1", DIGEST, "@sha256:0f", 2),
+    ],
+)
+def test_a_build_that_demands_digests_ends_where_an_image_has_none(demanded, build, run, status):
+    checked = re.search(r"^RUN (for image in .*?done)$", DOCKERFILE, re.DOTALL | re.MULTILINE)
+    assert checked is not None
+    given = {
+        "BUILD_IMAGE": ARGUMENTS["BUILD_IMAGE"] + build,
+        "RUN_IMAGE": ARGUMENTS["RUN_IMAGE"] + run,
+        "DEMAND_DIGESTS": demanded,
+    }
+    done = subprocess.run(
+        ["/bin/sh", "-c", checked[1]],
+        env={"PATH": os.environ["PATH"], **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert ("has no digest: set BUILD_IMAGE and RUN_IMAGE" in done.stderr) == (status == 2)
