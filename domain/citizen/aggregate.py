@@ -88,6 +88,9 @@ class Settling(NamedTuple):
     fresh: FreshCells | None = None
 
 
+WITH_PERIOD = (Payment, Income)
+"""Reports that have a line in each month of their period."""
+
 UNCHANGED = Settling([], None, [], False)
 """The consequences of a report from which nothing follows."""
 
@@ -107,7 +110,7 @@ def apply_report(law: Law, citizen: Citizen, report: Report, name: str) -> Settl
             raise ConflictingDuplicateError(name)
         else:
             return _notice_once(citizen, report, name) if seen.reversed else UNCHANGED
-    if isinstance(report, Payment | Income) and not citizen.has_room(
+    if isinstance(report, WITH_PERIOD) and not citizen.has_room(
         report.start, report.end, MOST_REPORTS
     ):
         raise TooManyError(name)

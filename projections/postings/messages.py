@@ -12,6 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 import orjson
+from msgspec.structs import replace
 
 from domain.basics.cache import Memo
 from domain.basics.weeks import month_text, week_text
@@ -30,22 +31,31 @@ def row_texts(citizen: str, revision: int, rows: Iterable[RowsToPost]) -> list[s
     texts: list[str] = []
     position = 0
     for same_kind in rows:
-        kind: str = same_kind.kind
-        month, group = same_kind.month, same_kind.group
+        month, group, cells = same_kind.month, same_kind.group, same_kind.cells
         whose = _WHOSE[group.code, group.paying, group.financing]
-        for cell in same_kind.cells:
-            amount_ore, atp_ore, result_ore = cell.amount_ore, cell.atp_ore, cell.result_ore
-            if kind == "reversal":
-                kind = f'correction","reverses":"{row_id(citizen, cell)}'
-                amount_ore, atp_ore, result_ore = -amount_ore, -atp_ore, -result_ore
-            atp = f'"atp_ore":{atp_ore},' if atp_ore else ""
+        kind: str = same_kind.kind
+        if kind == "reversal":
+            (posted,) = cells
+            kind, cells = f'correction","reverses":"{row_id(citizen, posted)}', [_negated(posted)]
+        for cell in cells:
+            atp = f'"atp_ore":{cell.atp_ore},' if cell.atp_ore else ""
             before, after = _TERMS[cell.mechanism, cell.rate, cell.account]
             texts.append(
                 f'{{"id":"{digest}{position}","kind":"{kind}",{_WHEN[month, cell.week]}{whose}'
-                f'{amount_ore},{atp}"ordinal":{cell.ordinal}{before}{result_ore}{after}'
+                f'{cell.amount_ore},{atp}"ordinal":{cell.ordinal}{before}{cell.result_ore}{after}'
             )
             position += 1
     return texts
+
+
+def _negated(cell: Cell) -> Cell:
+    """Give the figures of a posted cell as the row that reverses it has them."""
+    return replace(
+        cell,
+        amount_ore=-cell.amount_ore,
+        atp_ore=-cell.atp_ore,
+        result_ore=-cell.result_ore,
+    )
 
 
 def _when(cell: tuple[int, int]) -> str:

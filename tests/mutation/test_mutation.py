@@ -12,10 +12,8 @@ from tests.support.places import ROOT
 
 SAMPLE = 90
 NOTICED_AT_LEAST = 0.85
-"""90 % of this sample are. Most of the others change nothing that could be seen (an equal bound,
-a `strict` that never fails, the way of its own of the usual report not taken); a drop below this
-is a law that no test holds.
-"""
+"""Survivors are named in `survivors.md`, each with its reason: most change nothing that could be
+seen. A drop below this is a law that no test holds."""
 
 
 @pytest.mark.long
