@@ -89,7 +89,8 @@ class Operator:
         return orjson.dumps(marker | {"closed_at": f"{text}-28T12:00:00Z", "data_month": text})
 
     def _recalculate(self, number) -> bytes:
-        scopes = (Scope(), Scope(), Scope(municipality="730"), Scope(citizen=self._person()[0]))
+        scopes = [Scope(), Scope(), Scope(municipality="730")]
+        scopes += [Scope(citizen=citizen) for citizen, _ in self._persons()]
         return journal.encode_control(Recalculation(number, self._rng.choice(scopes)), AT)
 
     def _rules(self, number) -> bytes:
@@ -97,14 +98,17 @@ class Operator:
         return journal.encode_control(RulesRecord(number, name, self._world.laws.digest(name)), AT)
 
     def _free(self, number) -> bytes:
-        citizen, report = self._person()
-        place = citizen, report["reporter"], report["report_id"]
+        place = "0" * 32, "12345678", "unknown"
+        for citizen, report in self._persons():
+            place = citizen, report["reporter"], report["report_id"]
         return journal.encode_freeing(Freeing(number, *place), "given twice", AT)
 
-    def _person(self):
+    def _persons(self):
+        """Draw a citizen with a report of theirs; nobody where nobody has reports."""
         reports = [line for line in self._world.lines if line.startswith(b"{")]
-        report = orjson.loads(self._rng.choice(reports))
-        return self._world.identity.of(report["cpr"])[0], report
+        for line in self._rng.sample(reports, min(1, len(reports))):
+            report = orjson.loads(line)
+            yield self._world.identity.of(report["cpr"])[0], report
 
     async def _write_everywhere(self, kind, value) -> None:
         headers = event_headers(

@@ -29,6 +29,8 @@ from tests.simulation.remains import Remains
 
 REST_S = 300.0
 """Seconds of calm within which everything must be done."""
+LEDGER_MENDED_S = 20.0
+"""Seconds of calm after which the ledger's place is mended too."""
 AGAIN_S = 1.5
 """Seconds after which a process that ended by itself is started again."""
 LAWS = LawBook()
@@ -223,7 +225,8 @@ class World:
         self.disks.full.clear()
         self.disks.stalled.clear()
         self.disks.slow.clear()
-        self.ledger_fails_until = 0.0
+        if "ledger_fails" in self.plan.mishaps:  # it is the last to be mended
+            self.ledger_fails_until = self.now() + LEDGER_MENDED_S
         self.start_all()
         for name, worker in self.workers.items():
             worker.process.go_on()
