@@ -29,7 +29,8 @@ def state(is_applied: bool, as_json: bool) -> None:
     stated = run_async(state_keys(load_settings(), apply=is_applied))
     ours = stated.keys
     if as_json:
-        echo_json({**ours._asdict(), "checked_from": stated.checked_from, "id": None})
+        places = {str(at): offset for at, offset in sorted(stated.checked_from.items())}
+        echo_json({**ours._asdict(), "checked_from": places, "id": None})
         return
     named = ", ".join((ours.pseudonym_key, *ours.seal_keys, *ours.journal_keys))
     click.echo(f"keys: {named}{' (demo keys)' if ours.demo else ''}")

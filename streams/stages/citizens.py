@@ -143,7 +143,8 @@ class CitizenWork:
         self._key = f"_partition/{partition}".encode()
         macs = stage.identity.macs
         self._posted = macs.at("postings", partition)
-        self._kept = StateEntries(self._name, stage.topics.citizens, partition, macs)
+        topic, events = stage.topics.citizens, stage.events
+        self._kept = StateEntries(self._name, topic, partition, macs, events)
         self._again: list[tuple[bytes, bytes]] = []
         self._place = f"{stage.topic}/{partition}/"
         self._changes: list[tuple[bytes, bytes]] = []

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from streams.citizens.store import RocksStore
-from streams.engine.ports import Headers, Kafka, Record
+from streams.engine.ports import Events, Headers, Kafka, Record
 from streams.kit.foreign import Foreign
 from streams.privacy.macs import EVENT_TYPE, MacKeys
 from streams.wire.belief import is_marked
@@ -55,8 +55,11 @@ def position_of(event_type: bytes) -> int:
 class StateEntries:
     """The entries of one partition, as they are written and as they are read back."""
 
-    def __init__(self, name: str, topic: str, partition: int, macs: MacKeys) -> None:
-        """`name` is that of the work in the log."""
+    def __init__(
+        self, name: str, topic: str, partition: int, macs: MacKeys, events: Events
+    ) -> None:
+        """`name` is that of the work in the log; `events` counts what is passed over."""
+        self._events = events
         self._name = name
         self._topic = topic
         self._partition = partition
@@ -115,6 +118,7 @@ class StateEntries:
             foreign.append(record.offset)
             if record.key and record.key[:1] != OWN and len(self._foreign) < MOST_AGAIN:
                 self._foreign[record.key] = None
+        self._events["foreign_entries"] += len(foreign)
         if foreign:
             first = Foreign(self._topic, self._partition, foreign[0])
             what = "that nobody of ours wrote"

@@ -106,6 +106,7 @@ def test_what_others_write_beside_our_transactions_is_seen_with_the_next(tmp_pat
     assert said not in caplog.text
     committed(work, changelog, rest[1:2])
     assert caplog.text.count(said) == 1
+    assert work._stage.events["foreign_entries"] == 1
     start = changelog.end
     committed(work, changelog, rest[2:3])
     closed(work)
