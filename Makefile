@@ -32,6 +32,7 @@ test: install
 
 test-long: install
 	@$(BIN)/python -m pytest -m long
+	@.ci/lowest
 
 # New seeds of the simulated world, outside of what every change must pass. The first failure is made
 # smaller and told with the line that runs it again: `.venv/bin/refusion-sim SEED…`.

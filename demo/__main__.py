@@ -32,6 +32,7 @@ from demo.proofs import (
 )
 from demo.tables import fates, show
 from streams.cli.console import draw_bar
+from streams.cli.reader_console import ReaderConsole
 from streams.kafka import topics
 from streams.kafka.errors import KafkaError, is_outage
 from streams.kit.errors import UserError
@@ -54,7 +55,7 @@ def main() -> int:
     draw_with(draw_bar)
     for name in ("aiokafka", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # an error ends the run and is shown
-    console = Console(
+    console = ReaderConsole(
         width=None if sys.stdout.isatty() else 120,
         soft_wrap=not sys.stdout.isatty(),
         highlight=False,

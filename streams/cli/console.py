@@ -116,10 +116,11 @@ def echo_json(value: Any, *, indent: bool = False, err: bool = False) -> None:
 
 def terminal() -> "Console":
     """Return a console on standard output, which wraps lines on a terminal only."""
-    from rich.console import Console
+    from streams.cli.reader_console import ReaderConsole
 
     is_terminal = sys.stdout.isatty()
-    return Console(width=None if is_terminal else WIDTH, soft_wrap=not is_terminal, highlight=False)
+    width = None if is_terminal else WIDTH
+    return ReaderConsole(width=width, soft_wrap=not is_terminal, highlight=False)
 
 
 def table(title: str, first: str, *numbers: str) -> "Table":

@@ -13,7 +13,7 @@ from streams.kit.private_files import keep_files_private, keep_memory_private
 from streams.kit.progress import draw_with
 from streams.kit.secrets import kept_from_children
 from streams.kit.standard_streams import demand_output, open_closed_streams, write_any_letter
-from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
+from streams.kit.stopping import Stopped, give_up_output, output_unread, unwind_on_signals
 from streams.kit.threads import leave
 
 USER_ERROR: Final = 2
@@ -81,8 +81,23 @@ class _Program(click.Group):
             demand_output()
         return name, command, rest
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the options of the program itself: `--help` and `--version` are done here."""
         open_closed_streams()
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError:
+            sys.exit(output_unread())
+        except OSError as error:
+            _fail(error.strerror or str(error))
+
+    def invoke(self, ctx: click.Context) -> Any:
         write_any_letter()
         keep_files_private()
         keep_memory_private()
@@ -121,6 +136,7 @@ class _Program(click.Group):
 
 
 def _fail(message: str, status: int = USER_ERROR) -> NoReturn:
+    give_up_output()
     click.echo(f"refusion: {message}", err=True)
     sys.exit(status)
 

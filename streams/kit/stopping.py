@@ -41,5 +41,21 @@ def output_unread() -> int:
 
     For BrokenPipeError (as with `| head`), which is no mistake of the user.
     """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _write_rest_to_nowhere()
     return 128 + signal.SIGPIPE
+
+
+def give_up_output() -> None:
+    """Write the rest of the output to nowhere where it cannot be written, as on a full disk.
+
+    Else Python would try again at its end, and change the exit status.
+    """
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _write_rest_to_nowhere()
+
+
+def _write_rest_to_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

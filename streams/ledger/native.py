@@ -16,10 +16,12 @@ import select
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from deltalake.exceptions import DeltaError
+
+from streams.kit.standard_streams import lossy_text
 
 PANIC: Final = re.compile(
     rb"thread '[^']*'.* panicked at (?:.*/)?([\w.-]+/[\w.-]+/[\w.-]+:\d+):\d+:"
@@ -63,7 +65,7 @@ def quiet_panics() -> None:
         return
     original = os.dup(STANDARD_ERROR)
     stream.flush()
-    sys.stderr = os.fdopen(os.dup(original), "w", 1, encoding=stream.encoding, errors=stream.errors)
+    sys.stderr = lossy_text(os.fdopen(os.dup(original), "wb"), stream.encoding, stream.errors)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
             handler.setStream(sys.stderr)  # no line of ours waits in the pipe when we are killed
@@ -92,7 +94,8 @@ def _pass_on(source: int, target: int) -> None:
             text += panics.ended() + rest
             rest = b""
         if text:
-            os.write(target, text)
+            with suppress(OSError):  # a full disk; the library would wait for us
+                os.write(target, text)
         if ready and not block:
             os.close(source)
             return

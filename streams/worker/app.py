@@ -14,7 +14,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -347,17 +347,18 @@ def run_worker(names: Sequence[str], settings: Settings, processes: int) -> int:
     set_up_logs()
     chosen = [name for name in STAGES if name in names or not names]
     if processes == 1:
-        return _guarded(chosen, settings, None)
+        return _guarded(chosen, lambda: settings, None)
     settings.identity()  # what is missing is said once, by us
     _ = settings.bootstrap
     command = [sys.executable, "-m", "streams.worker.app", CHILD, *chosen]
     return supervise(command, processes, own_environment())
 
 
-def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> int:
+def _guarded(names: Sequence[str], load: Callable[[], Settings], parent: int | None) -> int:
+    """Work; what a restart cannot mend is one line and a status of its own."""
     status = 0
     try:
-        work(names, settings, parent)
+        work(names, load(), parent)
     except UserError as error:
         log.error("%s", error)  # noqa: TRY400 - where it was raised is of no use to an operator
         status = USER_ERROR
@@ -367,11 +368,12 @@ def _guarded(names: Sequence[str], settings: Settings, parent: int | None) -> in
 
 def main(arguments: Sequence[str]) -> int:
     """A child of the supervisor."""
+    open_closed_streams()
     keep_files_private()
     keep_memory_private()
     set_up_logs()
     with kept_from_children():
-        return _guarded(list(arguments), Settings.load(), sys.stdin.fileno())
+        return _guarded(list(arguments), Settings.load, sys.stdin.fileno())
 
 
 def started_with(arguments: Sequence[str]) -> int:

@@ -10,16 +10,27 @@ as it lives: the state inside can be open only once.
     <state dir>/0/citizens-7   a partition's state
 """
 
+import errno
 import fcntl
 import logging
+import time
 import uuid
 from pathlib import Path
 from typing import IO, Final
 
+from streams.kit.errors import UserError
+
 MOST: Final = 1_000
 MACHINE_ID: Final = Path("/etc/machine-id")
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+ROOM_S: Final = 2.0
+"""Seconds between two looks whether a full disk has room."""
 
 log = logging.getLogger("refusion")
+
+
+class StateFolderError(UserError):
+    """A process can have no state folder, whenever it starts again."""
 
 
 class StateFolder:
@@ -41,19 +52,43 @@ class StateFolder:
 
 
 def take(state_dir: Path) -> StateFolder:
-    """The first free folder below the state folder; OSError where none can be had."""
+    """Take the first free folder below the state folder; wait where the disk is full.
+
+    Raises:
+        StateFolderError: none can be had, and no waiting mends that.
+    """
+    is_said = False
+    while True:
+        try:
+            return _first_free(state_dir)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise StateFolderError(
+                    f"no state can be kept in {state_dir} ({error.strerror or error}); set"
+                    " REFUSION_STATE_DIR to a folder that this user may write in"
+                ) from error
+            if not is_said:
+                log.warning("waits for room in %s (%s)", state_dir, error.strerror)
+                is_said = True
+        time.sleep(ROOM_S)
+
+
+def _first_free(state_dir: Path) -> StateFolder:
     for number in range(MOST):
         path = state_dir / str(number)
         path.mkdir(parents=True, exist_ok=True)
         lock = (path / "lock").open("wb")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _name(path / "worker-id")
         except BlockingIOError:
             lock.close()
             continue
-        _name(path / "worker-id")
+        except OSError:
+            lock.close()
+            raise
         return StateFolder(path, lock)
-    raise OSError(f"all {MOST} state folders are taken")
+    raise OSError(f"all {MOST} folders in it are taken")
 
 
 def _name(file: Path) -> None:
@@ -70,7 +105,8 @@ def _name(file: Path) -> None:
         file.unlink()
     if not file.exists():
         _write(file, uuid.uuid4().hex)
-    _write(home, _home_of(file))
+    if not home.exists() or home.read_text() != _home_of(file):
+        _write(home, _home_of(file))
 
 
 def _home_of(file: Path) -> str:

@@ -281,6 +281,14 @@ def test_a_home_that_is_not_there_is_said_with_what_to_set(monkeypatch, home, sa
     assert said in str(caught.value)
 
 
+def test_a_home_that_we_may_not_look_into_is_said_too(monkeypatch, tmp_path):
+    """Another person's, as after `su` without a minus."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "exists", _refuse_new_folders)
+    with pytest.raises(LocalKafkaError, match="set XDG_CACHE_HOME to a folder of yours"):
+        broker_jars()
+
+
 def _refuse_new_folders(*_, **__):
     """Point to a folder that nobody can make, as it is for a user without the right; root may."""
     raise PermissionError(13, "Permission denied")

@@ -71,10 +71,10 @@ def broker_jars(cache: Path | None = None) -> Path:
     """
     cache = cache or cache_folder()
     jars = cache / f"kafka-{VERSION}"
-    if jars.exists():
-        check(jars)
-        return jars
     try:
+        if jars.exists():
+            check(jars)
+            return jars
         cache.mkdir(parents=True, exist_ok=True)
         with (cache / f"kafka-{VERSION}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

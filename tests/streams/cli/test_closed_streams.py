@@ -79,3 +79,38 @@ def test_letters_that_a_terminal_does_not_have_end_no_command(reports, encoding)
     status, written, errors = refusion([], "settle", str(reports.parent / "æ→ø.jsonl"), **given)
     assert (status, written) == (2, "")
     assert "No such file or directory" in errors
+
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="looks at Linux' /dev/full")
+
+
+def redirected(redirections, *arguments, **environment):
+    """Run the program by a shell that sends its streams elsewhere."""
+    given = {"PATH": os.environ["PATH"], "REFUSION_DEMO": "1", **environment}
+    script = f'set -o pipefail; "$@" {redirections}'
+    return subprocess.run(
+        ["/bin/bash", "-c", script, "bash", PROGRAM, *arguments],
+        env=given, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@needs_full
+def test_what_cannot_be_written_to_standard_error_changes_no_work_and_no_status(reports):
+    done = redirected("2>/dev/full", "settle", str(reports))
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+    assert redirected("2>/dev/full", "verify").returncode == 2
+    assert redirected("2>/dev/full", "worker").returncode == 2
+
+
+@needs_full
+@pytest.mark.parametrize("command", [["--help"], ["settle", "--help"], ["settings"], ["settle"]])
+def test_a_full_disk_under_standard_output_is_one_sentence(reports, command):
+    given = [*command, str(reports)] if command == ["settle"] else command
+    done = redirected(">/dev/full", *given)
+    assert (done.returncode, done.stderr) == (2, "refusion: No space left on device\n")
+
+
+def test_a_reader_who_has_gone_is_told_from_what_is_wrong(reports):
+    """rich would end with status 1, which `verify` has for violations."""
+    done = redirected("| true", "compare", "R-1", "R-2", str(reports))
+    assert (done.returncode, done.stderr) == (141, "")

@@ -1,12 +1,19 @@
 """State folders: one process each, numbered, with a name that outlives a crash."""
 
+import errno
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 from shutil import copytree
 
 import pytest
 
 from streams.worker import state_folder
-from streams.worker.state_folder import take
+from streams.worker.state_folder import StateFolderError, take
+
+PROGRAM = Path(sys.executable).parent / "refusion"
 
 
 def test_two_processes_have_two_folders(tmp_path):
@@ -55,3 +62,44 @@ def test_a_folder_that_was_moved_or_is_of_a_former_version_keeps_its_name(tmp_pa
     else:
         (path / "home").unlink()
     assert take(tmp_path / ("second" if moved else "first")).worker_id == name
+
+
+def test_where_no_state_can_be_kept_a_sentence_says_what_to_set(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(StateFolderError, match=r"Not a directory\); set REFUSION_STATE_DIR"):
+        take(file)
+
+
+def test_a_full_disk_is_waited_for_and_said_once(tmp_path, monkeypatch, caplog):
+    full = [OSError(errno.ENOSPC, "No space left on device")] * 3
+    named = state_folder._name
+
+    def name(file):
+        if full:
+            raise full.pop()
+        named(file)
+
+    monkeypatch.setattr(state_folder, "_name", name)
+    monkeypatch.setattr(state_folder, "ROOM_S", 0.0)
+    assert take(tmp_path).path == tmp_path / "0"
+    assert [record.message for record in caplog.records] == [
+        f"waits for room in {tmp_path} (No space left on device)"
+    ]
+
+
+def test_children_whose_state_can_be_kept_nowhere_are_not_started_for_ever(tmp_path):
+    (tmp_path / "file").touch()
+    given = {
+        "PATH": os.environ["PATH"],
+        "REFUSION_DEMO": "1",
+        "REFUSION_BOOTSTRAP": "127.0.0.1:1",
+        "REFUSION_STATE_DIR": str(tmp_path / "file"),
+    }
+    done = subprocess.run(
+        [PROGRAM, "worker", "--processes", "2"],
+        env=given, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "set REFUSION_STATE_DIR to a folder" in done.stderr
