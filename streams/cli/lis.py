@@ -37,7 +37,7 @@ class _Views(click.Group):
 
 @click.group(cls=_Views)
 def lis() -> None:
-    """Show what was settled, for whom, and what comes: from tables that `build` makes.
+    """Show what was settled, for whom, and what comes.
 
     Each view is as known now, as of a run, or as a run settled it. `refusion worker projections`
     builds the tables when a run is closed; `refusion lis build` does it by hand.
@@ -49,8 +49,9 @@ def lis() -> None:
 @click.option("--all", "everything", is_flag=True, help="Build all closed runs again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def build(run: int | None, everything: bool, as_json: bool) -> None:
-    """Build the tables from the ledger: closed runs that are missing, and the open one anew.
+    """Build the tables from the ledger.
 
+    Closed runs that are missing are built, and the open one anew.
     `refusion worker projections` does so by itself. Readers see the former tables until all of the
     build is written. The same ledger gives the same tables.
     """
