@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "lis": "streams.cli.lis:lis",
     "opening": "streams.cli.opening:opening",
     "publish": "streams.cli.publish:publish",
+    "repair": "streams.cli.repair:repair",
     "replay": "streams.cli.replay:replay",
     "run": "streams.cli.run:run",
     "settings": "streams.cli.settings:settings",

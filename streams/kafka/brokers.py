@@ -18,6 +18,7 @@ from streams.kafka.errors import is_outage, is_too_large, refusal
 from streams.kafka.groups import AT_VERSION
 from streams.kafka.reading import open_partition
 from streams.kafka.source import KafkaSource, group_consumer
+from streams.privacy.macs import MACS
 
 REQUEST_TIMEOUT_S: Final = 15.0
 """Seconds for one request; shorter than step 4's limit, so that a broker that went silent is
@@ -26,11 +27,11 @@ noticed within it."""
 
 @cache
 def version() -> str:
-    """Return the versions of program, calculation and state, such as `0.1.0-7-3`.
+    """Return the versions of program, calculation, state and MACs, such as `0.1.0-7-3-1`.
 
-    Together they decide how this program settles and keeps state.
+    Together they decide how this program settles, keeps state and is believed.
     """
-    return f"{metadata.version('ydelsesrefusion')}-{ENGINE}-{FORMAT}"
+    return f"{metadata.version('ydelsesrefusion')}-{ENGINE}-{FORMAT}-{MACS}"
 
 
 def client_id_of(worker_id: str) -> str:

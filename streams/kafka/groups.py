@@ -9,7 +9,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
 AT_VERSION: Final = "@"
-"""Sign before the version in a client id, as in `refusion-3f2a@0.1.0-7-3`: so anybody can ask a
+"""Sign before the version in a client id, as in `refusion-3f2a@0.1.0-7-3-1`: so anybody can ask a
 group of which versions its members are."""
 
 
@@ -21,6 +21,15 @@ def name_in(client_id: str) -> str:
 def version_in(client_id: str) -> str:
     """The version in a client id; "" where it has none."""
     return client_id.partition(AT_VERSION)[2]
+
+
+def makes_macs(client_id: str) -> bool:
+    """Tell whether a worker marks its records: its version ends with that of the MACs.
+
+    >>> makes_macs("refusion-3f2a@0.1.0-7-3-1"), makes_macs("refusion-3f2a@0.1.0-7-3")
+    (True, False)
+    """
+    return version_in(client_id).count("-") >= len(("calculation", "state", "MACs"))
 
 
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[int, int]:

@@ -42,6 +42,7 @@ class Resource(IntEnum):
 
     TOPIC = 2
     GROUP = 3
+    CLUSTER = 4
     TRANSACTIONAL_ID = 5
 
 
@@ -59,6 +60,7 @@ class Operation(IntEnum):
     WRITE = 4
     CREATE = 5
     DESCRIBE = 8
+    CLUSTER_ACTION = 9
     DESCRIBE_CONFIGS = 10
 
 
@@ -67,6 +69,7 @@ _WORDS: Final = {
     "Write": Operation.WRITE,
     "Create": Operation.CREATE,
     "Describe": Operation.DESCRIBE,
+    "ClusterAction": Operation.CLUSTER_ACTION,
     "DescribeConfigs": Operation.DESCRIBE_CONFIGS,
 }
 _OPTIONS: Final = {
@@ -77,6 +80,7 @@ _OPTIONS: Final = {
 _RESOURCES: Final = {
     Resource.TOPIC: "Topic",
     Resource.GROUP: "Group",
+    Resource.CLUSTER: "Cluster",
     Resource.TRANSACTIONAL_ID: "TransactionalId",
 }
 
@@ -127,7 +131,9 @@ class Right(NamedTuple):
         words += ["--add", "--allow-principal", principal]
         for operation in self.operations:
             words += ["--operation", operation]
-        words += [_OPTIONS[self.kind], self.name]
+        words += (
+            ["--cluster"] if self.kind is Resource.CLUSTER else [_OPTIONS[self.kind], self.name]
+        )
         if self.pattern is Pattern.PREFIXED:
             words += ["--resource-pattern-type", "prefixed"]
         return " ".join(map(quote, words))
@@ -179,6 +185,15 @@ def _operator(names: TopicNames) -> Iterator[Right]:
         yield _control_writer(names, writer)
 
 
+def _repairer(names: TopicNames) -> Iterator[Right]:
+    """An operator who ends hanging transactions; the right to do that is nearly a broker's."""
+    for prefix in sorted({names.prefix, names.journal_prefix}):
+        yield Right(Resource.TOPIC, prefix, (*SEE, "Read"), Pattern.PREFIXED)
+        yield Right(Resource.TRANSACTIONAL_ID, prefix, ("Describe",), Pattern.PREFIXED)
+    yield Right(Resource.TOPIC, names.topic(ACCESS), ("Write",))
+    yield Right(Resource.CLUSTER, "kafka-cluster", ("ClusterAction",))
+
+
 def _auditor(names: TopicNames) -> Iterator[Right]:
     for prefix in sorted({names.prefix, names.journal_prefix}):
         yield Right(Resource.TOPIC, prefix, SEE, Pattern.PREFIXED)
@@ -222,12 +237,15 @@ ROLES: Final[dict[str, Callable[[TopicNames], Iterator[Right]]]] = {
     "citizens": _citizens,
     "projections": _projections,
     "operator": _operator,
+    "repairer": _repairer,
     "auditor": _auditor,
     "site": _site,
     "consumer": _consumer,
 }
 """The roles. `upstream` publishes reports; one with a source of its own in the register of
-reporters has the same rights on `reports.raw.<source>` alone. `consumer` reads the postings."""
+reporters has the same rights on `reports.raw.<source>` alone. `consumer` reads the postings.
+`repairer` is for the length of a repair (`refusion repair transactions`), which no operator needs
+otherwise."""
 
 
 def rights_of(role: str, names: TopicNames, source: str | None = None) -> list[Right]:

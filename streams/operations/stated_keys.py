@@ -23,7 +23,9 @@ from streams.kafka.control import (
     control_writer,
 )
 from streams.kafka.errors import explained
-from streams.kafka.reading import Offsets, TopicReader, open_topics
+from streams.kafka.groups import makes_macs
+from streams.kafka.reading import KafkaTopicReader, Offsets, TopicReader, open_topics
+from streams.kafka.rights import STAGES
 from streams.kit.errors import UserError
 from streams.operations.key_gate import check_keys
 from streams.settings import Settings
@@ -58,12 +60,15 @@ def keys_record(settings: Settings) -> KeysRecord:
 async def begin_journal(settings: Settings) -> None:
     """State our keys in a journal that has no record of ours yet; leave any other as it is.
 
-    Whatever writes to the journal asks for it first. Raises UnstatedError where the keys that name
-    and seal, which have to be stated, are not set.
+    Whatever writes to the journal asks for it first. Where a worker without MACs takes reports in,
+    the keys stay unstated: see `state_keys`. Raises UnstatedError where the keys that name and
+    seal, which have to be stated, are not set.
     """
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     async with open_topics(clients) as topics_read:
         while await _is_empty(settings, topics_read):
+            if await _unmarked(topics_read, settings.group(topics.INTAKE)):
+                return
             if not settings.has_keys:
                 raise UnstatedError(
                     "the journal is empty, and whoever writes to it first states its keys: start"
@@ -86,7 +91,8 @@ class KeysStated(NamedTuple):
 async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
     """Look where the keys are stated; with `apply` state them where they are not.
 
-    Raises UserError where the journal has other keys.
+    Raises UserError where the journal has other keys, or where workers that make no MACs are at
+    work: what they write would not be believed from then on.
     """
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     with explained(settings.bootstrap, UnstatedError, advice="ask again"):
@@ -94,6 +100,8 @@ async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
         async with open_topics(clients) as topics_read:
             journal = settings.topic(topics.REPORTS)
             places = await stated_from(topics_read, journal, settings.macs())
+            if apply and not places:
+                await _check_workers(settings, topics_read)
         if places or not apply:
             return KeysStated(keys_record(settings), places, written=False)
         try:
@@ -101,6 +109,20 @@ async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
         except (OvertakenError, UnconfirmedError):
             raise UnstatedError("the keys may be stated by now, or not: ask again") from None
         return KeysStated(keys_record(settings), places, written=True)
+
+
+async def _check_workers(settings: Settings, topics_read: KafkaTopicReader) -> None:
+    for stage in STAGES:
+        if number := await _unmarked(topics_read, settings.group(stage)):
+            raise UnstatedError(
+                f"{number} workers of a version without MACs are at work on {stage}: what they"
+                " write would not be believed once the keys are stated; upgrade all of them first"
+            )
+
+
+async def _unmarked(topics_read: KafkaTopicReader, group: str) -> int:
+    """Count the members of a group that make no MACs."""
+    return sum(not makes_macs(member) for member in await topics_read.members(group))
 
 
 async def _write(settings: Settings, clients: KafkaClients, empty: TopicReader | None) -> Offsets:

@@ -23,6 +23,8 @@ MAC: Final = "mac"
 EVENT_TYPE: Final = "ce_type"
 """The header with the type that it covers; a record without one has the type ""."""
 MAC_BYTES: Final = 16
+MACS: Final = 1
+"""The version of the MACs; a program that makes them says so with it."""
 KEY_ID_DIGITS: Final = 8
 LETTERS: Final = bytes.maketrans(b"0123456789", b"ghijkmnpqr")
 """Hex digits are written as letters, so that nobody takes a part of a MAC for a CPR number."""

@@ -16,6 +16,7 @@ WRITES = {
     "citizens": {"citizens", "postings", "notices", "dead-letters"},
     "projections": {"receipts"},
     "operator": {"reports.raw", "reports.raw.", "reports", "notices", "access"},
+    "repairer": {"access"},
     "auditor": {"access"},
     "site": {"access"},
     "consumer": set(),
@@ -89,6 +90,13 @@ def test_the_commands_of_kafkas_own_tool_are_ready():
         " User:citizens --operation Describe --operation Write --transactional-id"
         " refusion.citizens- --resource-pattern-type prefixed"
     ) in lines
+
+
+def test_the_right_to_end_transactions_is_the_repairers_alone():
+    holders = {right["role"] for right in rights() if "ClusterAction" in right["operations"]}
+    assert holders == {"repairer"}
+    lines = printed("--role", "repairer", REFUSION_BOOTSTRAP="kafka:9093").splitlines()
+    assert any(line.endswith("--operation ClusterAction --cluster") for line in lines)
 
 
 @pytest.mark.parametrize("arguments", [["--role", "boss"], ["--source", "kmd"]])
