@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run kafka kafka-stop test test-long hunt test-lowest bench lis lint law contract lock licences sbom audit
+.PHONY: install install-run run kafka kafka-stop test test-long test-night hunt test-lowest bench lis lint law contract lock licences sbom audit
 
 install:
 	@.ci/environment $(PYTHON_OPTION) $(ALL_LOCKS)
@@ -33,6 +33,11 @@ test: install
 test-long: install
 	@$(BIN)/python -m pytest -m long
 	@.ci/lowest
+
+# A real cluster that dies all the time: three quarters of an hour, outside of what every change
+# must pass.
+test-night: install
+	@$(BIN)/python -m tests.cluster --faults $(or $(FAULTS),200)
 
 # New seeds of the simulated world, outside of what every change must pass. The first failure is made
 # smaller and told with the line that runs it again: `.venv/bin/refusion-sim SEED…`.

@@ -1,0 +1,61 @@
+"""The audit of a real cluster after its faults: topics, ledger and files say the same."""
+
+import json
+import os
+import subprocess
+
+from streams.kafka import topics
+from streams.ledger.table import LedgerTable
+from tests.cluster.machines import wait_for
+from tests.kafka.test_ledger import OF_ROWS, posted_rows
+from tests.support.pipeline import PROGRAM
+
+REST_S = 300.0
+
+
+def audit(pipeline, publisher, folder, workers):
+    """Nothing is lost, nothing is there twice; ledger and files are what the journal says."""
+    for stage in ("intake", "citizens", "projections"):
+        wait_for(
+            lambda stage=stage: not any(pipeline.lags(stage).values()), f"{stage}'s end", REST_S
+        )
+    pipeline.close_run("2023-12")
+    for stage in ("citizens", "projections"):
+        wait_for(
+            lambda stage=stage: not any(pipeline.lags(stage).values()), f"{stage}'s end", REST_S
+        )
+    for worker in workers:
+        worker.process.terminate()
+    assert [worker.process.wait(120) for worker in workers] == [0] * len(workers)
+    in_raw = {
+        (record.partition, record.offset)
+        for records in pipeline.records(topics.RAW).values()
+        for record in records
+    }
+    assert publisher.acknowledged <= in_raw, "an acknowledged report is gone"
+    pipeline.audit()
+    ledger = LedgerTable.open(pipeline.settings.ledger)
+    wanted = ", ".join(f'"{name}"' for name in OF_ROWS)
+    query = f"SELECT {wanted} FROM ledger WHERE id IS NOT NULL"  # noqa: S608
+    booked = sorted(ledger.rows(query), key=repr)
+    assert booked == sorted(posted_rows(pipeline), key=repr)
+    files = folder / "files"
+    assert _program(pipeline, "export", "--run", "48", "--no-wait", "--out", str(files)) is not None
+    told = json.loads(
+        _program(pipeline, "verify", "--deep", "--fold", "--files", str(files), "--json")
+    )
+    assert not told["violations"], told["violations"][:5]
+    return len(booked)
+
+
+def _program(pipeline, *arguments):
+    given = {
+        name: value
+        for name, (value, origin) in pipeline.settings.values.items()
+        if origin == "environment"
+    }
+    done = subprocess.run(
+        [PROGRAM, *arguments], env={**os.environ, **given}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, (arguments, done.stderr.decode()[-2_000:], done.stdout[-2_000:])
+    return done.stdout or b"{}"

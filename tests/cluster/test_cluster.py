@@ -1,0 +1,25 @@
+"""A real cluster of three brokers lives through faults: nothing is lost, nothing is there twice."""
+
+import logging
+
+import pytest
+
+from tests.cluster.run import run
+from tests.support.small_disk import on_a_small_disk
+
+FAULTS, LONGEST_S = 20, 6.0
+
+
+@pytest.mark.long
+@on_a_small_disk
+def test_twenty_faults_of_a_real_cluster_lose_nothing_and_post_nothing_twice(tmp_path):
+    """`make test-night` does ten times as many, and longer ones."""
+    logging.disable(logging.CRITICAL)
+    try:
+        told = run(FAULTS, 20, tmp_path, LONGEST_S)
+    finally:
+        logging.disable(logging.NOTSET)
+    assert sum(told.faults.values()) == FAULTS
+    assert len(told.faults) >= 13
+    assert told.published > 100
+    assert told.rows > 100
