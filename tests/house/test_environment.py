@@ -2,8 +2,11 @@
 down.
 """
 
+import os
 import shutil
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -127,3 +130,49 @@ def test_an_old_python_is_refused_with_what_to_do(place):
     assert done.returncode == 1
     assert "make PYTHON=/path/to/python3.11 install" in done.stderr
     assert installed == []
+
+
+# --- with a real Python -----------------------------------------------------------------------
+
+PROJECT = """
+[project]
+name = "hus"
+version = "1"
+scripts = {hus = "hus:main"}
+[tool.setuptools]
+packages = ["hus"]
+"""
+MAIN = "def main():\n    print('at home')\n"
+
+
+@pytest.fixture
+def latin1(tmp_path):
+    """An environment with a locale of Latin-1, which few machines have ready."""
+    folder = tmp_path / "locales"
+    folder.mkdir()
+    command = ["localedef", "-i", "da_DK", "-f", "ISO-8859-1", folder / "da_DK.ISO-8859-1"]
+    if shutil.which(command[0]) is None or subprocess.run(command, check=False).returncode:
+        pytest.skip("no locale can be made here (Debian: apt-get install locales)")
+    return {"PATH": os.environ["PATH"], "LOCPATH": str(folder), "LC_ALL": "da_DK.ISO-8859-1"}
+
+
+@pytest.mark.long
+def test_the_programs_in_a_folder_with_other_letters_run_in_any_locale(place, latin1, tmp_path):
+    """Names of folders have other bytes in Latin-1; pip wrote a program that found no Python."""
+    setuptools = find_spec("setuptools")
+    assert setuptools is not None
+    assert setuptools.origin is not None
+    (tmp_path / "tools").mkdir()  # what the locks would bring
+    (tmp_path / "tools" / "setuptools").symlink_to(Path(setuptools.origin).parent)
+    tools = latin1 | {"PYTHONPATH": str(tmp_path / "tools")}
+    (place.folder / "pyproject.toml").write_text(PROJECT)
+    (place.folder / "hus").mkdir()
+    (place.folder / "hus" / "__init__.py").write_text(MAIN)
+    script = [place.folder / ".ci" / "environment", "--python", sys.executable, *LOCKS]
+    subprocess.run(script, env=tools, check=True)
+    for environment in (latin1, latin1 | {"LC_ALL": "C.UTF-8"}, latin1 | {"LC_ALL": "C"}):
+        done = subprocess.run(
+            [place.folder / ".venv" / "bin" / "hus"],
+            cwd="/", env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, done.stderr) == (0, "at home\n", "")

@@ -27,7 +27,7 @@ benefits:
 @pytest.fixture
 def rules(tmp_path):
     path = tmp_path / "R-next.yaml"
-    path.write_text(RULES)
+    path.write_text(RULES, encoding="utf-8")
     return str(path)
 
 
