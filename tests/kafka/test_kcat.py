@@ -1,11 +1,13 @@
 """The lines of docs/topics.md, run where kcat is installed."""
 
+import asyncio
 import re
 import shutil
 import subprocess
 
 import pytest
 
+from streams.acts.acts import Act, record_act
 from streams.kafka import topics
 from tests.support.places import DOCS
 
@@ -20,9 +22,8 @@ LINES = [
 
 def test_the_document_has_lines_for_every_topic_that_others_read():
     named = {re.search(r"-t refusion\.(\S+)", line)[1] for line in LINES}  # type: ignore[index]  # each has one
-    assert named == {
-        each.name for each in (topics.POSTINGS, topics.REPORTS, topics.NOTICES, topics.DEAD_LETTERS)
-    }
+    read = (topics.POSTINGS, topics.REPORTS, topics.NOTICES, topics.DEAD_LETTERS, topics.ACCESS)
+    assert named == {each.name for each in read}
     assert all("isolation.level=read_committed" in line for line in LINES)
 
 
@@ -39,6 +40,7 @@ def test_the_lines_give_what_they_say(pipeline, settings, lives):
     worker = pipeline.start()
     pipeline.wait_until_settled()
     pipeline.stop(worker)
+    asyncio.run(record_act(settings, Act("dead-letters list", {})))
     (citizen,) = {record.key.decode() for record in pipeline.records(topics.POSTINGS)[0][:1]}
     for line in LINES:
         named = line.replace("refusion.", settings.prefix).replace(

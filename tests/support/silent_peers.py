@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
-from itertools import repeat
+from itertools import chain, repeat
 
 HOST = "127.0.0.1"
 PAUSE_S = 0.05
@@ -21,7 +21,7 @@ def half_closed(connection):
 
 def dripping(connection):
     """Answer HTTP one letter at a time, without an end."""
-    for text in (b"HTTP/1.0 200 OK\r\n\r\n", *repeat(b" ")):
+    for text in chain([b"HTTP/1.0 200 OK\r\n\r\n"], repeat(b" ")):
         connection.sendall(text)
         time.sleep(PAUSE_S)
 

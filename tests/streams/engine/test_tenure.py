@@ -175,6 +175,7 @@ def test_step_6_an_error_of_the_ending_does_not_end_the_run(ending, monkeypatch,
         assert world.events["begun_again"] == 1
         run.revoke()
         await asyncio.wait({run.task})
+        await asyncio.gather(*world.ending, return_exceptions=True)
 
     asyncio.run(work())
     assert len(caplog.messages) == 1, "the first error is told"
