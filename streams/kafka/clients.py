@@ -25,6 +25,7 @@ from aiokafka.errors import (
 )
 
 from streams.kafka import patches
+from streams.kafka.errors import pass_over_unheard
 from streams.kafka.security import logon_at
 
 STOP_S: Final = 5.0
@@ -49,7 +50,7 @@ class KafkaClients:
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         """Connect an admin client for the length of a block."""
-        admin = _Admin(**self._common)
+        admin = _Admin(**self._settings())
         try:
             await admin.start()
             yield admin
@@ -82,11 +83,16 @@ class KafkaClients:
 
     def new_consumer(self, **settings: Any) -> AIOKafkaConsumer:
         """Make a consumer that its owner starts and stops."""
-        return AIOKafkaConsumer(**self._common | settings)
+        return AIOKafkaConsumer(**self._settings() | settings)
 
     def new_producer(self, **settings: Any) -> AIOKafkaProducer:
         """Make a producer that its owner starts and closes with `close_producer`."""
-        return AIOKafkaProducer(**self._common | settings)
+        return AIOKafkaProducer(**self._settings() | settings)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings of every client; its event loop says its errors in words alone."""
+        asyncio.get_running_loop().set_exception_handler(pass_over_unheard)
+        return self._common
 
 
 async def send_to_any(client: AIOKafkaClient, request: Any) -> Any:

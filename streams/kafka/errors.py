@@ -77,8 +77,8 @@ def is_outage(error: BaseException) -> bool:
 def pass_over_unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Say nothing of Kafka's error in a future inside the client that nobody awaits any more.
 
-    It is the handler of an event loop. The batch loop hears of the same error by what it awaits,
-    and says it in a line; asyncio would write a stack trace.
+    It is the handler of an event loop with clients. The batch loop or the command hears of the same
+    error by what it awaits, and says it in a line; asyncio would write a stack trace.
     """
     if not isinstance(context.get("exception"), KafkaError):
         loop.default_exception_handler(context)
