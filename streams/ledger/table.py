@@ -35,9 +35,12 @@ from deltalake.schema import PrimitiveType
 from projections.ledger.entries import BEFORE_ANY_RUN, COLUMNS, Entry, LedgerProgress
 from streams.kit.errors import UserError
 from streams.ledger.native import native_errors, quiet_panics
+from streams.privacy.cpr import without_cpr
 
 PARTITIONED_BY: Final = ["after_run", "partition"]
 PARTITIONS_KEY: Final = "refusion.partitions"
+MOST_PARTITIONS: Final = 100_000
+"""Partitions of the largest topic; each is looked at, so that no other number is believed."""
 PROPERTIES: Final = {
     "delta.logRetentionDuration": "interval 2 days",
     "delta.deletedFileRetentionDuration": "interval 2 days",
@@ -178,10 +181,11 @@ class LedgerTable:
     def partitions(self) -> int:
         """The topic's number of partitions. Raises LedgerError."""
         stated = self._table.metadata().configuration.get(PARTITIONS_KEY) or ""
-        if not stated.isdecimal():
+        if not stated.isdecimal() or not 0 < int(stated[:9]) <= MOST_PARTITIONS:
             raise LedgerError(
-                f"the table at {self.uri} (REFUSION_LEDGER) is no ledger of this program: it does"
-                f" not have the property {PARTITIONS_KEY}; set another place, or delete it:"
+                f"the table at {self.uri} (REFUSION_LEDGER) is no ledger of this program: it lacks"
+                f" the property {PARTITIONS_KEY}, or has another than ours; set another place, or"
+                " delete it:"
                 " `refusion worker projections` makes the ledger again"
             )
         return int(stated)
@@ -324,7 +328,7 @@ def _told(what: str, uri: str) -> AbstractContextManager[None]:
 
 
 def _cannot(what: str, uri: str, error: BaseException) -> LedgerError:
-    text = " ".join(str(error).split())[:LONGEST_TEXT] or type(error).__name__
+    text = without_cpr(" ".join(str(error).split()))[:LONGEST_TEXT] or type(error).__name__
     is_damaged = DAMAGED.search(text) and not OF_THE_PLACE.search(text)
     advice = (
         "; what it has lost is in the topic: delete the ledger, and `refusion worker projections`"

@@ -66,7 +66,7 @@ def test_a_damaged_log_is_one_sentence_that_says_what_to_do(folder):
         LedgerTable.open(str(folder))
 
 
-@pytest.mark.parametrize("stated", ['":"many"', '":""', 's":"1"'])
+@pytest.mark.parametrize("stated", ['":"many"', '":"999999999999"', '":"0"', '":""', 's":"1"'])
 def test_a_table_that_does_not_say_its_partitions_is_no_ledger_of_ours(folder, stated):
     path = min((folder / "_delta_log").glob("*.json"))
     path.write_text(
