@@ -68,10 +68,17 @@ async def run_tasks(
             executor = stack.enter_context(processes(min(jobs, len(tasks)), _begin, (number,)))
         loop = asyncio.get_running_loop()
         working = asyncio.gather(*(loop.run_in_executor(executor, call) for call in calls))
+        working.add_done_callback(_take_its_error)
         while not working.done():
             await asyncio.wait([working], timeout=LOOK_S)
             progress(number.value, total)
         return [outcome for outcomes in working.result() for outcome in outcomes]
+
+
+def _take_its_error(working: "asyncio.Future[list[list[Outcome]]]") -> None:
+    """Take the error of work that nobody waits for any more, or asyncio logs it with a trace."""
+    if not working.cancelled():
+        working.exception()
 
 
 def _alone(function: Callable[[Task], Outcome], task: Task) -> list[Outcome]:
