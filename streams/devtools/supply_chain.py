@@ -43,6 +43,8 @@ SPELLINGS: Final = {
     "BSD License": "BSD-3-Clause",
     "BSD-derived (Repoze)": "LicenseRef-Repoze",
     "MIT License": "MIT",
+    "PSFL": "PSF-2.0",
+    "Python Software Foundation License": "PSF-2.0",
 }
 """SPDX's names for what packages write."""
 
