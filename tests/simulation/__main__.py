@@ -1,21 +1,19 @@
-"""`python -m tests.simulation SEED… [NAME=VALUE…]` runs seeds; `make hunt` calls it.
+"""`refusion-sim SEED… [NAME=VALUE…]`, or `python -m tests.simulation`, runs seeds of the world.
 
 A seed is a number or a range A-B. `NAME=VALUE` changes what a seed draws (`citizens=3`,
 `without=kill,outage`, `pause_s=0.2`). The first failure is shrunk, its trace is written to a file,
-and a line tells how to run it again. Options:
-
-    --trace        write the trace of everything to standard output
-    --go-on        do not end at the first failure
-    --plant NAME   plant a defect of `defects.py` before
-    --until HH:MM  begin no seed after this time of the clock (UTC)
+and a line tells how to run it again.
 """
 
+import argparse
+import re
 import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.simulation.defects import PLANTS
 from tests.simulation.plan import changed, plan_of, read_words, words_of
 from tests.simulation.run import run_plan
 from tests.simulation.shrink import shrunk
@@ -25,24 +23,28 @@ TRACES = Path("build")
 
 def main(arguments: list[str]) -> int:
     """Run the seeds that are named; return 1 if one of them failed."""
-    options, words, seeds = _read(arguments)
-    changes = read_words(words)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        seeds, changes = _read(options.what)
+    except ValueError as error:
+        parser.error(str(error))
     began, total = time.monotonic(), Figures()
     status = 0
     for seed in seeds:
-        if options["--until"] and f"{datetime.now(UTC):%H:%M}" >= options["--until"]:
+        if options.until and f"{datetime.now(UTC):%H:%M}" >= options.until:
             break
         plan = changed(plan_of(seed), changes)
-        outcome = run_plan(plan, options["--plant"], is_fine=bool(options["--trace"]))
+        outcome = run_plan(plan, options.plant, is_fine=options.trace)
         total.add(outcome)
-        if options["--trace"]:
+        if options.trace:
             sys.stdout.write("\n".join(outcome.events) + "\n")
         if outcome.failure:
             status = 1
-            if options["--go-on"]:
+            if options.go_on:
                 sys.stdout.write(f"seed {seed}: {outcome.failure[:300]}\n")
                 continue
-            _tell(seed, changes, outcome, options["--plant"])
+            _tell(seed, changes, outcome, options.plant)
             break
         if total.seeds % 50 == 0:
             sys.stderr.write(f"{total.words(time.monotonic() - began)}\n")
@@ -50,21 +52,34 @@ def main(arguments: list[str]) -> int:
     return status
 
 
-def _read(arguments):
-    options = {"--trace": "", "--go-on": "", "--plant": "", "--until": ""}
-    words, seeds = [], []
-    given = iter(arguments)
-    for argument in given:
-        if argument in ("--plant", "--until"):
-            options[argument] = next(given, "")
-        elif argument in options:
-            options[argument] = "yes"
-        elif "=" in argument:
-            words.append(argument)
-        else:
-            first, _, last = argument.partition("-")
-            seeds.append(range(int(first), int(last or first) + 1))
-    return options, words, (seed for each in seeds for seed in each)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="refusion-sim", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", nargs="+", metavar="SEED | NAME=VALUE")
+    parser.add_argument("--trace", action="store_true", help="write what happens to stdout")
+    parser.add_argument("--go-on", action="store_true", help="do not end at the first failure")
+    parser.add_argument(
+        "--plant", default="", metavar="NAME", choices=PLANTS, help="plant a defect"
+    )
+    parser.add_argument("--until", default="", metavar="HH:MM", help="begin no seed after it (UTC)")
+    return parser
+
+
+def _read(what):
+    """Read seeds and changes. Raises ValueError with a sentence for what is neither."""
+    seeds = []
+    for each in [each for each in what if "=" not in each]:
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", each)
+        if not found:
+            raise ValueError(f"{each} is no seed: a number, or a range like 10-20")
+        first, last = found.groups()
+        seeds.append(range(int(first), int(last or first) + 1))
+    if not seeds:
+        raise ValueError("no seed is named: a number, or a range like 10-20")
+    changes = read_words(each for each in what if "=" in each)
+    changed(plan_of(seeds[0].start), changes)
+    return [seed for each in seeds for seed in each], changes
 
 
 def _tell(seed, changes, outcome, plant) -> None:
@@ -77,7 +92,7 @@ def _tell(seed, changes, outcome, plant) -> None:
     trace.write_text("\n".join([*outcome.events, outcome.failure, ""]), encoding="utf-8")
     planted = f" --plant {plant}" if plant else ""
     sys.stdout.write("\n".join([*outcome.events[-40:], outcome.failure[:600], f"trace: {trace}"]))
-    sys.stdout.write(f"\nagain: python -m tests.simulation {seed} {words_of(smaller)}{planted}\n")
+    sys.stdout.write(f"\nagain: refusion-sim {seed} {words_of(smaller)}{planted}\n")
 
 
 class Figures:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.__main__ import main
 from tests.simulation.defects import PLANTS
 from tests.simulation.plan import changed, plan_of, read_words
 from tests.simulation.run import run_plan, run_seed
@@ -63,3 +64,11 @@ def test_many_seeds_lose_and_double_nothing():
 @pytest.mark.parametrize("defect", PLANTS)
 def test_every_planted_defect_is_found(defect):
     assert any(run_seed(seed, defect).failure for seed in SEEDS_FOR_A_DEFECT)
+
+
+@pytest.mark.parametrize("asked", ["4x", "citizens=3", "5 nope=3", "--plant nothing 5"])
+def test_the_command_says_in_a_sentence_what_it_cannot_run(asked, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(asked.split())
+    assert ended.value.code == 2
+    assert "refusion-sim: error: " in capsys.readouterr().err
