@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiokafka import TopicPartition, client
 from aiokafka.codec import zstd_encode
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.transaction_manager import TransactionManager
@@ -48,6 +48,8 @@ def apply() -> None:
     name_refused_connections()
     renew_sessions()
     hear_of_replacement()
+    hear_of_ended_fetching()
+    keep_first_error_of_partition()
     bound_unpacking()
 
 
@@ -159,6 +161,41 @@ def name_failed_connections() -> None:
 
     client.create_conn = noted
     client.AIOKafkaClient.bootstrap = named_bootstrap
+
+
+def hear_of_ended_fetching() -> None:
+    """Let whoever asks a consumer for records hear that its fetching has ended.
+
+    Correctness, no figure: aiokafka fetches in a task, whose error it logs and nobody reads. The
+    consumer goes on sending heartbeats, keeps its partitions, and never has a record again; other
+    members get none of them either. A member that hears it joins its group anew.
+    """
+    fetched_records = Fetcher.fetched_records
+
+    @wraps(fetched_records)
+    async def heard_records(self: Fetcher, *arguments: Any, **named_: Any) -> Any:
+        if self._fetch_task.done() and not self._closed:
+            raise KafkaError("the client has stopped fetching, and has to begin anew")
+        return await fetched_records(self, *arguments, **named_)
+
+    Fetcher.fetched_records = heard_records
+
+
+def keep_first_error_of_partition() -> None:
+    """Let a second error of a partition that nobody has read yet be dropped.
+
+    Correctness, no figure: aiokafka asserts that there is none. A partition whose leader changes
+    while its position is asked for is asked for twice, and where the group has no position yet both
+    end in the same error: the assertion ended all fetching of the consumer.
+    """
+    set_error = Fetcher._set_error  # noqa: SLF001
+
+    @wraps(set_error)
+    def set_first_error(self: Fetcher, at: TopicPartition, error: Exception) -> None:
+        if at not in self._records:
+            set_error(self, at, error)
+
+    Fetcher._set_error = set_first_error  # noqa: SLF001
 
 
 def name_refused_connections() -> None:

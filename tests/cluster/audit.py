@@ -11,19 +11,17 @@ from tests.kafka.test_ledger import OF_ROWS, posted_rows
 from tests.support.pipeline import PROGRAM
 
 REST_S = 300.0
+LAST = 3_000
+"""Characters of each worker's log that a failure tells."""
 
 
 def audit(pipeline, publisher, folder, workers):
     """Nothing is lost, nothing is there twice; ledger and files are what the journal says."""
     for stage in ("intake", "citizens", "projections"):
-        wait_for(
-            lambda stage=stage: not any(pipeline.lags(stage).values()), f"{stage}'s end", REST_S
-        )
+        _wait_for_end(pipeline, stage, workers)
     pipeline.close_run("2023-12")
     for stage in ("citizens", "projections"):
-        wait_for(
-            lambda stage=stage: not any(pipeline.lags(stage).values()), f"{stage}'s end", REST_S
-        )
+        _wait_for_end(pipeline, stage, workers)
     for worker in workers:
         worker.process.terminate()
     assert [worker.process.wait(120) for worker in workers] == [0] * len(workers)
@@ -46,6 +44,17 @@ def audit(pipeline, publisher, folder, workers):
     )
     assert not told["violations"], told["violations"][:5]
     return len(booked)
+
+
+def _wait_for_end(pipeline, stage, workers):
+    """Wait until a stage has committed all; a failure tells what is left, and the workers' logs."""
+    try:
+        wait_for(lambda: not any(pipeline.lags(stage).values()), f"{stage}'s end", REST_S)
+    except AssertionError as error:
+        error.add_note(f"left, by partition: {pipeline.lags(stage)}")
+        for worker in workers:
+            error.add_note(f"worker {worker.number}: {worker.log.read_text()[-LAST:]}")
+        raise
 
 
 def _program(pipeline, *arguments):
