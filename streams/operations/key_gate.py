@@ -4,16 +4,18 @@ With another pseudonym key every citizen would be somebody else, whose weeks are
 from the beginning; with another seal key nobody could open what is sealed from then on together
 with what was; with another journal key nobody would believe what is written. The journal tells:
 
-* its record `keys` states the ids of its keys (`streams.operations.stated_keys` writes it);
+* its records `keys` state the ids of its keys (`streams.operations.stated_keys` writes them);
 * of its first and of its newest records the MACs are ours, the seals open with our keys, and the
   CPR number in each has the citizen's name by our pseudonym key.
 
-Where the journal is checked, what has no MAC of ours says nothing of our keys. Elsewhere anybody
-may have written some of the records, so that most of them decide.
+Where a record `keys` with a MAC of ours states the keys, nothing else is believed: what has no MAC
+of ours, or one by a key that nobody stated, says nothing of our keys, however much there is of it.
+Where none does, anybody may have written some of the records, so that most of them decide.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Final, NamedTuple
 
 import orjson
@@ -22,11 +24,11 @@ from domain.citizen.reports import KeysRecord
 from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
-from streams.kafka.reading import PartitionReader, open_partition
+from streams.kafka.reading import PartitionReader, TopicReader, open_partition, open_topics
 from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign
 from streams.privacy.identity import Identity, SealError
-from streams.privacy.macs import MacKeys, has_mac
+from streams.privacy.macs import MacKeys, marking_key
 from streams.settings import Settings
 from streams.settings_table import (
     BOOTSTRAP,
@@ -35,6 +37,8 @@ from streams.settings_table import (
     PSEUDONYM_KEY,
     SEAL_KEY,
 )
+from streams.stages.journal_entries import check_marking_keys
+from streams.wire.belief import is_marked
 from streams.wire.readers import journal_reader
 
 CLIENT: Final = "keys"
@@ -67,6 +71,14 @@ def check_demo_keys(settings: Settings) -> None:
         )
 
 
+class _Samples(NamedTuple):
+    """Some records of a partition."""
+
+    partition: int
+    first: list[Record]
+    newest: list[Record]
+
+
 async def check_keys(settings: Settings) -> None:
     """Raise UnworkableError where the journal was written with other keys than ours.
 
@@ -76,12 +88,35 @@ async def check_keys(settings: Settings) -> None:
     check_demo_keys(settings)
     gate = KeyGate(settings.macs(), settings.identity() if settings.has_keys else None)
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
+    name = settings.topic(topics.REPORTS)
+    samples: list[_Samples] = []
     for partition in range(settings.partitions):
-        name = settings.topic(topics.REPORTS)
         async with open_partition(clients, name, partition) as reader:
             first = await _records(reader, 0)
             newest = await _records(reader, max(0, reader.end - SAMPLES))
-        gate.look_at(partition, first, newest)
+        samples.append(_Samples(partition, first, newest))
+    stated: list[KeysRecord] = []
+    if any(gate.is_in_doubt(*each) for each in samples):
+        async with open_topics(clients) as topics_read:
+            stated = [each async for each in statements(topics_read, name, settings.macs())]
+    for each in samples:
+        gate.look_at(*each, stated)
+
+
+async def statements(
+    topics_read: TopicReader, journal: str, macs: MacKeys
+) -> AsyncGenerator[KeysRecord]:
+    """Yield what states the keys of a journal, by the word of a key of ours.
+
+    One transaction writes it everywhere, so that the smallest partition has all of it.
+    """
+    ends = await topics_read.ends(journal)
+    smallest = min(ends, key=lambda partition: ends[partition])
+    mac = macs.at("reports", smallest)
+    async with aclosing(topics_read.records(journal, smallest, 0, ends[smallest])) as records:
+        async for record in records:
+            if (keys := stated_keys(record)) and is_marked(mac, record):
+                yield keys
 
 
 async def _records(reader: PartitionReader, start: int) -> list[Record]:
@@ -101,39 +136,71 @@ class KeyGate:
         self._macs = macs
         self._identity = identity
 
-    def look_at(self, partition: int, first: Sequence[Record], newest: Sequence[Record]) -> None:
-        """Look at some records of a partition. Raises UnworkableError."""
+    def is_in_doubt(
+        self, partition: int, first: Sequence[Record], newest: Sequence[Record]
+    ) -> bool:
+        """Tell whether these records leave open which keys the journal states.
+
+        They do where none of the first states ours, or where a key that is not ours has marked some
+        of the newest: with a key that was stated later, or by somebody else.
+        """
+        if not first:
+            return False
         mac = self._macs.at("reports", partition)
-        first = [record for record in first if _may_be_ours(record, partition)]
-        newest = [record for record in newest if _may_be_ours(record, partition)]
-        stated = [keys for record in first if (keys := stated_keys(record))]
-        begins_stated = bool(first) and stated_keys(first[0]) is not None
-        ours = [
-            record
-            for record in (*first, *newest)
-            if mac.is_of(record.key, record.value, record.headers)
-        ]
-        if self._identity and stated:  # said first: the key that marks may be derived from this one
-            check_pseudonym(self._identity, stated[0])
-        if (begins_stated and first[0] not in ours) or _are_of_others(newest, ours):
+        is_stated = any(stated_keys(record) and is_marked(mac, record) for record in first)
+        return not is_stated or any(self._is_of_others(record) for record in newest)
+
+    def look_at(
+        self,
+        partition: int,
+        first: Sequence[Record],
+        newest: Sequence[Record],
+        stated: Sequence[KeysRecord] = (),
+    ) -> None:
+        """Look at some records of a partition; `stated` is what states our keys elsewhere.
+
+        Raises UnworkableError.
+        """
+        mac = self._macs.at("reports", partition)
+        ours = [record for record in (*first, *newest) if is_marked(mac, record)]
+        stated = [*stated, *filter(None, map(stated_keys, ours))]
+        if stated:
+            self._check_stated(stated)
+            if self._identity is not None:
+                check_samples(self._identity, ours, most=False)
+            return
+        self._check_unstated(
+            [record for record in first if _may_be_ours(record, partition)],
+            [record for record in newest if _may_be_ours(record, partition)],
+        )
+
+    def _check_stated(self, stated: Sequence[KeysRecord]) -> None:
+        for keys in stated:
+            if self._identity is not None:
+                check_stated(self._identity, keys)
+            check_marking_keys(self._macs.key_ids, keys)
+
+    def _check_unstated(self, first: Sequence[Record], newest: Sequence[Record]) -> None:
+        """Check records of a journal of which nothing with a MAC of ours states the keys."""
+        others = [record for record in newest if self._is_of_others(record)]
+        begins = next(filter(None, map(stated_keys, first[:1])), None)
+        if begins is not None and self._identity:
+            # said first: the key that marks may be derived from this one
+            check_pseudonym(self._identity, begins)
+        if begins is not None or 2 * len(others) > len(newest):
             raise UnworkableError(
                 f"{JOURNAL_KEY.name} is not the key that the journal was written with: nobody would"
-                " believe what this program writes; set that key"
+                " believe what this program writes; set that key, or, where no record of yours is"
+                " in the journal yet, begin another under another REFUSION_PREFIX"
             )
-        if self._identity is None:
-            return
-        if begins_stated:
-            check_stated(self._identity, stated[0])
-            check_samples(self._identity, ours, most=False)
-        else:
+        if self._identity is not None:
             check_samples(self._identity, first, most=True)
             check_samples(self._identity, newest, most=True)
 
-
-def _are_of_others(newest: Sequence[Record], ours: Sequence[Record]) -> bool:
-    """Tell whether most of the newest records have a MAC by a key that is not ours."""
-    others = [record for record in newest if has_mac(record.headers) and record not in ours]
-    return 2 * len(others) > len(newest)
+    def _is_of_others(self, record: Record) -> bool:
+        """Tell whether a record has a MAC by a key that is not ours."""
+        key_id = marking_key(record.headers)
+        return key_id is not None and key_id not in self._macs.key_ids
 
 
 def _may_be_ours(record: Record, partition: int) -> bool:
@@ -143,7 +210,7 @@ def _may_be_ours(record: Record, partition: int) -> bool:
     entry = journal_reader("", partition).read(record)
     if isinstance(entry, Foreign):
         return False
-    return not isinstance(entry.report, KeysRecord) or has_mac(record.headers)
+    return not isinstance(entry.report, KeysRecord) or marking_key(record.headers) is not None
 
 
 def stated_keys(record: Record) -> KeysRecord | None:

@@ -4,6 +4,9 @@ From its place on, a record of the journal counts only if it has a MAC. The firs
 into a journal that is empty, so that a new journal is checked from its beginning. One that an
 earlier version began is checked from where an operator states its keys, when every program that
 writes to it is of a version that makes MACs: `refusion keys state --apply`.
+
+Another key marks from when the journal states it: in a record that a key which is stated already
+has marked. So nobody else can state keys, and who lacks the new key knows that it is missing.
 """
 
 import asyncio
@@ -27,7 +30,8 @@ from streams.kafka.groups import makes_macs
 from streams.kafka.reading import KafkaTopicReader, Offsets, TopicReader, open_topics
 from streams.kafka.rights import STAGES
 from streams.kit.errors import UserError
-from streams.operations.key_gate import check_keys
+from streams.operations.key_gate import check_keys, statements
+from streams.privacy.macs import MacKeys
 from streams.settings import Settings
 from streams.settings_table import PSEUDONYM_KEY, SEAL_KEY
 from streams.wire import journal
@@ -58,26 +62,49 @@ def keys_record(settings: Settings) -> KeysRecord:
 
 
 async def begin_journal(settings: Settings) -> None:
-    """State our keys in a journal that has no record of ours yet; leave any other as it is.
+    """State our keys in a journal that has no record of ours yet, or states another key for MACs.
 
-    Whatever writes to the journal asks for it first. Where a worker without MACs takes reports in,
-    the keys stay unstated: see `state_keys`. Raises UnstatedError where the keys that name and
-    seal, which have to be stated, are not set.
+    Any other is left as it is. Whatever writes to the journal asks for it first. Where a worker
+    without MACs takes reports in, the keys stay unstated: see `state_keys`. Raises UnstatedError
+    where the keys that name and seal, which have to be stated, are not set.
     """
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     async with open_topics(clients) as topics_read:
-        while await _is_empty(settings, topics_read):
+        while (marking := await _to_be_stated(settings, topics_read)) is not None:
             if await _unmarked(topics_read, settings.group(topics.INTAKE)):
                 return
             if not settings.has_keys:
                 raise UnstatedError(
-                    "the journal is empty, and whoever writes to it first states its keys: start"
+                    "the journal does not state the keys that it is to be written with: start"
                     f" `refusion worker intake`, or set {PSEUDONYM_KEY.name} and {SEAL_KEY.name}"
                 )
             try:
-                await _write(settings, clients, topics_read)
+                await _write(settings, clients, marking, topics_read)
             except (OvertakenError, UnconfirmedError):
                 await asyncio.sleep(AGAIN_S)
+
+
+async def _to_be_stated(settings: Settings, topics_read: TopicReader) -> MacKeys | None:
+    """Return the keys to mark a statement of ours with, where one is due; else None."""
+    if await _is_empty(settings, topics_read):
+        return settings.macs()
+    return await _marking_a_rotation(settings, topics_read)
+
+
+async def _marking_a_rotation(settings: Settings, topics_read: TopicReader) -> MacKeys | None:
+    """Return the keys to mark with where the journal states some of ours, but not the first."""
+    macs = settings.macs()
+    if len(macs.key_ids) == 1:  # if it is not the one that is stated, the gate has refused it
+        return None
+    stated: set[str] = set()
+    journal_topic = settings.topic(topics.REPORTS)
+    async with aclosing(statements(topics_read, journal_topic, macs)) as found:
+        async for keys in found:
+            stated |= set(keys.journal_keys)
+            if macs.key_id in stated:
+                return None
+    known = [key_id for key_id in macs.key_ids if key_id in stated]
+    return macs.marking_with(known[0]) if known else None
 
 
 class KeysStated(NamedTuple):
@@ -100,15 +127,18 @@ async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
         async with open_topics(clients) as topics_read:
             journal = settings.topic(topics.REPORTS)
             places = await stated_from(topics_read, journal, settings.macs())
-            if apply and not places:
+            marking: MacKeys | None = settings.macs()
+            if places:
+                marking = await _marking_a_rotation(settings, topics_read)
+            elif apply:
                 await _check_workers(settings, topics_read)
-        if places or not apply:
+        if marking is None or not apply:
             return KeysStated(keys_record(settings), places, written=False)
         try:
-            places = await _write(settings, clients, None)
+            written = await _write(settings, clients, marking)
         except (OvertakenError, UnconfirmedError):
             raise UnstatedError("the keys may be stated by now, or not: ask again") from None
-        return KeysStated(keys_record(settings), places, written=True)
+        return KeysStated(keys_record(settings), places or written, written=True)
 
 
 async def _check_workers(settings: Settings, topics_read: KafkaTopicReader) -> None:
@@ -125,11 +155,16 @@ async def _unmarked(topics_read: KafkaTopicReader, group: str) -> int:
     return sum(not makes_macs(member) for member in await topics_read.members(group))
 
 
-async def _write(settings: Settings, clients: KafkaClients, empty: TopicReader | None) -> Offsets:
-    """Write the record; where it is to be the first, nothing once another record is there."""
+async def _write(
+    settings: Settings,
+    clients: KafkaClients,
+    marking: MacKeys,
+    topics_read: TopicReader | None = None,
+) -> Offsets:
+    """Write the record; with `topics_read`, nothing where another writer has made it needless."""
     name = f"{settings.journal_prefix}{CLIENT}"
-    async with control_writer(clients, settings.macs(), name, CLIENT) as writer:
-        if empty is not None and not await _is_empty(settings, empty):
+    async with control_writer(clients, marking, name, CLIENT) as writer:
+        if topics_read is not None and await _to_be_stated(settings, topics_read) is None:
             return {}
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         record = keys_record(settings)

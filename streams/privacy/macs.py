@@ -55,6 +55,11 @@ class MacKeys:
         """The ids of all keys, the one that marks first."""
         return tuple(self._keys)
 
+    def marking_with(self, key_id: str) -> "MacKeys":
+        """Return the same keys, of which another one marks."""
+        others = (key for name, key in self._keys.items() if name != key_id)
+        return MacKeys([self._keys[key_id], *others])
+
     def at(self, role: Role, partition: int) -> "PlaceMac":
         """Return the MAC of a partition of a topic."""
         place = role, partition
@@ -126,6 +131,7 @@ def mac_key_id(key: bytes) -> str:
     return "m" + sha256(_KEY_ID_LABEL + key).hexdigest()[:KEY_ID_DIGITS]
 
 
-def has_mac(headers: Sequence[tuple[str, bytes | None]]) -> bool:
-    """Tell whether a record has a MAC at all, of whomever."""
-    return any(name == MAC for name, _ in headers)
+def marking_key(headers: Sequence[tuple[str, bytes | None]]) -> str | None:
+    """Return the id of the key that a MAC names, whoever wrote it; None where there is no MAC."""
+    mac = dict(headers).get(MAC)
+    return None if mac is None else mac[: -2 * MAC_BYTES - 1].decode(errors="replace")

@@ -178,7 +178,10 @@ class CitizenWork:
             self._own.controls,
         )
         self._entries = JournalEntries(
-            self._name, journal_reader(stage.topic, self._number), belief
+            self._name,
+            journal_reader(stage.topic, self._number),
+            belief,
+            stage.identity.macs.key_ids,
         )
 
     def _own_entry(self) -> OwnEntry:

@@ -1,12 +1,15 @@
 """Reads the records of the journal for settling, and passes over those that are not ours."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+from domain.citizen.reports import KeysRecord
 from streams.citizens.settler import CONTROLS, DEFECT, NOTHING, OF_CITIZENS, Outcome, Settleable
 from streams.engine.ports import Record, UnreadBatch
+from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign
+from streams.settings_table import JOURNAL_KEY
 from streams.wire.belief import JournalBelief
 from streams.wire.journal import JournalEntry
 from streams.wire.readers import RecordReader
@@ -21,15 +24,23 @@ class JournalEntries:
     """The entries of a partition's records; one that is not settled has its outcome already."""
 
     def __init__(
-        self, name: str, reader: RecordReader[JournalEntry], belief: JournalBelief
+        self,
+        name: str,
+        reader: RecordReader[JournalEntry],
+        belief: JournalBelief,
+        key_ids: Collection[str],
     ) -> None:
-        """`name` is that of the work in the log."""
+        """`name` is that of the work in the log; `key_ids` are those of our keys for MACs."""
         self._name = name
         self._reader = reader
         self._belief = belief
+        self._key_ids = key_ids
 
     def read(self, records: Sequence[Record]) -> list[JournalEntry | Outcome]:
-        """Read records in their order. Those that are passed over are told, without content."""
+        """Read records in their order. Those that are passed over are told, without content.
+
+        Raises UnworkableError where a record of ours states keys that we do not have.
+        """
         entries: list[JournalEntry | Outcome] = []
         passed_over: dict[str, list[Foreign]] = {}
         of = self._belief.of
@@ -53,6 +64,8 @@ class JournalEntries:
         """Read a record; one with a MAC of ours that cannot be read is a defect of ours."""
         entry = self._reader.read(record)
         if not isinstance(entry, Foreign):
+            if isinstance(entry.report, KeysRecord) and self._belief.is_proved(record):
+                check_marking_keys(self._key_ids, entry.report)
             return entry
         if isinstance(record, UnreadBatch) and record.is_too_large:
             return TOO_LARGE
@@ -66,6 +79,16 @@ class JournalEntries:
         if self._belief.controls:
             noted["controls"] = dict(self._belief.controls)
         return noted
+
+
+def check_marking_keys(known: Collection[str], stated: KeysRecord) -> None:
+    """Raise UnworkableError where a journal states a key for its MACs that is not known."""
+    if missing := sorted(set(stated.journal_keys) - set(known)):
+        raise UnworkableError(
+            f"the journal states a key for its MACs ({missing[0]}) that is not in"
+            f" {JOURNAL_KEY.name}: what was written with it would be taken for somebody else's;"
+            " set all keys that were in use, the newest first"
+        )
 
 
 def settleable(entry: JournalEntry) -> Settleable:

@@ -1,11 +1,17 @@
 """Whoever may write to the topics but has no key of ours moves nothing, and stops nobody."""
 
 import asyncio
+import os
+import subprocess
 
 import orjson
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.kafka import topics
+from streams.privacy.derived_keys import derived_key
+from streams.privacy.macs import MAC, MacKeys
+from tests.support.pipeline import DONE_S, PROGRAM
 
 AT: dict[str, object] = {"schema": 1, "written_at": "2024-02-01T08:00:00Z"}
 FORGED = [
@@ -96,3 +102,72 @@ def test_a_forged_payment_and_forged_control_records_move_nothing(pipeline, live
     assert "that nobody of ours wrote, first" in said
     assert "copied in the journal, first" in said
     assert "demo keys" in said.splitlines()[0]
+
+
+def refusion(pipeline, *arguments, **environment):
+    given = {
+        name: value
+        for name, (value, origin) in pipeline.settings.values.items()
+        if origin == "environment"
+    }
+    done = subprocess.run(
+        [PROGRAM, *arguments], env=os.environ | given | environment, capture_output=True,
+        check=False, timeout=DONE_S, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def flooded(pipeline, number):
+    """Records behind ours in each partition, whose MACs are by a key of somebody else's."""
+    macs = MacKeys([b"x" * 32])
+    for at, records in pipeline.records(topics.REPORTS).items():
+        mac = macs.at("reports", at)
+        for value in map(orjson.dumps, FORGED):
+            yield at, None, value, [mac.header(None, b"", value)]
+        for record in (records * number)[:number]:
+            others = [header for header in record.headers if header[0] != MAC]
+            kind = dict(others).get("ce_type", b"")
+            marked = mac.header(record.key, kind, record.value)
+            yield at, record.key, record.value, [*others, marked]
+
+
+def test_a_flood_of_foreign_macs_stops_nobody_and_a_wrong_key_stops_its_owner(pipeline, lives):
+    """Twenty newest records are looked at: here all of them are somebody else's."""
+    worker = pipeline.start()
+    pipeline.publish(lives[0][:40])
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    write(pipeline, *flooded(pipeline, 25))
+    worker = pipeline.start()
+    pipeline.publish(lives[0][40:60])
+    pipeline.wait_until_settled()
+    assert refusion(pipeline, "run", "close", "--month", "2023-12", "--dry-run")[0] == 0
+    pipeline.stop(worker)
+    other, ours = "ab" * 32, pipeline.settings.identity()
+    assert len(ours.macs.key_ids) == 1
+    status, said = refusion(pipeline, "worker", "citizens", REFUSION_JOURNAL_KEY=other)
+    assert (status, "not the key that the journal was written with" in said) == (2, True)
+
+
+@pytest.mark.long
+def test_another_key_marks_from_where_the_journal_states_it_by_the_old_one(pipeline, lives):
+    old = derived_key(
+        bytes.fromhex(pipeline.settings.values["REFUSION_PSEUDONYM_KEY"][0]), "journal"
+    )
+    both = "ab" * 32 + "," + old.hex()
+    worker = pipeline.start()
+    pipeline.publish(lives[0][:20])
+    pipeline.wait_until_settled()
+    worker_with_both = pipeline.start("intake", REFUSION_JOURNAL_KEY=both)
+    assert worker.wait(DONE_S) == 2, "it lacks the key that is stated now"
+    pipeline.publish(lives[0][20:40])
+    pipeline.wait_until_settled(("intake",))
+    pipeline.stop(worker_with_both)
+    status, said = refusion(pipeline, "worker", "citizens")
+    assert (status, "states a key for its MACs" in said) == (2, True)
+    status, said = refusion(pipeline, "run", "close", "--month", "2023-12")
+    assert (status, "states a key for its MACs" in said) == (2, True)
+    worker = pipeline.start("citizens", REFUSION_JOURNAL_KEY=both)
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    assert not reasons(pipeline)

@@ -42,9 +42,12 @@ def stated(settings: Settings) -> Any:
     return record(None, value, settings)
 
 
-def look(settings: Settings, first, newest=()) -> None:
-    gate = KeyGate(settings.macs(), settings.identity() if settings.has_keys else None)
-    gate.look_at(0, first, newest)
+def gate_of(settings: Settings) -> KeyGate:
+    return KeyGate(settings.macs(), settings.identity() if settings.has_keys else None)
+
+
+def look(settings: Settings, first, newest=(), stated=()) -> None:
+    gate_of(settings).look_at(0, first, newest, stated)
 
 
 BEGUN = [stated(OURS), *(report(OURS, cpr) for cpr in CPRS)]
@@ -94,6 +97,54 @@ def test_what_somebody_wrote_before_the_keys_changes_nothing():
     for others in (keys(pseudonym=THREE), keys(seal=THREE), keys(journal_key=THREE)):
         with pytest.raises(UnworkableError):
             look(others, [*before, *BEGUN])
+
+
+OTHERS = keys(THREE, THREE)
+FLOOD = [
+    *(report(OTHERS, cpr) for cpr in CPRS[:10]),
+    *(stated(OTHERS) for _ in range(5)),
+    *(record(None, orjson.dumps({"type": "run"}), OTHERS) for _ in range(5)),
+]
+"""Somebody marked them with a key of his own: as many records as are looked at."""
+
+
+@pytest.mark.parametrize("reader", [OURS, keys("", "", journal_key=JOURNAL_OF_OURS)])
+def test_no_number_of_macs_by_keys_that_nobody_stated_stops_who_has_the_keys(reader):
+    claimed = [
+        SimpleNamespace(**vars(each) | {"headers": [(name, OURS_ID + text[9:])]})
+        for each in FLOOD
+        for name, text in each.headers
+    ]
+    for flood in (FLOOD, claimed, FLOOD[:1]):
+        look(reader, BEGUN, flood)
+        look(reader, [*flood[10:12], *BEGUN], flood)
+        look(reader, flood, flood, [keys_record(OURS)])
+    assert gate_of(reader).is_in_doubt(0, BEGUN, FLOOD)
+    assert not gate_of(reader).is_in_doubt(0, BEGUN, [*BEGUN, *claimed])
+    assert gate_of(reader).is_in_doubt(0, FLOOD, BEGUN)
+
+
+OURS_ID = OURS.macs().key_id.encode()
+NEWER = keys(journal_key=f"{THREE},{JOURNAL_OF_OURS}")
+
+
+def test_a_key_that_the_journal_states_and_we_lack_is_refused():
+    """It is a mistake that a flood of forged records cannot make: an old key marks the new one."""
+    macs = NEWER.macs().marking_with(OURS.macs().key_id)
+    assert macs.key_ids == (OURS.macs().key_id, NEWER.macs().key_id)
+    newest = [report(NEWER, cpr) for cpr in CPRS]
+    assert gate_of(OURS).is_in_doubt(0, BEGUN, newest)
+    for first, later in ((BEGUN, [keys_record(NEWER)]), ([*BEGUN, rotated(macs)], [])):
+        with pytest.raises(UnworkableError, match="states a key for its MACs"):
+            look(OURS, first, newest, later)
+        look(NEWER, first, newest, later)
+    look(OURS, BEGUN, newest)  # nobody whom we believe stated it
+
+
+def rotated(macs):
+    value = journal.encode_control(keys_record(NEWER), "2024-02-01T08:00:00Z")
+    header = macs.at("reports", 0).header(None, b"", value)
+    return SimpleNamespace(offset=0, key=None, value=value, headers=[header])
 
 
 def test_demo_keys_are_for_a_broker_on_the_same_machine():
