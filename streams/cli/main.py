@@ -22,7 +22,7 @@ WAITS: Final = 3
 """The exit status of an act that waits for another person's approval."""
 DEFECT: Final = 70
 """The exit status of a defect of this program: none of those that the contract gives a meaning."""
-WITHOUT_OUTPUT: Final = frozenset({"publish", "worker"})
+WITHOUT_OUTPUT: Final = frozenset({"publish", "web", "worker"})
 """Commands that write nothing to standard output."""
 
 COMMANDS: Final = {
@@ -48,6 +48,7 @@ COMMANDS: Final = {
     "settle": "streams.cli.settle:settle",
     "simulate": "streams.cli.simulate:simulate",
     "verify": "streams.cli.verify:verify",
+    "web": "streams.cli.web:web",
     "worker": "streams.cli.worker:worker",
 }
 """The commands by name, each as `module:function`.

@@ -45,7 +45,7 @@ COMMANDS: Final = {
 }
 READ_NO_TOPIC: Final = frozenset(
     {"acl", "compare", "lis build", "publish", "repair transactions"}
-    | {"settings", "settle", "simulate", "worker"}
+    | {"settings", "settle", "simulate", "web", "worker"}
     | {f"lis {name}" for name in (*VIEWS, "hvad-hvis")} - LOOKS
 )
-"""Commands that read no record of a topic; `worker` runs the stages."""
+"""Commands that read no record of a topic; `worker` runs the stages, `web` serves them."""

@@ -1,0 +1,113 @@
+"""Makes the vendored files of the site anew from their npm packages, and compares their digests.
+
+    python -m streams.devtools.web_files          compare; status 1 where they differ
+    python -m streams.devtools.web_files --write  write files and SHA256SUMS
+
+It needs `npm`, which the program itself never does.
+"""
+
+import base64
+import hashlib
+import io
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parents[1] / "web" / "static" / "vendored"
+SUMS: Final = "SHA256SUMS"
+PACKAGES: Final = {
+    "dkfds@11.2.0": (
+        "dkfds-11.2.0.tgz",
+        "JuVf8NjEOeF+TKIhEFXa3BfZvk1ulQM8+XN+6QhgDo6kiwwvupyBY34YU4FglBeyFWHbE5mYDmnrcYTWOSKkEA==",
+    ),
+    "htmx.org@4.0.1": (
+        "htmx.org-4.0.1.tgz",
+        "oF7JgXhDW9UXCy/k1ZYFUQgzu/rm19ORWPSPNL91vPluB2PB9+MV55tyQdH/w7o2EAbTYUG5SDW1R60mdkdqGg==",
+    ),
+}
+"""The packages, each with the name of its file and the SHA-512 of it."""
+FONTS: Final = "dist/fonts/IBMPlexSans/complete/woff2"
+STYLE: Final = "dist/css/dkfds.min.css"
+FILES: Final = {
+    "dkfds@11.2.0": {
+        STYLE: "css/dkfds.min.css",
+        "dist/img/all-svg-icons.svg": "img/all-svg-icons.svg",
+        "LICENSE.md": "dkfds-LICENSE.txt",
+        f"{FONTS}/license.txt": "fonts/IBMPlexSans-license.txt",
+        **{
+            f"{FONTS}/IBMPlexSans-{cut}.woff2": (
+                f"fonts/IBMPlexSans/complete/woff2/IBMPlexSans-{cut}.woff2"
+            )
+            for cut in ("Regular", "Medium", "SemiBold", "Bold")
+        },
+    },
+    "htmx.org@4.0.1": {"dist/htmx.min.js": "js/htmx.min.js", "LICENSE": "htmx-LICENSE"},
+}
+"""Files of each package that are taken, with their places in the folder."""
+_ICON: Final = re.compile(rb"url\(\.\./(img/svg-icons/[a-z0-9-]+\.svg)\)")
+
+
+def vendored_files(packed: Path) -> dict[str, bytes]:
+    """Return the files of the folder, made from packed packages. ValueError for a wrong package."""
+    made = {}
+    for package, (name, digest) in PACKAGES.items():
+        content = (packed / name).read_bytes()
+        if base64.b64encode(hashlib.sha512(content).digest()).decode() != digest:
+            raise ValueError(f"{package} is not the package that was looked at")
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for inside, place in FILES[package].items():
+                made[place] = _member(archive, inside)
+            if STYLE in FILES[package]:
+                for icon in sorted(set(_ICON.findall(made["css/dkfds.min.css"]))):
+                    path = icon.decode()
+                    made[path] = _member(archive, f"dist/{path}")
+    return made
+
+
+def _member(archive: tarfile.TarFile, inside: str) -> bytes:
+    file = archive.extractfile(f"package/{inside}")
+    assert file is not None
+    return file.read()
+
+
+def sums_of(files: dict[str, bytes]) -> str:
+    """Return the lines of SHA256SUMS."""
+    return "".join(f"{hashlib.sha256(files[at]).hexdigest()}  {at}\n" for at in sorted(files))
+
+
+def differences(folder: Path, sums: str) -> list[str]:
+    """Return the files of a folder that are not as the sums say, and those that are missing."""
+    expected = {line[66:]: line[:64] for line in sums.splitlines()}
+    there = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != SUMS
+    }
+    return sorted(at for at in expected.keys() | there.keys() if expected.get(at) != there.get(at))
+
+
+def main() -> int:
+    """Compare, or write. The exit status is 1 where something differs."""
+    with tempfile.TemporaryDirectory() as name:
+        packed = Path(name)
+        command = ["npm", "pack", "--silent", "--pack-destination", name, *PACKAGES]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own words
+        files = vendored_files(packed)
+    sums = sums_of(files)
+    if "--write" in sys.argv[1:]:
+        for at, content in files.items():
+            (FOLDER / at).parent.mkdir(parents=True, exist_ok=True)
+            (FOLDER / at).write_bytes(content)
+        (FOLDER / SUMS).write_text(sums)
+    different = differences(FOLDER, sums)
+    for at in different:
+        sys.stderr.write(f"{at} is not as the package has it\n")
+    return 1 if different or (FOLDER / SUMS).read_text() != sums else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

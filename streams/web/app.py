@@ -1,0 +1,99 @@
+"""Makes the site of its routers. Each route has a right of its own, or the site is not made.
+
+A part of the site is a module with a `router`; it is added by a line of `ROUTERS`.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from streams.settings import Settings
+from streams.web import later, public
+from streams.web.doorway import Doorway, security_headers
+from streams.web.parts import Parts
+from streams.web.refusals import answer_refusals
+from streams.web.rights import RouteRight
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, later.router)
+"""The parts of the site."""
+STATIC: Final = Path(__file__).parent / "static"
+NEAR: Final = ("localhost", "127.0.0.1", "[::1]")
+"""Names by which this machine itself asks, as for `/healthz`."""
+
+
+class RightlessRouteError(TypeError):
+    """A route has no right, or several: a defect of the program."""
+
+
+class _OurFiles(StaticFiles):
+    """Style, fonts, icons and htmx, which a browser may keep for an hour."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file."""
+        answer = await super().get_response(path, scope)
+        answer.headers["Cache-Control"] = "public, max-age=3600"
+        return answer
+
+
+def site(
+    settings: Settings,
+    parts: Parts | None = None,
+    routers: Iterable[APIRouter] = ROUTERS,
+    url: str = "",
+) -> FastAPI:
+    """Make the site; `url` is its address as visitors see it.
+
+    Raises:
+        RightlessRouteError: a route has not one right.
+    """
+    app = FastAPI(
+        title="Ydelsesrefusion", docs_url=None, redoc_url=None, openapi_url=None,
+        redirect_slashes=False,
+    )  # fmt: skip
+    app.state.parts = parts or Parts(settings)
+    chosen = list(routers)
+    for route in routes_of(chosen):
+        right_of(route)
+    for router in chosen:
+        app.include_router(router)
+    app.mount("/static", _OurFiles(directory=STATIC), name="static")
+    answer_refusals(app)
+    address = urlsplit(url)
+    hosts = [name for name in (address.hostname, *NEAR) if name]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    headers = security_headers(behind_tls=address.scheme == "https")
+    app.add_middleware(Doorway, headers=headers)
+    return app
+
+
+def routes_of(routers: Iterable[APIRouter] = ROUTERS) -> list[APIRoute]:
+    """Return the routes of routers. Raises RightlessRouteError where one holds something else."""
+    entries = [entry for router in routers for entry in router.routes]
+    routes = [entry for entry in entries if isinstance(entry, APIRoute)]
+    if len(routes) < len(entries):
+        raise RightlessRouteError("a router has something else than routes; add it to ROUTERS")
+    return routes
+
+
+def right_of(route: APIRoute) -> RouteRight:
+    """Return a route's right. Raises RightlessRouteError where it has none, or several."""
+    rights = list(_rights_in(route.dependant))
+    if len(rights) != 1:
+        raise RightlessRouteError(f"{route.path} has {len(rights)} rights; give it one")
+    return rights[0]
+
+
+def _rights_in(dependant: Dependant) -> Iterator[RouteRight]:
+    if isinstance(dependant.call, RouteRight):
+        yield dependant.call
+    for other in dependant.dependencies:
+        yield from _rights_in(other)

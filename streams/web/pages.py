@@ -1,0 +1,83 @@
+"""Writes pages: templates with the words of the visitor's language.
+
+A template gets `word` (sentences of `words.py`), `link` (an address in the same language),
+`visitor`, `language`, `here` (the path without the language) and `other_language`.
+"""
+
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from streams.web.visitors import NOBODY
+from streams.web.words import Language, words_in
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+ENGLISH: Final = "/en"
+"""The beginning of a path whose page is wanted in English."""
+
+
+MENU: Final = (("/", "frame.front"),)
+"""The menu that everybody has: paths, and the keys of their words."""
+FOOT: Final[tuple[tuple[str, str], ...]] = ()
+"""The links at the foot of every page."""
+
+
+def language_of(request: Request) -> Language:
+    """Return the language that the address asks for."""
+    language: Language = request.scope.get("language", "da")
+    return language
+
+
+def link(language: Language, path: str) -> str:
+    """Return the address of a path of this site in a language."""
+    return ENGLISH + path if language == "en" else path
+
+
+def _in_other_language(request: Request, status: int) -> str:
+    """Return the address of the page in the other language.
+
+    Only what the route knows is repeated: an unknown path, or a query without a meaning, is not.
+    """
+    other: Language = "da" if language_of(request) == "en" else "en"
+    if status >= HTTPStatus.BAD_REQUEST:
+        return link(other, "/")
+    route, asked = request.scope.get("route"), request.url.query
+    knows_queries = bool(asked and isinstance(route, APIRoute) and route.dependant.query_params)
+    return link(other, request.scope["path"]) + (f"?{asked}" if knows_queries else "")
+
+
+class Pages:
+    """The templates of the site."""
+
+    def __init__(self) -> None:
+        self.environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def page(
+        self, request: Request, template: str, status: int = 200, **values: Any
+    ) -> HTMLResponse:
+        """Make the page of a template."""
+        language = language_of(request)
+        text = self.environment.get_template(template).render(
+            word=words_in(language),
+            link=partial(link, language),
+            language=language,
+            visitor=getattr(request.state, "visitor", NOBODY),
+            menu=MENU,
+            foot=FOOT,
+            here=request.scope["path"],
+            other_language=_in_other_language(request, status),
+            **values,
+        )
+        return HTMLResponse(text, status)

@@ -1,0 +1,102 @@
+"""Says who may see what: each route has one `RouteRight` among its dependencies.
+
+A right looks at the visitor alone, never at the path. A route without one cannot be added: `site`
+refuses it. `view_right` makes that of a view of LIS, `scope` says whose rows may be shown.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+from fastapi import HTTPException, Request
+
+from streams.web.pages import language_of, link
+from streams.web.parts import parts_of
+from streams.web.sessions import COOKIE
+from streams.web.visitors import NOBODY, Role, Visitor
+
+LOG_ON: Final = "/log-paa"
+
+
+def refused() -> HTTPException:
+    """Return the refusal: the same whether the thing exists or not."""
+    return HTTPException(HTTPStatus.FORBIDDEN)
+
+
+@dataclass(frozen=True)
+class RouteRight:
+    """The roles that may use a route; none: it is public.
+
+    `of_data`: programs ask too, so who is not logged on gets status 401 and no page to log on.
+    """
+
+    name: str
+    roles: frozenset[Role] = frozenset()
+    of_data: bool = False
+
+    async def __call__(self, request: Request) -> Visitor:
+        """Return who asks. Raises HTTPException where the right is lacking."""
+        visitor = visitor_of(request)
+        request.state.visitor, request.state.of_data = visitor, self.of_data
+        if not self.roles or visitor.roles & self.roles:
+            return visitor
+        if visitor.is_logged_on or not parts_of(request).has_log_on:
+            raise refused()
+        if self.of_data:
+            raise HTTPException(HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+        raise HTTPException(
+            HTTPStatus.SEE_OTHER, headers={"Location": log_on_address(request), **_UNCACHED}
+        )
+
+
+_UNCACHED: Final = {"Cache-Control": "no-store"}
+
+
+def log_on_address(request: Request) -> str:
+    """Return the address of the log-on that leads back to what was asked for."""
+    asked = request.url.query
+    wanted = request.scope["path"] + (f"?{asked}" if asked else "")
+    return link(language_of(request), f"{LOG_ON}?til={quote(wanted, safe='/')}")
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Return who asks, by the session of the cookie."""
+    session = parts_of(request).sessions.get(request.cookies.get(COOKIE, ""))
+    return NOBODY if session is None else session.visitor
+
+
+def scope(visitor: Visitor, municipality: str | None) -> str | None:
+    """Return the municipality whose rows may be shown; None: those of all.
+
+    Raises HTTPException where the visitor asks for another one than the own.
+    """
+    if visitor.sees_all:
+        return municipality
+    if visitor.municipality is None or municipality not in (None, visitor.municipality):
+        raise refused()
+    return visitor.municipality
+
+
+# --- the rights -----------------------------------------------------------------------------------
+
+PUBLIC: Final = RouteRight("public")
+ANY_ROLE: Final = RouteRight("any role", frozenset(Role))
+_READERS: Final = frozenset({Role.LIS, Role.ECONOMY, Role.CASEWORKER, Role.STATE, Role.AUDITOR})
+_OF_VIEWS: Final = {
+    "paa-vej-ned": frozenset({Role.CASEWORKER, Role.AUDITOR}),
+    "korrektioner": frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR}),
+    "afstemning": frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR}),
+}
+"""Views of LIS that not every reader may see."""
+VIEWS: Final = RouteRight("views", _READERS)
+"""The start page and list of views."""
+CITIZENS: Final = RouteRight("citizens", frozenset({Role.CASEWORKER, Role.AUDITOR}))
+RUNS: Final = RouteRight("runs", frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR, Role.OPERATOR}))
+OPERATION: Final = RouteRight("operation", frozenset({Role.OPERATOR, Role.AUDITOR}))
+AUDIT: Final = RouteRight("audit", frozenset({Role.AUDITOR}))
+
+
+def view_right(view: str, *, of_data: bool = False) -> RouteRight:
+    """Return the right to a view of LIS, as a page or as data."""
+    return RouteRight(f"view {view}", _OF_VIEWS.get(view, _READERS), of_data)

@@ -1,0 +1,44 @@
+"""Visitors of the site: roles and municipality, as contract section 10 names them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """A role of contract section 10."""
+
+    LIS = "lis"
+    ECONOMY = "economy"
+    CASEWORKER = "caseworker"
+    STATE = "state"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+OF_ALL: Final = frozenset({Role.STATE, Role.AUDITOR})
+"""Roles that see all municipalities; the others see their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who asks for pages; `subject` is "" for one who is not logged on."""
+
+    subject: str
+    roles: frozenset[Role] = frozenset()
+    municipality: str | None = None
+    name: str = ""
+
+    @property
+    def is_logged_on(self) -> bool:
+        """True for somebody who is known."""
+        return bool(self.subject)
+
+    @property
+    def sees_all(self) -> bool:
+        """True if rows of every municipality may be shown."""
+        return bool(self.roles & OF_ALL)
+
+
+NOBODY: Final = Visitor("")
+"""A visitor who is not logged on."""

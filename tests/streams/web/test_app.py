@@ -1,0 +1,172 @@
+"""The site's frame: headers, bounds, errors that repeat nothing, rights of every route."""
+
+import logging
+from typing import get_args
+
+import pytest
+from fastapi import APIRouter, Depends, Form
+
+from streams.devtools.web_files import FOLDER, SUMS, differences
+from streams.web.app import ROUTERS, RightlessRouteError, right_of, routes_of
+from streams.web.doorway import LARGEST_BODY
+from streams.web.rights import PUBLIC, RouteRight
+from streams.web.visitors import Role
+from streams.web.words import Language, catalogue
+from tests.support.site_client import a_site, client_of, visitor
+
+CPR = "0101901234"
+
+
+def with_routes(add, **more):
+    router = APIRouter()
+    add(router)
+    return a_site(routers=(*ROUTERS, router), **more)
+
+
+def test_a_route_without_a_right_is_refused():
+    with pytest.raises(RightlessRouteError, match="/uden has 0 rights"):
+        with_routes(lambda router: router.add_api_route("/uden", lambda: None))
+
+
+def test_a_route_with_two_rights_is_refused():
+    rights = [Depends(PUBLIC), Depends(RouteRight("other", frozenset({Role.LIS})))]
+    with pytest.raises(RightlessRouteError, match="2 rights"):
+        with_routes(lambda router: router.add_api_route("/to", lambda: None, dependencies=rights))
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/en/", "/en", "/healthz", "/findes-ikke", "/static/site.css"]
+)
+def test_every_answer_has_the_headers_that_keep_others_out(path):
+    headers = client_of(a_site()).get(path).headers
+    assert headers["content-security-policy"].startswith("default-src 'self'; base-uri 'none'")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["strict-transport-security"].startswith("max-age=")
+    assert "set-cookie" not in headers
+    assert len(headers["x-request-id"]) == 16
+
+
+def test_another_host_is_refused():
+    assert client_of(a_site()).get("/", headers={"host": "example.org"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "title"), [("/", "Gå til sidens indhold"), ("/en/", "Skip to the content")]
+)
+def test_a_page_is_there_in_both_languages(path, title):
+    answer = client_of(a_site()).get(path)
+    assert answer.status_code == 200
+    assert title in answer.text
+
+
+def test_no_sentence_is_missing_in_a_language():
+    assert catalogue()
+    for key, sentences in catalogue().items():
+        assert set(sentences) == set(get_args(Language)), key
+
+
+@pytest.mark.parametrize("path", [f"/{CPR}", f"/?x={CPR}", f"/en/{CPR}", f"/drift/{CPR}?cpr={CPR}"])
+def test_no_error_repeats_what_was_asked(path, caplog):
+    caplog.set_level(logging.INFO, "refusion")
+    client = client_of(a_site())
+    for method in ("GET", "POST", "DELETE"):
+        answer = client.request(method, path, data={"cpr": CPR} if method == "POST" else None)
+        assert CPR not in answer.text
+    assert CPR not in caplog.text
+
+
+def test_a_form_that_does_not_fit_names_fields_of_ours_and_no_value():
+    def form(cpr: int = Form()):
+        return cpr
+
+    app = with_routes(
+        lambda router: router.add_api_route(
+            "/form", form, methods=["POST"], dependencies=[Depends(PUBLIC)]
+        )
+    )
+    answer = client_of(app).post("/form", data={"cpr": f"x{CPR}"})
+    assert answer.status_code == 422
+    assert "<li>cpr</li>" in answer.text
+    assert CPR not in answer.text
+
+
+def test_a_defect_is_told_by_kind_and_place_alone(caplog):
+    def broken():
+        raise RuntimeError(CPR)
+
+    app = with_routes(
+        lambda router: router.add_api_route("/broken", broken, dependencies=[Depends(PUBLIC)])
+    )
+    answer = client_of(app).get("/broken")
+    assert answer.status_code == 500
+    assert CPR not in answer.text
+    assert "RuntimeError at test_app.py" in caplog.text
+    assert CPR not in caplog.text
+
+
+def posting_site():
+    async def taken(text: str = Form("")):
+        return len(text)
+
+    return with_routes(
+        lambda router: router.add_api_route(
+            "/form", taken, methods=["POST"], dependencies=[Depends(PUBLIC)]
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "none"}, 403),
+        ({"origin": "https://localhost"}, 200),
+        ({"origin": "https://example.org"}, 403),
+        ({"origin": "null"}, 403),
+        ({}, 200),
+    ],
+)
+def test_another_sites_page_cannot_post(headers, status):
+    answer = client_of(posting_site()).post("/form", data={"text": "a"}, headers=headers)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("length", [LARGEST_BODY + 1, 10 * LARGEST_BODY])
+def test_a_body_that_is_too_long_is_refused_whether_it_says_so_or_not(length):
+    client = client_of(posting_site())
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    body = b"text=" + b"a" * length
+    assert client.post("/form", content=body, headers=form).status_code == 413
+    parts = (body[at : at + 1000] for at in range(0, len(body), 1000))
+    assert client.post("/form", content=parts, headers=form).status_code == 413
+
+
+CLOSED = [route for route in routes_of() if right_of(route).roles]
+
+
+@pytest.mark.parametrize("route", CLOSED, ids=lambda route: route.path)
+@pytest.mark.parametrize("has_log_on", [True, False])
+def test_nobody_sees_what_has_a_right(route, has_log_on):
+    right = right_of(route)
+    answer = client_of(a_site(has_log_on=has_log_on)).get(route.path)
+    if not has_log_on:
+        assert answer.status_code == 403
+    elif right.of_data:
+        assert answer.status_code == 401
+    else:
+        assert answer.status_code == 303
+        assert answer.headers["location"] == f"/log-paa?til={route.path}"
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("route", routes_of(), ids=lambda route: route.path)
+def test_who_lacks_the_role_is_refused(route, role):
+    right, app = right_of(route), a_site()
+    answer = client_of(app, visitor(role, municipality="730")).get(route.path)
+    assert (answer.status_code == 403) == bool(right.roles and role not in right.roles)
+
+
+def test_the_vendored_files_are_those_of_their_packages():
+    assert differences(FOLDER, (FOLDER / SUMS).read_text()) == []
