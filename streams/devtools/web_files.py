@@ -32,11 +32,12 @@ PACKAGES: Final = {
 """The packages, each with the name of its file and the SHA-512 of it."""
 FONTS: Final = "dist/fonts/IBMPlexSans/complete/woff2"
 STYLE: Final = "dist/css/dkfds.min.css"
+MARKDOWN: Final = ".md"
 FILES: Final = {
     "dkfds@11.2.0": {
         STYLE: "css/dkfds.min.css",
         "dist/img/all-svg-icons.svg": "img/all-svg-icons.svg",
-        "LICENSE.md": "dkfds-LICENSE.txt",
+        f"LICENSE{MARKDOWN}": "dkfds-LICENSE.txt",
         f"{FONTS}/license.txt": "fonts/IBMPlexSans-license.txt",
         **{
             f"{FONTS}/IBMPlexSans-{cut}.woff2": (
