@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from domain.basics.weeks import month_number
-from domain.citizen.reports import CaseFact, Report, Reversal, cause
+from domain.citizen.reports import CaseFact, Freeing, Report, Reversal, cause
 from domain.citizen.room import Room
 
 FIRST_MONTH: Final = month_number("2014-06")
@@ -20,6 +20,7 @@ Fate = Literal[
     "delivered_again",
     "conflicting_duplicate",
     "too_many",
+    "freed",
     "reverses",
     "reverses_again",
     "waits",
@@ -32,6 +33,8 @@ Fate = Literal[
 * `delivered_again`: the same report came before, as `by`.
 * `conflicting_duplicate`: another content came before under its id, and stands.
 * `too_many`: a month of it had as many reports as it may have.
+* `freed`: its id was freed for another report, and nothing of it counts. A reversal that waited for
+  the id, `by`, has this fate too.
 
 A reversal has one of the other four:
 
@@ -50,40 +53,87 @@ class ReportFate(NamedTuple):
     by: str
 
 
-def fates(reports: Sequence[Report]) -> list[ReportFate]:
+class _Placed(NamedTuple):
+    """A report and its name, and the name that it reverses; a freed name is another from then on.
+
+    A name is the id with the number of times that it was freed before.
+    """
+
+    report: Report
+    name: "_Name"
+    target: "_Name | None"
+
+
+_Name = tuple[str, int]
+
+
+def fates(journal: Sequence[Report | Freeing]) -> list[ReportFate]:
     """Return the fate of each report of one citizen, in their order."""
-    first: dict[str, Report] = {}
-    taken_back: dict[str, str] = {}
+    placed, freed = _placed(journal)
+    first: dict[_Name, _Placed] = {}
+    taken_back: dict[_Name, _Name] = {}
     """The reversed reports, each with the report that reversed it first."""
     room, refused = Room(FIRST_MONTH), set[int]()
-    for place, report in enumerate(reports):
-        if cause(report) not in first and not room.takes(report):
+    for place, each in enumerate(placed):
+        if each.name not in first and not room.takes(each.report):
             refused.add(place)
-        elif first.setdefault(cause(report), report) is report and isinstance(report, Reversal):
-            taken_back.setdefault(_target(report), cause(report))
-    seen: set[str] = set()
+        elif first.setdefault(each.name, each) is each and each.target is not None:
+            taken_back.setdefault(each.target, each.name)
+    seen: set[_Name] = set()
     entries = []
-    for place, report in enumerate(reports):
-        name = cause(report)
+    for place, each in enumerate(placed):
+        report, name, target = each
         if place in refused:
             entries.append(ReportFate(report, "too_many", ""))
-            continue
-        if name in seen:
-            same = _is_same(first[name], report)
+        elif name in seen:
+            same = _is_same(first[name].report, report)
             entries.append(
-                ReportFate(report, "delivered_again" if same else "conflicting_duplicate", name)
+                ReportFate(report, "delivered_again" if same else "conflicting_duplicate", name[0])
             )
-            continue
-        seen.add(name)
-        if isinstance(report, Reversal):
-            entries.append(_fate_of_reversal(report, first, taken_back))
+        elif name in freed:
+            entries.append(ReportFate(report, "freed", ""))
+        elif target is not None and target in freed and target not in first:
+            entries.append(ReportFate(report, "freed", target[0]))
+        elif target is not None:
+            entries.append(_fate_of_reversal(each, target, first, taken_back))
         else:
-            entries.append(
-                ReportFate(
-                    report, "reversed" if name in taken_back else "counts", taken_back.get(name, "")
-                )
-            )
+            fate: Fate = "reversed" if name in taken_back else "counts"
+            entries.append(ReportFate(report, fate, taken_back.get(name, ("", 0))[0]))
+        seen.add(name)
     return entries
+
+
+def _placed(journal: Sequence[Report | Freeing]) -> tuple[list[_Placed], set[_Name]]:
+    """Name the reports of a journal. Returns the freed names too.
+
+    An id is freed only where a report or a reversal has come for it, and not where a reversal has
+    it. What was freed may come again: that is a repetition of it.
+    """
+    placed: list[_Placed] = []
+    times: dict[str, int] = {}
+    first: dict[_Name, Report] = {}
+    awaited, freed = set[_Name](), set[_Name]()
+    for record in journal:
+        if isinstance(record, Freeing):
+            name = record.name, times.get(record.name, 0)
+            is_used = name in first or name in awaited
+            if is_used and not isinstance(first.get(name), Reversal):
+                freed.add(name)
+                times[record.name] = name[1] + 1
+            continue
+        id_ = cause(record)
+        name = id_, times.get(id_, 0)
+        before = first.get((id_, name[1] - 1))
+        if name not in first and before is not None and _is_same(before, record):
+            name = id_, name[1] - 1
+        first.setdefault(name, record)
+        target = None
+        if isinstance(record, Reversal):
+            reversed_id = _target(record)
+            target = reversed_id, times.get(reversed_id, 0)
+            awaited.add(target)
+        placed.append(_Placed(record, name, target))
+    return placed, freed
 
 
 def _target(reversal: Reversal) -> str:
@@ -96,18 +146,21 @@ def _is_same(first: Report, again: Report) -> bool:
 
 
 def _fate_of_reversal(
-    reversal: Reversal, first: dict[str, Report], taken_back: dict[str, str]
+    reversal: _Placed,
+    target: _Name,
+    first: dict[_Name, _Placed],
+    taken_back: dict[_Name, _Name],
 ) -> ReportFate:
-    target = _target(reversal)
+    report = reversal.report
     if target not in first:
-        return ReportFate(reversal, "waits", target)
-    if isinstance(first[target], Reversal):
-        return ReportFate(reversal, "never_matches", target)
+        return ReportFate(report, "waits", target[0])
+    if isinstance(first[target].report, Reversal):
+        return ReportFate(report, "never_matches", target[0])
     before = taken_back[target]
     return (
-        ReportFate(reversal, "reverses", target)
-        if before == cause(reversal)
-        else ReportFate(reversal, "reverses_again", before)
+        ReportFate(report, "reverses", target[0])
+        if before == reversal.name
+        else ReportFate(report, "reverses_again", before[0])
     )
 
 

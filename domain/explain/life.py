@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from domain.basics.weeks import week_of, week_text
-from domain.citizen.reports import Report
+from domain.citizen.reports import Freeing, Report
 from domain.citizen.state import Citizen
 from domain.explain.fates import fates
 from domain.explain.old_cases import old_case_reason
@@ -23,7 +23,7 @@ from domain.law.counters import lowest
 from domain.law.staircase import Law
 
 
-def explain_life(law: Law, citizen: Citizen, reports: Sequence[Report]) -> LifeReason:
+def explain_life(law: Law, citizen: Citizen, reports: Sequence[Report | Freeing]) -> LifeReason:
     """Explain a whole life, at the end of its last week with support."""
     busy = citizen.head.weeks.first.busy
     told = [report_reason(entry) for entry in fates(reports)]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from domain.basics.weeks import monday, sunday, week_of, week_text
-from domain.citizen.reports import Report
+from domain.citizen.reports import Freeing, Report
 from domain.citizen.state import Citizen
 from domain.explain.fates import fates
 from domain.explain.old_cases import old_case_reason
@@ -22,7 +22,9 @@ from domain.law.counters import NO_WEEK
 from domain.law.staircase import OUTSIDE, Law
 
 
-def explain_week(law: Law, citizen: Citizen, reports: Sequence[Report], week: int) -> WeekReason:
+def explain_week(
+    law: Law, citizen: Citizen, reports: Sequence[Report | Freeing], week: int
+) -> WeekReason:
     """Explain a week.
 
     `citizen` is the state after folding the `reports` in the order of the journal.

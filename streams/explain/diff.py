@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import orjson
 
+from domain.citizen.reports import Freeing
 from domain.explain.fates import ReportFate
 from domain.explain.reasons import ReportReason
 from domain.explain.reports import report_reason
@@ -79,7 +80,9 @@ def differences_of(
     offsets = sorted({step.journal_offset for step in messages if step.journal_offset >= 0})
     reports = asyncio.run(reports_at(settings, citizen, partition, offsets))
     reasons = {
-        placed.offset: report_reason(ReportFate(placed.report, "counts", "")) for placed in reports
+        placed.offset: report_reason(ReportFate(placed.report, "counts", ""))
+        for placed in reports
+        if not isinstance(placed.report, Freeing)
     }
     return Differences(citizen, run, messages, reasons)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from getpass import getpass
 from typing import NamedTuple
 
-from domain.citizen.reports import Report, RunMarker
+from domain.citizen.reports import Freeing, Report, RunMarker
 from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
@@ -25,6 +25,10 @@ from streams.wire.rejections import Rejection
 PSEUDONYM = re.compile(rf"[0-9a-f]{{{CITIZEN_DIGITS}}}")
 
 
+SEALED = "-"
+"""Stands for the sealed CPR number, which no explanation needs, but a freed id does."""
+
+
 class LifeError(UserError):
     """A citizen cannot be found; the message says why and what to do, and holds no CPR."""
 
@@ -41,7 +45,7 @@ class CitizenReports(NamedTuple):
     """The lines of one citizen in a file, in their order."""
 
     citizen: str
-    reports: list[Report]
+    reports: list[Report | Freeing]
     refused: list[RejectedLine]
 
 
@@ -104,6 +108,8 @@ def find_in(
             citizens.add(citizen)
             if citizen == given:
                 found.reports.append(parsed.report)
+        elif isinstance(parsed, Freeing) and parsed.citizen == given:
+            found.reports.append(parsed)
         elif isinstance(parsed, Rejection) and _is_about(line, given, settings):
             found.refused.append(RejectedLine(number, parsed.reason, parsed.detail))
     if not found.reports:
@@ -131,12 +137,22 @@ def _not_found(citizen: str, others: int, refused: int) -> str:
 # --- folding --------------------------------------------------------------------------------------
 
 
-def folded(law: Law, citizen: str, reports: Sequence[Report]) -> Citizen:
+def folded(law: Law, citizen: str, reports: Sequence[Report | Freeing]) -> Citizen:
     """Fold reports of a citizen, with the code that settles everybody's."""
     store = MemoryStore()
     partition = Partition(law, store)
     for report in reports:
         assert not isinstance(report, RunMarker)
-        partition.settle((citizen, "", report))
+        settled(partition, store, citizen, report)
     store.write(partition.changes())
     return Citizen(citizen, store, law)
+
+
+def settled(
+    partition: Partition, store: MemoryStore, citizen: str, report: Report | Freeing
+) -> list[bytes]:
+    """Settle a report of a citizen, or free one of its ids. Returns the messages that follow."""
+    if not isinstance(report, Freeing):
+        return partition.settle((citizen, SEALED, report)).postings
+    store.write(partition.changes())
+    return [message for _, message in partition.recalculate(report, "", 1).postings]

@@ -1,7 +1,7 @@
 """An index of one partition of the journal: the offsets of each citizen's records, on disk.
 
-    <citizen>/<offset, 16 hex digits>    for each record
-    _position                            the journal's identity and the offset read so far
+    <citizen>/<offset, 16 hex digits>    for each record, and each that frees an id of the citizen
+    _position                            the journal's identity, the offset read so far, and FORM
 
 The first use reads the whole partition; after that only what is new is read. The folder may be
 deleted at any time, and the index of another journal is thrown away.
@@ -11,17 +11,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from streams.citizens.store import CorruptDiskError, DiskError, RocksStore
-from streams.engine.ports import Changelog
+from streams.engine.ports import Changelog, Record
 from streams.kit.errors import UserError
 from streams.wire.readers import CITIZEN
 
 POSITION: Final = b"_position"
 HERE: Final = b"1"
+FORM: Final = 2
+"""The form of the index; one of another form, which knows of no freed ids, is made anew."""
 
 
 class IndexInUseError(UserError):
@@ -35,7 +37,7 @@ class JournalIndex:
         self._folder, self._identity = folder, identity
         self._open()
         noted = orjson.loads(self._store.get(POSITION) or b"{}")
-        if noted.get("journal", identity) != identity:
+        if noted and (noted["journal"], noted.get("form")) != (identity, FORM):
             self.close()
             rmtree(folder)
             self._open()
@@ -62,11 +64,13 @@ class JournalIndex:
         start = self._position
         async for batch in journal.read(start):
             entries = [
-                (_key(record.key, record.offset), HERE)
+                (_key(citizen, record.offset), HERE)
                 for record in batch.records
-                if record.key and CITIZEN.fullmatch(record.key)
+                if CITIZEN.fullmatch(citizen := record.key or freed_citizen(record).encode())
             ]
-            noted = orjson.dumps({"journal": self._identity, "offset": batch.position})
+            noted = orjson.dumps(
+                {"journal": self._identity, "offset": batch.position, "form": FORM}
+            )
             self._store.write([*entries, (POSITION, noted)])
             self._position = batch.position
             shown(batch.position - start, journal.end - start)
@@ -80,6 +84,17 @@ class JournalIndex:
         """Close the folder; it is a cache, and no error of it hides another."""
         with suppress(DiskError):
             self._store.close()
+
+
+def freed_citizen(record: Record) -> str:
+    """Return the citizen an id of whom a control record frees; "" for any other record."""
+    if record.key or b'"free"' not in (record.value or b""):
+        return ""
+    try:
+        fields: Any = orjson.loads(record.value or b"")
+        return str(fields["citizen"]) if fields["type"] == "free" else ""
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _key(citizen: bytes, offset: int) -> bytes:

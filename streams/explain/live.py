@@ -16,18 +16,20 @@ to end for one of them.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, aclosing
+from itertools import chain
 from typing import Final, NamedTuple
 
 import orjson
 
-from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
+from domain.citizen.reports import CaseFact, Freeing, Income, Payment, Report, Reversal
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
 from streams.acts.acts import Act, checked_reason, record_act
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
 from streams.engine.ports import Record
-from streams.explain.index import JournalIndex
+from streams.explain.find import settled
+from streams.explain.index import JournalIndex, freed_citizen
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
 from streams.kafka.reading import PartitionReader, open_partition
@@ -61,10 +63,10 @@ class LiveError(UserError):
 
 
 class Placed(NamedTuple):
-    """A report and its offset in the journal."""
+    """A report, or a record that frees the id of one, and its offset in the journal."""
 
     offset: int
-    report: Report
+    report: Report | Freeing
 
 
 class Live(NamedTuple):
@@ -81,7 +83,8 @@ class Live(NamedTuple):
 
     def sentence(self) -> str:
         """Say to a person where the reports are from."""
-        where = f"{len(self.reports)} reports from partition {self.partition} of the journal"
+        reports = sum(not isinstance(placed.report, Freeing) for placed in self.reports)
+        where = f"{reports} reports from partition {self.partition} of the journal"
         if self.whole:
             return f"{where}: all that it has of the citizen."
         return (
@@ -213,11 +216,12 @@ def _add_up(
         law = laws.law(posted[-1].rules if posted else DEFAULT)
     except UserError:  # a rule set that is not known here
         return False
-    partition = Partition(law, MemoryStore())
-    messages = [partition.settle((citizen, "", report)).posting for _, report in reports]
+    store = MemoryStore()
+    partition = Partition(law, store)
+    messages = [settled(partition, store, citizen, report) for _, report in reports]
     if not all(messages):
         return False
-    return message_sums(orjson.loads(message or b"") for message in messages) == posted_sums(posted)
+    return message_sums(map(orjson.loads, chain.from_iterable(messages))) == posted_sums(posted)
 
 
 def _clients(settings: Settings) -> KafkaClients:
@@ -276,7 +280,10 @@ async def _belief(settings: Settings, reader: PartitionReader, partition: int) -
 async def reports_at(
     settings: Settings, citizen: str, partition: int, offsets: Sequence[int]
 ) -> list[Placed]:
-    """Fetch the citizen's reports at these offsets of the journal; control records are left out."""
+    """Fetch the citizen's reports, and what frees an id of one, at these offsets of the journal.
+
+    Other control records are left out.
+    """
     return (await _fetch(settings, citizen, partition, offsets, NOTHING_NEWER))[0]
 
 
@@ -331,19 +338,17 @@ async def _all_reports(
 
 
 def _placed(reader: RecordReader[JournalEntry], record: Record, citizen: str) -> Placed | None:
-    """Return the report of a record, if it is this citizen's and can be read.
+    """Return the report of a record, or what frees an id, if it is of this citizen and can be read.
 
     A record that cannot be read is a dead letter by now.
     """
-    if record.key != citizen.encode():
+    if record.key != citizen.encode() and freed_citizen(record) != citizen:
         return None
     entry = reader.read(record)
     if isinstance(entry, Foreign):
         passed_over(entry)
         return None
     report = entry.report
-    return (
-        Placed(record.offset, report)
-        if isinstance(report, Payment | Income | CaseFact | Reversal)
-        else None
-    )
+    if isinstance(report, Payment | Income | CaseFact | Reversal | Freeing):
+        return Placed(record.offset, report)
+    return None

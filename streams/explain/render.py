@@ -30,6 +30,7 @@ FATES: Final = {
         "A report with the same content came before; this one changes nothing.",
     ),
     "too_many": ("refused", "A month of it had as many reports as it may have."),
+    "freed": ("freed", "An id was freed for another report; nothing of this one counts."),
     "conflicting_duplicate": ("refused", "Its id came before with other content, which is kept."),
     "reverses": ("reversal", "It reverses {by}."),
     "reverses_again": ("reversal", "It changes nothing: {by} reversed the same report before."),

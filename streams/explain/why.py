@@ -10,7 +10,7 @@ import orjson
 
 from domain.basics.weeks import day, week_of
 from domain.citizen.admission import refusal
-from domain.citizen.reports import Report
+from domain.citizen.reports import Freeing, Report
 from domain.explain.life import explain_life
 from domain.explain.reasons import WeekReason
 from domain.explain.week import explain_week
@@ -57,7 +57,7 @@ class Evidence:
     """
 
     citizen: str
-    reports: list[Report]
+    reports: list[Report | Freeing]
     refused: list[RejectedLine]
     posted: list[PostedRow]
     source: dict[str, Any]
@@ -78,7 +78,11 @@ def explain_to(say: Says, request: ExplainRequest, environ: Mapping[str, str]) -
     else:
         evidence = _of_live_system(request, settings, laws)
     law = Law(chosen) if chosen else laws.law(evidence.rules)
-    admitted = [report for report in evidence.reports if not refusal(law, report)]
+    admitted = [
+        report
+        for report in evidence.reports
+        if isinstance(report, Freeing) or not refusal(law, report)
+    ]
     evidence = replace(evidence, reports=admitted)
     row = _row_of(evidence, request.row) if request.row else None
     week = request.week if row is None or row.week is None else week_of(day(row.week))

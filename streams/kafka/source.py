@@ -1,18 +1,20 @@
 """A stage's membership in its consumer group, behind the port `Source` of the batch loop."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import OffsetOutOfRangeError
 
 from streams.engine.ports import Batch, Rebalance
 from streams.engine.timing import HEARTBEAT_S, SESSION_S, STOP_S
 from streams.kafka.clients import KafkaClients, close_consumer
 from streams.kafka.groups import client_ids, name_in
 from streams.kafka.patches import as_read
+from streams.kit.errors import UserError
 
 MAX_POLL_INTERVAL_MS: Final = 2**31 - 1
 """Never: a restore may take long and fetches nothing meanwhile. Heartbeats tell whether we live."""
@@ -44,6 +46,17 @@ def group_consumer(clients: KafkaClients, group: str, instance: str) -> AIOKafka
         heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
         max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
     )
+
+
+class NextRecordGoneError(UserError):
+    """The brokers do not have the offset that comes next any more, or not yet again."""
+
+    def __init__(self, topic: str, offsets: Mapping[TopicPartition, int]) -> None:
+        places = ", ".join(f"{topic}/{at.partition}/{offset}" for at, offset in offsets.items())
+        super().__init__(
+            f"the brokers do not have {places}, which comes next: it expired before it was read, or"
+            " they were set back to an earlier state"
+        )
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -115,9 +128,12 @@ class KafkaSource:
     async def fetch(self, partition: int, max_records: int, patience_s: float) -> Batch:
         """The next records; between taking them and reading the position nothing else can run."""
         at = self._at(partition)
-        records = await self._consumer.getmany(
-            at, timeout_ms=int(patience_s * 1000), max_records=max_records
-        )
+        try:
+            records = await self._consumer.getmany(
+                at, timeout_ms=int(patience_s * 1000), max_records=max_records
+            )
+        except OffsetOutOfRangeError as error:
+            raise NextRecordGoneError(self.topic, error.args[0]) from error
         return Batch(records.get(at, ()), await self._consumer.position(at))
 
     async def committed(self, partition: int) -> int | None:

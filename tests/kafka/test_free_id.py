@@ -48,3 +48,8 @@ def test_the_true_report_counts_once_its_id_is_freed(pipeline):
     ]
     assert [cause.partition("/")[0] for cause in causes] == ["12345678", "free", "12345678"]
     assert refusion("verify").returncode == 0
+    explained = refusion("explain", "--whole-journal", "--week", "2024-02-05", "--json")
+    assert explained.returncode == 0, explained.stderr
+    reason = orjson.loads(explained.stdout)["explanation"]
+    assert [report["fate"] for report in reason["reports"]] == ["freed", "counts"]
+    assert reason["rows"][0]["amount_ore"] > 700

@@ -1,11 +1,13 @@
 """The reasons for a week, as plain values: arithmetic, counters, rules, reports, old cases."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.basics.weeks import day, week_of
+from domain.citizen.reports import Freeing
 from domain.explain.fates import fates
 from domain.explain.life import explain_life
 from domain.explain.week import explain_week
@@ -49,6 +51,8 @@ def fact(name, date, report_id="F1"):
 
 
 def report_of(published) -> Any:
+    if isinstance(published, Freeing):
+        return published
     return tuple(product.record_of(published))[2]
 
 
@@ -357,6 +361,55 @@ def test_each_report_has_its_fate_and_who_made_it_so():
             ("never_matches", "R3"),
         ),
     ]
+
+
+def freed(report_id):
+    return Freeing("f", CITIZEN, "12345678", report_id)
+
+
+def test_a_freed_id_leads_to_the_true_report_and_its_money():
+    reports = [
+        paid("january", "2024-01-01", "2024-01-31", amount_ore=100),
+        taken_back("other", "R9"),
+        freed("january"),
+        freed("other"),
+        JANUARY,
+        paid("january", "2024-01-01", "2024-01-31", amount_ore=100),
+        paid("other", "2024-01-01", "2024-01-31", benefit="UDH"),
+    ]
+    reason = week("2024-01-15", *reports)
+    assert [(report.what, report.fate) for report in reason.reports] == [
+        ("KTH", "freed"),
+        ("other", "freed"),
+        ("KTH", "counts"),
+        ("KTH", "conflicting_duplicate"),
+        ("UDH", "counts"),
+    ]
+    assert {row.benefit for row in reason.rows} == {"KTH", "UDH"}
+    assert reason.rows[0] == week("2024-01-15", JANUARY).rows[0]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_counts_by_its_fate_is_what_stands_in_the_state(seed):
+    choose = random.Random(seed)
+    reports: list[Any] = []
+    for number in range(choose.randint(2, 12)):
+        name = choose.choice("ab")
+        match choose.choice(["paid", "paid", "taken back", "freed", "freed"]):
+            case "paid":
+                amount = choose.choice([310, 620])
+                reports.append(paid(name, "2024-01-01", "2024-01-31", amount_ore=amount))
+            case "taken back":
+                reports.append(taken_back(name, f"R{number}"))
+            case "freed":
+                reports.append(freed(name))
+    _, citizen, known = told(*reports)
+    counting: list[Any] = [each.report for each in fates(known) if each.fate == "counts"]
+    part = citizen.part(2024 * 12)
+    standing = [] if part is None else [line for line in part.lines if not line.reversed]
+    assert sorted(line.amount_ore for line in standing) == sorted(
+        report.amount_ore for report in counting
+    )
 
 
 def test_a_week_lists_its_own_reports_what_took_them_back_and_every_fact():
