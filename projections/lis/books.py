@@ -90,9 +90,11 @@ def afstemning_rows(scope: ViewScope) -> list[AnswerRow]:
         data_month = month_of_run(scope, run)
         if data_month is not None and month < data_month:
             entry[2 if kind == "correction" else 3] += ore
-    for line in scope.question.books:
+    month = scope.question.month
+    booked = [line for line in scope.question.books if month in (None, line.month)]
+    for line in booked:
         sums[line.account or None, line.month][1] += line.amount_ore
-    months = {line.month for line in scope.question.books}
+    months = {line.month for line in booked}
     return [
         _compared(account, month, *sums[account, month])
         for account, month in sorted(sums, key=lambda key: (key[1], key[0] is None, key[0] or ""))

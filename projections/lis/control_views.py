@@ -9,7 +9,7 @@ from projections.lis.scopes import ViewScope
 
 FULDSTAENDIGHED: Final = (
     *(RUN, text("reporter", "indberetter"), BENEFIT, MONTH),
-    number("received", "modtaget, antal"),
+    number("payments", "modtaget, antal"),
     money("received", "modtaget"),
     money("expected", "forventet"),
     money("deviation", "afvigelse"),

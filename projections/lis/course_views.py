@@ -25,6 +25,7 @@ from projections.lis.tables import WEEKS
 MONTHS: Final = 25
 """Two years and the month to compare with."""
 STEPS: Final = (1, 2, 3, 4)
+_NOBODY: Final = (0,) * (1 + len(STEPS))
 MEAN_PERCENT: Final = percent("mean_refusion_percent", "gns. refusion %")
 
 UDVIKLING: Final = (
@@ -87,9 +88,11 @@ def udvikling_rows(scope: ViewScope) -> list[AnswerRow]:
             "money", f"municipality, month, {summed('amount_ore')}", "GROUP BY ALL"
         )
     }
+    persons = {(place, month): counts for place, month, *counts in persons_of_steps(wide)}
     rows = []
-    for place, month, *counts in persons_of_steps(wide):
+    for place, month in sorted(persons.keys() | amounts.keys()):
         amount = amounts.get((place, month), 0)
+        counts = persons.get((place, month), _NOBODY)  # where there is fleksbidrag alone
         if month in months and (counts[0] or amount):
             _, refusion, mean = percents.get((place, month), (0, 0, None))
             rows.append((place, month, *counts, amount, refusion, mean))
@@ -136,12 +139,16 @@ FLEKSBIDRAG_VIEW: Final = (
     *(money("flt_refusion", "refusion"), money("fleksbidrag", "fleksbidrag")),
     text("state", "tilstand"),
 )
+FLEKS: Final = ("FLT", "FB")
+"""Fleksløntilskud and fleksbidrag."""
 AWAITED: Final = "afventer løn, eller lønnen er for høj"
 SETTLED: Final = "afregnet"
 
 
 def fleksbidrag_rows(scope: ViewScope) -> list[AnswerRow]:
     """List the citizens with fleksløntilskud on the last step, and their fleksbidrag."""
+    if scope.question.benefit not in (None, *FLEKS):
+        return []
     rates = scope.on_staircase().get("FLT", [0])
     wide = scope._replace(question=replace(scope.question, benefit=None))
     return wide.ask(
@@ -195,18 +202,16 @@ UGENS_VAERDI: Final = (
 def ugens_vaerdi_rows(scope: ViewScope) -> list[AnswerRow]:
     """Average what a week costs the municipality on each step, and what self-support saves."""
     stairs = scope.on_staircase()
-    weeks: dict[tuple[str, int, int | None], list[int]] = defaultdict(list)
+    weeks: dict[tuple[str, int, int, int | None], list[int]] = defaultdict(list)
     for place, one in with_counters(scope):
-        if one.week_ore and place == one.municipality and one.benefit in stairs:
-            weeks[place, one.rate, one.next_rate].append(one.week_ore)
-    steps = sorted({rate for _, rate, _ in weeks}, reverse=True)
+        is_asked = scope.question.benefit in (None, one.benefit)
+        if is_asked and one.week_ore and place == one.municipality and one.benefit in stairs:
+            weeks[place, one.step, one.rate, one.next_rate].append(one.week_ore)
     rows = []
-    for place, rate, next_rate in sorted(weeks, key=lambda key: (key[0], -key[1])):
-        found = weeks[place, rate, next_rate]
+    for place, step, rate, next_rate in sorted(weeks, key=lambda key: key[:2]):
+        found = weeks[place, step, rate, next_rate]
         mean = sum(found) // len(found)
         after = None if next_rate is None else mean * (100 - next_rate) // 100
         own = mean * (100 - rate) // 100
-        rows.append(
-            (place, steps.index(rate) + 1, rate, len(found), mean, own, after, own * len(found))
-        )
+        rows.append((place, step, rate, len(found), mean, own, after, own * len(found)))
     return rows

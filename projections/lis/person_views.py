@@ -72,6 +72,7 @@ class Standing(NamedTuple):
     municipality: str | None
     benefit: str | None
     week_ore: int | None
+    step: int
 
 
 STANDING: Final = ", ".join(Standing._fields)
@@ -183,7 +184,7 @@ GENOPTJENING: Final = (
 
 
 def earners(scope: ViewScope) -> list[tuple[Any, ...]]:
-    """Read the counters of the citizens by the municipality of their latest row."""
+    """Read the counters of the citizens by the municipality and benefit of their latest row."""
     standing = standing_of(scope)
     if scope.question.based_on == "settled":
         booked = scope.where(MARTS["person_months"], "municipality", "month", "benefit")
@@ -191,12 +192,16 @@ def earners(scope: ViewScope) -> list[tuple[Any, ...]]:
             f"(SELECT * FROM {standing} WHERE citizen IN (SELECT citizen FROM person_months"
             f" WHERE {booked.sql} AND benefit <> 'FB'))"
         )
-    mine = scope.question.municipality
+    asked = {
+        name: value
+        for name in ("municipality", "benefit")
+        if (value := getattr(scope.question, name)) is not None
+    }
+    conditions = "".join(f" AND {name} = ${at}" for at, name in enumerate(asked, 1))
     return scope.read(
-        f"SELECT {STANDING} FROM {standing} WHERE municipality IS NOT NULL"
-        + (" AND municipality = $1" if mine else "")
-        + " ORDER BY municipality, citizen",
-        [mine] if mine else [],
+        f"SELECT {STANDING} FROM {standing} WHERE municipality IS NOT NULL{conditions}"
+        " ORDER BY municipality, citizen",
+        [*asked.values()],
     )
 
 

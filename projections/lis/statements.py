@@ -177,8 +177,9 @@ def _among(municipalities: Sequence[str], table: str = "") -> str:
 def corrections(run: int | None, data_month: str | None) -> str:
     """Write the statement of `corrections`; `data_month` is the run's, None before the first.
 
-    The rows of both kinds together are counted by themselves: a cell may have a late result and its
-    correction in one run, and neither citizens nor what rose and fell add up.
+    The rows of all reporters together, and of both kinds, are counted by themselves: a cell may
+    have a late result and its correction in one run, or be moved by two reporters, and neither
+    citizens nor what rose and fell add up.
     """
     age = "CAST(NULL AS INTEGER)"
     late = "FALSE"
@@ -189,14 +190,22 @@ def corrections(run: int | None, data_month: str | None) -> str:
     keys = "municipality, month, reason, benefit"
     columns = f"{run_sql(run)} AS run, municipality, month, {age} AS age_months, reason, benefit"
     none = "CAST(NULL AS VARCHAR)"
+    grains = (
+        (
+            *(f"kind, {REPORTER}", f"kind, {REPORTER} AS reporter", "kind, reporter"),
+            ("kind", "reporter"),
+        ),
+        ("kind", "kind", f"kind, {none} AS reporter", ("kind",)),
+        ("", "", f"{none} AS kind, {none} AS reporter", ()),
+    )
+    counted = "\nUNION ALL\n".join(
+        f"SELECT {columns}, {named}, {_CORRECTED}"
+        f" FROM ({_cells(late, _then(selected), _then(grouped))}) AS cells"
+        f" GROUP BY {keys}{''.join(f', {name}' for name in by)}"
+        for grouped, selected, named, by in grains
+    )
     return f"""
-SELECT {columns}, kind, reporter, {_CORRECTED}
-FROM ({_cells(late, f"kind, {REPORTER} AS reporter, ", f"kind, {REPORTER}, ")}) AS cells
-GROUP BY GROUPING SETS (({keys}, kind, reporter), ({keys}, kind))
-UNION ALL
-SELECT {columns}, {none} AS kind, {none} AS reporter, {_CORRECTED}
-FROM ({_cells(late, "", "")}) AS cells
-GROUP BY {keys}
+{counted}
 ORDER BY {ordered(MARTS["corrections"])}"""
 
 
@@ -210,6 +219,10 @@ _CORRECTED: Final = ", ".join(
         total("CASE WHEN result_ore < 0 THEN result_ore ELSE 0 END", "down_ore"),
     )
 )
+
+
+def _then(names: str) -> str:
+    return f"{names}, " if names else ""
 
 
 def _cells(late: str, selected: str, grouped: str) -> str:

@@ -28,6 +28,8 @@ class View:
     `total` is the column that is null in total rows, for views that have them. `names_citizens`
     says that rows are about single citizens. `behind` lists the citizens behind the counts.
     `figures_of` are the columns where they depend on what is given.
+    `not_by` are options that the view has no rows for; `at_data_month` says that it is about the
+    data month of the last run alone.
     """
 
     name: str
@@ -39,6 +41,8 @@ class View:
     behind: tuple[tuple[Figure, ...], RowsOf] | None = None
     adds: bool = False
     figures_of: Callable[[ViewScope], tuple[Figure, ...]] | None = None
+    not_by: tuple[str, ...] = ()
+    at_data_month: bool = False
 
     @property
     def definition(self) -> Definition:
@@ -58,11 +62,13 @@ _ALL: Final = (
     View("korrektioner", "Korrektioner", money_views.KORREKTIONER, money_views.korrektioner_rows,
          adds=True),
     View("anciennitet", "Anciennitet", person_views.ANCIENNITET, person_views.anciennitet_rows,
-         behind=(person_views.BEHIND_ANCIENNITET, person_views.behind_anciennitet)),
+         behind=(person_views.BEHIND_ANCIENNITET, person_views.behind_anciennitet),
+         at_data_month=True),
     View("paa-vej-ned", "På vej ned ad trappen", person_views.PAA_VEJ_NED,
-         person_views.paa_vej_ned_rows, names_citizens=True),
+         person_views.paa_vej_ned_rows, names_citizens=True, at_data_month=True),
     View("genoptjening", "Genoptjening", person_views.GENOPTJENING, person_views.genoptjening_rows,
-         behind=(person_views.BEHIND_GENOPTJENING, person_views.behind_genoptjening)),
+         behind=(person_views.BEHIND_GENOPTJENING, person_views.behind_genoptjening),
+         at_data_month=True),
     View("sammenligning", "Sammenligning", comparison_views.SAMMENLIGNING,
          comparison_views.sammenligning_rows, figures_of=comparison_views.figures_of),
     View("udvikling", "Udvikling over 25 måneder", course_views.UDVIKLING,
@@ -74,16 +80,16 @@ _ALL: Final = (
     View("fleksbidrag", "Fleksbidrag", course_views.FLEKSBIDRAG_VIEW,
          course_views.fleksbidrag_rows, names_citizens=True),
     View("fuldstaendighed", "Fuldstændighed", control_views.FULDSTAENDIGHED,
-         control_views.fuldstaendighed_rows, adds=True),
+         control_views.fuldstaendighed_rows, adds=True, not_by=("municipality",)),
     View("afstemning", "Afstemning med eget regnskab", books.AFSTEMNING, books.afstemning_rows,
-         adds=True),
+         adds=True, not_by=("benefit",)),
     View("kontrol", "Kontrol mod ledgeren", control_views.KONTROL, control_views.kontrol_rows,
          adds=True),
     View("landet", "Landet", money_views.LANDET, money_views.landet_rows, adds=True),
     View("borger", "En borgers udvikling", course_views.BORGER, course_views.borger_rows,
          names_citizens=True),
     View("ugens-vaerdi", "Hvad en uge er værd", course_views.UGENS_VAERDI,
-         course_views.ugens_vaerdi_rows),
+         course_views.ugens_vaerdi_rows, at_data_month=True),
 )  # fmt: skip
 VIEWS: Final = {view.name: view for view in _ALL}
 """The views by name, in the order in which people are shown them."""
@@ -94,6 +100,19 @@ def view_of(name: str) -> View:
     if name not in VIEWS:
         raise ViewError(f"there is no view {name!r}; there are {', '.join(VIEWS)}")
     return VIEWS[name]
+
+
+def check_options(view: View, scope: ViewScope) -> None:
+    """Raise ViewError for an option that a view would pass over in silence."""
+    for option in view.not_by:
+        if getattr(scope.question, option) is not None:
+            raise ViewError(f"{view.name} has no rows by {option}; leave --{option} out")
+    month = scope.question.month
+    if view.at_data_month and month not in (None, scope.data_month):
+        raise ViewError(
+            f"{view.name} is about {scope.data_month}, the data month of run {scope.last_run};"
+            f" ask --as of with the run of {month}, or leave --month out"
+        )
 
 
 def is_total(view: View, row: AnswerRow) -> bool:

@@ -85,15 +85,17 @@ class Comparison:
         """
         return self._exact_difference
 
-    def lines(self, breakdown: str) -> list[ComparisonLine]:
+    def lines(self, breakdown: str, municipality: str | None = None) -> list[ComparisonLine]:
         """Return the lines of a breakdown, one of BREAKDOWNS, in the order of their names.
 
-        A line without money under both rule sets is left out.
+        They are of one municipality's money, or of all. A line without money under both rule sets
+        is left out.
         """
-        at = BREAKDOWNS.index(breakdown)
+        at, of_place = BREAKDOWNS.index(breakdown), BREAKDOWNS.index("municipality")
         grouped: dict[str, list[list[int]]] = defaultdict(list)
         for place, sums in self._sums.items():
-            grouped[place[at]].append(sums)
+            if municipality in (None, place[of_place]):
+                grouped[place[at]].append(sums)
         lines = [_line(name, grouped[name]) for name in sorted(grouped)]
         return [line for line in lines if any(line.a) or any(line.b)]
 

@@ -70,8 +70,9 @@ def verify(
     record is accounted for, and that no CPR number is where none may be. --deep settles each
     citizen again by the reference computation; --fold settles the whole journal again by the
     program itself, which must give the same bytes. --files adds up what `refusion export` wrote,
-    run by run; --marts adds up the tables of LIS and the ledger, for each closed run. The exit
-    status is 0 if all is well, 1 if something is wrong, and 2 if the audit could not be made.
+    run by run; --marts makes the tables of LIS of each closed run again from the ledger, which must
+    give the same rows. The exit status is 0 if all is well, 1 if something is wrong, and 2 if the
+    audit could not be made.
     """
     from streams.acts.acts import Act, record_act
     from streams.audit.verify import VerifyRequest
@@ -100,17 +101,21 @@ def verify(
 
 
 def _hold_marts(settings: "Settings", verified: "Verified") -> None:
-    """Add what in the marts of closed runs does not sum to the ledger."""
+    """Add what in the marts of closed runs is not as the ledger has it."""
     from projections.audit.violations import Violation
+    from streams.citizens.rule_sets import LawBook
     from streams.kit.progress import meter
     from streams.ledger.table import LedgerTable
+    from streams.lis.completeness import kept_beside
     from streams.lis.mart_audit import unlike_the_ledger
 
+    law_of = LawBook(settings.rules).law
     ledger = LedgerTable.open(settings.ledger)
     with meter("runs") as progress:
-        for mart, run, *keys in unlike_the_ledger(ledger, settings.lis, progress.show):
-            place = "municipality {}, month {}, benefit {}, rate {}".format(*keys)
-            text = f"table {mart}, run {run}: {place} does not sum to the ledger"
+        for mart, run, keys in unlike_the_ledger(
+            ledger, settings.lis, law_of, kept_beside(settings.ledger), progress.show
+        ):
+            text = f"table {mart}, run {run}: {keys} is not as the ledger has it"
             verified.violations.add(Violation("marts", f"lis/{mart}", NOWHERE, run, text))
 
 

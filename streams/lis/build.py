@@ -14,13 +14,14 @@ are whole already. The same ledger gives the same rows.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
 
 from duckdb import DuckDBPyConnection as Connection
 
 from projections.lis import statements
 from projections.lis.statements import ordered
-from projections.lis.tables import MARTS
+from projections.lis.tables import MARTS, Mart
 from streams.engine.fault_points import reached
 from streams.ledger.table import LedgerTable
 from streams.lis.completeness import Kept, table_of
@@ -100,11 +101,23 @@ def _not_closed(run: int, closed: list[Span]) -> str:
     )
 
 
+class TablePlace(Protocol):
+    """The place of the tables: it takes what is made, and has what was made before."""
+
+    folder: Path
+
+    def files(self, name: str, /) -> list[str]:
+        """List the files of a table."""
+
+    def write(self, mart: Mart, rows: Any, run: int | None, ledger_version: int, /) -> None:
+        """Take a run's rows of a table."""
+
+
 class SpanBuild:
     """Builds the tables of one run, or of the open one."""
 
     def __init__(
-        self, connection: Connection, ledger: LedgerTable, store: MartStore, span: Span
+        self, connection: Connection, ledger: LedgerTable, store: TablePlace, span: Span
     ) -> None:
         self._connection = connection
         self._store = store

@@ -9,7 +9,7 @@ from projections.lis.answers import Answer, AnswerRow, Figure
 from projections.lis.inhabitants import InhabitantsError, InhabitantTable, read_inhabitants
 from projections.lis.questions import LisQuestion, ViewError
 from projections.lis.scopes import ViewScope
-from projections.lis.views import View, summed_by, view_of
+from projections.lis.views import View, check_options, summed_by, view_of
 from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
 from streams.lis.ledger_sums import ledger_sums
@@ -62,6 +62,7 @@ def ask(
             lambda: ledger_sums(LedgerTable.open(ledger), question),
             inhabitants,
         )
+        check_options(view, scope)
         figures, rows = _rows(view, scope, persons=persons)
     except ViewError as error:
         raise InquiryError(str(error)) from None

@@ -31,8 +31,9 @@ from projections.lis.tables import MARTS, Mart
 from streams.kit.errors import UserError
 from streams.ledger.native import native_errors, quiet_panics
 
-FORMAT: Final = 1
-"""The version of the tables; a change of columns raises it. Deleting them loses nothing."""
+FORMAT: Final = 2
+"""The version of the tables; a change of columns or of what they count raises it. Deleting them
+loses nothing."""
 BUILDS: Final = "builds"
 PROPERTIES: Final = {
     "delta.logRetentionDuration": "interval 2 days",

@@ -16,11 +16,7 @@ MONEY: Final = (
 def what_if_answer(comparison: Comparison, rules: str, by: str, municipality: str | None) -> Answer:
     """Make the answer of a comparison: a line for each municipality, benefit, band or month."""
     figures: tuple[Figure, ...] = (text(by, NAMES[by]), *MONEY)
-    rows = [
-        _row(line)
-        for line in comparison.lines(by)
-        if by != "municipality" or municipality in (None, line.name)
-    ]
+    rows = [_row(line) for line in comparison.lines(by, municipality)]
     return Answer("hvad-hvis", "Hvad hvis", "known", None, rules, figures, rows)
 
 

@@ -32,11 +32,11 @@ def law_of(_name):
     return product.law()
 
 
-def built(folder):
-    """Build the marts of the ledger in a folder, a table at a time counted."""
+def built(folder, kept=()):
+    """Build the marts of the ledger in a folder, with what was kept of its runs."""
     ledger = LedgerTable.open(str(folder / "ledger"))
     return build(
-        ledger, MartStore(str(folder / "lis")), law_of, [], BuildRequest(), lambda *_: None
+        ledger, MartStore(str(folder / "lis")), law_of, kept, BuildRequest(), lambda *_: None
     )
 
 
@@ -209,3 +209,47 @@ def latest_row(rows):
 
 def _backwards(text):
     return [-ord(sign) for sign in text]
+
+
+@pytest.mark.parametrize("run", [*RUNS, None])
+def test_corrections_are_the_cells_that_a_run_moved(lives, run):
+    """They are counted by kind and reporter, by kind, and all together, each by itself."""
+    rows, _, marts = lives
+    columns = "municipality, month, age_months, reason, benefit, kind, reporter"
+    found = marts.rows(
+        f"SELECT {columns}, citizens, weeks, amount_up_ore, amount_down_ore, up_ore, down_ore"  # noqa: S608
+        f" FROM corrections WHERE run IS NOT DISTINCT FROM {run or 'NULL'}"
+    )
+    data_month = f"2024-0{run - 48}" if run else "2024-04"
+    corrected = [
+        row | {"reporter": row["cause"][:8] if row["cause"][8:9] == "/" else ""}
+        for row in rows
+        if row["run"] == run
+        if row["kind"] == "correction" or (row["kind"] == "result" and row["month"] < data_month)
+    ]
+    expected = {}
+    for grain in (("kind", "reporter"), ("kind",), ()):
+        keys = ("municipality", "month", "reason", "benefit")
+        for key, group in by(corrected, (*keys, *grain)).items():
+            place, month, reason, benefit, *of_grain = key
+            age = 12 * (int(data_month[:4]) - int(month[:4])) + int(data_month[5:]) - int(month[5:])
+            named = (place, month, age, reason, benefit, *of_grain, *(None,) * (2 - len(grain)))
+            expected[named] = moved(group)
+    assert {row[:7]: row[7:] for row in found} == expected
+    assert len(found) == len(expected)
+
+
+def moved(rows):
+    """Count citizens and weeks, and add up what cells rose and fell by: amounts, then results."""
+    sums = [
+        [sum(row["amount_ore"] for row in cell), sum(net(row) for row in cell)]
+        for cell in by(rows, ("citizen", "week", "paying", "financing")).values()
+    ]
+    citizens = {row["citizen"] for row in rows}
+    weeks = {(row["citizen"], row["week"]) for row in rows}
+    ups_and_downs = [sum(rose(0, ore[at]) for ore in sums) for at in (0, 1) for rose in (max, min)]
+    return (len(citizens), len(weeks), *ups_and_downs)
+
+
+def net(row):
+    return row["refusion_ore"] - row["medfinansiering_ore"]

@@ -5,7 +5,7 @@ computation's counting of weeks. Messages are those of `settle`, partition by pa
 markers of runs among them.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
@@ -303,12 +303,11 @@ def udvikling(rows):
             persons[key, row.citizen] += row.amount_ore
             at_step[key, row.citizen, step_of(row)] += row.amount_ore
     found: dict[Any, Any] = {}
+    with_money = Counter(of for (of, _), ore in persons.items() if ore > 0)
+    on_step = Counter((of, step) for (of, _, step), ore in at_step.items() if ore > 0)
     for key in base:
-        counted = sum(ore > 0 for (of, _), ore in persons.items() if of == key)
-        steps = [
-            sum(ore > 0 for (of, _, step), ore in at_step.items() if (of, step) == (key, number))
-            for number in (1, 2, 3, 4)
-        ]
+        counted = with_money[key]
+        steps = [on_step[key, number] for number in (1, 2, 3, 4)]
         amount, refusion = of_refusion[key]
         if counted or base[key]:
             found[key] = (counted, *steps, base[key], refusion, percent_of(refusion, amount))
@@ -348,3 +347,72 @@ def mellemkommunalt(rows):
         lambda row: (row.month, row.paying, row.financing, row.benefit),
         *MONEY,
     )
+
+
+def landet(rows):
+    """Figures by municipality and month: base, refusion, medfinansiering, net, corrections."""
+    found: Table = defaultdict(lambda: [0] * 5)
+    for row in rows:
+        net = row.refusion_ore - row.medfinansiering_ore
+        figures = (row.amount_ore, row.refusion_ore, row.medfinansiering_ore, net)
+        for at, ore in enumerate((*figures, net if row.kind == "correction" else 0)):
+            found[row.place, row.month][at] += ore
+    return {key: tuple(figures) for key, figures in found.items() if any(figures)}
+
+
+def fleksbidrag(rows):
+    """Figures by municipality, month and citizen: of fleksløntilskud on the last step, of FB."""
+    found: Table = defaultdict(lambda: [0, 0, 0])
+    for row in rows:
+        figures = found[row.place, row.month, row.citizen]
+        if row.benefit == FLEKSBIDRAG:
+            figures[2] += row.refusion_ore
+        elif row.benefit == "FLT" and row.rate == LAST_STEP["refusion"]:
+            figures[0] += row.amount_ore
+            figures[1] += row.refusion_ore
+    return {key: tuple(ore) for key, ore in found.items() if ore[0] > 0 or ore[2]}
+
+
+def ugens_vaerdi(posted, based_on, run, municipality=None):
+    """Figures by municipality, step and rate: persons, mean week, own cost now and next, saved."""
+    as_of = "of" if based_on == "settled" else based_on
+    latest = latest_rows(posted, as_of, run)
+    weeks: Table = defaultdict(list)
+    for (place, citizen), fall in paa_vej_ned(posted, based_on, run, municipality).items():
+        _, last_place, benefit, week_ore = latest.get(citizen, (None, None, None, 0))
+        if place == last_place and RULES.benefits[benefit].rate == "staircase":
+            weeks[place, fall[2], fall[4]].append(week_ore)
+    found: dict[Any, Any] = {}
+    for (place, rate, after), ore in weeks.items():
+        mean = sum(ore) // len(ore)
+        own = mean * (100 - rate) // 100
+        later = None if after is None else mean * (100 - after) // 100
+        step = STEP_RATES["refusion"].index(rate) + 1
+        found[place, step, rate] = (len(ore), mean, own, later, own * len(ore))
+    return found
+
+
+def fuldstaendighed(kept, based_on, run):
+    """The lines of the runs that a question sees."""
+    return [
+        line
+        for line in sorted(kept, key=lambda line: line[:4])
+        if based_on == "known" or (line.run <= run if based_on == "of" else line.run == run)
+    ]
+
+
+def difference(settled, by, municipality=None):
+    """Two rule sets' rows by municipality, benefit, month, or mechanism and rate: A, B, B less A.
+
+    The money of all rows is added up, reversing ones included.
+    """
+    sums: Table = defaultdict(lambda: [0] * 4)
+    for side, rows in enumerate(settled):
+        for row in rows:
+            place = row["paying"] if row["mechanism"] == "refusion" else row["financing"]
+            if municipality in (None, place):
+                band = f"{row['mechanism']} {row['rate']} %"
+                key = {"municipality": place, "band": band}.get(by) or row[by]
+                sums[key][side] += row["refusion_ore"]
+                sums[key][side + 2] += row["medfinansiering_ore"]
+    return {key: (*ore, ore[1] - ore[3] - ore[0] + ore[2]) for key, ore in sums.items() if any(ore)}

@@ -1,9 +1,13 @@
 """Histories of several citizens in two partitions, cut into runs at any point, as a ledger."""
 
+import io
+from typing import Any
+
 import orjson
 
 from domain.basics.municipalities import municipality_of_row
 from domain.oracle import reference
+from streams.simulation import SimulationOptions, simulate
 from tests.properties.test_openings import as_opening
 from tests.properties.test_run_files import write_with_deaths
 from tests.support import product
@@ -64,3 +68,32 @@ def row_of(message, row):
     of_message = {name: message[name] for name in ("citizen", "reason", "cause")}
     municipality = municipality_of_row(row["mechanism"], row["paying"], row["financing"])
     return {"atp_ore": 0} | row | of_message | {"municipality": municipality}
+
+
+PLACES = ("730", "751", "101")
+"""The municipalities of a population, so that each has more than a few persons."""
+CITIZENS = 70
+
+
+def population(seed):
+    """The journals of two partitions: simulated citizens of three municipalities, with the runs.
+
+    A run is closed in the month after its data month, and some reports come after the last one.
+    """
+    out = io.BytesIO()
+    simulate(SimulationOptions(CITIZENS, 2022 * 12 + 4, 2024 * 12 + 3, seed), out, lambda *_: None)
+    journals: list[list[Any]] = [[] for _ in range(PARTITIONS)]
+    runs = list(RUNS)
+    for line in out.getvalue().splitlines():
+        report = orjson.loads(line)
+        if runs and report["reported_at"] > marker(runs[0])["closed_at"]:
+            closed = marker(runs.pop(0))
+            for journal_of_one in journals:
+                journal_of_one.append(closed)
+        for name in ("paying_municipality", "financing_municipality"):
+            if report.get(name):
+                report[name] = PLACES[int(report[name]) % len(PLACES)]
+        citizen, _ = product.IDENTITY.of(report["cpr"])
+        journals[int(citizen[-1], 16) % PARTITIONS].append(report)
+    assert not runs
+    return journals

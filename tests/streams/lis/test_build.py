@@ -18,6 +18,7 @@ from streams.cli.lis import lis
 from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
 from streams.lis.build import BuildRequest, build
+from streams.lis.completeness import Kept
 from streams.lis.engine import engine
 from streams.lis.mart_audit import unlike_the_ledger
 from streams.lis.marts import open_marts
@@ -31,10 +32,10 @@ ANNA, BO = "6101801234", "6202801235"
 AMOUNT = {"amount_ore": 1000, "refusion_ore": 800}
 
 
-def built(folder, wanted=MISSING):
+def built(folder, wanted=MISSING, kept=()):
     ledger = LedgerTable.open(str(folder / "ledger"))
     store = MartStore(str(folder / "lis"))
-    return build(ledger, store, lambda _: product.law(), [], wanted, lambda *_: None)
+    return build(ledger, store, lambda _: product.law(), kept, wanted, lambda *_: None)
 
 
 def content(folder):
@@ -214,23 +215,62 @@ def test_without_a_ledger_the_command_says_what_to_do(tmp_path, arguments, says)
     assert says in str(done.exception)
 
 
-def test_marts_that_do_not_sum_to_the_ledger_are_found(two_runs):
-    built(two_runs)
-    ledger = LedgerTable.open(str(two_runs / "ledger"))
-    place = str(two_runs / "lis")
-    assert list(unlike_the_ledger(ledger, place, lambda *_: None)) == []
-    money = DeltaTable(two_runs / "lis" / "money")
-    money.update(updates={"refusion_ore": "refusion_ore + 1"}, predicate="run = 49")
+def unlike(folder):
+    """List what in the marts is not as the ledger has it."""
+    ledger = LedgerTable.open(str(folder / "ledger"))
+    return list(
+        unlike_the_ledger(
+            ledger, str(folder / "lis"), lambda _: product.law(), KEPT, lambda *_: None
+        )
+    )
+
+
+KEPT = [Kept(49, "12345678", "KTH", "2024-01", 1, 1000, None, None, None, None)]
+
+
+@pytest.mark.long
+def test_marts_of_random_lives_are_as_the_ledger_has_them(tmp_path):
+    ledger_of_lives(random.Random(8), 8, tmp_path / "ledger")
+    built(tmp_path)
+    assert unlike(tmp_path)[0].mart == "completeness"  # it was not kept when they were built
+    built(tmp_path, BuildRequest(everything=True), KEPT)
+    assert unlike(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "keys"),
+    [
+        ("persons", "booked_weeks", "municipality 730, month 2024-01, benefit KTH, rate 80"),
+        *(
+            pytest.param(*damaged, marks=pytest.mark.long)
+            for damaged in (
+                ("money", "refusion_ore", "municipality 730, month 2024-01, benefit KTH, rate 80"),
+                ("person_months", "weeks", "benefit KTH, rate 80, booked 1"),
+                ("standing", "seniority", "citizen "),
+                ("corrections", "up_ore", "reason report, benefit KTH, kind None, reporter None"),
+                ("completeness", "received", "reporter 12345678, benefit KTH, month 2024-01"),
+                ("runs", "run", "run"),
+            )
+        ),
+    ],
+)
+def test_a_damaged_row_of_any_table_is_found(two_runs, name, changed, keys):
+    built(two_runs, kept=KEPT)
+    run = 50 if name == "corrections" else 49
+    table = DeltaTable(two_runs / "lis" / name)
+    if name == "runs":
+        table.update(updates={"closed_at": "'2024-02-30T00:00:00Z'"}, predicate="run = 49")
+    else:
+        table.update(updates={changed: f"{changed} + 1"}, predicate=f"run = {run}")
     versions = DeltaTable(two_runs / "lis" / "builds")
-    versions.update(updates={"money": str(money.version())})
-    assert list(unlike_the_ledger(ledger, place, lambda *_: None)) == [
-        ("money", 49, "730", "2024-01", "KTH", 80)
-    ]
+    versions.update(updates={name: str(table.version())})
+    found = unlike(two_runs)
+    assert {each.mart for each in found if each.run == run} == {name}
+    assert any(keys in each.keys for each in found), found
 
 
 def test_without_marts_there_is_nothing_to_hold_against_the_ledger(two_runs):
-    ledger = LedgerTable.open(str(two_runs / "ledger"))
-    assert list(unlike_the_ledger(ledger, str(two_runs / "lis"), lambda *_: None)) == []
+    assert unlike(two_runs) == []
 
 
 def test_the_engine_draws_nothing_and_downloads_nothing():

@@ -23,7 +23,10 @@ def test_marts_and_ledger_answer_the_questions_of_the_benchmark_alike(tmp_path):
             national.add_run()
     ledger = LedgerTable.open(place)
     build(ledger, MartStore(marts_at), lambda _: product.law(), [], BuildRequest(), lambda *_: None)
-    assert list(unlike_the_ledger(ledger, marts_at, lambda *_: None)) == []
+    assert (
+        list(unlike_the_ledger(ledger, marts_at, lambda _: product.law(), [], lambda *_: None))
+        == []
+    )
     values = ("101", month_of(1))
     with open_marts(marts_at) as marts, engine() as connection:
         view_of_entries(connection, ledger, Span(None, None, None, range(100), "TRUE"))

@@ -5,12 +5,14 @@ Histories are random: late data, reversals, opening rows, runs closed anywhere.
 
 import random
 from collections import Counter, defaultdict
+from itertools import product as product_of
 from typing import NamedTuple
 
 import orjson
 import pytest
 
 from projections.lis.questions import LisQuestion
+from streams.lis.completeness import Kept
 from streams.lis.inquiry import InquiryError, ask
 from streams.lis.marts import Marts, open_marts
 from streams.lis.store import LisError
@@ -19,35 +21,63 @@ from tests.properties.test_run_files import write_with_deaths
 from tests.support import lis_reference as plain
 from tests.support import product
 from tests.support.lives import RULES
-from tests.support.run_histories import PARTITIONS, RUNS, journal
+from tests.support.run_histories import PARTITIONS, RUNS, journal, population
 
-SEEDS = [
-    pytest.param(seed, marks=[pytest.mark.long] if seed > 9100 else [])
+HISTORIES = [
+    pytest.param((made, seed), marks=[pytest.mark.long] if seed % 100 else [])
+    for made in ("lives", "population")
     for seed in range(9100, 9106)
 ]
+"""Nasty lives, whose months are long past, and a population with rows in the data months."""
 
 
-@pytest.fixture(scope="module", params=SEEDS)
+@pytest.fixture(scope="module", params=HISTORIES)
 def marts(request, tmp_path_factory):
     """The postings about random lives, and the marts of its ledger."""
-    rng = random.Random(request.param)
+    made, seed = request.param
+    rng = random.Random(seed)
     folder = tmp_path_factory.mktemp("views")
     partitions = []
-    for partition in range(PARTITIONS):
-        outcomes = product.outcomes(journal(rng, request.param, partition), batch=7)
+    journals = (
+        population(seed)
+        if made == "population"
+        else (journal(rng, seed, partition) for partition in range(PARTITIONS))
+    )
+    for partition, records in enumerate(journals):
+        outcomes = product.outcomes(records, batch=7)
         values = [outcome.posting for outcome in outcomes if outcome.posting]
         write_with_deaths(rng, folder / "ledger", partition, values)
         partitions.append([orjson.loads(value) for value in values])
-    built(folder)
+    kept = [*kept_by_chance(rng)]
+    built(folder, kept)
     with open_marts(str(folder / "lis")) as opened:
-        yield plain.Postings(partitions), Asked(opened, str(folder / "ledger"))
+        yield (
+            plain.Postings(partitions),
+            Asked(opened, str(folder / "ledger"), kept, made == "population"),
+        )
+
+
+def kept_by_chance(rng):
+    """Yield what `refusion run close` may have kept of three runs."""
+    for run, reporter, benefit in product_of(RUNS, ("12345678", "87654321"), ("KTH", "SDP-B")):
+        expected = rng.choice((None, rng.randint(1, 9999)))
+        received = rng.randint(0, 9999)
+        deviation = None if expected is None else received - expected
+        hold = rng.choice((None, "missing", "jump duplicate"))
+        yield Kept(
+            *(run, reporter, benefit, f"2024-0{run - 48}", rng.randint(0, 9), received, expected),
+            *(deviation, hold, hold and rng.choice((None, "told by telephone"))),
+        )
 
 
 class Asked(NamedTuple):
-    """The marts, and the ledger that they were made of."""
+    """The marts, the ledger that they were made of, and what was kept of the runs."""
 
     marts: Marts
     ledger: str
+    kept: list[Kept]
+    is_current: bool
+    """There are rows in the data months."""
 
     def answer(self, question, *, persons=False):
         return ask(self.marts, RULES, question, self.ledger, {}, persons=persons)
@@ -80,10 +110,13 @@ def test_amounts_by_rate_and_benefit_and_their_totals(marts, based_on, run, plac
     expected = plain.beloeb(posted.seen(based_on, run, place))
     details = {key: row[:3] for key, row in found.items() if None not in key}
     assert details == expected
+    of_month = defaultdict(list)
+    for detail, figures in expected.items():
+        of_month[detail[:2]].append((detail, figures))
     for key, row in found.items():
         same = [
             figures
-            for detail, figures in expected.items()
+            for detail, figures in of_month[key[:2]]
             if all(part in (None, other) for part, other in zip(key, detail, strict=True))
         ]
         assert row[:3] == tuple(map(sum, zip(*same, strict=True)))
@@ -136,6 +169,7 @@ def test_seniority_steps_and_earned_weeks(marts, based_on, run, place):
     asked = {"based_on": based_on, "run": run, "municipality": place}
     fall = by_keys(answer(tables, "paa-vej-ned", **asked), 2)
     expected = plain.paa_vej_ned(posted, based_on, run, place)
+    assert expected or not tables.is_current
     assert {key: row[:5] for key, row in fall.items()} == expected
     for view, reference in (
         ("anciennitet", plain.anciennitet),
@@ -270,3 +304,59 @@ def test_the_marts_agree_with_the_ledger_month_by_month(marts, based_on, run):
     assert {row[:2]: row[4] for row in found.rows if row[4]} == {
         key: ore for key, ore in sums.items() if ore
     }
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("based_on", "run"), CHOICES)
+def test_the_country_by_municipality_and_month(marts, based_on, run, place):
+    posted, tables = marts
+    found = answer(tables, "landet", based_on=based_on, run=run, municipality=place)
+    assert by_keys(found, 2) == plain.landet(posted.seen(based_on, run, place))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("based_on", "run"), CHOICES)
+def test_fleksbidrag_and_who_has_none_yet(marts, based_on, run, place):
+    posted, tables = marts
+    found = by_keys(
+        answer(tables, "fleksbidrag", based_on=based_on, run=run, municipality=place), 3
+    )
+    assert {key: row[:3] for key, row in found.items()} == plain.fleksbidrag(
+        posted.seen(based_on, run, place)
+    )
+    assert all((row[3] == "afregnet") == bool(row[2]) for row in found.values())
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("based_on", "run"), CHOICES)
+def test_the_worth_of_a_week_on_each_step(marts, based_on, run, place):
+    posted, tables = marts
+    found = answer(tables, "ugens-vaerdi", based_on=based_on, run=run, municipality=place)
+    expected = plain.ugens_vaerdi(posted, based_on, run, place)
+    assert by_keys(found, 3) == expected
+
+
+@pytest.mark.parametrize(("based_on", "run"), CHOICES)
+def test_what_reporters_sent_for_a_run(marts, based_on, run):
+    _, tables = marts
+    found = answer(tables, "fuldstaendighed", based_on=based_on, run=run)
+    assert found.rows == plain.fuldstaendighed(tables.kept, based_on, run)
+    assert len({figure.name.removesuffix("_ore") for figure in found.figures}) == 10
+    with pytest.raises(InquiryError, match="no rows by municipality"):
+        answer(tables, "fuldstaendighed", municipality="730")
+
+
+def test_an_option_is_never_passed_over_in_silence(marts):
+    posted, tables = marts
+    with pytest.raises(InquiryError, match="is about 2024-03, the data month of run 51"):
+        answer(tables, "anciennitet", month="2024-01")
+    month = posted.data_months[50]
+    of = {"based_on": "of", "run": 50}
+    whole = answer(tables, "anciennitet", **of).rows
+    assert answer(tables, "anciennitet", month=month, **of).rows == whole
+    latest = plain.latest_rows(posted, "known", None)
+    for benefit in sorted({row[2] for row in latest.values()}):
+        found = answer(tables, "genoptjening", benefit=benefit)
+        assert sum(row[3] for row in found.rows) == sum(
+            row[2] == benefit for row in latest.values()
+        )
