@@ -29,6 +29,7 @@ class RowLinks:
         """Enter a message's rows, one after the other; `rules` is the rule set of the message."""
         message = message_id(citizen, account.revision)
         just_reversed: tuple[RowCell, Figures] | None = None
+        beside: StandingRow | None = None
         for position, row in enumerate(rows):
             cell, figures, wrong = self._rows.read(row, rules)
             if wrong:
@@ -41,8 +42,13 @@ class RowLinks:
             if "reverses" in row:
                 self._check_reversing(offset, citizen, row, figures, stood)
                 just_reversed = (cell, stood.figures) if stood else None
+                if beside is not None:
+                    account.standing[cell] = beside
+                    just_reversed, beside = None, None
             else:
-                if stood is not None:
+                if stood is not None and _comes_after_the_reports(rows, position):
+                    beside = stood
+                elif stood is not None:
                     text = f"row {position} stands beside another in its cell"
                     self._report("link", offset, text)
                 else:
@@ -95,6 +101,15 @@ class RowLinks:
             self._report("link", offset, f"row {position} is called {kind} and is none")
         elif corrects and just_reversed is not None and just_reversed[1].says_the_same(figures):
             self._report("link", offset, f"row {position} is posted again and says the same")
+
+
+def _comes_after_the_reports(rows: Sequence[dict[str, Any]], position: int) -> bool:
+    """Tell if a row is an earlier system's that its own message takes back at once.
+
+    The reports answer for its week, so what stands in the cell goes on standing.
+    """
+    is_alone = [row.get("reverses") for row in rows] == [None, rows[position]["id"]]
+    return position == 0 and rows[0]["kind"] == OPENING and is_alone
 
 
 def message_id(citizen: str, revision: int) -> str:

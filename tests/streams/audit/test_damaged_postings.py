@@ -240,3 +240,16 @@ def test_any_changed_figure_of_any_row_is_found(copy):
             name,
             value,
         )
+
+
+def test_an_earlier_systems_row_beside_a_result_is_taken_back_in_its_message(copy):
+    at, index, record, message = copy.message(
+        lambda posted: (
+            posted["reason"] == "opening"
+            and len(posted["rows"]) == 2
+            and posted["rows"][0]["financing"] == "751"
+        )
+    )
+    stays = orjson.dumps(message | {"rows": message["rows"][:1]})
+    place = copy.replace("postings", at, index, record._replace(value=stays))
+    assert codes_at(audit(copy))[place] == {"link"}
