@@ -62,7 +62,7 @@ def _other_content(line: bytes) -> bytes:
 def opening_rows(plan, lines) -> list[dict]:
     """Rows of an earlier system for citizens of the population."""
     rng = plan.chance("openings")
-    persons = sorted({orjson.loads(line)["cpr"] for line in lines if line.startswith(b"{")})
+    persons = sorted({orjson.loads(line)["cpr"] for line in lines if b'"cpr"' in line})
     rows = []
     for _ in range(plan.openings if persons else 0):
         week = rng.choice(("2023-01-09", "2023-02-06", "2022-11-07"))
