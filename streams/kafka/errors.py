@@ -70,7 +70,12 @@ _USUAL_RIGHTS: Final = {"group": "Read"}
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether an error says that no broker answers, not that one answered with an error."""
+    """Return whether an error says that no broker answers, not that one answered with an error.
+
+    In places aiokafka wraps the one in a bare KafkaError, which says nothing itself.
+    """
+    if type(error) is KafkaError and error.__cause__ is not None:
+        return is_outage(error.__cause__)
     return isinstance(error, OUTAGES)
 
 

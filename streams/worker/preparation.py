@@ -9,7 +9,7 @@ from streams.citizens.register_file import sources_of
 from streams.engine.liveness import Outage
 from streams.engine.timing import RETRY_S
 from streams.kafka import topics
-from streams.kafka.errors import KafkaError, is_outage, refusal
+from streams.kafka.errors import KafkaError, explanation, is_outage, refusal
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UnworkableError
 from streams.operations.key_gate import check_keys
@@ -25,9 +25,11 @@ async def prepare(
 ) -> None:
     """Create or check the topics and check our keys, as soon as a broker answers.
 
-    Intake states the keys of a journal that is empty.
+    Intake states the keys of a journal that is empty. Brokers that come back answer with many
+    errors before they answer well: what is not ours to mend is said once, and tried again.
     """
     needed = topics.needed_by(names, sources_of(settings))
+    told = ""
     while not stopping.is_set():
         try:
             warnings = await ensure_topics_of(
@@ -37,12 +39,14 @@ async def prepare(
             await check_partitions(settings)
             if topics.INTAKE in names:
                 await begin_journal(settings)
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             if (said := refusal(error, settings.bootstrap)) is not None:
                 raise UnworkableError(said) from error
-            if not is_outage(error):
-                raise
-            outage.began(error)
+            if is_outage(error):
+                outage.began(error)
+            elif told != (said := explanation(error, settings.bootstrap)):
+                log.warning("cannot start yet, and tries again: %s", said)
+                told = said
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), RETRY_S)
         else:

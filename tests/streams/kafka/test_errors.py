@@ -40,6 +40,7 @@ DENIED = (
     "Kafka refuses User:ANONYMOUS the right Write on topic a topic; `refusion acl` prints the"
     " rights that each role needs"
 )
+REFUSED = "Kafka refused a request (KafkaError); look at the brokers"
 NO_ANSWER = "no Kafka answers at somewhere:9092 (REFUSION_BOOTSTRAP)"
 
 
@@ -128,6 +129,21 @@ def test_other_errors_go_through():
 def test_only_an_error_of_a_missing_broker_is_an_outage():
     assert is_outage(TimeoutError())
     assert not is_outage(TopicAuthorizationFailedError("a topic"))
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        (KafkaConnectionError("closed"), NO_ANSWER),
+        (UnknownTopicOrPartitionError(), REFUSED),
+    ],
+)
+def test_a_lost_connection_that_the_client_has_wrapped_is_an_outage(cause, sentence):
+    """So a producer tells it that looks for its coordinator while a broker goes."""
+    error = KafkaError(repr(cause))
+    error.__cause__ = cause
+    assert is_outage(error) == (sentence == NO_ANSWER)
+    assert explanation(error, "somewhere:9092") == sentence
 
 
 @pytest.mark.parametrize(("error", "said"), [(KafkaError("x"), 0), (ValueError("x"), 1)])
