@@ -75,6 +75,10 @@ def main() -> int:
     except UserError as error:
         click.echo(str(error), err=True)
         return 1
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        click.echo(f"{said}; TMPDIR names the folder for temporary files", err=True)
+        return 1
     except Stopped as stopped:
         click.echo("stopped, nothing is left behind", err=True)
         return stopped.status

@@ -136,9 +136,12 @@ class LawBook:
     """The rule sets that this process knows by name: the program's own, and those of a folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._files: dict[str, str] = {}
-        for file in sorted(folder.glob("*.yaml")) if folder else ():
-            self._files[file.stem] = str(file)
+        """Raises UnworkableError for a folder that cannot be read: rule sets would be missing."""
+        try:
+            files = [file for file in folder.iterdir() if file.suffix == ".yaml"] if folder else []
+        except OSError as error:
+            raise UnworkableError(f"REFUSION_RULES: {folder}: {error.strerror}") from error
+        self._files = {file.stem: str(file) for file in sorted(files)}
         self._laws: dict[str, tuple[Law, str]] = {}
 
     def names(self) -> list[str]:
@@ -257,7 +260,7 @@ def _parsed(path: Traversable, file: str) -> object:
         with path.open("rb") as opened:
             content = opened.read(LARGEST_BYTES + 1)
     except OSError as error:
-        raise RuleError(f"{file}: cannot be read: {error}") from error
+        raise RuleError(f"{file}: cannot be read: {error.strerror or error}") from error
     if len(content) > LARGEST_BYTES:
         raise RuleError(f"{file}: is larger than {LARGEST_BYTES:,} bytes: it is no such file")
     return parsed_yaml(content, file)

@@ -1,5 +1,6 @@
 """`refusion export`: the files of a run for the municipalities."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -78,7 +79,7 @@ def export(
     exporting = Export(settings, ledger, cuts, run, names)
     notices = None if without_notices else run_async(notices_of(settings, spans))
     choice = FileChoice(municipality, notices, parquet)
-    scope = {"run": run, "municipality": municipality, "folder": str(out.resolve())}
+    scope = {"run": run, "municipality": municipality, "folder": os.path.realpath(out)}
     run_async(record_act(settings, Act("export", scope)))
     tune_garbage_collection()
     with meter("rows") as progress:

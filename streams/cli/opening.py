@@ -1,5 +1,6 @@
 """`refusion opening`: the rows that an earlier system settled."""
 
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,9 +36,7 @@ def opening() -> None:
 
 
 @opening.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--municipality",
     help="Whose files `beregning` these are, such as 730.  [default: by their names]",
@@ -58,7 +57,7 @@ def load(files: tuple[Path, ...], municipality: str | None, dry_run: bool, as_js
 
     with ExitStack() as stack:
         stack.enter_context(answering(as_json))
-        read = {str(path.resolve()): path for path in files}
+        read = {os.path.realpath(path): path for path in files}
         if four_eyes.is_approved():
             read = stack.enter_context(private_copies(read))
         paths, about = tuple(read.values()), {}

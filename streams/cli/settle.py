@@ -2,6 +2,7 @@
 
 import os
 from contextlib import ExitStack
+from io import BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -9,6 +10,7 @@ import click
 
 from streams.cli.console import INPUT, OUTPUT, echo_json, load_settings, output
 from streams.kit.errors import UserError
+from streams.kit.named_file import NamedFile
 
 if TYPE_CHECKING:
     from streams.offline.inputs import Reader
@@ -111,6 +113,6 @@ def _created(stack: ExitStack, name: str | None, in_use: list[os.stat_result]) -
     path = Path(name)
     if path.is_file() and any(os.path.samestat(path.stat(), used) for used in in_use):
         raise UserError(f"{name} is already read or written by this command; choose another file")
-    file = stack.enter_context(path.open("wb"))
+    file = stack.enter_context(BufferedWriter(NamedFile(path, "wb")))
     in_use.append(os.fstat(file.fileno()))
     return file

@@ -80,7 +80,11 @@ def inhabitants_in(path: Path | None) -> InhabitantTable:
         return {}
     try:
         return read_inhabitants(path.read_text(encoding="utf-8-sig").splitlines())
-    except (InhabitantsError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InquiryError(
+            f"{path} (REFUSION_INHABITANTS) is no text in UTF-8; save it as CSV UTF-8"
+        ) from None
+    except InhabitantsError as error:
         raise InquiryError(f"{path} (REFUSION_INHABITANTS): {error}") from None
 
 

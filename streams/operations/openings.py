@@ -218,6 +218,8 @@ def _kind(path: Path) -> str:
         name.encode() for name in HEADER[:COMPARED_COLUMNS]
     ]:
         return "csv"
+    if not _is_utf8(first):
+        raise OpeningError(f"{path}: line 1 is not in UTF-8; save it as CSV UTF-8")
     raise OpeningError(
         f"{path}: is neither a file `beregning` nor JSON Lines; its first line must be"
         f" {';'.join(HEADER)}"
@@ -300,3 +302,11 @@ def _message(
     partition = partition_of(key, partitions)
     mac = identity.macs.at("reports", partition).header(key, journal.OPENING_EVENT, value)
     return citizen, (key, value, [*journal.opening_headers(opening, at), mac]), partition
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -45,6 +45,9 @@ def main() -> None:
         options.run(options)
     except LocalKafkaError as error:
         sys.exit(f"Error: {error}")
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        sys.exit(f"Error: {said}; give a folder that this user may write in with --folder")
 
 
 def start(options: argparse.Namespace) -> None:

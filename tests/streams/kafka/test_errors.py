@@ -139,7 +139,7 @@ def test_only_an_error_of_a_missing_broker_is_an_outage():
     ],
 )
 def test_a_lost_connection_that_the_client_has_wrapped_is_an_outage(cause, sentence):
-    """So a producer tells it that looks for its coordinator while a broker goes."""
+    """A producer tells it so when it looks for its coordinator while a broker goes."""
     error = KafkaError(repr(cause))
     error.__cause__ = cause
     assert is_outage(error) == (sentence == NO_ANSWER)
