@@ -101,6 +101,8 @@ def _moves_no_other(law: Law, was: WeekSets, now: WeekSets, first_new: int) -> b
 def _recounted(law: Law, benefit: int, busy: int, was: WeekSets, start: int, end: int) -> WeekSets:
     """Count weeks of which none before the week `start` has changed: resets before it are kept."""
     start -= law.new_start.ahead
-    kept = [reset for reset in was.resets if reset < start]
+    kept = [*was.resets]
+    while kept and kept[-1] >= start:
+        kept.pop()
     resets = law.new_start.extend(law.window, benefit, busy, kept, start, end)
     return made(WeekSets, (benefit, busy, resets))

@@ -15,6 +15,7 @@ against the postings of their run (`run_files.py`). Nothing is written, and no g
 """
 
 import asyncio
+import os
 import tempfile
 import time
 from collections import Counter
@@ -44,6 +45,7 @@ from streams.audit.topics import compare_settings
 from streams.kafka import topics
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader
+from streams.kit.processes import jobs_for
 from streams.kit.threads import DaemonThreads
 from streams.privacy.cpr import is_ten_digits
 from streams.settings import Settings
@@ -52,8 +54,9 @@ from streams.settings import Settings
 class VerifyRequest(NamedTuple):
     """The extent of an audit. `sample_percent` of the citizens are computed from scratch.
 
-    `draw` chooses which citizens. `fold`: fold the journal too. `files`: a folder of run files to
-    hold against the postings. `slice_records`: more records of a partition go through files.
+    `draw` chooses which citizens. `jobs` is the number of processes, 0 for as many as fit. `fold`:
+    fold the journal too. `files`: a folder of run files to hold against the postings.
+    `slice_records`: more records of a partition go through files.
     """
 
     sample_percent: float = 0.0
@@ -154,7 +157,8 @@ async def _verify(
             )
             tasks = list(_tasks(settings, request, snapshot, refused, files.runs, open_topics))
             total = _records_to_read(settings, request, snapshot)
-            outcomes = await run_tasks(audit_partition, tasks, request.jobs, progress, total)
+            jobs = _jobs(request, total)
+            outcomes = await run_tasks(audit_partition, tasks, jobs, progress, total)
         await _conclude(verified, reader, settings, snapshot, outcomes, refused, files)
     return verified
 
@@ -224,6 +228,13 @@ def _tasks(
             fold=request.fold,
             runs=runs,
         )
+
+
+def _jobs(request: VerifyRequest, records: int) -> int:
+    """Give the number of processes; to compute from scratch takes long even for few records."""
+    if request.jobs:
+        return request.jobs
+    return (os.cpu_count() or 1) if request.sample_percent else jobs_for(records)
 
 
 def _records_to_read(settings: Settings, request: VerifyRequest, snapshot: Snapshot) -> int:

@@ -191,8 +191,11 @@ class Partition:
             return TOO_MANY._replace(settled_anew=anew)
         if settling is UNCHANGED:
             return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
+        posting = self._post(citizen, name, settling)
+        if not settling.notices:
+            return made(Outcome, (posting, [], "", anew))
         notices = [_notice(citizen_id, name, notice) for notice in settling.notices]
-        return made(Outcome, (self._post(citizen, name, settling), notices, "", anew))
+        return made(Outcome, (posting, notices, "", anew))
 
     def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
         head = citizen.head

@@ -1,6 +1,5 @@
 """`refusion replay`: the effect of settling the journal again, and its posting."""
 
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,7 +53,7 @@ TOP: Final = 12
     "--jobs",
     type=click.IntRange(1, 64),
     default=None,
-    help="How many processes.  [default: one for each core]",
+    help="How many processes.  [default: one for each core; few records: 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 def replay(
@@ -79,7 +78,7 @@ def replay(
     from streams.operations.replay_apply import apply, check_workers
 
     settings = load_settings()
-    request = ReplayRequest(rules, _scope(municipality, citizen), jobs or os.cpu_count() or 1)
+    request = ReplayRequest(rules, _scope(municipality, citizen), jobs or 0)
     preview = run_with_progress(
         "records",
         lambda settings, show: look(

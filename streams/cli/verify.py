@@ -1,7 +1,6 @@
 """`refusion verify`: an audit of the topics."""
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -49,7 +48,7 @@ FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
     "--jobs",
     type=click.IntRange(1, 64),
     default=None,
-    help="How many processes.  [default: one for each core]",
+    help="How many processes.  [default: one for each core; few records: 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def verify(
@@ -81,9 +80,7 @@ def verify(
     from streams.kit.tuning import tune_garbage_collection
 
     quiet_clients()
-    request = VerifyRequest(
-        sample or (100.0 if deep else 0.0), draw, jobs or os.cpu_count() or 1, fold, files
-    )
+    request = VerifyRequest(sample or (100.0 if deep else 0.0), draw, jobs or 0, fold, files)
     settings = load_settings()
     if files is not None:
         act = Act("verify --files", {"folder": str(files.resolve())})

@@ -1,10 +1,19 @@
 """Processes that share a command's work, and end with it however it ends."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, Final
+
+FEW_RECORDS: Final = 20_000
+"""Records that one process has read before another one has started and imported what it needs."""
+
+
+def jobs_for(records: int) -> int:
+    """Give the number of processes to read records: one for each core, or 1 for few records."""
+    return 1 if records < FEW_RECORDS else os.cpu_count() or 1
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class InputFile:
                 self._head += line[: HEAD_BYTES - len(self._head)]
                 yield line
             while line := lines.readline(WHOLE_BYTES + 1):
-                yield line if _is_whole(line) else _cut(line, lines)
+                yield line if len(line) <= WHOLE_BYTES or _is_whole(line) else _cut(line, lines)
 
     def _unpacked(self) -> BinaryIO:
         assert isinstance(self._file, io.BufferedReader)

@@ -32,7 +32,7 @@ from streams.kafka.groups import version_in
 from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.foreign import PASSED_OVER
-from streams.kit.processes import processes
+from streams.kit.processes import jobs_for, processes
 from streams.operations.replay_partition import (
     CLIENT,
     PartitionDifference,
@@ -53,7 +53,10 @@ Progress = Callable[[str, int, int], None]
 
 
 class ReplayRequest(NamedTuple):
-    """A replay that is asked for: `rules` "" are the rules that are valid now."""
+    """A replay that is asked for: `rules` "" are the rules that are valid now.
+
+    `jobs` is the number of processes, 0 for as many as fit.
+    """
 
     rules: str = ""
     scope: Scope = Scope()
@@ -206,10 +209,10 @@ async def _check_begin(settings: Settings, topics_read: KafkaTopicReader) -> Non
 async def _read_all(
     settings: Settings, jobs: int, shares: Sequence[PartitionShare], progress: Progress
 ) -> dict[int, PartitionDifference]:
-    """Read every share, `jobs` at a time."""
+    """Read every share, `jobs` at a time; 0 is as many as fit."""
     differences: dict[int, PartitionDifference] = {}
     loop, total = asyncio.get_running_loop(), sum(share.committed for share in shares)
-    with processes(min(jobs, len(shares))) as pool:
+    with processes(min(jobs or jobs_for(total), len(shares))) as pool:
 
         async def read(share: PartitionShare) -> None:
             differences[share.partition] = await loop.run_in_executor(

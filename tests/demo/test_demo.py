@@ -121,6 +121,7 @@ def descendants(session: int) -> list[str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks for processes as Linux shows them"
 )

@@ -41,9 +41,9 @@ def test_reports_become_postings_and_the_worker_stops_in_good_order(kafka, pipel
 @pytest.mark.parametrize(
     "point",
     [
-        pytest.param("before_transaction:3", id="before-step-4"),
+        pytest.param("before_transaction:3", id="before-step-4", marks=pytest.mark.long),
         pytest.param("before_commit:3", id="inside-step-4"),
-        pytest.param("after_commit:3", id="between-steps-4-and-5"),
+        pytest.param("after_commit:3", id="between-steps-4-and-5", marks=pytest.mark.long),
     ],
 )
 def test_a_worker_dies_and_another_takes_over(pipeline, lives, stage, point):
@@ -73,6 +73,7 @@ def test_a_worker_dies_in_the_restore_of_step_1(pipeline, lives):
     pipeline.audit()
 
 
+@pytest.mark.long
 def test_a_worker_dies_in_the_revocation_of_step_6(pipeline, lives):
     doomed = pipeline.start(REFUSION_TEST_KILL="citizens:in_revocation:1")
     pipeline.publish(lives[0])
@@ -109,6 +110,7 @@ def test_a_zombie_is_fenced_and_does_not_write(pipeline, lives, tmp_path):
     pipeline.audit()
 
 
+@pytest.mark.long
 def test_partitions_move_between_workers_while_batches_run(pipeline, lives, tmp_path):
     logs = first_said, second_said = tmp_path / "first", tmp_path / "second"
     with first_said.open("wb") as one, second_said.open("wb") as other:

@@ -182,57 +182,59 @@ def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_fil
 def audit_the_files(settings, files, tmp_path):
     done = verify(settings, VerifyRequest(files=files), lambda *_: None)
     assert (done.violations.named, done.files, done.file_lines > 1_000) == ([], 2 * 98, True)
-    path = max(files.glob("*beregning*"), key=lambda each: each.stat().st_size)
-    municipality = path.name.split("-")[3]
-    (sums,) = files.glob(path.name.replace("beregning", "sumposteringer"))
+    folder = copytree(files, tmp_path / "damaged")
+    # Each damage is in the files of another municipality, so that one audit finds them all.
+    largest = sorted(folder.glob("*beregning*"), key=lambda each: each.stat().st_size)[-6:]
+    altered, lost, foreign, doubled, pointed, gone = largest
+    rewrite(altered, lambda lines: [*lines[:6], with_ore_more(lines[6], 7), *lines[7:]])
+    rewrite(lost, lambda lines: [*lines[:6], *lines[7:]])
+    stranger = FOREIGN_LINE.format(foreign.read_text().splitlines()[1].split(";", 2)[2])
+    rewrite(foreign, lambda lines: [*lines, stranger])
+    twice = doubled.read_text().splitlines()[4]
+    rewrite(doubled, lambda lines: [*lines, twice])
+    rewrite(pointed, lambda lines: [*lines[:3], lines[3].replace(",", "."), *lines[4:]])
+    sums = gone.with_name(gone.name.replace("beregning", "sumposteringer"))
+    rewrite(sums, lambda lines: [lines[0], with_ore_more(lines[1], 6), *lines[2:]])
+    gone.unlink()
 
-    persons = {line.split(";")[1] for line in path.read_text().splitlines()}
+    found = verify(settings, VerifyRequest(files=folder), lambda *_: None).violations
+    assert found.counts == {"files": len(found.named)}
+    persons = {line.split(";")[1] for path in files.glob("*beregning*")
+               for line in path.read_text().splitlines()}  # fmt: skip
+    assert not any(cpr in each.text for cpr in persons for each in found.named)
 
-    def found_in(name, damage):
-        """The findings when a file has other lines; None takes the file away."""
-        folder = copytree(files, tmp_path / "damaged", dirs_exist_ok=True)
-        lines = damage((folder / name).read_text().splitlines())
-        if lines is None:
-            (folder / name).unlink()
-        else:
-            (folder / name).write_text("".join(f"{line}\n" for line in lines))
-        found = verify(settings, VerifyRequest(files=folder), lambda *_: None).violations
-        rmtree(folder)
-        assert found.counts == {"files": len(found.named)}
-        assert not any(cpr in each.text for cpr in persons for each in found.named)
-        return [(each.topic, each.offset, each.text) for each in found.named]
+    def of(name):
+        return [(each.offset, each.text) for each in found.named if each.topic == name]
 
-    def with_ore_more(line, column):
-        values = line.split(";")
-        values[column] = re.sub(r"\d$", lambda digit: str((int(digit[0]) + 1) % 10), values[column])
-        return ";".join(values)
-
-    ((place, line, text),) = found_in(
-        path.name, lambda lines: [*lines[:6], with_ore_more(lines[6], 7), *lines[7:]]
-    )
-    assert (place, line) == (path.name, 7)
+    ((line, text),) = of(altered.name)
+    assert line == 7
     assert re.fullmatch(
         r"citizen \w{32}: Refusionsbeløb is \d øre (more|less) than the postings give", text
     )
-    ((place, _, text),) = found_in(path.name, lambda lines: [*lines[:6], *lines[7:]])
-    assert place == settings.topic(topics.POSTINGS)
-    assert f"no line in the file of {municipality} for run {RUN}" in text
-    foreign = FOREIGN_LINE.format(path.read_text().splitlines()[1].split(";", 2)[2])
-    assert [each[:2] for each in found_in(path.name, lambda lines: [*lines, foreign])] == [
-        (path.name, len(path.read_text().splitlines()) + 1)
-    ]
-    ((place, line, _),) = found_in(path.name, lambda lines: [*lines, lines[4]])
-    assert place == path.name
-    ((place, line, text),) = found_in(
-        sums.name, lambda lines: [lines[0], with_ore_more(lines[1], 6), *lines[2:]]
-    )
-    assert (place, line, text.partition(" is ")[0]) == (sums.name, 2, "Beregnet udbetalingsbeløb")
-    ((_, _, text),) = found_in(path.name, lambda _: None)
-    assert text == f"municipality {municipality} has rows in the run and no file, which others have"
-    pointed = found_in(
-        path.name, lambda lines: [*lines[:3], lines[3].replace(",", "."), *lines[4:]]
-    )
-    assert (path.name, 4, "an amount is not kroner with two decimals") in pointed
+    assert [line for line, _ in of(foreign.name)] == [len(foreign.read_text().splitlines())]
+    assert len(of(doubled.name)) == 1
+    ((line, text),) = of(sums.name)
+    assert (line, text.partition(" is ")[0]) == (2, "Beregnet udbetalingsbeløb")
+    assert (4, "an amount is not kroner with two decimals") in of(pointed.name)
+    missing = f"no line in the file of {municipality_of(lost)} for run {RUN}"
+    in_postings = [text for _, text in of(settings.topic(topics.POSTINGS))]
+    assert sum(missing in text for text in in_postings) == 1
+    named = f"municipality {municipality_of(gone)} has rows in the run and no file, which others"
+    assert [each.text for each in found.named if named in each.text] == [f"{named} have"]
+
+
+def municipality_of(path):
+    return path.name.split("-")[3]
+
+
+def rewrite(path, damage):
+    path.write_text("".join(f"{line}\n" for line in damage(path.read_text().splitlines())))
+
+
+def with_ore_more(line, column):
+    values = line.split(";")
+    values[column] = re.sub(r"\d$", lambda digit: str((int(digit[0]) + 1) % 10), values[column])
+    return ";".join(values)
 
 
 def test_a_ledger_whose_workers_are_killed_in_and_around_commits_is_whole(

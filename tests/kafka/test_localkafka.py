@@ -40,9 +40,8 @@ def values(kafka, topic):
     return [record.value for records in found.values() for record in records]
 
 
-@pytest.mark.parametrize(
-    "end", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_what_was_acknowledged_survives(kafka, prefix, end):
     asyncio.run(ensure_topics(kafka.bootstrap, prefix, 1, topics=[RAW]))
     asyncio.run(sent(kafka, f"{prefix}reports.raw", b"kept"))

@@ -41,6 +41,7 @@ def journal_of(pipeline):
     return {number: len(records) for number, records in pipeline.records(topics.REPORTS).items()}
 
 
+@pytest.mark.long
 def test_a_replay_posts_the_differences_once_whoever_dies(pipeline, refusion, many):  # noqa: F811
     late = many[-len(many) // 6 :]
     pipeline.publish(many[: -len(late)])

@@ -55,18 +55,13 @@ def reports(tmp_path):
     return path
 
 
-def test_each_role_does_its_work_as_itself_and_a_refusal_is_named(installation, reports):
+def test_a_refusal_names_who_asked_and_the_right_that_is_missing(installation, reports):
     refused = installation.run("upstream", "publish", reports)
     assert refused.status == 2
     assert "Kafka denies it the right Create" in refused.said
 
     assert installation.run("operator", "run", "status").status == 0
     assert installation.run("upstream", "publish", reports).status == 0
-    for stage in STAGES:
-        installation.start(stage)
-    (posted,) = installation.wait_for_postings("consumer", 1)
-    assert posted["type"] == "postings"
-
     wrong = {"REFUSION_KAFKA_SASL_PASSWORD": "wrong", "REFUSION_KAFKA_SASL_PASSWORD_FILE": ""}
     for command in (("publish", reports), ("worker", "--processes", "1")):
         refused = installation.run("operator", *command, **wrong)
@@ -81,6 +76,16 @@ def test_each_role_does_its_work_as_itself_and_a_refusal_is_named(installation, 
         refused = installation.run(role, *command)
         assert refused.status == 2, refused.said
         assert f"Kafka refuses User:{role} the right {right}" in refused.said
+
+
+@pytest.mark.long
+def test_each_role_does_its_work_as_itself(installation, reports):
+    assert installation.run("operator", "run", "status").status == 0
+    assert installation.run("upstream", "publish", reports).status == 0
+    for stage in STAGES:
+        installation.start(stage)
+    (posted,) = installation.wait_for_postings("consumer", 1)
+    assert posted["type"] == "postings"
 
 
 def test_a_client_goes_on_when_its_session_is_over(secured_kafka):

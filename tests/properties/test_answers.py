@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -93,19 +94,21 @@ switches.
 """
 
 
+@cache
+def _under_r_1(
+    lives: Callable[[int], list[JsonObject]], seed: int
+) -> tuple[list[JsonObject], reference.ReferenceResult]:
+    """A life, and what the reference makes of it under R-1: most switches are tried by the same."""
+    reports = lives(seed)
+    return reports, reference.settle(reports, RULES)
+
+
 def telling(switch: str, rules: RuleSet, first_seed: int, number: int) -> list[list[JsonObject]]:
     """The number of lives that come out otherwise than under R-1."""
-    lives = map(CONCERNED.get(switch, _any_life), range(first_seed, first_seed + 200))
-    found = [
-        *islice(
-            (
-                life
-                for life in lives
-                if reference.settle(life, rules) != reference.settle(life, RULES)
-            ),
-            number,
-        )
-    ]
+    lives = CONCERNED.get(switch, _any_life)
+    tried = (_under_r_1(lives, seed) for seed in range(first_seed, first_seed + 200))
+    differ = (life for life, settled in tried if reference.settle(life, rules) != settled)
+    found = [*islice(differ, number)]
     assert len(found) == number, "the answer hardly matters in these lives"
     return found
 

@@ -23,7 +23,7 @@ LIVES_OF_A_SHARD = 80
 WEEKS_LATER = (0, 1, 9, 10, 50, 51, 52, 53, 104, 155, 156, 157, 158, 200)
 
 
-@pytest.mark.parametrize("shard", range(2))
+@pytest.mark.parametrize("shard", [0, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("theme", THEMES)
 def test_incremental_is_from_scratch(theme, shard):
     for seed in range(shard * LIVES_OF_A_SHARD, (shard + 1) * LIVES_OF_A_SHARD):

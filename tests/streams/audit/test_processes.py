@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import os
 import threading
 
 import pytest
 
 from streams.audit.processes import run_tasks
+from streams.audit.verify import VerifyRequest, _jobs
+from streams.kit.processes import FEW_RECORDS, jobs_for
 
 
 def test_an_error_of_work_that_nobody_waits_for_any_more_is_not_logged_with_a_trace():
@@ -33,3 +36,11 @@ def test_an_error_of_work_that_nobody_waits_for_any_more_is_not_logged_with_a_tr
 
     asyncio.run(stop_early())
     assert told == []
+
+
+def test_few_records_wait_for_no_other_process():
+    assert jobs_for(FEW_RECORDS - 1) == 1
+    assert jobs_for(FEW_RECORDS) == os.cpu_count()
+    deep = VerifyRequest(sample_percent=10, jobs=0)
+    assert _jobs(deep, FEW_RECORDS - 1) == os.cpu_count()
+    assert [_jobs(VerifyRequest(jobs=jobs), 1) for jobs in (0, 3)] == [1, 3]
