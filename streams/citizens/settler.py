@@ -6,14 +6,12 @@ by whoever owns the batch: `changes` hands over every changed entry once.
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from domain.basics.compact_json import dumps
 from domain.basics.named import made
 from domain.basics.weeks import month_text
 from domain.citizen.admission import came_before, refusal
 from domain.citizen.aggregate import UNCHANGED, Settling, apply_report
-from domain.citizen.doubts import Notice
 from domain.citizen.freed_ids import free
 from domain.citizen.openings import enter
 from domain.citizen.posting import post, post_fresh, post_opening, reason
@@ -36,6 +34,16 @@ from domain.law.counters import Counters
 from domain.law.staircase import ENGINE, Law
 from domain.ruledata.changes import changed_benefits
 from projections.postings.messages import posting_message, run_message
+from streams.citizens.outcomes import (
+    CONFLICT,
+    DEFECT,
+    NOT_ADMITTED,
+    NOTHING,
+    OPENING_CONFLICT,
+    TOO_MANY,
+    Outcome,
+    notice_text,
+)
 from streams.citizens.rule_sets import Laws
 from streams.citizens.store_port import HeldBack, Store
 from streams.kit.errors import BLAMELESS, UserError
@@ -52,36 +60,6 @@ OF_CITIZENS = (Recalculation, Freeing)
 
 CITIZENS_KEPT = 256
 """Heads kept decoded between batches: some kB each; citizens are mostly paid every month."""
-
-
-class Outcome(NamedTuple):
-    """The consequences of a record: a message for `postings` or none, and notices, each as JSON.
-
-    `refused` is the reason of a refusal. `settled_anew` is a message that goes before: another law
-    or version had settled the citizen until then.
-    """
-
-    posting: bytes | None
-    notices: list[bytes]
-    refused: str = ""
-    settled_anew: bytes | None = None
-
-    @property
-    def postings(self) -> list[bytes]:
-        """Give the messages in their order."""
-        if self.settled_anew is None:
-            return [] if self.posting is None else [self.posting]
-        return [self.settled_anew] if self.posting is None else [self.settled_anew, self.posting]
-
-
-NOTHING = Outcome(None, [])
-CONFLICT = Outcome(None, [], "conflicting_duplicate")
-TOO_MANY = Outcome(None, [], "too_many")
-OPENING_CONFLICT = Outcome(None, [], "conflicting_opening")
-DEFECT = Outcome(None, [], "internal_error")
-NOT_ADMITTED = {
-    reason: Outcome(None, [], reason) for reason in ("unknown_benefit", "not_valid_in_period")
-}
 
 
 class RecalculatedCitizens(NamedTuple):
@@ -194,7 +172,7 @@ class Partition:
         posting = self._post(citizen, name, settling)
         if not settling.notices:
             return made(Outcome, (posting, [], "", anew))
-        notices = [_notice(citizen_id, name, notice) for notice in settling.notices]
+        notices = [notice_text(citizen_id, name, notice) for notice in settling.notices]
         return made(Outcome, (posting, notices, "", anew))
 
     def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
@@ -389,15 +367,3 @@ class Partition:
 def _one_citizen(record: Recalculation | Freeing) -> str:
     """Give the one citizen that a record is about; "" for one about several."""
     return record.citizen if isinstance(record, Freeing) else record.scope.citizen
-
-
-def _notice(citizen: str, name: str, notice: Notice) -> bytes:
-    value: dict[str, Any] = {
-        "schema": 1,
-        "type": "notice",
-        "code": notice.code,
-        "citizen": citizen,
-        "cause": name,
-        "detail": notice.told(),
-    }
-    return dumps(value)

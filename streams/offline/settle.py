@@ -27,9 +27,10 @@ from domain.basics.named import made
 from domain.citizen.reports import ControlRecord, Freeing, Recalculation, RunMarker
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
+from streams.citizens.outcomes import NOTHING, Outcome
 from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook, load_rule_set
-from streams.citizens.settler import CONTROLS, NOTHING, OF_CITIZENS, Outcome, Partition, Settleable
+from streams.citizens.settler import CONTROLS, OF_CITIZENS, Partition, Settleable
 from streams.citizens.store import DiskError, RocksStore
 from streams.kit.errors import UserError
 from streams.kit.tuning import tune_garbage_collection

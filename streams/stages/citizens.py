@@ -25,8 +25,9 @@ from typing import Any, Final, NamedTuple
 
 from domain.citizen.records import NewerStateError, StateError
 from domain.citizen.reports import Freeing, Recalculation, RunMarker
+from streams.citizens.outcomes import Outcome
 from streams.citizens.rule_sets import LawBook
-from streams.citizens.settler import OF_CITIZENS, Outcome, Partition, Settleable
+from streams.citizens.settler import OF_CITIZENS, Partition, Settleable
 from streams.engine.fault_points import reached
 from streams.engine.pace import Pace
 from streams.engine.ports import (
@@ -68,8 +69,6 @@ LOOKED_AT: Final = 200
 They take tenths of a second, in which nothing else of the process runs."""
 RESTORE_SAID_S: Final = 10.0
 """Seconds between two log lines of a long restore."""
-
-
 log = logging.getLogger("refusion")
 
 

@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from domain.citizen.reports import KeysRecord
-from streams.citizens.settler import CONTROLS, DEFECT, NOTHING, OF_CITIZENS, Outcome, Settleable
+from streams.citizens.outcomes import DEFECT, NOTHING, Outcome
+from streams.citizens.settler import CONTROLS, OF_CITIZENS, Settleable
 from streams.engine.ports import Record, UnreadBatch
 from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign

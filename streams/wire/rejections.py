@@ -108,7 +108,7 @@ REFUSED: Final[Mapping[str, Rejection]] = {
         " the code and the dates",
     ),
 }
-"""Rejections of valid records at settling, by `streams.citizens.settler.Outcome.refused`."""
+"""Rejections of valid records at settling, by `streams.citizens.outcomes.Outcome.refused`."""
 
 UNSUPPORTED_SCHEMA: Final = Rejection(
     "unsupported_schema", "schema", "schema is not 1, the only version; send schema 1"

@@ -14,8 +14,9 @@ from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 from domain.oracle import reference
 from streams.citizens import settler as citizens
+from streams.citizens.outcomes import Outcome
 from streams.citizens.rule_sets import LawBook
-from streams.citizens.settler import Outcome, Partition
+from streams.citizens.settler import Partition
 from streams.citizens.store import RocksStore
 from streams.citizens.store_port import MemoryStore
 from streams.kit.errors import UnworkableError

@@ -10,8 +10,9 @@ from domain.citizen.reports import RulesRecord
 from domain.law.staircase import Law
 from domain.ruledata.changes import changed_benefits
 from streams.citizens import settler
+from streams.citizens.outcomes import Outcome
 from streams.citizens.rule_sets import LawBook, digest_of, load_rule_set
-from streams.citizens.settler import Outcome, Partition
+from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
 from tests.properties.test_control_records import ALL, fold
 from tests.support import product

@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 from domain.citizen.state import Citizen
 from streams.citizens import settler
+from streams.citizens.outcomes import DEFECT
 from streams.citizens.settler import Partition
 from streams.engine import tenure
 from streams.engine.sink import DeliverySink
@@ -97,7 +98,7 @@ def a_defect_costs_the_whole_batch():
             return [self.settle(record) for record in records]
         except Exception:  # noqa: BLE001 - the defect
             self.forget()
-            return [settler.DEFECT for _ in records]
+            return [DEFECT for _ in records]
 
     Partition.settle_batch = settle_batch
 

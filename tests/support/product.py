@@ -12,8 +12,9 @@ import orjson
 from domain.citizen.reports import RunMarker
 from domain.citizen.state import Citizen
 from domain.law.staircase import Law
+from streams.citizens.outcomes import Outcome
 from streams.citizens.rule_sets import LawBook, load_rule_set
-from streams.citizens.settler import Outcome, Partition, Settleable
+from streams.citizens.settler import Partition, Settleable
 from streams.citizens.store_port import MemoryStore
 from streams.privacy.identity import Identity
 from streams.wire.outcomes import Accepted, AcceptedOpening

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streams.citizens.settler import DEFECT, Partition
+from streams.citizens.outcomes import DEFECT
+from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
 from tests.support import product
 from tests.support.lives import THEMES, life
