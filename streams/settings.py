@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING
 
 from streams.kafka import security
 from streams.kit.secrets import FILE, own_environment, secret_in
-from streams.kit.setting import Setting, SettingsError
+from streams.kit.setting import Origin, Setting, SettingsError, ShownSetting
 from streams.kit.setting_forms import (
     NUMBER,
     PORT,
@@ -23,6 +23,8 @@ from streams.kit.setting_forms import (
     hex_key,
     hex_keys,
 )
+from streams.kit.web_settings import FORMS as WEB_FORMS
+from streams.kit.web_settings import WebSettings, web_settings
 from streams.privacy.derived_keys import Purpose, derived_key
 from streams.privacy.identity import KEY_BYTES, Identity
 from streams.privacy.macs import MacKeys
@@ -63,8 +65,6 @@ __all__ = [
     "SEAL_KEY", "SFTP_KEY", "SFTP_KNOWN_HOSTS", "STATE_DIR", "TABLE", "Settings", "SettingsError",
 ]  # fmt: skip
 
-Origin = Literal["environment", "file", "default", "demo", "not set"]
-
 OF_THE_JOURNAL = ("reports.raw", "reports")
 """The topics that a rebuild shares with the running system."""
 OF_A_SOURCE = "reports.raw."
@@ -88,6 +88,7 @@ _FORMS: dict[str, Form] = {
     **dict.fromkeys((SEAL_KEY.name, JOURNAL_KEY.name), hex_keys(KEY_BYTES)),
     METRICS_PORT.name: PORT,
     **security.FORMS,
+    **WEB_FORMS,
 }
 """The form of each setting that must have one."""
 _PURPOSES: dict[str, Purpose] = {
@@ -96,15 +97,6 @@ _PURPOSES: dict[str, Purpose] = {
     JOURNAL_KEY.name: "journal",
 }
 """The keys that are derived from the master key where they are not set."""
-
-
-class ShownSetting(TypedDict):
-    """A setting as it is shown: a secret is masked, the value of one that is not set is None."""
-
-    name: str
-    value: str | None
-    source: Origin
-    meaning: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -287,6 +279,11 @@ class Settings:
         """The file of persons; None where none is set, and nobody may approve."""
         text = self._text(PERSONS)
         return None if text is None else Path(text)
+
+    @property
+    def web(self) -> WebSettings:
+        """The settings of the site. Raises SettingsError where some are missing."""
+        return web_settings(self._text)
 
     @property
     def has_keys(self) -> bool:

@@ -1,6 +1,7 @@
 """The table of settings: their names in the environment, defaults and meanings."""
 
 from streams.kafka import security
+from streams.kit import web_settings
 from streams.kit.setting import Setting
 
 BOOTSTRAP = Setting("REFUSION_BOOTSTRAP", None, "Kafka brokers, host:port, separated by commas")
@@ -157,4 +158,5 @@ TABLE = (
     PERSONS,
     METRICS_PORT,
     METRICS_HOST,
+    *web_settings.SETTINGS,
 )

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from streams.cli.console import load_settings
+from streams.cli.console import INPUT, load_settings
+from streams.kit.errors import UserError
 from streams.kit.stopping import Stopped
 
 
@@ -13,15 +14,20 @@ from streams.kit.stopping import Stopped
 @click.option(
     "--port", type=click.IntRange(1, 65_535), default=8420, show_default=True, help="The port."
 )
-def web(host: str, port: int) -> None:
+@click.option("--proxy", metavar="ADDRESS", help="The address of a proxy that is before the site.")
+@click.option("--certificate", type=INPUT, help="The certificate, where the site ends TLS itself.")
+@click.option("--key", type=INPUT, help="The private key of the certificate.")
+def web(host: str, port: int, proxy: str | None, certificate: str | None, key: str | None) -> None:
     """Serve the site: public pages, and with a log-on those of LIS.
 
     It ends on Ctrl-C and SIGTERM.
     """
     from streams.web.server import WebPlace, serve
 
-    settings = load_settings()
+    if (certificate is None) != (key is None):
+        raise UserError("--certificate and --key go together; give both or none")
+    place = WebPlace(host, port, proxy, certificate, key)
     try:
-        serve(settings, WebPlace(host, port))
+        serve(load_settings(), place)
     except Stopped:
         sys.exit(0)

@@ -1,8 +1,10 @@
 """A setting, as a row of the table of settings, and the error for one that is missing or wrong."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 from streams.kit.errors import UserError
+
+Origin = Literal["environment", "file", "default", "demo", "not set"]
 
 
 class SettingsError(UserError):
@@ -19,3 +21,12 @@ class Setting(NamedTuple):
     default: str | None
     meaning: str
     secret: bool = False
+
+
+class ShownSetting(TypedDict):
+    """A setting as it is shown: a secret is masked, the value of one that is not set is None."""
+
+    name: str
+    value: str | None
+    source: Origin
+    meaning: str

@@ -3,7 +3,8 @@
 A part of the site is a module with a `router`; it is added by a line of `ROUTERS`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,13 +18,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from streams.settings import Settings
-from streams.web import later, public
+from streams.web import later, logon, public
 from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
 from streams.web.rights import RouteRight
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, later.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, logon.router, later.router)
 """The parts of the site."""
 STATIC: Final = Path(__file__).parent / "static"
 NEAR: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -48,18 +49,20 @@ def site(
     settings: Settings,
     parts: Parts | None = None,
     routers: Iterable[APIRouter] = ROUTERS,
-    url: str = "",
+    url: str = "http://localhost:8420",
 ) -> FastAPI:
-    """Make the site; `url` is its address as visitors see it.
+    """Make the site; `url` is its address where no other one is set.
 
     Raises:
         RightlessRouteError: a route has not one right.
+        UserError: the settings do not fit.
     """
+    parts = parts or Parts.of(settings, url)
     app = FastAPI(
         title="Ydelsesrefusion", docs_url=None, redoc_url=None, openapi_url=None,
-        redirect_slashes=False,
+        redirect_slashes=False, lifespan=_lifespan,
     )  # fmt: skip
-    app.state.parts = parts or Parts(settings)
+    app.state.parts = parts
     chosen = list(routers)
     for route in routes_of(chosen):
         right_of(route)
@@ -67,12 +70,30 @@ def site(
         app.include_router(router)
     app.mount("/static", _OurFiles(directory=STATIC), name="static")
     answer_refusals(app)
-    address = urlsplit(url)
+    address = urlsplit(parts.url)
     hosts = [name for name in (address.hostname, *NEAR) if name]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
-    headers = security_headers(behind_tls=address.scheme == "https")
+    provider = [origin_of(parts.provider.issuer)] if parts.provider else []
+    headers = security_headers(provider, behind_tls=address.scheme == "https")
     app.add_middleware(Doorway, headers=headers)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Close what the site keeps open when it ends."""
+    yield
+    await app.state.parts.access.close()
+
+
+def origin_of(address: str) -> str:
+    """Return the scheme and host of an address.
+
+    >>> origin_of("https://id.example.org:8443/realms/x")
+    'https://id.example.org:8443'
+    """
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def routes_of(routers: Iterable[APIRouter] = ROUTERS) -> list[APIRoute]:

@@ -7,18 +7,36 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from streams.settings import Settings
+from streams.web.access import AccessBook
+from streams.web.attempts import Attempts
+from streams.web.grants import GrantMap, read_grants
+from streams.web.limits import LogOnLimits
 from streams.web.pages import Pages
+from streams.web.provider import OidcProvider
 from streams.web.sessions import Sessions
 
 
 @dataclass
 class Parts:
-    """The parts of one site."""
+    """The parts of one site; `url` is its address as visitors see it."""
 
     settings: Settings
+    url: str
+    access: AccessBook
+    provider: OidcProvider | None = None
+    grants: GrantMap = field(default_factory=GrantMap)
     pages: Pages = field(default_factory=Pages)
     sessions: Sessions = field(default_factory=Sessions)
-    has_log_on: bool = False
+    attempts: Attempts = field(default_factory=Attempts)
+    limits: LogOnLimits = field(default_factory=LogOnLimits.usual)
+
+    @classmethod
+    def of(cls, settings: Settings, url: str) -> "Parts":
+        """Make the parts by the settings; `url` counts where none is set. Raises UserError."""
+        web = settings.web
+        provider = OidcProvider(web.oidc) if web.oidc else None
+        grants = read_grants(web.roles)
+        return cls(settings, web.url or url, AccessBook(settings), provider, grants)
 
 
 def parts_of(request: Request) -> Parts:
@@ -30,5 +48,5 @@ def parts_of(request: Request) -> Parts:
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Make the page of a template."""
     parts = parts_of(request)
-    shared = {"demo": parts.settings.demo, "has_log_on": parts.has_log_on}
+    shared = {"demo": parts.settings.demo, "has_log_on": parts.provider is not None}
     return parts.pages.page(request, template, status, **shared, **values)

@@ -4,6 +4,7 @@ A right looks at the visitor alone, never at the path. A route without one canno
 refuses it. `view_right` makes that of a view of LIS, `scope` says whose rows may be shown.
 """
 
+import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -11,12 +12,15 @@ from urllib.parse import quote
 
 from fastapi import HTTPException, Request
 
+from streams.web.grants import NoRoleError, visitor_of_program
 from streams.web.pages import language_of, link
-from streams.web.parts import parts_of
+from streams.web.parts import Parts, parts_of
+from streams.web.provider import ProviderError
 from streams.web.sessions import COOKIE
 from streams.web.visitors import NOBODY, Role, Visitor
 
 LOG_ON: Final = "/log-paa"
+log = logging.getLogger("refusion")
 
 
 def refused() -> HTTPException:
@@ -37,17 +41,29 @@ class RouteRight:
 
     async def __call__(self, request: Request) -> Visitor:
         """Return who asks. Raises HTTPException where the right is lacking."""
-        visitor = visitor_of(request)
+        visitor = await self._visitor(request)
         request.state.visitor, request.state.of_data = visitor, self.of_data
         if not self.roles or visitor.roles & self.roles:
             return visitor
-        if visitor.is_logged_on or not parts_of(request).has_log_on:
+        if visitor.is_logged_on or parts_of(request).provider is None:
             raise refused()
         if self.of_data:
-            raise HTTPException(HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+            raise _unknown()
         raise HTTPException(
             HTTPStatus.SEE_OTHER, headers={"Location": log_on_address(request), **_UNCACHED}
         )
+
+    async def _visitor(self, request: Request) -> Visitor:
+        """Return who asks: a program by its token, where the route gives data."""
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if self.of_data and kind.lower() == "bearer":
+            request.state.of_data = True
+            return await visitor_of_token(parts_of(request), token.strip())
+        return visitor_of(request)
+
+
+def _unknown() -> HTTPException:
+    return HTTPException(HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
 
 
 _UNCACHED: Final = {"Cache-Control": "no-store"}
@@ -64,6 +80,17 @@ def visitor_of(request: Request) -> Visitor:
     """Return who asks, by the session of the cookie."""
     session = parts_of(request).sessions.get(request.cookies.get(COOKIE, ""))
     return NOBODY if session is None else session.visitor
+
+
+async def visitor_of_token(parts: Parts, token: str) -> Visitor:
+    """Return the program that a token is of. Raises HTTPException where it is not believed."""
+    if parts.provider is None:
+        raise refused()
+    try:
+        return visitor_of_program(await parts.provider.claims_of(token), parts.grants)
+    except (ProviderError, NoRoleError) as error:
+        log.warning("a program's token was not believed: %s", error)
+        raise _unknown() from error
 
 
 def scope(visitor: Visitor, municipality: str | None) -> str | None:

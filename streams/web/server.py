@@ -17,16 +17,24 @@ GOODBYE_S = 10
 
 
 class WebPlace(NamedTuple):
-    """The address that the site listens on."""
+    """The address that the site listens on, and what is before it."""
 
     host: str
     port: int
+    proxy: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The address as this machine sees it."""
+        return f"{'https' if self.certificate else 'http'}://{self.host}:{self.port}"
 
 
 def serve(settings: Settings, place: WebPlace) -> None:
     """Serve the site until the process is stopped."""
     set_up_logs()
-    app = site(settings, url=f"http://{place.host}:{place.port}")
+    app = site(settings, url=place.url)
     config = uvicorn.Config(
         app,
         host=place.host,
@@ -34,7 +42,10 @@ def serve(settings: Settings, place: WebPlace) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=place.proxy is not None,
+        forwarded_allow_ips=place.proxy,
+        ssl_certfile=place.certificate,
+        ssl_keyfile=place.key,
         limit_concurrency=MOST_AT_ONCE,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GOODBYE_S,

@@ -21,11 +21,15 @@ MOST: Final = 20_000
 
 @dataclass
 class WebSession:
-    """Somebody who is logged on; `kept` is what pages keep for the length of the session."""
+    """Somebody who is logged on.
+
+    `id_token` logs off at the provider; `kept` is what pages keep for the length of the session.
+    """
 
     visitor: Visitor
     began: float
     used: float
+    id_token: str = ""
     kept: dict[str, Any] = field(default_factory=dict)
 
 
@@ -39,11 +43,11 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def begin(self, visitor: Visitor) -> str:
+    def begin(self, visitor: Visitor, id_token: str = "") -> str:
         """Begin a session, and return its id for the cookie."""
         self._forget_old()
         session_id, now = secrets.token_urlsafe(32), self._clock()
-        self._by_id[session_id] = WebSession(visitor, now, now)
+        self._by_id[session_id] = WebSession(visitor, now, now, id_token)
         return session_id
 
     def get(self, session_id: str) -> WebSession | None:

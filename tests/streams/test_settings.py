@@ -43,6 +43,8 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
     names += ["PSEUDONYM_KEY", "SEAL_KEY", "JOURNAL_KEY", "MASTER_KEY", "DEMO", "DEMO_ANYWHERE"]
     names += ["REPLACEMENT_NUMBERS", "FOUR_EYES", "PERSONS"]
     names += ["METRICS_PORT", "METRICS_HOST"]
+    names += ["WEB_URL", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "WEB_ROLES"]
+    names += ["WEB_FOLDER", "MAIL_SERVER", "MAIL_FROM", "MAIL_TO"]
     assert [setting.name for setting in TABLE] == [f"REFUSION_{name}" for name in names]
     assert all(setting.meaning for setting in TABLE)
 

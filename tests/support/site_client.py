@@ -3,9 +3,12 @@
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from streams.kit.web_settings import OidcClient
 from streams.settings import Settings
-from streams.web.app import site
+from streams.web.access import AccessBook
+from streams.web.app import ROUTERS, site
 from streams.web.parts import Parts
+from streams.web.provider import OidcProvider
 from streams.web.sessions import COOKIE
 from streams.web.visitors import Role, Visitor
 
@@ -17,9 +20,14 @@ def visitor(*roles, municipality=None, subject="tester"):
     return Visitor(subject, frozenset(map(Role, roles)), municipality, name="Tove Tester")
 
 
-def a_site(settings=SETTINGS, has_log_on=True, **more):
+NOWHERE = OidcProvider(OidcClient("http://localhost:1", "site", "secret"))
+"""A provider that nobody asks."""
+
+
+def a_site(settings=SETTINGS, provider: OidcProvider | None = NOWHERE, routers=ROUTERS, **parts):
     """A site of its own, with a log-on if wanted."""
-    return site(settings, Parts(settings, has_log_on=has_log_on), url=HERE, **more)
+    book = parts.pop("access", None) or AccessBook(settings)
+    return site(settings, Parts(settings, HERE, book, provider, **parts), routers)
 
 
 def client_of(app: FastAPI, who: Visitor | None = None):
