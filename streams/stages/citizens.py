@@ -236,6 +236,8 @@ class CitizenWork:
     def _process_first(self, records: Sequence[Record], position: int) -> Processed[Outputs]:
         entries = self._entries.read(records)
         for at, entry in enumerate(entries):
+            if records[at].key:  # a citizen's
+                continue
             if isinstance(entry, JournalEntry) and isinstance(entry.report, OF_CITIZENS):
                 if at == 0:
                     behind = _position_behind(records, 1, position)

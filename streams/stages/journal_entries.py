@@ -44,9 +44,13 @@ class JournalEntries:
         """
         entries: list[JournalEntry | Outcome] = []
         passed_over: dict[str, list[Foreign]] = {}
-        of = self._belief.of
+        of, read = self._belief.of, self._reader.read
         for record in records:
-            verdict, entry = of(record), self._entry(record)
+            verdict, found = of(record), read(record)
+            if record.key and verdict == "ours" and not isinstance(found, Foreign):
+                entries.append(found)
+                continue
+            entry = self._entry(record, found)
             if verdict != "ours" and entry is not TOO_LARGE:
                 entry = FOREIGN if verdict == "foreign" else NOTHING
             if entry is FOREIGN:
@@ -61,9 +65,8 @@ class JournalEntries:
             )
         return entries
 
-    def _entry(self, record: Record) -> JournalEntry | Outcome:
-        """Read a record; one with a MAC of ours that cannot be read is a defect of ours."""
-        entry = self._reader.read(record)
+    def _entry(self, record: Record, entry: JournalEntry | Foreign) -> JournalEntry | Outcome:
+        """Judge a record as it was read; where a MAC is ours, but not read, the defect is ours."""
         if not isinstance(entry, Foreign):
             if isinstance(entry.report, KeysRecord) and self._belief.is_proved(record):
                 check_marking_keys(self._key_ids, entry.report)

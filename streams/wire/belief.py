@@ -42,12 +42,14 @@ class JournalBelief:
 
     def of(self, record: Record) -> Verdict:
         """Judge a record."""
-        if self._mac is None:
+        mac, checked_from = self._mac, self.checked_from
+        if mac is None:
             return "ours"
-        checks = self.checked_from is not None and record.offset > self.checked_from
-        if checks and not is_marked(self._mac, record):
+        key = record.key
+        checks = checked_from is not None and record.offset > checked_from
+        if checks and not mac.is_of(key, record.value, record.headers):
             return "foreign"
-        return "ours" if record.key else self._of_control(self._mac, record, checks)
+        return "ours" if key else self._of_control(mac, record, checks)
 
     def is_proved(self, record: Record) -> bool:
         """Tell whether a MAC says that a record is ours."""

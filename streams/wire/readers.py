@@ -91,12 +91,13 @@ def journal_reader(
 
 def _entry(record: Record) -> JournalEntry:
     """Read a record of the journal: a control record has no key, every other one a citizen."""
-    entry = journal.decode(record.key, record.value)
-    if isinstance(entry.report, _CONTROLS):
-        if record.key:
-            raise ForeignError("a control record has a key")
-    elif not CITIZEN.fullmatch(record.key or b""):
-        raise ForeignError("the key is no citizen")
+    key = record.key
+    entry = journal.decode(key, record.value)
+    if entry.citizen:  # a control record has none, whatever its key
+        if not key or not CITIZEN.fullmatch(key):
+            raise ForeignError("the key is no citizen")
+    elif key or not isinstance(entry.report, _CONTROLS):
+        raise ForeignError("a control record has a key, or a report none")
     return entry
 
 
