@@ -171,17 +171,13 @@ class CitizenWork:
         self._own = self._own_entry()
         law = stage.laws.law(*self._own.rules)
         self._partition = Partition(law, self._disk.store, self._own.closed_month, laws=stage.laws)
-        belief = JournalBelief(
-            stage.identity.macs.at("reports", self._number),
-            self._own.checked_from,
-            self._own.controls,
-        )
-        self._entries = JournalEntries(
-            self._name,
+        macs, own, reader = (
+            stage.identity.macs,
+            self._own,
             journal_reader(stage.topic, self._number),
-            belief,
-            stage.identity.macs.key_ids,
         )
+        belief = JournalBelief(macs.at("reports", self._number), own.checked_from, own.controls)
+        self._entries = JournalEntries(self._name, reader, belief, macs.key_ids, stage.events)
 
     def _own_entry(self) -> OwnEntry:
         """Read the partition's own entry; the disk is not believed where it is none of ours."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from domain.citizen.reports import KeysRecord
 from streams.citizens.outcomes import DEFECT, NOTHING, Outcome
 from streams.citizens.settler import CONTROLS, OF_CITIZENS, Settleable
-from streams.engine.ports import Record, UnreadBatch
+from streams.engine.ports import Events, Record, UnreadBatch
 from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign
 from streams.settings_table import JOURNAL_KEY
@@ -30,12 +30,17 @@ class JournalEntries:
         reader: RecordReader[JournalEntry],
         belief: JournalBelief,
         key_ids: Collection[str],
+        events: Events,
     ) -> None:
-        """`name` is that of the work in the log; `key_ids` are those of our keys for MACs."""
+        """`name` is that of the work in the log; `key_ids` are those of our keys for MACs.
+
+        `events` counts the copies; what is foreign is counted as a refusal.
+        """
         self._name = name
         self._reader = reader
         self._belief = belief
         self._key_ids = key_ids
+        self._events = events
 
     def read(self, records: Sequence[Record]) -> list[JournalEntry | Outcome]:
         """Read records in their order. Those that are passed over are told, without content.
@@ -58,6 +63,7 @@ class JournalEntries:
             if verdict != "ours":
                 passed_over.setdefault(verdict, []).append(self._reader.place_of(record))
             entries.append(entry)
+        self._events["copied_controls"] += len(passed_over.get("repeated", ()))
         for kind, places in passed_over.items():
             what = "that nobody of ours wrote" if kind == "foreign" else "copied in the journal"
             log.error(

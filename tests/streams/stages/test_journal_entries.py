@@ -1,0 +1,58 @@
+"""Records of the journal that are not settled are told, and counted."""
+
+from collections import Counter
+from typing import Any
+
+import orjson
+import pytest
+
+from streams.kit.errors import UnworkableError
+from streams.operations.stated_keys import keys_record
+from streams.settings import Settings
+from streams.stages.journal_entries import FOREIGN, NOTHING, JournalEntries
+from streams.wire import journal
+from streams.wire.belief import JournalBelief
+from streams.wire.readers import journal_reader
+from tests.support.topics_in_memory import StoredRecord
+
+SETTINGS = Settings.load({"REFUSION_DEMO": "1"})
+RUN = orjson.dumps(
+    {"schema": 1, "type": "run", "run": 48, "closed_at": "2024-01-03T08:00:00Z",
+     "data_month": "2023-12"}
+)  # fmt: skip
+
+
+def record(offset, value, macs=None):
+    macs = macs or SETTINGS.macs()
+    header = macs.at("reports", 0).header(None, b"", value)
+    made: Any = StoredRecord(offset, None, value, [header])
+    return made
+
+
+@pytest.fixture
+def events() -> Counter[str]:
+    return Counter()
+
+
+@pytest.fixture
+def entries(events):
+    macs = SETTINGS.macs()
+    belief = JournalBelief(macs.at("reports", 0), checked_from=0)
+    return JournalEntries("citizens/0", journal_reader("t", 0), belief, macs.key_ids, events)
+
+
+def test_a_copied_marker_is_passed_over_and_counted(entries, events, caplog):
+    bare = record(3, RUN)._replace(headers=[])
+    _, *others = entries.read([record(1, RUN), record(2, RUN), bare])
+    assert others == [NOTHING, FOREIGN]
+    assert events == {"copied_controls": 1}
+    assert "copied in the journal, first t/0/2" in caplog.text
+    assert "that nobody of ours wrote, first t/0/3" in caplog.text
+
+
+def test_a_record_of_ours_that_states_a_key_which_we_lack_ends_the_work(entries):
+    other = Settings.load({"REFUSION_DEMO": "1", "REFUSION_JOURNAL_KEY": "ab" * 32})
+    stated = journal.encode_control(keys_record(other), "2024-02-01T08:00:00Z")
+    assert entries.read([record(1, stated, other.macs())]) == [FOREIGN]
+    with pytest.raises(UnworkableError, match="states a key for its MACs"):
+        entries.read([record(1, stated)])
