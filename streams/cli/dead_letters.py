@@ -169,7 +169,7 @@ def retry(
         if not places:
             await _record_look(settings, filters)
         letters, left_out = await _chosen(
-            reader, places, Wanted(**filters), again=again, unchanged=unchanged
+            settings, reader, places, Wanted(**filters), again=again, unchanged=unchanged
         )
         if dry_run or not letters:
             return letters, [], left_out
@@ -225,6 +225,7 @@ async def _permitted(
 
 
 async def _chosen(
+    settings: "Settings",
     reader: "DeadLetterReader",
     places: Sequence[str],
     wanted: "Wanted",
@@ -234,10 +235,18 @@ async def _chosen(
 ) -> "tuple[list[Letter], int]":
     """Return the letters to send, and the number left out because they were sent before.
 
+    Letters that were not named and that nobody can send are left out, aloud.
+
     Raises:
         RefusalError: a letter must not be sent, or one that was named was sent before.
     """
-    from streams.operations.dead_letters import OUR_FAULTS, RefusalError, check_sendable
+    from streams.operations.dead_letters import (
+        OUR_FAULTS,
+        RefusalError,
+        check_asked,
+        check_sendable,
+        sendable,
+    )
 
     if places:
         letters = [await reader.letter(place) for place in places]
@@ -248,7 +257,15 @@ async def _chosen(
             if unchanged or wanted.reason or letter.reason in OUR_FAULTS
         ]
     for letter in letters:
-        check_sendable(letter, unchanged=unchanged)
+        check_asked(letter, unchanged=unchanged)
+        if places:
+            check_sendable(letter)
+    if not places:
+        letters, cannot = await sendable(settings, reader, letters)
+        for sentence in cannot:
+            click.echo(f"left out: {sentence}", err=True)
+        if cannot and wanted.reason and not letters:
+            raise RefusalError(cannot[0])
     before = set() if again else await reader.sent_again(letters)
     if places and before:
         raise RefusalError(

@@ -263,8 +263,18 @@ def unsealed(settings: Settings, letter: Letter) -> bytes:
 # --- sending again --------------------------------------------------------------------------------
 
 
-def check_sendable(letter: Letter, *, unchanged: bool) -> None:
-    """Raise RefusalError for a letter that its reporter has to correct, or that is not whole."""
+def check_asked(letter: Letter, *, unchanged: bool) -> None:
+    """Raise RefusalError for a letter that its reporter has to correct."""
+    if letter.reason not in {*OUR_FAULTS, FOREIGN_RECORD.reason} and not unchanged:
+        raise RefusalError(
+            f"dead letter {letter.place} is an error in content ({letter.reason}): its reporter"
+            " corrects it and reports anew, it is never edited here. Where a rule or a check of"
+            " ours was wrong and is repaired, send the same bytes again with --unchanged"
+        )
+
+
+def check_sendable(letter: Letter) -> None:
+    """Raise RefusalError for a letter that is not whole, or that nobody of ours wrote."""
     if letter.last_offset > int(letter.source.rpartition("/")[2]):
         raise RefusalError(
             f"dead letter {letter.place}: nothing of its batch was read, up to offset"
@@ -280,12 +290,27 @@ def check_sendable(letter: Letter, *, unchanged: bool) -> None:
             f"dead letter {letter.place}: nobody of ours wrote the record, so it is not sent again;"
             " what is right in it has to be reported anew"
         )
-    if letter.reason not in OUR_FAULTS and not unchanged:
-        raise RefusalError(
-            f"dead letter {letter.place} is an error in content ({letter.reason}): its reporter"
-            " corrects it and reports anew, it is never edited here. Where a rule or a check of"
-            " ours was wrong and is repaired, send the same bytes again with --unchanged"
-        )
+
+
+async def sendable(
+    settings: Settings, reader: DeadLetterReader, letters: Sequence[Letter]
+) -> tuple[list[Letter], list[str]]:
+    """Return the letters that can be sent again, and why others cannot.
+
+    Whoever may write to `dead-letters` or to the journal can add letters that nobody can send: they
+    must not keep the others back.
+    """
+    can_be: list[Letter] = []
+    cannot: list[str] = []
+    for letter in letters:
+        try:
+            check_sendable(letter)
+            await _message(settings, reader, letter)
+        except RefusalError as error:
+            cannot.append(str(error))
+        else:
+            can_be.append(letter)
+    return can_be, cannot
 
 
 async def send_again(

@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
+from streams.citizens.outcomes import NOTHING
 from streams.kit.errors import UnworkableError
 from streams.operations.stated_keys import keys_record
 from streams.settings import Settings
-from streams.stages.journal_entries import FOREIGN, NOTHING, JournalEntries
+from streams.stages.journal_entries import FOREIGN, JournalEntries
 from streams.wire import journal
 from streams.wire.belief import JournalBelief
 from streams.wire.readers import journal_reader
