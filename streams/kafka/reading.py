@@ -19,12 +19,14 @@ from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaTimeoutError
 
 from streams.engine.ports import Batch, Record
 from streams.kafka.clients import KafkaClients
 from streams.kafka.groups import assignments, client_ids, committed_offsets
 from streams.kafka.patches import as_read
 from streams.kafka.security import logon_at
+from streams.kafka.silence import ImpatientFetches
 from streams.kafka.topic_ids import topic_identity
 from streams.kafka.topic_settings import Existing
 from streams.kafka.topics import TopicError, described
@@ -99,21 +101,21 @@ class PartitionReader:
     async def is_whole(self) -> bool:
         """Return whether nothing comes after the end, which only a fetch tells."""
         self._consumer.seek(self._at, self.end)
+        fetches = ImpatientFetches(self._consumer, self._at)
         while self._consumer.highwater(self._at) is None:
-            await self._consumer.getmany(self._at, timeout_ms=POLL_MS)
+            await fetches.fetch(POLL_MS)
         whole: bool = self._consumer.highwater(self._at) <= self.end
         return whole
 
     async def read(self, start: int) -> AsyncGenerator[Batch]:
         """Records from an offset to the end."""
         self._consumer.seek(self._at, start)
+        fetches = ImpatientFetches(self._consumer, self._at)
         position = start
         while position < self.end:
-            batch = await self._consumer.getmany(
-                self._at, timeout_ms=POLL_MS, max_records=READ_RECORDS
-            )
-            position = await self._consumer.position(self._at)
-            yield Batch(batch.get(self._at, ()), position)
+            batch = await fetches.fetch(POLL_MS, READ_RECORDS)
+            position = batch.position
+            yield batch
             await asyncio.sleep(0)
 
     async def record(self, offset: int) -> Record | None:
@@ -125,11 +127,16 @@ class PartitionReader:
         return None
 
     async def record_at(self, offset: int, patience_ms: int) -> Record | None:
-        """The record at an offset; None where there is none, or none came within `patience_ms`."""
+        """The record at an offset; None where there is none.
+
+        Raises KafkaTimeoutError where nothing came within `patience_ms`, though there is more.
+        """
         self._consumer.seek(self._at, offset)
         batch = await self._consumer.getmany(self._at, timeout_ms=patience_ms, max_records=1)
         for record in batch.get(self._at, ()):
             return record if record.offset == offset else None
+        if offset < self.end and await self._consumer.position(self._at) == offset:
+            raise KafkaTimeoutError("a broker did not send a record")
         return None
 
 
@@ -238,9 +245,9 @@ class KafkaTopicReader:
         at = TopicPartition(topic, partition)
         self._committed.assign([at])
         self._committed.seek(at, start)
+        fetches = ImpatientFetches(self._committed, at)
         while await self._committed.position(at) < end:
-            batch = await self._committed.getmany(at, timeout_ms=PEEK_MS, max_records=1)
-            for record in batch.get(at, ()):
+            for record in (await fetches.fetch(PEEK_MS, 1)).records:
                 return bool(record.offset < end)
         return False
 
@@ -316,11 +323,9 @@ class TopicTail:
     async def records(self, ends: Offsets) -> AsyncGenerator[tuple[int, Record]]:
         """The next records of each partition with its number, at least up to its end."""
         for at in self._consumer.assignment():
+            fetches = ImpatientFetches(self._consumer, at)
             while await self._consumer.position(at) < ends[at.partition]:
-                batch = await self._consumer.getmany(
-                    at, timeout_ms=TAIL_POLL_MS, max_records=READ_RECORDS
-                )
-                for record in batch.get(at, ()):
+                for record in (await fetches.fetch(TAIL_POLL_MS, READ_RECORDS)).records:
                     yield at.partition, record
 
 
