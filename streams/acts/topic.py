@@ -9,7 +9,7 @@ from streams.acts.chain import PARTITION, AccessRecord
 from streams.engine.ports import Headers
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
-from streams.kafka.reading import open_topics
+from streams.kafka.reading import TopicReader, open_topics
 from streams.kafka.topic_ids import topic_identity
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kafka.topics import ACCESS, LARGE_BYTES
@@ -36,6 +36,9 @@ class ActTopic(Protocol):
     async def records(self, since: datetime | None = None) -> list[AccessRecord]:
         """Read all committed records, or those of a moment and later."""
 
+    async def record(self, offset: int) -> list[AccessRecord]:
+        """Read the record at an offset; none where there is none."""
+
 
 OpenActTopic = Callable[[Settings], AbstractAsyncContextManager[ActTopic]]
 """Opens the topic for the length of a block."""
@@ -59,12 +62,19 @@ class KafkaActTopic:
         async with open_topics(self._clients) as reader:
             starts = await (reader.since(self.name, since) if since else reader.starts(self.name))
             ends = await reader.ends(self.name)
-            return [
-                AccessRecord(record.offset, record.key, record.value, record.headers)
-                async for record in reader.records(
-                    self.name, PARTITION, starts[PARTITION], ends[PARTITION]
-                )
-            ]
+            return await self._between(reader, starts[PARTITION], ends[PARTITION])
+
+    async def record(self, offset: int) -> list[AccessRecord]:
+        """See the port."""
+        async with open_topics(self._clients) as reader:
+            end = (await reader.ends(self.name))[PARTITION]
+            return await self._between(reader, offset, min(end, offset + 1))
+
+    async def _between(self, reader: TopicReader, start: int, end: int) -> list[AccessRecord]:
+        return [
+            AccessRecord(record.offset, record.key, record.value, record.headers)
+            async for record in reader.records(self.name, PARTITION, start, end)
+        ]
 
 
 @asynccontextmanager

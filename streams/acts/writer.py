@@ -80,6 +80,10 @@ class ActWriter:
         records = await self._topic.records(since)
         return chain.genuine_entries(self._macs, records)
 
+    async def entries_at(self, offset: int) -> list[Entry]:
+        """Read the record at an offset; none where there is none, or none of ours."""
+        return chain.genuine_entries(self._macs, await self._topic.record(offset))
+
 
 def _texts_in(value: Any) -> Iterator[str]:
     """Yield every text in a record, names of fields too."""

@@ -29,6 +29,7 @@ class MemoryActTopic:
         self.kept: list[AccessRecord] = []
         self.failing: Exception | None = None
         self.loses_answer = False
+        self.read_whole = 0
 
     async def append(self, key, value, headers):
         if self.failing and not self.loses_answer:
@@ -39,7 +40,11 @@ class MemoryActTopic:
 
     async def records(self, since=None):
         assert since is None or since.tzinfo
+        self.read_whole += since is None
         return list(self.kept)
+
+    async def record(self, offset):
+        return self.kept[offset : offset + 1]
 
     @asynccontextmanager
     async def open(self, _settings):

@@ -108,7 +108,14 @@ def test_only_what_two_persons_have_confirmed_is_confirmed(tmp_path, written):
     written(entry(to="sftp://u@another/in"))
     assert not is_confirmed()
     written(entry())
+    before = topic.read_whole
     assert is_confirmed()
+    assert topic.read_whole == before, "what was found once is looked at where it stands"
+    topic.kept.insert(0, topic.kept.pop())  # what stands there now is another record
+    assert is_confirmed()
+    assert topic.read_whole == before + 1
+    topic.kept.clear()
+    assert not is_confirmed()
 
 
 def test_what_was_confirmed_without_four_eyes_does_not_count_with_them(written):
