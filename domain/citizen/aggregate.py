@@ -17,7 +17,6 @@ opinion: it takes the lines alone.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from domain.basics.named import made
 from domain.citizen.changes import (
@@ -28,9 +27,15 @@ from domain.citizen.changes import (
     entitle_own,
     own_changes,
 )
+from domain.citizen.consequences import (
+    UNCHANGED,
+    Settling,
+    line_in_parts,
+    moved_counters,
+    with_fleksbidrag,
+)
 from domain.citizen.doubts import (
     Notice,
-    basis_notice,
     contradicted,
     contradiction_notices,
     death_notices,
@@ -39,8 +44,10 @@ from domain.citizen.doubts import (
     reversed_before,
 )
 from domain.citizen.early_reversals import await_report, overdue_notices
-from domain.citizen.fleksbidrag import WAGES, fleksbidrag, has_fleksbidrag, may_have_fleksbidrag
-from domain.citizen.fresh import FreshCells, fresh_cells
+from domain.citizen.fleksbidrag import WAGES, has_fleksbidrag
+from domain.citizen.fresh import fresh_cells
+from domain.citizen.group_reversals import take_back_several
+from domain.citizen.groups import enter_group, members_taken_back
 from domain.citizen.openings import take_over
 from domain.citizen.records import (
     CAME_AGAIN,
@@ -50,6 +57,7 @@ from domain.citizen.records import (
     Part,
     SeenReport,
     StateError,
+    group_in_state,
 )
 from domain.citizen.reports import (
     CaseFact,
@@ -68,31 +76,12 @@ from domain.citizen.reports import (
 from domain.citizen.room import MOST_REPORTS, TooManyError
 from domain.citizen.state import Citizen
 from domain.citizen.touch import count_weeks
-from domain.law.counters import Counters
 from domain.law.old_cases import DECIDING_FACTS, FLEKSLOENTILSKUD
 from domain.law.staircase import Law, count_anew
 from domain.law.week_counts import WeekCounts
 
-
-class Settling(NamedTuple):
-    """The consequences of a report: cells to post, in their order, each with its entitlement.
-
-    `counters` is None where neither counter moved. `is_reversal` tells if a report was taken back.
-    `fresh` are cells that are not there yet; then there are no changes.
-    """
-
-    changes: list[CellChange]
-    counters: Counters | None
-    notices: list[Notice]
-    is_reversal: bool
-    fresh: FreshCells | None = None
-
-
 WITH_PERIOD = (Payment, Income)
 """Reports that have a line in each month of their period."""
-
-UNCHANGED = Settling([], None, [], False)
-"""The consequences of a report from which nothing follows."""
 
 
 def apply_report(law: Law, citizen: Citizen, report: Report, name: str) -> Settling:
@@ -102,28 +91,26 @@ def apply_report(law: Law, citizen: Citizen, report: Report, name: str) -> Settl
     """
     seen = citizen.seen(name)
     if seen is not None and seen.type != WAITING.type:
-        if seen.type == FREED:
-            if is_what_was_freed(seen, report):
-                return UNCHANGED
-            seen = None
-        elif not _is_same(citizen, seen, report):
-            raise ConflictingDuplicateError(name)
-        else:
-            return _notice_once(citizen, report, name) if seen.reversed else UNCHANGED
+        if seen.type != FREED or is_what_was_freed(seen, report):
+            return _come_again(citizen, seen, report, name)
+        seen = None
     if isinstance(report, WITH_PERIOD) and not citizen.has_room(
         report.start, report.end, MOST_REPORTS
     ):
         raise TooManyError(name)
     is_reversed = seen is not None
+    if report.group and not isinstance(report, Reversal):
+        is_reversed |= enter_group(citizen, report.reporter, report.report_id, report.group)
     if isinstance(report, Payment):
         settling = _pay(law, citizen, report, name, is_reversed)
     elif isinstance(report, Income):
         settling = _earn(law, citizen, report, name, is_reversed)
     elif isinstance(report, Reversal):
-        citizen.remember(name, SeenReport("R", is_reversed, report.reverses))
-        settling = _reverse(law, citizen, report)
+        citizen.remember(name, SeenReport("R", is_reversed, _named_by(report), report.group))
+        settling = (_reverse_group if report.reverses_group else _reverse)(law, citizen, report)
     else:
-        citizen.remember(name, SeenReport("C", is_reversed, f"{report.fact}:{report.date}"))
+        place = f"{report.fact}:{report.date}"
+        citizen.remember(name, SeenReport("C", is_reversed, place, report.group))
         settling = UNCHANGED if is_reversed else _establish(law, citizen, report)
     if citizen.head.waiting and (overdue := overdue_notices(citizen, report)):
         return settling._replace(notices=[*settling.notices, *overdue])
@@ -136,6 +123,15 @@ _TYPES: Mapping[type[Report], str] = {Payment: "P", Income: "I", CaseFact: "C", 
 # --- what came before ---------------------------------------------------------------------------
 
 
+def _come_again(citizen: Citizen, seen: SeenReport, report: Report, name: str) -> Settling:
+    """Give what follows from a report whose id is taken: at most a notice."""
+    if seen.type == FREED:
+        return UNCHANGED
+    if not _is_same(citizen, seen, report):
+        raise ConflictingDuplicateError(name)
+    return _notice_once(citizen, report, name) if seen.reversed else UNCHANGED
+
+
 def _notice_once(citizen: Citizen, report: Report, name: str) -> Settling:
     """Notice, the first time, that a report comes again after it was reversed."""
     if isinstance(report, Reversal) or citizen.seen(CAME_AGAIN + name) is not None:
@@ -146,10 +142,10 @@ def _notice_once(citizen: Citizen, report: Report, name: str) -> Settling:
 
 def _is_same(citizen: Citizen, seen: SeenReport, report: Report) -> bool:
     """Tell if a report that came before under the same id has the same content."""
-    if seen.type != _TYPES[type(report)]:
+    if seen.type != _TYPES[type(report)] or seen.group != report.group:
         return False
     if isinstance(report, Reversal):
-        return seen.place == report.reverses
+        return seen.place == _named_by(report)
     if isinstance(report, CaseFact):
         return seen.place == f"{report.fact}:{report.date}"
     if not seen.place.isdecimal():
@@ -177,12 +173,13 @@ def _remember_line(
     """
     counts = report.end >= law.counting_from
     place = str(parts[0].month) if counts else content_digest(report)
-    citizen.remember(name, made(SeenReport, (_TYPES[type(report)], is_reversed, place)))
+    seen = _TYPES[type(report)], is_reversed, place, report.group
+    citizen.remember(name, made(SeenReport, seen))
 
 
 def is_what_was_freed(seen: SeenReport, report: Report) -> bool:
     """Tell if a report is the one whose id was freed, come again: it is not believed."""
-    if isinstance(report, Reversal):
+    if isinstance(report, Reversal) or seen.group != report.group:
         return False
     if isinstance(report, CaseFact):
         return seen.place == f"{report.fact}:{report.date}"
@@ -218,7 +215,7 @@ def _settle(
     """Move the money of a line in (sign 1) or out (-1), and settle all that this changes."""
     was = citizen.head.weeks
     if sign > 0 and (fresh := fresh_cells(law, citizen, line, parts)):
-        counters = _moved_counters(law, was, citizen.head.weeks)
+        counters = moved_counters(law, was, citizen.head.weeks)
         return made(Settling, ([], counters, notices, False, fresh))
     own = own_changes(law, line, parts, sign)
     if not own and not (law.any_report_touches and line.end >= law.counting_from):
@@ -234,29 +231,11 @@ def _settle(
         affected = [*affected_changes(law, citizen, (was, now), moved_from, own)]
         entitle(law, now, affected)
         changes = sorted([*own, *affected], key=CellChange.place)
-    settling = made(Settling, (changes, _moved_counters(law, was, now), notices, sign < 0, None))
+    settling = made(Settling, (changes, moved_counters(law, was, now), notices, sign < 0, None))
     if line.code == FLEKSLOENTILSKUD or moved_from is not None:
         months = {part.month for part in parts} if line.code == FLEKSLOENTILSKUD else set()
         return with_fleksbidrag(law, citizen, settling, months)
     return settling
-
-
-def _moved_counters(law: Law, was: WeekCounts, now: WeekCounts) -> Counters | None:
-    """Give both counters, or None where they are what they were."""
-    if was is now:
-        return None
-    (first, status, second), (first_now, status_now, second_now) = was, now
-    same_weeks = first.busy == first_now.busy and first.benefit == first_now.benefit
-    if (
-        same_weeks
-        and status == status_now
-        and (second and second.benefit) == (second_now and second_now.benefit)
-    ):
-        return None
-    after = law.counters(now)
-    if first.busy.bit_length() != first_now.busy.bit_length():  # another latest week
-        return after
-    return after if after != law.counters(was) else None
 
 
 def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling:
@@ -271,6 +250,25 @@ def _reverse(law: Law, citizen: Citizen, reversal: Reversal) -> Settling:
         return UNCHANGED
     citizen.remember(name, seen._replace(reversed=True))
     return take_back(law, citizen, seen, reversal.reporter, reversal.reverses)
+
+
+def _named_by(reversal: Reversal) -> str:
+    """Give what a reversal names, as the state has it."""
+    return reversal.reverses or group_in_state(reversal.reverses_group)
+
+
+def _reverse_group(law: Law, citizen: Citizen, reversal: Reversal) -> Settling:
+    """Take back all reports of a group; one of which none is there yet is awaited."""
+    reporter = reversal.reporter
+    members = members_taken_back(citizen, reporter, reversal.reverses_group)
+    if members is None:
+        await_report(citizen, reversal)
+    if not members:
+        return UNCHANGED
+    if len(members) > 1:
+        return take_back_several(law, citizen, reporter, members)
+    ((report_id, seen),) = members.items()
+    return take_back(law, citizen, seen, reporter, report_id)
 
 
 def take_back(
@@ -289,17 +287,6 @@ def take_back(
     if isinstance(line, Line):
         return _settle(law, citizen, line, parts, -1, [])
     return _settle_wages(law, citizen, line, parts, is_reversal=True)
-
-
-def line_in_parts(
-    citizen: Citizen, seen: SeenReport, reporter: str, report_id: str
-) -> tuple[Line | IncomeLine, list[Part]]:
-    """Give a report's line, and the parts that it is in, to be changed."""
-    month = int(seen.place)
-    line = next(citizen.open_part(month).lines_of(seen.type, reporter, report_id), None)
-    if line is None:
-        raise StateError(f"the state of citizen {citizen.id} lacks a line in month {month}")
-    return line, citizen.open_period(line.start, line.end)
 
 
 # --- incomes, and the fleksbidrag that depends on them --------------------------------------------
@@ -322,31 +309,6 @@ def _settle_wages(
         return UNCHANGED
     months = {part.month for part in parts}
     return with_fleksbidrag(law, citizen, Settling([], None, [], is_reversal), months)
-
-
-def with_fleksbidrag(
-    law: Law, citizen: Citizen, settling: Settling, own_months: set[int]
-) -> Settling:
-    """Add the fleksbidrag of the report's own months, and of months whose fleksløntilskud moved."""
-    changes = settling.changes
-    months = own_months | {
-        change.month for change in changes if change.group.code == FLEKSLOENTILSKUD
-    }
-    weeks = citizen.head.weeks
-    bidrag_changes, missing = [], []
-    for month in sorted(months):
-        part = citizen.part(month)
-        if part is None or not may_have_fleksbidrag(law, part):
-            continue
-        bidrag = fleksbidrag(law, weeks, part, changes, own=month in own_months)
-        bidrag_changes += bidrag.changes
-        if bidrag.changes:
-            citizen.open_part(month)
-        missing += [month] * bidrag.basis_missing
-    notices = settling.notices + basis_notice(citizen, missing)
-    if bidrag_changes:
-        changes = sorted([*changes, *bidrag_changes], key=CellChange.place)
-    return settling._replace(changes=changes, notices=notices)
 
 
 # --- facts of the case --------------------------------------------------------------------------
@@ -387,5 +349,5 @@ def _settle_status(
     head.weeks = now = count_anew(law, head.touched, head.weeks.status, last)
     changes = sorted(cells_between(law, citizen, 0, max(last, 0)), key=CellChange.place)
     entitle(law, now, changes)
-    settling = Settling(changes, _moved_counters(law, was, now), notices, is_reversal)
+    settling = Settling(changes, moved_counters(law, was, now), notices, is_reversal)
     return with_fleksbidrag(law, citizen, settling, set())

@@ -9,7 +9,7 @@ from typing import Final
 
 from domain.basics.weeks import day_text
 from domain.citizen.doubts import Notice
-from domain.citizen.records import EarlyReversal
+from domain.citizen.records import EarlyReversal, group_in_state
 from domain.citizen.reports import Payment, Report, Reversal, cause
 from domain.citizen.state import Citizen
 
@@ -20,10 +20,9 @@ MOST: Final = 100
 
 
 def await_report(citizen: Citizen, reversal: Reversal) -> None:
-    """Note that a reversal waits for the report that it names."""
-    waits = EarlyReversal(
-        reversal.reporter, reversal.reverses, reversal.report_id, reversal.reported
-    )
+    """Note that a reversal waits for the report, or for a report of the group, that it names."""
+    named = reversal.reverses or group_in_state(reversal.reverses_group)
+    waits = EarlyReversal(reversal.reporter, named, reversal.report_id, reversal.reported)
     citizen.change_head().waiting.append(waits)
 
 
@@ -36,7 +35,8 @@ def overdue_notices(citizen: Citizen, report: Report) -> list[Notice]:
     last_day = report.reported - PATIENCE_DAYS
     waiting = citizen.head.waiting
     overdue = [waits for waits in waiting if waits.reported < last_day or len(waiting) > MOST]
-    left = [waits for waits in waiting if waits not in overdue and waits.awaited != name]
+    this = report.reporter, report.report_id, report.group
+    left = [waits for waits in waiting if waits not in overdue and not waits.awaits(*this)]
     if len(left) == len(waiting):
         return []
     citizen.change_head().waiting = left

@@ -6,7 +6,8 @@ by a control record: what came under it is taken back and stays in the state und
 report has; the next report with other content counts, whatever reversals came before.
 """
 
-from domain.citizen.aggregate import UNCHANGED, Settling, line_in_parts, take_back
+from domain.citizen.aggregate import take_back
+from domain.citizen.consequences import UNCHANGED, Settling, line_in_parts
 from domain.citizen.records import FREED, FREED_LINE, WAITING, SeenReport
 from domain.citizen.reports import Freeing, line_digest
 from domain.citizen.state import Citizen
@@ -27,7 +28,8 @@ def free(law: Law, citizen: Citizen, freeing: Freeing) -> Settling:
     settling = UNCHANGED
     if not seen.reversed:
         settling = take_back(law, citizen, seen, freeing.reporter, freeing.report_id)
-    citizen.remember(name, SeenReport(FREED, False, _put_aside(citizen, seen, freeing)))
+    aside = _put_aside(citizen, seen, freeing)
+    citizen.remember(name, SeenReport(FREED, False, aside, seen.group))
     return settling
 
 

@@ -7,8 +7,8 @@ on `domain.citizen.aggregate`.
 from collections.abc import Iterable, Iterator
 
 from domain.basics.weeks import week_of
-from domain.citizen.aggregate import Settling, with_fleksbidrag
 from domain.citizen.changes import CellChange, entitle
+from domain.citizen.consequences import Settling, with_fleksbidrag
 from domain.citizen.fleksbidrag import FLEKSBIDRAG
 from domain.citizen.records import Part
 from domain.citizen.reports import (
@@ -22,6 +22,7 @@ from domain.citizen.reports import (
     cause,
     income_line_of,
     line_of,
+    says_the_same,
 )
 from domain.citizen.room import Room
 from domain.citizen.state import Citizen
@@ -105,6 +106,7 @@ def _accepted(reports: Iterable[Report | Freeing], room: Room) -> list[tuple[Rep
     """Give the first report of each id, with those whose id was freed, and which are reversed."""
     accepted: dict[str, Report] = {}
     reversed_: set[str] = set()
+    reversed_groups: set[tuple[str, str]] = set()
     freed: dict[str, Report | None] = {}
     put_aside: list[tuple[Report, bool]] = []
     for report in reports:
@@ -119,19 +121,25 @@ def _accepted(reports: Iterable[Report | Freeing], room: Room) -> list[tuple[Rep
             reversed_.discard(report.name)
             continue
         name = cause(report)
-        if name in accepted or _is_same(freed.get(name), report) or not room.takes(report):
+        if name in accepted or _was_freed(freed.get(name), report) or not room.takes(report):
             continue
         accepted[name] = report
-        if isinstance(report, Reversal):
+        if isinstance(report, Reversal) and report.reverses_group:
+            reversed_groups.add((report.reporter, report.reverses_group))
+        elif isinstance(report, Reversal):
             reverses = f"{report.reporter}/{report.reverses}"
             reversed_.add(reverses)
             if reverses not in accepted:
                 freed.pop(reverses, None)
-    return [*put_aside, *((report, name in reversed_) for name, report in accepted.items())]
+    standing = (
+        (report, name in reversed_ or (report.reporter, report.group) in reversed_groups)
+        for name, report in accepted.items()
+    )
+    return [*put_aside, *standing]
 
 
-def _is_same(freed: Report | None, report: Report) -> bool:
-    return freed is not None and freed[:-1] == report[:-1] and type(freed) is type(report)
+def _was_freed(freed: Report | None, report: Report) -> bool:
+    return freed is not None and says_the_same(freed, report)
 
 
 def fold_lines(law: Law, citizen: Citizen, reports: Iterable[Report | Freeing]) -> None:

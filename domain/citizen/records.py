@@ -110,7 +110,10 @@ class OpeningRow(Struct, array_like=True, gc=False):
 
 
 class EarlyReversal(Struct, array_like=True, gc=False):
-    """A reversal that came before the report it takes back; `reported` is its day."""
+    """A reversal that came before what it takes back; `reported` is its day.
+
+    For a group `reverses` is `group_in_state` of it.
+    """
 
     reporter: str
     reverses: str
@@ -119,8 +122,13 @@ class EarlyReversal(Struct, array_like=True, gc=False):
 
     @property
     def awaited(self) -> str:
-        """Give the name of the report that it waits for."""
-        return f"{self.reporter}/{self.reverses}"
+        """Give the name of the report, or of the group, that it waits for."""
+        return f"{self.reporter}/{self.reverses.removeprefix(GROUP_MARK)}"
+
+    def awaits(self, reporter: str, report_id: str, group: str) -> bool:
+        """Tell if a report, or one of its group, is what it waits for."""
+        named = group_in_state(group) if group else ""
+        return reporter == self.reporter and self.reverses in (report_id, named)
 
     @property
     def name(self) -> str:
@@ -128,36 +136,60 @@ class EarlyReversal(Struct, array_like=True, gc=False):
         return f"{self.reporter}/{self.report_id}"
 
 
-_SEEN_TYPES = {"P", "I", "C", "R", "O", "?", "F", "N"}
+_SEEN_TYPES = {"P", "I", "C", "R", "O", "?", "F", "N", "G", "M"}
+_GROUPED = {"-": "+", "x": "X"}
+"""The second letter of the memory of a report with a group, by that of one without."""
 
 
 class SeenReport(NamedTuple):
     """The memory of a report id.
 
     `type` is the report's kind: P, I, C, R; O for an opening row; `?` where only its reversal
-    came. `place` says where its content is: the month of its line, or the content itself where it
-    has no line.
+    came; G for a group, M for a report of it. `place` says where its content is: the month of its
+    line, or the content itself where it has no line. `group` is the report's group, or "".
     """
 
     type: str
     reversed: bool
     place: str
+    group: str = ""
 
     def encode(self) -> bytes:
-        """Write type, `x` if reversed or else `-`, and place.
+        r"""Write type, `x` if reversed or else `-`, and place.
+
+        With a group it is `X` or `+`, and the group follows on a line of its own. A version that
+        does not know groups refuses that as foreign.
 
         >>> SeenReport("P", True, "24289").encode()
         b'Px24289'
+        >>> SeenReport("P", False, "24289", "A-1").encode()
+        b'P+24289\nA-1'
         """
-        return f"{self.type}{'x' if self.reversed else '-'}{self.place}".encode()
+        mark = "x" if self.reversed else "-"
+        if self.group:
+            return f"{self.type}{_GROUPED[mark]}{self.place}\n{self.group}".encode()
+        return f"{self.type}{mark}{self.place}".encode()
 
     @classmethod
     def decode(cls, value: bytes) -> "SeenReport":
         """Read what `encode` has written. Raises StateError."""
         text = value.decode(errors="replace")
-        if text[:1] not in _SEEN_TYPES or text[1:2] not in ("x", "-"):
-            raise StateError("the memory of a report has another form than ours")
-        return cls(text[:1], text[1:2] == "x", text[2:])
+        if text[:1] in _SEEN_TYPES:
+            if text[1:2] in ("x", "-"):
+                return cls(text[:1], text[1:2] == "x", text[2:])
+            place, _, group = text[2:].partition("\n")
+            if text[1:2] in ("X", "+") and group:
+                return cls(text[:1], text[1:2] == "X", place, group)
+        raise StateError("the memory of a report has another form than ours")
+
+
+GROUP_MARK = "\t"
+"""Stands before the name of a group where an id could stand: no id has it."""
+
+
+def group_in_state(group: str) -> str:
+    """Give a group's name as it stands in the state where an id could stand."""
+    return GROUP_MARK + group
 
 
 WAITING = SeenReport("?", True, "")

@@ -2,7 +2,8 @@
 
 Source: contract section 2. Days are ordinals (`domain.basics.weeks.day`), money is øre.
 `reported` is the day of `reported_at`. It is no part of the content: it is left out when two
-deliveries are compared, and is the last field of every kind.
+deliveries are compared. Behind it stand the fields that schema 2 has brought: `group` names the
+reporter's own report that this one is a part of, or is "".
 
 This is the one place that lists the fields of a payment.
 """
@@ -33,6 +34,7 @@ class Payment(NamedTuple):
     channel: str
     outside_act: bool
     reported: int
+    group: str = ""
 
 
 class Income(NamedTuple):
@@ -46,6 +48,7 @@ class Income(NamedTuple):
     amount_ore: int
     pension_ore: int
     reported: int
+    group: str = ""
 
 
 class CaseFact(NamedTuple):
@@ -56,15 +59,22 @@ class CaseFact(NamedTuple):
     fact: str
     date: int
     reported: int
+    group: str = ""
 
 
 class Reversal(NamedTuple):
-    """The report `reverses` of the same citizen and reporter never counted (`reversal`)."""
+    """A reversal says that what it names never counted (`reversal`).
+
+    It names the report `reverses` of the same citizen and reporter, or all their reports of the
+    group `reverses_group`; the other is "".
+    """
 
     reporter: str
     report_id: str
     reverses: str
     reported: int
+    group: str = ""
+    reverses_group: str = ""
 
 
 Report = Payment | Income | CaseFact | Reversal
@@ -106,7 +116,7 @@ def line_of(payment: Payment, is_reversed: bool) -> Line:
     """Make the line of a payment."""
     (
         reporter, report_id, benefit, start, end, amount_ore, atp_ore, paying, financing, channel,
-        outside_act, _,
+        outside_act, _, _,
     ) = payment  # fmt: skip
     code = money_code(benefit, outside_act) if outside_act else benefit
     return Line(
@@ -117,7 +127,7 @@ def line_of(payment: Payment, is_reversed: bool) -> Line:
 
 def income_line_of(income: Income, is_reversed: bool) -> IncomeLine:
     """Make the line of an income."""
-    reporter, report_id, kind, start, end, amount_ore, pension_ore, _ = income
+    reporter, report_id, kind, start, end, amount_ore, pension_ore, _, _ = income
     return IncomeLine(
         reporter, report_id, kind, start, end, amount_ore, pension_ore, int(is_reversed)
     )
@@ -237,6 +247,14 @@ def line_digest(line: Line | IncomeLine) -> str:
 
 
 def content_digest(report: Report | Opening) -> str:
-    """Give a mark and a digest of a report's content, to compare two deliveries."""
-    *content, _reported = report
-    return "!" + blake2b(repr((*content,)).encode(), digest_size=8).hexdigest()
+    """Give a mark and a digest of a report's content, to compare two deliveries.
+
+    Its group is compared by itself: the digests of former versions have none.
+    """
+    content = report[: report._fields.index("reported")]
+    return "!" + blake2b(repr(content).encode(), digest_size=8).hexdigest()
+
+
+def says_the_same(report: Report, other: Report) -> bool:
+    """Tell if two deliveries are the same report: all but the day of reporting is equal."""
+    return type(report) is type(other) and report._replace(reported=0) == other._replace(reported=0)

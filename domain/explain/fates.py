@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from domain.basics.weeks import month_number
-from domain.citizen.reports import CaseFact, Freeing, Report, Reversal, cause
+from domain.citizen.reports import CaseFact, Freeing, Report, Reversal, cause, says_the_same
 from domain.citizen.room import Room
 
 FIRST_MONTH: Final = month_number("2014-06")
@@ -22,6 +22,7 @@ Fate = Literal[
     "too_many",
     "freed",
     "reverses",
+    "reverses_group",
     "reverses_again",
     "waits",
     "never_matches",
@@ -36,11 +37,12 @@ Fate = Literal[
 * `freed`: its id was freed for another report, and nothing of it counts. A reversal that waited for
   the id, `by`, has this fate too.
 
-A reversal has one of the other four:
+A reversal has one of the other five:
 
 * `reverses`: it reverses the report `by`.
+* `reverses_group`: it reverses all reports of the group `by`.
 * `reverses_again`: another reversal, `by`, did so already.
-* `waits`: its report has not come.
+* `waits`: its report, or all of its group, has not come.
 * `never_matches`: its report is a reversal, which cannot be reversed.
 """
 
@@ -65,6 +67,8 @@ class _Placed(NamedTuple):
 
 
 _Name = tuple[str, int]
+_MARK: Final = "\t"
+"""Stands before the name of a group: no report's id has it."""
 
 
 def fates(journal: Sequence[Report | Freeing]) -> list[ReportFate]:
@@ -72,13 +76,14 @@ def fates(journal: Sequence[Report | Freeing]) -> list[ReportFate]:
     placed, freed = _placed(journal)
     first: dict[_Name, _Placed] = {}
     taken_back: dict[_Name, _Name] = {}
-    """The reversed reports, each with the report that reversed it first."""
+    """The reversed reports and groups, each with the report that reversed it first."""
     room, refused = Room(FIRST_MONTH), set[int]()
     for place, each in enumerate(placed):
         if each.name not in first and not room.takes(each.report):
             refused.add(place)
         elif first.setdefault(each.name, each) is each and each.target is not None:
             taken_back.setdefault(each.target, each.name)
+    _take_groups_back(first, taken_back)
     seen: set[_Name] = set()
     entries = []
     for place, each in enumerate(placed):
@@ -86,7 +91,7 @@ def fates(journal: Sequence[Report | Freeing]) -> list[ReportFate]:
         if place in refused:
             entries.append(ReportFate(report, "too_many", ""))
         elif name in seen:
-            same = _is_same(first[name].report, report)
+            same = says_the_same(first[name].report, report)
             entries.append(
                 ReportFate(report, "delivered_again" if same else "conflicting_duplicate", name[0])
             )
@@ -95,12 +100,42 @@ def fates(journal: Sequence[Report | Freeing]) -> list[ReportFate]:
         elif target is not None and target in freed and target not in first:
             entries.append(ReportFate(report, "freed", target[0]))
         elif target is not None:
-            entries.append(_fate_of_reversal(each, target, first, taken_back))
+            is_of_group = isinstance(report, Reversal) and report.reverses_group
+            tell = _fate_of_group if is_of_group else _fate_of_reversal
+            entries.append(tell(each, target, first, taken_back))
         else:
             fate: Fate = "reversed" if name in taken_back else "counts"
             entries.append(ReportFate(report, fate, taken_back.get(name, ("", 0))[0]))
         seen.add(name)
     return entries
+
+
+def _take_groups_back(first: dict[_Name, _Placed], taken_back: dict[_Name, _Name]) -> None:
+    """Note the reports whose group is reversed, and the first report of each group as its own."""
+    for name, each in list(first.items()):
+        if each.report.group and not isinstance(each.report, Reversal):
+            group = _group(each.report.reporter, each.report.group)
+            first.setdefault(group, each)
+            if (by := taken_back.get(group)) is not None:
+                taken_back.setdefault(name, by)
+
+
+def _group(reporter: str, group: str) -> _Name:
+    """Name a group as no report is named: no freeing concerns it."""
+    return f"{reporter}/{_MARK}{group}", 0
+
+
+def _fate_of_group(
+    reversal: _Placed,
+    target: _Name,
+    first: dict[_Name, _Placed],
+    taken_back: dict[_Name, _Name],
+) -> ReportFate:
+    shown = target[0].replace(_MARK, "")
+    before = taken_back[target]
+    if before != reversal.name:
+        return ReportFate(reversal.report, "reverses_again", before[0])
+    return ReportFate(reversal.report, "reverses_group" if target in first else "waits", shown)
 
 
 def _placed(journal: Sequence[Report | Freeing]) -> tuple[list[_Placed], set[_Name]]:
@@ -124,11 +159,13 @@ def _placed(journal: Sequence[Report | Freeing]) -> tuple[list[_Placed], set[_Na
         id_ = cause(record)
         name = id_, times.get(id_, 0)
         before = first.get((id_, name[1] - 1))
-        if name not in first and before is not None and _is_same(before, record):
+        if name not in first and before is not None and says_the_same(before, record):
             name = id_, name[1] - 1
         first.setdefault(name, record)
         target = None
-        if isinstance(record, Reversal):
+        if isinstance(record, Reversal) and record.reverses_group:
+            target = _group(record.reporter, record.reverses_group)
+        elif isinstance(record, Reversal):
             reversed_id = _target(record)
             target = reversed_id, times.get(reversed_id, 0)
             awaited.add(target)
@@ -138,11 +175,6 @@ def _placed(journal: Sequence[Report | Freeing]) -> tuple[list[_Placed], set[_Na
 
 def _target(reversal: Reversal) -> str:
     return f"{reversal.reporter}/{reversal.reverses}"
-
-
-def _is_same(first: Report, again: Report) -> bool:
-    """Return True if everything but the day of reporting is equal (contract section 2)."""
-    return type(first) is type(again) and first[:-1] == again[:-1]
 
 
 def _fate_of_reversal(

@@ -21,8 +21,10 @@ def concerning(told: Sequence[ReportFate], week: int) -> Iterator[ReportFate]:
             isinstance(report, Payment | Income) and report.start <= last and report.end >= first
         ):
             concerned.add(cause(report))
+    reversals = {entry.by for entry in told if cause(entry.report) in concerned and entry.by}
     for entry in told:
-        if cause(entry.report) in concerned or entry.by in concerned:
+        name = cause(entry.report)
+        if name in concerned or entry.by in concerned or name in reversals:
             yield entry
 
 
@@ -68,5 +70,5 @@ def _content_of(report: Report) -> tuple[str, str | None, str | None, int | None
             return kind, day_text(start), day_text(end), ore, False, None
         case CaseFact(fact=fact, date=day):
             return fact, day_text(day), None, None, False, None
-        case Reversal(reverses=reverses):
-            return reverses, None, None, None, False, None
+        case Reversal(reverses=reverses, reverses_group=group):
+            return reverses or group, None, None, None, False, None

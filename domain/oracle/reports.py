@@ -24,17 +24,22 @@ class Facts(NamedTuple):
     old_pension: bool
 
 
+NEW_IN_2 = frozenset({"group", "reverses", "reverses_group"})
+"""Fields that may be null in schema 2."""
 NO_FACTS = Facts(date.min, enters=False, old_pension=False)
 
 
 def valid_reports(reports: Iterable[JsonObject]) -> list[JsonObject]:
-    """The reports that count: the first of each id, unless reversed (item 5, contract 2).
+    """The reports that count: the first of each id, unless reversed (item 5, contract 2 and 8).
+
+    A reversal may name a group, which takes back each report of it, whenever it comes.
 
     Where an id is freed, what came before under it, and the reversals of it, are as if they had
     never come; what came before is not believed when it comes again.
     """
     first: dict[tuple[str, str], JsonObject] = {}
     reversed_ids: set[tuple[str, str]] = set()
+    reversed_groups: set[tuple[str, str | None]] = set()
     freed: dict[tuple[str, str], JsonObject] = {}
     for report in reports:
         id_ = report["reporter"], report["report_id"]
@@ -48,7 +53,9 @@ def valid_reports(reports: Iterable[JsonObject]) -> list[JsonObject]:
             reversed_ids.discard(id_)
         elif id_ not in first and not (id_ in freed and _says_the_same(freed[id_], report)):
             first[id_] = report
-            if report["type"] == "reversal":
+            if report["type"] == "reversal" and report.get("reverses_group") is not None:
+                reversed_groups.add((report["reporter"], report["reverses_group"]))
+            elif report["type"] == "reversal":
                 reverses = report["reporter"], report["reverses"]
                 reversed_ids.add(reverses)
                 if reverses not in first:
@@ -56,13 +63,25 @@ def valid_reports(reports: Iterable[JsonObject]) -> list[JsonObject]:
     return [
         report
         for id_, report in first.items()
-        if report["type"] != "reversal" and id_ not in reversed_ids
+        if report["type"] != "reversal"
+        and id_ not in reversed_ids
+        and (report["reporter"], report.get("group")) not in reversed_groups
     ]
 
 
 def _says_the_same(one: JsonObject, other: JsonObject) -> bool:
-    """True if two deliveries differ in `reported_at` at most."""
-    return one | {"reported_at": ""} == other | {"reported_at": ""}
+    """True if two deliveries differ in `reported_at` and `schema` at most."""
+    return _content(one) == _content(other)
+
+
+def _content(report: JsonObject) -> JsonObject:
+    """The fields that two deliveries must have in common; null is as if a field were left out."""
+    outside = {"reported_at", "schema"}
+    return {
+        name: value
+        for name, value in report.items()
+        if name not in outside and not (name in NEW_IN_2 and value is None)
+    }
 
 
 def valid_payments(reports: Iterable[JsonObject]) -> list[JsonObject]:

@@ -58,8 +58,8 @@ class Account:
     `standing`: the row that stands in each cell. `opened`: cells in which an earlier system's row
     stands. `payments`: benefit and base of each payment that can be summed, by the payment's name;
     `unsummed` are the benefits that cannot. `known` are the names of all reports, `reversed` the
-    names that a reversal gives, `freed` those whose id was freed. `reports` are kept for a deep
-    audit alone.
+    names that a reversal gives (a group's is a pair), `freed` those whose id was freed. `reports`
+    are kept for a deep audit alone.
     """
 
     revision: int = 0
@@ -71,6 +71,6 @@ class Account:
     unsummed: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
     opened: set[RowCell] = field(default_factory=set)
-    reversed: set[str] = field(default_factory=set)
+    reversed: set[str | tuple[str, str]] = field(default_factory=set)
     freed: set[str] = field(default_factory=set)
     reports: list[bytes] = field(default_factory=list)

@@ -102,6 +102,7 @@ class JournalAudit:
         topic, partition, raw_offset = raw_position(record, headers, self._scope.cprs)
         self.raw[topic, partition].append(raw_offset)
         self._look_for_cpr(offset, citizen, record["report_id"])
+        self._look_for_cpr(offset, citizen, record.get("group", ""))
         name = f"{record['reporter']}/{record['report_id']}"
         if self._led_to_nothing(offset) or self._is_refused(citizen, name, record):
             return
@@ -142,6 +143,10 @@ class JournalAudit:
         self, offset: int, citizen: str, account: Account, name: str, record: dict[str, Any]
     ) -> bool:
         """Enter a report that came for the first time. Returns whether it must change a row."""
+        if record["type"] == "reversal" and "reverses_group" in record:
+            account.reversed.add((record["reporter"], record["reverses_group"]))
+            self._look_for_cpr(offset, citizen, record["reverses_group"])
+            return False
         if record["type"] == "reversal":
             account.reversed.add(f"{record['reporter']}/{record['reverses']}")
             self._look_for_cpr(offset, citizen, record["reverses"])
@@ -157,7 +162,8 @@ class JournalAudit:
             return False
         base_ore: int = record["amount_ore"] - (record["atp_ore"] if benefit.atp_deducted else 0)
         account.payments[name] = (code, base_ore)
-        return base_ore != 0 and name not in account.reversed
+        names = {name, (record["reporter"], record.get("group", ""))}
+        return base_ore != 0 and not names & account.reversed
 
     def _look_for_cpr(self, offset: int, citizen: str, text: str) -> None:
         """Look for a CPR number in a report's id, which may be a running number that looks so.

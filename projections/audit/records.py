@@ -34,6 +34,7 @@ _REPORT_FIELDS: Final = {
     "case_fact": _COMMON | {"fact", "date"},
     "reversal": _COMMON | {"reverses"},
 }
+_NEW_IN_2: Final = {"group", "reverses_group"}
 _OPENING_FIELDS: Final = {
     "schema", "type", "reported_at", "cpr_sealed", "month", "week", "benefit", "paying",
     "financing", "amount_ore", "atp_ore", "mechanism", "rate", "refusion_ore",
@@ -84,9 +85,11 @@ def check_report(record: dict[str, Any], rules: RuleSet) -> None:
     Raises the errors that `as_bad` takes.
     """
     kind = record["type"]
-    if record.keys() != _REPORT_FIELDS.get(kind) or record["schema"] != 1:
+    if record["schema"] == 2:
+        _check_schema_2(record)
+    elif record.keys() != _REPORT_FIELDS.get(kind) or record["schema"] != 1:
         raise BadRecordError(
-            "format", "not a report of schema 1 with exactly the fields of its kind"
+            "format", "not a report of schema 1 or 2 with exactly the fields of its kind"
         )
     report_id, reported_at = record["report_id"], record["reported_at"]
     good = (
@@ -106,10 +109,21 @@ def check_report(record: dict[str, Any], rules: RuleSet) -> None:
     elif kind == "case_fact":
         good = good and record["fact"] in _FACTS and _is_day(record["date"])
     else:
-        good = good and _is_id(record["reverses"])
+        good = good and _is_id(record.get("reverses", record.get("reverses_group", "")))
     if not good:
         raise BadRecordError("format", "a field of the report is not what it must be")
     check_sealed(record["cpr_sealed"])
+
+
+def _check_schema_2(record: dict[str, Any]) -> None:
+    """Check the fields of a report that says what schema 1 cannot say."""
+    kind, new = record["type"], record.keys() & _NEW_IN_2
+    others = record.keys() - new
+    usual = _REPORT_FIELDS.get(kind, set())
+    if "reverses_group" in new:
+        usual = usual - {"reverses"} if kind == "reversal" else set()
+    if not new or others != usual or not all(_is_id(record[name]) for name in new):
+        raise BadRecordError("format", "not a report of schema 2 with exactly the fields it needs")
 
 
 def check_opening(record: dict[str, Any], headers: Headers, cprs: CprSearch) -> str:

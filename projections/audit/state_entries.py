@@ -14,7 +14,7 @@ from projections.audit.violations import BadRecordError
 
 _STATE_KEY: Final = re.compile(rb"([0-9a-f]{32})/(.+)", re.DOTALL)
 _PARTITION_KEY: Final = re.compile(rb"_partition/[0-9]+")
-_REPORT_NAME: Final = re.compile(rb"(?:[0-9]{8}|opening|again)/.+", re.DOTALL)
+_REPORT_NAME: Final = re.compile(rb"(?:[0-9]{8}|opening|again|group)/.+", re.DOTALL)
 _MAY_HAVE_TEN_DIGITS: Final = re.compile(
     rb'"[0-9]{8}","(?:[^"\\]|\\.)*"'  # a report's id, behind its reporter
     rb'|"[A-Z][A-Z0-9-]*":"[1-9a-f][0-9a-f]*"|"[1-9a-f][0-9a-f]*"(?=,\[)'  # weeks, and months

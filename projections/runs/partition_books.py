@@ -36,6 +36,7 @@ class PaidReport(NamedTuple):
     atp_ore: int
     channel: str
     outside_act: bool
+    group: str
     offset: int
 
     def says_the_same(self, other: "PaidReport") -> bool:
@@ -64,6 +65,9 @@ class PartitionBooks:
         self._first_month = first_month
         self._paid: dict[str, PaidReport | None] = {}
         """Payments by citizen, reporter and report id; None for a report that a reversal names."""
+        self._grouped: dict[str, list[str] | None] = {}
+        """The payments of each group, as they are named above; None for a group that a reversal
+        names."""
         self._unanswered: UnansweredRows | None = None
         """Kept from the first opening row on."""
         self._reversed: list[CitizenPeriod] = []
@@ -89,7 +93,11 @@ class PartitionBooks:
         elif isinstance(report, Opening):
             self._open(offset, citizen, report)
         elif isinstance(report, Reversal) and offset not in self._refused:
-            self._reverse(offset, f"{citizen}/{report.reporter}/{report.reverses}")
+            place = f"{citizen}/{report.reporter}"
+            if report.reverses_group:
+                self._reverse_group(offset, f"{place}/{report.reverses_group}")
+            else:
+                self._reverse(offset, f"{place}/{report.reverses}")
 
     def _begin_run(self, offset: int, marker: RunMarker) -> None:
         """Begin new books: the records before belong to a closed run.
@@ -112,6 +120,7 @@ class PartitionBooks:
             report.atp_ore,
             report.channel,
             report.outside_act,
+            report.group,
             offset,
         )
         if offset in self._refused:
@@ -119,7 +128,11 @@ class PartitionBooks:
             return
         if key not in self._paid:
             self._paid[key] = paid
-            self._count(paid, 1, offset)
+            if report.group and self._is_reversed(key, report):
+                self._paid[key] = None
+                self._reversed.append(paid.period_of(_citizen_of(key)))
+            else:
+                self._count(paid, 1, offset)
         elif (before := self._paid[key]) is None:
             self._reversed.append(paid.period_of(_citizen_of(key)))
         elif not before.says_the_same(paid):
@@ -143,6 +156,21 @@ class PartitionBooks:
             )
             self._unanswered = UnansweredRows(chain(standing, self._reversed))
         self._unanswered.enter(citizen, opening)
+
+    def _is_reversed(self, key: str, report: Payment) -> bool:
+        """Note a payment as one of its group, and tell whether that was reversed before."""
+        group = f"{_citizen_of(key)}/{report.reporter}/{report.group}"
+        if (members := self._grouped.setdefault(group, [])) is None:
+            return True
+        members.append(key)
+        return False
+
+    def _reverse_group(self, offset: int, group: str) -> None:
+        name = group.split("/", 2)[2]
+        for key in self._grouped.get(group) or ():
+            if (paid := self._paid.get(key)) is not None and paid.group == name:
+                self._reverse(offset, key)
+        self._grouped[group] = None
 
     def _reverse(self, offset: int, key: str) -> None:
         paid = self._paid.get(key)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from domain.basics.named import made
 from domain.basics.weeks import month_text
 from domain.citizen.admission import came_before, refusal
-from domain.citizen.aggregate import UNCHANGED, Settling, apply_report
+from domain.citizen.aggregate import apply_report
+from domain.citizen.consequences import UNCHANGED, Settling
 from domain.citizen.freed_ids import free
 from domain.citizen.openings import enter
 from domain.citizen.posting import post, post_fresh, post_opening, reason
@@ -203,8 +204,7 @@ class Partition:
     ) -> RecalculatedCitizens:
         """Settle the citizens in scope anew, in their order, from the one behind `after` on.
 
-        At most `most` citizens are looked at. Only at the beginning of a batch: they are those that
-        the store knows.
+        At most `most` are looked at. Only at the beginning of a batch: the store knows them.
         """
         assert not self._changed, "a recalculation begins a batch of its own"
         postings: list[tuple[str, bytes]] = []

@@ -2,187 +2,50 @@
 
 `python -m streams.devtools.asyncapi docs/asyncapi.yaml` writes it (`make contract`). The schemas of
 reports and of control records are those of validation itself (`streams.wire.shapes`). The schemas
-of what the stages write are the types below; tests compare them with every message of a settled
-population.
+of what the stages write are the types of `streams.devtools.written_messages`; tests compare them
+with every message of a settled population.
 """
 
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NotRequired, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, create_model
-from typing_extensions import TypedDict  # pydantic's wish on Python 3.11
 
+from streams.devtools.written_messages import (
+    ActMessage,
+    MissingReporter,
+    NoticeMessage,
+    Postings,
+    RunCut,
+)
 from streams.kafka.topics import TOPICS
 from streams.wire import cloudevents
-from streams.wire.shapes import (
-    FORMS,
-    CaseFactShape,
+from streams.wire.control_shapes import (
     FreeShape,
-    IncomeShape,
     KeysShape,
     OpeningShape,
-    PaymentShape,
     RecalculateShape,
-    ReversalShape,
     RulesShape,
 )
+from streams.wire.shapes import (
+    FORMS,
+    NEW_IN_2,
+    CaseFactShape,
+    CaseFactShape2,
+    IncomeShape,
+    IncomeShape2,
+    PaymentShape,
+    PaymentShape2,
+    ReversalShape,
+    ReversalShape2,
+)
 
-VERSION: Final = "1.1.0"
+VERSION: Final = "1.2.0"
 """The version of the contract: an addition raises the second number, a new `schema` the first."""
 Object = dict[str, Any]
-
-# --- what the stages write ------------------------------------------------------------------------
-
-One = Literal[1]
-Week = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The Monday of a week.")]
-Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$", description="A month.")]
-Ore = Annotated[int, Field(description="Whole øre.")]
-Citizen = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="The pseudonym of a person.")]
-Sealed = Annotated[
-    str, Field(pattern=r"^k[0-9a-f]{8}\.[\w-]+$", description="The CPR number, AES-SIV.")
-]
-Municipality = Annotated[str, Field(pattern="^[0-9]{3}$", description="A municipality's code.")]
-Runs = Annotated[
-    list[tuple[Week, int]], Field(description="Runs of weeks as [first week, count], oldest first.")
-]
-
-
-AfterTransfer = TypedDict("AfterTransfer", {"from": Week, "seniority": int, "earned": Runs})
-"""The counters from the transfer of a legacy flex citizen on."""
-
-
-class PostedCounters(TypedDict):
-    """Both counters at the end of the citizen's latest week in state B or O."""
-
-    week: Week | None
-    seniority: int
-    earned: Runs
-    after_transfer: NotRequired[AfterTransfer]
-
-
-class PostingRow(TypedDict):
-    """A posting row."""
-
-    id: Annotated[str, Field(description="A digest of citizen, revision and position.")]
-    kind: Literal["result", "correction", "opening"]
-    reverses: NotRequired[
-        Annotated[str, Field(description="The id of the row that this one reverses.")]
-    ]
-    month: Month
-    week: Week
-    benefit: Annotated[str, Field(description="A code of the catalogue.")]
-    paying: Municipality | None
-    financing: Municipality | None
-    amount_ore: Ore
-    atp_ore: NotRequired[
-        Annotated[int, Field(description="ATP deducted to get the amount, in øre.")]
-    ]
-    ordinal: Annotated[
-        int, Field(description="The number of the week on the staircase, as of posting.")
-    ]
-    mechanism: Literal["refusion", "medfinansiering"]
-    rate: Annotated[int, Field(ge=0, le=100, description="A whole percentage.")]
-    refusion_ore: Ore
-    medfinansiering_ore: Ore
-    account: Annotated[
-        str | None, Field(description="function.dranst.gruppering, where it is verified.")
-    ]
-
-
-Reason = Literal[
-    "opening", "rule_change", "recalculation", "late_report", "reversal", "adjustment", "report"
-]
-
-
-class Postings(TypedDict):
-    """The results and corrections that follow from one record of the journal."""
-
-    schema: One
-    type: Literal["postings"]
-    citizen: Citizen
-    revision: Annotated[
-        int, Field(ge=1, description="Grows by one with each message of the citizen.")
-    ]
-    cause: Annotated[str, Field(description="reporter/report_id, or the control record.")]
-    reason: Reason
-    rules: Annotated[str, Field(description="The rule set.")]
-    cpr_sealed: Sealed
-    counters: PostedCounters
-    rows: list[PostingRow]
-
-
-class RunCut(TypedDict):
-    """A run's marker: it cuts the partition where it stands."""
-
-    schema: One
-    type: Literal["run"]
-    run: Annotated[int, Field(ge=1, description="Months from 2020-01 to the data month, plus 1.")]
-    closed_at: Annotated[str, Field(description="RFC 3339, UTC.")]
-    data_month: Month
-    accepted: NotRequired[
-        Annotated[list[str], Field(description="Why it was cut although it was held.")]
-    ]
-
-
-class NoticeMessage(TypedDict):
-    """A report that was applied, but is doubtful."""
-
-    schema: One
-    type: Literal["notice"]
-    code: Literal[
-        "possible_duplicate", "after_death", "pension_award", "flex_referral", "negative_net",
-        "rate_missing", "validity_partial", "future_period", "closed_to_new",
-        "reversed_before", "reversed_before_reported",
-    ]  # fmt: skip
-    citizen: Citizen
-    cause: str
-    detail: dict[str, Any]
-
-
-class MissingReporter(TypedDict):
-    """A reporter whose money for a benefit is missing in a month that was to be closed."""
-
-    schema: One
-    type: Literal["notice"]
-    code: Literal["missing_reporter"]
-    reporter: Annotated[str, Field(pattern="^[0-9]{8}$")]
-    cause: str
-    detail: dict[str, Any]
-
-
-Head = Annotated[tuple[str, int, str], Field(description="A record: writer, number and hash.")]
-
-
-class ActMessage(TypedDict):
-    """An act, or its request, approval or refusal: who does it, written before it is done."""
-
-    schema: One
-    type: Literal["act", "request", "approval", "refusal"]
-    id: str
-    at: Annotated[str, Field(description="RFC 3339, UTC.")]
-    act: Annotated[str, Field(description="The act, as `export` or `replay --apply`.")]
-    user: Annotated[str, Field(description="The operating system's user.")]
-    uid: int
-    host: str
-    login_user: Annotated[str, Field(description="Who logged on before a change of user.")]
-    sudo_user: Annotated[str, Field(description="What sudo says of who called it.")]
-    scope: NotRequired[dict[str, Any]]
-    reason: NotRequired[str]
-    four_eyes: NotRequired[Literal["approved", "off"]]
-    request: NotRequired[Annotated[str, Field(description="The id of a request.")]]
-    command: NotRequired[Annotated[list[str], Field(description="The arguments of `refusion`.")]]
-    files: NotRequired[Annotated[dict[str, str], Field(description="SHA-256 by file.")]]
-    about: NotRequired[dict[str, Any]]
-    person: NotRequired[Annotated[str, Field(description="The person who approves.")]]
-    writer: str
-    number: Annotated[int, Field(ge=1, description="Counts the records of the writer.")]
-    before: Annotated[str, Field(description="The hash of the writer's record before.")]
-    seen: NotRequired[Head | None]
-    former: NotRequired[Head | None]
-
 
 # --- schemas --------------------------------------------------------------------------------------
 
@@ -191,7 +54,12 @@ REPORTS: Final[Mapping[str, type]] = {
     "income": IncomeShape,
     "case_fact": CaseFactShape,
     "reversal": ReversalShape,
+    "benefit_payment_2": PaymentShape2,
+    "income_2": IncomeShape2,
+    "case_fact_2": CaseFactShape2,
+    "reversal_2": ReversalShape2,
 }
+"""Reports of schema 1, and of schema 2."""
 WRITTEN: Final[Mapping[str, Any]] = {
     "postings": Postings,
     "run": RunCut,
@@ -246,8 +114,9 @@ def _of_line(line: type) -> Object:
     model = create_model(line.__name__, __config__=config, **fields)
     schema = _plain(model.model_json_schema())
     schema["description"] = (line.__doc__ or "").splitlines()[0]
+    forms = {**FORMS, "schema": "2" if "group" in hints else "1"}
     for name, each in schema["properties"].items():
-        each.setdefault("description", FORMS.get(name, ""))
+        each.setdefault("description", forms.get(name, ""))
         if not each["description"]:
             del each["description"]
     return schema
@@ -256,13 +125,16 @@ def _of_line(line: type) -> Object:
 def _sealed(schema: Object) -> Object:
     """Return the schema of a report in the journal.
 
-    The CPR number is sealed, and every default is filled in.
+    The CPR number is sealed, and every default is filled in. What schema 2 has brought is left out
+    where it says nothing.
     """
     properties = {
         ("cpr_sealed" if name == "cpr" else name): each
         for name, each in schema["properties"].items()
     }
-    return schema | {"properties": properties | {"cpr_sealed": SEALED}, "required": [*properties]}
+    optional = {*NEW_IN_2, "reverses"} if "group" in properties else set()
+    required = [name for name in properties if name not in optional]
+    return schema | {"properties": properties | {"cpr_sealed": SEALED}, "required": required}
 
 
 def _plain(schema: Object) -> Object:

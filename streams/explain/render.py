@@ -33,6 +33,7 @@ FATES: Final = {
     "freed": ("freed", "An id was freed for another report; nothing of this one counts."),
     "conflicting_duplicate": ("refused", "Its id came before with other content, which is kept."),
     "reverses": ("reversal", "It reverses {by}."),
+    "reverses_group": ("reversal", "It reverses all reports of the group {by}."),
     "reverses_again": ("reversal", "It changes nothing: {by} reversed the same report before."),
     "waits": ("waits", "It reverses {by}, which has not come."),
     "never_matches": ("reversal", "It changes nothing: {by} is a reversal itself."),

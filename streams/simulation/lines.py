@@ -32,7 +32,7 @@ def line(report: Report, cpr: str, at: int) -> str:
     if isinstance(report, Payment):
         return _payment(report, cpr, time_text(at))
     if isinstance(report, Income):
-        _, _, kind, start, end, amount_ore, pension_ore, _ = report
+        _, _, kind, start, end, amount_ore, pension_ore, *_ = report
         period = (day_text(start), day_text(end), amount_ore)
         return _INCOME % (
             report.report_id,
@@ -69,7 +69,7 @@ def _payment(report: Payment, cpr: str, reported_at: str) -> str:
         financing,
         channel,
         outside_act,
-        _,
+        *_,
     ) = report
     head = (number, reporter, reported_at, cpr, benefit, day_text(start), day_text(end), amount_ore)
     if benefit == "SDP-B" and financing == paying and not (atp_ore or outside_act):

@@ -17,6 +17,14 @@ from domain.citizen.reports import (
 )
 from domain.ruledata.ruleset import RuleSet
 from streams.wire.content import Content, both_municipalities
+from streams.wire.control_shapes import (
+    FreeShape,
+    KeysShape,
+    OpeningShape,
+    RecalculateShape,
+    RulesShape,
+    RunShape,
+)
 from streams.wire.diagnosis import RecordCheck, record_check
 from streams.wire.outcomes import AcceptedOpening
 from streams.wire.rejections import (
@@ -33,12 +41,6 @@ from streams.wire.rejections import (
 from streams.wire.shapes import (
     DATE_LENGTH,
     FORMS,
-    FreeShape,
-    KeysShape,
-    OpeningShape,
-    RecalculateShape,
-    RulesShape,
-    RunShape,
 )
 
 FIRST_RUN_MONTH: Final = month_number("2020-01")

@@ -8,7 +8,7 @@ A record that meets none is accepted here too: the quick way may have left it ov
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -36,11 +36,20 @@ from streams.wire.shapes import (
     DATE_LENGTH,
     FIELD_ORDER,
     FORMS,
+    NEW_IN_2,
     CaseFactShape,
+    CaseFactShape2,
     IncomeShape,
+    IncomeShape2,
     PaymentShape,
+    PaymentShape2,
     ReversalShape,
+    ReversalShape2,
 )
+
+SCHEMAS: Final = (1, 2)
+"""The versions of a report."""
+ID_FIELDS: Final = ("report_id", "reverses", "group", "reverses_group")
 
 
 class RecordCheck(NamedTuple):
@@ -71,6 +80,12 @@ class Diagnosis:
             "reversal": record_check(ReversalShape, self._reversal),
             **others,
         }
+        self._checks_in_2 = {
+            "benefit_payment": record_check(PaymentShape2, self._payment),
+            "income": record_check(IncomeShape2, self._income),
+            "case_fact": record_check(CaseFactShape2, self._case_fact),
+            "reversal": record_check(ReversalShape2, self._reversal_in_2),
+        }
 
     def diagnose(self, record: bytes) -> Outcome:
         """Return the first reason for which a record is rejected, or what it holds."""
@@ -79,23 +94,28 @@ class Diagnosis:
             return fields
         if refused := self._refuse_head(fields):
             return refused
-        read, check = self._checks[fields["type"]]
+        read, check = (self._checks if fields["schema"] == 1 else self._checks_in_2)[fields["type"]]
         try:
             line = read(fields)
         except ValidationError as error:
-            return min([*_findings(error), *self._missing_municipality(fields)], key=_rank)
+            found = [*_findings(error), *self._missing_municipality(fields)]
+            if fields["schema"] != 1 and (refused := _refuse_reversed(fields)):
+                found.append(refused)
+            return min(found, key=_rank)
         return check(line)
 
     def _refuse_head(self, fields: Mapping[str, Any]) -> Rejection | None:
         """Check `schema` and `type`, which decide how the other fields are read."""
         schema, name = fields.get("schema", 1), fields.get("type")
-        if type(schema) is not int or schema != 1:
+        if type(schema) is not int or schema not in SCHEMAS:
             return UNSUPPORTED_SCHEMA
         if "type" in fields and not (isinstance(name, str) and name in self._checks):
             return unknown_type(", ".join(self._checks))
         for field in ("schema", "type"):
             if field not in fields:
                 return missing(field, FORMS[field])
+        if schema != 1 and name not in self._checks_in_2:  # control records have schema 1 alone
+            return UNSUPPORTED_SCHEMA
         return None
 
     def _missing_municipality(self, fields: Mapping[str, Any]) -> Iterable[Rejection]:
@@ -113,7 +133,7 @@ class Diagnosis:
         if content.lacks_municipality(line.benefit, *given):
             return missing("financing_municipality", FORMS["financing_municipality"])
         refused = (
-            content.refuse_number(line.cpr, report_id=line.report_id)
+            content.refuse_number(line.cpr, **_ids(line))
             or content.refuse_place(*place, *given)
             or refuse_amounts(line.amount_ore, "atp_ore", line.atp_ore)
             or refuse_sign(line.amount_ore, line.atp_ore)
@@ -126,26 +146,46 @@ class Diagnosis:
 
     def _income(self, line: Any) -> Accepted | Rejection:
         return (
-            self._content.refuse_number(line.cpr, report_id=line.report_id)
+            self._content.refuse_number(line.cpr, **_ids(line))
             or refuse_period(line.period_start, line.period_end)
             or refuse_amounts(line.amount_ore, "pension_ore", line.pension_ore)
             or _accepted(Income, line)
         )
 
     def _case_fact(self, line: Any) -> Accepted | Rejection:
-        return self._content.refuse_number(line.cpr, report_id=line.report_id) or _accepted(
-            CaseFact, line
-        )
+        return self._content.refuse_number(line.cpr, **_ids(line)) or _accepted(CaseFact, line)
 
     def _reversal(self, line: Any) -> Accepted | Rejection:
-        ids = {"report_id": line.report_id, "reverses": line.reverses}
-        return self._content.refuse_number(line.cpr, **ids) or _accepted(Reversal, line)
+        return self._content.refuse_number(line.cpr, **_ids(line)) or _accepted(Reversal, line)
+
+    def _reversal_in_2(self, line: Any) -> Accepted | Rejection:
+        return _refuse_reversed(line._asdict()) or self._reversal(
+            line._replace(reverses=line.reverses or "")
+        )
+
+
+def _ids(line: Any) -> dict[str, str]:
+    """Return the ids of a line by their fields, in the contract's order."""
+    given = {name: getattr(line, name, None) for name in ID_FIELDS}
+    return {name: text for name, text in given.items() if text}
+
+
+def _refuse_reversed(fields: Mapping[str, Any]) -> Rejection | None:
+    """Check that a reversal of schema 2 names either a report or a group."""
+    named = [name for name in ("reverses", "reverses_group") if fields.get(name) is not None]
+    if fields["type"] != "reversal" or len(named) == 1:
+        return None
+    if named:
+        return wrong_type("reverses_group", FORMS["reverses_group"])
+    return missing("reverses", FORMS["reverses"] + ", or reverses_group")
 
 
 def _accepted(report: Callable[..., Report], line: Any) -> Accepted:
-    """Make the report of a line; of `reported_at`, its last field, it has the day."""
+    """Make the report of a line; of `reported_at` it has the day."""
     *content, reported_at = line[: line._fields.index("reported_at") + 1]
-    return Accepted(report(*content, day(reported_at[:DATE_LENGTH])), line.cpr, reported_at)
+    new = {name: getattr(line, name, None) or "" for name in NEW_IN_2 if hasattr(line, name)}
+    made = report(*content, day(reported_at[:DATE_LENGTH]), **new)
+    return Accepted(made, line.cpr, reported_at)
 
 
 def _findings(error: ValidationError) -> Iterable[Rejection]:

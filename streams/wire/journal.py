@@ -23,6 +23,7 @@ from domain.citizen.reports import (
     Opening,
     Recalculation,
     Report,
+    Reversal,
     RulesRecord,
     RunMarker,
     Scope,
@@ -39,6 +40,7 @@ from streams.wire.shapes import (
     REPORT_TYPES,
     TIME_OF_DAY,
     day_fields,
+    fields_in_1,
     journal_structs,
     scope_of,
     utc_time,
@@ -65,22 +67,26 @@ class JournalEntry(NamedTuple):
 
 _STRUCTS: Final = {report: journal_structs(name, report) for report, name in TYPE_OF.items()}
 _DAYS_AT: Final = {report: day_fields(report) for report in TYPE_OF}
+_OLD_FIELDS: Final = {report: len(fields_in_1(report)) for report in TYPE_OF}
+"""The number of fields that schema 1 has, the last of which is the time of reporting."""
 _WRITTEN: Final = {
-    report: (written, TYPE_OF[report], _DAYS_AT[report])
-    for report, (written, _) in _STRUCTS.items()
+    report: (in_1, in_2, TYPE_OF[report], _DAYS_AT[report], _OLD_FIELDS[report])
+    for report, (in_1, in_2, _) in _STRUCTS.items()
 }
 _DAY_TEXTS: Final = Memo(day_text, 1 << 14)
 _write: Final = msgspec.json.Encoder().encode
 
 
 def encode(report: Report, cpr_sealed: str, reported_at: str) -> bytes:
-    """Write the value of an accepted report."""
-    written, name, days_at = _WRITTEN[type(report)]
+    """Write the value of an accepted report, in schema 1 where that can say it."""
+    in_1, in_2, name, days_at, old = _WRITTEN[type(report)]
     fields: list[Any] = [*report]
     for place in days_at:
         fields[place] = _DAY_TEXTS[fields[place]]
-    reporter, report_id = report.reporter, report.report_id
-    return _write(written(1, name, report_id, reporter, reported_at, cpr_sealed, *fields[2:-1]))
+    common = name, report.report_id, report.reporter, reported_at, cpr_sealed
+    if fields[old] or fields[-1]:
+        return _write(in_2(2, *common, *fields[2 : old - 1], *fields[old:]))
+    return _write(in_1(1, *common, *fields[2 : old - 1]))
 
 
 def encode_opening(opening: Opening, cpr_sealed: str, reported_at: str) -> bytes:
@@ -159,7 +165,7 @@ def opening_headers(opening: Opening, reported_at: str) -> Headers:
 
 # --- reading ------------------------------------------------------------------------------------
 
-_READ: Final = {read: report for report, (_, read) in _STRUCTS.items()}
+_READ: Final = {read: report for report, (_, _, read) in _STRUCTS.items()}
 _read: Final = msgspec.json.Decoder(reduce(or_, _READ)).decode
 _DAYS: Final = Memo(day, 1 << 14)
 _is_time: Final = TIME_OF_DAY.fullmatch
@@ -237,16 +243,21 @@ def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
     except msgspec.ValidationError:
         return _decode_other(key, value or b"")
     kind = _READ[type(line)]
-    *fields, reported_at, sealed = astuple(line)
+    *fields, sealed = astuple(line)
     for place in _DAYS_AT[kind]:
         fields[place] = _DAYS[fields[place]]
     if kind in _BOUNDS_AT:
         first, last = _BOUNDS_AT[kind]
         if not 0 <= fields[last] - fields[first] < MAX_PERIOD_DAYS:
             raise ValueError("a period that ends before it starts, or is too long")
+    at = _OLD_FIELDS[kind] - 1
+    reported_at = fields[at]
     if not _is_time(reported_at, DATE_LENGTH):
         raise ValueError("not a time in UTC")
-    report = made(kind, (*fields, _DAYS[reported_at[:DATE_LENGTH]]))
+    fields[at] = _DAYS[reported_at[:DATE_LENGTH]]
+    report = made(kind, fields)
+    if isinstance(report, Reversal) and bool(report.reverses) == bool(report.reverses_group):
+        raise ValueError("a reversal names one report or one group")
     return made(JournalEntry, ((key or b"").decode(), sealed, report, reported_at))
 
 

@@ -97,6 +97,11 @@ class QuickWay:
         if line.outside_act is UNSET:
             line.outside_act = False
             absent += 1
+        if line.group is UNSET:
+            line.group = ""
+            absent += 1
+        else:
+            absent += self._group(line)
         colons += absent
         reporter, report_id, reported_at, cpr = (
             line.reporter,
@@ -120,6 +125,18 @@ class QuickWay:
             raise NotQuickError
         line.reported_at = _DAYS[reported_at[:DATE_LENGTH]]
         return made(Accepted, (made(Payment, astuple(line)[:_PAYMENT_FIELDS]), cpr, reported_at))
+
+    def _group(self, line: Any) -> int:
+        """Check a group that is given; return the colons in it, negative as those of a time."""
+        if line.schema == 1:
+            raise NotQuickError
+        group = line.group
+        if group is None:
+            line.group = ""
+            return 0
+        if not is_id(group) or spells(group, line.cpr):
+            raise NotQuickError
+        return -int(group.count(":"))
 
     def _place(self, place: _Place) -> tuple[int, int, str | None, str | None, int]:
         """Check a payment's place; return its days, its municipalities, and how many it left out.
@@ -148,15 +165,25 @@ class QuickWay:
         return self._accepted(CaseFact, line, record)
 
     def _reversal(self, line: Any, record: bytes) -> Accepted:
+        if line.reverses_group is not UNSET or line.schema != 1:
+            raise NotQuickError
+        line.reverses_group = ""
+        if line.reverses is UNSET or line.reverses is None:
+            raise NotQuickError
         if not is_id_of_old(line.reverses) or spells(line.reverses, line.cpr):
             raise NotQuickError
-        return self._accepted(Reversal, line, record, line.reverses.count(":"))
+        return self._accepted(Reversal, line, record, line.reverses.count(":") - 1)
 
     def _accepted(
         self, report: type[Report], line: Any, record: bytes, colons: int = 0
     ) -> Accepted:
         """Check what all reports have; `colons` are those in other texts than the common ones."""
         reported_at: str = line.reported_at
+        if line.group is UNSET:
+            line.group = ""
+            colons -= 1
+        else:
+            colons -= self._group(line)
         colons += _FIELDS[report] + _BESIDE + reported_at.count(":") + line.report_id.count(":")
         if (
             b"\\" in record

@@ -111,7 +111,9 @@ REFUSED: Final[Mapping[str, Rejection]] = {
 """Rejections of valid records at settling, by `streams.citizens.outcomes.Outcome.refused`."""
 
 UNSUPPORTED_SCHEMA: Final = Rejection(
-    "unsupported_schema", "schema", "schema is not 1, the only version; send schema 1"
+    "unsupported_schema",
+    "schema",
+    "schema is neither 1 nor 2, the versions that there are; send one of them",
 )
 UNKNOWN_REPORTER: Final = Rejection(
     "unknown_reporter",

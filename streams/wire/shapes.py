@@ -13,12 +13,10 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_typ
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from pydantic import AfterValidator, Field, PlainValidator, ValidateAs
+from pydantic import AfterValidator, Field, ValidateAs
 
 from domain.basics.weeks import day, month_number
 from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal, Scope
-from domain.ruledata.ruleset import Mechanism
-from domain.ruledata.switches import NAME as RULE_SET_NAME
 from streams.wire.ids import LONGEST, is_id, is_id_of_old
 from streams.wire.json_edge import MAX_INTEGER
 
@@ -95,6 +93,9 @@ Reporter = Annotated[str, Field(pattern=f"^[0-9]{{{REPORTER_DIGITS}}}$")]
 ControlId = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")]
 KeyId = Annotated[str, Field(pattern="^[kmp][0-9a-f]{8}$")]
 Schema = Annotated[int, Field(ge=1, le=1)]  # Literal[1] would take 1.0 and true
+NewestSchema = Annotated[int, Field(ge=2, le=2)]
+OptionalGroup = Annotated[ReportId | None, Field(default=None)]
+OptionalReversedId = Annotated[ReversedId | None, Field(default=None)]
 OptionalText = Annotated[str | None, Field(default=None)]
 OptionalInteger = Annotated[Integer, Field(default=0)]
 OptionalFlag = Annotated[bool, Field(default=False)]
@@ -107,8 +108,10 @@ _QUICK_FORMS: Final[Mapping[object, object]] = {
     ReportId: Annotated[str, Meta(min_length=1, max_length=LONGEST)],
     ReversedId: Annotated[str, Meta(min_length=1, max_length=LONGEST)],
     Reporter: Annotated[str, Meta(min_length=REPORTER_DIGITS, max_length=REPORTER_DIGITS)],
-    Schema: Literal[1],
+    Schema: Literal[1, 2],
     OptionalText: str | None | UnsetType,
+    OptionalGroup: str | None | UnsetType,
+    OptionalReversedId: str | None | UnsetType,
     OptionalInteger: _Amount | UnsetType,
     OptionalFlag: bool | UnsetType,
 }
@@ -127,6 +130,8 @@ _STORED_FORMS: Final[Mapping[object, object]] = {
     Integer: _Amount,
     ReportId: _StoredId,
     ReversedId: _StoredId,
+    OptionalGroup: _StoredId,
+    OptionalReversedId: _StoredId,
     Reporter: Annotated[str, Meta(pattern=rf"\A[0-9]{{{REPORTER_DIGITS}}}\Z")],
     OptionalText: str | None,
     OptionalInteger: _Amount,
@@ -165,6 +170,8 @@ _FORMS: Final[Mapping[str, Any]] = {
     "fact": Fact,
     "date": Day,
     "reverses": ReversedId,
+    "group": OptionalGroup,
+    "reverses_group": OptionalGroup,
     "period_start": Day,
     "period_end": Day,
     "amount_ore": Integer,
@@ -180,20 +187,37 @@ _FORMS: Final[Mapping[str, Any]] = {
 }
 
 
+_FORMS_IN_2: Final[Mapping[str, Any]] = {
+    **_FORMS,
+    "reverses": OptionalReversedId,
+    "schema": NewestSchema,
+}
+"""The forms of schema 2, where a reversal names a report or a group."""
+NEW_IN_2: Final = ("group", "reverses_group")
+"""Fields that schema 2 has brought; in the journal they stand only where they say something."""
+
+
 def fields_of(report: type[Report]) -> list[str]:
     """List the names on the wire of the fields that a type of report has in the domain.
 
     >>> fields_of(Reversal)
-    ['reporter', 'report_id', 'reverses', 'reported_at']
+    ['reporter', 'report_id', 'reverses', 'reported_at', 'group', 'reverses_group']
     """
     return [WIRE_NAMES.get(name, name) for name in get_type_hints(report)]
 
 
-def _shape(name: str, report: type[Report]) -> Any:
+def fields_in_1(report: type[Report]) -> list[str]:
+    """List those that schema 1 has."""
+    return [field for field in fields_of(report) if field not in NEW_IN_2]
+
+
+def _shape(name: str, report: type[Report], schema: int) -> Any:
     """Make the named tuple of exact forms for a type of report."""
-    fields = [(field, _FORMS[field]) for field in (*fields_of(report), "cpr", "schema")]
+    forms, own = (_FORMS, fields_in_1) if schema == 1 else (_FORMS_IN_2, fields_of)
+    fields = [(field, forms[field]) for field in (*own(report), "cpr", "schema")]
     fields.append(("type", Literal[name]))
-    shape: Any = NamedTuple(f"{report.__name__}Shape", fields)  # type: ignore[misc]
+    at_end = "" if schema == 1 else str(schema)
+    shape: Any = NamedTuple(f"{report.__name__}Shape{at_end}", fields)  # type: ignore[misc]
     shape.__doc__ = (
         f"`{name}` on the wire; up to `reported_at` as `{report.__module__}.{report.__name__}`."
     )
@@ -211,22 +235,33 @@ def _quick(name: str, report: type[Report]) -> Any:
     """Make the struct of plain forms for a type of report; fields left out are UNSET."""
     fields: list[Any] = []
     for field in (*fields_of(report), "cpr", "schema"):
-        form = _QUICK_FORMS.get(_FORMS[field], _FORMS[field])
+        exact = _FORMS_IN_2[field] if field == "reverses" else _FORMS[field]
+        form = _QUICK_FORMS.get(exact, exact)
         fields.append((field, form, UNSET) if UnsetType in get_args(form) else (field, form))
     return _struct(f"Quick{report.__name__}", fields, name, forbid_unknown_fields=True)
 
 
-def journal_structs(name: str, report: type[Report]) -> tuple[Any, Any]:
+def journal_structs(name: str, report: type[Report]) -> tuple[Any, Any, Any]:
     """Make the structs that a report in the journal is written from and read to.
 
-    Written, the fields that all reports have come first; read, the order is the domain's.
+    There are one for writing schema 1, one for writing schema 2, and one for reading. Written, the
+    fields that all reports have come first; read, the order is the domain's.
     """
-    fields = fields_of(report)
+    fields = fields_in_1(report)
     common = ["schema", "type", "report_id", "reporter", "reported_at", "cpr_sealed"]
     written = [(field, object) for field in (*common, *fields[2:-1])]
-    read = [(field, _STORED_FORMS.get(_FORMS[field], _FORMS[field])) for field in fields]
+    new = [field for field in fields_of(report) if field in NEW_IN_2]
+    in_2: list[Any] = [
+        (name, object, "") if name == "reverses" else (name, form) for name, form in written
+    ]
+    in_2 += [(field, object, "") for field in new]
+    read: list[Any] = []
+    for field in (*fields, *new):
+        form = _STORED_FORMS.get(_FORMS[field], _FORMS[field])
+        read.append((field, form, "") if field in ("reverses", *new) else (field, form))
     return (
         _struct(f"Written{report.__name__}", written),
+        _struct(f"Written{report.__name__}In2", in_2, omit_defaults=True),
         _struct(f"Read{report.__name__}", [*read, ("cpr_sealed", str)], name),
     )
 
@@ -241,96 +276,19 @@ def day_fields(report: type[Report]) -> list[int]:
 
 
 PaymentShape, IncomeShape, CaseFactShape, ReversalShape = [
-    _shape(name, report) for name, report in REPORT_TYPES.items()
+    _shape(name, report, 1) for name, report in REPORT_TYPES.items()
+]
+PaymentShape2, IncomeShape2, CaseFactShape2, ReversalShape2 = [
+    _shape(name, report, 2) for name, report in REPORT_TYPES.items()
 ]
 QuickPayment, QuickIncome, QuickCaseFact, QuickReversal = [
     _quick(name, report) for name, report in REPORT_TYPES.items()
 ]
 
-# --- control records, in the input of `refusion settle` -----------------------------------------
-
-
-class OpeningShape(NamedTuple):
-    """The control record `opening` is read by `refusion settle` and `refusion opening load`."""
-
-    month: Month
-    week: Day
-    benefit: str
-    paying: OptionalText
-    financing: OptionalText
-    amount_ore: Integer
-    atp_ore: OptionalInteger
-    mechanism: Mechanism
-    rate: Annotated[int, Field(ge=0, le=100)]
-    refusion_ore: OptionalInteger
-    medfinansiering_ore: OptionalInteger
-    reported_at: Time
-    cpr: str
-    schema: Schema
-    type: Literal["opening"]
-
-
-class RunShape(NamedTuple):
-    """The control record `run`: `RunMarker`."""
-
-    run: Integer
-    closed_at: Time
-    data_month: Month
-    schema: Schema
-    type: Literal["run"]
-
-
-class RulesShape(NamedTuple):
-    """The control record `rules`: `RulesRecord`."""
-
-    id: ControlId
-    rules: Annotated[str, Field(pattern=f"^{RULE_SET_NAME}$")]
-    digest: Annotated[str, Field(default="", pattern="^[0-9a-f]*$")]
-    written_at: Time
-    schema: Schema
-    type: Literal["rules"]
-
-
-class RecalculateShape(NamedTuple):
-    """The control record `recalculate`: `Recalculation`."""
-
-    id: ControlId
-    scope: Annotated[Scope, PlainValidator(scope_of)]
-    written_at: Time
-    schema: Schema
-    type: Literal["recalculate"]
-
-
-class KeysShape(NamedTuple):
-    """The control record `keys`: `KeysRecord`."""
-
-    id: ControlId
-    pseudonym_key: KeyId
-    seal_keys: list[KeyId]
-    journal_keys: list[KeyId]
-    demo: bool
-    written_at: Time
-    schema: Schema
-    type: Literal["keys"]
-
-
-class FreeShape(NamedTuple):
-    """The control record `free`: `Freeing`."""
-
-    id: ControlId
-    citizen: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
-    reporter: Reporter
-    report_id: ReversedId
-    reason: Annotated[str, Field(default="", max_length=500)]
-    written_at: Time
-    schema: Schema
-    type: Literal["free"]
-
-
 # --- what to send -------------------------------------------------------------------------------
 
 FORMS: Final[Mapping[str, str]] = {
-    "schema": "1",
+    "schema": "1 or 2",
     "type": "benefit_payment, income, case_fact or reversal",
     "report_id": "a string of 1-100 printable characters of ISO 8859-1, no blank at either end",
     "reporter": "a string of eight digits (CVR or SE)",
@@ -341,6 +299,9 @@ FORMS: Final[Mapping[str, str]] = {
     "fact": "one of " + ", ".join(get_args(Fact)),
     "date": "a date YYYY-MM-DD that exists",
     "reverses": "the report_id of a report, as a string of 1-100 printable characters",
+    "group": "a string of 1-100 printable characters of ISO 8859-1, no blank at either end, or"
+    " leave it out",
+    "reverses_group": "the group of reports, as they have it, and no reverses beside it",
     "period_start": "a date YYYY-MM-DD that exists",
     "period_end": "a date YYYY-MM-DD that exists",
     "amount_ore": "a JSON integer of at most 64 bits",

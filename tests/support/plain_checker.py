@@ -19,6 +19,7 @@ FIELDS = {
     "case_fact": {"fact", "date"},
     "reversal": {"reverses"},
 }
+NEW_IN_2 = {"group", "reverses", "reverses_group"}
 OPTIONAL = {"atp_ore", "paying_municipality", "financing_municipality", "outside_act"}
 CHOICES = {
     "channel": {"eindkomst", "dfdg", "direct"},
@@ -65,14 +66,25 @@ def has_fields(record: dict[str, Any]) -> bool:
         return False
     needed = COMMON | FIELDS[kind]
     allowed = needed | (OPTIONAL if kind == "benefit_payment" else set())
+    if record.get("schema") == 2:
+        allowed = allowed | {"group"}
+        if kind == "reversal":
+            needed, allowed = needed - {"reverses"}, allowed | {"reverses_group"}
+            if (record.get("reverses") is None) == (record.get("reverses_group") is None):
+                return False
     return needed <= set(record) <= allowed and all(
-        _has_form(name, value) for name, value in record.items()
+        (value is None and record.get("schema") == 2 and name in NEW_IN_2) or _has_form(name, value)
+        for name, value in record.items()
     )
 
 
 def _has_form(name: str, value: Any) -> bool:
     if name == "schema" or name.endswith("_ore"):
-        return type(value) is int and -(2**63) <= value < 2**63 and (name != "schema" or value == 1)
+        return (
+            type(value) is int
+            and -(2**63) <= value < 2**63
+            and (name != "schema" or value in {1, 2})
+        )
     if name == "outside_act":
         return value is True or value is False
     if name.endswith("_municipality") and value is None:
@@ -84,7 +96,7 @@ def is_text(name: str, text: str) -> bool:
     """Tell if a text has the form of a field."""
     if name in CHOICES:
         return text in CHOICES[name]
-    if name == "report_id":
+    if name in {"report_id", "group", "reverses_group"}:
         return 0 < len(text) <= 100 and text.strip(" ") == text and all(map(_is_in_alphabet, text))
     if name == "reverses":
         return 0 < len(text) <= 100 and not any(
@@ -168,7 +180,8 @@ def _is_in_alphabet(character: str) -> bool:
 
 
 def _has_number_in_id(record: dict[str, Any]) -> bool:
-    ids = [record[name] for name in ("report_id", "reverses") if name in record]
+    names = ("report_id", "reverses", "group", "reverses_group")
+    ids = [record[name] for name in names if record.get(name) is not None]
     plain = (unicodedata.normalize("NFKC", text) for text in ids)
     return any(
         record["cpr"] in "".join(character for character in text if character.isalnum())

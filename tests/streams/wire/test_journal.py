@@ -28,6 +28,11 @@ REPORTS = [
     Income("12345678", "2", "wage", *PERIOD, 100, 10, REPORTED),
     CaseFact("12345678", "3", "death", PERIOD[0], REPORTED),
     Reversal("12345678", "4", "1", REPORTED),
+    Payment("12345678", "5", "KTH", *PERIOD, -5, -1, "730", None, "dfdg", True, REPORTED, "g"),
+    Income("12345678", "6", "wage", *PERIOD, 100, 10, REPORTED, "g"),
+    CaseFact("12345678", "7", "death", PERIOD[0], REPORTED, "g"),
+    Reversal("12345678", "8", "1", REPORTED, "g"),
+    Reversal("12345678", "9", "", REPORTED, "", "g"),
 ]
 
 

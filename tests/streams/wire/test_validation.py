@@ -15,7 +15,16 @@ from domain.citizen.reports import (
 from streams.citizens.rule_sets import load_rule_set
 from streams.wire.outcomes import Accepted
 from streams.wire.rejections import REASONS, Rejection
-from streams.wire.shapes import CaseFactShape, IncomeShape, PaymentShape, ReversalShape
+from streams.wire.shapes import (
+    CaseFactShape,
+    CaseFactShape2,
+    IncomeShape,
+    IncomeShape2,
+    PaymentShape,
+    PaymentShape2,
+    ReversalShape,
+    ReversalShape2,
+)
 from streams.wire.validator import Validator
 from tests.support.bad_lines import AT_SETTLING, BAD_LINES, OF_THE_REGISTER, ORDER
 from tests.support.lines import (
@@ -232,7 +241,28 @@ def test_the_wire_has_its_fields_in_the_order_of_the_domain():
     renamed = {"start": "period_start", "end": "period_end", "paying": "paying_municipality"}
     renamed |= {"financing": "financing_municipality", "reported": "reported_at"}
     reports = (Payment, Income, CaseFact, Reversal)
-    lines = (PaymentShape, IncomeShape, CaseFactShape, ReversalShape)
-    for report, line in zip(reports, lines, strict=True):
+    in_1 = (PaymentShape, IncomeShape, CaseFactShape, ReversalShape)
+    in_2 = (PaymentShape2, IncomeShape2, CaseFactShape2, ReversalShape2)
+    for report, line, newer in zip(reports, in_1, in_2, strict=True):
         names = [renamed.get(name, name) for name in get_type_hints(report)]
-        assert [*line._fields] == [*names, "cpr", "schema", "type"]
+        assert [*newer._fields] == [*names, "cpr", "schema", "type"]
+        of_old = [name for name in names if name not in {"group", "reverses_group"}]
+        assert [*line._fields] == [*of_old, "cpr", "schema", "type"]
+
+
+@pytest.mark.parametrize("group", [{"group": "A:1/x"}, {"group": None}, {}])
+def test_schema_2_is_read_the_same_in_both_ways(group):
+    """The quick way, and the diagnosis, which an escape in the text leads to."""
+    reversed_group = {"reverses": None, "reverses_group": "G:7"}
+    for line in (
+        payment(schema=2, **group),
+        income(schema=2, **group),
+        case_fact(schema=2, **group),
+        reversal(schema=2, **group),
+        reversal(schema=2, **reversed_group, **group),
+    ):
+        escaped = line.replace(b'"schema"', b'"\\u0073chema"')
+        read = accepted(line)
+        assert read == accepted(escaped)
+        assert read.group == (group.get("group") or "")
+    assert accepted(reversal(schema=2, **reversed_group)).reverses_group == "G:7"

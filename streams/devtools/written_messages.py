@@ -1,0 +1,156 @@
+"""The types of what the stages write, for the contract's document.
+
+Tests compare them with every message of a settled population.
+"""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic's wish on Python 3.11
+
+One = Literal[1]
+Week = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The Monday of a week.")]
+Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$", description="A month.")]
+Ore = Annotated[int, Field(description="Whole øre.")]
+Citizen = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="The pseudonym of a person.")]
+Sealed = Annotated[
+    str, Field(pattern=r"^k[0-9a-f]{8}\.[\w-]+$", description="The CPR number, AES-SIV.")
+]
+Municipality = Annotated[str, Field(pattern="^[0-9]{3}$", description="A municipality's code.")]
+Runs = Annotated[
+    list[tuple[Week, int]], Field(description="Runs of weeks as [first week, count], oldest first.")
+]
+
+
+AfterTransfer = TypedDict("AfterTransfer", {"from": Week, "seniority": int, "earned": Runs})
+"""The counters from the transfer of a legacy flex citizen on."""
+
+
+class PostedCounters(TypedDict):
+    """Both counters at the end of the citizen's latest week in state B or O."""
+
+    week: Week | None
+    seniority: int
+    earned: Runs
+    after_transfer: NotRequired[AfterTransfer]
+
+
+class PostingRow(TypedDict):
+    """A posting row."""
+
+    id: Annotated[str, Field(description="A digest of citizen, revision and position.")]
+    kind: Literal["result", "correction", "opening"]
+    reverses: NotRequired[
+        Annotated[str, Field(description="The id of the row that this one reverses.")]
+    ]
+    month: Month
+    week: Week
+    benefit: Annotated[str, Field(description="A code of the catalogue.")]
+    paying: Municipality | None
+    financing: Municipality | None
+    amount_ore: Ore
+    atp_ore: NotRequired[
+        Annotated[int, Field(description="ATP deducted to get the amount, in øre.")]
+    ]
+    ordinal: Annotated[
+        int, Field(description="The number of the week on the staircase, as of posting.")
+    ]
+    mechanism: Literal["refusion", "medfinansiering"]
+    rate: Annotated[int, Field(ge=0, le=100, description="A whole percentage.")]
+    refusion_ore: Ore
+    medfinansiering_ore: Ore
+    account: Annotated[
+        str | None, Field(description="function.dranst.gruppering, where it is verified.")
+    ]
+
+
+Reason = Literal[
+    "opening", "rule_change", "recalculation", "late_report", "reversal", "adjustment", "report"
+]
+
+
+class Postings(TypedDict):
+    """The results and corrections that follow from one record of the journal."""
+
+    schema: One
+    type: Literal["postings"]
+    citizen: Citizen
+    revision: Annotated[
+        int, Field(ge=1, description="Grows by one with each message of the citizen.")
+    ]
+    cause: Annotated[str, Field(description="reporter/report_id, or the control record.")]
+    reason: Reason
+    rules: Annotated[str, Field(description="The rule set.")]
+    cpr_sealed: Sealed
+    counters: PostedCounters
+    rows: list[PostingRow]
+
+
+class RunCut(TypedDict):
+    """A run's marker: it cuts the partition where it stands."""
+
+    schema: One
+    type: Literal["run"]
+    run: Annotated[int, Field(ge=1, description="Months from 2020-01 to the data month, plus 1.")]
+    closed_at: Annotated[str, Field(description="RFC 3339, UTC.")]
+    data_month: Month
+    accepted: NotRequired[
+        Annotated[list[str], Field(description="Why it was cut although it was held.")]
+    ]
+
+
+class NoticeMessage(TypedDict):
+    """A report that was applied, but is doubtful."""
+
+    schema: One
+    type: Literal["notice"]
+    code: Literal[
+        "possible_duplicate", "after_death", "pension_award", "flex_referral", "negative_net",
+        "rate_missing", "validity_partial", "future_period", "closed_to_new",
+        "reversed_before", "reversed_before_reported",
+    ]  # fmt: skip
+    citizen: Citizen
+    cause: str
+    detail: dict[str, Any]
+
+
+class MissingReporter(TypedDict):
+    """A reporter whose money for a benefit is missing in a month that was to be closed."""
+
+    schema: One
+    type: Literal["notice"]
+    code: Literal["missing_reporter"]
+    reporter: Annotated[str, Field(pattern="^[0-9]{8}$")]
+    cause: str
+    detail: dict[str, Any]
+
+
+Head = Annotated[tuple[str, int, str], Field(description="A record: writer, number and hash.")]
+
+
+class ActMessage(TypedDict):
+    """An act, or its request, approval or refusal: who does it, written before it is done."""
+
+    schema: One
+    type: Literal["act", "request", "approval", "refusal"]
+    id: str
+    at: Annotated[str, Field(description="RFC 3339, UTC.")]
+    act: Annotated[str, Field(description="The act, as `export` or `replay --apply`.")]
+    user: Annotated[str, Field(description="The operating system's user.")]
+    uid: int
+    host: str
+    login_user: Annotated[str, Field(description="Who logged on before a change of user.")]
+    sudo_user: Annotated[str, Field(description="What sudo says of who called it.")]
+    scope: NotRequired[dict[str, Any]]
+    reason: NotRequired[str]
+    four_eyes: NotRequired[Literal["approved", "off"]]
+    request: NotRequired[Annotated[str, Field(description="The id of a request.")]]
+    command: NotRequired[Annotated[list[str], Field(description="The arguments of `refusion`.")]]
+    files: NotRequired[Annotated[dict[str, str], Field(description="SHA-256 by file.")]]
+    about: NotRequired[dict[str, Any]]
+    person: NotRequired[Annotated[str, Field(description="The person who approves.")]]
+    writer: str
+    number: Annotated[int, Field(ge=1, description="Counts the records of the writer.")]
+    before: Annotated[str, Field(description="The hash of the writer's record before.")]
+    seen: NotRequired[Head | None]
+    former: NotRequired[Head | None]
