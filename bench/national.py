@@ -64,9 +64,9 @@ WHERE hash(i, of.number // 3, 5) % 100 < 62
 
 ENTRIES: Final = """
 SELECT CAST({run} - 1 AS INTEGER) AS after_run, partition,
-    CAST({run} * 10000000 + i * 2 + is_correction AS BIGINT) AS "offset",
+    CAST({run} AS BIGINT) * 1000000000 + i * 100 + message AS "offset",
     CAST(place AS INTEGER) AS position, CAST(-1 AS BIGINT) AS journal_offset, kind, citizen,
-    CAST({run} * 2 + is_correction AS INTEGER) AS revision,
+    CAST({run} * 100 + message AS INTEGER) AS revision,
     '12345678/' || i AS cause, reason, 'R-1' AS rules, 'k0.x' AS cpr_sealed,
     substr(citizen, 1, 24) || {run} || place AS id, reverses, month, week, benefit,
     CASE WHEN mechanism = 'refusion' THEN home END AS paying, home AS financing,
@@ -85,14 +85,15 @@ SELECT CAST({run} - 1 AS INTEGER) AS after_run, partition,
         ELSE '[]' END END AS earned,
     CAST(NULL AS VARCHAR) AS after_transfer
 FROM (
-    SELECT *, 0 AS is_correction, 1 AS sign, 'result' AS kind, 'report' AS reason,
+    SELECT *, 0 AS message, 1 AS sign, 'result' AS kind, 'report' AS reason,
         CAST(NULL AS VARCHAR) AS reverses, {rate} AS rate
     FROM ({now})
     UNION ALL BY NAME
     SELECT * REPLACE (
             amount_ore + CASE sign WHEN 1 THEN 10000 ELSE 0 END AS amount_ore,
             2 * place + CASE sign WHEN 1 THEN 1 ELSE 0 END AS place
-        ), 1 AS is_correction, 'correction' AS kind, 'late_report' AS reason,
+        ), CAST(1 + month_number % 99 AS INTEGER) AS message, 'correction' AS kind,
+        'late_report' AS reason,
         CASE sign WHEN 1 THEN NULL ELSE 'x' END AS reverses, {rate} AS rate
     FROM ({late}), (VALUES (-1), (1)) AS signs (sign)
 )

@@ -6,6 +6,7 @@
 4. Prove it: the postings are, byte for byte, those of `settle` on the same journal; a sample of
    the citizens, computed from scratch by the reference computation, has the same sums; and every
    cell has the same sums after another order of the reports.
+5. Show what one municipality sees in LIS: its amounts, its citizens' seniority, its corrections.
 
 All of it is temporary: the broker, the topics, the folders. CPR numbers are fictive.
 """
@@ -22,6 +23,7 @@ from rich.console import Console
 
 from demo.cluster import cluster, read_committed
 from demo.ledger import Ledger
+from demo.overview import show_overview
 from demo.passage import Passage, pass_through
 from demo.population import MONTHS, SEED, reports_by_citizen, simulated, with_bad_lines
 from demo.proofs import (
@@ -123,6 +125,7 @@ def tell(
         check_from_scratch(console, ledger, of_citizen, reference_seconds),
         check_another_order(console, settings, ledger, reports),
     ]
+    show_overview(console, settings, postings)
     return 0 if all(holds) else 1
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from demo.cluster import Watch, Worker, close_run, stop, watching
-from demo.population import arrived_by
+from demo.population import MONTHS, arrived_by
 from domain.basics.weeks import month_number, month_text
 from streams.kit.progress import Meter, meter
 from streams.operations.publish import publish
@@ -75,7 +75,8 @@ async def pass_through(console: Console, settings: Settings, lines: Sequence[byt
                 killing = await _killed_half_way(console, settings, watch, lines, shown)
                 _start(stack, watch, settings, WORKERS[0])
                 await _settled(watch, shown)
-            ended = time.time()
+                ended = time.time()
+                await _close_last(settings, watch, shown)
             stop(watch.workers)
     return Passage(len(lines), began, killing, ended)
 
@@ -115,6 +116,13 @@ async def _killed_half_way(
     )
     await publishing
     return killing
+
+
+async def _close_last(settings: Settings, watch: Watch, shown: Meter) -> None:
+    """Close the run of the last month, for LIS."""
+    month = MONTHS[1]
+    await close_run(settings, month, f"{month_text(month_number(month) + 1)}-01T00:00:00Z")
+    await _settled(watch, shown)
 
 
 async def _half_settled(watch: Watch, reports: int, shown: Meter) -> bool:

@@ -61,11 +61,12 @@ def show(
         console.print(f"  * {sentence}")
 
 
-def _table(console: Console, title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE if console.is_terminal else None)
+def table(console: Console, title: str, *columns: str) -> Table:
+    """Make a table; all columns but the first hold numbers."""
+    made = Table(title=title, title_justify="left", box=SIMPLE if console.is_terminal else None)
     for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number else "left")
-    return table
+        made.add_column(name, justify="right" if number else "left")
+    return made
 
 
 def _row(table: Table, name: str, *numbers: int) -> None:
@@ -73,14 +74,14 @@ def _row(table: Table, name: str, *numbers: int) -> None:
 
 
 def _reports_table(console: Console, outcome: Fates, notices: ByPartition) -> Table:
-    table = _table(console, "Reports in", "records", "number")
-    _row(table, "accepted", outcome.accepted)
+    shown = table(console, "Reports in", "records", "number")
+    _row(shown, "accepted", outcome.accepted)
     for reason, number in outcome.rejected.most_common():
-        _row(table, f"rejected: {reason}", number)
-    _row(table, "delivered twice to the journal by the crash, without effect", outcome.again)
+        _row(shown, f"rejected: {reason}", number)
+    _row(shown, "delivered twice to the journal by the crash, without effect", outcome.again)
     for code, number in _notice_codes(_all(notices)).most_common():
-        _row(table, f"noticed: {code}", number)
-    return table
+        _row(shown, f"noticed: {code}", number)
+    return shown
 
 
 def _all(records: ByPartition) -> Iterable[Any]:
@@ -92,23 +93,23 @@ def _notice_codes(notices: Iterable[Any]) -> Counter[str]:
 
 
 def _postings_table(console: Console, ledger: Ledger) -> Table:
-    table = _table(console, "Postings out", "rows and messages", "number")
-    _row(table, "results", ledger.rows["result"])
-    _row(table, "corrections: rows reversed", ledger.rows["reversing"])
-    _row(table, "corrections: rows in their place", ledger.rows["correction"])
+    shown = table(console, "Postings out", "rows and messages", "number")
+    _row(shown, "results", ledger.rows["result"])
+    _row(shown, "corrections: rows reversed", ledger.rows["reversing"])
+    _row(shown, "corrections: rows in their place", ledger.rows["correction"])
     for reason, number in ledger.messages.most_common():
-        _row(table, f"messages for reason {reason}", number)
-    return table
+        _row(shown, f"messages for reason {reason}", number)
+    return shown
 
 
 def _money_table(console: Console, ledger: Ledger) -> Table:
     """Show the money after all corrections."""
-    table = _table(
+    shown = table(
         console, "Money, corrections included", "mechanism and rate", "amount, kr.", "of it, kr."
     )
     for (mechanism, rate), (amount_ore, share_ore) in sorted(ledger.by_rate.items()):
-        table.add_row(f"{mechanism} {rate} %", kroner(amount_ore), kroner(share_ore))
-    return table
+        shown.add_row(f"{mechanism} {rate} %", kroner(amount_ore), kroner(share_ore))
+    return shown
 
 
 def largest_explained(ledger: Ledger, of_citizen: Reports) -> list[str]:

@@ -1,17 +1,18 @@
 """The rows of `sammenligning`: municipalities beside each other, small numbers hidden."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from projections.lis.answers import AnswerRow, Figure, percent, ratio, text
+from domain.basics.weeks import month_number, month_text
+from projections.lis.answers import AnswerRow, Figure, number, percent, ratio, text
 from projections.lis.course_views import MEAN_PERCENT, mean_percents, persons_of_steps
 from projections.lis.inhabitants import Inhabitants
-from projections.lis.money_views import MONTH, MUNICIPALITY
-from projections.lis.person_views import PERSONS
+from projections.lis.money_views import MONTH, MUNICIPALITY, need
+from projections.lis.person_views import PERSONS, citizens_of_month, standing_of
 from projections.lis.scopes import ViewScope
-from projections.lis.small_numbers import hidden_counts, is_telling
+from projections.lis.small_numbers import hidden_counts, is_small, is_telling
 
 SAMMENLIGNING: Final = (
     *(MUNICIPALITY, MONTH, PERSONS),
@@ -23,7 +24,12 @@ BY_INHABITANTS: Final = (
     percent("persons_per_1000", "pr. 1.000 16-66-årige"),
 )
 """Columns that need the table of inhabitants."""
+FURTHER: Final = (
+    number("median_seniority", "median anciennitet"),
+    percent("change_percent", "personer, ændring på 12 måneder %"),
+)
 COUNTRY: Final = "hele landet"
+YEAR: Final = 12
 
 
 class _Counted(NamedTuple):
@@ -47,34 +53,140 @@ _HIDDEN: Final = _Shown(None, None, None)
 _Counts = Mapping[str, _Counted]
 
 
+class _Month(NamedTuple):
+    """The figures of a month that may be shown: by municipality, and by area."""
+
+    places: dict[str, _Shown]
+    areas: dict[str, _Shown]
+    members: Mapping[str, list[str]]
+    """The municipalities of each area."""
+
+
 def figures_of(scope: ViewScope) -> tuple[Figure, ...]:
     """Give the columns; those by inhabitants only where there is a table of them."""
-    return SAMMENLIGNING + (BY_INHABITANTS if scope.inhabitants else ())
+    return SAMMENLIGNING + (BY_INHABITANTS if scope.inhabitants else ()) + FURTHER
 
 
 def sammenligning_rows(scope: ViewScope) -> list[AnswerRow]:
     """Compare municipalities month by month; hide what is about few persons of another one.
 
     With a table of inhabitants there are rows for regions and the country too; theirs have no
-    municipality.
+    municipality. What is hidden does not depend on which rows are chosen: else it could be worked
+    out by choosing others.
     """
-    counted = _counted(scope)
-    everybody = counted if scope.question.benefit is None else _counted(scope, "benefit")
+    months = _months(scope)
+    medians = _medians(scope)
     rows = list[AnswerRow]()
-    for month in sorted(counted):
+    for month in sorted(months):
+        if scope.question.month not in (None, month):
+            continue
+        shown, before = months[month], months.get(_year_before(month), _Month({}, {}, {}))
         of_year = _of_year(scope, month)
-        has_areas = scope.inhabitants and not scope.question.others
-        areas = _areas(counted[month], of_year) if has_areas else {}
-        shown, of_areas = _of_month(scope, counted[month], everybody[month], areas)
-        for place in sorted(shown):
-            known = of_year.get(place)
-            rows.append((place, month, *shown[place], *_per_1000(scope, shown[place], known)))
-        for area, figures in of_areas:
-            size = sum(of_year[place].number for place in areas[area] if place in of_year)
-            is_whole = all(place in of_year for place in areas[area])
-            known = Inhabitants(size, area) if is_whole else Inhabitants(0, area)
-            rows.append((None, month, *figures, *_per_1000(scope, figures, known)))
+        for place in _chosen(scope, shown.places, of_year):
+            figures = shown.places[place]
+            own = _per_1000(scope, figures, of_year.get(place))
+            median = None if figures.persons is None else medians.get((place, month))
+            rows.append(
+                (place, month, *figures, *own, median, _change(figures, before.places.get(place)))
+            )
+        for area, figures in shown.areas.items():
+            size = _inhabitants(area, shown.members[area], of_year)
+            of_area = _per_1000(scope, figures, size)
+            change = _change(figures, before.areas.get(area))
+            rows.append((None, month, *figures, *of_area, None, change))
     return rows
+
+
+def _months(scope: ViewScope) -> dict[str, _Month]:
+    """Say what may be shown of each month that is asked for, and of the months a year before."""
+    month = scope.question.month
+    months = dict[str, _Month]()
+    for wanted in (None,) if month is None else (_year_before(month), month):
+        asked = scope._replace(question=replace(scope.question, month=wanted))
+        counted = _counted(asked)
+        everybody = counted if scope.question.benefit is None else _counted(asked, "benefit")
+        for number_of, counts in counted.items():
+            areas = _areas(counts, _of_year(scope, number_of)) if scope.inhabitants else {}
+            shown, of_areas = _of_month(scope, counts, everybody[number_of], areas)
+            months[number_of] = _Month(shown, dict(of_areas), areas)
+    return months
+
+
+def _year_before(month: str) -> str:
+    return month_text(month_number(month) - YEAR)
+
+
+def _change(now: _Shown, before: _Shown | None) -> int | None:
+    """Compare the persons of two months; nothing where one of them is not shown."""
+    if now.persons is None or before is None or before.persons is None:
+        return None
+    return ratio(now.persons - before.persons, before.persons)
+
+
+def _medians(scope: ViewScope) -> dict[tuple[str, str], int]:
+    """Find the median seniority of the data month's citizens, but not of few of another place."""
+    question = scope.question
+    if scope.last_run is None or question.month not in (None, scope.data_month):
+        return {}
+    wide = scope._replace(question=replace(question, municipality=None))
+    citizens, values = citizens_of_month(wide)
+    found = scope.read(
+        "SELECT month.municipality, count(*)::BIGINT, quantile_disc(seniority, 0.5)"
+        f" FROM {citizens} AS month"
+        f" JOIN {standing_of(scope)} AS counters ON counters.citizen = month.citizen"
+        " GROUP BY month.municipality",
+        values,
+    )
+    return {
+        (place, scope.data_month): median
+        for place, persons, median in found
+        if not is_small(persons) or place == question.municipality
+    }
+
+
+def _chosen(
+    scope: ViewScope, shown: Mapping[str, _Shown], of_year: Mapping[str, Inhabitants]
+) -> list[str]:
+    """Choose the rows: all, those that are named, or those that are most like the own one."""
+    question = scope.question
+    own = question.municipality
+    if question.alike is not None:
+        place = need(own, "--municipality, which the others are like", "sammenligning --alike")
+        named = {place, *_most_alike(scope, place, shown, of_year)[: question.alike]}
+    else:
+        named = {*question.others, own or ""} if question.others else {*shown}
+    return sorted(named & shown.keys())
+
+
+def _most_alike(
+    scope: ViewScope, own: str, shown: Mapping[str, _Shown], of_year: Mapping[str, Inhabitants]
+) -> list[str]:
+    """List the other municipalities by how far their percentages are from the own ones.
+
+    The distances of the columns are added up. One with a figure that is not shown is not compared:
+    it could be guessed from its place in the list.
+    """
+
+    def figures(place: str) -> tuple[int | None, ...]:
+        per_1000 = _per_1000(scope, shown[place], of_year.get(place))
+        return (*shown[place][1:], *per_1000[1:])
+
+    if own not in shown or None in (mine := figures(own)):
+        return []
+    distances = {
+        place: sum(abs((a or 0) - (b or 0)) for a, b in zip(mine, figures(place), strict=True))
+        for place in shown
+        if place != own and None not in figures(place)
+    }
+    return sorted(distances, key=lambda place: (distances[place], place))
+
+
+def _inhabitants(
+    area: str, members: Sequence[str], of_year: Mapping[str, Inhabitants]
+) -> Inhabitants:
+    """Add up the inhabitants of an area; 0 where one of its municipalities is not in the table."""
+    is_whole = all(place in of_year for place in members)
+    return Inhabitants(sum(of_year[at].number for at in members) if is_whole else 0, area)
 
 
 def _of_year(scope: ViewScope, month: str) -> dict[str, Inhabitants]:
@@ -143,10 +255,8 @@ def _counted(scope: ViewScope, *leave_out: str) -> dict[str, dict[str, _Counted]
     wide = scope._replace(question=question)
     money = mean_percents(wide)
     found: dict[str, dict[str, _Counted]] = defaultdict(dict)
-    others = {*scope.question.others}
-    wanted = others and others | {scope.question.municipality or ""}
     for place, month, persons, *steps in persons_of_steps(wide):
-        if persons and (not wanted or place in wanted):
+        if persons:
             amount, refusion, _ = money.get((place, month), (0, 0, None))
             found[month][place] = _Counted(persons, steps[-1], amount, refusion)
     return found

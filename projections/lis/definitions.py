@@ -110,8 +110,9 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         ("WINDOW", "RESET_AT", "OTHER_LIST", "ABROAD_PRISON"),
     ),
     "sammenligning": Definition(
-        f"Kommuner ved siden af hinanden. {PERSON} Andre kommuners antal på 1-4 personer er skjult,"
-        " og med dem ethvert tal, som et skjult antal kunne regnes ud af.",
+        f"Kommuner ved siden af hinanden. {PERSON} De kommuner, der ligner mest (--alike), er dem,"
+        " hvis viste procenter i alt ligger nærmest kommunens egne. Andre kommuners antal på 1-4"
+        " personer er skjult, og med dem ethvert tal, som et skjult antal kunne regnes ud af.",
         RATES,
         (),
         {
@@ -119,6 +120,9 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
             " medfinansiering 80 %), i procent af alle personer",
             "mean_refusion_percent": "gennemsnitlig refusionsprocent: refusion i procent af"
             " udgiftsgrundlaget for ydelser med refusion",
+            "median_seniority": "den midterste anciennitet blandt borgere med en række i"
+            " datamåneden (af to den mindste); andre måneder har ingen",
+            "change_percent": "antal personer i forhold til samme måned året før",
         },
     ),
     "udvikling": Definition(

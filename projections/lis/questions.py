@@ -23,7 +23,8 @@ class LisQuestion:
 
     `run` is the run of `of` and `settled`. `by` are the columns to sum by, empty for all of them.
     `others` are the municipalities to compare with, `weeks` how far to look ahead, `citizen` whose
-    development is asked for, `books` the own books of a municipality.
+    development is asked for, `books` the own books of a municipality. `alike` is how many of the
+    municipalities that are most like the own one to compare with.
     """
 
     view: str
@@ -37,6 +38,7 @@ class LisQuestion:
     weeks: int | None = None
     citizen: str | None = None
     books: tuple["BookLine", ...] = ()
+    alike: int | None = None
 
     def check(self) -> None:
         """Raise ViewError where the options do not go together."""

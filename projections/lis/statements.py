@@ -257,7 +257,8 @@ SELECT entry.citizen AS citizen, rules, counters_week, seniority AS posted_senio
     earned AS posted_earned, after_transfer
 FROM entries AS entry
 JOIN (
-    SELECT citizen, max(revision) AS revision FROM entries WHERE citizen IS NOT NULL
+    SELECT citizen, max(revision) AS revision FROM entries
+    WHERE citizen IS NOT NULL AND position = 0
     GROUP BY citizen
 ) AS last ON last.citizen = entry.citizen AND last.revision = entry.revision
 WHERE entry.position = 0"""
@@ -267,7 +268,9 @@ WHERE entry.position = 0"""
 UNION ALL
 SELECT earlier.citizen, {_of("earlier", TOLD)}
 FROM earlier_standing AS earlier
-WHERE NOT EXISTS (SELECT 1 FROM entries WHERE entries.citizen = earlier.citizen)"""
+WHERE NOT EXISTS (
+    SELECT 1 FROM entries WHERE entries.citizen = earlier.citizen AND entries.position = 0
+)"""
 
 
 def latest_rows(data_month: str | None) -> str:
@@ -276,40 +279,44 @@ def latest_rows(data_month: str | None) -> str:
     Most citizens have one in the data month or after it. Of the others, those whom the run touched
     are looked up in all their months, and the rest are as they were before it.
     """
-    weeks = ", ".join(f"sum({name}) AS {name}" for name in WEEK_COLUMNS)
+    sums = [f"sum({name})" for name in WEEK_COLUMNS]
     keys = "citizen, municipality, month, benefit"
     columns = ", ".join((keys, "amount_ore", *WEEK_COLUMNS))
     last = " ".join(
-        f"WHEN {name} > 0 THEN {number}"
-        for number, name in reversed(list(enumerate(WEEK_COLUMNS, 1)))
+        f"WHEN {ore} > 0 THEN {number}" for number, ore in reversed(list(enumerate(sums, 1)))
+    )
+    cells = (
+        f"{keys}, CAST(greatest({', '.join(sums)}) AS BIGINT) AS week_ore,"
+        f" CASE {last} ELSE 0 END AS last_week"
+    )
+    # Written out at each place: an engine may keep the rows of a named query that is read twice,
+    # and these are all that there ever were.
+    all_months = (
+        f"(SELECT {columns} FROM earlier_months WHERE benefit <> 'FB'"
+        f" UNION ALL SELECT {columns} FROM run_months WHERE benefit <> 'FB') AS all_months"
     )
     return f"""
-WITH all_months AS (
-    SELECT {columns} FROM earlier_months WHERE benefit <> 'FB'
-    UNION ALL
-    SELECT {columns} FROM run_months WHERE benefit <> 'FB'
-), touched AS (
+WITH touched AS (
     SELECT DISTINCT citizen FROM run_months
 ), recent AS (
-    SELECT {keys}, {weeks} FROM all_months
+    SELECT {cells} FROM {all_months}
     WHERE month >= '{data_month or ""}' AND citizen IN (SELECT citizen FROM told)
     GROUP BY {keys} HAVING sum(amount_ore) > 0
 ), looked_up AS (
     SELECT citizen FROM touched
     WHERE NOT EXISTS (SELECT 1 FROM recent WHERE recent.citizen = touched.citizen)
 ), older AS (
-    SELECT {keys}, {weeks} FROM all_months
+    SELECT {cells} FROM {all_months}
     WHERE citizen IN (SELECT citizen FROM looked_up)
     GROUP BY {keys} HAVING sum(amount_ore) > 0
 ), ranked AS (
-    SELECT {keys}, greatest({", ".join(WEEK_COLUMNS)}) AS week_ore,
+    SELECT {keys}, week_ore,
         row_number() OVER (
-            PARTITION BY citizen
-            ORDER BY month DESC, CASE {last} ELSE 0 END DESC, benefit, municipality
+            PARTITION BY citizen ORDER BY month DESC, last_week DESC, benefit, municipality
         ) AS place
     FROM (SELECT * FROM recent UNION ALL SELECT * FROM older) AS cells
 )
-SELECT {keys}, CAST(week_ore AS BIGINT) AS week_ore FROM ranked WHERE place = 1
+SELECT {keys}, week_ore FROM ranked WHERE place = 1
 UNION ALL
 SELECT {_of("earlier", keys)}, earlier.week_ore
 FROM earlier_standing AS earlier

@@ -71,6 +71,12 @@ OF_VIEWS: Final[Mapping[str, Sequence[click.Parameter]]] = {
             multiple=True,
             help="Compare with this municipality alone; may be given again.",
         ),
+        click.Option(
+            ["--alike"],
+            type=click.IntRange(1, 98),
+            metavar="N",
+            help="Compare with the N whose percentages are most like those of --municipality.",
+        ),
     ),
     "afstemning": (
         click.Option(
@@ -146,6 +152,7 @@ def _question(view: "View", options: dict[str, Any], settings: "Settings") -> "L
         options.get("weeks"),
         citizen,
         books,
+        options.get("alike"),
     )
 
 

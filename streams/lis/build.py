@@ -13,6 +13,9 @@ Each table is written as soon as it is made, and nobody sees any of it before th
 are whole already. The same ledger gives the same rows.
 """
 
+import re
+import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -32,6 +35,11 @@ from streams.lis.store import LisError, MartStore
 
 CHUNK_ROWS: Final = 250_000
 """Rows of `person_months` whose persons are counted at a time; a large city may have more."""
+
+RUN_OF_FILE: Final = re.compile(r"/run=(\d+)/")
+"""The run of a file of the tables; the open run has none."""
+MOST_RUNS: Final = sys.maxsize
+"""More runs than there will ever be."""
 
 Show = Callable[[int, int], None]
 """A function that is told how many tables are written, and of how many."""
@@ -202,17 +210,26 @@ class SpanBuild:
     def _stand(self, law_of: LawOf) -> None:
         """Make what the statement of `standing` reads: counters, their evaluation, latest rows."""
         span = self._span
-        before = "run IS NOT NULL" if span.run is None else f"run < {span.run}"
-        files = self._store.files("standing")
-        view_of_mart(self._connection, MARTS["standing"], files, "all_standing")
-        self._connection.execute(
-            "CREATE VIEW earlier_standing AS SELECT * FROM all_standing"
-            f" WHERE run = (SELECT max(run) FROM all_standing WHERE {before})"
+        view_of_mart(
+            self._connection, MARTS["standing"], self._files_of_last("standing"), "earlier_standing"
         )
         self._keep("told", statements.told(span.run))
         told = self._connection.execute(f"SELECT DISTINCT {statements.TOLD} FROM told").fetchall()
         self._connection.register("evaluated", evaluated_table(law_of, told, span.data_month))
         self._keep("latest_rows", statements.latest_rows(span.data_month))
+
+    def _files_of_last(self, name: str) -> list[str]:
+        """List the files of a table of the run before this one, none where there is none.
+
+        They are chosen here and not by a condition, for which an engine would read all runs.
+        """
+        of_runs: dict[int, list[str]] = defaultdict(list)
+        for file in self._store.files(name):
+            if (found := RUN_OF_FILE.search(file)) and int(found[1]) < (
+                self._span.run or MOST_RUNS
+            ):
+                of_runs[int(found[1])].append(file)
+        return of_runs[max(of_runs)] if of_runs else []
 
     def _keep(self, name: str, statement: str) -> None:
         self._connection.execute(f"CREATE TEMP TABLE {name} AS {statement}")

@@ -21,7 +21,7 @@ from streams.ledger.table import LedgerTable
 from streams.lis.spans import Span
 from streams.lis.store import LisError
 
-MEMORY_MB: Final = 1200
+MEMORY_MB: Final = 1500
 """Memory of the engine; what does not fit is put on disk. The process has some 300 MB beside it."""
 SQL_TYPES: Final = {"string": "VARCHAR", "integer": "INTEGER", "long": "BIGINT"}
 TEXT: Final = 300
@@ -40,13 +40,23 @@ def engine(memory_mb: int = MEMORY_MB) -> Iterator[Connection]:
             }
         )
         connection.execute("SET enable_progress_bar = false")  # it would stand in the answer
+        connection.execute("SET preserve_insertion_order = false")  # it takes memory; we sort
+        connection.execute("SET parquet_metadata_cache = true")  # files are never changed
         try:
-            yield connection
-        except duckdb.Error as error:
-            text = " ".join(str(error).split())[:TEXT]
-            raise LisError(f"the marts of LIS cannot be built or asked: {text}") from error
+            with engine_errors():
+                yield connection
         finally:
             connection.close()
+
+
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """Raise errors of the engine within the block as LisError."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = " ".join(str(error).split())[:TEXT]
+        raise LisError(f"the marts of LIS cannot be built or asked: {text}") from error
 
 
 def view_of_mart(connection: Connection, mart: Mart, files: Sequence[str], name: str = "") -> None:

@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection as Connection
 
 from projections.lis.tables import MARTS
 from streams.ledger.native import quiet_panics
-from streams.lis.engine import engine, view_of_mart
+from streams.lis.engine import engine, engine_errors, view_of_mart
 from streams.lis.store import Build, LisError, NoMartsError, files_of, local_folder, read_build
 
 
@@ -40,11 +40,13 @@ class Marts:
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask for the rows of a query."""
-        return self._connection.cursor().execute(query, values).fetchall()
+        with engine_errors():
+            return self._connection.cursor().execute(query, values).fetchall()
 
     def table(self, query: str, values: Sequence[Any] = ()) -> Table:
         """Ask for a query's answer as Arrow columns."""
-        return Table.from_arrow(self._connection.cursor().sql(query, params=values))
+        with engine_errors():
+            return Table.from_arrow(self._connection.cursor().sql(query, params=values))
 
 
 @contextmanager

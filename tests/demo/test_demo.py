@@ -103,6 +103,9 @@ def test_it_shows_what_came_in_and_out_and_proves_it(monkeypatch, tmp_path):
     )
     assert "citizens agree to the øre, none differs." in text
     assert "all have the same sums to the øre." in text
+    _, overview = text.split("What Randers (730) sees in LIS after run 60, of 2024-12")
+    for heading in ("udgiftsgrundlag", "anciennitet", "merudgift pr. uge", "årsag"):
+        assert heading in overview
     assert "\x1b" not in text, "plain where nobody watches"
     cprs = set(re.findall(rb'"cpr":"(\d{10})"', b"".join(simulated(80))))
     assert not any(cpr.decode() in text for cpr in cprs)

@@ -6,7 +6,7 @@ import pytest
 
 from projections.lis import comparison_views
 from projections.lis.inhabitants import Inhabitants, InhabitantsError, read_inhabitants
-from projections.lis.questions import LisQuestion
+from projections.lis.questions import LisQuestion, ViewError
 from projections.lis.scopes import ViewScope
 from tests.support.lives import RULES
 
@@ -24,8 +24,10 @@ def compared(monkeypatch, own=None, table=None, **asked):
     money = {(code, MONTH): (200, 71, 0) for code in PERSONS}
     monkeypatch.setattr(comparison_views, "mean_percents", lambda _: money)
     question = LisQuestion("sammenligning", municipality=own, **asked)
-    scope = ViewScope(question, {1: MONTH}, RULES, partial(list), list, table or {})
-    return {row[0] or row[5]: row[2:] for row in comparison_views.sammenligning_rows(scope)}
+    scope = ViewScope(question, {}, RULES, partial(list), list, table or {})
+    rows = comparison_views.sammenligning_rows(scope)
+    assert all(row[-2:] == (None, None) for row in rows)  # no counters, and no month a year before
+    return {row[0] or row[5]: row[2:-2] for row in rows}
 
 
 def test_counts_of_one_to_four_are_null_with_what_gives_them_away(monkeypatch):
@@ -46,6 +48,63 @@ def test_the_own_municipality_sees_its_own_whole(monkeypatch):
 
 def test_only_the_chosen_ones_are_compared(monkeypatch):
     assert [*compared(monkeypatch, own="730", others=("101",))] == ["101", "730"]
+
+
+def rows_of(monkeypatch, counted, *, own=None, median=None, run=None, **asked):
+    """The rows of two years, given (municipality, month, persons, on the last step)."""
+    rows = [(code, month, persons, 0, 0, 0, last) for code, month, persons, last in counted]
+    monkeypatch.setattr(
+        comparison_views,
+        "persons_of_steps",
+        lambda scope: [row for row in rows if scope.question.month in (None, row[1])],
+    )
+    money = {(code, month): (200, 71, 0) for code, month, *_ in rows}
+    monkeypatch.setattr(comparison_views, "mean_percents", lambda _: money)
+    question = LisQuestion("sammenligning", municipality=own, **asked)
+    months = {} if run is None else {run: MONTH}
+    scope = ViewScope(question, months, RULES, lambda *_: median or [], list, {})
+    return {row[:2]: row[2:] for row in comparison_views.sammenligning_rows(scope)}
+
+
+def test_persons_are_compared_with_the_same_month_a_year_before(monkeypatch):
+    counted = [("730", MONTH, 110, 40), ("730", "2023-01", 100, 40), ("751", MONTH, 8, 0),
+               ("751", "2023-01", 4, 0), ("101", MONTH, 9, 0)]  # fmt: skip
+    for asked in ({}, {"month": MONTH}):
+        found = rows_of(monkeypatch, counted, **asked)
+        assert found["730", MONTH][-1] == 1000
+        assert found["751", MONTH][-1] is None  # it had four, who are hidden
+        assert found["101", MONTH][-1] is None
+        assert (("730", "2023-01") in found) == (not asked)
+
+
+def test_the_median_is_that_of_the_data_month_and_not_of_few(monkeypatch):
+    counted = [(code, month, 9, 9) for code in ("730", "751") for month in (MONTH, "2023-01")]
+    median = [("730", 9, 17), ("751", 4, 30)]
+    found = rows_of(monkeypatch, counted, median=median, run=49)
+    assert {key: row[-2] for key, row in found.items() if row[-2] is not None} == {
+        ("730", MONTH): 17
+    }
+    assert rows_of(monkeypatch, counted, own="751", median=median, run=49)["751", MONTH][-2] == 30
+
+
+def test_the_most_alike_are_those_whose_shown_percentages_are_nearest(monkeypatch):
+    counted = [(code, MONTH, 100, last) for code, last in
+               (("730", 40), ("751", 45), ("101", 70), ("147", 38), ("825", 2))]  # fmt: skip
+    found = rows_of(monkeypatch, counted, own="730", alike=2)
+    assert sorted(place for place, _ in found) == ["147", "730", "751"]
+    all_of_them = rows_of(monkeypatch, counted, own="730", alike=98)
+    assert ("825", MONTH) not in all_of_them  # its share is hidden
+    with pytest.raises(ViewError, match="needs --municipality"):
+        rows_of(monkeypatch, counted, alike=2)
+
+
+def test_what_is_hidden_does_not_depend_on_the_rows_that_are_chosen(monkeypatch):
+    whole = compared(monkeypatch, own="101", table=TABLE)
+    chosen = compared(monkeypatch, own="101", table=TABLE, others=("730",))
+    assert whole["730"][0] is None  # else the region's sum would give that of 751 away
+    assert chosen == {name: row for name, row in whole.items() if name not in REGIONS} | {
+        name: whole[name] for name in ("101", "730")
+    }
 
 
 def test_sums_of_regions_give_no_hidden_count_away(monkeypatch):
