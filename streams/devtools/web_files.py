@@ -31,11 +31,14 @@ PACKAGES: Final = {
 }
 """The packages, each with the name of its file and the SHA-512 of it."""
 FONTS: Final = "dist/fonts/IBMPlexSans/complete/woff2"
+FIRST_ASKED: Final = "dist/fonts/IBMPlexSans/complete/woff/IBMPlexSans-Regular"
+"""The cut that the style asks for as woff before woff2."""
 STYLE: Final = "dist/css/dkfds.min.css"
 MARKDOWN: Final = ".md"
 FILES: Final = {
     "dkfds@11.2.0": {
         STYLE: "css/dkfds.min.css",
+        f"{FIRST_ASKED}.woff": "fonts/IBMPlexSans/complete/woff/IBMPlexSans-Regular.woff",
         "dist/img/all-svg-icons.svg": "img/all-svg-icons.svg",
         f"LICENSE{MARKDOWN}": "dkfds-LICENSE.txt",
         f"{FONTS}/license.txt": "fonts/IBMPlexSans-license.txt",

@@ -3,8 +3,9 @@
 A part of the site is a module with a `router`; it is added by a line of `ROUTERS`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,13 +19,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from streams.settings import Settings
-from streams.web import later, logon, public
+from streams.web import contact, later, logon, public
 from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
 from streams.web.rights import RouteRight
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, logon.router, later.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, contact.router, logon.router, later.router)
 """The parts of the site."""
 STATIC: Final = Path(__file__).parent / "static"
 NEAR: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -81,9 +82,14 @@ def site(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Close what the site keeps open when it ends."""
+    """Watch the runs as long as the site is up, and close what it keeps open."""
+    parts: Parts = app.state.parts
+    watch = asyncio.create_task(parts.board.run())
     yield
-    await app.state.parts.access.close()
+    watch.cancel()
+    with suppress(asyncio.CancelledError):
+        await watch
+    await parts.access.close()
 
 
 def origin_of(address: str) -> str:

@@ -33,13 +33,17 @@ class Limiter:
         return True
 
 
-class LogOnLimits(NamedTuple):
-    """Bounds of log-on: attempts of one address, and failures of all before a notice."""
+class SiteLimits(NamedTuple):
+    """Bounds of one site.
+
+    Log-ons and enquiries are those of one address, failures those of all before a notice.
+    """
 
     begun: Limiter
     failed: Limiter
+    enquiries: Limiter
 
     @classmethod
-    def usual(cls) -> "LogOnLimits":
-        """Return thirty attempts of an address, and fifty failures of all, in ten minutes."""
-        return cls(Limiter(30, 600), Limiter(50, 600))
+    def usual(cls) -> "SiteLimits":
+        """Return thirty log-ons, fifty failures and five enquiries in ten minutes."""
+        return cls(Limiter(30, 600), Limiter(50, 600), Limiter(5, 600))

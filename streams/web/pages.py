@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from streams.web.dates import day_text, moment_text, month_words
 from streams.web.visitors import NOBODY
 from streams.web.words import Language, words_in
 
@@ -22,9 +23,18 @@ ENGLISH: Final = "/en"
 """The beginning of a path whose page is wanted in English."""
 
 
-MENU: Final = (("/", "frame.front"),)
+MENU: Final = (
+    ("/", "frame.front"),
+    ("/drift", "frame.operation"),
+    ("/nyheder", "frame.news"),
+    ("/kontakt", "frame.contact"),
+)
 """The menu that everybody has: paths, and the keys of their words."""
-FOOT: Final[tuple[tuple[str, str], ...]] = ()
+FOOT: Final = (
+    ("/tilgaengelighed", "frame.accessibility"),
+    ("/behandling", "frame.processing"),
+    ("/kontakt", "frame.contact"),
+)
 """The links at the foot of every page."""
 
 
@@ -74,6 +84,9 @@ class Pages:
             link=partial(link, language),
             language=language,
             visitor=getattr(request.state, "visitor", NOBODY),
+            day=partial(day_text, language=language),
+            moment=partial(moment_text, language=language),
+            month=partial(month_words, language=language),
             menu=MENU,
             foot=FOOT,
             here=request.scope["path"],

@@ -9,8 +9,10 @@ from fastapi.responses import HTMLResponse
 from streams.settings import Settings
 from streams.web.access import AccessBook
 from streams.web.attempts import Attempts
+from streams.web.board import Board
+from streams.web.folder import Folder
 from streams.web.grants import GrantMap, read_grants
-from streams.web.limits import LogOnLimits
+from streams.web.limits import SiteLimits
 from streams.web.pages import Pages
 from streams.web.provider import OidcProvider
 from streams.web.sessions import Sessions
@@ -23,12 +25,14 @@ class Parts:
     settings: Settings
     url: str
     access: AccessBook
+    board: Board
+    folder: Folder
     provider: OidcProvider | None = None
     grants: GrantMap = field(default_factory=GrantMap)
     pages: Pages = field(default_factory=Pages)
     sessions: Sessions = field(default_factory=Sessions)
     attempts: Attempts = field(default_factory=Attempts)
-    limits: LogOnLimits = field(default_factory=LogOnLimits.usual)
+    limits: SiteLimits = field(default_factory=SiteLimits.usual)
 
     @classmethod
     def of(cls, settings: Settings, url: str) -> "Parts":
@@ -36,7 +40,8 @@ class Parts:
         web = settings.web
         provider = OidcProvider(web.oidc) if web.oidc else None
         grants = read_grants(web.roles)
-        return cls(settings, web.url or url, AccessBook(settings), provider, grants)
+        book, board, folder = AccessBook(settings), Board(settings), Folder(web.folder)
+        return cls(settings, web.url or url, book, board, folder, provider, grants)
 
 
 def parts_of(request: Request) -> Parts:

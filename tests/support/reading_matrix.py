@@ -41,11 +41,12 @@ COMMANDS: Final = {
     "replay": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "run close": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS, NOTICES, ACCESS)),
     "run status": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS)),
+    "web": Reading("site", (REPORTS, ACCESS)),
     "verify": Reading("auditor", topics.TOPICS),
 }
 READ_NO_TOPIC: Final = frozenset(
     {"acl", "compare", "lis build", "publish", "repair transactions"}
-    | {"settings", "settle", "simulate", "web", "worker"}
+    | {"settings", "settle", "simulate", "worker"}
     | {f"lis {name}" for name in (*VIEWS, "hvad-hvis")} - LOOKS
 )
-"""Commands that read no record of a topic; `worker` runs the stages, `web` serves them."""
+"""Commands that read no record of a topic; `worker` runs the stages."""

@@ -7,6 +7,8 @@ from streams.kit.web_settings import OidcClient
 from streams.settings import Settings
 from streams.web.access import AccessBook
 from streams.web.app import ROUTERS, site
+from streams.web.board import Board
+from streams.web.folder import Folder
 from streams.web.parts import Parts
 from streams.web.provider import OidcProvider
 from streams.web.sessions import COOKIE
@@ -27,7 +29,9 @@ NOWHERE = OidcProvider(OidcClient("http://localhost:1", "site", "secret"))
 def a_site(settings=SETTINGS, provider: OidcProvider | None = NOWHERE, routers=ROUTERS, **parts):
     """A site of its own, with a log-on if wanted."""
     book = parts.pop("access", None) or AccessBook(settings)
-    return site(settings, Parts(settings, HERE, book, provider, **parts), routers)
+    board = parts.pop("board", None) or Board(settings)
+    folder = parts.pop("folder", None) or Folder(None)
+    return site(settings, Parts(settings, HERE, book, board, folder, provider, **parts), routers)
 
 
 def client_of(app: FastAPI, who: Visitor | None = None):

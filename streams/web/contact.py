@@ -1,0 +1,101 @@
+"""Contact persons, and the form for enquiries, which go by mail."""
+
+import logging
+import re
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from streams.citizens.rule_sets import load_rule_set
+from streams.privacy.cpr import may_hold_cpr
+from streams.web.mail import Enquiry, MailError, send_enquiry
+from streams.web.pages import language_of, link
+from streams.web.parts import page, parts_of
+from streams.web.public import folder_of
+from streams.web.rights import PUBLIC
+from streams.web.words import words_in
+
+CATEGORIES: Final = ("lis", "amounts", "background", "log_on", "fault", "other")
+"""Categories of enquiries, by the keys of their words."""
+LONGEST: Final = {"name": 100, "phone": 30, "mail": 200, "text": 4_000}
+_FORMS: Final = {
+    "mail": re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,135}"),
+    "phone": re.compile(r"\+?[0-9 ]{8,30}"),
+}
+log = logging.getLogger("refusion")
+router = APIRouter(dependencies=[Depends(PUBLIC)])
+Field = Annotated[str, Form()]
+
+
+@router.get("/kontakt", include_in_schema=False)
+def contact_page(request: Request, sendt: Annotated[str, Query()] = "") -> HTMLResponse:
+    """Show whom to ask, and the form."""
+    return _page(request, sent=bool(sendt))
+
+
+@router.post("/kontakt", include_in_schema=False)
+def take_enquiry(
+    request: Request,
+    category: Field = "",
+    name: Field = "",
+    phone: Field = "",
+    mail: Field = "",
+    text: Field = "",
+) -> Response:
+    """Send an enquiry on, or show the form again with what is to be mended."""
+    parts = parts_of(request)
+    place = parts.settings.web.mail
+    if place is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    filled = {"name": name, "phone": phone, "mail": mail, "text": text}
+    if problems := _problems(category, filled):
+        return _page(request, 422, filled=filled | {"category": category}, problems=problems)
+    client = request.client.host if request.client else ""
+    if not parts.limits.enquiries.passes(client):
+        raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS)
+    in_danish = words_in("da")(f"contact.category_{category}")
+    try:
+        send_enquiry(place, Enquiry(in_danish, **filled), request.state.request_id)
+    except MailError as error:
+        log.warning("an enquiry could not be sent by mail: %s", error)
+        problems = {"mail_server": "contact.not_sent"}
+        return _page(request, 503, filled=filled | {"category": category}, problems=problems)
+    return RedirectResponse(link(language_of(request), "/kontakt?sendt=1"), HTTPStatus.SEE_OTHER)
+
+
+def _problems(category: str, filled: dict[str, str]) -> dict[str, str]:
+    """Return the key of a sentence for each field that has no good value."""
+    problems = {} if category in CATEGORIES else {"category": "contact.choose"}
+    for field, value in filled.items():
+        form = _FORMS.get(field)
+        one_line = field == "text" or value.isprintable()
+        if (
+            not value.strip()
+            or len(value) > LONGEST[field]
+            or not one_line
+            or (form and not form.fullmatch(value.strip()))
+        ):
+            problems[field] = f"contact.fill_{field}"
+        elif field != "phone" and may_hold_cpr(value):
+            problems[field] = "contact.no_cpr"
+    return problems
+
+
+def _page(request: Request, status: int = 200, **values: object) -> HTMLResponse:
+    names = load_rule_set().municipalities
+    contacts = {
+        names.get(code, code): persons for code, persons in folder_of(request).contacts().items()
+    }
+    shown: dict[str, object] = {"filled": {}, "problems": {}, "sent": False} | values
+    return page(
+        request,
+        "contact.html",
+        status,
+        contacts=contacts,
+        categories=CATEGORIES,
+        longest=LONGEST,
+        has_mail=parts_of(request).settings.web.mail is not None,
+        **shown,
+    )

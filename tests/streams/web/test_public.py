@@ -1,0 +1,271 @@
+"""The public pages: they live when all else is down, and show what operators write."""
+
+import asyncio
+import logging
+import socket
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from streams.settings import Settings
+from streams.web.board import Board, ClosedRun, Seen
+from streams.web.contact import CATEGORIES
+from streams.web.dates import moment_text
+from streams.web.folder import Folder, markdown
+from tests.support.site_client import SETTINGS, a_site, client_of, visitor
+
+PAGES = ("/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/was", "/behandling")
+NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+SEEN = Seen(
+    NOON,
+    ClosedRun(82, "2026-10", NOON, "2026-11-27T12:30:00Z"),
+    {"intake": 0, "citizens": 1234, "projections": 0},
+)
+
+
+async def down(_settings):
+    raise OSError("away")
+
+
+async def up(_settings):
+    return SEEN
+
+
+def a_board(*watches):
+    board = Board(SETTINGS)
+    for watch in watches:
+        board._watch = watch
+        asyncio.run(board.refresh())
+    return board
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("language", ["", "/en"])
+@pytest.mark.parametrize("who", [None, visitor("lis", municipality="730")])
+def test_a_public_page_lives_when_all_else_is_down(path, language, who):
+    answer = client_of(a_site(), who).get(f"{language}{path}")
+    assert answer.status_code == 200
+    assert f'lang="{language[1:] or "da"}"' in answer.text
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_front_page_says_which_month_is_settled_and_delivered():
+    text = client_of(a_site(board=a_board(up))).get("/").text
+    assert "oktober 2026" in text
+    assert f"Kørsel 82 blev lukket {moment_text(NOON)}." in text
+    assert "Filerne blev leveret 27. november 2026" in text
+    assert "ukendt siden" not in text
+
+
+def test_the_operation_page_says_how_far_each_stage_is_in_words():
+    client = client_of(a_site(board=a_board(up)))
+    assert "1.234 poster venter" in client.get("/drift").text
+    assert "1,234 records wait" in client.get("/en/drift").text
+    assert client.get("/drift").text.count("Ajour") == 2
+
+
+def test_what_was_seen_last_is_shown_with_since_when_nothing_is_known(caplog):
+    board = a_board(up, down, down)
+    text = client_of(a_site(board=board)).get("/").text
+    assert "Tilstanden har været ukendt siden" in text
+    assert "oktober 2026" in text
+    assert caplog.text.count("runs and stages cannot be seen") == 1
+    asyncio.run(board.refresh())
+    assert "Tilstanden" in client_of(a_site(board=a_board(down))).get("/drift").text
+
+
+# --- what operators write -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "news").mkdir()
+    (tmp_path / "news" / "2026-11-20-ny-sats.markdown").write_text(
+        "# Ny sats & mere\n\nFra **januar**. <script>alert(1)</script> [x](javascript:alert(1))\n"
+    )
+    (tmp_path / "news" / "2026-10-01-foerste.markdown").write_text("# Første\n\nTekst.\n")
+    (tmp_path / "news" / "uden-dato.markdown").write_text("# Uden dato\n")
+    (tmp_path / "news" / "2026-09-01-person.markdown").write_text("# Om 010190-1234\n")
+    (tmp_path / "operation.yaml").write_text(
+        "windows:\n- {from: 2099-01-01T20:00:00Z, to: 2099-01-01T22:00:00Z, text: Ny version}\n"
+        "- {from: 2001-01-01T20:00:00Z, to: 2001-01-01T22:00:00Z, text: Gammel}\n"
+        "faults:\n- {since: 2026-11-01, text: En fejl., state: Rettes}\n"
+    )
+    (tmp_path / "contacts.yaml").write_text(
+        '"730":\n- {name: Åse Ærlig, phone: "12345678", mail: aase@example.org}\n'
+    )
+    (tmp_path / "calendar.yaml").write_text("- {date: 2099-01-15, text: Kørsel lukkes}\n")
+    (tmp_path / "documents.yaml").write_text(
+        "- {title: Håndbog, address: /docs/haandbog}\n- {title: Ond, address: 'javascript:x'}\n"
+    )
+    (tmp_path / "accessibility.markdown").write_text("## Status\n\nDelvis.\n")
+    return Folder(tmp_path)
+
+
+def test_news_are_shown_the_newest_first_and_bring_no_code(folder, caplog):
+    client = client_of(a_site(folder=folder))
+    text = client.get("/nyheder").text
+    assert text.index("Ny sats &amp; mere") < text.index("Første")
+    assert "<strong>januar</strong>" in text
+    assert "<script>alert" not in text
+    assert 'href="javascript' not in text
+    assert "010190" not in text
+    assert "010190" not in caplog.text
+    assert "news/2026-09-01-person.markdown" in caplog.text
+    assert client.get("/nyheder/2026-10-01-foerste").status_code == 200
+    assert client.get("/nyheder/2026-10-01-findes-ikke").status_code == 404
+
+
+def test_the_feed_is_atom(folder):
+    answer = client_of(a_site(folder=folder)).get("/nyheder.atom")
+    assert answer.headers["content-type"].startswith("application/atom+xml")
+    feed = ET.fromstring(answer.content)  # noqa: S314 - our own
+    space = "{http://www.w3.org/2005/Atom}"
+    titles = [entry.findtext(f"{space}title") for entry in feed.iter(f"{space}entry")]
+    assert titles == ["Ny sats & mere", "Første"]
+    assert feed.findtext(f"{space}updated") == "2026-11-20T00:00:00Z"
+    assert ET.fromstring(client_of(a_site()).get("/nyheder.atom").content) is not None  # noqa: S314
+
+
+def test_windows_faults_calendar_contacts_and_documents_are_shown(folder):
+    client = client_of(a_site(folder=folder))
+    operation, front, contact = (client.get(path).text for path in ("/drift", "/", "/kontakt"))
+    assert "Ny version" in operation
+    assert "Gammel" not in operation
+    assert "Siden 1. november 2026:" in operation
+    assert "15. januar 2099" in front
+    assert "Håndbog" in front
+    assert "Ond" not in front
+    assert "Åse Ærlig" in contact
+    assert '<th scope="row">Randers</th>' in contact
+    assert "<h2>Status</h2>" in client.get("/tilgaengelighed").text
+
+
+@pytest.mark.parametrize("name", ["operation.yaml", "contacts.yaml", "calendar.yaml"])
+@pytest.mark.parametrize("text", ["[", "7", "- 7", "{a: 7}", "windows: 7\nfaults: 7\n", "\x00"])
+def test_a_broken_file_is_told_and_the_pages_live(folder, name, text, caplog):
+    (folder._path / name).write_text(text)
+    client = client_of(a_site(folder=folder))
+    for path in PAGES:
+        assert client.get(path).status_code == 200, path
+    assert name in caplog.text or text == "{a: 7}"
+
+
+def test_markdown_has_no_code():
+    assert "&lt;img" in markdown("<img src=x onerror=y>")
+
+
+# --- enquiries ------------------------------------------------------------------------------------
+
+GOOD = {
+    "category": "fault",
+    "name": "Åse Ærlig",
+    "phone": "+45 12 34 56 78",
+    "mail": "aase@example.org",
+    "text": "Beløbet er forkert.\nHvorfor?",
+}
+
+
+class Mailbox:
+    def __init__(self):
+        self.messages = []
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd calls it so
+        self.messages.append(envelope)
+        return "250 OK"
+
+
+@pytest.fixture(scope="module")
+def server():
+    mailbox = Mailbox()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
+    controller.start()
+    yield controller
+    controller.stop()
+
+
+@pytest.fixture
+def mailbox(server):
+    server.handler.messages.clear()
+    return server.handler
+
+
+@pytest.fixture
+def mailing(mailbox):
+    return client_of(a_site(_mail_settings(mailbox.port)))
+
+
+def _mail_settings(port):
+    return Settings.load(
+        {
+            "REFUSION_DEMO": "1",
+            "REFUSION_MAIL_SERVER": f"127.0.0.1:{port}",
+            "REFUSION_MAIL_FROM": "site@example.org",
+            "REFUSION_MAIL_TO": "help@example.org",
+        }
+    )
+
+
+def test_an_enquiry_goes_by_mail(mailing, mailbox):
+    answer = mailing.post("/kontakt", data=GOOD)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/kontakt?sendt=1")
+    assert "Din henvendelse er sendt" in mailing.get("/kontakt?sendt=1").text
+    (envelope,) = mailbox.messages
+    assert envelope.rcpt_tos == ["help@example.org"]
+    assert b"Reply-To: aase@example.org" in envelope.content
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("category", "x"),
+        ("name", ""),
+        ("name", "a\r\nBcc: x@example.org"),
+        ("name", "a" * 101),
+        ("phone", "1234"),
+        ("mail", "nobody"),
+        ("mail", "a@b.dk\r\nBcc: x@example.org"),
+        ("text", " "),
+        ("text", "Om 010190-1234"),
+        ("name", "0101901234"),
+        ("text", "x" * 4001),
+    ],
+)
+def test_an_enquiry_that_is_not_filled_in_is_shown_again(field, value, mailing, mailbox, caplog):
+    caplog.set_level(logging.INFO, "refusion")
+    answer = mailing.post("/kontakt", data=GOOD | {field: value})
+    assert answer.status_code == 422
+    assert f'href="#{field}"' in answer.text
+    assert "Beløbet" in answer.text or field == "text"
+    assert mailbox.messages == []
+    assert "1234" not in caplog.text
+
+
+def test_many_enquiries_of_one_address_wait(mailing, mailbox):
+    statuses = [mailing.post("/kontakt", data=GOOD).status_code for _ in range(6)]
+    assert statuses == [303] * 5 + [429]
+    assert len(mailbox.messages) == 5
+
+
+def test_an_enquiry_that_cannot_be_sent_is_kept_in_the_form(caplog):
+    answer = client_of(a_site(_mail_settings(1))).post("/kontakt", data=GOOD)
+    assert answer.status_code == 503
+    assert "Beløbet er forkert." in answer.text
+    assert "an enquiry could not be sent" in caplog.text
+
+
+def test_without_a_mail_server_there_is_no_form():
+    client = client_of(a_site())
+    assert "<form" not in client.get("/kontakt").text
+    assert client.post("/kontakt", data=GOOD).status_code == 404
+
+
+def test_each_category_has_its_words():
+    text = client_of(a_site(_mail_settings(1))).get("/kontakt").text
+    for category in CATEGORIES:
+        assert f'value="{category}"' in text
