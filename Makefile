@@ -8,6 +8,9 @@ ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
 .PHONY: install install-run run kafka kafka-stop test test-long test-night hunt test-lowest bench lis lint law contract lock licences sbom audit
 
+# Documents and tests are in UTF-8, whatever the locale of who works on them.
+test test-long test-night test-lowest hunt bench law contract lock licences sbom: export PYTHONUTF8 := 1
+
 install:
 	@.ci/environment $(PYTHON_OPTION) $(ALL_LOCKS)
 

@@ -215,7 +215,7 @@ class RocksStore:
         try:
             yield
         except Exception as error:
-            if type(error) not in (Exception, DbClosedError):
+            if type(error) not in (Exception, DbClosedError) and not isinstance(error, OSError):
                 raise
             raise self._error(done, error) from error
 

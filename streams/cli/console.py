@@ -45,20 +45,11 @@ def load_settings() -> "Settings":
 # --- work --------------------------------------------------------------------------------------
 
 
-def quiet_clients() -> None:
-    """Silence the logs of aiokafka and asyncssh.
-
-    The error that ends a command says what is wrong.
-    """
-    import logging
-
-    for client in ("aiokafka", "asyncssh"):
-        logging.getLogger(client).setLevel(logging.CRITICAL)
-
-
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     """Run asynchronous work to its end, with the clients' logs quiet."""
     import asyncio
+
+    from streams.kit.logs import quiet_clients
 
     quiet_clients()
     return asyncio.run(work)

@@ -2,7 +2,8 @@
 
 import click
 
-from streams.cli.console import PURPOSE, quiet_clients
+from streams.cli.console import PURPOSE
+from streams.kit.logs import quiet_clients
 from streams.kit.secrets import own_environment
 
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import click
 
-from streams.cli.console import INPUT, PURPOSE, quiet_clients
+from streams.cli.console import INPUT, PURPOSE
 from streams.kit.errors import UserError
+from streams.kit.logs import quiet_clients
 from streams.kit.secrets import own_environment
 
 ISO_WEEK: Final = re.compile(r"([0-9]{4})-W([0-9]{2})")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from streams.cli.console import echo_json, load_settings, quiet_clients
+from streams.cli.console import echo_json, load_settings
+from streams.kit.logs import quiet_clients
 
 if TYPE_CHECKING:
     from streams.audit.verify import Verified

@@ -83,9 +83,10 @@ def pass_over_unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
     """Say nothing of Kafka's error in a future inside the client that nobody awaits any more.
 
     It is the handler of an event loop with clients. The batch loop or the command hears of the same
-    error by what it awaits, and says it in a line; asyncio would write a stack trace.
+    error by what it awaits, and says it in a line; asyncio would write a stack trace, as of a
+    reading that cannot be closed in good order because another error has ended it.
     """
-    if not isinstance(context.get("exception"), KafkaError):
+    if "asyncgen" not in context and not isinstance(context.get("exception"), KafkaError):
         loop.default_exception_handler(context)
 
 

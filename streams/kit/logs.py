@@ -51,3 +51,12 @@ def set_up_logs() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name, level in LEVELS.items():
         logging.getLogger(name).setLevel(level)
+
+
+def quiet_clients() -> None:
+    """Silence the logs of aiokafka and asyncssh.
+
+    The error that ends a command says what is wrong.
+    """
+    for client in ("aiokafka", "asyncssh"):
+        logging.getLogger(client).setLevel(logging.CRITICAL)

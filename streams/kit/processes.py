@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, Final
 
+from streams.kit.logs import quiet_clients
+
 FEW_RECORDS: Final = 20_000
 """Records that one process has read before another one has started and imported what it needs."""
 
@@ -14,6 +16,13 @@ FEW_RECORDS: Final = 20_000
 def jobs_for(records: int) -> int:
     """Give the number of processes to read records: one for each core, or 1 for few records."""
     return 1 if records < FEW_RECORDS else os.cpu_count() or 1
+
+
+def _begin(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+    """Begin a process: its clients' logs are as quiet as those of the command."""
+    quiet_clients()
+    if begin is not None:
+        begin(*given)
 
 
 @contextmanager
@@ -25,7 +34,7 @@ def processes(
     Where the block ends by an error, or because the command was stopped, their work is of no use
     any more: they are killed. Else the library would wait until all of it is done.
     """
-    pool = ProcessPoolExecutor(number, get_context("spawn"), begin, given)
+    pool = ProcessPoolExecutor(number, get_context("spawn"), _begin, (begin, given))
     try:
         yield pool
     except BaseException:

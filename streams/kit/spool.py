@@ -7,12 +7,15 @@ about a tenth.
 import marshal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BufferedWriter
 from pathlib import Path
 from struct import Struct
 from typing import Any, BinaryIO, Final
 from zlib import crc32
 
 import cramjam
+
+from streams.kit.named_file import NamedFile
 
 BLOCK_BYTES: Final = 64 << 10
 """Bytes of values that are compressed and written together; so much of each file is in memory."""
@@ -29,7 +32,9 @@ class Scattered:
 
     def __init__(self, stack: ExitStack, folder: Path, name: str, number: int) -> None:
         self._paths = [folder / f"{name}-{at}" for at in range(number)]
-        self._files: list[BinaryIO] = [stack.enter_context(path.open("wb")) for path in self._paths]
+        self._files: list[BinaryIO] = [
+            stack.enter_context(BufferedWriter(NamedFile(path, "wb"))) for path in self._paths
+        ]
         self._blocks: list[list[tuple[Any, ...]]] = [[] for _ in self._paths]
         self._sizes = [0] * number
         stack.callback(self._end)

@@ -6,6 +6,7 @@ means an export that is not finished: `refusion deliver` asks `unfinished` first
 killed export has left is thrown away by the next one.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -19,6 +20,8 @@ from streams.ledger.cuts import ExportError
 
 OWNER_ALONE: Final = 0o700
 """Mode of the draft, and of its files without execution: they hold CPR numbers."""
+OF_THE_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a disk that is full, a quota that is used up, a file that is too large, a bad disk."""
 NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
@@ -58,11 +61,23 @@ def whole_file(path: Path, mode: str = "t") -> Iterator[IO[Any]]:
     """Open a new file of a draft, all of which is on disk at the end."""
     text = {} if mode == "b" else {"encoding": "utf-8", "newline": ""}
     descriptor = os.open(path, NEW, OWNER_ALONE & 0o666)
-    with os.fdopen(descriptor, f"w{mode}", **text) as file:  # type: ignore[call-overload]  # mode and encoding fit
+    opened = os.fdopen(descriptor, f"w{mode}", **text)  # type: ignore[call-overload]  # they fit
+    with _named(path), opened as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
     reached("export", "before_commit")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in an error of its disk; the system tells no name where a file is written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in OF_THE_DISK and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _lock(lock: int, folder: Path) -> None:

@@ -283,6 +283,8 @@ def reason_of(error: BaseException) -> str:
     """Say why a server is lost."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
     return type(error).__name__
 
 

@@ -94,7 +94,7 @@ def test_the_parts_are_the_slices_and_sum_to_the_amount(switch, amount_ore, star
     ]
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(AMOUNTS_ORE, STARTS, DAYS)
 def test_each_week_and_each_weekday_gets_its_share_to_within_an_ore(amount_ore, start, days):
     period = [date.fromordinal(start.toordinal() + number) for number in range(days)]

@@ -37,7 +37,10 @@ def children_of(pid):
 
 def has_loaded(pid, library):
     """Tell if a process has come to import a compiled library."""
-    return library in Path(f"/proc/{pid}/maps").read_text()
+    try:
+        return library in Path(f"/proc/{pid}/maps").read_text()
+    except PermissionError:  # it has closed its memory to us, which it does after its imports
+        return True
 
 
 def listening_sockets(pid):
