@@ -8,12 +8,15 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel
 
+from streams.privacy.cpr import may_hold_cpr
 from streams.web.dates import day_text, moment_text, month_words
 from streams.web.visitors import NOBODY
 from streams.web.words import Language, words_in
@@ -52,14 +55,30 @@ def link(language: Language, path: str) -> str:
 def _in_other_language(request: Request, status: int) -> str:
     """Return the address of the page in the other language.
 
-    Only what the route knows is repeated: an unknown path, or a query without a meaning, is not.
+    Only what the route knows is repeated, and nothing that looks like a CPR number: an unknown
+    path, or a query without a meaning, is not.
     """
     other: Language = "da" if language_of(request) == "en" else "en"
     if status >= HTTPStatus.BAD_REQUEST:
         return link(other, "/")
-    route, asked = request.scope.get("route"), request.url.query
-    knows_queries = bool(asked and isinstance(route, APIRoute) and route.dependant.query_params)
-    return link(other, request.scope["path"]) + (f"?{asked}" if knows_queries else "")
+    asked = [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name in _known_names(request.scope.get("route")) and not may_hold_cpr(value)
+    ]
+    return link(other, request.scope["path"]) + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _known_names(route: object) -> set[str]:
+    """Return the names of a route's query, those of models among them."""
+    names: set[str] = set()
+    for field in route.dependant.query_params if isinstance(route, APIRoute) else ():
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names |= {each.alias or name for name, each in kind.model_fields.items()}
+        else:
+            names.add(field.alias)
+    return names
 
 
 class Pages:

@@ -8,10 +8,11 @@ import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from fastapi import HTTPException, Request
 
+from streams.privacy.cpr import may_hold_cpr
 from streams.web.grants import NoRoleError, visitor_of_program
 from streams.web.pages import language_of, link
 from streams.web.parts import Parts, parts_of
@@ -73,6 +74,8 @@ def log_on_address(request: Request) -> str:
     """Return the address of the log-on that leads back to what was asked for."""
     asked = request.url.query
     wanted = request.scope["path"] + (f"?{asked}" if asked else "")
+    if may_hold_cpr(unquote(wanted)):
+        wanted = "/"
     return link(language_of(request), f"{LOG_ON}?til={quote(wanted, safe='/')}")
 
 

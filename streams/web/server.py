@@ -1,8 +1,9 @@
 """Serves the site: uvicorn, with bounds and without a log of addresses."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import uvicorn
+from fastapi import FastAPI
 
 from streams.kit.logs import set_up_logs
 from streams.settings import Settings
@@ -35,19 +36,27 @@ def serve(settings: Settings, place: WebPlace) -> None:
     """Serve the site until the process is stopped."""
     set_up_logs()
     app = site(settings, url=place.url)
-    config = uvicorn.Config(
+    config = bounded(
         app,
         host=place.host,
         port=place.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
         proxy_headers=place.proxy is not None,
         forwarded_allow_ips=place.proxy,
         ssl_certfile=place.certificate,
         ssl_keyfile=place.key,
+    )
+    uvicorn.Server(config).run()
+
+
+def bounded(app: FastAPI, **place: Any) -> uvicorn.Config:
+    """Return how a site is served: bounded, and without a log of addresses."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
         limit_concurrency=MOST_AT_ONCE,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GOODBYE_S,
+        **({"proxy_headers": False} | place),
     )
-    uvicorn.Server(config).run()

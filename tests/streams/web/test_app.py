@@ -170,3 +170,14 @@ def test_who_lacks_the_role_is_refused(route, role):
 
 def test_the_vendored_files_are_those_of_their_packages():
     assert differences(FOLDER, (FOLDER / SUMS).read_text()) == []
+
+
+def test_the_other_language_keeps_the_query_that_the_route_knows_alone():
+    text = client_of(a_site()).get("/kontakt?sendt=1&x=2").text
+    assert 'href="/en/kontakt?sendt=1"' in text
+    assert f"{CPR}" not in client_of(a_site()).get(f"/kontakt?sendt={CPR}").text
+
+
+def test_a_log_on_does_not_carry_a_number_that_stood_in_the_address():
+    location = client_of(a_site()).get(f"/koersler?x=%30{CPR[1:]}").headers["location"]
+    assert location == "/log-paa?til=/"

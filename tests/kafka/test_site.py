@@ -1,0 +1,61 @@
+"""The site on a real Kafka: its records of access stand in their chain, and it sees the stages."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import HTTPException
+
+from streams.acts.topic import open_act_topic
+from streams.acts.writer import ActWriter
+from streams.kafka.topic_layout import ensure_topics_of
+from streams.settings import Settings
+from streams.web.access import AccessBook, Look
+from streams.web.board import look
+from tests.support.site_client import visitor
+
+
+def a_request() -> Any:
+    route = SimpleNamespace(path="/borger/{token}")
+    return SimpleNamespace(scope={"route": route}, state=SimpleNamespace(request_id="abcd"))
+
+
+def test_a_look_is_recorded_before_it_is_shown_and_never_without(settings):
+    who = visitor("caseworker", municipality="730", subject="anne")
+
+    async def looks():
+        book = AccessBook(settings)
+        for number in range(3):
+            await book.record(
+                a_request(), who, Look("site look", ["c" * 32], purpose=f"sag {number}")
+            )
+        await book.close()
+        async with open_act_topic(settings) as topic:
+            return await ActWriter(settings, topic).entries()
+
+    entries = asyncio.run(looks())
+    assert [entry.fields["number"] for entry in entries] == [1, 2, 3]
+    assert entries[1].fields["before"] == entries[0].head.hash
+    assert entries[2].fields["reason"] == "sag 2"
+    assert entries[2].fields["scope"] == {
+        "visitor": {"subject": "anne", "roles": ["caseworker"], "municipality": "730"},
+        "page": "/borger/{token}",
+        "request": "abcd",
+        "citizens": ["c" * 32],
+    }
+    nowhere = {name: value for name, (value, _) in settings.values.items() if value}
+    nowhere["REFUSION_BOOTSTRAP"] = "127.0.0.1:1"
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(AccessBook(Settings.load(nowhere)).record(a_request(), who, Look("site look")))
+    assert refused.value.status_code == 503
+
+
+def test_the_board_sees_a_system_without_runs(settings):
+    async def seen():
+        await ensure_topics_of(settings)
+        return await look(settings)
+
+    board = asyncio.run(seen())
+    assert board.last is None
+    assert board.waiting == {"intake": 0, "citizens": 0, "projections": 0}
