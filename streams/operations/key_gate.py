@@ -79,11 +79,12 @@ class _Samples(NamedTuple):
     newest: list[Record]
 
 
-async def check_keys(settings: Settings) -> None:
+async def check_keys(settings: Settings) -> bool:
     """Raise UnworkableError where the journal was written with other keys than ours.
 
-    A journal without reports fits any keys. Without the keys that name and seal, as for who closes
-    runs, the MACs alone are looked at.
+    Returns whether it says whom to believe: it states our keys, or has no records yet. A journal
+    without reports fits any keys. Without the keys that name and seal, as for who closes runs, the
+    MACs alone are looked at.
     """
     check_demo_keys(settings)
     gate = KeyGate(settings.macs(), settings.identity() if settings.has_keys else None)
@@ -96,11 +97,13 @@ async def check_keys(settings: Settings) -> None:
             newest = await _records(reader, max(0, reader.end - SAMPLES))
         samples.append(_Samples(partition, first, newest))
     stated: list[KeysRecord] = []
-    if any(gate.is_in_doubt(*each) for each in samples):
+    is_in_doubt = any(gate.is_in_doubt(*each) for each in samples)
+    if is_in_doubt:
         async with open_topics(clients) as topics_read:
             stated = [each async for each in statements(topics_read, name, settings.macs())]
     for each in samples:
         gate.look_at(*each, stated)
+    return bool(stated) or not is_in_doubt
 
 
 async def statements(

@@ -35,10 +35,11 @@ async def prepare(
             warnings = await ensure_topics_of(
                 settings, topics.all_topics(sources_of(settings)), needed=needed
             )
-            await check_keys(settings)
+            is_checked = await check_keys(settings)
             await check_partitions(settings)
             if topics.INTAKE in names:
                 await begin_journal(settings)
+                is_checked = is_checked or await check_keys(settings)
         except (KafkaError, TimeoutError) as error:
             if (said := refusal(error, settings.bootstrap)) is not None:
                 raise UnworkableError(said) from error
@@ -53,4 +54,8 @@ async def prepare(
             outage.ended()
             for warning in warnings:
                 log.warning("should be mended: %s", warning)
+            if not is_checked:
+                log.warning(
+                    "the journal does not state its keys: whoever may write to it is believed"
+                )
             return

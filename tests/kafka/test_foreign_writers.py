@@ -102,6 +102,7 @@ def test_a_forged_payment_and_forged_control_records_move_nothing(pipeline, live
     assert "that nobody of ours wrote, first" in said
     assert "copied in the journal, first" in said
     assert "demo keys" in said.splitlines()[0]
+    assert "does not state its keys" not in said
 
 
 def refusion(pipeline, *arguments, **environment):

@@ -67,7 +67,7 @@ def peak_kb(pid):
 # --- records --------------------------------------------------------------------------------------
 
 
-def test_no_poisonous_record_stops_a_partition(pipeline, lives):
+def test_no_poisonous_record_stops_a_partition(pipeline, lives, tmp_path):
     pipeline.publish([])
     send(
         pipeline,
@@ -93,10 +93,13 @@ def test_no_poisonous_record_stops_a_partition(pipeline, lives):
         topics.REPORTS,
         [(b"0" * 32, value, citizen) for value in (b"", None, b"\x00", b"[]", unsettleable)],
     )
-    worker = pipeline.start()
+    said = tmp_path / "said"
+    with said.open("wb") as log:
+        worker = pipeline.start(log=log)
     pipeline.publish(lives[0])
     pipeline.wait_until_settled()
     pipeline.stop(worker)
+    assert "the journal does not state its keys: whoever may write" in said.read_text()
     assert refused(pipeline) == [
         *[("citizens", "foreign_record")] * 4,
         ("citizens", "unknown_benefit"),

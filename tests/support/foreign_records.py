@@ -3,6 +3,8 @@
 import orjson
 from hypothesis import strategies as st
 
+from streams.settings import Settings
+
 CITIZEN = b"0f" * 16
 AT = {"schema": 1, "written_at": "2024-02-01T08:00:00Z"}
 RUN = {"schema": 1, "type": "run", "run": 99, "closed_at": "2028-04-01T08:00:00Z"}
@@ -42,8 +44,11 @@ JSON = [
     b"{",
     *map(orjson.dumps, [*CONTROLS, PAYMENT, POSTING]),
 ]
+OUR_KEY = Settings.load({"REFUSION_DEMO": "1"}).macs().key_id.encode()
 HEADERS = [
     [],
+    [("mac", OUR_KEY + b"." + b"a" * 32), ("ce_type", b"refusion.state/h")],
+    [("mac", b""), ("mac", None), ("ce_type", None)],
     [("ce_id", b"x"), ("stage", b"\xff"), ("offset", b"9" * 40)],
     [("mac", b"m00000000." + b"a" * 32), ("ce_type", b"refusion.run"), ("raw", b"x/0/9999")],
 ]
