@@ -10,6 +10,8 @@ half characters (surrogates) are refused.
 import re
 from typing import Final
 
+from streams.privacy.cpr import spells
+
 LONGEST: Final = 100
 """Characters of an id."""
 
@@ -26,6 +28,20 @@ def is_id(text: str) -> bool:
     if text.isascii() and text.isprintable() and len(text) <= LONGEST:
         return text == text.strip(" ") != ""
     return _LATIN.fullmatch(text) is not None and text == text.strip(" ")
+
+
+def is_id_without(cpr: str, text: str) -> bool:
+    """Tell whether a text can be the id of a report about a citizen, whose CPR it must not spell.
+
+    Nearly every id has letters, digits and hyphens alone: then two looks decide both.
+
+    >>> is_id_without("0101801234", "KTH-0101801235"), is_id_without("0101801234", "010180-1234")
+    (True, False)
+    """
+    bare = text.replace("-", "")
+    if bare.isascii() and bare.isalnum():
+        return len(text) <= LONGEST and cpr not in bare
+    return is_id(text) and not spells(text, cpr)
 
 
 def is_id_of_old(text: str) -> bool:

@@ -21,7 +21,7 @@ from domain.basics.weeks import day
 from domain.citizen.reports import CaseFact, Income, Payment, Report, Reversal
 from streams.privacy.cpr import FIRST_FICTIVE, is_cpr, spells
 from streams.wire.content import Content, both_municipalities, refuse_period
-from streams.wire.ids import is_id, is_id_of_old
+from streams.wire.ids import is_id_of_old, is_id_without
 from streams.wire.outcomes import Accepted
 from streams.wire.shapes import (
     DATE_LENGTH,
@@ -118,8 +118,7 @@ class QuickWay:
             or not is_cpr(cpr, self._demo)
             or cpr < self._from
             or not _is_time(reported_at, DATE_LENGTH)
-            or not is_id(report_id)
-            or spells(report_id, cpr)
+            or not is_id_without(cpr, report_id)
             or not (reporter.isdigit() and reporter.isascii())
         ):
             raise NotQuickError
@@ -191,8 +190,7 @@ class QuickWay:
             or not is_cpr(line.cpr, self._demo)
             or line.cpr < self._from
             or not _is_time(reported_at, DATE_LENGTH)
-            or not is_id(line.report_id)
-            or spells(line.report_id, line.cpr)
+            or not is_id_without(line.cpr, line.report_id)
             or not (line.reporter.isdigit() and line.reporter.isascii())
         ):
             raise NotQuickError

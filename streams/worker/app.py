@@ -32,7 +32,6 @@ from streams.engine.ports import Stage
 from streams.engine.timing import BATCHES_AT_WORK
 from streams.kafka import topics
 from streams.kafka.brokers import KafkaBrokers
-from streams.kafka.errors import pass_over_unheard
 from streams.kit.errors import UnworkableError, UserError
 from streams.kit.logs import set_up_logs
 from streams.kit.private_files import keep_files_private, keep_memory_private
@@ -323,7 +322,6 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
 
     async def main() -> None:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-        loop.set_exception_handler(pass_over_unheard)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         if parent is not None:
