@@ -63,6 +63,8 @@ def moved_counters(law: Law, was: WeekCounts, now: WeekCounts) -> Counters | Non
     if was is now:
         return None
     (first, status, second), (first_now, status_now, second_now) = was, now
+    if first.busy.bit_length() != first_now.busy.bit_length():  # another latest week
+        return law.counters(now)
     same_weeks = first.busy == first_now.busy and first.benefit == first_now.benefit
     if (
         same_weeks
@@ -71,8 +73,6 @@ def moved_counters(law: Law, was: WeekCounts, now: WeekCounts) -> Counters | Non
     ):
         return None
     after = law.counters(now)
-    if first.busy.bit_length() != first_now.busy.bit_length():  # another latest week
-        return after
     return after if after != law.counters(was) else None
 
 

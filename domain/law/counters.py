@@ -103,8 +103,9 @@ def extend_resets(
     weeks are busy. With k weeks earned at the end of a week, needed - k weeks can be jumped: each
     week earns at most one, and weeks that drop out of the window only delay the reset.
     """
-    length = end - max(start, 0)
-    if length <= 0 or ~(busy >> max(start, 0)) & ((1 << length) - 1) == 0:
+    first = max(start, 0)
+    length = end - first
+    if length <= 0 or ~(busy >> first) & ((1 << length) - 1) == 0:
         return resets
     while True:
         following = resets[-1] + 1 if resets else 0
