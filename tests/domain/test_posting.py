@@ -4,8 +4,9 @@ from domain.citizen.changes import CellChange
 from domain.citizen.posting import Posting, RowsToPost, post, reason
 from domain.citizen.records import Cell, Group
 from domain.law.staircase import Entitlement
-from tests.properties.test_notices import fact, reversal
+from tests.properties.test_notices import fact
 from tests.support import product
+from tests.support.noticing import reversal
 
 STANDING = (0, 1000, 0, 1, 0, 1, "R", 80, 800, None)
 

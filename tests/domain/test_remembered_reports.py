@@ -14,9 +14,9 @@ from domain.law.counters import Window, extend_resets_at_benefit
 from domain.law.staircase import Law
 from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.store_port import MemoryStore
-from tests.properties.test_notices import HEAD, noticed, payment, reversal
 from tests.support import product
 from tests.support.lives import RULES
+from tests.support.noticing import HEAD, noticed, payment, reversal
 
 
 def report_of(published):
