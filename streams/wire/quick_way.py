@@ -133,7 +133,7 @@ class QuickWay:
         if group is None:
             line.group = ""
             return 0
-        if not is_id(group) or spells(group, line.cpr):
+        if not is_id_without(line.cpr, group):
             raise NotQuickError
         return -int(group.count(":"))
 
