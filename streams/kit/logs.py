@@ -1,4 +1,4 @@
-"""Sets up a worker's log: a readable line for each event an operator cares about.
+"""Sets up a log of a worker or of the site: a readable line for each event an operator cares about.
 
 No line is written for a report, and none ever has a CPR.
 """
@@ -41,12 +41,12 @@ class SeldomRepeated(logging.Filter):
         return True
 
 
-def set_up_logs() -> None:
-    """Log to stderr, each line with the process that wrote it."""
+def set_up_logs(program: str = "worker") -> None:
+    """Log to stderr, each line with the program and the process that wrote it."""
     handler = logging.StreamHandler()
     handler.addFilter(SeldomRepeated())
     handler.setFormatter(
-        logging.Formatter(f"%(asctime)s worker {os.getpid()}: %(message)s", "%Y-%m-%d %H:%M:%S")
+        logging.Formatter(f"%(asctime)s {program} {os.getpid()}: %(message)s", "%Y-%m-%d %H:%M:%S")
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name, level in LEVELS.items():

@@ -34,7 +34,7 @@ class WebPlace(NamedTuple):
 
 def serve(settings: Settings, place: WebPlace) -> None:
     """Serve the site until the process is stopped."""
-    set_up_logs()
+    set_up_logs("site")
     app = site(settings, url=place.url)
     config = bounded(
         app,

@@ -3,16 +3,13 @@
 import asyncio
 import logging
 import random
-import socket
-import threading
-import time
 from http import HTTPStatus
 
 import pytest
-import uvicorn
 
 from streams.web.app import routes_of
-from streams.web.server import MOST_AT_ONCE, bounded
+from streams.web.server import MOST_AT_ONCE
+from tests.support.browser import free_port, serving
 from tests.support.site_client import a_site, client_of, visitor
 
 RUBBISH = [
@@ -44,19 +41,10 @@ def test_rubbish_in_every_place_makes_no_defect_and_no_echo(route, caplog):
 
 @pytest.fixture
 def served():
-    """A site on a port of this machine, served as in production."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = uvicorn.Server(bounded(a_site(), host="127.0.0.1", port=port))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert server.started
-    yield port
-    server.should_exit = True
-    thread.join(60)
+    """The port of a site that is served as in production."""
+    port = free_port()
+    with serving(a_site(), port):
+        yield port
 
 
 async def _answer(port, request, wait=60.0):
