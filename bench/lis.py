@@ -4,9 +4,10 @@ The ledger is made straight as its files (`national.py`); nothing goes through K
 environment sets its size: LIS_RUNS (12) and LIS_ROWS (4000000) a run. Only the last run is timed:
 those before it are built first.
 
-Each question is about one municipality, and is asked of the marts and, beside it, of the ledger
-itself. *Cold* is a new connection after the files have left the page cache, *warm* the same
-question again. Every municipality is asked once, but the ledger only about a few.
+Each question is about one municipality, and is asked of a view, as the command and the pages do,
+and, beside it, of the ledger itself. *Cold* is a new connection after the files have left the page
+cache, *warm* the same question again. Every municipality is asked once, but the ledger only about
+a few. The times are those of a clock; with `LIS_CPU` they are seconds of the processor.
 """
 
 import os
@@ -21,23 +22,25 @@ from typing import Final, NamedTuple
 from bench.books import MEASURED, PROGRAM
 from bench.national import NationalLedger, month_of
 from bench.rig import Figure
+from domain.ruledata.ruleset import RuleSet
+from projections.lis.questions import LisQuestion
 from projections.lis.statements import MUNICIPALITY
-from projections.lis.tables import WEEKS
 from streams.citizens.rule_sets import load_rule_set
 from streams.ledger.table import LedgerTable
 from streams.lis.engine import engine, view_of_entries
+from streams.lis.inquiry import ask
 from streams.lis.marts import open_marts
 from streams.lis.spans import Span
 
 RUNS: Final = int(os.environ.get("LIS_RUNS", "12"))
 ROWS: Final = int(os.environ.get("LIS_ROWS", "4000000"))
+CLOCK: Final = time.process_time if "LIS_CPU" in os.environ else time.perf_counter
 ASKED_OF_THE_LEDGER: Final = 3
 """Municipalities about which the ledger is asked: each takes seconds."""
 
 SUMS: Final = "sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
-AMOUNTS: Final = "SELECT benefit, mechanism, rate, " + SUMS + " FROM {table} WHERE {place}"
-ACCOUNTS: Final = "SELECT month, benefit, account, " + SUMS + " FROM {table} WHERE {later}"
-PERSONS: Final = "SELECT benefit, rate, sum(persons), sum(weeks) FROM persons WHERE {place}"
+AMOUNTS: Final = "SELECT benefit, mechanism, rate, " + SUMS + " FROM entries WHERE {place}"
+ACCOUNTS: Final = "SELECT month, benefit, account, " + SUMS + " FROM entries WHERE {later}"
 COUNTED: Final = """
 SELECT benefit, rate, count(*)
 FROM (
@@ -46,25 +49,31 @@ FROM (
 )
 GROUP BY GROUPING SETS ((benefit, rate), (benefit), (rate), ())
 ORDER BY ALL"""
-MONTHS: Final = f"SELECT citizen, {SUMS}, {WEEKS} FROM person_months WHERE {{place}}"
 ROWS_OF_MONTHS: Final = f"SELECT citizen, {SUMS}, count(DISTINCT week) FROM entries WHERE {{place}}"
 
 
 class Inquiry(NamedTuple):
-    """A question: its name, and its SQL for the marts and for the ledger."""
+    """A question: its name, its view, and its SQL for the ledger, if that is asked too."""
 
     name: str
-    of_marts: str
-    of_ledger: str
+    view: str
+    of_ledger: str = ""
     all_months: bool = False
+    persons: bool = False
 
 
 QUESTIONS: Final = (
-    Inquiry("amounts by rate and benefit, a month", AMOUNTS, AMOUNTS),
-    Inquiry("amounts by account, all months", ACCOUNTS, ACCOUNTS, all_months=True),
-    Inquiry("persons by rate and benefit, a month", PERSONS, COUNTED),
-    Inquiry("the citizens of a month", MONTHS, ROWS_OF_MONTHS),
+    Inquiry("amounts by rate and benefit, a month", "beloeb", AMOUNTS),
+    Inquiry("amounts by account, all months", "udgifter", ACCOUNTS, all_months=True),
+    Inquiry("persons by rate and benefit, a month", "personer", COUNTED),
+    Inquiry("the citizens of a month", "personer", ROWS_OF_MONTHS, persons=True),
 )
+VIEWS_ALONE: Final = (
+    *(Inquiry(view, view) for view in ("anciennitet", "paa-vej-ned", "genoptjening", "ugens-vaerdi",
+                                       "overgange", "mellemkommunalt", "sammenligning", "landet")),
+    *(Inquiry(view, view, all_months=True) for view in ("afregning", "korrektioner", "udvikling")),
+)  # fmt: skip
+"""Views that are timed without the ledger beside them."""
 
 
 def figures(folder: Path) -> list[Figure]:
@@ -121,24 +130,26 @@ def _bytes(folder: Path) -> int:
 
 def _answers(folder: Path, ledger: LedgerTable, last: str, first: str) -> Iterator[Figure]:
     """Ask each question about each municipality; of the ledger, about a few."""
-    codes = sorted(load_rule_set().municipalities)
-    for asked in QUESTIONS:
-        month = first if asked.all_months else last
-        of_marts, of_ledger = statement(asked.of_marts, "money"), asked.of_ledger
-        cold, warm = _slowest([_of_marts(folder, of_marts, (code, month)) for code in codes])
-        few = codes[:ASKED_OF_THE_LEDGER]
-        peer = _slowest([_of_ledger(ledger, folder, of_ledger, (code, month)) for code in few])
-        yield (
-            f"LIS: {asked.name}: cold, warm (p95)",
-            f"{cold:.0f} ms, {warm:.0f} ms",
-            f"the ledger: {peer[0]:,.0f} ms, {peer[1]:,.0f} ms",
+    rules = load_rule_set()
+    codes = sorted(rules.municipalities)
+    for asked in (*QUESTIONS, *VIEWS_ALONE):
+        month = None if asked.all_months else last
+        questions = [LisQuestion(asked.view, code, month) for code in codes]
+        cold, warm = _slowest(
+            [_of_marts(folder, ledger.uri, rules, each, asked.persons) for each in questions]
         )
+        peer = ""
+        if asked.of_ledger:
+            values = [(code, month or first) for code in codes[:ASKED_OF_THE_LEDGER]]
+            times = _slowest([_of_ledger(ledger, folder, asked.of_ledger, each) for each in values])
+            peer = f"the ledger: {times[0]:,.0f} ms, {times[1]:,.0f} ms"
+        yield (f"LIS: {asked.name}: cold, warm (p95)", f"{cold:.0f} ms, {warm:.0f} ms", peer)
 
 
-def statement(query: str, table: str, municipality: str = "municipality") -> str:
-    """Write a question about a municipality and a month."""
-    place = f"{municipality} = ? AND month = ?"
-    written = query.format(table=table, place=place, later=place.replace("month =", "month >="))
+def statement(query: str) -> str:
+    """Write a question to the ledger about a municipality and a month."""
+    place = f"({MUNICIPALITY}) = ? AND month = ?"
+    written = query.format(place=place, later=place.replace("month =", "month >="))
     return written if "ORDER BY ALL" in query else f"{written} GROUP BY ALL"
 
 
@@ -148,16 +159,18 @@ def _slowest(times: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return quantiles(cold, n=20)[-1], quantiles(warm, n=20)[-1]
 
 
-def _of_marts(folder: Path, query: str, values: tuple[str, str]) -> tuple[float, float]:
-    """Ask the marts twice, after their files have left the page cache."""
+def _of_marts(
+    folder: Path, ledger: str, rules: RuleSet, question: LisQuestion, persons: bool
+) -> tuple[float, float]:
+    """Ask a view twice, after the files of the marts have left the page cache."""
     _leave_cache(folder / "lis")
-    began = time.perf_counter()
+    began = CLOCK()
     with open_marts(str(folder / "lis")) as marts:
-        marts.rows(query, values)
-        cold = time.perf_counter() - began
-        began = time.perf_counter()
-        marts.rows(query, values)
-        return cold, time.perf_counter() - began
+        ask(marts, rules, question, ledger, {}, persons=persons)
+        cold = CLOCK() - began
+        began = CLOCK()
+        ask(marts, rules, question, ledger, {}, persons=persons)
+        return cold, CLOCK() - began
 
 
 def _of_ledger(
@@ -166,7 +179,7 @@ def _of_ledger(
     """Ask the ledger twice, likewise."""
     _leave_cache(folder / "ledger")
     everything = Span(None, None, None, range(1000), "TRUE")
-    whole = statement(query, "entries", f"({MUNICIPALITY})")
+    whole = statement(query)
     began = time.perf_counter()
     with engine() as connection:
         view_of_entries(connection, ledger, everything)

@@ -78,19 +78,21 @@ class Standing(NamedTuple):
 STANDING: Final = ", ".join(Standing._fields)
 
 
-def standing_of(scope: ViewScope) -> str:
+def standing_of(scope: ViewScope, place: str | None = None) -> str:
     """Write the citizens' counters as of the question as a table in SQL.
 
-    `standing` has them as of each run; what changed since the last one takes their place.
+    `standing` has them as of each run; what changed since the last one takes their place. With
+    `place` it is those whose latest row is that municipality's, which are read without the rest.
     """
     last = scope.last_run
+    here = "" if place is None else f" AND municipality = '{place}'"
     if scope.question.based_on != "known":
-        return f"(SELECT {STANDING} FROM standing WHERE run = {last})"
-    latest = f"SELECT {STANDING} FROM standing WHERE run IS NULL"
+        return f"(SELECT {STANDING} FROM standing WHERE run = {last}{here})"
+    latest = f"SELECT {STANDING} FROM standing WHERE run IS NULL{here}"
     if last is None:
         return f"({latest})"
     return (
-        f"({latest} UNION ALL SELECT {STANDING} FROM standing WHERE run = {last}"
+        f"({latest} UNION ALL SELECT {STANDING} FROM standing WHERE run = {last}{here}"
         " AND citizen NOT IN (SELECT citizen FROM standing WHERE run IS NULL))"
     )
 
@@ -110,16 +112,33 @@ def citizens_of_month(scope: ViewScope) -> tuple[str, list[Any]]:
 
 
 def with_counters(scope: ViewScope) -> list[tuple[str, Standing]]:
-    """Read the counters of the citizens with a row in the data month, by municipality."""
+    """Read the counters of the citizens with a row in the data month, by municipality.
+
+    Nearly all of a municipality's citizens have their latest row there too; the others are looked
+    up among all.
+    """
+    place = scope.question.municipality
     citizens, values = citizens_of_month(scope)
     columns = ", ".join(f"counters.{name}" for name in Standing._fields)
     rows = scope.read(
-        f"SELECT month.municipality, {columns} FROM {citizens} AS month"
-        f" JOIN {standing_of(scope)} AS counters ON counters.citizen = month.citizen"
+        f"SELECT month.municipality, month.citizen, {columns} FROM {citizens} AS month"
+        f" LEFT JOIN {standing_of(scope, place)} AS counters ON counters.citizen = month.citizen"
         " ORDER BY month.municipality, month.citizen",
         values,
     )
-    return [(place, Standing(*figures)) for place, *figures in rows]
+    elsewhere = [(of, citizen) for of, citizen, told, *_ in rows if told is None]
+    found = {Standing(*figures) for _, _, *figures in rows if figures[0] is not None}
+    if elsewhere:
+        found |= {
+            Standing(*figures)
+            for figures in scope.read(
+                f"SELECT {STANDING} FROM {standing_of(scope)} WHERE citizen IN"
+                " (SELECT unnest($1::VARCHAR[]))",
+                [sorted({citizen for _, citizen in elsewhere})],
+            )
+        }
+    by_citizen = {one.citizen: one for one in found}
+    return [(of, by_citizen[citizen]) for of, citizen, *_ in rows if citizen in by_citizen]
 
 
 ANCIENNITET: Final = (
