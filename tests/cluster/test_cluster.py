@@ -14,7 +14,7 @@ FAULTS, LONGEST_S = 20, 6.0
 @pytest.mark.long
 @pytest.mark.skipif(
     "REFUSION_TEST_CLUSTER" not in os.environ,
-    reason="on a busy machine it did not come to rest in time; REFUSION_TEST_CLUSTER=1 runs it",
+    reason="it takes five minutes; REFUSION_TEST_CLUSTER=1 runs it, and `make test-night` more",
 )
 @on_a_small_disk
 def test_twenty_faults_of_a_real_cluster_lose_nothing_and_post_nothing_twice(tmp_path):
