@@ -1,5 +1,6 @@
 """Writes an answer as Parquet: the columns of JSON, money in øre, percentages as numbers."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,11 @@ TYPES: Final[Any] = {
 
 def write_answer(answer: Answer, path: Path) -> None:
     """Write the rows of an answer into a file."""
+    path.write_bytes(answer_bytes(answer))
+
+
+def answer_bytes(answer: Answer) -> bytes:
+    """Give the rows of an answer as the bytes of a file."""
     columns = [*zip(*answer.rows, strict=True)] or [()] * len(answer.figures)
     arrays: dict[str, Any] = {
         figure.name: Array(
@@ -25,5 +31,6 @@ def write_answer(answer: Answer, path: Path) -> None:
         )
         for figure, values in zip(answer.figures, columns, strict=True)
     }
-    with path.open("wb") as file:
-        write_table(Table.from_pydict(arrays), file, compression="zstd(3)")
+    written = BytesIO()
+    write_table(Table.from_pydict(arrays), written, compression="zstd(3)")
+    return written.getvalue()

@@ -19,13 +19,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from streams.settings import Settings
-from streams.web import contact, later, logon, public
+from streams.web import contact, later, lis_routes, logon, public
 from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
 from streams.web.rights import RouteRight
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, contact.router, logon.router, later.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    public.router,
+    contact.router,
+    logon.router,
+    lis_routes.router,
+    later.router,
+)
 """The parts of the site."""
 STATIC: Final = Path(__file__).parent / "static"
 NEAR: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -89,6 +95,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     watch.cancel()
     with suppress(asyncio.CancelledError):
         await watch
+    parts.lis.close()
     await parts.access.close()
 
 

@@ -28,6 +28,7 @@ ENGLISH: Final = "/en"
 
 MENU: Final = (
     ("/", "frame.front"),
+    ("/lis", "frame.lis"),
     ("/drift", "frame.operation"),
     ("/nyheder", "frame.news"),
     ("/kontakt", "frame.contact"),

@@ -13,6 +13,7 @@ from streams.web.board import Board
 from streams.web.folder import Folder
 from streams.web.grants import GrantMap, read_grants
 from streams.web.limits import SiteLimits
+from streams.web.lis_desk import LisDesk
 from streams.web.pages import Pages
 from streams.web.provider import OidcProvider
 from streams.web.sessions import Sessions
@@ -33,6 +34,11 @@ class Parts:
     sessions: Sessions = field(default_factory=Sessions)
     attempts: Attempts = field(default_factory=Attempts)
     limits: SiteLimits = field(default_factory=SiteLimits.usual)
+    lis: LisDesk = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the desk of LIS; it opens nothing before it is asked."""
+        self.lis = LisDesk(self.settings)
 
     @classmethod
     def of(cls, settings: Settings, url: str) -> "Parts":

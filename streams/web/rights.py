@@ -18,7 +18,7 @@ from streams.web.pages import language_of, link
 from streams.web.parts import Parts, parts_of
 from streams.web.provider import ProviderError
 from streams.web.sessions import COOKIE
-from streams.web.visitors import NOBODY, Role, Visitor
+from streams.web.visitors import NOBODY, OF_ALL, Role, Visitor
 
 LOG_ON: Final = "/log-paa"
 log = logging.getLogger("refusion")
@@ -113,15 +113,19 @@ def scope(visitor: Visitor, municipality: str | None) -> str | None:
 PUBLIC: Final = RouteRight("public")
 ANY_ROLE: Final = RouteRight("any role", frozenset(Role))
 _READERS: Final = frozenset({Role.LIS, Role.ECONOMY, Role.CASEWORKER, Role.STATE, Role.AUDITOR})
+_OF_CITIZENS: Final = frozenset({Role.CASEWORKER, Role.AUDITOR})
 _OF_VIEWS: Final = {
-    "paa-vej-ned": frozenset({Role.CASEWORKER, Role.AUDITOR}),
+    "paa-vej-ned": _OF_CITIZENS,
+    "fleksbidrag": _OF_CITIZENS,
+    "borger": _OF_CITIZENS,
+    "fuldstaendighed": OF_ALL,
     "korrektioner": frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR}),
     "afstemning": frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR}),
 }
 """Views of LIS that not every reader may see."""
 VIEWS: Final = RouteRight("views", _READERS)
 """The start page and list of views."""
-CITIZENS: Final = RouteRight("citizens", frozenset({Role.CASEWORKER, Role.AUDITOR}))
+CITIZENS: Final = RouteRight("citizens", _OF_CITIZENS)
 RUNS: Final = RouteRight("runs", frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR, Role.OPERATOR}))
 OPERATION: Final = RouteRight("operation", frozenset({Role.OPERATOR, Role.AUDITOR}))
 AUDIT: Final = RouteRight("audit", frozenset({Role.AUDITOR}))

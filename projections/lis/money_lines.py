@@ -1,0 +1,67 @@
+"""The lines of money that together make a figure, by run and reason: what a page shows behind it.
+
+It is how a figure of money is looked into: what was booked first, what came late, what was taken
+back. Its sums are the figure's own, to the øre.
+"""
+
+from typing import Any, Final, NamedTuple
+
+from projections.lis.answers import AnswerRow, Figure, number, text
+from projections.lis.money_views import (
+    AMOUNT,
+    BENEFIT,
+    MEDFINANSIERING,
+    MONTH,
+    MUNICIPALITY,
+    RATE,
+    REFUSION,
+    RUN,
+    summed,
+)
+from projections.lis.scopes import ViewScope
+from projections.lis.tables import MARTS
+
+LINES: Final = "linjer"
+"""The name of the page that shows them, beside the names of the views."""
+NO_ACCOUNT: Final = "ingen"
+KEYS: Final = (MUNICIPALITY, MONTH, BENEFIT, text("mechanism", "ordning"), RATE)
+LINE_FIGURES: Final[tuple[Figure, ...]] = (
+    *(RUN, text("kind", "slags"), text("reason", "årsag")),
+    *(*KEYS, text("account", "konto")),
+    *(number("rows", "rækker", adds=True), AMOUNT, REFUSION, MEDFINANSIERING),
+)
+
+
+class MoneyKeys(NamedTuple):
+    """Further keys of a figure of money, beside those of a question."""
+
+    mechanism: str | None = None
+    rate: int | None = None
+    account: str | None = None
+    reason: str | None = None
+
+
+def line_rows(scope: ViewScope, keys: MoneyKeys) -> list[AnswerRow]:
+    """List the lines behind a figure, in the order of months and runs."""
+    where = scope.where(MARTS["money"])
+    parts, values = [where.sql], [*where.values]
+    wanted: dict[str, Any] = {
+        "mechanism": keys.mechanism,
+        "rate": keys.rate,
+        "reason": keys.reason,
+        "account": None if keys.account == NO_ACCOUNT else keys.account,
+        "run": scope.question.run if scope.question.based_on == "known" else None,
+    }
+    for name, value in wanted.items():
+        if value is not None:
+            values.append(value)
+            parts.append(f"{name} = ${len(values)}")
+    if keys.account == NO_ACCOUNT:
+        parts.append("account IS NULL")
+    return scope.read(
+        "SELECT run, kind, reason, municipality, month, benefit, mechanism, rate, account,"
+        f" {summed('rows', 'amount_ore', 'refusion_ore', 'medfinansiering_ore')} FROM money"
+        f" WHERE {' AND '.join(parts)} GROUP BY ALL ORDER BY month DESC, run NULLS LAST,"
+        " municipality, benefit, mechanism, rate DESC, kind DESC, reason, account",
+        values,
+    )

@@ -1,0 +1,186 @@
+"""Answers the questions of pages about LIS: one question to one build of the marts.
+
+Whatever cannot be answered becomes a `LisRefusedError` with a status and words; none of them
+repeats what a visitor has typed.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from domain.ruledata.ruleset import RuleSet
+from projections.lis.answers import Answer
+from projections.lis.highlights import months_with_rows
+from projections.lis.inhabitants import InhabitantTable
+from projections.lis.money_lines import LINE_FIGURES, LINES, MoneyKeys, line_rows
+from projections.lis.questions import LisQuestion
+from projections.lis.scopes import ViewScope
+from projections.lis.views import VIEWS
+from streams.citizens.rule_sets import LawBook
+from streams.lis.inquiry import InquiryError, ask, inhabitants_in
+from streams.lis.marts import Marts
+from streams.lis.store import LisError, NoMartsError
+from streams.settings import Settings
+from streams.web.lis_shelf import MartsShelf
+
+RUN: Final = "run"
+
+
+class LisRefusedError(Exception):
+    """A question is not answered; `key` names the sentence that says why."""
+
+    def __init__(self, status: HTTPStatus, key: str) -> None:
+        super().__init__(key)
+        self.status = status
+        self.key = key
+
+
+class LisRun(NamedTuple):
+    """A closed run that the marts have."""
+
+    run: int
+    data_month: str
+    closed_at: str
+    rules: str
+
+
+class Answered(NamedTuple):
+    """An answer, and what a page says of it: the runs, the months that there are, the version."""
+
+    answer: Answer
+    runs: Sequence[LisRun]
+    months: Sequence[str]
+    ledger_version: int
+
+    @property
+    def last(self) -> LisRun | None:
+        """The last closed run that is in the answer."""
+        return next((run for run in self.runs if run.run == self.answer.run), None)
+
+
+class LisDesk:
+    """The marts, the law and the tables that answers are made of."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.shelf = MartsShelf(settings.lis)
+        self.salt = secrets.token_hex(8)
+        """A part of the ETags of this process's pages: another version writes them otherwise."""
+
+    def state(self) -> tuple[int | None, int] | None:
+        """Return the build and the version of the ledger that answers are made of, if any."""
+        try:
+            with self.shelf.marts() as marts:
+                return self.shelf.number, marts.ledger_version
+        except LisError:
+            return None
+
+    @cached_property
+    def law(self) -> RuleSet:
+        """The rule set whose benefits and steps are meant."""
+        return LawBook(self._settings.rules).catalogue()
+
+    @cached_property
+    def inhabitants(self) -> InhabitantTable:
+        """The table of inhabitants, read once."""
+        return inhabitants_in(self._settings.inhabitants)
+
+    def answered(self, question: LisQuestion, *, persons: bool = False) -> Answered:
+        """Answer a question. Raises LisRefusedError."""
+        with self._marts() as marts:
+            runs = _runs(marts)
+            self._check(question, runs, has_runs=_has_runs(question, persons=persons))
+            answer = ask(
+                marts,
+                self.law,
+                question,
+                self._settings.ledger,
+                self.inhabitants,
+                persons=persons,
+            )
+            return Answered(
+                answer,
+                runs,
+                months_with_rows(marts.rows, question.municipality),
+                marts.ledger_version,
+            )
+
+    def lines(self, question: LisQuestion, keys: MoneyKeys) -> Answered:
+        """List the lines behind a figure of money. Raises LisRefusedError."""
+        with self.scope(question) as (marts, scope, runs):
+            rows = line_rows(scope, keys)
+            rules = " ".join(dict.fromkeys(part for run in runs for part in run.rules.split()))
+            answer = Answer(
+                question.view, LINES, question.based_on, scope.last_run, rules, LINE_FIGURES, rows
+            )
+            return Answered(
+                answer,
+                runs,
+                months_with_rows(marts.rows, question.municipality),
+                marts.ledger_version,
+            )
+
+    @contextmanager
+    def scope(self, question: LisQuestion) -> Iterator[tuple[Marts, ViewScope, list[LisRun]]]:
+        """Lend the marts under a question's conditions. Raises LisRefusedError."""
+        with self._marts() as marts:
+            runs = _runs(marts)
+            self._check(question, runs, has_runs=True)
+            months = {run.run: run.data_month for run in runs}
+            yield (
+                marts,
+                ViewScope(question, months, self.law, marts.rows, list, self.inhabitants),
+                runs,
+            )
+
+    def close(self) -> None:
+        """Close the marts."""
+        self.shelf.close()
+
+    @contextmanager
+    def _marts(self) -> Iterator[Marts]:
+        """Lend the marts; what they cannot do is refused in words."""
+        try:
+            with self.shelf.marts() as marts:
+                yield marts
+        except NoMartsError:
+            raise LisRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "no_marts") from None
+        except LisError:
+            raise LisRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "marts_fail") from None
+        except InquiryError:  # the sum by such columns, or a month that the view is not about
+            raise LisRefusedError(HTTPStatus.BAD_REQUEST, "cannot") from None
+
+    def _check(self, question: LisQuestion, runs: Sequence[LisRun], *, has_runs: bool) -> None:
+        """Raise LisRefusedError for what is known to have no answer."""
+        places = [code for code in (question.municipality, *question.others) if code]
+        if any(code not in self.law.municipalities for code in places):
+            raise LisRefusedError(HTTPStatus.BAD_REQUEST, "no_municipality")
+        if question.benefit is not None and question.benefit not in self.law.benefits:
+            raise LisRefusedError(HTTPStatus.BAD_REQUEST, "no_benefit")
+        if question.based_on != "known" and question.run is None:
+            raise LisRefusedError(HTTPStatus.BAD_REQUEST, "needs_run")
+        if question.run is not None and question.run not in {run.run for run in runs}:
+            raise LisRefusedError(HTTPStatus.NOT_FOUND, "no_run")
+        if question.run is not None and question.based_on == "known" and not has_runs:
+            raise LisRefusedError(HTTPStatus.BAD_REQUEST, "run_needs_as")
+        view = VIEWS.get(question.view)
+        if view and any(getattr(question, option) is not None for option in view.not_by):
+            raise LisRefusedError(HTTPStatus.BAD_REQUEST, "not_by")
+
+
+def _has_runs(question: LisQuestion, *, persons: bool) -> bool:
+    view = VIEWS.get(question.view)
+    figures = view.behind[0] if view and persons and view.behind else view.figures if view else ()
+    return any(figure.name == RUN for figure in figures)
+
+
+def _runs(marts: Marts) -> list[LisRun]:
+    return [
+        LisRun(*row)
+        for row in marts.rows(
+            "SELECT run, data_month, closed_at, rules FROM runs WHERE run IS NOT NULL ORDER BY run"
+        )
+    ]

@@ -1,0 +1,140 @@
+"""Looks at LIS by one visitor: whose rows, which citizens, for which purpose, on which record.
+
+No answer with a citizen in it leaves here before the look is on record; then tokens of the session
+stand in the place of pseudonyms.
+"""
+
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+
+from projections.lis.answers import Answer
+from projections.lis.books import BookLine
+from projections.lis.money_lines import LINES, MoneyKeys
+from projections.lis.questions import LisQuestion
+from projections.lis.views import VIEWS
+from streams.acts.acts import ReasonError, checked_reason
+from streams.lis.citizens import CITIZEN, act_of
+from streams.web.access import Look
+from streams.web.citizen_tokens import CitizenTokens, tokens_of
+from streams.web.lis_desk import Answered, LisRefusedError
+from streams.web.lis_options import LisOptions
+from streams.web.parts import parts_of
+from streams.web.rights import CITIZENS, refused, scope, view_right
+from streams.web.sessions import COOKIE, WebSession
+from streams.web.visitors import Visitor
+
+PURPOSE: Final = "purpose"
+"""Where a session keeps why its visitor looks at citizens."""
+
+
+class LineOptions(LisOptions):
+    """The options of the lines behind a figure of money."""
+
+    mechanism: str | None = None
+    rate: int | None = None
+    account: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class LisLook:
+    """A look at a view by a visitor who may see it."""
+
+    request: Request
+    visitor: Visitor
+    view: str
+    options: LisOptions
+    place: str | None
+
+    @property
+    def names_citizens(self) -> bool:
+        """True if the answer has single citizens in it."""
+        view = VIEWS.get(self.view)
+        return view is not None and (view.names_citizens or self.options.persons)
+
+    @property
+    def session(self) -> WebSession | None:
+        """The session of the visitor; programs have none."""
+        return parts_of(self.request).sessions.get(self.request.cookies.get(COOKIE, ""))
+
+    @property
+    def purpose(self) -> str:
+        """The purpose of the visitor; "" as long as nothing was said."""
+        session = self.session
+        kept = session.kept.get(PURPOSE, "") if session else ""
+        return self.options.purpose or str(kept)
+
+    def question(self, books: tuple[BookLine, ...] = ()) -> LisQuestion:
+        """Make the question; a token becomes the citizen. Raises LisRefusedError."""
+        citizen = None
+        if self.view == "borger":
+            session, token = self.session, self.options.citizen
+            citizen = tokens_of(session).citizen(token) if session and token else None
+            if citizen is None:
+                raise LisRefusedError(HTTPStatus.BAD_REQUEST, "citizen")
+        return self.options.question(self.view, self.place, citizen, books)
+
+
+def look_of(request: Request, visitor: Visitor, view: str, options: LisOptions) -> LisLook:
+    """Make a look of a visitor. Raises HTTPException where the visitor may not look."""
+    look = LisLook(request, visitor, view, options, scope(visitor, options.municipality))
+    if look.names_citizens and not visitor.roles & CITIZENS.roles:
+        raise refused()
+    return look
+
+
+async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[LisQuestion, Answered]:
+    """Answer a look. Raises LisRefusedError, also where it cannot be recorded."""
+    question, desk = look.question(books), parts_of(look.request).lis
+    if look.names_citizens and not look.purpose:
+        raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose")
+    if isinstance(look.options, LineOptions):
+        asked = look.options
+        keys = MoneyKeys(asked.mechanism, asked.rate, asked.account, asked.reason)
+        return question, await run_in_threadpool(desk.lines, question, keys)
+    if look.names_citizens:
+        purpose_of(look.purpose)
+    found = await run_in_threadpool(desk.answered, question, persons=look.options.persons)
+    if look.names_citizens:
+        found = found._replace(answer=await _recorded(look, question, found.answer))
+    return question, found
+
+
+def purpose_of(text: str) -> str:
+    """Check a purpose. Raises LisRefusedError where it must not be kept."""
+    try:
+        return checked_reason(PURPOSE, text)
+    except ReasonError:
+        raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose") from None
+
+
+async def _recorded(look: LisLook, question: LisQuestion, answer: Answer) -> Answer:
+    """Put the look on record, and then name the citizens by tokens.
+
+    Raises HTTPException where it cannot be recorded.
+    """
+    if (session := look.session) is None:
+        raise refused()
+    act = act_of(question, answer, look.purpose, names_cpr=False)
+    about = dict(act.scope)
+    seen = Look(act.name, about.pop("citizens"), act.reason, about)
+    await parts_of(look.request).access.record(look.request, look.visitor, seen)
+    return _with_tokens(answer, tokens_of(session))
+
+
+def _with_tokens(answer: Answer, tokens: CitizenTokens) -> Answer:
+    """Put tokens in the place of pseudonyms."""
+    if CITIZEN not in answer.names:
+        return answer
+    at = answer.names.index(CITIZEN)
+    rows = [(*row[:at], tokens.token(row[at]), *row[at + 1 :]) for row in answer.rows]
+    return replace(answer, rows=rows)
+
+
+def may_see(visitor: Visitor, view: str) -> bool:
+    """Tell whether a visitor may see a view."""
+    return view == LINES or bool(view_right(view).roles & visitor.roles)

@@ -1,0 +1,106 @@
+"""The options of a view of LIS, as an address has them: those of contract section 7.
+
+The address is the whole state of a page. A field that a form leaves blank is one that is not given;
+an option that nobody knows is refused.
+"""
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from projections.lis.books import BookLine
+from projections.lis.questions import LisQuestion
+from projections.lis.tables import Asked
+
+Code = Annotated[str, Field(pattern=r"^[0-9]{3}$")]
+Month = Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
+BenefitCode = Annotated[str, Field(pattern=r"^[A-Z0-9ÆØÅ-]{1,12}$")]
+MOST_RUNS: Final = 9999
+MOST_WEEKS: Final = 9999
+LONGEST: Final = 500
+
+
+class LisOptions(BaseModel):
+    """The options of a view, as a visitor gives them.
+
+    `others` are municipalities to compare with, `weeks` how far to look ahead, `persons` asks for
+    the citizens behind the figures, `citizen` is a mark of the session and `purpose` says why.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    municipality: Code | None = None
+    month: Month | None = None
+    run: Annotated[int, Field(ge=1, le=MOST_RUNS)] | None = None
+    benefit: BenefitCode | None = None
+    based_on: Annotated[Asked, Field(alias="as")] = "known"
+    by: Annotated[str, Field(max_length=200)] = ""
+    others: Annotated[tuple[Code, ...], Field(alias="with", max_length=200)] = ()
+    weeks: Annotated[int, Field(ge=0, le=MOST_WEEKS)] | None = None
+    persons: bool = False
+    citizen: Annotated[str, Field(max_length=64)] | None = None
+    purpose: Annotated[str, Field(max_length=LONGEST)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        kept = {name: value for name, value in given.items() if value not in ("", None)}
+        if isinstance(kept.get("with"), list | tuple):
+            kept["with"] = [code for code in kept["with"] if code]
+        return kept
+
+    def question(
+        self,
+        view: str,
+        municipality: str | None,
+        citizen: str | None = None,
+        books: tuple[BookLine, ...] = (),
+    ) -> LisQuestion:
+        """Make the question of a view; the municipality is the one whose rows may be shown."""
+        return LisQuestion(
+            view,
+            municipality,
+            self.month,
+            self.run,
+            self.benefit,
+            self.based_on,
+            tuple(filter(None, self.by.split(","))),
+            self.others,
+            self.weeks,
+            citizen,
+            books,
+        )
+
+    def but(self, **changes: Any) -> "LisOptions":
+        """Return these options with some of them changed."""
+        return self.model_copy(update=changes)
+
+    def query(self) -> str:
+        """Write the options as an address has them, without the purpose: it is nobody's to keep."""
+        return query_of(
+            {
+                "municipality": self.municipality,
+                "month": self.month,
+                "benefit": self.benefit,
+                "as": None if self.based_on == "known" else self.based_on,
+                "run": self.run,
+                "by": self.by,
+                "with": list(self.others),
+                "weeks": self.weeks,
+                "persons": "1" if self.persons else None,
+                "citizen": self.citizen,
+            }
+        )
+
+
+def query_of(values: dict[str, Any]) -> str:
+    """Write the values that are given as a query, with its question mark; "" where there are none.
+
+    >>> query_of({"as": "of", "run": 50, "month": None, "with": ["101", "730"]})
+    '?as=of&run=50&with=101&with=730'
+    """
+    given = {name: value for name, value in values.items() if value not in (None, "", [])}
+    return f"?{urlencode(given, doseq=True)}" if given else ""

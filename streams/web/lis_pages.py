@@ -1,0 +1,189 @@
+"""Makes the page of a view from its answer: what people see, as plain values for the templates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from xml.sax.saxutils import unescape
+
+from projections.lis.answers import Answer
+from projections.lis.drawings import drawing_of
+from projections.lis.questions import LisQuestion, ViewError
+from projections.lis.views import VIEWS
+from streams.web.lis_desk import Answered, LisRun
+from streams.web.lis_figures import Speaker
+from streams.web.lis_findings import finding
+from streams.web.lis_forms import ChoiceForm, choice_form
+from streams.web.lis_links import Paths
+from streams.web.lis_options import LisOptions
+from streams.web.lis_pdf import MOST_ROWS as MOST_ON_PAPER
+from streams.web.lis_tables import MOST_ROWS, PageTable, page_table
+
+FORMS: Final = ("csv", "json", "parquet", "pdf")
+"""The forms of an answer beside the page; each is the address's ending."""
+
+
+@dataclass(frozen=True)
+class ViewMeaning:
+    """The meaning of a view: what it counts, in the words of the definitions, which are Danish."""
+
+    counts: str
+    law: str
+    switches: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ViewPage:
+    """A page of a view."""
+
+    view: str
+    title: str
+    finding: str
+    place: str
+    as_of: list[str]
+    table: PageTable
+    picture: str
+    picture_text: str
+    meaning: ViewMeaning | None
+    form: ChoiceForm
+    files: list[tuple[str, str]]
+    permalink: str
+    permalink_text: str
+
+
+def view_page(
+    answered: Answered,
+    question: LisQuestion,
+    options: LisOptions,
+    speaker: Speaker,
+    paths: Paths,
+    *,
+    sees_all: bool,
+    on_paper: bool = False,
+) -> ViewPage:
+    """Make the page of an answer."""
+    answer = answered.answer
+    picture = "" if options.persons or options.by else _picture(answer, speaker, question)
+    most = MOST_ON_PAPER if on_paper else MOST_ROWS
+    permalink, permalink_text = _permalink(answered, options, speaker)
+    return ViewPage(
+        answer.view,
+        speaker.word("lis.citizens_of") if options.persons else speaker.title(answer.view),
+        finding(answer, speaker, question.municipality),
+        place_of(speaker, question),
+        as_of_lines(answered, speaker),
+        page_table(answer, speaker, paths, most),
+        picture,
+        _text_of(picture),
+        _meaning(answer, speaker),
+        choice_form(answered, question, options, speaker, sees_all=sees_all),
+        [
+            (speaker.word(f"lis.{form}"), f"/lis/{answer.view}.{form}{options.query()}")
+            for form in FORMS
+        ],
+        permalink,
+        permalink_text,
+    )
+
+
+def place_of(speaker: Speaker, question: LisQuestion) -> str:
+    """Say where and when a question is about."""
+    code, month, benefit = question.municipality, question.month, question.benefit
+    parts = [speaker.municipality(code) if code else speaker.word("lis.where_all")]
+    parts += [speaker.month(month)] if month else []
+    parts += [speaker.benefit(benefit)] if benefit else []
+    return ", ".join(parts)
+
+
+def as_of_lines(answered: Answered, speaker: Speaker) -> list[str]:
+    """Say as of when figures are, by which rules and which version of the ledger."""
+    answer, word, last = answered.answer, speaker.word, answered.last
+    lines = [word(f"lis.as_{answer.based_on}_line", run=answer.run)]
+    if last is None:
+        lines.append(word("lis.no_run_line"))
+    else:
+        key = "lis.last_run_line" if answer.based_on == "known" else "lis.run_line"
+        lines.append(
+            word(
+                key,
+                run=last.run,
+                month=speaker.month(last.data_month),
+                closed=closed_on(last, speaker),
+            )
+        )
+    lines.append(
+        word("lis.version_line", rules=answer.rules or "-", version=answered.ledger_version)
+    )
+    return lines
+
+
+def closed_on(run: LisRun, speaker: Speaker) -> str:
+    """Write the day on which a run was closed."""
+    day = int(run.closed_at[8:10])
+    month = speaker.month(run.closed_at[:7])
+    return f"{day}. {month}" if speaker.language == "da" else f"{day} {month}"
+
+
+def paper(page: ViewPage, speaker: Speaker) -> Mapping[str, Any]:
+    """Give the values of a page to the template for paper."""
+    word, table = speaker.word, page.table
+    cut = word("lis.cut_on_paper", shown=table.shown, count=table.count) if table.is_cut else ""
+    return {
+        "title": page.title,
+        "language": speaker.language,
+        "finding": page.finding,
+        "place": page.place,
+        "as_of": " ".join(page.as_of),
+        "picture": page.picture,
+        "picture_text": page.picture_text,
+        "words": {name: word(f"lis.{name}") for name in ("figures", "no_rows", "meaning")},
+        "heads": [
+            {"title": head.title, "meaning": head.meaning, "is_number": head.is_number}
+            for head in table.heads
+        ],
+        "rows": [
+            {"cells": [cell.text for cell in row.cells], "is_sum": row.is_sum} for row in table.rows
+        ],
+        "cut": cut,
+        "counts": page.meaning.counts if page.meaning else "",
+        "law": f"{word('lis.law')}: {page.meaning.law}" if page.meaning else "",
+    }
+
+
+def _permalink(answered: Answered, options: LisOptions, speaker: Speaker) -> tuple[str, str]:
+    """Give the address of these figures as of the run, which no later run changes."""
+    answer = answered.answer
+    if answer.run is None:
+        return "", ""
+    pinned, key = options, "lis.permalink"
+    if options.based_on == "known":
+        pinned, key = options.but(based_on="of", run=answer.run), "lis.permalink_known"
+    if options.citizen or options.persons:
+        return "", ""  # a token of this session leads nowhere later
+    return f"/lis/{answer.view}{pinned.query()}", speaker.word(key, run=answer.run)
+
+
+def _picture(answer: Answer, speaker: Speaker, question: LisQuestion) -> str:
+    if not answer.rows:
+        return ""
+    try:
+        return drawing_of(answer, speaker.law, place_of(speaker, question))
+    except ViewError:
+        return ""
+
+
+def _text_of(picture: str) -> str:
+    """Read the text alternative of a picture: all its figures in words."""
+    return unescape(picture.partition("<desc>")[2].partition("</desc>")[0])
+
+
+def _meaning(answer: Answer, speaker: Speaker) -> ViewMeaning | None:
+    view = VIEWS.get(answer.view)
+    if view is None:
+        return None
+    definition = view.definition
+    questions = speaker.law.questions
+    switches = [
+        (switch, f"{questions[switch].value}: {questions[switch].meaning}")
+        for switch in definition.switches
+    ]
+    return ViewMeaning(definition.counts, definition.law, switches)

@@ -1,0 +1,327 @@
+"""The routes of LIS: each view as a page and as files, each with a right of its own.
+
+A page is a plain GET whose address is its whole state. What it shows of a run never changes, so it
+has an ETag, and a link that lasts.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from projections.lis.books import BookLine, BooksError, read_books
+from projections.lis.money_lines import LINES
+from projections.lis.views import VIEWS
+from streams.web.doorway import LARGEST_BODY
+from streams.web.lis_desk import LisRefusedError
+from streams.web.lis_figures import Speaker
+from streams.web.lis_files import MEDIA, file_bytes
+from streams.web.lis_links import Paths
+from streams.web.lis_looks import (
+    PURPOSE,
+    LineOptions,
+    LisLook,
+    answered,
+    look_of,
+    may_see,
+    purpose_of,
+)
+from streams.web.lis_options import LisOptions
+from streams.web.lis_pages import ViewPage, paper, view_page
+from streams.web.lis_pdf import pdf
+from streams.web.lis_start import start_page
+from streams.web.pages import language_of, link
+from streams.web.parts import page as site_page
+from streams.web.parts import parts_of
+from streams.web.rights import CITIZENS, RouteRight, refused, scope, view_right
+from streams.web.rights import VIEWS as VIEWS_RIGHT
+from streams.web.visitors import Visitor
+from streams.web.words import words_in
+
+BOOKS_VIEW: Final = "afstemning"
+LIVE: Final = frozenset({"kontrol"})
+"""Views that ask the ledger itself, which may be newer than the marts."""
+MOST_BOOKS_BYTES: Final = LARGEST_BODY
+router = APIRouter()
+
+
+def speaker_of(request: Request) -> Speaker:
+    """Return who writes values for a request: its language, and the law."""
+    language = language_of(request)
+    return Speaker(words_in(language), language, parts_of(request).lis.law)
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+async def show_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> Response:
+    """Show a view as a page."""
+    tag = await _tag(look, "page")
+    if (unchanged := _unchanged(look.request, tag)) is not None:
+        return unchanged
+    if look.view == BOOKS_VIEW and not books:
+        return _page(look, "lis/books.html", HTTPStatus.OK)
+    try:
+        return _tagged(await _made_page(look, books), tag)
+    except LisRefusedError as refusal:
+        return _refused_page(look, refusal)
+
+
+async def show_file(look: LisLook, form: str, books: tuple[BookLine, ...] = ()) -> Response:
+    """Give a view as a file."""
+    tag = await _tag(look, form)
+    if (unchanged := _unchanged(look.request, tag)) is not None:
+        return unchanged
+    try:
+        content = await _file(look, form, books)
+    except LisRefusedError as refusal:
+        word = words_in(language_of(look.request))
+        told = word(f"lis_refusals.{refusal.key}")
+        status = int(refusal.status)
+        return JSONResponse({"status": status, "error": told, "fields": []}, status, _UNKEPT)
+    parts = (look.view, look.place, look.options.month)
+    name = "-".join([*filter(None, parts)])
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+    return _tagged(Response(content, media_type=MEDIA[form], headers=headers), tag)
+
+
+async def _made_page(look: LisLook, books: tuple[BookLine, ...]) -> Response:
+    page = await _view_page(look, books, on_paper=False)
+    return _page(
+        look,
+        "lis/view.html",
+        HTTPStatus.OK,
+        page=page,
+        is_of_citizens=look.names_citizens,
+        purpose=look.purpose,
+    )
+
+
+async def _file(look: LisLook, form: str, books: tuple[BookLine, ...]) -> bytes:
+    if look.view == BOOKS_VIEW and not books:
+        raise LisRefusedError(HTTPStatus.BAD_REQUEST, "books")
+    if form != "pdf":
+        _, found = await answered(look, books)
+        return await run_in_threadpool(file_bytes, found.answer, form)
+    page = await _view_page(look, books, on_paper=True)
+    return await run_in_threadpool(pdf, paper(page, speaker_of(look.request)))
+
+
+async def _view_page(look: LisLook, books: tuple[BookLine, ...], *, on_paper: bool) -> ViewPage:
+    question, found = await answered(look, books)
+    return await run_in_threadpool(
+        view_page,
+        found,
+        question,
+        look.options,
+        speaker_of(look.request),
+        Paths(
+            look.view,
+            look.options,
+            partial(may_see, look.visitor),
+            sees_citizens=bool(look.visitor.roles & CITIZENS.roles),
+        ),
+        sees_all=look.visitor.sees_all,
+        on_paper=on_paper,
+    )
+
+
+def _page(look: LisLook, template: str, status: int, **values: Any) -> Response:
+    here = {"view": look.view, "title": speaker_of(look.request).title(look.view)}
+    query = look.options.query()
+    return site_page(
+        look.request, template, status, **here, query=query, place=look.place, **values
+    )
+
+
+def _refused_page(look: LisLook, refusal: LisRefusedError) -> Response:
+    """Say why there is no answer; where a purpose is wanted, ask for it."""
+    if refusal.key == "purpose":
+        is_bad = bool(look.purpose)
+        status = refusal.status if is_bad else HTTPStatus.OK
+        answer = _page(look, "lis/purpose.html", status, is_bad=is_bad)
+    else:
+        answer = _page(look, "lis/refused.html", refusal.status, why=refusal.key)
+    answer.headers.update(_UNKEPT)
+    return answer
+
+
+# --- what a browser may keep ----------------------------------------------------------------------
+
+_UNKEPT: Final = {"Cache-Control": "no-store"}
+
+
+async def _tag(look: LisLook, form: str) -> str:
+    """Return the ETag of an answer; "" for one that nobody may keep."""
+    desk = parts_of(look.request).lis
+    if look.names_citizens or look.view in LIVE or look.view == BOOKS_VIEW:
+        return ""
+    state = await run_in_threadpool(desk.state)
+    if state is None:
+        return ""
+    of_page = (
+        (desk.salt, look.visitor, language_of(look.request)) if form in ("page", "pdf") else ()
+    )
+    content = repr((look.view, form, look.place, look.options, state, of_page))
+    return f'"{blake2b(content.encode(), digest_size=16).hexdigest()}"'
+
+
+def _unchanged(request: Request, tag: str) -> Response | None:
+    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
+    if tag and tag in known:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_kept(tag))
+    return None
+
+
+def _tagged(answer: Response, tag: str) -> Response:
+    answer.headers.update(_kept(tag) if tag else _UNKEPT)
+    return answer
+
+
+def _kept(tag: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Cookie"}
+
+
+# --- routes ---------------------------------------------------------------------------------------
+
+Handler = Callable[..., Awaitable[Response]]
+
+
+def _page_of(view: str, right: RouteRight) -> Handler:
+    async def page(
+        request: Request,
+        visitor: Annotated[Visitor, Depends(right)],
+        options: Annotated[LisOptions, Query()],
+    ) -> Response:
+        return await show_page(look_of(request, visitor, view, options))
+
+    return page
+
+
+def _file_of(view: str, form: str, right: RouteRight) -> Handler:
+    async def file(
+        request: Request,
+        visitor: Annotated[Visitor, Depends(right)],
+        options: Annotated[LisOptions, Query()],
+    ) -> Response:
+        return await show_file(look_of(request, visitor, view, options), form)
+
+    return file
+
+
+def _line_page(right: RouteRight) -> Handler:
+    async def page(
+        request: Request,
+        visitor: Annotated[Visitor, Depends(right)],
+        options: Annotated[LineOptions, Query()],
+    ) -> Response:
+        return await show_page(look_of(request, visitor, LINES, options))
+
+    return page
+
+
+def _line_file(form: str, right: RouteRight) -> Handler:
+    async def file(
+        request: Request,
+        visitor: Annotated[Visitor, Depends(right)],
+        options: Annotated[LineOptions, Query()],
+    ) -> Response:
+        return await show_file(look_of(request, visitor, LINES, options), form)
+
+    return file
+
+
+def _purpose_of(view: str, right: RouteRight) -> Handler:
+    async def keep(
+        request: Request,
+        visitor: Annotated[Visitor, Depends(right)],
+        options: Annotated[LisOptions, Query()],
+        purpose: Annotated[str, Form(max_length=500)] = "",
+    ) -> Response:
+        look = look_of(request, visitor, view, options.but(purpose=None))
+        session = look.session
+        if session is None or not look.names_citizens:
+            raise refused()
+        try:
+            session.kept[PURPOSE] = purpose_of(purpose)
+        except LisRefusedError as refusal:
+            return _page(look, "lis/purpose.html", refusal.status, is_bad=True)
+        address = link(language_of(request), f"/lis/{view}{look.options.query()}")
+        return RedirectResponse(address, HTTPStatus.SEE_OTHER, _UNKEPT)
+
+    return keep
+
+
+def _compare_books(form: str, right: RouteRight) -> Handler:
+    async def compare(
+        request: Request,
+        visitor: Annotated[Visitor, Depends(right)],
+        options: Annotated[LisOptions, Query()],
+        books: Annotated[UploadFile, File()],
+    ) -> Response:
+        look = look_of(request, visitor, BOOKS_VIEW, options)
+        try:
+            lines = _books_in(await books.read(MOST_BOOKS_BYTES + 1))
+        except (BooksError, UnicodeDecodeError):
+            return _page(look, "lis/books.html", HTTPStatus.BAD_REQUEST, is_bad=True)
+        if form == "page":
+            return await show_page(look, lines)
+        return await show_file(look, form, lines)
+
+    return compare
+
+
+def _books_in(content: bytes) -> tuple[BookLine, ...]:
+    if len(content) > MOST_BOOKS_BYTES:
+        raise BooksError("too long")
+    return tuple(read_books(content.decode("utf-8-sig").splitlines()))
+
+
+async def _start(
+    request: Request,
+    visitor: Annotated[Visitor, Depends(VIEWS_RIGHT)],
+) -> Response:
+    """Show what was settled, what needs attention and what comes, to this role."""
+    desk, speaker = parts_of(request).lis, speaker_of(request)
+    place = scope(visitor, None)
+    may = partial(may_see, visitor)
+    try:
+        page = await run_in_threadpool(start_page, desk, speaker, place, may)
+    except LisRefusedError as refusal:
+        return site_page(
+            request, "lis/refused.html", refusal.status, title=speaker.word("lis.lis"),
+            why=refusal.key, view="", query="", place=place,
+        )  # fmt: skip
+    answer = site_page(request, "lis/start.html", page=page)
+    answer.headers.update(_UNKEPT)
+    return answer
+
+
+def _add_routes() -> None:
+    router.add_api_route("/lis", _start, include_in_schema=False)
+    for view, known in VIEWS.items():
+        right, of_data = view_right(view), view_right(view, of_data=True)
+        router.add_api_route(f"/lis/{view}", _page_of(view, right), include_in_schema=False)
+        for form in MEDIA:
+            router.add_api_route(f"/lis/{view}.{form}", _file_of(view, form, of_data))
+        if known.names_citizens or known.behind:
+            router.add_api_route(
+                f"/lis/{view}", _purpose_of(view, right), methods=["POST"], include_in_schema=False
+            )
+    books = view_right(BOOKS_VIEW)
+    router.add_api_route(
+        f"/lis/{BOOKS_VIEW}", _compare_books("page", books), methods=["POST"],
+        include_in_schema=False,
+    )  # fmt: skip
+    router.add_api_route(f"/lis/{LINES}", _line_page(VIEWS_RIGHT), include_in_schema=False)
+    of_lines = view_right(LINES, of_data=True)
+    for form in MEDIA:
+        router.add_api_route(f"/lis/{LINES}.{form}", _line_file(form, of_lines))
+
+
+_add_routes()

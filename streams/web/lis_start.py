@@ -1,0 +1,274 @@
+"""Makes the start page of LIS: what the last run settled, what needs attention, what comes.
+
+The figures are those of the views, counted by the same statements; each leads to its view.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from projections.lis.definitions import DEFINITIONS
+from projections.lis.highlights import (
+    MONTH_WEEKS,
+    awaiting_wages,
+    falls_of,
+    held_lines,
+    old_weeks,
+    paid_by_others,
+    persons_of,
+    settled_by,
+    without_account,
+)
+from projections.lis.questions import LisQuestion
+from projections.lis.scopes import ViewScope
+from streams.web.lis_desk import LisDesk, LisRun
+from streams.web.lis_figures import Speaker
+from streams.web.lis_links import view_address
+from streams.web.lis_pages import closed_on
+
+GROUPS: Final = (
+    ("group_money", ("afregning", "beloeb", "udgifter", "korrektioner", "mellemkommunalt")),
+    (
+        "group_persons",
+        ("personer", "anciennitet", "paa-vej-ned", "genoptjening", "overgange", "fleksbidrag",
+         "ugens-vaerdi"),
+    ),
+    ("group_beside", ("sammenligning", "udvikling", "landet")),
+    ("group_control", ("afstemning", "kontrol", "fuldstaendighed")),
+)  # fmt: skip
+"""The views in the order in which people look at them."""
+May = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure of the start page: what it is, how much, what to say beside it, where it leads."""
+
+    label: str
+    figure: str
+    note: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of attention, and where to look."""
+
+    text: str
+    link: str
+    link_text: str
+
+
+@dataclass(frozen=True)
+class ViewEntry:
+    """A view in the list of all views."""
+
+    title: str
+    about: str
+    link: str
+
+
+@dataclass(frozen=True)
+class StartPage:
+    """The start page of a visitor."""
+
+    title: str
+    as_of: str
+    since: list[Tile]
+    points: list[Point]
+    ahead: list[Tile]
+    groups: list[tuple[str, list[ViewEntry]]]
+
+
+def start_page(desk: LisDesk, speaker: Speaker, place: str | None, may: May) -> StartPage:
+    """Make the start page of a municipality, or of all. Raises LisRefusedError."""
+    with desk.scope(LisQuestion("afregning", place)) as (_, scope, runs):
+        last = runs[-1] if runs else None
+        maker = _Maker(speaker, place, may, scope)
+        return StartPage(
+            speaker.word("lis.start_of", place=speaker.municipality(place))
+            if place
+            else speaker.word("lis.start_title"),
+            maker.as_of(last),
+            maker.since(last) if last else [],
+            maker.points(last) if last else [],
+            maker.ahead() if last else [],
+            maker.groups(),
+        )
+
+
+class _Maker:
+    """Makes the parts of one start page."""
+
+    def __init__(self, speaker: Speaker, place: str | None, may: May, scope: ViewScope) -> None:
+        self._speaker = speaker
+        self._place = place
+        self._may = may
+        self._scope = scope
+
+    def as_of(self, last: LisRun | None) -> str:
+        """Say which run was closed last."""
+        if last is None:
+            return self._speaker.word("lis.no_run_line")
+        return self._speaker.word(
+            "lis.last_run_line",
+            run=last.run,
+            month=self._speaker.month(last.data_month),
+            closed=closed_on(last, self._speaker),
+        )
+
+    def since(self, last: LisRun) -> list[Tile]:
+        """Show what the last run settled, and what was booked since."""
+        settled = settled_by(self._scope, last.run)
+        word, kroner = self._speaker.word, self._kroner
+        change = None if settled.before is None else settled.net - settled.before
+        note = ""
+        if change is not None:
+            sign = "+" if change > 0 else ""
+            note = word("lis.tile_change", change=sign + self._speaker.kroner(change))
+        month = self._speaker.month(last.data_month)
+        return [
+            Tile(
+                word("lis.tile_net", run=last.run, month=month),
+                kroner(settled.net),
+                note,
+                self._to("beloeb", **{"as": "settled", "run": last.run}),
+            ),
+            Tile(
+                word("lis.tile_corrections"),
+                kroner(settled.corrections),
+                "",
+                self._to("korrektioner", **{"as": "settled", "run": last.run}),
+            ),
+            Tile(word("lis.tile_open"), kroner(settled.still_open), "", self._to("afregning")),
+            Tile(
+                word("lis.tile_persons", month=month),
+                self._count(persons_of(self._scope, last.data_month)),
+                "",
+                self._to("personer", month=last.data_month),
+            ),
+        ]
+
+    def points(self, last: LisRun) -> list[Point]:
+        """List what needs attention in the last run."""
+        found = [
+            self._corrected(last),
+            self._old(last),
+            self._without_account(last),
+            self._held(last),
+            self._awaited(last),
+            self._by_others(last),
+        ]
+        return [point for point in found if point is not None]
+
+    def ahead(self) -> list[Tile]:
+        """Show who falls within a month's weeks, and what that costs."""
+        falls = falls_of(self._scope)
+        word = self._speaker.word
+        list_of = self._to("paa-vej-ned", weeks=MONTH_WEEKS)
+        return [
+            Tile(word("lis.tile_falls"), self._count(falls.citizens), "", list_of),
+            Tile(word("lis.tile_last_step"), self._count(falls.to_last_step), "", list_of),
+            Tile(word("lis.tile_cost"), self._kroner(falls.cost_ore), "", self._to("ugens-vaerdi")),
+            Tile(
+                word("lis.tile_near_start"),
+                self._count(falls.near_start),
+                "",
+                self._to("genoptjening"),
+            ),
+            Tile(
+                word("lis.tile_leaving"), self._count(falls.leaving), "", self._to("genoptjening")
+            ),
+        ]
+
+    def groups(self) -> list[tuple[str, list[ViewEntry]]]:
+        """List the views that the visitor may see."""
+        groups = []
+        for key, views in GROUPS:
+            entries = [
+                ViewEntry(
+                    self._speaker.title(view),
+                    self._speaker.word(f"lis_about.{view}"),
+                    f"/lis/{view}",
+                )
+                for view in views
+                if view in DEFINITIONS and self._may(view)
+            ]
+            if entries:
+                groups.append((self._speaker.word(f"lis.{key}"), entries))
+        return groups
+
+    # --- points -----------------------------------------------------------------------------------
+
+    def _corrected(self, last: LisRun) -> Point | None:
+        amount = settled_by(self._scope, last.run).corrections
+        settled = {"as": "settled", "run": last.run}
+        return self._point(
+            "korrektioner", settled, amount, "point_corrections",
+            run=last.run, amount=self._speaker.kroner(amount),
+        )  # fmt: skip
+
+    def _old(self, last: LisRun) -> Point | None:
+        weeks = old_weeks(self._scope, last.run)
+        settled = {"as": "settled", "run": last.run}
+        return self._point(
+            "korrektioner", settled, weeks, "point_old",
+            run=last.run, weeks=self._count(weeks),
+        )  # fmt: skip
+
+    def _without_account(self, last: LisRun) -> Point | None:
+        ore = without_account(self._scope, last.data_month)
+        month = {"month": last.data_month}
+        return self._point(
+            "udgifter", month, ore, "point_account",
+            amount=self._speaker.kroner(ore), month=self._speaker.month(last.data_month),
+        )  # fmt: skip
+
+    def _held(self, last: LisRun) -> Point | None:
+        held = held_lines(self._scope, last.run)
+        settled = {"as": "settled", "run": last.run}
+        return self._point(
+            "fuldstaendighed", settled, held, "point_held",
+            run=last.run, held=self._count(held),
+        )  # fmt: skip
+
+    def _awaited(self, last: LisRun) -> Point | None:
+        citizens = awaiting_wages(self._scope, last.data_month)
+        month = {"month": last.data_month}
+        return self._point(
+            "fleksbidrag", month, citizens, "point_fleks",
+            citizens=self._count(citizens),
+            month=self._speaker.month(last.data_month),
+        )  # fmt: skip
+
+    def _by_others(self, last: LisRun) -> Point | None:
+        if self._place is None:
+            return None
+        ore = paid_by_others(self._scope, last.data_month)
+        month = {"month": last.data_month}
+        return self._point(
+            "mellemkommunalt", month, ore, "point_others",
+            amount=self._speaker.kroner(ore), month=self._speaker.month(last.data_month),
+        )  # fmt: skip
+
+    def _point(
+        self, view: str, keys: dict[str, Any], size: int, key: str, **values: object
+    ) -> Point | None:
+        """Make a point, if there is something and the visitor may look at it."""
+        if not size or not self._may(view):
+            return None
+        see = self._speaker.word("lis.see", what=self._speaker.title(view))
+        return Point(self._speaker.word(f"lis.{key}", **values), self._to(view, **keys), see)
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def _to(self, view: str, **values: Any) -> str:
+        if not self._may(view):
+            return ""
+        return view_address(view, {"municipality": self._place} | values)
+
+    def _count(self, number: int) -> str:
+        return self._speaker.number("count", number)
+
+    def _kroner(self, ore: int) -> str:
+        return self._speaker.word("lis.kroner", amount=self._speaker.kroner(ore))

@@ -1,0 +1,119 @@
+"""Makes the table of a page from an answer: headings with meanings, cells with links, a total."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from projections.lis.answers import Answer, AnswerRow, Figure, sums_of_columns
+from streams.web.lis_figures import Speaker
+from streams.web.lis_links import Paths
+
+MOST_ROWS: Final = 100
+"""Rows of a table on a page; the files have all."""
+
+
+@dataclass(frozen=True)
+class PageHead:
+    """The heading of a column, and what it means."""
+
+    name: str
+    title: str
+    meaning: str
+    is_number: bool
+
+
+@dataclass(frozen=True)
+class PageCell:
+    """A value as people read it, and where it leads; "" is nowhere."""
+
+    text: str
+    is_number: bool
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """The cells of a row; sums are set apart."""
+
+    cells: list[PageCell]
+    is_sum: bool = False
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table; `count` rows are there, `rows` are those that a page shows."""
+
+    heads: list[PageHead]
+    rows: list[TableRow]
+    count: int
+    shown: int
+
+    @property
+    def is_cut(self) -> bool:
+        """True if not all rows are shown."""
+        return self.count > self.shown
+
+
+def page_table(answer: Answer, speaker: Speaker, paths: Paths, most: int = MOST_ROWS) -> PageTable:
+    """Make the table of an answer, of at most so many rows."""
+    heads = [
+        PageHead(
+            figure.name,
+            speaker.heading(answer.view, figure),
+            speaker.meaning(answer.view, figure.name),
+            figure.kind != "text",
+        )
+        for figure in answer.figures
+    ]
+    count = len(answer.rows)
+    return PageTable(heads, [*_rows(answer, speaker, paths, most)], count, min(count, most))
+
+
+def _rows(answer: Answer, speaker: Speaker, paths: Paths, most: int) -> Iterator[TableRow]:
+    figures = answer.figures
+    for row in answer.rows[:most]:
+        links = paths.of_row(dict(zip(answer.names, row, strict=True)))
+        cells = [
+            PageCell(
+                speaker.value(answer.view, figure, value),
+                figure.kind != "text",
+                links.get(figure.name, "") if value is not None else "",
+            )
+            for figure, value in zip(figures, row, strict=True)
+        ]
+        yield TableRow(cells, _is_total(answer, row))
+    for row in answer.areas:
+        yield TableRow(_of_area(answer, speaker, row), is_sum=True)
+    yield from _sum(answer, speaker, figures)
+
+
+def _is_total(answer: Answer, row: AnswerRow) -> bool:
+    if answer.total not in answer.names:
+        return False
+    keys = [name for name in (answer.total, "rate") if name in answer.names]
+    return any(row[answer.names.index(name)] is None for name in keys)
+
+
+def _of_area(answer: Answer, speaker: Speaker, row: AnswerRow) -> list[PageCell]:
+    """Write a region or the country: its name stands where a municipality's does."""
+    values = dict(zip(answer.names, row, strict=True))
+    cells = []
+    for figure, value in zip(answer.figures, row, strict=True):
+        shown: Any = values.get("region") if figure.name == "municipality" else value
+        text = str(shown) if figure.name == "municipality" else None
+        cells.append(
+            PageCell(text or speaker.value(answer.view, figure, shown), figure.kind != "text")
+        )
+    return cells
+
+
+def _sum(answer: Answer, speaker: Speaker, figures: tuple[Figure, ...]) -> Iterator[TableRow]:
+    """Sum the columns that add, over all rows: those that a page does not show too."""
+    sums = sums_of_columns(answer)
+    if len(answer.rows) < 2 or all(value is None for value in sums):
+        return
+    cells = [
+        PageCell("" if value is None else speaker.number(figure.kind, value), figure.kind != "text")
+        for figure, value in zip(figures, sums, strict=True)
+    ]
+    yield TableRow([PageCell(speaker.word("lis.in_all"), is_number=False), *cells[1:]], is_sum=True)
