@@ -212,7 +212,10 @@ async def _read_all(
     """Read every share, `jobs` at a time; 0 is as many as fit."""
     differences: dict[int, PartitionDifference] = {}
     loop, total = asyncio.get_running_loop(), sum(share.committed for share in shares)
-    with processes(min(jobs or jobs_for(total), len(shares))) as pool:
+    with (
+        explained(settings.bootstrap, ReplayError),
+        processes(min(jobs or jobs_for(total), len(shares))) as pool,
+    ):
 
         async def read(share: PartitionShare) -> None:
             differences[share.partition] = await loop.run_in_executor(
