@@ -1,6 +1,7 @@
 """The site's frame: headers, bounds, errors that repeat nothing, rights of every route."""
 
 import logging
+import re
 from typing import get_args
 
 import pytest
@@ -148,16 +149,18 @@ CLOSED = [route for route in routes_of() if right_of(route).roles]
 
 @pytest.mark.parametrize("has_log_on", [True, False])
 def test_nobody_sees_what_has_a_right(has_log_on):
-    nobody = client_of(a_site(provider=NOWHERE if has_log_on else None))
+    client = client_of(a_site(provider=NOWHERE if has_log_on else None))
     for route in CLOSED:
-        right, answer = right_of(route), nobody.get(route.path)
+        right, method = right_of(route), min(route.methods or {"GET"})
+        path = re.sub(r"{\w+}", "x", route.path)
+        answer = client.request(method, path)
         if not has_log_on:
-            assert answer.status_code == 403, route.path
+            assert answer.status_code == 403, path
         elif right.of_data:
-            assert answer.status_code == 401, route.path
+            assert answer.status_code == 401, path
         else:
-            assert answer.status_code == 303, route.path
-            assert answer.headers["location"] == f"/log-paa?til={route.path}"
+            assert answer.status_code == 303, path
+            assert answer.headers["location"] == f"/log-paa?til={path}"
 
 
 @pytest.mark.parametrize("role", Role)

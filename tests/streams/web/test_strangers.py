@@ -12,18 +12,24 @@ from streams.web.server import MOST_AT_ONCE
 from tests.support.browser import free_port, serving
 from tests.support.site_client import a_site, client_of, visitor
 
+CPR = "0101901234"
 RUBBISH = [
-    "../../etc/passwd", "%00", "'; DROP TABLE--", "0101901234", "\u202e", "9" * 400, "-1", "null",
+    "../../etc/passwd", "%00", "'; DROP TABLE--", "\u202e", "9" * 400, "-1", "null",
     "<script>alert(1)</script>", "{{7*7}}", "751", "2026-13", "\ud7ff", "%2e%2e%2f",
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def client():
+    roles = ("auditor", "caseworker", "operator")
+    return client_of(a_site(), visitor(*roles, municipality="730"))
+
+
 @pytest.mark.parametrize("route", routes_of(), ids=lambda route: route.path)
-def test_rubbish_in_every_place_makes_no_defect_and_no_echo(route, caplog):
+def test_rubbish_in_every_place_makes_no_defect_and_no_echo(route, client, caplog):
     caplog.set_level(logging.INFO, "refusion")
-    chance, roles = random.Random(route.path), ("auditor", "caseworker", "operator")
-    client = client_of(a_site(), visitor(*roles, municipality="730"))
-    for value in RUBBISH:
+    chance = random.Random(route.path)
+    for value in (CPR, *chance.sample(RUBBISH, 3)):
         names = ["municipality", "month", "run", "til", "sendt", "code", "state", "x"]
         params = dict.fromkeys(chance.sample(names, 3), value)
         path = route.path
@@ -35,8 +41,8 @@ def test_rubbish_in_every_place_makes_no_defect_and_no_echo(route, caplog):
             )
             assert answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR, (path, params)
             assert "<script>alert" not in answer.text
-            assert "0101901234" not in answer.text + str(answer.headers)
-    assert "0101901234" not in caplog.text
+            assert CPR not in answer.text + str(answer.headers)
+    assert CPR not in caplog.text
 
 
 @pytest.fixture

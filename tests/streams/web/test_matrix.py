@@ -1,0 +1,81 @@
+"""Role × route × municipality, from the list of routes: a stranger's municipality is refused.
+
+A route that is added is tried without a word here: whoever may see one municipality alone asks
+each of them for another one, in every place of the address that names a municipality.
+"""
+
+import pytest
+from pydantic import BaseModel
+
+from streams.web.app import right_of, routes_of
+from streams.web.grants import OF_ONE
+from streams.web.visitors import Role
+from tests.support.site_client import a_site, client_of, visitor
+
+OWN, OTHER, NONE = "730", "751", "999"
+
+
+def names_in_query(route):
+    """Return the names in a route's query, those of models among them."""
+    for field in route.dependant.query_params:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from kind.model_fields
+        else:
+            yield field.alias
+
+
+def places(route):
+    """Return where a route's address names a municipality."""
+    return [name for name in (*names_in_query(route), *route.param_convertors) if "munic" in name]
+
+
+CLOSED = [route for route in routes_of() if right_of(route).roles]
+ASKED = [route for route in CLOSED if places(route)]
+
+
+def address(route, municipality):
+    """Return the route's address with a municipality in every place that names one."""
+    path = route.path
+    for name in route.param_convertors:
+        path = path.replace(f"{{{name}}}", municipality if "munic" in name else "x")
+    return path, {name: municipality for name in names_in_query(route) if "munic" in name}
+
+
+@pytest.fixture(scope="module")
+def app():
+    """One site for all of them: to make one takes longer than to ask it."""
+    return a_site()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_lacks_the_role_is_refused_on_every_route(app, role):
+    client = client_of(app, visitor(role, municipality=OWN))
+    for route in CLOSED:
+        path, _ = address(route, OWN)
+        if role not in right_of(route).roles:
+            for method in sorted(route.methods or ()):
+                assert client.request(method, path).status_code == 403, (method, path)
+
+
+@pytest.mark.parametrize("role", sorted(OF_ONE))
+def test_another_municipality_is_refused_on_every_route_as_one_that_does_not_exist(app, role):
+    client = client_of(app, visitor(role, municipality=OWN))
+    for route in ASKED:
+        asked = [
+            (method, *address(route, municipality))
+            for municipality in (OTHER, NONE)
+            for method in sorted((route.methods or set()) - {"POST"})
+        ]
+        answers = {
+            client.request(method, path, params=query).status_code for method, path, query in asked
+        }
+        assert answers <= {403}, route.path
+
+
+def test_a_visitor_without_a_municipality_sees_no_route_that_has_one(app):
+    client = client_of(app, visitor(*sorted(OF_ONE)))
+    for route in ASKED:
+        path, query = address(route, OWN)
+        if "GET" in (route.methods or ()):
+            assert client.get(path, params=query).status_code == 403, path
