@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "approve": "streams.cli.approve:approve",
     "free-id": "streams.cli.free_id:free_id",
     "compare": "streams.cli.compare:compare",
+    "convert": "streams.cli.convert:convert",
     "dead-letters": "streams.cli.dead_letters:dead_letters",
     "deliver": "streams.cli.deliver:deliver",
     "destinations": "streams.cli.destinations:destinations",

@@ -1,5 +1,7 @@
 """`refusion simulate`: the reports of an invented population."""
 
+from pathlib import Path
+
 import click
 
 from streams.cli.console import output
@@ -34,17 +36,35 @@ from streams.kit.errors import UserError
     default=0,
     help="How many processes; the output is the same.  [default: all cores]",
 )
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["eindkomst"]),
+    help="Write answers of eIndkomst and the tables they need, into the folder of --out.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="That folder.")
 def simulate(
-    citizens: int, months: str, seed: int, late: float | None, faults: str, jobs: int
+    citizens: int,
+    months: str,
+    seed: int,
+    late: float | None,
+    faults: str,
+    jobs: int,
+    form: str | None,
+    out: Path | None,
 ) -> None:
     """Invent the reports of a population.
 
     They are written to standard output as JSON Lines, in the order in which they would arrive.
-    Some are late, repeated or reversed, as the reports of real systems are.
+    Some are late, repeated or reversed, as the reports of real systems are. With --as eindkomst
+    the same population is written as XML answers, which `convert eindkomst` reads.
     """
+    from tempfile import TemporaryFile
+
     from streams.kit.progress import meter
     from streams.simulation import FAULTS, SimulationOptions
     from streams.simulation import simulate as simulate_reports
+    from streams.upstream.simulated_answers import AnswerWriter
 
     chosen = {"all": FAULTS, "none": frozenset[str]()}.get(faults, frozenset(faults.split(",")))
     first, last = _months(months)
@@ -52,9 +72,17 @@ def simulate(
         options = SimulationOptions(citizens, first, last, seed, late, chosen, jobs)
     except ValueError as error:
         raise UserError(str(error)) from None
+    if (form is None) != (out is None):
+        raise UserError("--as eindkomst and --out DIR belong together; give both")
     with meter("citizens", citizens) as progress:
-        simulate_reports(options, output(), progress.show)
-        output().flush()
+        if out is None:
+            simulate_reports(options, output(), progress.show)
+            output().flush()
+            return
+        with TemporaryFile() as lines:
+            simulate_reports(options, lines, progress.show)
+            lines.seek(0)
+            AnswerWriter(out).write(lines)
 
 
 def _months(text: str) -> tuple[int, int]:

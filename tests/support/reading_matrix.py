@@ -45,7 +45,7 @@ COMMANDS: Final = {
     "verify": Reading("auditor", topics.TOPICS),
 }
 READ_NO_TOPIC: Final = frozenset(
-    {"acl", "compare", "lis build", "publish", "repair transactions"}
+    {"acl", "compare", "convert eindkomst", "lis build", "publish", "repair transactions"}
     | {"settings", "settle", "simulate", "worker"}
     | {f"lis {name}" for name in (*VIEWS, "hvad-hvis")} - LOOKS
 )

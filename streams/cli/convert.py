@@ -1,0 +1,49 @@
+"""`refusion convert`: upstream's own formats become reports."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from streams.cli.console import OUTPUT, echo_json, load_settings, output
+
+
+@click.group()
+def convert() -> None:
+    """Convert what upstream has in its own formats into reports, as JSON Lines."""
+
+
+@convert.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
+@click.option(
+    "--tables",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of your own tables, laid over those of the program.",
+)
+@click.option("--rejects", type=OUTPUT, help="Write what is refused to this file, with the reason.")
+@click.option("--json", "as_json", is_flag=True, help="Print the closing summary as JSON.")
+def eindkomst(
+    files: tuple[str, ...], tables: Path | None, rejects: str | None, as_json: bool
+) -> None:
+    """Convert XML answers of eIndkomst (services 10 and 11).
+
+    FILES are answers, also packed with gzip or ZIP, folders of them, or - for standard input.
+    Reports of schema 2 are written to standard output, so that they can be piped into `settle` and
+    `publish`; the closing summary goes to stderr. Rejects do not change the exit status.
+    """
+    from streams.upstream.conversion import AnswerConversion
+    from streams.upstream.tables import UpstreamTables
+
+    settings = load_settings()
+    own = UpstreamTables(tables)
+    own.reversed_report  # noqa: B018 - it refuses to start where this is not set
+    with ExitStack() as stack:
+        refused = stack.enter_context(Path(rejects).open("wb")) if rejects else None
+        conversion = AnswerConversion(settings, own, output(), refused)
+        conversion.convert(files)
+        output().flush()
+    if as_json:
+        echo_json(conversion.totals.as_object(), err=True)
+    else:
+        for sentence in conversion.totals.sentences():
+            click.echo(sentence, err=True)

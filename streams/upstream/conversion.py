@@ -1,0 +1,189 @@
+"""Converts files of answers: XML, packed with gzip or ZIP, folders of them, standard input."""
+
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Final
+from zipfile import BadZipFile, ZipFile
+
+import orjson
+
+from streams.citizens.rule_sets import LawBook
+from streams.kit.errors import UserError
+from streams.kit.input_form import GZIP
+from streams.kit.standard_streams import standard_input
+from streams.settings import Settings
+from streams.upstream.answers import AnswerReader, ReportedPeriod, XmlTrouble
+from streams.upstream.lines import ConvertedMoney, LineConverter
+from streams.upstream.tables import UpstreamTables
+
+ENDINGS: Final = (".xml", ".xml.gz", ".zip")
+"""Files of a folder that are read."""
+ZIP: Final = b"PK\x03\x04"
+FACTS: Final = "facts.jsonl"
+
+
+class ConversionTotals:
+    """The closing summary: what came in, what went out, and what became of each øre."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.told: Counter[str] = Counter()
+        self.rejects: Counter[str] = Counter()
+        self.money_in: Counter[str] = Counter()
+        self.money_out: Counter[str] = Counter()
+
+    def take_money(self, money: Sequence[ConvertedMoney]) -> None:
+        """Add money in, and what became of it."""
+        for field, ore, became in money:
+            self.money_in[f"{field:03d}"] += ore
+            self.money_out[became] += ore
+
+    def told_by(self, name: str) -> dict[str, int]:
+        """Return what was counted under a name, by what follows it."""
+        return {
+            key.removeprefix(f"{name} "): number
+            for key, number in sorted(self.told.items())
+            if key.startswith(f"{name} ")
+        }
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the summary as JSON has it."""
+        apart = ("rejected", "reversals", "not_for_refusion")
+        blankets = {
+            name.removeprefix("blanket "): number
+            for name, number in sorted(self.counts.items())
+            if name.startswith("blanket ")
+        }
+        return {
+            "messages": self.counts["messages"],
+            "persons": self.counts["persons"],
+            "periods": self.counts["periods"],
+            "errors": self.counts["errors"],
+            "blankets": blankets,
+            "unknown_blankets": self.told_by("unknown_blanket"),
+            "reports": {
+                "benefit_payment": self.told_by("benefit_payment"),
+                "income": self.told_by("income"),
+                "reversal": self.told["reversal"],
+                "passed_through": self.told["passed_through"],
+            },
+            "mapped_by_type": self.told_by("mapped_by_type"),
+            "wage_period_used": self.told["wage_period_used"],
+            "split_periods": self.told["split_periods"],
+            "lines_without_16300": self.told["lines_without_16300"],
+            "rejects": dict(sorted(self.rejects.items())),
+            "in_ore": dict(sorted(self.money_in.items())),
+            "out_ore": {k: v for k, v in sorted(self.money_out.items()) if k not in apart},
+            "explained_ore": {name: self.money_out[name] for name in apart},
+            "difference_ore": self.money_in.total() - self.money_out.total(),
+        }
+
+    def sentences(self) -> Iterator[str]:
+        """Yield the summary in words."""
+        found = self.as_object()
+        reports = found["reports"]
+        yield (
+            f"{found['messages']} answers, {found['persons']} persons, {found['periods']} reported"
+            f" periods: {sum(reports['benefit_payment'].values())} payments,"
+            f" {sum(reports['income'].values())} incomes, {reports['reversal']} reversals,"
+            f" {reports['passed_through']} passed through, {self.rejects.total()} rejects"
+        )
+        into, out = sum(found["in_ore"].values()), sum(found["out_ore"].values())
+        explained = ", ".join(f"{name} {ore}" for name, ore in found["explained_ore"].items())
+        yield f"money in {into} øre, out {out}; {explained}; left {found['difference_ore']}"
+        for name in ("unknown_blankets", "mapped_by_type", "rejects"):
+            if found[name]:
+                words = ", ".join(f"{key} {number}" for key, number in found[name].items())
+                yield f"{name}: {words}"
+        for name in ("wage_period_used", "split_periods", "lines_without_16300", "errors"):
+            if found[name]:
+                yield f"{name}: {found[name]}"
+
+
+class AnswerConversion:
+    """Converts files one after the other; reports go to `out`, what is refused to `rejects`."""
+
+    def __init__(
+        self, settings: Settings, tables: UpstreamTables, out: IO[bytes], rejects: IO[bytes] | None
+    ) -> None:
+        catalogue = LawBook(settings.rules).catalogue().benefits
+        self._lines = LineConverter(tables, catalogue, demo=settings.accepts_sixty)
+        self._tables = tables
+        self._out, self._rejects = out, rejects
+        self._file = ""
+        self.totals = ConversionTotals()
+
+    def convert(self, names: Sequence[str]) -> None:
+        """Convert all files, and pass the reports of `facts.jsonl` through."""
+        for name in names:
+            for label, source in _sources(name):
+                self._convert_file(label, source)
+        if self._tables.folder is not None and (path := self._tables.folder / FACTS).is_file():
+            with path.open("rb") as file:
+                for line in filter(bytes.strip, file):
+                    self._out.write(line.rstrip(b"\r\n") + b"\n")
+                    self.totals.told["passed_through"] += 1
+
+    def _convert_file(self, label: str, source: Any) -> None:
+        self._file = label
+        reader = AnswerReader(self._take)
+        try:
+            with source as file:
+                reader.read(file)
+        except XmlTrouble as trouble:
+            self._reject(trouble.line, trouble.reason, None, str(trouble))
+        except (gzip.BadGzipFile, EOFError, zlib.error, BadZipFile):
+            self._reject(0, "bad_archive", None, "the file is damaged or cut off; get it again")
+        self.totals.counts += reader.counts
+
+    def _take(self, period: ReportedPeriod) -> None:
+        made = self._lines.convert(period)
+        if made.reports:
+            self._out.write(b"".join(orjson.dumps(report) + b"\n" for report in made.reports))
+        self.totals.take_money(made.money)
+        self.totals.told += made.told
+        for refused in made.refused:
+            self._reject(period.line, refused.reason, refused.field, str(refused))
+
+    def _reject(self, line: int, reason: str, field: str | None, detail: str) -> None:
+        self.totals.rejects[reason] += 1
+        if self._rejects is not None:
+            place = {"file": self._file, "line": line}
+            told = place | {"reason": reason, "field": field, "detail": detail}
+            self._rejects.write(orjson.dumps(told) + b"\n")
+
+
+def _sources(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the files of a name: standard input, a folder, an archive or one file."""
+    if name == "-":
+        yield "standard input", _unpacked(standard_input())
+        return
+    path = Path(name)
+    if path.is_dir():
+        found = sorted(each for each in path.iterdir() if each.name.endswith(ENDINGS))
+        if not found:
+            raise UserError(f"{name} has no file that ends in {', '.join(ENDINGS)}")
+        for each in found:
+            yield from _sources(str(each))
+        return
+    with path.open("rb") as file:
+        is_zip = file.read(len(ZIP)) == ZIP
+    if not is_zip:
+        yield path.name, _unpacked(path.open("rb"))
+        return
+    with ZipFile(path) as archive:
+        for number, member in enumerate(archive.infolist(), 1):
+            if not member.is_dir():
+                yield f"{path.name}, member {number}", archive.open(member)
+
+
+@contextmanager
+def _unpacked(file: BinaryIO) -> Iterator[Any]:
+    """Open a file for reading, unpacked where it is packed with gzip."""
+    with file:
+        packed = file.peek(len(GZIP)).startswith(GZIP)  # type: ignore[attr-defined]
+        yield gzip.GzipFile(fileobj=file) if packed else file

@@ -1,0 +1,159 @@
+"""The lines of a reported period, and what each is made of: amounts, ids, pieces of its period."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from streams.privacy.cpr import spells
+from streams.upstream.answers import Blanket
+from streams.wire.ids import is_id
+
+JsonObject = dict[str, Any]
+Piece = tuple[int, int, str | None]
+"""A part of a period, and the municipality that finances it."""
+
+MAX_DAYS: Final = 366
+ON_LINE: Final = (58, 70, 71, 78, 95)
+"""Fields of 16300 that may hold its amount."""
+SUBSIDY: Final = 216
+WAGES: Final = (57, 58)
+PENSIONS: Final = (197, 198)
+ACCOUNTS: Final = (201, 202)
+PERIODS: Final = (203, 204)
+_LONGEST_ID: Final = 64
+_ORE: Final = Decimal(100)
+_KRONER: Final = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{1,6})?")
+
+
+class Refused(Exception):  # noqa: N818 - a line that no report can be made of
+    """No report can be made of a line: the reason, the field and a sentence without a value."""
+
+    def __init__(self, reason: str, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.field = field
+
+
+class RefundLine(NamedTuple):
+    """One line: a 16300 with the blanket 16001 beside it, or a 16001 alone.
+
+    `beside` are all lines of that 16001, this one included.
+    """
+
+    art: str
+    is_reversed: bool
+    line: Blanket | None
+    income: Blanket | None
+    beside: list[Blanket]
+
+
+def lines_of(blankets: list[Blanket]) -> Iterator[RefundLine]:
+    """Yield the lines of a reported period: those of each 16000, or all where there is none."""
+    groups = [each for top in blankets for each in top.all() if each.number == "16000"]
+    for group in groups or [Blanket("", [], blankets)]:
+        below = [each for top in group.below for each in top.all()]
+        incomes = [each for each in below if each.number == "16001"]
+        lines = [each for each in below if each.number == "16300"]
+        art = (group.texts(19) or [""])[0]
+        is_reversed = "1" in group.texts(21)
+        income = incomes[0] if incomes else None
+        for line in lines:
+            yield RefundLine(art, is_reversed, line, income, lines)
+        if not lines and income is not None:
+            yield RefundLine(art, is_reversed, None, income, [])
+
+
+def content_of(line: RefundLine) -> tuple[object, ...]:
+    """Give a line's content, by which lines are in order wherever they stood."""
+    own = sorted(line.line.fields) if line.line else []
+    return line.art, own, sorted(line.income.fields) if line.income else []
+
+
+def amounts_of(blanket: Blanket, fields: tuple[int, ...]) -> list[tuple[int, int]]:
+    """List the amounts of fields in øre. Raises Refused."""
+    return [(field, _ore(text)) for field in fields for text in blanket.texts(field)]
+
+
+def _ore(text: str) -> int:
+    """Read an amount in kroner with a decimal point. Raises Refused.
+
+    >>> _ore("1234.50"), _ore("-7"), _ore("+0.05")
+    (123450, -700, 5)
+    """
+    if not _KRONER.fullmatch(text):
+        raise Refused("bad_amount", "amount_ore", "an amount is no number of kroner")
+    ore = Decimal(text) * _ORE
+    whole = int(ore)
+    if whole != ore or abs(whole) > 10**12:
+        raise Refused("bad_amount", "amount_ore", "an amount has parts of an øre, or is too large")
+    return whole
+
+
+def account_of(line: RefundLine) -> str:
+    """Give the account of a line, or ""."""
+    given = [text for field in ACCOUNTS for text in (line.line.texts(field) if line.line else ())]
+    return given[0] if given else ""
+
+
+def in_utc(text: str) -> str:
+    """Write the time of an answer as reports have it; a time without a zone is taken as UTC."""
+    moment = datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def group_of(report: str, cpr: str) -> str:
+    """Give the group of a report: its id, or a digest of one that no group may be."""
+    if len(report) <= _LONGEST_ID and is_id(report) and not spells(report, cpr):
+        return report
+    return "eindkomst-" + _digest(report)
+
+
+def _digest(*content: object) -> str:
+    """Give a digest in letters: no digits that might spell a number of a person."""
+    digest = blake2b(repr(content).encode(), digest_size=8).hexdigest()
+    return digest.translate(_LETTERS)
+
+
+_LETTERS: Final = str.maketrans("0123456789", "ghijkmnpqr")
+
+
+def report_id_of(common: JsonObject, *content: object) -> str:
+    """Give the id of a report, made from its group and content."""
+    return f"{common['group']}/{_digest(*content)}"
+
+
+def reversal_of(common: JsonObject) -> JsonObject:
+    """Give the report that takes the whole group of a person back."""
+    named = {"type": "reversal", "reverses_group": common["group"]}
+    left = {name: value for name, value in common.items() if name != "group"}
+    return left | named | {"report_id": f"{common['group']}/reversed"}
+
+
+def by_year(start: int, end: int, code: str | None) -> Iterator[Piece]:
+    """Split a period that is too long by calendar years."""
+    if end - start < MAX_DAYS:
+        yield start, end, code
+        return
+    first_year, last_year = date.fromordinal(start).year, date.fromordinal(end).year
+    turns = [date(year, 1, 1).toordinal() for year in range(first_year + 1, last_year + 1)]
+    for first, beyond in pairwise([start, *turns, end + 1]):
+        yield first, beyond - 1, code
+
+
+def shared(ore: int, pieces: list[Piece]) -> list[int]:
+    """Share an amount among the pieces of a period by days; the shares add up to it."""
+    days = [last - first + 1 for first, last, _ in pieces]
+    before = 0
+    shares: list[int] = []
+    done = 0
+    for number in days:
+        before += number
+        until = ore * before // sum(days)
+        shares.append(until - done)
+        done = until
+    return shares

@@ -1,0 +1,361 @@
+"""Answers of eIndkomst become reports: the same ones in any order, with every øre accounted for."""
+
+import gzip
+import io
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+import yaml
+
+from domain.basics.weeks import month_number
+from streams.kit.errors import UserError
+from streams.offline.settle import settle
+from streams.settings import Settings
+from streams.simulation import FAULTS, SimulationOptions, simulate
+from streams.upstream.conversion import AnswerConversion
+from streams.upstream.simulated_answers import NAMESPACE, AnswerWriter
+from streams.upstream.tables import UpstreamTables
+from streams.wire.validator import Validator
+from tests.support.lives import RULES
+
+DEMO = Settings.load({"REFUSION_DEMO": "1"})
+CPR, OTHER = "6101901357", "6201901357"
+SE, FUND, FIRM = "12345678", "30000001", "55667788"
+SOURCED = {"source": "test", "evidence": "simulated"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Tables of one's own: a municipality, a fund, one account, and where a person lived."""
+    documents = {
+        "service": {"reversed_report": "marked"},
+        "reporters": [
+            {"se": SE, "reporter": "municipality", "municipality": "730"} | SOURCED,
+            {"se": FUND, "reporter": "a_kasse"} | SOURCED,
+        ],
+        "accounts": [{"account": "0115", "benefit": "KTH"} | SOURCED],
+    }
+    for name, document in documents.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(document))
+    moves = f"cpr;municipality;from\n{CPR};751;2020-01-01\n{CPR};730;2024-01-16\n"
+    (tmp_path / "residence.csv").write_text(moves)
+    return tmp_path
+
+
+def blanket(number, fields, below=""):
+    texts = "".join(
+        f"<Felt><BlanketFeltNummerIdentifikator>{100000000000000000 + field}"
+        f"</BlanketFeltNummerIdentifikator><AngivelseFeltIndholdTekst>{text}"
+        "</AngivelseFeltIndholdTekst></Felt>"
+        for field, text in fields
+    )
+    return (
+        f"<AngivelseNiveau1><BlanketNummerIdentifikator>{number}</BlanketNummerIdentifikator>"
+        f"<AngivelseFeltSamling>{texts}</AngivelseFeltSamling>"
+        f"<UnderAngivelseSamling>{below}</UnderAngivelseSamling></AngivelseNiveau1>"
+    )
+
+
+def period(*blankets, se=SE, report="A-1", start="2024-01-01", end="2024-01-31"):
+    return (
+        "<IndberetningPligtigVirksomhed><VirksomhedSENummerIdentifikator>"
+        f"{se}</VirksomhedSENummerIdentifikator><LoenPeriodeOplysningStruktur>"
+        f"<AngivelseVirksomhedEgenIdentifikator>{report}</AngivelseVirksomhedEgenIdentifikator>"
+        f"<AngivelsePeriode><StartDate>{start}</StartDate><EndDate>{end}</EndDate>"
+        f"</AngivelsePeriode>{''.join(blankets)}</LoenPeriodeOplysningStruktur>"
+        "</IndberetningPligtigVirksomhed>"
+    )
+
+
+def answer(*persons, head='<?xml version="1.0" encoding="UTF-8"?>', namespace=NAMESPACE):
+    inside = "".join(
+        "<IndkomstOplysningPersonStruktur><PersonCivilRegistrationIdentifier>"
+        f"{cpr}</PersonCivilRegistrationIdentifier>{''.join(periods)}"
+        "</IndkomstOplysningPersonStruktur>"
+        for cpr, *periods in persons
+    )
+    return (
+        f'{head}<Svar xmlns="{namespace}"><HovedOplysningerSvar><TransaktionTid>'
+        f"2024-02-05T08:00:00+01:00</TransaktionTid></HovedOplysningerSvar>{inside}</Svar>"
+    )
+
+
+def refund(*lines, art="0041", income=(), head=((11, "I"), (12, "6"))):
+    """The blankets of one person and indtægtsart."""
+    below = blanket("16001", income) + "".join(blanket("16300", line) for line in lines)
+    return blanket("11000", head) + blanket("16000", [(19, art)], below)
+
+
+LINE = ((58, "12000.00"), (202, "0115"), (203, "20240101-20240131"), (205, CPR))
+
+
+def converted(folder, *answers):
+    """Reports, rejects and summary of answers, each a text or bytes."""
+    out, rejects = io.BytesIO(), io.BytesIO()
+    conversion = AnswerConversion(DEMO, UpstreamTables(folder), out, rejects)
+    for number, text in enumerate(answers):
+        path = Path(folder) / f"given-{number}.xml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        conversion.convert([str(path)])
+    reports, refused = ([json.loads(x) for x in f.getvalue().splitlines()] for f in (out, rejects))
+    summary = conversion.totals.as_object()
+    assert summary["difference_ore"] == 0, summary
+    return reports, refused, summary
+
+
+def one(folder, *blankets, **others):
+    (report,), refused, _ = converted(folder, answer((CPR, period(*blankets, **others))))
+    assert refused == []
+    return report
+
+
+def reasons(folder, text):
+    reports, refused, _ = converted(folder, text)
+    assert reports == []
+    assert all(CPR not in json.dumps(each) for each in refused)
+    return [each["reason"] for each in refused]
+
+
+def test_a_line_of_blanket_16300_becomes_a_payment_that_is_valid(folder):
+    report = one(folder, refund(LINE, income=((58, "12000.00"), (199, "90.00"))))
+    assert {name: report[name] for name in report if name != "report_id"} == {
+        "schema": 2, "type": "benefit_payment", "group": "A-1", "reporter": SE, "cpr": CPR,
+        "reported_at": "2024-02-05T07:00:00Z", "benefit": "KTH", "period_start": "2024-01-01",
+        "period_end": "2024-01-31", "amount_ore": 1_200_000, "atp_ore": 9_000,
+        "paying_municipality": "730", "financing_municipality": "730", "channel": "eindkomst",
+        "outside_act": False,
+    }  # fmt: skip
+    assert hasattr(Validator(RULES, demo=True).parse(json.dumps(report).encode()), "report")
+
+
+def test_ids_are_made_from_content_whatever_the_order(folder):
+    lines: list[Any] = [((58, f"{n}.00"), *LINE[1:]) for n in (7, 8, 8, 9)]
+    lines.append(((58, "5.00"), (202, "0115"), (203, "20240101-20240107")))
+    people = [
+        (OTHER, period(refund(*lines), report="B")),
+        (CPR, period(refund(*lines[:2])), period(refund(*lines), report="C")),
+    ]
+    expected = sorted(map(str, converted(folder, answer(*people))[0]))
+    assert len(set(expected)) == len(expected) == 12
+    rng = random.Random(4)
+    for _ in range(5):
+        rng.shuffle(lines)
+        people = [
+            (
+                CPR,
+                period(refund(*lines), report="C"),
+                period(refund(*sorted(lines)[:0]), report="A"),
+            ),
+            (OTHER, period(refund(*lines), report="B")),
+        ]
+        again = {str(each) for each in converted(folder, answer(*people))[0]}
+        assert again <= set(expected)
+        assert len(again) == 10
+
+
+def test_several_lines_share_the_atp_by_amount_to_the_ore(folder):
+    lines = [((58, "100.00"), *LINE[1:]), ((58, "200.00"), *LINE[1:])]
+    given = answer((CPR, period(refund(*lines, income=((199, "1.00"),)))))
+    reports, _, _ = converted(folder, given)
+    assert sorted((each["amount_ore"], each["atp_ore"]) for each in reports) == [
+        (10_000, 33),
+        (20_000, 67),
+    ]
+
+
+def test_what_the_account_alone_decides_stays_undecided_without_it(folder):
+    unknown = (LINE[0], (202, "9999"), *LINE[2:])
+    assert reasons(folder, answer((CPR, period(refund(unknown))))) == ["unknown_account"]
+    by_type = answer((CPR, period(refund((LINE[0], *LINE[2:]), art="0087"))))
+    (report,), _, summary = converted(folder, by_type)
+    assert report["benefit"] == "UDH"
+    assert summary["mapped_by_type"] == {"UDH": 1}
+
+
+def test_residence_gives_the_financing_municipality_by_days(folder):
+    line = ((58, "3100.00"), (203, "20240101-20240131"))
+    reports, _, summary = converted(
+        folder, answer((CPR, period(refund(line, art="0005"), se=FUND)))
+    )
+    assert [
+        (each["financing_municipality"], each["period_end"], each["amount_ore"]) for each in reports
+    ] == [("751", "2024-01-15", 150_000), ("730", "2024-01-31", 160_000)]
+    assert {each["paying_municipality"] for each in reports} == {None}
+    assert len({each["report_id"] for each in reports}) == 2
+    assert summary["split_periods"] == 1
+    nobody = answer((OTHER, period(refund(line, art="0005"), se=FUND)))
+    assert reasons(folder, nobody) == ["unknown_residence"]
+
+
+def test_a_period_over_366_days_is_split_year_by_year_by_days(folder):
+    line = ((58, "1000.01"), (202, "0115"), (203, "20210301-20230228"))
+    reports, _, _ = converted(folder, answer((CPR, period(refund(line)))))
+    assert [each["period_end"] for each in reports] == ["2021-12-31", "2022-12-31", "2023-02-28"]
+    assert sum(each["amount_ore"] for each in reports) == 100_001
+
+
+@pytest.mark.parametrize(
+    ("shown", "types"),
+    [("marked", ["reversal"]), ("negative", ["benefit_payment"]), ("left_out", [])],
+)
+def test_a_reversed_report_is_read_as_the_service_shows_it(folder, shown, types):
+    (folder / "service.yaml").write_text(f"reversed_report: {shown}\n")
+    head = ((11, "T"), (12, "6"))
+    given = answer((CPR, period(refund(LINE, LINE, head=head))))
+    reports, refused, summary = converted(folder, given)
+    assert sorted({each["type"] for each in reports}) == types
+    assert refused == []
+    if shown == "marked":
+        (report,) = reports
+        assert report["reverses_group"] == "A-1"
+        assert summary["explained_ore"]["reversals"] == 2_400_000
+
+
+def test_nothing_starts_where_it_is_not_set_how_a_reversed_report_is_shown(folder):
+    (folder / "service.yaml").unlink()
+    with pytest.raises(UserError, match="reversed_report"):
+        AnswerConversion(DEMO, UpstreamTables(folder), io.BytesIO(), None)
+
+
+def test_wages_come_from_blanket_16001_with_the_pension_apart(folder):
+    below = blanket("16001", [(57, "30000.00"), (197, "1000.00"), (198, "2000.00")])
+    wage = blanket("11000", [(11, "I"), (12, "0")]) + blanket("16000", [(19, "0001")], below)
+    report = one(folder, wage, se=FIRM)
+    assert (report["type"], report["kind"]) == ("income", "wage")
+    assert (report["amount_ore"], report["pension_ore"]) == (3_000_000, 300_000)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (((58, "1.00"), (70, "1.00"), *LINE[1:]), "ambiguous_amount"),
+        (LINE[1:], "no_amount"),
+        (((58, "1,00"), *LINE[1:]), "bad_amount"),
+        (((58, "1.005"), *LINE[1:]), "bad_amount"),
+        ((*LINE[:2], (203, "uge 7")), "bad_period"),
+        ((*LINE[:3], (205, "0000000000")), "no_cpr"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_refused_with_its_reason(folder, line, reason):
+    assert reasons(folder, answer((CPR, period(refund(line))))) == [reason]
+
+
+def test_a_repayment_counts_negative_and_an_unknown_blanket_is_told(folder):
+    line = ((95, "100.00"), *LINE[1:])
+    given = answer((CPR, period(refund(line), blanket("19999", [(1, "x")]))))
+    (report,), _, summary = converted(folder, given)
+    assert report["amount_ore"] == -10_000
+    assert summary["unknown_blankets"] == {"19999": 1}
+
+
+BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;">]>'
+WHOLE = answer((CPR, period(refund(LINE))), (CPR, period(refund(LINE), report="B")))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "number"),
+    [
+        (answer((CPR, period(refund(LINE))), head=BOMB), "unsafe_xml", 0),
+        (WHOLE[:-30], "bad_xml", 2),
+        (WHOLE[: len(WHOLE) // 2], "bad_xml", 0),
+        (WHOLE.replace("B<", "\xe6<").encode("latin-1"), "bad_xml", 1),
+        (b"", "bad_xml", 0),
+        ("<a>" * 100, "too_deep", 0),
+        (f"<a>{'x' * 5000}</a>", "too_large", 0),
+        ('<?xml version="1.0" encoding="klingon"?><a/>', "bad_xml", 0),
+    ],
+)
+def test_bad_xml_is_refused_with_what_stood_before_it_converted(folder, given, reason, number):
+    reports, refused, _ = converted(folder, given)
+    assert [each["reason"] for each in refused] == [reason]
+    assert len(reports) == number
+
+
+def test_other_encodings_and_a_byte_order_mark_are_read(folder):
+    plain = WHOLE.replace(">B<", ">æ<")
+    latin = plain.replace("UTF-8", "ISO-8859-1").encode("latin-1")
+    expected = converted(folder, plain)[0]
+    assert len(expected) == 2
+    assert converted(folder, latin)[0] == expected
+    assert converted(folder, b"\xef\xbb\xbf" + plain.encode())[0] == expected
+
+
+def test_elements_are_known_by_the_uri_of_their_namespace(folder):
+    other = answer((CPR, period(refund(LINE))), namespace="http://example.org/")
+    assert converted(folder, other)[0] == []
+    prefixed = WHOLE.replace("</", "</e:").replace("<", "<e:").replace("<e:/e:", "</e:")
+    prefixed = prefixed.replace("<e:?", "<?").replace("xmlns=", "xmlns:e=")
+    assert converted(folder, prefixed)[0] == converted(folder, WHOLE)[0]
+
+
+def test_archives_and_folders_are_read(folder, tmp_path):
+    given = tmp_path / "answers"
+    given.mkdir()
+    with ZipFile(given / "a.zip", "w") as archive:
+        archive.writestr("one.xml", WHOLE)
+    (given / "b.xml.gz").write_bytes(gzip.compress(WHOLE.encode()))
+    (given / "c.xml").write_text(WHOLE)
+    out = io.BytesIO()
+    AnswerConversion(DEMO, UpstreamTables(folder), out, None).convert([str(given)])
+    assert len(out.getvalue().splitlines()) == 6
+    assert len(set(out.getvalue().splitlines())) == 2
+
+
+def test_mutated_answers_never_crash(folder):
+    rng = random.Random(20)
+    text = WHOLE.encode()
+    tables = UpstreamTables(folder)
+    path = folder / "mutated.xml"
+    found = Counter[str]()
+    for _ in range(1000):
+        spoiled = bytearray(text)
+        for _ in range(rng.randint(1, 6)):
+            at = rng.randrange(len(spoiled))
+            if rng.random() < 0.5:
+                spoiled[at] = rng.choice(b"<>/&\"'0159-. \x00\xe6a")
+            else:
+                del spoiled[at : at + rng.randint(1, 40)]
+        path.write_bytes(spoiled)
+        conversion = AnswerConversion(DEMO, tables, io.BytesIO(), None)
+        conversion.convert([str(path)])
+        found["reports" if conversion.totals.told else "none"] += 1
+    assert found["reports"] > 50
+
+
+def true_sums(lines):
+    postings = io.BytesIO()
+    settle(lines, DEMO, 1, postings)
+    sums: Counter[Any] = Counter()
+    for line in postings.getvalue().splitlines():
+        message = json.loads(line)
+        for row in message["rows"]:
+            place = (message["citizen"], row["month"], row["week"], row["benefit"], row["rate"])
+            for name in ("amount_ore", "refusion_ore", "medfinansiering_ore"):
+                sums[*place, row["paying"], row["financing"], name] += row[name]
+    return {place: ore for place, ore in sums.items() if ore}
+
+
+@pytest.mark.parametrize(
+    ("seed", "first", "last"), [(3, "2015-11", "2016-06"), (4, "2025-04", "2025-12")]
+)
+def test_a_simulated_population_settles_to_the_same_amounts_through_its_answers(
+    tmp_path, seed, first, last
+):
+    months = month_number(first), month_number(last)
+    plain = io.BytesIO()
+    simulate(SimulationOptions(40, *months, seed, None, FAULTS, 1), plain)
+    lines = plain.getvalue().splitlines()
+    AnswerWriter(tmp_path).write(lines)
+    out = io.BytesIO()
+    conversion = AnswerConversion(DEMO, UpstreamTables(tmp_path), out, None)
+    conversion.convert([str(tmp_path)])
+    summary = conversion.totals.as_object()
+    assert summary["rejects"] == {}
+    assert summary["difference_ore"] == 0
+    assert summary["reports"]["reversal"] > 0
+    assert true_sums(out.getvalue().splitlines()) == true_sums(lines)
