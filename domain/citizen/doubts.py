@@ -90,7 +90,11 @@ def payment_notices(
     ):
         return []  # nearly always
     notices = []
-    if parts and (lines := parts[0].lines) and (duplicate := _duplicate_of(payment, lines)):
+    if (
+        parts
+        and (lines := parts[0].lines)
+        and (duplicate := _duplicate_of(citizen, payment, lines))
+    ):
         kind, other = duplicate
         concerned = _municipalities(
             (payment.paying, payment.financing), (other.paying, other.financing)
@@ -264,11 +268,14 @@ def reversed_before(report: Payment | Income | CaseFact) -> Notice:
 DuplicateKind = Literal["channel", "repeat"]
 
 
-def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> tuple[DuplicateKind, Line] | None:
+def _duplicate_of(
+    citizen: Citizen, payment: Payment, lines: Iterable[Line]
+) -> tuple[DuplicateKind, Line] | None:
     """Give the first line that stands with the same benefit, period and amount, and its kind.
 
-    One from another reporter or channel goes before one from the same, a `repeat`. `lines` are
-    those of its first month: a period lies there whoever reports it, and however late.
+    One from another reporter or channel goes before one from the same, a `repeat`; two of one group
+    are what one report of the reporter says, and no repeat. `lines` are those of its first month: a
+    period lies there whoever reports it, and however late.
     """
     repeated: Line | None = None
     amount_ore = payment.amount_ore
@@ -280,8 +287,14 @@ def _duplicate_of(payment: Payment, lines: Iterable[Line]) -> tuple[DuplicateKin
             continue
         if line.reporter != payment.reporter or line.channel != payment.channel:
             return "channel", line
-        repeated = repeated or line
+        if repeated is None and not (payment.group and _has_group(citizen, line, payment.group)):
+            repeated = line
     return None if repeated is None else ("repeat", repeated)
+
+
+def _has_group(citizen: Citizen, line: Line, group: str) -> bool:
+    seen = citizen.seen(_name(line))
+    return seen is not None and seen.group == group
 
 
 def net_notices(code: str, parts: Sequence[Part], changes: Sequence[CellChange]) -> list[Notice]:

@@ -233,7 +233,7 @@ class PartitionBooks:
         """Find payments of the open run that came before, another way or the same way again."""
         standing = [(_citizen_of(key), paid) for key, paid in self._paid.items() if paid]
         times = Counter(hash(_likeness(citizen, paid)) for citizen, paid in standing)
-        sources: dict[tuple[str | int, ...], list[str]] = {}
+        sources: dict[tuple[str | int, ...], list[tuple[str, str]]] = {}
         for citizen, paid in standing:
             in_run = paid.offset >= self._cut
             if in_run:
@@ -242,13 +242,13 @@ class PartitionBooks:
             if times[hash(likeness)] > 1:
                 source = f"{paid.reporter} ({paid.channel})"
                 before = sources.setdefault(likeness, [])
-                if in_run and (others := [other for other in before if other != source]):
+                if in_run and (others := [other for other, _ in before if other != source]):
                     self._books.doubled[paid.reporter][others[0]] += abs(paid.amount_ore)
-                elif in_run and before:
+                elif in_run and any(not group or group != paid.group for _, group in before):
                     repeated = self._books.repeated[paid.reporter]
                     repeated[0] += 1
                     repeated[1] += abs(paid.amount_ore)
-                before.append(source)
+                before.append((source, paid.group))
 
 
 def _citizen_of(key: str) -> str:

@@ -11,6 +11,7 @@ from domain.citizen.reports import Scope
 from domain.explain.fates import fates
 from domain.oracle import reference
 from domain.oracle.reports import valid_reports
+from projections.runs.books import Books
 from projections.runs.partition_books import PartitionBooks
 from projections.whatif.replay import Difference, replay_citizen
 from streams.citizens.store_port import MemoryStore
@@ -205,3 +206,18 @@ def test_a_runs_books_count_no_payment_of_a_reversed_group():
             books.take(offset, each.citizen, each.report)
         total = sum(control.reported for control in books._books.control.values())
         assert total == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("groups", "number"), [(("A", "A"), 0), (("A", "B"), 1), (("A", None), 1), ((None, None), 1)]
+)
+def test_two_payments_of_one_group_are_no_repeat(groups, number):
+    """One report of the reporter says both."""
+    pair = [paid(f"P{at}", group=group) for at, group in enumerate(groups)]
+    kinds = [each["kind"] for each in notices(*pair)]
+    assert kinds == ["repeat"] * number
+    books, all_books = PartitionBooks(product.law(), 10, (), 0), Books()
+    for offset, each in enumerate(map(entry, pair)):
+        books.take(offset, each.citizen, each.report)
+    books.close(all_books)
+    assert sum(times for times, _ in all_books.repeated.values()) == number
