@@ -60,21 +60,26 @@ class MartKeeper:
         self._told = ""
         self._next_run = self._next_refresh = 0.0
         self._work: asyncio.Task[None] | None = None
+        self._tenure: object = None
 
     def passed(self, last_run: int) -> None:
         """Note that entries of the first partition came, and its last closed run."""
         self._posted = True
         self._closed = max(self._closed, last_run)
 
-    def start(self) -> None:
-        """Begin to look; the first partition is ours."""
+    def start(self, tenure: object) -> None:
+        """Begin to look; the first partition is ours, and this is who works at it now."""
+        self._tenure = tenure
         if self._work is None or self._work.done():
             self._next_refresh = self._clock() + REFRESH_S
             self._work = asyncio.create_task(self._keep())
 
-    async def stop(self) -> None:
-        """End: the first partition is another's now. A build under way is killed."""
-        if self._work is not None:
+    async def stop(self, tenure: object) -> None:
+        """End: the first partition is another's now. A build under way is killed.
+
+        A tenure that ends when the next one of this process has begun already ends nothing.
+        """
+        if self._work is not None and tenure is self._tenure:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
             self._work = None

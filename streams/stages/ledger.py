@@ -110,7 +110,7 @@ class LedgerWork:
             self._mac = await stage.checks.mac_of(stage.kafka, self._partition, end)
         if self._keeper is not None:
             self._keeper.passed(self._progress.last_run)
-            self._keeper.start()
+            self._keeper.start(self)
 
     async def position(self, committed: int | None) -> int | None:
         """Return the ledger's offset, which the sink has read from the table."""
@@ -165,7 +165,7 @@ class LedgerWork:
     async def close(self) -> None:
         """Stop the building of marts; nothing else is open."""
         if self._keeper is not None:
-            await self._keeper.stop()
+            await self._keeper.stop(self)
 
 
 class LedgerSink:

@@ -120,3 +120,17 @@ def test_a_keeper_that_stops_kills_the_build(tmp_path):
 
     assert asyncio.run(stopped())
     assert not (tmp_path / "lis").exists()
+
+
+def test_a_tenure_that_ends_late_does_not_stop_the_keeper_of_the_next(tmp_path):
+    async def still_kept():
+        keeper = MartKeeper(str(tmp_path / "lis"))
+        keeper.start("first tenure")
+        keeper.start("next tenure")
+        await keeper.stop("first tenure")
+        work = keeper._work
+        is_kept = work is not None and not work.done()
+        await keeper.stop("next tenure")
+        return is_kept, work.cancelled()
+
+    assert asyncio.run(still_kept()) == (True, True)
