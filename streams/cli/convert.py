@@ -10,7 +10,7 @@ from streams.cli.console import OUTPUT, echo_json, load_settings, output
 
 @click.group()
 def convert() -> None:
-    """Convert what upstream has in its own formats into reports, as JSON Lines."""
+    """Turn upstream's own formats into reports."""
 
 
 @convert.command()

@@ -18,7 +18,7 @@ from streams.kit.stopping import Stopped
 @click.option("--certificate", type=INPUT, help="The certificate, where the site ends TLS itself.")
 @click.option("--key", type=INPUT, help="The private key of the certificate.")
 def web(host: str, port: int, proxy: str | None, certificate: str | None, key: str | None) -> None:
-    """Serve the site: public pages, and with a log-on those of LIS.
+    """Serve the site with its pages of LIS.
 
     It ends on Ctrl-C and SIGTERM.
     """

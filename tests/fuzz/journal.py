@@ -215,9 +215,8 @@ class JournalRecords:
             _check_entry(entry, ours.value)
         try:
             worked = Worked(self._stage, self._three(ours))
-        except UserError as error:  # a rule set that is not known here; its name is told
-            content = ours.value.replace(orjson.loads(ours.value)["rules"].encode(), b"")
-            check_told(error, content, r"[^\n]*rule set[^\n]*")
+        except UserError as error:
+            _check_unknown_here(error, ours.value)
             return False
         settled = worked.of(self._neighbours)
         is_control = isinstance(entry, JournalEntry) and not entry.citizen
@@ -234,6 +233,17 @@ class JournalRecords:
         """The record between two good ones."""
         one, other = record(99, *self._one), record(101, *self._other)
         return [one, other] if middle is None else [one, middle, other]
+
+
+def _check_unknown_here(error: UserError, value: bytes) -> None:
+    """Check that a rule set or a key stops the stage that is not known here, and is named."""
+    told = orjson.loads(value)
+    names, form = told.get("journal_keys"), r"[^\n]*states a key for its MACs[^\n]*"
+    if names is None:
+        names, form = [told["rules"]], r"[^\n]*rule set[^\n]*"
+    for name in names:
+        value = value.replace(name.encode(), b"")
+    check_told(error, value, form)
 
 
 def _split(content: bytes) -> tuple[bytes | None, bytes]:

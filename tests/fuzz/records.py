@@ -25,7 +25,7 @@ FREE: Final = {
 }  # fmt: skip
 KEYS: Final = {
     "schema": 1, "type": "keys", "id": "keys-1", "pseudonym_key": "p01234567",
-    "seal_keys": ["k01234567"], "journal_keys": ["m01234567", "m89abcdef"], "demo": False,
+    "seal_keys": ["k01234567"], "journal_keys": [*IDENTITY.macs.key_ids], "demo": False,
     "written_at": AT,
 }  # fmt: skip
 OPENING: Final = {

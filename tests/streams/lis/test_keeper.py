@@ -129,7 +129,8 @@ def test_a_tenure_that_ends_late_does_not_stop_the_keeper_of_the_next(tmp_path):
         keeper.start("next tenure")
         await keeper.stop("first tenure")
         work = keeper._work
-        is_kept = work is not None and not work.done()
+        assert work is not None
+        is_kept = not work.done()
         await keeper.stop("next tenure")
         return is_kept, work.cancelled()
 

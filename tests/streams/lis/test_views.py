@@ -235,13 +235,13 @@ def test_municipalities_beside_each_other_hide_few_persons_of_others(marts, base
     for own in (None, "730"):
         found = answer(tables, "sammenligning", based_on=based_on, run=run, municipality=own)
         assert {row[:2] for row in found.rows} == {key for key in expected if expected[key][0]}
-        for place, month, *shown in found.rows:
+        for place, month, *shown, median, change in found.rows:
             persons, *_, last, _, _, mean = expected[place, month]
             share = plain.percent_of(last, persons)
             if place == own:
                 assert [shown[0], *map(_number, shown[1:])] == [persons, share, mean]
             elif persons < 5:
-                assert shown == [None, None, None]
+                assert [*shown, median, change] == [None] * 5
             else:
                 is_telling = last in range(1, 5) or persons - last in range(1, 5)
                 assert [shown[0], _number(shown[1])] == [persons, None if is_telling else share]
