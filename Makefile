@@ -34,7 +34,7 @@ test: install
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not long' --durations=10
 
 test-long: install
-	@$(BIN)/python -m pytest -m long
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m long --durations=15
 	@.ci/lowest
 
 # A real cluster that dies all the time: three quarters of an hour, outside of what every change
