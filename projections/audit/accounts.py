@@ -51,15 +51,22 @@ class StandingRow(Struct, frozen=True, gc=False):
     figures: Figures
 
 
+class SummedPayment(NamedTuple):
+    """A payment that can be summed; `group` is its reporter and group, where it has one."""
+
+    benefit: str
+    base_ore: int
+    group: tuple[str, str] | None
+
+
 @dataclass(slots=True)
 class Account:
     """All that the audit knows of one citizen.
 
     `standing`: the row that stands in each cell. `opened`: cells in which an earlier system's row
-    stands. `payments`: benefit and base of each payment that can be summed, by the payment's name;
-    `unsummed` are the benefits that cannot. `known` are the names of all reports, `reversed` the
-    names that a reversal gives (a group's is a pair), `freed` those whose id was freed. `reports`
-    are kept for a deep audit alone.
+    stands. `payments`: those that can be summed, by their names; `unsummed` are the benefits that
+    cannot. `known` are the names of all reports, `reversed` the names that a reversal gives (a
+    group's is a pair), `freed` those whose id was freed. `reports` are kept for a deep audit alone.
     """
 
     revision: int = 0
@@ -67,10 +74,14 @@ class Account:
     rules: str = ""
     counters: dict[str, Any] | None = None
     standing: dict[RowCell, StandingRow] = field(default_factory=dict)
-    payments: dict[str, tuple[str, int]] = field(default_factory=dict)
+    payments: dict[str, SummedPayment] = field(default_factory=dict)
     unsummed: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
     opened: set[RowCell] = field(default_factory=set)
     reversed: set[str | tuple[str, str]] = field(default_factory=set)
     freed: set[str] = field(default_factory=set)
     reports: list[bytes] = field(default_factory=list)
+
+    def is_reversed(self, name: str, payment: SummedPayment) -> bool:
+        """Tell whether a reversal names a payment, or its group."""
+        return name in self.reversed or payment.group in self.reversed

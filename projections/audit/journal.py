@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from domain.law.old_cases import TRANSITIONAL
 from domain.ruledata.ruleset import RuleSet
-from projections.audit.accounts import Account
+from projections.audit.accounts import Account, SummedPayment
 from projections.audit.records import check_opening, check_report, json_object, raw_position
 from projections.audit.rows import OPENING, RulesNamed
 from projections.audit.scope import AuditedPartition, JournalSource
@@ -80,7 +80,7 @@ class JournalAudit:
         account.reversed.discard(name)
         account.freed.add(name)
         if (paid := account.payments.pop(name, None)) is not None:
-            account.unsummed.add(paid[0])
+            account.unsummed.add(paid.benefit)
         if self._scope.deep(citizen.encode()):
             account.reports.append(value)
 
@@ -161,9 +161,9 @@ class JournalAudit:
             account.unsummed.add(code)
             return False
         base_ore: int = record["amount_ore"] - (record["atp_ore"] if benefit.atp_deducted else 0)
-        account.payments[name] = (code, base_ore)
-        names = {name, (record["reporter"], record.get("group", ""))}
-        return base_ore != 0 and not names & account.reversed
+        group = (record["reporter"], record["group"]) if record.get("group") else None
+        payment = account.payments[name] = SummedPayment(code, base_ore, group)
+        return base_ore != 0 and not account.is_reversed(name, payment)
 
     def _look_for_cpr(self, offset: int, citizen: str, text: str) -> None:
         """Look for a CPR number in a report's id, which may be a running number that looks so.

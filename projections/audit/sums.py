@@ -20,9 +20,9 @@ def wrong_sums(
     that settled the citizen last (None: all): money of others has no rows under it.
     """
     differences_ore: Counter[str] = Counter()
-    for name, (code, base_ore) in account.payments.items():
-        if name not in account.reversed:
-            differences_ore[code] += base_ore
+    for name, payment in account.payments.items():
+        if not account.is_reversed(name, payment):
+            differences_ore[payment.benefit] += payment.base_ore
     for cell, row in account.standing.items():
         differences_ore[cell.benefit] -= row.figures.amount_ore
     not_summed = account.unsummed | {cell.benefit for cell in account.opened} | TRANSITIONAL

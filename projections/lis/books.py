@@ -15,7 +15,7 @@ from projections.lis.money_views import MONTH, month_of_run, need
 from projections.lis.scopes import ViewScope
 
 COLUMNS: Final = ("account", "month", "amount")
-_AMOUNT: Final = re.compile(r"-?\d{1,3}(?:\.\d{3})*(?:,\d{1,2})?|-?\d+(?:,\d{1,2})?")
+_AMOUNT: Final = re.compile(r"-?\d{1,3}(?:\.\d{3}){0,4}(?:,\d{1,2})?|-?\d{1,15}(?:,\d{1,2})?")
 _MONTH: Final = re.compile(r"20\d\d-(?:0[1-9]|1[0-2])")
 
 

@@ -20,7 +20,8 @@ SYSLOG: Final = Path("/dev/log")
 """Socket of syslog, which systemd's journal serves too; containers often have none."""
 _PRIORITY: Final = b"<86>refusion: "
 """Facility authpriv (10), severity info (6): 8 x 10 + 6."""
-_HEX: Final = re.compile("[0-9a-f]{32,64}")
+_HEX: Final = re.compile("[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A pseudonym, a digest, or a UUID, by which providers of log-ons name people."""
 SEEN_DAYS: Final = 30
 """Days back in which a new chain looks for the last record of the topic."""
 
@@ -100,7 +101,7 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 
 def _spells_cpr(text: str) -> bool:
-    """Tell whether a text has a CPR number; a pseudonym or digest may look as if it had."""
+    """Tell whether a text has a CPR number; a pseudonym or UUID may look as if it had."""
     numbers = () if _HEX.fullmatch(text) else digits_in(text.encode())
     return any(is_cpr(number, demo=True) for number in numbers)
 

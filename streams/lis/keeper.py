@@ -80,9 +80,9 @@ class MartKeeper:
         A tenure that ends when the next one of this process has begun already ends nothing.
         """
         if self._work is not None and tenure is self._tenure:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
-            self._work = None
+            work, self._work = self._work, None
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
     async def _keep(self) -> None:
         while True:

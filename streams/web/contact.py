@@ -21,7 +21,7 @@ CATEGORIES: Final = ("lis", "amounts", "background", "log_on", "fault", "other")
 """Categories of enquiries, by the keys of their words."""
 LONGEST: Final = {"name": 100, "phone": 30, "mail": 200, "text": 4_000}
 _FORMS: Final = {
-    "mail": re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,135}"),
+    "mail": re.compile(r"[^@\s<>,;:()\[\]\\\"]{1,64}@[\w.-]{1,135}"),
     "phone": re.compile(r"\+?[0-9 ]{8,30}"),
 }
 log = logging.getLogger("refusion")

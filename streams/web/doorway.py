@@ -59,7 +59,12 @@ def is_from_elsewhere(request: Request) -> bool:
     if place := request.headers.get("sec-fetch-site"):
         return place != "same-origin"
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc != request.headers.get("host")
+    except ValueError:  # no address at all
+        return True
 
 
 class Doorway:

@@ -104,13 +104,11 @@ def visitor_of_claims(claims: Mapping[str, Any], grants: GrantMap) -> Visitor:
     roles: set[Role] = set()
     municipalities: set[str] = set()
     for found, municipality in _granted(claims, grants):
-        roles |= found
+        roles |= found if municipality else found - OF_ONE
         municipalities |= {municipality} if municipality and found else set()
     if len(municipalities) > 1:
         raise NoRoleError("the claims name several municipalities, and a visitor has one")
     municipality = next(iter(municipalities), None)
-    if municipality is None:
-        roles -= OF_ONE
     if not roles:
         raise NoRoleError("the claims give no role that is mapped and has its municipality")
     name = claims.get("name")

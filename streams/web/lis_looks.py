@@ -6,10 +6,11 @@ stand in the place of pseudonyms.
 
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Any, Final
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic import Field
 
 from projections.lis.answers import Answer
 from projections.lis.books import BookLine
@@ -34,10 +35,15 @@ PURPOSE: Final = "purpose"
 class LineOptions(LisOptions):
     """The options of the lines behind a figure of money."""
 
-    mechanism: str | None = None
-    rate: int | None = None
-    account: str | None = None
-    reason: str | None = None
+    mechanism: Annotated[str, Field(pattern=r"^[a-z_]{1,30}$")] | None = None
+    rate: Annotated[int, Field(ge=0, le=100)] | None = None
+    account: Annotated[str, Field(max_length=40)] | None = None
+    reason: Annotated[str, Field(pattern=r"^[a-z_]{1,30}$")] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given, so that a link from the page leads to the same lines."""
+        keys = {"mechanism": self.mechanism, "rate": self.rate}
+        return super().given() | keys | {"account": self.account, "reason": self.reason}
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,13 @@ class LisLook:
 def look_of(request: Request, visitor: Visitor, view: str, options: LisOptions) -> LisLook:
     """Make a look of a visitor. Raises HTTPException where the visitor may not look."""
     look = LisLook(request, visitor, view, options, scope(visitor, options.municipality))
-    if look.names_citizens and not visitor.roles & CITIZENS.roles:
+    if not look.names_citizens:
+        return look
+    # Citizens of others are not seen by whoever sees the sums of others beside a role of their own.
+    of_citizens = replace(visitor, roles=visitor.roles & CITIZENS.roles)
+    if not of_citizens.roles:
         raise refused()
-    return look
+    return replace(look, place=scope(of_citizens, options.municipality))
 
 
 async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[LisQuestion, Answered]:

@@ -39,7 +39,7 @@ class LisOptions(BaseModel):
     others: Annotated[tuple[Code, ...], Field(alias="with", max_length=200)] = ()
     weeks: Annotated[int, Field(ge=0, le=MOST_WEEKS)] | None = None
     persons: bool = False
-    citizen: Annotated[str, Field(max_length=64)] | None = None
+    citizen: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")] | None = None
     purpose: Annotated[str, Field(max_length=LONGEST)] | None = None
 
     @model_validator(mode="before")
@@ -78,22 +78,24 @@ class LisOptions(BaseModel):
         """Return these options with some of them changed."""
         return self.model_copy(update=changes)
 
+    def given(self) -> dict[str, Any]:
+        """Return the options by their names, without the purpose: it is nobody's to keep."""
+        return {
+            "municipality": self.municipality,
+            "month": self.month,
+            "benefit": self.benefit,
+            "as": None if self.based_on == "known" else self.based_on,
+            "run": self.run,
+            "by": self.by,
+            "with": list(self.others),
+            "weeks": self.weeks,
+            "persons": "1" if self.persons else None,
+            "citizen": self.citizen,
+        }
+
     def query(self) -> str:
-        """Write the options as an address has them, without the purpose: it is nobody's to keep."""
-        return query_of(
-            {
-                "municipality": self.municipality,
-                "month": self.month,
-                "benefit": self.benefit,
-                "as": None if self.based_on == "known" else self.based_on,
-                "run": self.run,
-                "by": self.by,
-                "with": list(self.others),
-                "weeks": self.weeks,
-                "persons": "1" if self.persons else None,
-                "citizen": self.citizen,
-            }
-        )
+        """Write the options as an address has them."""
+        return query_of(self.given())
 
 
 def query_of(values: dict[str, Any]) -> str:

@@ -154,6 +154,7 @@ def test_names_of_run_files_and_pseudonyms_are_recorded(tmp_path):
         "yr-ydelsesrefusion-beregning-730-0082-2024-01-31.csv",
         "0101901234" + "a" * 22,
         "build/1732700000/rows",
+        "73a26890-363f-49c2-a3bc-6601947678f5",
     ]
     topic = MemoryActTopic()
     act(settings_of(tmp_path), topic, what=Act("opening load", {"files": names}))

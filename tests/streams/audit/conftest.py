@@ -40,3 +40,20 @@ def clean(tmp_path_factory):
 def copy(clean):
     """The topics of this test alone."""
     return clean.copy()
+
+
+@pytest.fixture
+def stages(tmp_path):
+    """Stages in memory whose topics can be audited."""
+    settings = Settings.load(
+        {
+            "REFUSION_BOOTSTRAP": "no-kafka:9092",
+            "REFUSION_PREFIX": "clean.",
+            "REFUSION_PARTITIONS": "4",
+            "REFUSION_STATE_DIR": str(tmp_path),
+            "REFUSION_DEMO": "1",
+        }
+    )
+    made = StagesInMemory(settings, tmp_path)
+    yield made
+    made.close()

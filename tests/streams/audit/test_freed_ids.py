@@ -1,30 +1,12 @@
 """verify follows an id that was freed: what came before counts no more, what comes then does."""
 
 import orjson
-import pytest
 
 from streams.settings import Settings
 from tests.support.audit_run import audit
 from tests.support.lines import payment, reversal
-from tests.support.stages_in_memory import StagesInMemory
 
 CPR = "6101901357"
-
-
-@pytest.fixture
-def stages(tmp_path):
-    settings = Settings.load(
-        {
-            "REFUSION_BOOTSTRAP": "no-kafka:9092",
-            "REFUSION_PREFIX": "clean.",
-            "REFUSION_PARTITIONS": "4",
-            "REFUSION_STATE_DIR": str(tmp_path),
-            "REFUSION_DEMO": "1",
-        }
-    )
-    made = StagesInMemory(settings, tmp_path)
-    yield made
-    made.close()
 
 
 def free(stages, report_id):

@@ -126,6 +126,7 @@ def posting_site():
         ({"origin": "https://localhost"}, 200),
         ({"origin": "https://example.org"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[x"}, 403),
         ({}, 200),
     ],
 )

@@ -67,6 +67,8 @@ def test_a_municipality_gives_no_role_beyond_itself():
         who({"privilege": group(RANDERS, "urn:audit")})
     assert who({"privilege": [group(RANDERS, "urn:audit", "urn:view")]}) == ({"lis"}, "730")
     assert who({"privilege": group(STAR, "urn:audit", "urn:view")}) == ({"auditor"}, None)
+    nowhere = {"roles": ["urn:case"], "municipality": "999"}
+    assert who(nowhere | {"privilege": group(RANDERS, "urn:view")}) == ({"lis"}, "730")
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,14 @@ def test_persons_are_shown_for_a_purpose_alone(app):
     assert who.get("/lis/paa-vej-ned.csv").status_code == 400
 
 
+def test_sums_of_all_beside_a_role_of_ones_own_show_no_citizen_of_others(app):
+    who = client_of(app, visitor("caseworker", "state", municipality=OWN))
+    for asked in ("paa-vej-ned.csv?", "personer.csv?persons=1&"):
+        assert who.get(f"/lis/{asked}municipality=101").status_code == 403, asked
+        assert who.get(f"/lis/{asked}municipality={OWN}").status_code == 400, "a purpose is asked for"
+    assert who.get("/lis/beloeb.csv?municipality=101").status_code == 200
+
+
 class Book:
     """Takes records of looks, or refuses them."""
 
@@ -307,6 +315,17 @@ def test_a_figure_leads_to_its_lines_which_sum_to_it(economy):
     assert {row["amount_ore"] for row in rows[:20]} <= {*figures_on(page)}
 
 
+def test_the_files_of_lines_have_the_lines_of_the_page(economy):
+    page = economy.get("/lis/beloeb").text
+    address = re.findall(r'href="(/lis/linjer[^"]*mechanism=[^"]*)"', page)[0]
+    shown = economy.get(address.replace("&amp;", "&")).text
+    files = re.findall(r'href="(/lis/linjer\.json[^"]*)"', shown)
+    assert files
+    asked = address.replace("&amp;", "&").partition("?")[2].split("&")
+    assert {*asked} <= {*files[0].replace("&amp;", "&").partition("?")[2].split("&")}
+    assert economy.get("/lis/linjer?rate=1" + 50 * "0").status_code == 422
+
+
 def test_the_total_of_a_page_is_that_of_its_file(economy):
     for view in ("afregning", "korrektioner", "landet", "mellemkommunalt"):
         told = json.loads(economy.get(f"/lis/{view}.json").content)["rows"]
@@ -340,5 +359,9 @@ def test_books_are_compared_and_not_kept(economy):
     page = economy.post("/lis/afstemning", files=files)
     assert page.status_code == 200
     assert "5.57.71.2.011" in page.text
+    endless = {
+        "books": ("b.csv", io.BytesIO(b"account;month;amount\n5;2023-12;" + b"1" * 5000), "")
+    }
+    assert economy.post("/lis/afstemning", files=endless).status_code == 400
     bad = economy.post("/lis/afstemning", files={"books": ("b.csv", io.BytesIO(b"\xff"), "")})
     assert bad.status_code == 400
