@@ -70,6 +70,7 @@ class Copy(NamedTuple):
             env=os.environ | {"PYTHONPATH": str(self.root), "PYTEST_XDIST_AUTO_NUM_WORKERS": "0"},
             capture_output=True,
             text=True,
+            errors="replace",  # a letter of the locale in what make says
             check=False,
         )
         assert done.returncode == 0, f"{commands}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
