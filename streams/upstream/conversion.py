@@ -17,13 +17,16 @@ from streams.kit.input_form import GZIP
 from streams.kit.standard_streams import standard_input
 from streams.settings import Settings
 from streams.upstream.answers import AnswerReader, ReportedPeriod, XmlTrouble
-from streams.upstream.lines import ConvertedMoney, LineConverter
+from streams.upstream.lines import LineConverter, PeriodReports
 from streams.upstream.tables import UpstreamTables
 
 ENDINGS: Final = (".xml", ".xml.gz", ".zip")
 """Files of a folder that are read."""
 ZIP: Final = b"PK\x03\x04"
 FACTS: Final = "facts.jsonl"
+NOT_REPORTED: Final = ("rejected", "reversals", "not_for_refusion")
+"""Names of the money that no report has, by what became of it."""
+WAGE: Final = "wage"
 
 
 class ConversionTotals:
@@ -36,11 +39,19 @@ class ConversionTotals:
         self.money_in: Counter[str] = Counter()
         self.money_out: Counter[str] = Counter()
 
-    def take_money(self, money: Sequence[ConvertedMoney]) -> None:
-        """Add money in, and what became of it."""
-        for field, ore, became in money:
+    def take(self, made: PeriodReports) -> None:
+        """Add up a period: the money of its fields, what was left of it, and that of its reports.
+
+        Money out is that of the reports that are written, so that the difference can tell.
+        """
+        self.told += made.told
+        for field, ore, became in made.money:
             self.money_in[f"{field:03d}"] += ore
-            self.money_out[became] += ore
+            if became in NOT_REPORTED:
+                self.money_out[became] += ore
+        for report in made.reports:
+            if "amount_ore" in report:
+                self.money_out[report.get("benefit") or WAGE] += report["amount_ore"]
 
     def told_by(self, name: str) -> dict[str, int]:
         """Return what was counted under a name, by what follows it."""
@@ -52,7 +63,6 @@ class ConversionTotals:
 
     def as_object(self) -> dict[str, Any]:
         """Return the summary as JSON has it."""
-        apart = ("rejected", "reversals", "not_for_refusion")
         blankets = {
             name.removeprefix("blanket "): number
             for name, number in sorted(self.counts.items())
@@ -77,8 +87,8 @@ class ConversionTotals:
             "lines_without_16300": self.told["lines_without_16300"],
             "rejects": dict(sorted(self.rejects.items())),
             "in_ore": dict(sorted(self.money_in.items())),
-            "out_ore": {k: v for k, v in sorted(self.money_out.items()) if k not in apart},
-            "explained_ore": {name: self.money_out[name] for name in apart},
+            "out_ore": {k: v for k, v in sorted(self.money_out.items()) if k not in NOT_REPORTED},
+            "explained_ore": {name: self.money_out[name] for name in NOT_REPORTED},
             "difference_ore": self.money_in.total() - self.money_out.total(),
         }
 
@@ -144,8 +154,7 @@ class AnswerConversion:
         made = self._lines.convert(period)
         if made.reports:
             self._out.write(b"".join(orjson.dumps(report) + b"\n" for report in made.reports))
-        self.totals.take_money(made.money)
-        self.totals.told += made.told
+        self.totals.take(made)
         for refused in made.refused:
             self._reject(period.line, refused.reason, refused.field, str(refused))
 

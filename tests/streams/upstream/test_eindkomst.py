@@ -17,7 +17,8 @@ from streams.kit.errors import UserError
 from streams.offline.settle import settle
 from streams.settings import Settings
 from streams.simulation import FAULTS, SimulationOptions, simulate
-from streams.upstream.conversion import AnswerConversion
+from streams.upstream.conversion import AnswerConversion, ConversionTotals
+from streams.upstream.lines import ConvertedMoney, PeriodReports
 from streams.upstream.simulated_answers import NAMESPACE, AnswerWriter
 from streams.upstream.tables import UpstreamTables
 from streams.wire.validator import Validator
@@ -359,3 +360,12 @@ def test_a_simulated_population_settles_to_the_same_amounts_through_its_answers(
     assert summary["difference_ore"] == 0
     assert summary["reports"]["reversal"] > 0
     assert true_sums(out.getvalue().splitlines()) == true_sums(lines)
+
+
+@pytest.mark.parametrize("lost_ore", [100_00, -1])
+def test_a_report_whose_money_is_not_that_of_its_line_shows_in_the_difference(lost_ore):
+    totals = ConversionTotals()
+    line = [ConvertedMoney(88, 1_200_000, "KTH"), ConvertedMoney(57, 300, "rejected")]
+    report = {"type": "benefit_payment", "benefit": "KTH", "amount_ore": 1_200_000 - lost_ore}
+    totals.take(PeriodReports([report], line, Counter(), []))
+    assert totals.as_object()["difference_ore"] == lost_ore
