@@ -10,6 +10,7 @@ from domain.basics.weeks import day_text, month_of, month_text, week_of
 from domain.citizen.changes import CellChange
 from domain.citizen.records import Part
 from domain.citizen.reports import CaseFact, Income, Line, Payment
+from domain.citizen.rereports import earlier_report
 from domain.citizen.state import Citizen
 from domain.law.old_cases import (
     FLEKSLOENTILSKUD,
@@ -35,6 +36,8 @@ ADVICE: Mapping[str, str] = {
     "possible_duplicate": "Ask both reporters which of the two is right;"
     " whoever is wrong reverses its report."
     " A repeat is of one reporter: ask whether it paid twice, or sent one payment twice.",
+    "awaiting_reversal": "Ask the reporter whether the new report takes the place of the other;"
+    " then the other is reversed, or else both stay as they are.",
     "after_death": "Stop the payment and reverse what was paid after the death,"
     " or have the date of death corrected.",
     "pension_award": "Hold the date of the award against the case file;"
@@ -87,20 +90,10 @@ def payment_notices(
         and payment.end <= sure_to
         and payment.end <= payment.reported + FUTURE_DAYS
         and not (citizen.head.facts or (parts and parts[0].lines))
+        and not (len(parts) > 1 and any(part.lines for part in parts))
     ):
         return []  # nearly always
-    notices = []
-    if (
-        parts
-        and (lines := parts[0].lines)
-        and (duplicate := _duplicate_of(citizen, payment, lines))
-    ):
-        kind, other = duplicate
-        concerned = _municipalities(
-            (payment.paying, payment.financing), (other.paying, other.financing)
-        )
-        detail = _described(payment) | {"kind": kind, "other": _name(other)}
-        notices.append(Notice("possible_duplicate", detail | concerned))
+    notices = [*_double_notices(citizen, payment, parts)]
     if facts := citizen.head.facts:
         notices += _fact_notices(law, citizen, facts, payment)
     if payment.benefit in OLD_RATE_CODES and not payment.outside_act:
@@ -115,6 +108,24 @@ def payment_notices(
     if payment.end > payment.reported + FUTURE_DAYS:
         notices.append(Notice("future_period", _described(payment)))
     return notices
+
+
+def _double_notices(citizen: Citizen, payment: Payment, parts: Sequence[Part]) -> Iterator[Notice]:
+    """Give the doubts whether the money of a payment is there already."""
+    if parts and (duplicate := _duplicate_of(citizen, payment, parts[0].lines)):
+        kind, other = duplicate
+        yield Notice("possible_duplicate", _beside(payment, other, {"kind": kind}))
+
+    def is_of_group(line: Line, group: str) -> bool:
+        return _has_group(citizen, line, group)
+
+    if replaced := earlier_report(payment, parts, is_of_group):
+        yield Notice("awaiting_reversal", _beside(payment, replaced, {}))
+
+
+def _beside(payment: Payment, other: Line, kind: dict[str, str]) -> dict[str, Any]:
+    places = (payment.paying, payment.financing), (other.paying, other.financing)
+    return _described(payment) | kind | {"other": _name(other)} | _municipalities(*places)
 
 
 def _has_earlier(citizen: Citizen, payment: Payment) -> bool:

@@ -56,7 +56,8 @@ class Books:
     run alone: `control` sums, `months` with number of reports and øre, and by reporter the øre that
     came in all (`sent`) and those that had come another way before (`doubled`, by that way; amounts
     count whatever their sign). `repeated` has by reporter the number of payments and the øre that
-    came before the same way under another id. `waiting` counts records that the citizens stage has
+    came before the same way under another id, `awaiting` those that may take the place of another,
+    which was not reversed. `waiting` counts records that the citizens stage has
     not settled yet; no control sum has them.
     """
 
@@ -67,6 +68,7 @@ class Books:
     sent: Counter[str] = field(default_factory=Counter)
     doubled: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     repeated: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    awaiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     waiting: int = 0
 
     def enter(self, pair: Pair, shares: Sequence[MonthShare], sign: int) -> None:
@@ -91,6 +93,8 @@ class Books:
             self.doubled[reporter].update(sources)
         for reporter, numbers in other.repeated.items():
             _add(self.repeated[reporter], *numbers)
+        for reporter, numbers in other.awaiting.items():
+            _add(self.awaiting[reporter], *numbers)
         self.kinds.update(other.kinds)
         self.sent.update(other.sent)
         self.waiting += other.waiting

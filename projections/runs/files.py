@@ -66,6 +66,11 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "Samme ydelse, periode og beløb er også indberettet af en anden eller ad en anden vej",
         "Afklar med den anden indberetter, hvilken der er rigtig; den forkerte tilbageføres",
     ),
+    "awaiting_reversal": Meaning(
+        "En lignende udbetaling fra samme indberetter for de samme dage er ikke tilbageført",
+        "Afklar med indberetteren, om den nye erstatter den gamle; i så fald tilbageføres den"
+        " gamle",
+    ),
     "after_death": Meaning(
         "Perioden ligger efter dødsdagen",
         "Stands og tilbagefør det, der er udbetalt efter dødsdagen, eller få dødsdagen rettet",

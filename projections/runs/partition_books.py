@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final
 
 from domain.citizen.reports import (
     ControlRecord,
@@ -20,32 +20,10 @@ from domain.citizen.reports import (
 from domain.law.staircase import Law
 from projections.runs.books import Books
 from projections.runs.open_rows import CitizenPeriod, UnansweredRows
+from projections.runs.paid_reports import PaidReport, likeness, still_awaiting
 from projections.runs.payment_months import MonthShare, PaymentMonths
 
 _CONTROLS: Final = (RulesRecord, Recalculation, KeysRecord)
-
-
-class PaidReport(NamedTuple):
-    """A payment as it is kept while its partition is read: some 350 bytes in all."""
-
-    reporter: str
-    benefit: str
-    start: int
-    end: int
-    amount_ore: int
-    atp_ore: int
-    channel: str
-    outside_act: bool
-    group: str
-    offset: int
-
-    def says_the_same(self, other: "PaidReport") -> bool:
-        """Compare with another delivery of the report, whose offset is another."""
-        return self._replace(offset=0) == other._replace(offset=0)
-
-    def period_of(self, citizen: str) -> CitizenPeriod:
-        """The period, with the citizen it is of."""
-        return citizen, self.start, self.end
 
 
 class PartitionBooks:
@@ -60,6 +38,7 @@ class PartitionBooks:
         self, law: Law, settled_to: int, refused: Collection[int], first_month: int
     ) -> None:
         self._months = PaymentMonths(law)
+        self._counting_from = law.counting_from
         self._settled_to = settled_to
         self._refused = refused
         self._first_month = first_month
@@ -230,18 +209,22 @@ class PartitionBooks:
         into.add(self._books)
 
     def _find_doubled(self) -> None:
-        """Find payments of the open run that came before, another way or the same way again."""
+        """Find payments of the open run whose money may be there already."""
         standing = [(_citizen_of(key), paid) for key, paid in self._paid.items() if paid]
-        times = Counter(hash(_likeness(citizen, paid)) for citizen, paid in standing)
+        for paid in still_awaiting(standing, self._cut, self._counting_from):
+            awaiting = self._books.awaiting[paid.reporter]
+            awaiting[0] += 1
+            awaiting[1] += abs(paid.amount_ore)
+        times = Counter(hash(likeness(citizen, paid)) for citizen, paid in standing)
         sources: dict[tuple[str | int, ...], list[tuple[str, str]]] = {}
         for citizen, paid in standing:
             in_run = paid.offset >= self._cut
             if in_run:
                 self._books.sent[paid.reporter] += abs(paid.amount_ore)
-            likeness = _likeness(citizen, paid)
-            if times[hash(likeness)] > 1:
+            alike = likeness(citizen, paid)
+            if times[hash(alike)] > 1:
                 source = f"{paid.reporter} ({paid.channel})"
-                before = sources.setdefault(likeness, [])
+                before = sources.setdefault(alike, [])
                 if in_run and (others := [other for other, _ in before if other != source]):
                     self._books.doubled[paid.reporter][others[0]] += abs(paid.amount_ore)
                 elif in_run and any(not group or group != paid.group for _, group in before):
@@ -253,8 +236,3 @@ class PartitionBooks:
 
 def _citizen_of(key: str) -> str:
     return key.partition("/")[0]
-
-
-def _likeness(citizen: str, paid: PaidReport) -> tuple[str | int, ...]:
-    """The fields in which a payment and its duplicate are equal."""
-    return citizen, paid.benefit, paid.start, paid.end, paid.amount_ore

@@ -1,6 +1,6 @@
 """The report of `refusion run` on a run: an object for programs, tables for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -68,15 +68,8 @@ def _survey_object(survey: Survey) -> dict[str, Any]:
         "not_settled_yet": survey.books.waiting,
         "rejected": survey.rejected,
         "control_sums": control,
-        "repeats": [
-            {
-                "reporter": reporter,
-                "name": survey.names.get(reporter, ""),
-                "payments": number,
-                "amount_ore": ore,
-            }
-            for reporter, (number, ore) in sorted(survey.books.repeated.items())
-        ],
+        "repeats": _by_reporter(survey, survey.books.repeated),
+        "awaiting_reversal": _by_reporter(survey, survey.books.awaiting),
         "messages": totals.messages,
         "rows": totals.rows,
         "reasons": dict(totals.reasons),
@@ -93,6 +86,21 @@ def _survey_object(survey: Survey) -> dict[str, Any]:
             for code, numbers in sorted(totals.municipalities.items())
         ],
     }
+
+
+def _by_reporter(
+    survey: Survey, payments: Mapping[str, Sequence[int]]
+) -> list[dict[str, str | int]]:
+    """List numbers of payments and their øre by reporter."""
+    return [
+        {
+            "reporter": reporter,
+            "name": survey.names.get(reporter, ""),
+            "payments": number,
+            "amount_ore": ore,
+        }
+        for reporter, (number, ore) in sorted(payments.items())
+    ]
 
 
 def _numbers(numbers: Sequence[int]) -> dict[str, int]:
@@ -197,24 +205,40 @@ def _show_survey(console: Console, survey: Survey) -> None:
     for reason, number in survey.rejected.items():
         console.print(f"  {number:,} dead letters ({reason})")
     console.print(_control_line(survey))
-    for line in _repeat_lines(survey):
+    for line in _double_lines(survey):
         console.print(line)
     _show_months(console, survey)
     _show_money(console, totals)
 
 
-def _repeat_lines(survey: Survey) -> Iterable[str]:
-    """Say whose payments came before the same way under another id; the largest sums first."""
-    repeated = sorted(survey.books.repeated.items(), key=lambda item: (-item[1][1], item[0]))
-    for reporter, (number, ore) in repeated[:TOP]:
+_REPEATED: Final = (
+    "came before from the same reporter and channel under another report_id"
+    " (notices possible_duplicate)"
+)
+_AWAITING: Final = (
+    "may take the place of earlier ones of the reporter that are not reversed"
+    " (notices awaiting_reversal)"
+)
+
+
+def _double_lines(survey: Survey) -> Iterator[str]:
+    """Say whose payments may be there twice."""
+    books = survey.books
+    yield from _payment_lines(survey, "repeats", books.repeated, _REPEATED)
+    yield from _payment_lines(survey, "awaiting reversal", books.awaiting, _AWAITING)
+
+
+def _payment_lines(
+    survey: Survey, what: str, payments: Mapping[str, Sequence[int]], words: str
+) -> Iterator[str]:
+    """Say how many payments of each reporter; the largest sums first."""
+    largest = sorted(payments.items(), key=lambda item: (-item[1][1], item[0]))
+    for reporter, (number, ore) in largest[:TOP]:
         name = survey.names.get(reporter)
         who = f"{reporter} ({name})" if name else reporter
-        yield (
-            f"  repeats: reporter {who}: {number:,} payments over {_kr(ore)} came before from"
-            " the same reporter and channel under another report_id (notices possible_duplicate)"
-        )
-    if len(repeated) > TOP:
-        yield f"  … and repeats of {len(repeated) - TOP:,} reporters more; --json lists all"
+        yield f"  {what}: reporter {who}: {number:,} payments over {_kr(ore)} {words}"
+    if len(largest) > TOP:
+        yield f"  … and {what} of {len(largest) - TOP:,} reporters more; --json lists all"
 
 
 def _show_months(console: Console, survey: Survey) -> None:

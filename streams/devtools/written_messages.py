@@ -107,7 +107,7 @@ class NoticeMessage(TypedDict):
     code: Literal[
         "possible_duplicate", "after_death", "pension_award", "flex_referral", "negative_net",
         "rate_missing", "validity_partial", "future_period", "closed_to_new",
-        "reversed_before", "reversed_before_reported",
+        "reversed_before", "reversed_before_reported", "awaiting_reversal",
     ]  # fmt: skip
     citizen: Citizen
     cause: str

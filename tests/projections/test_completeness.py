@@ -188,6 +188,29 @@ def test_a_repeat_that_was_reversed_or_is_in_a_closed_run_is_shown_no_more():
     assert journal.books.repeated == {}
 
 
+def test_a_payment_reported_anew_is_shown_until_either_is_reversed_and_holds_nothing():
+    journal = Journal()
+    first = journal.pay(0, 300 * KRONE)
+    again = journal.pay(0, 290 * KRONE)
+    assert journal.in_doubt() == []
+    assert journal.books.awaiting == {UDK: [1, 290 * KRONE]}
+    survey = Survey(journal.books, RunTotals(), {}, 0, {UDK: "Udbetaling Danmark"})
+    closed = Closed(55, "2024-07", survey, [], closed_at="now")
+    told = {"reporter": UDK, "name": "Udbetaling Danmark", "payments": 1, "amount_ore": 29_000}
+    assert closed_object(closed, dry_run=True)["awaiting_reversal"] == [told]
+    shown = StringIO()
+    show_closed(Console(file=shown, width=200), closed, dry_run=True)
+    who = f"reporter {UDK} (Udbetaling Danmark)"
+    assert f"awaiting reversal: {who}: 1 payments over 290.00 kr." in shown.getvalue()
+    for report in (first, again):
+        resolved = Journal()
+        resolved.pay(0, 300 * KRONE)
+        resolved.pay(0, 290 * KRONE)
+        resolved.add(Reversal(UDK, "x", report.report_id, day("2024-08-01")))
+        assert resolved.in_doubt() == []
+        assert resolved.books.awaiting == {}
+
+
 def test_a_duplicate_that_was_reversed_is_none():
     journal = Journal()
     journal.pay(0, 300)
