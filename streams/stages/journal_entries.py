@@ -12,7 +12,7 @@ from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign
 from streams.settings_table import JOURNAL_KEY
 from streams.wire.belief import JournalBelief
-from streams.wire.journal import JournalEntry
+from streams.wire.journal import JournalEntry, newer_schema
 from streams.wire.readers import RecordReader
 
 FOREIGN: Final = Outcome(None, [], "foreign_record")
@@ -45,7 +45,8 @@ class JournalEntries:
     def read(self, records: Sequence[Record]) -> list[JournalEntry | Outcome]:
         """Read records in their order. Those that are passed over are told, without content.
 
-        Raises UnworkableError where a record of ours states keys that we do not have.
+        Raises UnworkableError where a record of ours states keys that we do not have, or is of a
+        newer version.
         """
         entries: list[JournalEntry | Outcome] = []
         passed_over: dict[str, list[Foreign]] = {}
@@ -79,7 +80,15 @@ class JournalEntries:
             return entry
         if isinstance(record, UnreadBatch) and record.is_too_large:
             return TOO_LARGE
-        return DEFECT if self._belief.is_proved(record) else FOREIGN
+        if not self._belief.is_proved(record):
+            return FOREIGN
+        if schema := newer_schema(record.value):
+            raise UnworkableError(
+                f"{self._name}: the record at offset {record.offset} of the journal has schema"
+                f" {schema}, which this program does not know: a newer version has written it, so"
+                " run that version; nothing is lost until then"
+            )
+        return DEFECT
 
     def noted(self) -> dict[str, Any]:
         """Return what the partition's own entry keeps of the belief."""

@@ -299,18 +299,25 @@ class LineConverter:
         return [(field, ore * self._tables.signs.get(field, 1)) for field, ore in found]
 
     def _atp(self, line: RefundLine, amount_ore: int) -> int:
-        """Give the ATP of a line: all of it, or its share by amount of several lines' ATP."""
+        """Give the ATP of a line: all of it, or its share by amount of several lines' ATP.
+
+        Raises Refused where it has another sign than the amount.
+        """
         if line.income is None:
             return 0
         atp_ore = sum(ore for _, ore in amounts_of(line.income, (self._tables.atp_field,)))
+        if atp_ore * amount_ore < 0:
+            raise Refused(
+                "bad_amount", "atp_ore",
+                "the ATP of blanket 16001 has another sign than the amount of the line",
+            )  # fmt: skip
         if len(line.beside) < 2 or not atp_ore:
-            return atp_ore if atp_ore * amount_ore >= 0 else 0
+            return atp_ore
         inside = sorted(line.beside, key=lambda each: sorted(each.fields))
         amounts = [abs(sum(ore for _, ore in amounts_of(each, ON_LINE))) for each in inside]
         at = next(number for number, each in enumerate(inside) if each is line.line)
         before, total = sum(amounts[:at]), sum(amounts) or 1
-        share = atp_ore * (before + amounts[at]) // total - atp_ore * before // total
-        return share if share * amount_ore >= 0 else 0
+        return atp_ore * (before + amounts[at]) // total - atp_ore * before // total
 
     # --- wages ------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ from streams.wire.shapes import (
     ALL,
     DATE_LENGTH,
     MAX_PERIOD_DAYS,
+    NEWEST_SCHEMA,
     REPORT_TYPES,
     TIME_OF_DAY,
     day_fields,
@@ -175,21 +176,27 @@ _BOUNDS_AT: Final = {
 """The places of the first and the last day of a period."""
 
 
-class _RunLine(msgspec.Struct, tag_field="type", tag="run"):
+class _Line(msgspec.Struct, kw_only=True):
+    """The field of all opening rows and control records; they have one schema until today."""
+
+    schema: Annotated[int, msgspec.Meta(ge=1, le=1)] = 1
+
+
+class _RunLine(_Line, tag_field="type", tag="run"):
     run: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
     closed_at: str
     data_month: str
     accepted: list[str] = []
 
 
-class _RulesLine(msgspec.Struct, tag_field="type", tag="rules"):
+class _RulesLine(_Line, tag_field="type", tag="rules"):
     id: str
     rules: Annotated[str, msgspec.Meta(pattern=f"^{RULE_SET_NAME}$")]
     written_at: str
     digest: str = ""
 
 
-class _KeysLine(msgspec.Struct, tag_field="type", tag="keys"):
+class _KeysLine(_Line, tag_field="type", tag="keys"):
     id: str
     pseudonym_key: str
     seal_keys: list[str]
@@ -198,13 +205,13 @@ class _KeysLine(msgspec.Struct, tag_field="type", tag="keys"):
     written_at: str
 
 
-class _RecalculateLine(msgspec.Struct, tag_field="type", tag="recalculate"):
+class _RecalculateLine(_Line, tag_field="type", tag="recalculate"):
     id: str
     scope: str | dict[str, str]
     written_at: str
 
 
-class _FreeLine(msgspec.Struct, tag_field="type", tag="free"):
+class _FreeLine(_Line, tag_field="type", tag="free"):
     id: str
     citizen: str
     reporter: str
@@ -213,7 +220,7 @@ class _FreeLine(msgspec.Struct, tag_field="type", tag="free"):
     reason: str = ""
 
 
-class _OpeningLine(msgspec.Struct, tag_field="type", tag=OPENING):
+class _OpeningLine(_Line, tag_field="type", tag=OPENING):
     reported_at: str
     cpr_sealed: str
     month: str
@@ -231,6 +238,7 @@ class _OpeningLine(msgspec.Struct, tag_field="type", tag=OPENING):
 
 _OTHER: Final = _RunLine | _RulesLine | _RecalculateLine | _KeysLine | _FreeLine | _OpeningLine
 """Types of fields of opening rows and control records; further fields may stand beside them."""
+_OTHER_TYPES: Final = frozenset({OPENING, "run", "rules", "recalculate", "keys", "free"})
 
 
 def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
@@ -243,7 +251,7 @@ def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
     except msgspec.ValidationError:
         return _decode_other(key, value or b"")
     kind = _READ[type(line)]
-    *fields, sealed = astuple(line)
+    *fields, sealed, _schema = astuple(line)
     for place in _DAYS_AT[kind]:
         fields[place] = _DAYS[fields[place]]
     if kind in _BOUNDS_AT:
@@ -259,6 +267,24 @@ def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
     if isinstance(report, Reversal) and bool(report.reverses) == bool(report.reverses_group):
         raise ValueError("a reversal names one report or one group")
     return made(JournalEntry, ((key or b"").decode(), sealed, report, reported_at))
+
+
+def newer_schema(value: bytes | None) -> int | None:
+    """Give the schema of a record that only a newer version can read, or None.
+
+    >>> newer_schema(b'{"schema":3}'), newer_schema(b'{"schema":2}'), newer_schema(b"[]")
+    (3, None, None)
+    >>> newer_schema(b'{"schema":2,"type":"run"}')
+    2
+    """
+    try:
+        record = orjson.loads(value or b"")
+    except ValueError:
+        return None
+    schema = record.get("schema") if isinstance(record, dict) else None
+    is_report = isinstance(record, dict) and record.get("type", "") not in _OTHER_TYPES
+    known = NEWEST_SCHEMA if is_report else 1
+    return schema if isinstance(schema, int) and schema > known else None
 
 
 def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:

@@ -94,6 +94,8 @@ ControlId = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")]
 KeyId = Annotated[str, Field(pattern="^[kmp][0-9a-f]{8}$")]
 Schema = Annotated[int, Field(ge=1, le=1)]  # Literal[1] would take 1.0 and true
 NewestSchema = Annotated[int, Field(ge=2, le=2)]
+NEWEST_SCHEMA: Final = 2
+KnownSchema = Annotated[int, Meta(ge=1, le=NEWEST_SCHEMA)]
 OptionalGroup = Annotated[ReportId | None, Field(default=None)]
 OptionalReversedId = Annotated[ReversedId | None, Field(default=None)]
 OptionalText = Annotated[str | None, Field(default=None)]
@@ -241,6 +243,9 @@ def _quick(name: str, report: type[Report]) -> Any:
     return _struct(f"Quick{report.__name__}", fields, name, forbid_unknown_fields=True)
 
 
+_ALL_STORED: Final = (("cpr_sealed", str), ("schema", KnownSchema, 1))
+
+
 def journal_structs(name: str, report: type[Report]) -> tuple[Any, Any, Any]:
     """Make the structs that a report in the journal is written from and read to.
 
@@ -262,7 +267,7 @@ def journal_structs(name: str, report: type[Report]) -> tuple[Any, Any, Any]:
     return (
         _struct(f"Written{report.__name__}", written),
         _struct(f"Written{report.__name__}In2", in_2, omit_defaults=True),
-        _struct(f"Read{report.__name__}", [*read, ("cpr_sealed", str)], name),
+        _struct(f"Read{report.__name__}", [*read, *_ALL_STORED], name),
     )
 
 

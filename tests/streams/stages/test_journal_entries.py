@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from domain.citizen.reports import Payment
 from streams.citizens.outcomes import NOTHING
 from streams.kit.errors import UnworkableError
 from streams.operations.stated_keys import keys_record
@@ -23,10 +24,10 @@ RUN = orjson.dumps(
 )  # fmt: skip
 
 
-def record(offset, value, macs=None):
+def record(offset, value, macs=None, key=None):
     macs = macs or SETTINGS.macs()
-    header = macs.at("reports", 0).header(None, b"", value)
-    made: Any = StoredRecord(offset, None, value, [header])
+    header = macs.at("reports", 0).header(key, b"", value)
+    made: Any = StoredRecord(offset, key, value, [header])
     return made
 
 
@@ -57,3 +58,19 @@ def test_a_record_of_ours_that_states_a_key_which_we_lack_ends_the_work(entries)
     assert entries.read([record(1, stated, other.macs())]) == [FOREIGN]
     with pytest.raises(UnworkableError, match="states a key for its MACs"):
         entries.read([record(1, stated)])
+
+
+PAID = Payment("12345678", "1", "KTH", 738900, 738930, 9, 0, "730", None, "dfdg", False, 738917)
+
+
+def test_a_record_of_ours_whose_schema_we_do_not_know_ends_the_work(entries):
+    """A newer version wrote it: passed over, its money would be left out without a word."""
+    known = journal.encode(PAID, "k1.x", "2024-02-01T08:00:00Z")
+    (entry,) = entries.read([record(1, known, key=b"c" * 32)])
+    assert entry.report == PAID
+    for value, key in ((known, b"c" * 32), (RUN, None)):
+        newer = orjson.dumps(orjson.loads(value) | {"schema": 3})
+        with pytest.raises(UnworkableError, match="offset 7 of the journal has schema 3"):
+            entries.read([record(7, newer, key=key)])
+        bare = record(8, newer, key=key)._replace(headers=[])
+        assert entries.read([bare]) == [FOREIGN]

@@ -169,6 +169,18 @@ def test_several_lines_share_the_atp_by_amount_to_the_ore(folder):
     ]
 
 
+@pytest.mark.parametrize(("atp", "amounts"), [("1.00", (100, -200)), ("-1.00", (-100, 200))])
+def test_atp_of_another_sign_than_the_amount_is_refused_and_not_lost(folder, atp, amounts):
+    lines = [((58, f"{kroner}.00"), *LINE[1:]) for kroner in amounts]
+    given = answer((CPR, period(refund(*lines, income=((199, atp),)))))
+    (report,), (refused,), summary = converted(folder, given)
+    assert report["amount_ore"] == amounts[0] * 100
+    assert (refused["reason"], refused["field"]) == ("bad_amount", "atp_ore")
+    assert summary["explained_ore"]["rejected"] == amounts[1] * 100
+    alone = answer((CPR, period(refund(lines[1], income=((199, atp),)))))
+    assert reasons(folder, alone) == ["bad_amount"]
+
+
 def test_what_the_account_alone_decides_stays_undecided_without_it(folder):
     unknown = (LINE[0], (202, "9999"), *LINE[2:])
     assert reasons(folder, answer((CPR, period(refund(unknown))))) == ["unknown_account"]

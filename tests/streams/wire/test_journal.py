@@ -68,7 +68,13 @@ def test_a_control_record_is_read(value, record):
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"", b"[]", b"{}", b'{"type":"rules"}', b'{"type":"benefit_payment"}']
+    "value",
+    [None, b"", b"[]", b"{}", b'{"type":"rules"}', b'{"type":"benefit_payment"}']
+    + [orjson.dumps(orjson.loads(encode(report, "k1.x", AT)) | {"schema": 3}) for report in REPORTS]
+    + [
+        orjson.dumps({"schema": 2, "type": "rules", "id": "a", "rules": "R-2", "written_at": AT}),
+        encode(REPORTS[0], "k1.x", AT).replace(b'"schema":1', b'"schema":"1"'),
+    ],
 )
 def test_what_is_no_record_of_ours_is_an_error(value):
     with pytest.raises((ValueError, KeyError, TypeError)):
