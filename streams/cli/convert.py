@@ -1,7 +1,9 @@
 """`refusion convert`: upstream's own formats become reports."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, Protocol
 
 import click
 
@@ -42,8 +44,53 @@ def eindkomst(
         conversion = AnswerConversion(settings, own, output(), refused)
         conversion.convert(files)
         output().flush()
+    _show_totals(conversion.totals, as_json=as_json)
+
+
+@convert.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
+@click.option(
+    "--mapping",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML file that says which column is which field.",
+)
+@click.option("--rejects", type=OUTPUT, help="Write what is refused to this file, with the reason.")
+@click.option("--json", "as_json", is_flag=True, help="Print the closing summary as JSON.")
+def table(files: tuple[str, ...], mapping: Path, rejects: str | None, as_json: bool) -> None:
+    """Convert tables, CSV or JSON, by a mapping of their columns.
+
+    FILES are tables, also packed with gzip or ZIP, folders of them, or - for standard input.
+    Reports of schema 2 are written to standard output, so that they can be piped into `settle` and
+    `publish`; the closing summary goes to stderr. Rejects do not change the exit status; each names
+    row, column and the line of the mapping.
+    """
+    from streams.upstream.column_map import TableMapping
+    from streams.upstream.table_conversion import TableConversion
+
+    settings = load_settings()
+    columns = TableMapping(mapping)
+    with ExitStack() as stack:
+        refused = stack.enter_context(Path(rejects).open("wb")) if rejects else None
+        conversion = TableConversion(settings, columns, output(), refused)
+        conversion.convert(files)
+        output().flush()
+    _show_totals(conversion.totals, as_json=as_json)
+
+
+class _Summary(Protocol):
+    """The closing summary of a conversion."""
+
+    def as_object(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+
+    def sentences(self) -> Iterable[str]:
+        """Give it in words."""
+
+
+def _show_totals(totals: _Summary, *, as_json: bool) -> None:
     if as_json:
-        echo_json(conversion.totals.as_object(), err=True)
+        echo_json(totals.as_object(), err=True)
     else:
-        for sentence in conversion.totals.sentences():
+        for sentence in totals.sentences():
             click.echo(sentence, err=True)

@@ -1,28 +1,20 @@
 """Converts files of answers: XML, packed with gzip or ZIP, folders of them, standard input."""
 
-import gzip
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any, BinaryIO, Final
-from zipfile import BadZipFile, ZipFile
+from typing import IO, Any, Final
 
 import orjson
 
 from streams.citizens.rule_sets import LawBook
-from streams.kit.errors import UserError
-from streams.kit.input_form import GZIP
-from streams.kit.standard_streams import standard_input
 from streams.settings import Settings
 from streams.upstream.answers import AnswerReader, ReportedPeriod, XmlTrouble
 from streams.upstream.lines import LineConverter, PeriodReports
+from streams.upstream.sources import DAMAGED, sources
 from streams.upstream.tables import UpstreamTables
 
 ENDINGS: Final = (".xml", ".xml.gz", ".zip")
 """Files of a folder that are read."""
-ZIP: Final = b"PK\x03\x04"
 FACTS: Final = "facts.jsonl"
 NOT_REPORTED: Final = ("rejected", "reversals", "not_for_refusion")
 """Names of the money that no report has, by what became of it."""
@@ -130,7 +122,7 @@ class AnswerConversion:
     def convert(self, names: Sequence[str]) -> None:
         """Convert all files, and pass the reports of `facts.jsonl` through."""
         for name in names:
-            for label, source in _sources(name):
+            for label, source in sources(name, ENDINGS):
                 self._convert_file(label, source)
         if self._tables.folder is not None and (path := self._tables.folder / FACTS).is_file():
             with path.open("rb") as file:
@@ -146,7 +138,7 @@ class AnswerConversion:
                 reader.read(file)
         except XmlTrouble as trouble:
             self._reject(trouble.line, trouble.reason, None, str(trouble))
-        except (gzip.BadGzipFile, EOFError, zlib.error, BadZipFile):
+        except DAMAGED:
             self._reject(0, "bad_archive", None, "the file is damaged or cut off; get it again")
         self.totals.counts += reader.counts
 
@@ -164,35 +156,3 @@ class AnswerConversion:
             place = {"file": self._file, "line": line}
             told = place | {"reason": reason, "field": field, "detail": detail}
             self._rejects.write(orjson.dumps(told) + b"\n")
-
-
-def _sources(name: str) -> Iterator[tuple[str, Any]]:
-    """Yield the files of a name: standard input, a folder, an archive or one file."""
-    if name == "-":
-        yield "standard input", _unpacked(standard_input())
-        return
-    path = Path(name)
-    if path.is_dir():
-        found = sorted(each for each in path.iterdir() if each.name.endswith(ENDINGS))
-        if not found:
-            raise UserError(f"{name} has no file that ends in {', '.join(ENDINGS)}")
-        for each in found:
-            yield from _sources(str(each))
-        return
-    with path.open("rb") as file:
-        is_zip = file.read(len(ZIP)) == ZIP
-    if not is_zip:
-        yield path.name, _unpacked(path.open("rb"))
-        return
-    with ZipFile(path) as archive:
-        for number, member in enumerate(archive.infolist(), 1):
-            if not member.is_dir():
-                yield f"{path.name}, member {number}", archive.open(member)
-
-
-@contextmanager
-def _unpacked(file: BinaryIO) -> Iterator[Any]:
-    """Open a file for reading, unpacked where it is packed with gzip."""
-    with file:
-        packed = file.peek(len(GZIP)).startswith(GZIP)  # type: ignore[attr-defined]
-        yield gzip.GzipFile(fileobj=file) if packed else file

@@ -110,10 +110,10 @@ def group_of(report: str, cpr: str) -> str:
     """Give the group of a report: its id, or a digest of one that no group may be."""
     if len(report) <= _LONGEST_ID and is_id(report) and not spells(report, cpr):
         return report
-    return "eindkomst-" + _digest(report)
+    return "eindkomst-" + content_letters((report,))
 
 
-def _digest(*content: object) -> str:
+def content_letters(content: object) -> str:
     """Give a digest in letters: no digits that might spell a number of a person."""
     digest = blake2b(repr(content).encode(), digest_size=8).hexdigest()
     return digest.translate(_LETTERS)
@@ -124,7 +124,7 @@ _LETTERS: Final = str.maketrans("0123456789", "ghijkmnpqr")
 
 def report_id_of(common: JsonObject, *content: object) -> str:
     """Give the id of a report, made from its group and content."""
-    return f"{common['group']}/{_digest(*content)}"
+    return f"{common['group']}/{content_letters(content)}"
 
 
 def reversal_of(common: JsonObject) -> JsonObject:

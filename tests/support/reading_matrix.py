@@ -45,8 +45,8 @@ COMMANDS: Final = {
     "verify": Reading("auditor", topics.TOPICS),
 }
 READ_NO_TOPIC: Final = frozenset(
-    {"acl", "compare", "convert eindkomst", "lis build", "publish", "repair transactions"}
-    | {"settings", "settle", "simulate", "worker"}
+    {"acl", "compare", "convert eindkomst", "convert table", "lis build", "publish"}
+    | {"repair transactions", "settings", "settle", "simulate", "worker"}
     | {f"lis {name}" for name in (*VIEWS, "hvad-hvis")} - LOOKS
 )
 """Commands that read no record of a topic; `worker` runs the stages."""

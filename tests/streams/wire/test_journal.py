@@ -12,6 +12,7 @@ from domain.citizen.reports import (
     Income,
     Payment,
     Recalculation,
+    Report,
     Reversal,
     RulesRecord,
     RunMarker,
@@ -23,7 +24,7 @@ from streams.wire.partitioner import partition_of
 AT = "2024-02-01T08:00:00.5Z"
 REPORTED = day("2024-02-01")
 PERIOD = day("2024-01-01"), day("2024-01-31")
-REPORTS = [
+REPORTS: list[Report] = [
     Payment("12345678", "æ 1", "KTH", *PERIOD, -5, -1, "730", None, "dfdg", True, REPORTED),
     Income("12345678", "2", "wage", *PERIOD, 100, 10, REPORTED),
     CaseFact("12345678", "3", "death", PERIOD[0], REPORTED),
