@@ -12,8 +12,8 @@ from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign
 from streams.settings_table import JOURNAL_KEY
 from streams.wire.belief import JournalBelief
-from streams.wire.journal import JournalEntry, newer_schema
-from streams.wire.readers import RecordReader
+from streams.wire.journal import JournalEntry
+from streams.wire.readers import RecordReader, refuse_newer
 
 FOREIGN: Final = Outcome(None, [], "foreign_record")
 TOO_LARGE: Final = Outcome(None, [], "too_large")
@@ -82,12 +82,7 @@ class JournalEntries:
             return TOO_LARGE
         if not self._belief.is_proved(record):
             return FOREIGN
-        if schema := newer_schema(record.value):
-            raise UnworkableError(
-                f"{self._name}: the record at offset {record.offset} of the journal has schema"
-                f" {schema}, which this program does not know: a newer version has written it, so"
-                " run that version; nothing is lost until then"
-            )
+        refuse_newer(record, self._reader.place_of(record))
         return DEFECT
 
     def noted(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from domain.citizen.reports import Freeing, KeysRecord, Recalculation, RulesReco
 from projections.postings.reading import PostedMessage, read_message
 from projections.runs.left_out import own_notice
 from streams.engine.ports import Record
+from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign, passed_over
 from streams.privacy.macs import PlaceMac
 from streams.wire import journal
@@ -52,12 +53,15 @@ class RecordReader(Generic[Content]):
         self._is_ours = is_ours
 
     def read(self, record: Record) -> Content | Foreign:
-        """Read a record; whatever goes wrong in reading it makes it foreign, but want of memory."""
+        """Read a record; whatever goes wrong in reading it makes it foreign, but want of memory.
+
+        Raises UnworkableError where a newer version of ours wrote it.
+        """
         try:
             if self._is_ours is not None and not self._is_ours(record):
                 return self.place_of(record)
             return self._decode(record)
-        except MemoryError:
+        except (MemoryError, UnworkableError):
             raise
         except Exception:  # noqa: BLE001 - the bytes may be anything
             return self.place_of(record)
@@ -85,8 +89,27 @@ def journal_reader(
     topic: str, partition: int, belief: JournalBelief | None = None
 ) -> RecordReader[JournalEntry]:
     """A reader of a partition of `reports`; with a `belief` what does not count is foreign too."""
-    is_ours = None if belief is None else lambda record: belief.of(record) == "ours"
-    return RecordReader(_entry, topic, partition, is_ours)
+    if belief is None:
+        return RecordReader(_entry, topic, partition)
+
+    def entry(record: Record) -> JournalEntry:
+        try:
+            return _entry(record)
+        except Exception:
+            if belief.is_proved(record):
+                refuse_newer(record, Foreign(topic, partition, record.offset))
+            raise
+
+    return RecordReader(entry, topic, partition, lambda record: belief.of(record) == "ours")
+
+
+def refuse_newer(record: Record, place: Foreign) -> None:
+    """Raise UnworkableError for a record of ours that only a newer version can read."""
+    if schema := journal.newer_schema(record.value):
+        raise UnworkableError(
+            f"the record {place} has schema {schema}, which this program does not know: a newer"
+            " version has written it, so run that version; nothing is lost until then"
+        )
 
 
 def _entry(record: Record) -> JournalEntry:

@@ -88,6 +88,21 @@ def test_the_lines_of_one_group_await_nothing():
     assert noticed(one, CORRECTED) == AWAITED
 
 
+def test_a_run_cut_between_the_two_is_set_right_by_the_next():
+    """The register takes the new report first: a cut exactly there has the money twice."""
+    run = {"schema": 1, "type": "run", "run": 49, "closed_at": "2024-02-02T08:00:00Z"}
+    first, anew = in_group("A", "P1"), in_group("B", "P2", amount_ore=950_000)
+    taken = back("A") | {"cpr": ONE["cpr"]}
+    found = product.outcomes([first, anew, run | {"data_month": "2024-01"}, taken])
+    messages = product.books(found).messages
+    assert sum(row["amount_ore"] for each in messages[:2] for row in each["rows"]) == 1_950_000
+    (after,) = [each for each in messages[2:] if each["type"] == "postings"]
+    assert sum(row["amount_ore"] for row in after["rows"]) == -1_000_000
+    assert {row["kind"] for row in after["rows"]} == {"correction"}
+    alone = product.settle_all([anew]).rows
+    assert product.true_now(product.books(found).rows) == product.true_now(alone)
+
+
 def paid_for(report: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(report[name] for name in ("benefit", "period_start", "period_end", "amount_ore"))
 

@@ -9,6 +9,7 @@ import pytest
 from domain.citizen.reports import Payment
 from streams.citizens.outcomes import NOTHING
 from streams.kit.errors import UnworkableError
+from streams.kit.foreign import Foreign
 from streams.operations.stated_keys import keys_record
 from streams.settings import Settings
 from streams.stages.journal_entries import FOREIGN, JournalEntries
@@ -70,7 +71,12 @@ def test_a_record_of_ours_whose_schema_we_do_not_know_ends_the_work(entries):
     assert entry.report == PAID
     for value, key in ((known, b"c" * 32), (RUN, None)):
         newer = orjson.dumps(orjson.loads(value) | {"schema": 3})
-        with pytest.raises(UnworkableError, match="offset 7 of the journal has schema 3"):
+        with pytest.raises(UnworkableError, match="the record t/0/7 has schema 3"):
             entries.read([record(7, newer, key=key)])
+        belief = JournalBelief(SETTINGS.macs().at("reports", 0), checked_from=0)
+        read = journal_reader("t", 0, belief).read
+        with pytest.raises(UnworkableError, match="the record t/0/7 has schema 3"):
+            read(record(7, newer, key=key))
         bare = record(8, newer, key=key)._replace(headers=[])
         assert entries.read([bare]) == [FOREIGN]
+        assert read(bare) == Foreign("t", 0, 8)
