@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import IO, Any, Final, NamedTuple
 
@@ -39,7 +40,8 @@ def _csv_rows(file: IO[bytes], mapping: TableMapping) -> Iterator[MappedRow]:
     try:
         yield from _csv_cells(_bounded(text), mapping)
     finally:
-        text.detach()
+        with suppress(ValueError):  # whoever reads stopped early and has closed the file
+            text.detach()
 
 
 def _bounded(text: io.TextIOWrapper) -> Iterator[str]:

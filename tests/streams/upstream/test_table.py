@@ -5,6 +5,7 @@ import io
 import json
 import random
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -250,6 +251,26 @@ fields:
     assert refused == []
     assert [each.get("amount_ore") for each in reports] == [-100_050, None]
     assert summary["reports"] == {"KTH": 1, "reversal": 1}
+
+
+def test_folders_archives_and_standard_input_are_read(folder, monkeypatch):
+    given = folder / "tables"
+    given.mkdir()
+    text = f"{HEADER}\n{ROW}\n".encode()
+    with ZipFile(given / "a.zip", "w") as archive:
+        archive.writestr("one.csv", text)
+    (given / "b.csv.gz").write_bytes(gzip.compress(text))
+    (given / "c.csv").write_bytes(text)
+    (given / "readme.txt").write_text("none")
+    (folder / "cut.gz").write_bytes(gzip.compress(text)[:-12])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text))))
+    out, rejects = io.BytesIO(), io.BytesIO()
+    conversion = TableConversion(DEMO, mapping_of(folder, MAPPING), out, rejects)
+    conversion.convert([str(given), "-", str(folder / "cut.gz")])
+    assert len(set(out.getvalue().splitlines())) == 1
+    assert conversion.totals.as_object()["reports"] in ({"KTH": 4}, {"KTH": 5})
+    (refused,) = map(json.loads, rejects.getvalue().splitlines())
+    assert (refused["file"], refused["reason"]) == ("cut.gz", "bad_archive")
 
 
 def test_spoiled_tables_never_crash(folder):
