@@ -6,8 +6,8 @@ names of JSON without `_ore`.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
 from projections.lis.tables import Asked
@@ -99,6 +99,18 @@ def ratio(part: int, whole: int) -> int | None:
     part, whole = (part, whole) if whole > 0 else (-part, -whole)
     size = (2 * 10_000 * abs(part) + whole) // (2 * whole)
     return size if part >= 0 else -size
+
+
+def without_columns(answer: Answer, hidden: Collection[str]) -> Answer:
+    """Leave columns out of an answer."""
+    kept = [at for at, name in enumerate(answer.names) if name not in hidden]
+
+    def cut(row: AnswerRow) -> AnswerRow:
+        return tuple(row[at] for at in kept)
+
+    figures = tuple(answer.figures[at] for at in kept)
+    rows, areas = [*map(cut, answer.rows)], [*map(cut, answer.areas)]
+    return replace(answer, figures=figures, rows=rows, areas=areas)
 
 
 def plain_value(kind: ColumnKind, value: Any) -> Any:

@@ -39,6 +39,7 @@ def read_books(lines: Iterable[str]) -> Iterator[BookLine]:
         raise BooksError(
             "the first line must name the columns account;month;amount (konto, YYYY-MM, kroner)"
         )
+    count = 0
     for number_of_line, row in enumerate(rows, 2):
         if not any(cell.strip() for cell in row):
             continue
@@ -50,7 +51,12 @@ def read_books(lines: Iterable[str]) -> Iterator[BookLine]:
             raise BooksError(
                 f"line {number_of_line}: {amount!r} is no amount; write kroner as 1234,50"
             )
+        count += 1
         yield BookLine(account, month, ore_of(amount))
+    if not count:
+        raise BooksError(
+            "there is no line below the names of the columns; write one for each account and month"
+        )
 
 
 def ore_of(amount: str) -> int:

@@ -4,6 +4,7 @@ It is how a figure of money is looked into: what was booked first, what came lat
 back. Its sums are the figure's own, to the øre.
 """
 
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 from projections.lis.answers import AnswerRow, Figure, number, text
@@ -30,6 +31,11 @@ LINE_FIGURES: Final[tuple[Figure, ...]] = (
     *(*KEYS, text("account", "konto")),
     *(number("rows", "rækker", adds=True), AMOUNT, REFUSION, MEDFINANSIERING),
 )
+_SUMMED: Final = ("rows", "amount_ore", "refusion_ore", "medfinansiering_ore")
+_ORDER: Final = (
+    *("month DESC", "run NULLS LAST", "municipality", "benefit", "mechanism", "rate DESC"),
+    *("kind DESC", "reason", "account"),
+)
 
 
 class MoneyKeys(NamedTuple):
@@ -41,8 +47,16 @@ class MoneyKeys(NamedTuple):
     reason: str | None = None
 
 
-def line_rows(scope: ViewScope, keys: MoneyKeys) -> list[AnswerRow]:
-    """List the lines behind a figure, in the order of months and runs."""
+def figures_without(hidden: Collection[str]) -> tuple[Figure, ...]:
+    """Return the columns of the lines without those that are hidden."""
+    return tuple(figure for figure in LINE_FIGURES if figure.name not in hidden)
+
+
+def line_rows(scope: ViewScope, keys: MoneyKeys, hidden: Collection[str] = ()) -> list[AnswerRow]:
+    """List the lines behind a figure, in the order of months and runs.
+
+    Lines that differ by a hidden column alone are one: two of them would still tell what it hides.
+    """
     where = scope.where(MARTS["money"])
     parts, values = [where.sql], [*where.values]
     wanted: dict[str, Any] = {
@@ -58,10 +72,10 @@ def line_rows(scope: ViewScope, keys: MoneyKeys) -> list[AnswerRow]:
             parts.append(f"{name} = ${len(values)}")
     if keys.account == NO_ACCOUNT:
         parts.append("account IS NULL")
+    shown = [figure.name for figure in figures_without(hidden)]
+    order = [part for part in _ORDER if part.split()[0] in shown]
     return scope.read(
-        "SELECT run, kind, reason, municipality, month, benefit, mechanism, rate, account,"
-        f" {summed('rows', 'amount_ore', 'refusion_ore', 'medfinansiering_ore')} FROM money"
-        f" WHERE {' AND '.join(parts)} GROUP BY ALL ORDER BY month DESC, run NULLS LAST,"
-        " municipality, benefit, mechanism, rate DESC, kind DESC, reason, account",
+        f"SELECT {', '.join(name for name in shown if name not in _SUMMED)}, {summed(*_SUMMED)}"
+        f" FROM money WHERE {' AND '.join(parts)} GROUP BY ALL ORDER BY {', '.join(order)}",
         values,
     )

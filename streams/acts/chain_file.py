@@ -10,6 +10,7 @@ folder was copied), begins another chain.
 
 import asyncio
 import fcntl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from errno import EACCES, EPERM, EROFS
@@ -20,11 +21,14 @@ from uuid import uuid4
 import orjson
 
 from streams.acts.chain import ChainHead
+from streams.acts.topic import ActError
 from streams.kit.operating_user import OperatingUser
 
 FOLDER: Final = "access-chains"
 LOOK_S: Final = 0.02
 """Seconds between two attempts to get a chain that another process, or task, is writing to."""
+LONGEST_WAIT_S: Final = 60.0
+"""Seconds after which a chain is not waited for any more: a record is written within one or two."""
 _LETTERS: Final = str.maketrans("0123456789", "ghijkmnpqr")
 
 
@@ -89,6 +93,8 @@ async def chain_file(
 
     A user who may not write to the state folder, which is another user's, gets a chain of its own
     for each record.
+
+    Raises ActError where another process does not let go of the chain.
     """
     folder, name = state_dir / FOLDER, f"{topic}-{user.uid}"
     try:
@@ -100,7 +106,14 @@ async def chain_file(
         yield ChainFile(None, user, identity)
         return
     with lock:
+        waits_until = time.monotonic() + LONGEST_WAIT_S
         while not _locked(lock):
+            if time.monotonic() > waits_until:
+                raise ActError(
+                    f"another process of {user.user} has held {folder / name}.lock for a minute, so"
+                    " nothing can be recorded, and nothing was done: find the process with"
+                    f" `fuser {folder / name}.lock`, end it if it hangs, and try again"
+                )
             await asyncio.sleep(LOOK_S)
         yield ChainFile(folder / f"{name}.json", user, identity)
 

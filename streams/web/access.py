@@ -27,7 +27,7 @@ from streams.web.visitors import Visitor
 LOG_ON: Final = "site log-on"
 LOG_OFF: Final = "site log-off"
 RECORD_S: Final = 20.0
-"""Seconds that the brokers may take to acknowledge a record."""
+"""Seconds that a record may take: to wait for those before it, and for the brokers."""
 log = logging.getLogger("refusion")
 
 
@@ -70,7 +70,7 @@ class AccessBook:
         if self._settings.demo and not self._settings.has_brokers:
             return new_id()
         try:
-            async with self._one_at_a_time, asyncio.timeout(RECORD_S):
+            async with asyncio.timeout(RECORD_S), self._one_at_a_time:
                 return await self._written(act)
         except Exception as error:
             told = str(error) if isinstance(error, UserError) else kind_and_place(error)

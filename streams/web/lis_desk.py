@@ -5,7 +5,7 @@ repeats what a visitor has typed.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from domain.ruledata.ruleset import RuleSet
 from projections.lis.answers import Answer
 from projections.lis.highlights import months_with_rows
 from projections.lis.inhabitants import InhabitantTable
-from projections.lis.money_lines import LINE_FIGURES, LINES, MoneyKeys, line_rows
+from projections.lis.money_lines import LINES, MoneyKeys, figures_without, line_rows
 from projections.lis.questions import LisQuestion
 from projections.lis.scopes import ViewScope
 from projections.lis.views import VIEWS
@@ -68,7 +68,11 @@ class LisDesk:
         self._settings = settings
         self.shelf = MartsShelf(settings.lis)
         self.salt = secrets.token_hex(8)
-        """A part of the ETags of this process's pages: another version writes them otherwise."""
+        """A part of the ETags of this process.
+
+        Program, rules and the table of inhabitants are those that it has read: with others there is
+        another process.
+        """
 
     def state(self) -> tuple[int | None, int] | None:
         """Return the build and the version of the ledger that answers are made of, if any."""
@@ -108,13 +112,15 @@ class LisDesk:
                 marts.ledger_version,
             )
 
-    def lines(self, question: LisQuestion, keys: MoneyKeys) -> Answered:
-        """List the lines behind a figure of money. Raises LisRefusedError."""
+    def lines(
+        self, question: LisQuestion, keys: MoneyKeys, hidden: Collection[str] = ()
+    ) -> Answered:
+        """List the lines behind a figure of money, without columns. Raises LisRefusedError."""
         with self.scope(question) as (marts, scope, runs):
-            rows = line_rows(scope, keys)
+            rows, figures = line_rows(scope, keys, hidden), figures_without(hidden)
             rules = " ".join(dict.fromkeys(part for run in runs for part in run.rules.split()))
             answer = Answer(
-                question.view, LINES, question.based_on, scope.last_run, rules, LINE_FIGURES, rows
+                question.view, LINES, question.based_on, scope.last_run, rules, figures, rows
             )
             return Answered(
                 answer,

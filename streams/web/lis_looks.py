@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
-from projections.lis.answers import Answer
+from projections.lis.answers import Answer, without_columns
 from projections.lis.books import BookLine
 from projections.lis.money_lines import LINES, MoneyKeys
 from projections.lis.questions import LisQuestion
@@ -24,7 +24,7 @@ from streams.web.citizen_tokens import CitizenTokens, tokens_of
 from streams.web.lis_desk import Answered, LisRefusedError
 from streams.web.lis_options import LisOptions
 from streams.web.parts import parts_of
-from streams.web.rights import CITIZENS, refused, scope, view_right
+from streams.web.rights import CITIZENS, hidden_columns, refused, scope, view_right
 from streams.web.sessions import COOKIE, WebSession
 from streams.web.visitors import Visitor
 
@@ -55,6 +55,11 @@ class LisLook:
     view: str
     options: LisOptions
     place: str | None
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The columns of the view that the visitor may not see."""
+        return hidden_columns(self.visitor, self.view)
 
     @property
     def names_citizens(self) -> bool:
@@ -88,6 +93,8 @@ class LisLook:
 def look_of(request: Request, visitor: Visitor, view: str, options: LisOptions) -> LisLook:
     """Make a look of a visitor. Raises HTTPException where the visitor may not look."""
     look = LisLook(request, visitor, view, options, scope(visitor, options.municipality))
+    if isinstance(options, LineOptions) and options.reason and "reason" in look.hidden:
+        raise refused()
     if not look.names_citizens:
         return look
     # Citizens of others are not seen by whoever sees the sums of others beside a role of their own.
@@ -105,10 +112,12 @@ async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[Lis
     if isinstance(look.options, LineOptions):
         asked = look.options
         keys = MoneyKeys(asked.mechanism, asked.rate, asked.account, asked.reason)
-        return question, await run_in_threadpool(desk.lines, question, keys)
+        return question, await run_in_threadpool(desk.lines, question, keys, look.hidden)
     if look.names_citizens:
         purpose_of(look.purpose)
     found = await run_in_threadpool(desk.answered, question, persons=look.options.persons)
+    if look.hidden:
+        found = found._replace(answer=without_columns(found.answer, look.hidden))
     if look.names_citizens:
         found = found._replace(answer=await _recorded(look, question, found.answer))
     return question, found

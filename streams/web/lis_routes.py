@@ -164,10 +164,8 @@ async def _tag(look: LisLook, form: str) -> str:
     state = await run_in_threadpool(desk.state)
     if state is None:
         return ""
-    of_page = (
-        (desk.salt, look.visitor, language_of(look.request)) if form in ("page", "pdf") else ()
-    )
-    content = repr((look.view, form, look.place, look.options, state, of_page))
+    whose = (desk.salt, look.visitor, language_of(look.request))
+    content = repr((look.view, form, look.place, look.options, state, whose))
     return f'"{blake2b(content.encode(), digest_size=16).hexdigest()}"'
 
 

@@ -123,6 +123,11 @@ _OF_VIEWS: Final = {
     "afstemning": frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR}),
 }
 """Views of LIS that not every reader may see."""
+_OF_COLUMNS: Final = {
+    "linjer": {"kind": "korrektioner", "reason": "korrektioner"},
+    "landet": {"corrections_ore": "korrektioner"},
+}
+"""Columns that tell what another view is about: who may not see that one does not see them."""
 VIEWS: Final = RouteRight("views", _READERS)
 """The start page and list of views."""
 CITIZENS: Final = RouteRight("citizens", _OF_CITIZENS)
@@ -134,3 +139,12 @@ AUDIT: Final = RouteRight("audit", frozenset({Role.AUDITOR}))
 def view_right(view: str, *, of_data: bool = False) -> RouteRight:
     """Return the right to a view of LIS, as a page or as data."""
     return RouteRight(f"view {view}", _OF_VIEWS.get(view, _READERS), of_data)
+
+
+def hidden_columns(visitor: Visitor, view: str) -> frozenset[str]:
+    """Return the columns of a view that a visitor may not see."""
+    return frozenset(
+        name
+        for name, other in _OF_COLUMNS.get(view, {}).items()
+        if not view_right(other).roles & visitor.roles
+    )

@@ -24,6 +24,7 @@ def test_amounts_are_kroner_with_a_decimal_comma():
     [
         ([], "the first line must name"),
         (["konto;måned;beløb"], "the first line must name"),
+        ([HEAD, "", ";;"], "there is no line below the names of the columns"),
         ([HEAD, f"{ACCOUNT};januar;1"], "line 2: 'januar' is no month"),
         ([HEAD, f"{ACCOUNT};2024-01;12.5"], "line 2: '12.5' is no amount"),
     ],

@@ -1,6 +1,7 @@
 """Acts are recorded before they are done, in chains that nobody breaks unseen."""
 
 import asyncio
+import fcntl
 import os
 from errno import EACCES
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from streams.acts import chain_file
 from streams.acts.acts import Act, ReasonError, checked_reason, record_act
 from streams.acts.chain import genuine_entries
 from streams.acts.topic import ActError
@@ -167,3 +169,19 @@ def test_without_brokers_only_fictive_persons_are_acted_on_unrecorded(tmp_path):
     keys = {"REFUSION_PSEUDONYM_KEY": "ab" * 32, "REFUSION_SEAL_KEY": "cd" * 32}
     with pytest.raises(Exception, match="REFUSION_BOOTSTRAP is not set"):
         asyncio.run(record_act(Settings.load(keys), EXPORT))
+
+
+@pytest.mark.parametrize("longest", [0.0, 0.1])
+def test_a_chain_that_another_process_keeps_is_not_waited_for_without_end(
+    tmp_path, monkeypatch, longest
+):
+    settings, topic = settings_of(tmp_path), MemoryActTopic()
+    act(settings, topic)
+    monkeypatch.setattr(chain_file, "LONGEST_WAIT_S", longest)
+    (path,) = (settings.state_dir / chain_file.FOLDER).glob("*.lock")
+    with path.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(ActError, match="find the process with `fuser"):
+            act(settings, topic)
+    act(settings, topic)
+    assert len(topic.kept) == 2

@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from arro3.io import read_parquet
 from click.testing import CliRunner
 from fastapi import HTTPException
 
@@ -13,6 +14,7 @@ from projections.lis.money_lines import LINE_FIGURES, LINES
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.cli.main import main
+from streams.web import lis_routes
 from streams.web.citizen_tokens import CitizenTokens
 from streams.web.lis_files import MEDIA
 from streams.web.words import catalogue
@@ -365,3 +367,71 @@ def test_books_are_compared_and_not_kept(economy):
     assert economy.post("/lis/afstemning", files=endless).status_code == 400
     bad = economy.post("/lis/afstemning", files={"books": ("b.csv", io.BytesIO(b"\xff"), "")})
     assert bad.status_code == 400
+
+
+ABOUT_CORRECTIONS = {LINES: {"kind", "reason"}, "landet": {"corrections_ore"}}
+
+
+@pytest.mark.parametrize("role", ["lis", "caseworker"])
+@pytest.mark.parametrize("view", sorted(ABOUT_CORRECTIONS))
+def test_who_may_not_see_corrections_sees_no_column_that_tells_them(
+    app, economy, role, view, monkeypatch
+):
+    who = client_of(app, visitor(role, municipality=OWN))
+    hidden = ABOUT_CORRECTIONS[view]
+    assert who.get("/lis/korrektioner").status_code == 403
+    mine, all_of_it = (json.loads(each.get(f"/lis/{view}.json").content) for each in (who, economy))
+    assert {*all_of_it["rows"][0]} - {*mine["rows"][0]} == hidden
+    for name in ("amount_ore", "refusion_ore", "medfinansiering_ore"):
+        assert sum(row[name] for row in mine["rows"]) == sum(row[name] for row in all_of_it["rows"])
+    heads = who.get(f"/lis/{view}.csv").text.partition("\n")[0].split(";")
+    assert not hidden & {head.strip("\ufeff") + "_ore" * ("corr" in head) for head in heads}
+    table = read_parquet(io.BytesIO(who.get(f"/lis/{view}.parquet").content)).read_all()
+    assert not hidden & {*table.column_names}
+    set_on_paper = []
+
+    def typeset(values):
+        set_on_paper.append(values)
+        return b""
+
+    monkeypatch.setattr(lis_routes, "pdf", typeset)
+    who.get(f"/lis/{view}.pdf")
+    titles = {catalogue()[key]["da"] for key in headings(view, hidden)}
+    assert not titles & {head["title"] for head in set_on_paper[0]["heads"]}
+    page = who.get(f"/lis/{view}").text
+    assert not any(f'id="what-{name}"' in page for name in hidden)
+    assert all(f'id="what-{name}"' in economy.get(f"/lis/{view}").text for name in hidden)
+
+
+def headings(view, names):
+    own = {name: f"lis_columns.{view}__{name}" for name in names}
+    return [key if key in catalogue() else f"lis_columns.{name}" for name, key in own.items()]
+
+
+def test_lines_that_differ_in_what_is_hidden_are_one_line(app):
+    who = client_of(app, visitor("lis", municipality=OWN))
+    rows = json.loads(who.get(f"/lis/{LINES}.json").content)["rows"]
+    keys = [
+        tuple(row[name] for name in ("run", "month", "benefit", "mechanism", "rate", "account"))
+        for row in rows
+    ]
+    assert len({*keys}) == len(keys) > 0
+    assert who.get(f"/lis/{LINES}?reason=late").status_code == 403
+    assert who.get(f"/lis/{LINES}.csv?reason=late").status_code == 403
+
+
+@pytest.mark.parametrize("form", ["", *(f".{form}" for form in BYTES)])
+def test_another_process_which_may_have_read_other_tables_says_unchanged_of_nothing(folder, form):
+    """Program, rules and inhabitants are read once: what is new comes with a new process."""
+    who = visitor("auditor")
+    first = client_of(lis_site(folder), who).get(f"/lis/sammenligning{form}")
+    tag = {"if-none-match": first.headers["etag"]}
+    again = client_of(lis_site(folder), who).get(f"/lis/sammenligning{form}", headers=tag)
+    assert again.status_code == 200
+
+
+def test_books_without_a_line_are_no_books(economy):
+    heads = {"books": ("books.csv", io.BytesIO(b"account;month;amount\n\n"), "text/csv")}
+    answer = economy.post("/lis/afstemning", files=heads)
+    assert answer.status_code == 400
+    assert 'id="books-bad"' in answer.text
