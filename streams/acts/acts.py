@@ -3,7 +3,7 @@
 No record, no act: where the brokers have not acknowledged it, `ActError` is raised.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from streams.acts.chain_file import new_id
@@ -53,14 +53,23 @@ def checked_reason(option: str, text: str) -> str:
 async def record_act(
     settings: Settings, act: Act, open_topic: OpenActTopic = open_act_topic
 ) -> str:
-    """Record an act, and return its id when it may be done. Raises ActError.
+    """Record an act, and return its id when it may be done. Raises ActError."""
+    (act_id,) = await record_acts(settings, [act], open_topic)
+    return act_id
+
+
+async def record_acts(
+    settings: Settings, acts: Sequence[Act], open_topic: OpenActTopic = open_act_topic
+) -> list[str]:
+    """Record acts that may be done when all of them are recorded. Raises ActError.
 
     In demo mode without brokers, where there are fictive persons alone, nothing is recorded.
     """
     if settings.demo and not settings.has_brokers:
-        return new_id()
+        return [new_id() for _ in acts]
     async with open_topic(settings) as topic:
-        return await ActWriter(settings, topic).write("act", fields_of(act))
+        writer = ActWriter(settings, topic)
+        return [await writer.write("act", fields_of(act)) for act in acts]
 
 
 def fields_of(act: Act) -> dict[str, Any]:

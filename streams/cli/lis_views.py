@@ -108,7 +108,9 @@ def command_of(view: "View") -> click.Command:
 
 def show(view: "View", options: dict[str, Any]) -> None:
     """Answer the question of a command line, in the form that is wanted."""
+    from streams.acts.acts import record_acts
     from streams.citizens.rule_sets import LawBook
+    from streams.lis.citizens import acts_of, with_cprs
     from streams.lis.inquiry import ask, inhabitants_in
     from streams.lis.marts import open_marts
 
@@ -123,7 +125,12 @@ def show(view: "View", options: dict[str, Any]) -> None:
     with open_marts(settings.lis) as marts:
         answer = ask(marts, law, question, settings.ledger, inhabitants, persons=persons)
     if view.name == "borger" or names_cpr:
-        answer = _of_citizens(settings, question, answer, purpose, names_cpr=names_cpr)
+        acts = acts_of(
+            question, answer, purpose, names_cpr=names_cpr, ledger_version=marts.ledger_version
+        )
+        settings.identity()  # a missing key is an error before anything is recorded
+        run_async(record_acts(settings, acts))
+        answer = with_cprs(settings, question, answer) if names_cpr else answer
     _write(settings, law, view, question, answer, options)
     if view.name == "kontrol" and any(row[-1] for row in answer.rows):
         raise SystemExit(WRONG)
@@ -178,23 +185,6 @@ def _demand_for_cpr(view: "View", question: "LisQuestion", purpose: str, *, pers
     if not purpose:
         raise UserError("--cpr needs --purpose: why you look is recorded with your name")
     checked_reason("--purpose", purpose)
-
-
-def _of_citizens(
-    settings: "Settings",
-    question: "LisQuestion",
-    answer: "Answer",
-    purpose: str,
-    *,
-    names_cpr: bool,
-) -> "Answer":
-    """Record that somebody looks at citizens; then name them by CPR, if that is wanted."""
-    from streams.acts.acts import record_act
-    from streams.lis.citizens import act_of, with_cprs
-
-    settings.identity()  # a missing key is an error before anything is recorded
-    run_async(record_act(settings, act_of(question, answer, purpose, names_cpr=names_cpr)))
-    return with_cprs(settings, question, answer) if names_cpr else answer
 
 
 # --- the forms ------------------------------------------------------------------------------------

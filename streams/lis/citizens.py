@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from projections.lis.answers import Answer, text
 from projections.lis.questions import LisQuestion
@@ -16,28 +16,56 @@ from streams.settings import Settings
 
 CITIZEN: Final = "citizen"
 NAMED_IN_ACT: Final = 1_000
-"""Citizens that a record of an act names; of more it tells the number, and the question."""
+"""Citizens that a record of an act names; of more there are several records."""
 AT_ONCE: Final = 5_000
 """Citizens in one query of the ledger."""
 
 
-def act_of(question: LisQuestion, answer: Answer, purpose: str, *, names_cpr: bool) -> Act:
-    """Make the act of looking at the citizens of an answer."""
+def acts_of(
+    question: LisQuestion, answer: Answer, purpose: str, *, names_cpr: bool, ledger_version: int
+) -> list[Act]:
+    """Make the acts of looking at an answer: each names citizens, together they name them all.
+
+    An answer without citizens is one act.
+    """
     citizens = [question.citizen] if question.citizen else _citizens(answer)
-    scope = {
+    parts = [
+        citizens[at : at + NAMED_IN_ACT] for at in range(0, max(len(citizens), 1), NAMED_IN_ACT)
+    ]
+    about = _asked(question) | {
+        "ledger_version": ledger_version,
+        "cpr": names_cpr,
+        "persons": len(citizens),
+        "parts": len(parts),
+    }
+    return [
+        Act("lis", about | {"part": number, "citizens": part}, purpose)
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def _asked(question: LisQuestion) -> dict[str, Any]:
+    """Give a question as a record keeps it, so that it can be asked again."""
+    common = {
         "view": question.view,
         "municipality": question.municipality,
         "month": question.month,
         "run": question.run,
         "as": question.based_on,
-        "cpr": names_cpr,
-        "persons": len(citizens),
-        "citizens": citizens if len(citizens) <= NAMED_IN_ACT else [],
     }
-    return Act("lis", scope, purpose)
+    further = {
+        "benefit": question.benefit,
+        "by": list(question.by),
+        "with": list(question.others),
+        "weeks": question.weeks,
+        "alike": question.alike,
+    }
+    return common | {name: value for name, value in further.items() if value not in (None, [])}
 
 
 def _citizens(answer: Answer) -> list[str]:
+    if CITIZEN not in answer.names:
+        return []
     at = answer.names.index(CITIZEN)
     return sorted({row[at] for row in answer.rows})
 

@@ -6,6 +6,7 @@ that a person typed becomes a part of its text.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 from arro3.core import Table
@@ -17,11 +18,17 @@ from streams.lis.engine import engine, engine_errors, view_of_mart
 from streams.lis.store import Build, LisError, NoMartsError, files_of, local_folder, read_build
 
 
+class TooManyRowsError(LisError):
+    """A question has more rows than whoever asks can take."""
+
+
 class Marts:
     """The tables of one build. For several threads: each question has a cursor of its own."""
 
     def __init__(self, connection: Connection, build: Build) -> None:
         self._connection = connection
+        self.most: int | None = None
+        """Rows that a query may have; None: any number."""
         self.last_run = build.last_run
         """The last closed run that is in the tables, None where there is none."""
         self.ledger_version = build.ledger_version
@@ -38,10 +45,22 @@ class Marts:
             " not done, and `refusion lis build` takes in what is closed in the ledger"
         )
 
+    def bounded(self, most: int) -> "Marts":
+        """Return the same tables for a question of which no query may have more rows."""
+        bounded = copy(self)
+        bounded.most = most
+        return bounded
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Ask for the rows of a query."""
+        """Ask for the rows of a query. Raises TooManyRowsError where they are bounded."""
         with engine_errors():
-            return self._connection.cursor().execute(query, values).fetchall()
+            found = self._connection.cursor().execute(query, values)
+            if self.most is None:
+                return found.fetchall()
+            rows: list[tuple[Any, ...]] = found.fetchmany(self.most + 1)
+        if len(rows) > self.most:
+            raise TooManyRowsError(f"the answer would have over {self.most:,} rows; ask for less")
+        return rows
 
     def table(self, query: str, values: Sequence[Any] = ()) -> Table:
         """Ask for a query's answer as Arrow columns."""

@@ -21,12 +21,15 @@ from projections.lis.scopes import ViewScope
 from projections.lis.views import VIEWS
 from streams.citizens.rule_sets import LawBook
 from streams.lis.inquiry import InquiryError, ask, inhabitants_in
-from streams.lis.marts import Marts
+from streams.lis.marts import Marts, TooManyRowsError
 from streams.lis.store import LisError, NoMartsError
 from streams.settings import Settings
 from streams.web.lis_shelf import MartsShelf
 
 RUN: Final = "run"
+MOST_ROWS: Final = 100_000
+"""Rows of a list of citizens or of lines of money, some 100 MB; a month of a large municipality has
+fewer."""
 
 
 class LisRefusedError(Exception):
@@ -92,13 +95,15 @@ class LisDesk:
         """The table of inhabitants, read once."""
         return inhabitants_in(self._settings.inhabitants)
 
-    def answered(self, question: LisQuestion, *, persons: bool = False) -> Answered:
-        """Answer a question. Raises LisRefusedError."""
+    def answered(
+        self, question: LisQuestion, *, persons: bool = False, is_list: bool = False
+    ) -> Answered:
+        """Answer a question; a list has a bound. Raises LisRefusedError."""
         with self._marts() as marts:
             runs = _runs(marts)
             self._check(question, runs, has_runs=_has_runs(question, persons=persons))
             answer = ask(
-                marts,
+                marts.bounded(MOST_ROWS) if is_list else marts,
                 self.law,
                 question,
                 self._settings.ledger,
@@ -136,9 +141,10 @@ class LisDesk:
             runs = _runs(marts)
             self._check(question, runs, has_runs=True)
             months = {run.run: run.data_month for run in runs}
+            rows = marts.bounded(MOST_ROWS).rows
             yield (
                 marts,
-                ViewScope(question, months, self.law, marts.rows, list, self.inhabitants),
+                ViewScope(question, months, self.law, rows, list, self.inhabitants),
                 runs,
             )
 
@@ -154,6 +160,8 @@ class LisDesk:
                 yield marts
         except NoMartsError:
             raise LisRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "no_marts") from None
+        except TooManyRowsError:
+            raise LisRefusedError(HTTPStatus.BAD_REQUEST, "too_many_rows") from None
         except LisError:
             raise LisRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "marts_fail") from None
         except InquiryError:  # the sum by such columns, or a month that the view is not about

@@ -1,9 +1,10 @@
 """Looks at LIS by one visitor: whose rows, which citizens, for which purpose, on which record.
 
-No answer with a citizen in it leaves here before the look is on record; then tokens of the session
-stand in the place of pseudonyms.
+No answer with a citizen in it, and no file, leaves here before the look is on record; then tokens
+of the session stand in the place of pseudonyms.
 """
 
+import sys
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -18,11 +19,12 @@ from projections.lis.money_lines import LINES, MoneyKeys
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.acts.acts import ReasonError, checked_reason
-from streams.lis.citizens import CITIZEN, act_of
+from streams.lis.citizens import CITIZEN, acts_of
 from streams.web.access import Look
 from streams.web.citizen_tokens import CitizenTokens, tokens_of
 from streams.web.lis_desk import Answered, LisRefusedError
 from streams.web.lis_options import LisOptions
+from streams.web.lis_pdf import MOST_ROWS as MOST_ON_PAPER
 from streams.web.parts import parts_of
 from streams.web.rights import CITIZENS, hidden_columns, refused, scope, view_right
 from streams.web.sessions import COOKIE, WebSession
@@ -48,13 +50,19 @@ class LineOptions(LisOptions):
 
 @dataclass(frozen=True)
 class LisLook:
-    """A look at a view by a visitor who may see it."""
+    """A look at a view by a visitor who may see it.
+
+    `shown` are the rows that are given, of those that there are. An export is a file that somebody
+    takes away: it is recorded also where it names nobody.
+    """
 
     request: Request
     visitor: Visitor
     view: str
     options: LisOptions
     place: str | None
+    shown: range
+    is_export: bool = False
 
     @property
     def hidden(self) -> frozenset[str]:
@@ -90,9 +98,15 @@ class LisLook:
         return self.options.question(self.view, self.place, citizen, books)
 
 
-def look_of(request: Request, visitor: Visitor, view: str, options: LisOptions) -> LisLook:
+def look_of(
+    request: Request, visitor: Visitor, view: str, options: LisOptions, form: str = "page"
+) -> LisLook:
     """Make a look of a visitor. Raises HTTPException where the visitor may not look."""
-    look = LisLook(request, visitor, view, options, scope(visitor, options.municipality))
+    shown = {"page": options.rows_of_page, "pdf": range(MOST_ON_PAPER)}.get(
+        form, range(sys.maxsize)
+    )
+    place, is_export = scope(visitor, options.municipality), form != "page"
+    look = LisLook(request, visitor, view, options, place, shown, is_export)
     if isinstance(options, LineOptions) and options.reason and "reason" in look.hidden:
         raise refused()
     if not look.names_citizens:
@@ -105,21 +119,28 @@ def look_of(request: Request, visitor: Visitor, view: str, options: LisOptions) 
 
 
 async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[LisQuestion, Answered]:
-    """Answer a look. Raises LisRefusedError, also where it cannot be recorded."""
+    """Answer a look. Raises LisRefusedError, and HTTPException where it cannot be recorded."""
     question, desk = look.question(books), parts_of(look.request).lis
     if look.names_citizens and not look.purpose:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose")
+    if look.names_citizens or look.options.purpose:
+        purpose_of(look.purpose)
     if isinstance(look.options, LineOptions):
         asked = look.options
         keys = MoneyKeys(asked.mechanism, asked.rate, asked.account, asked.reason)
-        return question, await run_in_threadpool(desk.lines, question, keys, look.hidden)
-    if look.names_citizens:
-        purpose_of(look.purpose)
-    found = await run_in_threadpool(desk.answered, question, persons=look.options.persons)
+        found = await run_in_threadpool(desk.lines, question, keys, look.hidden)
+    else:
+        persons, is_list = look.options.persons, look.names_citizens
+        found = await run_in_threadpool(desk.answered, question, persons=persons, is_list=is_list)
+    if look.shown.start and look.shown.start >= len(found.answer.rows):
+        raise LisRefusedError(HTTPStatus.NOT_FOUND, "no_page")
     if look.hidden:
         found = found._replace(answer=without_columns(found.answer, look.hidden))
-    if look.names_citizens:
-        found = found._replace(answer=await _recorded(look, question, found.answer))
+    if look.names_citizens or look.is_export:
+        await _record(look, question, found)
+    if (session := look.session) is not None and look.names_citizens:
+        named = await run_in_threadpool(_with_tokens, found.answer, look.shown, tokens_of(session))
+        found = found._replace(answer=named)
     return question, found
 
 
@@ -131,26 +152,33 @@ def purpose_of(text: str) -> str:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose") from None
 
 
-async def _recorded(look: LisLook, question: LisQuestion, answer: Answer) -> Answer:
-    """Put the look on record, and then name the citizens by tokens.
+async def _record(look: LisLook, question: LisQuestion, found: Answered) -> None:
+    """Put a look on record: the citizens that it shows, and what was asked.
 
     Raises HTTPException where it cannot be recorded.
     """
-    if (session := look.session) is None:
+    if look.names_citizens and look.session is None:
         raise refused()
-    act = act_of(question, answer, look.purpose, names_cpr=False)
-    about = dict(act.scope)
-    seen = Look(act.name, about.pop("citizens"), act.reason, about)
-    await parts_of(look.request).access.record(look.request, look.visitor, seen)
-    return _with_tokens(answer, tokens_of(session))
+    answer = found.answer
+    seen = replace(answer, rows=answer.rows[look.shown.start : look.shown.stop])
+    book = parts_of(look.request).access
+    purpose = look.purpose if look.names_citizens else ""
+    acts = acts_of(question, seen, purpose, names_cpr=False, ledger_version=found.ledger_version)
+    for act in acts:
+        about = dict(act.scope)
+        seen_by_act = Look(act.name, about.pop("citizens"), act.reason, about)
+        await book.record(look.request, look.visitor, seen_by_act)
 
 
-def _with_tokens(answer: Answer, tokens: CitizenTokens) -> Answer:
-    """Put tokens in the place of pseudonyms."""
+def _with_tokens(answer: Answer, shown: range, tokens: CitizenTokens) -> Answer:
+    """Put tokens in the place of pseudonyms; rows that are not shown name nobody."""
     if CITIZEN not in answer.names:
         return answer
     at = answer.names.index(CITIZEN)
-    rows = [(*row[:at], tokens.token(row[at]), *row[at + 1 :]) for row in answer.rows]
+    rows = [
+        (*row[:at], tokens.token(row[at]) if number in shown else "", *row[at + 1 :])
+        for number, row in enumerate(answer.rows)
+    ]
     return replace(answer, rows=rows)
 
 

@@ -19,6 +19,8 @@ BenefitCode = Annotated[str, Field(pattern=r"^[A-Z0-9ÆØÅ-]{1,12}$")]
 MOST_RUNS: Final = 9999
 MOST_WEEKS: Final = 9999
 LONGEST: Final = 500
+ROWS_OF_PAGE: Final = 100
+MOST_PAGES: Final = 99_999
 
 
 class LisOptions(BaseModel):
@@ -26,6 +28,7 @@ class LisOptions(BaseModel):
 
     `others` are municipalities to compare with, `weeks` how far to look ahead, `persons` asks for
     the citizens behind the figures, `citizen` is a mark of the session and `purpose` says why.
+    `page` is that of a table with more rows than a page shows; files have all rows.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,8 +42,9 @@ class LisOptions(BaseModel):
     others: Annotated[tuple[Code, ...], Field(alias="with", max_length=200)] = ()
     weeks: Annotated[int, Field(ge=0, le=MOST_WEEKS)] | None = None
     persons: bool = False
-    citizen: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")] | None = None
+    citizen: Annotated[str, Field(pattern=r"^[a-r]{64}$")] | None = None
     purpose: Annotated[str, Field(max_length=LONGEST)] | None = None
+    page: Annotated[int, Field(ge=1, le=MOST_PAGES)] = 1
 
     @model_validator(mode="before")
     @classmethod
@@ -73,6 +77,11 @@ class LisOptions(BaseModel):
             citizen,
             books,
         )
+
+    @property
+    def rows_of_page(self) -> range:
+        """The rows that a page shows."""
+        return range((self.page - 1) * ROWS_OF_PAGE, self.page * ROWS_OF_PAGE)
 
     def but(self, **changes: Any) -> "LisOptions":
         """Return these options with some of them changed."""

@@ -14,9 +14,8 @@ from streams.web.lis_figures import Speaker
 from streams.web.lis_findings import finding
 from streams.web.lis_forms import ChoiceForm, choice_form
 from streams.web.lis_links import Paths
-from streams.web.lis_options import LisOptions
-from streams.web.lis_pdf import MOST_ROWS as MOST_ON_PAPER
-from streams.web.lis_tables import MOST_ROWS, PageTable, page_table
+from streams.web.lis_options import LisOptions, query_of
+from streams.web.lis_tables import PageTable, page_table
 
 FORMS: Final = ("csv", "json", "parquet", "pdf")
 """The forms of an answer beside the page; each is the address's ending."""
@@ -46,6 +45,7 @@ class ViewPage:
     meaning: ViewMeaning | None
     form: ChoiceForm
     files: list[tuple[str, str]]
+    others: list[tuple[str, str]]
     permalink: str
     permalink_text: str
 
@@ -58,12 +58,12 @@ def view_page(
     paths: Paths,
     *,
     sees_all: bool,
-    on_paper: bool = False,
+    shown: range,
 ) -> ViewPage:
-    """Make the page of an answer."""
+    """Make the page of an answer, with those of its rows that are to be shown."""
     answer = answered.answer
     picture = "" if options.persons or options.by else _picture(answer, speaker, question)
-    most = MOST_ON_PAPER if on_paper else MOST_ROWS
+    table = page_table(answer, speaker, paths, shown)
     permalink, permalink_text = _permalink(answered, options, speaker)
     return ViewPage(
         answer.view,
@@ -71,7 +71,7 @@ def view_page(
         finding(answer, speaker, question.municipality),
         place_of(speaker, question),
         as_of_lines(answered, speaker),
-        page_table(answer, speaker, paths, most),
+        table,
         picture,
         _text_of(picture),
         _meaning(answer, speaker),
@@ -80,9 +80,25 @@ def view_page(
             (speaker.word(f"lis.{form}"), f"/lis/{answer.view}.{form}{options.query()}")
             for form in FORMS
         ],
+        _other_pages(table, answer.view, options, speaker),
         permalink,
         permalink_text,
     )
+
+
+def _other_pages(
+    table: PageTable, view: str, options: LisOptions, speaker: Speaker
+) -> list[tuple[str, str]]:
+    """Give the words and addresses of the pages before and after this one."""
+    numbers = []
+    if options.page > 1:
+        numbers.append(("lis.page_before", options.page - 1))
+    if table.count > options.rows_of_page.stop:
+        numbers.append(("lis.page_after", options.page + 1))
+    return [
+        (speaker.word(key), f"/lis/{view}{query_of(options.given() | {'page': number})}")
+        for key, number in numbers
+    ]
 
 
 def place_of(speaker: Speaker, question: LisQuestion) -> str:
@@ -126,7 +142,9 @@ def closed_on(run: LisRun, speaker: Speaker) -> str:
 def paper(page: ViewPage, speaker: Speaker) -> Mapping[str, Any]:
     """Give the values of a page to the template for paper."""
     word, table = speaker.word, page.table
-    cut = word("lis.cut_on_paper", shown=table.shown, count=table.count) if table.is_cut else ""
+    cut = (
+        word("lis.cut_on_paper", shown=len(table.shown), count=table.count) if table.is_cut else ""
+    )
     return {
         "title": page.title,
         "language": speaker.language,

@@ -72,13 +72,13 @@ async def show_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> Response
         return _refused_page(look, refusal)
 
 
-async def show_file(look: LisLook, form: str, books: tuple[BookLine, ...] = ()) -> Response:
+async def show_file(look: LisLook, form: str) -> Response:
     """Give a view as a file."""
     tag = await _tag(look, form)
     if (unchanged := _unchanged(look.request, tag)) is not None:
         return unchanged
     try:
-        content = await _file(look, form, books)
+        content = await _file(look, form)
     except LisRefusedError as refusal:
         word = words_in(language_of(look.request))
         told = word(f"lis_refusals.{refusal.key}")
@@ -91,7 +91,7 @@ async def show_file(look: LisLook, form: str, books: tuple[BookLine, ...] = ()) 
 
 
 async def _made_page(look: LisLook, books: tuple[BookLine, ...]) -> Response:
-    page = await _view_page(look, books, on_paper=False)
+    page = await _view_page(look, books)
     return _page(
         look,
         "lis/view.html",
@@ -102,17 +102,19 @@ async def _made_page(look: LisLook, books: tuple[BookLine, ...]) -> Response:
     )
 
 
-async def _file(look: LisLook, form: str, books: tuple[BookLine, ...]) -> bytes:
-    if look.view == BOOKS_VIEW and not books:
+async def _file(look: LisLook, form: str) -> bytes:
+    if look.view == BOOKS_VIEW:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "books")
+    if look.options.page != 1:
+        raise LisRefusedError(HTTPStatus.BAD_REQUEST, "no_page")
     if form != "pdf":
-        _, found = await answered(look, books)
+        _, found = await answered(look)
         return await run_in_threadpool(file_bytes, found.answer, form)
-    page = await _view_page(look, books, on_paper=True)
+    page = await _view_page(look)
     return await run_in_threadpool(pdf, paper(page, speaker_of(look.request)))
 
 
-async def _view_page(look: LisLook, books: tuple[BookLine, ...], *, on_paper: bool) -> ViewPage:
+async def _view_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> ViewPage:
     question, found = await answered(look, books)
     return await run_in_threadpool(
         view_page,
@@ -127,7 +129,7 @@ async def _view_page(look: LisLook, books: tuple[BookLine, ...], *, on_paper: bo
             sees_citizens=bool(look.visitor.roles & CITIZENS.roles),
         ),
         sees_all=look.visitor.sees_all,
-        on_paper=on_paper,
+        shown=look.shown,
     )
 
 
@@ -207,7 +209,7 @@ def _file_of(view: str, form: str, right: RouteRight) -> Handler:
         visitor: Annotated[Visitor, Depends(right)],
         options: Annotated[LisOptions, Query()],
     ) -> Response:
-        return await show_file(look_of(request, visitor, view, options), form)
+        return await show_file(look_of(request, visitor, view, options, form), form)
 
     return file
 
@@ -229,7 +231,7 @@ def _line_file(form: str, right: RouteRight) -> Handler:
         visitor: Annotated[Visitor, Depends(right)],
         options: Annotated[LineOptions, Query()],
     ) -> Response:
-        return await show_file(look_of(request, visitor, LINES, options), form)
+        return await show_file(look_of(request, visitor, LINES, options, form), form)
 
     return file
 
@@ -255,7 +257,7 @@ def _purpose_of(view: str, right: RouteRight) -> Handler:
     return keep
 
 
-def _compare_books(form: str, right: RouteRight) -> Handler:
+def _compare_books(right: RouteRight) -> Handler:
     async def compare(
         request: Request,
         visitor: Annotated[Visitor, Depends(right)],
@@ -267,9 +269,7 @@ def _compare_books(form: str, right: RouteRight) -> Handler:
             lines = _books_in(await books.read(MOST_BOOKS_BYTES + 1))
         except (BooksError, UnicodeDecodeError):
             return _page(look, "lis/books.html", HTTPStatus.BAD_REQUEST, is_bad=True)
-        if form == "page":
-            return await show_page(look, lines)
-        return await show_file(look, form, lines)
+        return await show_page(look, lines)
 
     return compare
 
@@ -313,7 +313,7 @@ def _add_routes() -> None:
             )
     books = view_right(BOOKS_VIEW)
     router.add_api_route(
-        f"/lis/{BOOKS_VIEW}", _compare_books("page", books), methods=["POST"],
+        f"/lis/{BOOKS_VIEW}", _compare_books(books), methods=["POST"],
         include_in_schema=False,
     )  # fmt: skip
     router.add_api_route(f"/lis/{LINES}", _line_page(VIEWS_RIGHT), include_in_schema=False)

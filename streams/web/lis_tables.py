@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from projections.lis.answers import Answer, AnswerRow, Figure, sums_of_columns
 from streams.web.lis_figures import Speaker
 from streams.web.lis_links import Paths
-
-MOST_ROWS: Final = 100
-"""Rows of a table on a page; the files have all."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +38,26 @@ class TableRow:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table; `count` rows are there, `rows` are those that a page shows."""
+    """A table; `count` rows are there, and those of `shown` are in `rows`, before their sums."""
 
     heads: list[PageHead]
     rows: list[TableRow]
     count: int
-    shown: int
+    shown: range
 
     @property
     def is_cut(self) -> bool:
         """True if not all rows are shown."""
-        return self.count > self.shown
+        return self.count > len(self.shown)
+
+    @property
+    def first(self) -> int:
+        """The number of the first row that is shown, as people count."""
+        return self.shown.start + 1
 
 
-def page_table(answer: Answer, speaker: Speaker, paths: Paths, most: int = MOST_ROWS) -> PageTable:
-    """Make the table of an answer, of at most so many rows."""
+def page_table(answer: Answer, speaker: Speaker, paths: Paths, shown: range) -> PageTable:
+    """Make the table of an answer, with those of its rows that are to be shown."""
     heads = [
         PageHead(
             figure.name,
@@ -66,12 +68,13 @@ def page_table(answer: Answer, speaker: Speaker, paths: Paths, most: int = MOST_
         for figure in answer.figures
     ]
     count = len(answer.rows)
-    return PageTable(heads, [*_rows(answer, speaker, paths, most)], count, min(count, most))
+    shown = range(shown.start, min(shown.stop, count))
+    return PageTable(heads, [*_rows(answer, speaker, paths, shown)], count, shown)
 
 
-def _rows(answer: Answer, speaker: Speaker, paths: Paths, most: int) -> Iterator[TableRow]:
+def _rows(answer: Answer, speaker: Speaker, paths: Paths, shown: range) -> Iterator[TableRow]:
     figures = answer.figures
-    for row in answer.rows[:most]:
+    for row in answer.rows[shown.start : shown.stop]:
         links = paths.of_row(dict(zip(answer.names, row, strict=True)))
         cells = [
             PageCell(

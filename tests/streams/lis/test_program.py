@@ -115,11 +115,11 @@ def test_cpr_numbers_are_shown_for_a_purpose_and_the_look_is_recorded_first(
 ):
     acts = []
 
-    async def record(_settings, act):
-        acts.append(act)
+    async def record(_settings, made):
+        acts.extend(made)
         assert not (folder / "state_dir" / "access-log.jsonl").exists()
 
-    monkeypatch.setattr("streams.acts.acts.record_act", record)
+    monkeypatch.setattr("streams.acts.acts.record_acts", record)
     done = lis("genoptjening", "--persons", *LOOK, "--json")
     rows = json.loads(done.stdout)["rows"]
     assert rows
@@ -136,7 +136,7 @@ def test_nothing_is_shown_where_the_look_cannot_be_recorded(lis, monkeypatch):
     async def refuse(*_):
         raise OSError(5, "no record")
 
-    monkeypatch.setattr("streams.acts.acts.record_act", refuse)
+    monkeypatch.setattr("streams.acts.acts.record_acts", refuse)
     assert lis("genoptjening", "--persons", *LOOK).stdout == ""
 
 

@@ -6,6 +6,12 @@ from types import SimpleNamespace
 
 from fastapi import HTTPException
 
+from projections.lis.answers import Answer
+from projections.lis.questions import LisQuestion
+from projections.lis.views import VIEWS
+from streams.acts.acts import record_acts
+from streams.acts.chain import genuine_entries
+from streams.lis.citizens import acts_of
 from streams.settings import Settings
 from streams.web import access
 from streams.web.access import AccessBook, Look
@@ -50,3 +56,26 @@ def test_who_waits_for_others_to_be_recorded_waits_no_longer_than_for_the_broker
     answers = asyncio.run(looks())
     assert {type(answer) for answer in answers} == {HTTPException}
     assert {answer.status_code for answer in answers} == {503}
+
+
+def test_each_citizen_of_a_long_list_stands_in_a_record_with_the_question(tmp_path):
+    """Who saw this citizen? It is found by the citizen, however long the list was."""
+    citizens = [f"{number:032x}" for number in range(2_500)]
+    question = LisQuestion("paa-vej-ned", "730", benefit="KTH", based_on="of", run=50, weeks=8)
+    figures = VIEWS["paa-vej-ned"].figures
+    rows = [("730", citizen, *[None] * (len(figures) - 2)) for citizen in citizens]
+    answer = Answer("paa-vej-ned", "", "of", 50, "R-1", figures, rows)
+    acts = acts_of(question, answer, "sag 12", names_cpr=False, ledger_version=7)
+    topic, settings = MemoryActTopic(), settings_of(tmp_path)
+    asyncio.run(record_acts(settings, acts, topic.open))
+    entries = genuine_entries(settings.macs(), topic.kept)
+    scopes = [entry.fields["scope"] for entry in entries]
+    assert [citizen for scope in scopes for citizen in scope["citizens"]] == citizens
+    assert [(scope["part"], scope["parts"], scope["persons"]) for scope in scopes] == [
+        (1, 3, 2_500), (2, 3, 2_500), (3, 3, 2_500),
+    ]  # fmt: skip
+    asked = {"view": "paa-vej-ned", "municipality": "730", "as": "of", "run": 50, "weeks": 8}
+    asked |= {"benefit": "KTH", "ledger_version": 7}
+    assert all({name: scope[name] for name in asked} == asked for scope in scopes)
+    assert [entry.fields["number"] for entry in entries] == [1, 2, 3]
+    assert entries[2].fields["before"] == entries[1].head.hash

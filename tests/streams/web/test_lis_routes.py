@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import threading
 
 import pytest
 from arro3.io import read_parquet
@@ -14,7 +15,7 @@ from projections.lis.money_lines import LINE_FIGURES, LINES
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.cli.main import main
-from streams.web import lis_routes
+from streams.web import lis_desk, lis_looks, lis_options, lis_routes
 from streams.web.citizen_tokens import CitizenTokens
 from streams.web.lis_files import MEDIA
 from streams.web.words import catalogue
@@ -243,6 +244,101 @@ def test_no_citizen_is_shown_before_the_look_is_recorded(folder):
         assert app.state.parts.lis.law.municipalities[OWN] not in refused.text
 
 
+def told_citizens(app):
+    answer = app.state.parts.lis.answered(LisQuestion("personer", OWN), persons=True).answer
+    return [row[answer.names.index("citizen")] for row in answer.rows]
+
+
+def next_page(page):
+    found = re.findall(r'href="(/lis/[^"]*)">Næste rækker<', page)
+    return found[0].replace("&amp;", "&") if found else None
+
+
+def test_a_long_list_is_shown_page_by_page_and_each_page_is_recorded_with_its_citizens_alone(
+    folder, monkeypatch
+):
+    monkeypatch.setattr(lis_options, "ROWS_OF_PAGE", 20)
+    book = Book()
+    app = lis_site(folder, access=book)
+    who = client_of(app, visitor("caseworker", municipality=OWN))
+    citizens, address = told_citizens(app), "/lis/personer?persons=1"
+    who.post(address, data={"purpose": "sag 12"})
+    seen, shown = [], []
+    while address:
+        page = who.get(address)
+        assert page.status_code == 200
+        seen.append([*book.looks[-1].citizens])
+        shown.append(len({*re.findall(r"citizen=([a-r]{64})", page.text)}))
+        address = next_page(page.text)
+    pages = [sorted({*citizens[at : at + 20]}) for at in range(0, len(citizens), 20)]
+    assert (seen, shown) == (pages, [*map(len, pages)])
+    assert len(pages) > 2
+    assert "Forrige rækker" in page.text
+    for beyond in ("page=9999", "page=0", "page=-1", "page=1e9"):
+        assert who.get(f"/lis/personer?persons=1&{beyond}").status_code in (404, 422)
+    assert who.get("/lis/personer.csv?persons=1&page=2").status_code == 400
+
+
+def test_what_a_pdf_leaves_out_is_not_recorded_as_seen(folder, monkeypatch):
+    monkeypatch.setattr(lis_looks, "MOST_ON_PAPER", 2)
+    book = Book()
+    app = lis_site(folder, access=book)
+    who = client_of(app, visitor("caseworker", municipality=OWN))
+    assert who.get("/lis/personer.pdf?persons=1&purpose=sag").status_code == 200
+    assert sorted({*told_citizens(app)[:2]}) == book.looks[-1].citizens != []
+
+
+@pytest.mark.parametrize("path", ["genoptjening", "linjer", "personer"])
+def test_a_list_without_end_is_refused_with_what_to_do(app, monkeypatch, path):
+    monkeypatch.setattr(lis_desk, "MOST_ROWS", 3)
+    who = client_of(app, visitor("caseworker", municipality=OWN))
+    for form in ("", *(f".{form}" for form in MEDIA)):
+        answer = who.get(f"/lis/{path}{form}?purpose=sag" + "&persons=1" * (path != "linjer"))
+        assert answer.status_code == 400, form
+        assert "Vælg en kommune, en måned eller en ydelse" in answer.text
+
+
+def test_a_file_is_recorded_before_it_is_given_whoever_it_names(folder):
+    book = Book()
+    who = client_of(lis_site(folder, access=book), visitor("lis", municipality=OWN))
+    assert who.get("/lis/beloeb").status_code == 200
+    assert book.looks == []
+    for form in MEDIA:
+        tag = who.get(f"/lis/beloeb.{form}?month=2023-12&benefit=KTH").headers["etag"]
+        look = book.looks.pop()
+        asked = {"view": "beloeb", "municipality": OWN, "month": "2023-12", "benefit": "KTH"}
+        assert asked.items() <= look.about.items()
+        assert (look.act, look.about["persons"], [*look.citizens]) == ("lis", 0, [])
+        same = {"if-none-match": tag}
+        again = who.get(f"/lis/beloeb.{form}?month=2023-12&benefit=KTH", headers=same)
+        assert (again.status_code, book.looks) == (304, [])
+    book.refuses = True
+    assert who.get("/lis/beloeb.csv").status_code == 503
+    assert who.get("/lis/beloeb").status_code == 200
+
+
+def test_tokens_are_made_beside_the_loop_that_answers_all(folder, monkeypatch):
+    threads = []
+
+    class Watched(Book):
+        async def record(self, *look):
+            threads.append(threading.get_ident())
+            await super().record(*look)
+
+    made = lis_looks._with_tokens
+
+    def watched(*given):
+        threads.append(threading.get_ident())
+        return made(*given)
+
+    monkeypatch.setattr(lis_looks, "_with_tokens", watched)
+    app = lis_site(folder, access=Watched())
+    who = client_of(app, visitor("caseworker", municipality=OWN))
+    assert who.get("/lis/personer.csv?persons=1&purpose=sag").status_code == 200
+    loop, beside = threads
+    assert loop != beside
+
+
 def test_a_citizen_leads_to_its_months_and_back(folder):
     book = Book()
     app = lis_site(folder, access=book)
@@ -263,6 +359,25 @@ def test_a_purpose_that_holds_a_cpr_number_is_not_kept(app):
     page = who.post("/lis/paa-vej-ned", data={"purpose": "sag om 010190-1234"})
     assert page.status_code == 400
     assert "010190" not in page.text
+
+
+@pytest.mark.parametrize("view", ["beloeb", "linjer", "paa-vej-ned"])
+def test_a_cpr_number_in_the_address_is_refused_wherever_a_purpose_may_stand(app, view, caplog):
+    caplog.set_level("INFO", "refusion")
+    who = client_of(app, visitor("caseworker", municipality=OWN))
+    for form in ("", ".csv", ".pdf"):
+        for number in ("010190-1234", "0101901234", "010190 1234"):
+            answer = who.get(f"/lis/{view}{form}", params={"purpose": f"sag om {number}"})
+            assert answer.status_code == 400, (form, number)
+            assert "010190" not in answer.text + str(answer.headers) + caplog.text
+
+
+def test_a_token_that_was_made_up_is_nobodys():
+    tokens = CitizenTokens()
+    token = tokens.token("c" * 32)
+    assert tokens.citizen(token) == "c" * 32
+    for other in (token[:-1] + ("a" if token[-1] != "a" else "b"), "a" * 64, "", "é"):
+        assert tokens.citizen(other) is None
 
 
 def test_tokens_say_nothing_in_another_session():
