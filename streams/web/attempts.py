@@ -27,6 +27,9 @@ class Attempts:
         self._clock = clock
         self._by_id: dict[str, tuple[float, Begun]] = {}
 
+    def __len__(self) -> int:
+        return len(self._by_id)
+
     def put(self, begun: Begun) -> str:
         """Keep a log-on, and return its id."""
         now = self._clock()

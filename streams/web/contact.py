@@ -2,14 +2,17 @@
 
 import logging
 import re
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from streams.citizens.rule_sets import load_rule_set
 from streams.privacy.cpr import may_hold_cpr
+from streams.web.limits import network_of_visitor, too_many
 from streams.web.mail import Enquiry, MailError, send_enquiry
 from streams.web.pages import language_of, link
 from streams.web.parts import page, parts_of
@@ -36,7 +39,7 @@ def contact_page(request: Request, sendt: Annotated[str, Query()] = "") -> HTMLR
 
 
 @router.post("/kontakt", include_in_schema=False)
-def take_enquiry(
+async def take_enquiry(
     request: Request,
     category: Field = "",
     name: Field = "",
@@ -50,18 +53,17 @@ def take_enquiry(
     if place is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     filled = {"name": name, "phone": phone, "mail": mail, "text": text}
+    again = partial(_again, request, filled | {"category": category})
     if problems := _problems(category, filled):
-        return _page(request, 422, filled=filled | {"category": category}, problems=problems)
-    client = request.client.host if request.client else ""
-    if not parts.limits.enquiries.passes(client):
-        raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS)
-    in_danish = words_in("da")(f"contact.category_{category}")
+        return await again(422, problems)
+    if not parts.limits.enquiries.passes(network_of_visitor(request)):
+        raise too_many()
+    enquiry = Enquiry(words_in("da")(f"contact.category_{category}"), **filled)
     try:
-        send_enquiry(place, Enquiry(in_danish, **filled), request.state.request_id)
+        await parts.lanes.mail.run(send_enquiry, place, enquiry, request.state.request_id)
     except MailError as error:
         log.warning("an enquiry could not be sent by mail: %s", error)
-        problems = {"mail_server": "contact.not_sent"}
-        return _page(request, 503, filled=filled | {"category": category}, problems=problems)
+        return await again(503, {"mail_server": "contact.not_sent"})
     return RedirectResponse(link(language_of(request), "/kontakt?sendt=1"), HTTPStatus.SEE_OTHER)
 
 
@@ -81,6 +83,13 @@ def _problems(category: str, filled: dict[str, str]) -> dict[str, str]:
         elif field != "phone" and may_hold_cpr(value):
             problems[field] = "contact.no_cpr"
     return problems
+
+
+async def _again(
+    request: Request, filled: dict[str, str], status: int, problems: dict[str, str]
+) -> Response:
+    """Show the form again with what is to be mended."""
+    return await run_in_threadpool(_page, request, status, filled=filled, problems=problems)
 
 
 def _page(request: Request, status: int = 200, **values: object) -> HTMLResponse:

@@ -24,7 +24,7 @@ from streams.web.refusals import refusal
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of a form; ours have some hundred."""
 BODY_S: Final = 15.0
-"""Seconds that a part of a body may take to come."""
+"""Seconds that a body may take to come."""
 READ_S: Final = 60.0
 """Seconds that a reader may take for a part of an answer."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -154,6 +154,7 @@ class _Body:
         self._receive = receive
         self._left = LARGEST_BODY
         self._is_whole = False
+        self._ends_at = time.monotonic() + BODY_S
         length = request.headers.get("content-length", "0")
         self._is_too_long = not length.isdecimal() or int(length[:12]) > LARGEST_BODY
 
@@ -164,7 +165,7 @@ class _Body:
         if self._is_too_long:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
-            async with asyncio.timeout(BODY_S):
+            async with asyncio.timeout(self._ends_at - time.monotonic()):
                 message = await self._receive()
         except TimeoutError:
             raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None

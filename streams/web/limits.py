@@ -3,10 +3,28 @@
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final, NamedTuple
+
+from fastapi import HTTPException, Request
+
+from streams.web.networks import network_of
 
 MOST_KEYS: Final = 10_000
 """Visitors that are remembered; the one that was seen least recently goes first."""
+WINDOW_S: Final = 600
+"""Seconds in which things are counted."""
+
+
+def network_of_visitor(request: Request) -> str:
+    """Return the network that a request comes from."""
+    return network_of(request.client.host) if request.client else ""
+
+
+def too_many() -> HTTPException:
+    """Return the refusal of one more."""
+    headers = {"Retry-After": str(WINDOW_S)}
+    return HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers=headers)
 
 
 class Limiter:
@@ -36,14 +54,19 @@ class Limiter:
 class SiteLimits(NamedTuple):
     """Bounds of one site.
 
-    Log-ons and enquiries are those of one address, failures those of all before a notice.
+    Log-ons that begin and enquiries are those of one network, which may be a whole town hall's;
+    log-ons that succeed those of one account, failures those of all before a notice.
     """
 
     begun: Limiter
+    accounts: Limiter
     failed: Limiter
     enquiries: Limiter
 
     @classmethod
     def usual(cls) -> "SiteLimits":
-        """Return thirty log-ons, fifty failures and five enquiries in ten minutes."""
-        return cls(Limiter(30, 600), Limiter(50, 600), Limiter(5, 600))
+        """Return the bounds for ten minutes, as docs/web.md tells them."""
+        seconds = WINDOW_S
+        return cls(
+            Limiter(600, seconds), Limiter(30, seconds), Limiter(50, seconds), Limiter(5, seconds)
+        )

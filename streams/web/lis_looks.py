@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from projections.lis.answers import Answer, without_columns
@@ -120,7 +119,8 @@ def look_of(
 
 async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[LisQuestion, Answered]:
     """Answer a look. Raises LisRefusedError, and HTTPException where it cannot be recorded."""
-    question, desk = look.question(books), parts_of(look.request).lis
+    parts = parts_of(look.request)
+    question, desk, run = look.question(books), parts.lis, parts.lanes.answers.run
     if look.names_citizens and not look.purpose:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose")
     if look.names_citizens or look.options.purpose:
@@ -128,10 +128,10 @@ async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[Lis
     if isinstance(look.options, LineOptions):
         asked = look.options
         keys = MoneyKeys(asked.mechanism, asked.rate, asked.account, asked.reason)
-        found = await run_in_threadpool(desk.lines, question, keys, look.hidden)
+        found = await run(desk.lines, question, keys, look.hidden)
     else:
         persons, is_list = look.options.persons, look.names_citizens
-        found = await run_in_threadpool(desk.answered, question, persons=persons, is_list=is_list)
+        found = await run(desk.answered, question, persons=persons, is_list=is_list)
     if look.shown.start and look.shown.start >= len(found.answer.rows):
         raise LisRefusedError(HTTPStatus.NOT_FOUND, "no_page")
     if look.hidden:
@@ -139,7 +139,7 @@ async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[Lis
     if look.names_citizens or look.is_export:
         await _record(look, question, found)
     if (session := look.session) is not None and look.names_citizens:
-        named = await run_in_threadpool(_with_tokens, found.answer, look.shown, tokens_of(session))
+        named = await run(_with_tokens, found.answer, look.shown, tokens_of(session))
         found = found._replace(answer=named)
     return question, found
 

@@ -11,13 +11,13 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from projections.lis.books import BookLine, BooksError, read_books
 from projections.lis.money_lines import LINES
 from projections.lis.views import VIEWS
 from streams.web.doorway import LARGEST_BODY
+from streams.web.lanes import Lane
 from streams.web.lis_desk import LisRefusedError
 from streams.web.lis_figures import Speaker
 from streams.web.lis_files import MEDIA, file_bytes
@@ -109,14 +109,19 @@ async def _file(look: LisLook, form: str) -> bytes:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "no_page")
     if form != "pdf":
         _, found = await answered(look)
-        return await run_in_threadpool(file_bytes, found.answer, form)
+        return await _answers(look).run(file_bytes, found.answer, form)
     page = await _view_page(look)
-    return await run_in_threadpool(pdf, paper(page, speaker_of(look.request)))
+    set_on_paper = paper(page, speaker_of(look.request))
+    return await parts_of(look.request).lanes.paper.run(pdf, set_on_paper)
+
+
+def _answers(look: LisLook) -> Lane:
+    return parts_of(look.request).lanes.answers
 
 
 async def _view_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> ViewPage:
     question, found = await answered(look, books)
-    return await run_in_threadpool(
+    return await _answers(look).run(
         view_page,
         found,
         question,
@@ -163,7 +168,7 @@ async def _tag(look: LisLook, form: str) -> str:
     desk = parts_of(look.request).lis
     if look.names_citizens or look.view in LIVE or look.view == BOOKS_VIEW:
         return ""
-    state = await run_in_threadpool(desk.state)
+    state = await _answers(look).run(desk.state)
     if state is None:
         return ""
     whose = (desk.salt, look.visitor, language_of(look.request))
@@ -289,7 +294,7 @@ async def _start(
     place = scope(visitor, None)
     may = partial(may_see, visitor)
     try:
-        page = await run_in_threadpool(start_page, desk, speaker, place, may)
+        page = await parts_of(request).lanes.answers.run(start_page, desk, speaker, place, may)
     except LisRefusedError as refusal:
         return site_page(
             request, "lis/refused.html", refusal.status, title=speaker.word("lis.lis"),

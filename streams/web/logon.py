@@ -17,6 +17,7 @@ from fastapi.responses import RedirectResponse, Response
 from streams.web.access import LOG_OFF, LOG_ON, Look
 from streams.web.attempts import ATTEMPT_S, Begun
 from streams.web.grants import NoRoleError, visitor_of_claims
+from streams.web.limits import network_of_visitor, too_many
 from streams.web.pages import language_of, link
 from streams.web.parts import Parts, page, parts_of
 from streams.web.provider import OidcProvider, ProviderError
@@ -51,10 +52,10 @@ async def begin_log_on(request: Request, til: Annotated[str, Query()] = "/") -> 
     """Send a visitor to the provider."""
     parts = parts_of(request)
     provider = _provider(parts)
-    client = request.client.host if request.client else ""
-    if not parts.limits.begun.passes(client):
-        log.warning("too many log-ons of one address, the next ones wait: see docs/web.md")
-        raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(ATTEMPT_S)})
+    parts.attempts.take(request.cookies.get(ATTEMPT_COOKIE, ""))  # a browser has one at a time
+    if not parts.limits.begun.passes(network_of_visitor(request)):
+        log.warning("too many log-ons of one network, the next ones wait: see docs/web.md")
+        raise too_many()
     try:
         attempt = await provider.begin(parts.url + BACK)
     except ProviderError as error:
@@ -80,6 +81,9 @@ async def finish_log_on(request: Request, code: str = "", state: str = "") -> Re
         visitor = visitor_of_claims(proof.claims, parts.grants)
     except (ProviderError, NoRoleError) as error:
         return _failed(request, error)
+    if not parts.limits.accounts.passes(visitor.subject):
+        log.warning("too many log-ons of one account, the next ones wait: see docs/web.md")
+        raise too_many()
     await parts.access.record(request, visitor, Look(LOG_ON))
     parts.sessions.end(request.cookies.get(COOKIE, ""))
     session_id = parts.sessions.begin(visitor, id_token=proof.id_token)

@@ -12,6 +12,7 @@ from streams.web.attempts import Attempts
 from streams.web.board import Board
 from streams.web.folder import Folder
 from streams.web.grants import GrantMap, read_grants
+from streams.web.lanes import Lanes
 from streams.web.limits import SiteLimits
 from streams.web.lis_desk import LisDesk
 from streams.web.pages import Pages
@@ -34,6 +35,7 @@ class Parts:
     sessions: Sessions = field(default_factory=Sessions)
     attempts: Attempts = field(default_factory=Attempts)
     limits: SiteLimits = field(default_factory=SiteLimits.usual)
+    lanes: Lanes = field(default_factory=Lanes)
     lis: LisDesk = field(init=False)
 
     def __post_init__(self) -> None:

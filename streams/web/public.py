@@ -21,8 +21,8 @@ def folder_of(request: Request) -> Folder:
 
 
 @router.get("/healthz", include_in_schema=False)
-def health() -> PlainTextResponse:
-    """Say that this process answers."""
+async def health() -> PlainTextResponse:
+    """Say that this process answers, whatever its threads do."""
     return PlainTextResponse("ok\n")
 
 
@@ -78,7 +78,7 @@ def news_feed(request: Request) -> Response:
         f"<entry><title>{escape(item.title)}</title><id>{escape(f'{url}/nyheder/{item.name}')}</id>"
         f"<link href={quoteattr(f'{url}/nyheder/{item.name}')}/>"
         f"<updated>{item.day.isoformat()}T00:00:00Z</updated>"
-        f'<content type="html">{escape(item.text)}</content></entry>'
+        f'<content type="html">{escape(str(item.text))}</content></entry>'
         for item in items
     )
     feed = (

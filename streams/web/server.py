@@ -1,5 +1,6 @@
 """Serves the site: uvicorn, with bounds and without a log of addresses."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import uvicorn
@@ -8,9 +9,11 @@ from fastapi import FastAPI
 from streams.kit.logs import set_up_logs
 from streams.settings import Settings
 from streams.web.app import site
+from streams.web.connections import BoundedProtocol, ConnectionGate
 
 MOST_AT_ONCE = 1_000
-"""Connections at a time; one more is answered with status 503."""
+"""Connections at a time. One more ends the one that waits longest for a request; where none waits,
+it is answered with status 503."""
 IDLE_S = 10
 """Seconds for which a connection without a request is kept."""
 GOODBYE_S = 10
@@ -50,11 +53,14 @@ def serve(settings: Settings, place: WebPlace) -> None:
 
 def bounded(app: FastAPI, **place: Any) -> uvicorn.Config:
     """Return how a site is served: bounded, and without a log of addresses."""
+    protocol: Any = partial(BoundedProtocol, ConnectionGate(place.get("forwarded_allow_ips")))
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
+        http=protocol,
+        ws="none",
         limit_concurrency=MOST_AT_ONCE,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GOODBYE_S,

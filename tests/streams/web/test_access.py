@@ -59,7 +59,7 @@ def test_who_waits_for_others_to_be_recorded_waits_no_longer_than_for_the_broker
 
 
 def test_each_citizen_of_a_long_list_stands_in_a_record_with_the_question(tmp_path):
-    """Who saw this citizen? It is found by the citizen, however long the list was."""
+    """One finds who saw a citizen by the citizen, however long the list was."""
     citizens = [f"{number:032x}" for number in range(2_500)]
     question = LisQuestion("paa-vej-ned", "730", benefit="KTH", based_on="of", run=50, weeks=8)
     figures = VIEWS["paa-vej-ned"].figures

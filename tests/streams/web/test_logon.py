@@ -13,6 +13,7 @@ import pytest
 from fastapi import APIRouter, Depends
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from starlette.testclient import TestClient
 
 from streams.kit.web_settings import OidcClient
 from streams.settings import Settings
@@ -20,7 +21,7 @@ from streams.web.access import LOG_OFF, LOG_ON, AccessBook
 from streams.web.app import ROUTERS
 from streams.web.attempts import ATTEMPT_S, Attempts, Begun
 from streams.web.grants import GrantMap
-from streams.web.limits import Limiter
+from streams.web.limits import Limiter, SiteLimits
 from streams.web.logon import ATTEMPT_COOKIE, safe_path
 from streams.web.provider import LogOnAttempt, OidcProvider
 from streams.web.rights import RUNS, scope, view_right
@@ -151,11 +152,50 @@ def test_a_provider_that_is_another_issuer_is_not_believed(issuer):
     assert client_of(a_site(provider=provider)).get("/log-paa").status_code == 503
 
 
-def test_many_log_ons_of_one_address_wait(app, caplog):
+def some_limits(**some):
+    return SiteLimits.usual()._replace(**some)
+
+
+def test_a_town_hall_behind_one_address_logs_on_in_the_morning(app):
+    statuses = {client_of(app).get("/log-paa").status_code for _ in range(300)}
+    assert statuses == {303}
+
+
+@pytest.mark.parametrize(
+    ("other", "status"), [("2001:db8::ffff:9", 429), ("2001:db8:0:1::9", 303), ("192.0.2.1", 303)]
+)
+def test_log_ons_of_one_network_wait_and_others_do_not(issuer, other, status, caplog):
+    provider = OidcProvider(OidcClient(issuer, "site", "secret"))
+    app = a_site(provider=provider, limits=some_limits(begun=Limiter(3, 600)))
+
+    def begins(address):
+        client = TestClient(app, HERE, follow_redirects=False, client=(address, 1))
+        return client.get("/log-paa")
+
+    statuses = [begins(f"2001:db8::{number}").status_code for number in range(4)]
+    assert statuses == [303] * 3 + [429]
+    assert begins(other).status_code == status
+    assert "too many log-ons of one network" in caplog.text
+    assert "2001:db8" not in caplog.text
+
+
+def test_one_account_that_logs_on_again_and_again_waits(app, topic, caplog):
+    app.state.parts.limits = some_limits(accounts=Limiter(2, 600))
+    answers = [
+        client.get(at_the_provider(client, "anne")) for client in (client_of(app) for _ in range(3))
+    ]
+    assert [answer.status_code for answer in answers] == [303, 303, 429]
+    assert answers[2].headers["retry-after"] == "600"
+    assert len(records(topic)) == 2
+    assert "too many log-ons of one account" in caplog.text
+
+
+def test_one_browser_has_one_log_on_at_a_time(app):
+    """Nobody fills the place of others by beginning many log-ons."""
     client = client_of(app)
-    statuses = [client.get("/log-paa").status_code for _ in range(31)]
-    assert statuses == [303] * 30 + [429]
-    assert "too many log-ons of one address" in caplog.text
+    for _ in range(5):
+        client.get("/log-paa")
+    assert len(app.state.parts.attempts) == 1
 
 
 def test_without_a_provider_nobody_logs_on():

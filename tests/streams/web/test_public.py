@@ -127,6 +127,11 @@ def test_the_feed_is_atom(folder):
     titles = [entry.findtext(f"{space}title") for entry in feed.iter(f"{space}entry")]
     assert titles == ["Ny sats & mere", "Første"]
     assert feed.findtext(f"{space}updated") == "2026-11-20T00:00:00Z"
+    news = feed.findtext(f"{space}entry/{space}content", "")
+    assert news.strip()
+    assert news in client_of(a_site(folder=folder)).get("/nyheder/2026-11-20-ny-sats").text
+    assert "<strong>januar</strong>" in news
+    assert "&lt;script&gt;" in news
     assert ET.fromstring(client_of(a_site()).get("/nyheder.atom").content) is not None  # noqa: S314
 
 

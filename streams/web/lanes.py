@@ -1,0 +1,51 @@
+"""Keeps slow work of one kind from standing in the way of others.
+
+Each kind has threads of its own, and so many requests may wait for them; one more is told to come
+again. The public pages have threads that nothing else uses, and `/healthz` needs none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Final, ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import HTTPException
+
+Made = TypeVar("Made")
+Given = ParamSpec("Given")
+AGAIN_S: Final = 10
+"""Seconds after which one may ask again where too many ask."""
+
+
+class Lane:
+    """The threads for one kind of work."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._limiter = CapacityLimiter(threads)
+        self._most = threads + waiting
+        self._inside = 0
+
+    async def run(
+        self, work: Callable[Given, Made], *given: Given.args, **named: Given.kwargs
+    ) -> Made:
+        """Do work in a thread. Raises HTTPException where too many wait already."""
+        if self._inside >= self._most:
+            raise HTTPException(
+                HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": str(AGAIN_S)}
+            )
+        self._inside += 1
+        try:
+            return await to_thread.run_sync(partial(work, *given, **named), limiter=self._limiter)
+        finally:
+            self._inside -= 1
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The lanes of one site: answers of LIS, pages set on paper (one at a time), mail."""
+
+    answers: Lane = field(default_factory=lambda: Lane(8, 200))
+    paper: Lane = field(default_factory=lambda: Lane(1, 10))
+    mail: Lane = field(default_factory=lambda: Lane(4, 20))

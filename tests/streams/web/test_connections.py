@@ -1,0 +1,136 @@
+"""Connections of a served site: silent ones, slow ones and very many leave room for others."""
+
+import socket
+import time
+from contextlib import ExitStack, contextmanager, suppress
+
+import pytest
+from fastapi import APIRouter, Depends
+from fastapi.responses import PlainTextResponse
+
+from streams.web import connections, server
+from streams.web.app import ROUTERS
+from streams.web.networks import network_of
+from streams.web.rights import PUBLIC
+from tests.support.browser import free_port, serving
+from tests.support.site_client import a_site
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LARGE = 32 << 20
+BOUND_S = 60
+
+
+def large_page():
+    return PlainTextResponse("a" * LARGE)
+
+
+@contextmanager
+def served(monkeypatch, **bounds):
+    for name, value in bounds.items():
+        module = server if hasattr(server, name) else connections
+        monkeypatch.setattr(module, name, value)
+    router, port = APIRouter(), free_port()
+    router.add_api_route("/large", large_page, dependencies=[Depends(PUBLIC)])
+    with serving(a_site(routers=(*ROUTERS, router)), port):
+        yield port
+
+
+def opened(port, host="127.0.0.1"):
+    return socket.create_connection(("127.0.0.1", port), BOUND_S, source_address=(host, 0))
+
+
+def asked(port, host="127.0.0.1", request=HEALTH):
+    """Ask on a connection of its own, and return the first line of the answer."""
+    with opened(port, host) as connection:
+        connection.sendall(request)
+        return connection.recv(4096).partition(b"\r\n")[0]
+
+
+def is_ended(connection):
+    """Tell whether the site ends a connection, within a generous time."""
+    try:
+        while connection.recv(1 << 16):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize("first", [b"", HEALTH])
+@pytest.mark.parametrize("part", [b"", b"G", HEALTH[:-2]])
+def test_who_sends_no_whole_head_is_left(monkeypatch, first, part):
+    with served(monkeypatch, HEAD_S=0.3, IDLE_S=1) as port, opened(port) as connection:
+        connection.sendall(first)
+        if first:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        connection.sendall(part)
+        assert is_ended(connection)
+
+
+def test_a_head_that_comes_byte_by_byte_has_no_more_time(monkeypatch):
+    with served(monkeypatch, HEAD_S=0.5) as port, opened(port) as connection:
+        connection.settimeout(0.05)
+        until = time.monotonic() + BOUND_S
+        while not is_ended(connection):
+            assert time.monotonic() < until
+            with suppress(ConnectionError):
+                connection.sendall(b"a")
+
+
+def test_a_site_that_is_full_of_silent_connections_answers_others(monkeypatch):
+    with served(monkeypatch, MOST_AT_ONCE=20, HEAD_S=600.0) as port, ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(opened(port)).sendall(b"GET / HTTP/1.1\r\n")
+        for _ in range(5):
+            assert asked(port) == b"HTTP/1.1 200 OK"
+
+
+def test_one_network_leaves_room_for_others(monkeypatch):
+    with served(monkeypatch, MOST_OF_NETWORK=5, HEAD_S=600.0) as port, ExitStack() as stack:
+        mine = [stack.enter_context(opened(port, "127.0.0.2")) for _ in range(5)]
+        assert asked(port, "127.0.0.2").startswith(b"HTTP/1.1 503")
+        assert asked(port) == b"HTTP/1.1 200 OK"
+        mine[0].close()
+        until = time.monotonic() + BOUND_S
+        while asked(port, "127.0.0.2").startswith(b"HTTP/1.1 503"):
+            assert time.monotonic() < until
+
+
+def test_who_does_not_read_an_answer_is_left(monkeypatch):
+    with served(monkeypatch, READ_S=0.3) as port, opened(port) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(HEALTH.replace(b"healthz", b"large"))
+        time.sleep(1)
+        until, read = time.monotonic() + BOUND_S, 0
+        try:
+            while time.monotonic() < until and (more := len(connection.recv(1 << 16))):
+                read += more
+        except ConnectionError:
+            pass
+        assert read < LARGE
+
+
+def test_who_reads_slowly_gets_the_whole_answer(monkeypatch):
+    with served(monkeypatch, READ_S=1.0, IDLE_S=1) as port, opened(port) as connection:
+        connection.sendall(HEALTH.replace(b"healthz", b"large"))
+        read, until = 0, time.monotonic() + BOUND_S
+        while read < LARGE and time.monotonic() < until:
+            read += len(connection.recv(1 << 20))
+            time.sleep(0.05)
+        assert read > LARGE
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("testclient", "testclient", True),
+    ],
+)
+def test_a_visitor_by_ipv6_has_a_network(one, other, same):
+    assert (network_of(one) == network_of(other)) == same
