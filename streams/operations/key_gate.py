@@ -4,7 +4,8 @@ With another pseudonym key every citizen would be somebody else, whose weeks are
 from the beginning; with another seal key nobody could open what is sealed from then on together
 with what was; with another journal key nobody would believe what is written. The journal tells:
 
-* its records `keys` state the ids of its keys (`streams.operations.stated_keys` writes them);
+* its records `keys` state the ids of its keys (`streams.operations.stated_keys` writes them), that
+  of the key which marks what we write among them;
 * of its first and of its newest records the MACs are ours, the seals open with our keys, and the
   CPR number in each has the citizen's name by our pseudonym key.
 
@@ -14,8 +15,7 @@ Where none does, anybody may have written some of the records, so that most of t
 """
 
 import re
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import orjson
@@ -24,9 +24,10 @@ from domain.citizen.reports import KeysRecord
 from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
-from streams.kafka.reading import PartitionReader, TopicReader, open_partition, open_topics
+from streams.kafka.reading import PartitionReader, open_partition
 from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign
+from streams.operations.key_statements import CLIENT, stated_keys, statements
 from streams.privacy.identity import Identity, SealError
 from streams.privacy.macs import MacKeys, marking_key
 from streams.settings import Settings
@@ -41,7 +42,6 @@ from streams.stages.journal_entries import check_marking_keys
 from streams.wire.belief import is_marked
 from streams.wire.readers import journal_reader
 
-CLIENT: Final = "keys"
 SAMPLES: Final = 20
 """First records of a partition that are looked at, and as many of its newest."""
 _SEALED: Final = re.compile(r"k[0-9a-f]{8}\.[A-Za-z0-9_-]{35}")
@@ -71,7 +71,7 @@ def check_demo_keys(settings: Settings) -> None:
         )
 
 
-class _Samples(NamedTuple):
+class Samples(NamedTuple):
     """Some records of a partition."""
 
     partition: int
@@ -79,47 +79,31 @@ class _Samples(NamedTuple):
     newest: list[Record]
 
 
-async def check_keys(settings: Settings) -> bool:
+async def check_keys(settings: Settings, *, may_state: bool = False) -> bool:
     """Raise UnworkableError where the journal was written with other keys than ours.
 
     Returns whether it says whom to believe: it states our keys, or has no records yet. A journal
     without reports fits any keys. Without the keys that name and seal, as for who closes runs, the
-    MACs alone are looked at.
+    MACs alone are looked at. Who `may_state` keys may have some that are not stated yet.
     """
     check_demo_keys(settings)
     gate = KeyGate(settings.macs(), settings.identity() if settings.has_keys else None)
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     name = settings.topic(topics.REPORTS)
-    samples: list[_Samples] = []
+    samples: list[Samples] = []
     for partition in range(settings.partitions):
         async with open_partition(clients, name, partition) as reader:
             first = await _records(reader, 0)
             newest = await _records(reader, max(0, reader.end - SAMPLES))
-        samples.append(_Samples(partition, first, newest))
-    stated: list[KeysRecord] = []
+        samples.append(Samples(partition, first, newest))
     is_in_doubt = any(gate.is_in_doubt(*each) for each in samples)
-    if is_in_doubt:
-        async with open_topics(clients) as topics_read:
-            stated = [each async for each in statements(topics_read, name, settings.macs())]
+    is_in_doubt = is_in_doubt or bool(gate.unstated(samples))
+    stated = await statements(settings) if is_in_doubt else []
     for each in samples:
         gate.look_at(*each, stated)
+    if not may_state and (key_id := gate.unstated(samples, stated)):
+        raise _unstated(key_id)
     return bool(stated) or not is_in_doubt
-
-
-async def statements(
-    topics_read: TopicReader, journal: str, macs: MacKeys
-) -> AsyncGenerator[KeysRecord]:
-    """Yield what states the keys of a journal, by the word of a key of ours.
-
-    One transaction writes it everywhere, so that the smallest partition has all of it.
-    """
-    ends = await topics_read.ends(journal)
-    smallest = min(ends, key=lambda partition: ends[partition])
-    mac = macs.at("reports", smallest)
-    async with aclosing(topics_read.records(journal, smallest, 0, ends[smallest])) as records:
-        async for record in records:
-            if (keys := stated_keys(record)) and is_marked(mac, record):
-                yield keys
 
 
 async def _records(reader: PartitionReader, start: int) -> list[Record]:
@@ -152,6 +136,22 @@ class KeyGate:
         mac = self._macs.at("reports", partition)
         is_stated = any(stated_keys(record) and is_marked(mac, record) for record in first)
         return not is_stated or any(self._is_of_others(record) for record in newest)
+
+    def unstated(self, samples: Iterable[Samples], stated: Iterable[KeysRecord] = ()) -> str | None:
+        """Return the id of the key that marks what we write, where the journal does not state it.
+
+        A record of ours that it marked tells that it was stated: nobody marks with it before.
+        """
+        by_us = [
+            record
+            for partition, first, newest in samples
+            for record in (*first, *newest)
+            if is_marked(self._macs.at("reports", partition), record)
+        ]
+        told = [*stated, *filter(None, map(stated_keys, by_us))]
+        known = {key_id for keys in told for key_id in keys.journal_keys}
+        known.update(filter(None, (marking_key(record.headers) for record in by_us)))
+        return self._macs.key_id if told and self._macs.key_id not in known else None
 
     def look_at(
         self,
@@ -216,16 +216,6 @@ def _may_be_ours(record: Record, partition: int) -> bool:
     return not isinstance(entry.report, KeysRecord) or marking_key(record.headers) is not None
 
 
-def stated_keys(record: Record) -> KeysRecord | None:
-    """The keys that a record of the journal states; None for any other record."""
-    if record.key or b'"keys"' not in (record.value or b""):
-        return None
-    entry = journal_reader("", 0).read(record)
-    if isinstance(entry, Foreign) or not isinstance(entry.report, KeysRecord):
-        return None
-    return entry.report
-
-
 def check_pseudonym(identity: Identity, stated: KeysRecord) -> None:
     """Raise UnworkableError where a journal states another key that names persons."""
     if stated.pseudonym_key != identity.pseudonym_key_id:
@@ -260,6 +250,14 @@ def _other_seals(key_id: str) -> UnworkableError:
     return UnworkableError(
         f"the CPR numbers of the journal are sealed with a key ({key_id}) that is not in"
         f" {SEAL_KEY.name}: set the keys that it was written with, the newest first"
+    )
+
+
+def _unstated(key_id: str) -> UnworkableError:
+    return UnworkableError(
+        f"the first key in {JOURNAL_KEY.name} ({key_id}) is not one that the journal states: nobody"
+        " would believe what this program writes. Is it mistyped? If it is a new key, put it behind"
+        " one that is stated, on every machine, and have it stated: `refusion keys state --apply`"
     )
 
 

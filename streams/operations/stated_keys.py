@@ -6,7 +6,9 @@ earlier version began is checked from where an operator states its keys, when ev
 writes to it is of a version that makes MACs: `refusion keys state --apply`.
 
 Another key marks from when the journal states it: in a record that a key which is stated already
-has marked. So nobody else can state keys, and who lacks the new key knows that it is missing.
+has marked. So nobody else can state keys, and who lacks the new key knows that it is missing. An
+operator says so with the same command, and another person approves it: a start alone states no
+further key, for then a mistyped one would be the journal's for ever.
 """
 
 import asyncio
@@ -16,6 +18,8 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 from domain.citizen.reports import KeysRecord
+from streams.acts.acts import Act
+from streams.acts.four_eyes import GuardedAct, permission
 from streams.engine.ports import Headers
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
@@ -30,7 +34,8 @@ from streams.kafka.groups import makes_macs
 from streams.kafka.reading import KafkaTopicReader, Offsets, TopicReader, open_topics
 from streams.kafka.rights import STAGES
 from streams.kit.errors import UserError
-from streams.operations.key_gate import check_keys, statements
+from streams.operations.key_gate import check_keys
+from streams.operations.key_statements import CLIENT, statements
 from streams.privacy.macs import MacKeys
 from streams.settings import Settings
 from streams.settings_table import PSEUDONYM_KEY, SEAL_KEY
@@ -38,7 +43,6 @@ from streams.wire import journal
 from streams.wire.cloudevents import event_headers
 from streams.wire.journal_checks import beginning, stated_from
 
-CLIENT: Final = "keys"
 AGAIN_S: Final = 0.5
 """Seconds until a writer that another one overtook looks again."""
 KEYS_EVENT: Final = b"refusion.keys"
@@ -62,15 +66,15 @@ def keys_record(settings: Settings) -> KeysRecord:
 
 
 async def begin_journal(settings: Settings) -> None:
-    """State our keys in a journal that has no record of ours yet, or states another key for MACs.
+    """State our keys in a journal that has no record of ours yet; any other is left as it is.
 
-    Any other is left as it is. Whatever writes to the journal asks for it first. Where a worker
-    without MACs takes reports in, the keys stay unstated: see `state_keys`. Raises UnstatedError
-    where the keys that name and seal, which have to be stated, are not set.
+    Whatever writes to the journal asks for it first. Where a worker without MACs takes reports in,
+    the keys stay unstated: see `state_keys`. Raises UnstatedError where the keys that name and
+    seal, which have to be stated, are not set.
     """
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     async with open_topics(clients) as topics_read:
-        while (marking := await _to_be_stated(settings, topics_read)) is not None:
+        while await _is_empty(settings, topics_read):
             if await _unmarked(topics_read, settings.group(topics.INTAKE)):
                 return
             if not settings.has_keys:
@@ -79,32 +83,9 @@ async def begin_journal(settings: Settings) -> None:
                     f" `refusion worker intake`, or set {PSEUDONYM_KEY.name} and {SEAL_KEY.name}"
                 )
             try:
-                await _write(settings, clients, marking, topics_read)
+                await _write(settings, clients, settings.macs(), topics_read)
             except (OvertakenError, UnconfirmedError):
                 await asyncio.sleep(AGAIN_S)
-
-
-async def _to_be_stated(settings: Settings, topics_read: TopicReader) -> MacKeys | None:
-    """Return the keys to mark a statement of ours with, where one is due; else None."""
-    if await _is_empty(settings, topics_read):
-        return settings.macs()
-    return await _marking_a_rotation(settings, topics_read)
-
-
-async def _marking_a_rotation(settings: Settings, topics_read: TopicReader) -> MacKeys | None:
-    """Return the keys to mark with where the journal states some of ours, but not the first."""
-    macs = settings.macs()
-    if len(macs.key_ids) == 1:  # if it is not the one that is stated, the gate has refused it
-        return None
-    stated: set[str] = set()
-    journal_topic = settings.topic(topics.REPORTS)
-    async with aclosing(statements(topics_read, journal_topic, macs)) as found:
-        async for keys in found:
-            stated |= set(keys.journal_keys)
-            if macs.key_id in stated:
-                return None
-    known = [key_id for key_id in macs.key_ids if key_id in stated]
-    return macs.marking_with(known[0]) if known else None
 
 
 class KeysStated(NamedTuple):
@@ -116,29 +97,45 @@ class KeysStated(NamedTuple):
 
 
 async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
-    """Look where the keys are stated; with `apply` state them where they are not.
+    """Look where the keys are stated; with `apply` state those that are not, with permission.
 
     Raises UserError where the journal has other keys, or where workers that make no MACs are at
-    work: what they write would not be believed from then on.
+    work: what they write would not be believed from then on. Raises AwaitingApproval.
     """
     clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     with explained(settings.bootstrap, UnstatedError, advice="ask again"):
-        await check_keys(settings)
+        await check_keys(settings, may_state=True)
         async with open_topics(clients) as topics_read:
             journal = settings.topic(topics.REPORTS)
             places = await stated_from(topics_read, journal, settings.macs())
             marking: MacKeys | None = settings.macs()
             if places:
-                marking = await _marking_a_rotation(settings, topics_read)
+                marking = await _marking_a_rotation(settings)
             elif apply:
                 await _check_workers(settings, topics_read)
         if marking is None or not apply:
             return KeysStated(keys_record(settings), places, written=False)
+        await permission(settings, _guarded(settings))
         try:
             written = await _write(settings, clients, marking)
         except (OvertakenError, UnconfirmedError):
             raise UnstatedError("the keys may be stated by now, or not: ask again") from None
         return KeysStated(keys_record(settings), places or written, written=True)
+
+
+async def _marking_a_rotation(settings: Settings) -> MacKeys | None:
+    """Return the keys to mark with where the journal states some of ours, but not all of them."""
+    macs = settings.macs()
+    stated = {key_id for keys in await statements(settings) for key_id in keys.journal_keys}
+    known = [key_id for key_id in macs.key_ids if key_id in stated]
+    return macs.marking_with(known[0]) if set(known) < set(macs.key_ids) else None
+
+
+def _guarded(settings: Settings) -> GuardedAct:
+    keys = keys_record(settings)
+    scope = {"seal_keys": sorted(keys.seal_keys), "journal_keys": sorted(keys.journal_keys)}
+    act = Act(f"{CLIENT} state", scope | {"pseudonym_key": keys.pseudonym_key, "demo": keys.demo})
+    return GuardedAct(act, [CLIENT, "state", "--apply"])
 
 
 async def _check_workers(settings: Settings, topics_read: KafkaTopicReader) -> None:
@@ -164,7 +161,7 @@ async def _write(
     """Write the record; with `topics_read`, nothing where another writer has made it needless."""
     name = f"{settings.journal_prefix}{CLIENT}"
     async with control_writer(clients, marking, name, CLIENT) as writer:
-        if topics_read is not None and await _to_be_stated(settings, topics_read) is None:
+        if topics_read is not None and not await _is_empty(settings, topics_read):
             return {}
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         record = keys_record(settings)

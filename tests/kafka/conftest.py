@@ -3,8 +3,12 @@
 import uuid
 
 import pytest
+from click.testing import CliRunner
 
+from streams.cli.main import main
 from streams.devtools.local_kafka import QUICK_START, LocalKafka
+from streams.kit.operating_user import acting_as
+from tests.support.acts_in_memory import PERSONS
 from tests.support.pipeline import QUICK_RETURN, Pipeline, settings_for
 from tests.support.population import reports_of_some_lives
 
@@ -40,3 +44,22 @@ def pipeline(settings):
 def lives():
     """Reports of some lives, in the order in which they arrive, in four portions."""
     return reports_of_some_lives()
+
+
+@pytest.fixture
+def as_person(settings, tmp_path):
+    """Runs the program here as a person: its exit status, what it prints, and what it says."""
+    persons = tmp_path / "persons.yaml"
+    persons.write_text(PERSONS)
+    persons.chmod(0o600)
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
+    given |= {"REFUSION_FOUR_EYES": "1", "REFUSION_PERSONS": str(persons), "LOGNAME": "bo"}
+
+    def run(who, *arguments, **environment) -> tuple[int, str, str]:
+        with acting_as(who):
+            done = CliRunner().invoke(main, list(map(str, arguments)), env=given | environment)
+        return done.exit_code, done.stdout, done.stderr
+
+    return run

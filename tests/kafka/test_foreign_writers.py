@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from streams.kafka import topics
 from streams.privacy.derived_keys import derived_key
 from streams.privacy.macs import MAC, MacKeys
+from tests.support.acts_in_memory import ANNA, BO
 from tests.support.pipeline import DONE_S, PROGRAM
 
 AT: dict[str, object] = {"schema": 1, "written_at": "2024-02-01T08:00:00Z"}
@@ -151,24 +152,40 @@ def test_a_flood_of_foreign_macs_stops_nobody_and_a_wrong_key_stops_its_owner(pi
 
 
 @pytest.mark.long
-def test_another_key_marks_from_where_the_journal_states_it_by_the_old_one(pipeline, lives):
+def test_another_key_marks_from_where_two_persons_had_it_stated(pipeline, lives, as_person):
+    """A start states no key: if it is mistyped, everybody would have to go on with it."""
     old = derived_key(
         bytes.fromhex(pipeline.settings.values["REFUSION_PSEUDONYM_KEY"][0]), "journal"
-    )
-    both = "ab" * 32 + "," + old.hex()
+    ).hex()
+    new = "ab" * 32
+    first, behind = ({"REFUSION_JOURNAL_KEY": each} for each in (f"{new},{old}", f"{old},{new}"))
     worker = pipeline.start()
     pipeline.publish(lives[0][:20])
     pipeline.wait_until_settled()
-    worker_with_both = pipeline.start("intake", REFUSION_JOURNAL_KEY=both)
+    before = [record for each in pipeline.records(topics.REPORTS).values() for record in each]
+    for stage in ("intake", "citizens"):
+        status, said = refusion(pipeline, "worker", stage, **first)
+        assert (status, "not one that the journal states" in said) == (2, True), said
+
+    # --- two persons have it stated, by the old key, while the worker goes on
+    state = ("keys", "state", "--apply")
+    status, told, said = as_person(ANNA, *state, **behind)
+    assert status == 3, said
+    after = [record for each in pipeline.records(topics.REPORTS).values() for record in each]
+    assert len(after) == len(before)
+    status, told, said = as_person(BO, "approve", told.strip(), **first)
+    assert status == 0, said
     assert worker.wait(DONE_S) == 2, "it lacks the key that is stated now"
+    assert as_person(ANNA, *state, **behind)[0] == 0, "nothing is left to be stated"
+
+    worker_with_both = pipeline.start("intake", **first)
     pipeline.publish(lives[0][20:40])
     pipeline.wait_until_settled(("intake",))
     pipeline.stop(worker_with_both)
-    status, said = refusion(pipeline, "worker", "citizens")
-    assert (status, "states a key for its MACs" in said) == (2, True)
-    status, said = refusion(pipeline, "run", "close", "--month", "2023-12")
-    assert (status, "states a key for its MACs" in said) == (2, True)
-    worker = pipeline.start("citizens", REFUSION_JOURNAL_KEY=both)
+    for words in ("worker citizens", "run close --month 2023-12"):
+        status, said = refusion(pipeline, *words.split())
+        assert (status, "states a key for its MACs" in said) == (2, True), said
+    worker = pipeline.start("citizens", **first)
     pipeline.wait_until_settled()
     pipeline.stop(worker)
     assert not reasons(pipeline)

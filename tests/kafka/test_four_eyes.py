@@ -6,13 +6,10 @@ import json
 import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from click.testing import CliRunner
 
 from streams.audit.access_chains import AccessChains
-from streams.cli.main import main
 from streams.kafka import topics
-from streams.kit.operating_user import acting_as
-from tests.support.acts_in_memory import ANNA, BO, PERSONS
+from tests.support.acts_in_memory import ANNA, BO
 from tests.support.lines import PAYMENT, changed
 
 ROW = {
@@ -33,22 +30,8 @@ ROW = {
 
 
 @pytest.fixture
-def refusion(settings, tmp_path):
-    """Runs the program here as a person: its exit status, what it prints, and what it says."""
-    persons = tmp_path / "persons.yaml"
-    persons.write_text(PERSONS)
-    persons.chmod(0o600)
-    given = {
-        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
-    }
-    given |= {"REFUSION_FOUR_EYES": "1", "REFUSION_PERSONS": str(persons), "LOGNAME": "bo"}
-
-    def run(who, *arguments, **environment) -> tuple[int, str, str]:
-        with acting_as(who):
-            done = CliRunner().invoke(main, list(map(str, arguments)), env=given | environment)
-        return done.exit_code, done.stdout, done.stderr
-
-    return run
+def refusion(as_person):
+    return as_person
 
 
 BAD = changed(PAYMENT, report_id="bad", benefit="XYZ")

@@ -22,7 +22,7 @@ from domain.basics.weeks import month_number
 from streams.citizens.refold import postings_again
 from streams.citizens.rule_sets import LawBook
 from streams.kafka import topics
-from streams.operations.key_gate import stated_keys
+from streams.operations.key_statements import stated_keys
 from streams.operations.publish import publish, record_key
 from streams.settings import Settings
 from streams.wire import journal

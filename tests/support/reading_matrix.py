@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "explain": Reading("operator", (REPORTS, ACCESS)),
     "export": Reading("operator", (NOTICES, ACCESS)),
     "free-id": Reading("operator", (REPORTS, ACCESS)),
-    "keys state": Reading("operator", (REPORTS,)),
+    "keys state": Reading("operator", (REPORTS, ACCESS)),
     "opening load": Reading("operator", (REPORTS, ACCESS)),
     "replay": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "run close": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS, NOTICES, ACCESS)),

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from streams.kit.errors import UnworkableError
-from streams.operations.key_gate import KeyGate, check_demo_keys
+from streams.operations.key_gate import KeyGate, Samples, check_demo_keys
 from streams.operations.stated_keys import keys_record
 from streams.privacy.derived_keys import derived_key
 from streams.settings import Settings
@@ -139,6 +139,32 @@ def test_a_key_that_the_journal_states_and_we_lack_is_refused():
             look(OURS, first, newest, later)
         look(NEWER, first, newest, later)
     look(OURS, BEGUN, newest)  # nobody whom we believe stated it
+
+
+def test_a_key_that_the_journal_does_not_state_marks_nothing():
+    """A mistyped first key would be the journal's, if a start alone could state it."""
+    newest = [report(OURS, cpr) for cpr in CPRS]
+    samples = [Samples(0, BEGUN, newest)]
+    assert gate_of(OURS).unstated(samples) is None
+    assert gate_of(NEWER).unstated(samples) == NEWER.macs().key_id
+    assert gate_of(NEWER).unstated(samples, [keys_record(OURS)]) == NEWER.macs().key_id
+    assert gate_of(NEWER).unstated(samples, [keys_record(NEWER)]) is None
+    behind = keys(journal_key=f"{JOURNAL_OF_OURS},{THREE}")
+    assert gate_of(behind).unstated(samples) is None, "a key that marks nothing may be there before"
+
+
+def test_a_key_that_marked_records_of_ours_is_one_that_was_stated():
+    """The whole journal need not be read then for the record that states it."""
+    newest = [report(NEWER, cpr) for cpr in CPRS]
+    assert gate_of(NEWER).unstated([Samples(0, BEGUN, newest)]) is None
+    forged = [each for each in FLOOD if each.key]
+    assert gate_of(NEWER).unstated([Samples(0, BEGUN, forged)]) == NEWER.macs().key_id
+
+
+def test_a_journal_that_never_stated_its_keys_fits_every_first_key():
+    of_before = [report(OURS, cpr, has_mac=False) for cpr in CPRS]
+    assert gate_of(NEWER).unstated([Samples(0, of_before, of_before)]) is None
+    assert gate_of(NEWER).unstated([Samples(0, [], [])]) is None
 
 
 def rotated(macs):
