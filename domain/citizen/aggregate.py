@@ -73,7 +73,7 @@ from domain.citizen.reports import (
     line_digest,
     line_of,
 )
-from domain.citizen.room import MOST_REPORTS, TooManyError
+from domain.citizen.room import MOST_REPORTS
 from domain.citizen.state import Citizen
 from domain.citizen.touch import count_weeks
 from domain.law.old_cases import DECIDING_FACTS, FLEKSLOENTILSKUD
@@ -94,17 +94,16 @@ def apply_report(law: Law, citizen: Citizen, report: Report, name: str) -> Settl
         if seen.type != FREED or is_what_was_freed(seen, report):
             return _come_again(citizen, seen, report, name)
         seen = None
-    if isinstance(report, WITH_PERIOD) and not citizen.has_room(
-        report.start, report.end, MOST_REPORTS
-    ):
-        raise TooManyError(name)
+    parts: list[Part] = []
+    if isinstance(report, WITH_PERIOD):
+        parts = citizen.open_period(report.start, report.end, MOST_REPORTS)
     is_reversed = seen is not None
     if report.group and not isinstance(report, Reversal):
         is_reversed |= enter_group(citizen, report.reporter, report.report_id, report.group)
     if isinstance(report, Payment):
-        settling = _pay(law, citizen, report, name, is_reversed)
+        settling = _pay(law, citizen, report, name, parts, is_reversed)
     elif isinstance(report, Income):
-        settling = _earn(law, citizen, report, name, is_reversed)
+        settling = _earn(law, citizen, report, name, parts, is_reversed)
     elif isinstance(report, Reversal):
         citizen.remember(name, SeenReport("R", is_reversed, _named_by(report), report.group))
         settling = (_reverse_group if report.reverses_group else _reverse)(law, citizen, report)
@@ -190,18 +189,20 @@ def is_what_was_freed(seen: SeenReport, report: Report) -> bool:
 # --- payments in and out ------------------------------------------------------------------------
 
 
-def _pay(law: Law, citizen: Citizen, payment: Payment, name: str, is_reversed: bool) -> Settling:
+def _pay(
+    law: Law, citizen: Citizen, payment: Payment, name: str, parts: list[Part], is_reversed: bool
+) -> Settling:
     line = line_of(payment, is_reversed)
-    parts = citizen.open_period(line.start, line.end)
     _remember_line(law, citizen, payment, name, parts, is_reversed)
     notices = [] if is_reversed else payment_notices(law, citizen, payment, parts)
-    has_openings = False
     for part in parts:
         part.lines.append(line)
-        if part.openings:
-            has_openings = True
+    was = citizen.head.weeks
+    if not is_reversed and (fresh := fresh_cells(law, citizen, line, parts)):
+        counters = moved_counters(law, was, citizen.head.weeks)
+        return made(Settling, ([], counters, notices, False, fresh))
     settling = UNCHANGED if is_reversed else _settle(law, citizen, line, parts, 1, notices)
-    if has_openings:
+    if any(part.openings for part in parts):
         taken = take_over(citizen, parts, line.start, line.end, settling.changes)
         if taken:
             changes = sorted([*settling.changes, *taken], key=CellChange.place)
@@ -213,16 +214,13 @@ def _settle(
     law: Law, citizen: Citizen, line: Line, parts: Sequence[Part], sign: int, notices: list[Notice]
 ) -> Settling:
     """Move the money of a line in (sign 1) or out (-1), and settle all that this changes."""
-    was = citizen.head.weeks
-    if sign > 0 and (fresh := fresh_cells(law, citizen, line, parts)):
-        counters = moved_counters(law, was, citizen.head.weeks)
-        return made(Settling, ([], counters, notices, False, fresh))
     own = own_changes(law, line, parts, sign)
     if not own and not (law.any_report_touches and line.end >= law.counting_from):
         return Settling([], None, notices, sign < 0) if notices else UNCHANGED
     if sign < 0 or line.amount_ore < 0 or line.amount_ore < line.atp_ore:
         notices += net_notices(line.code, parts, own)
     head = citizen.head
+    was = head.weeks
     moved_from = count_weeks(law, citizen, line, own, sign)
     now = head.weeks
     entitle_own(law, now, own)
@@ -292,9 +290,10 @@ def take_back(
 # --- incomes, and the fleksbidrag that depends on them --------------------------------------------
 
 
-def _earn(law: Law, citizen: Citizen, income: Income, name: str, is_reversed: bool) -> Settling:
+def _earn(
+    law: Law, citizen: Citizen, income: Income, name: str, parts: list[Part], is_reversed: bool
+) -> Settling:
     line = income_line_of(income, is_reversed)
-    parts = citizen.open_period(line.start, line.end)
     _remember_line(law, citizen, income, name, parts, is_reversed)
     for part in parts:
         part.incomes.append(line)

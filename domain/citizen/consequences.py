@@ -62,12 +62,13 @@ def moved_counters(law: Law, was: WeekCounts, now: WeekCounts) -> Counters | Non
     """Give both counters, or None where they are what they were."""
     if was is now:
         return None
-    (first, status, second), (first_now, status_now, second_now) = was, now
-    if first.busy.bit_length() != first_now.busy.bit_length():  # another latest week
+    ((benefit, busy, _), status, second), (first_now, status_now, second_now) = was, now
+    benefit_now, busy_now, _ = first_now
+    if busy.bit_length() != busy_now.bit_length():  # another latest week
         return law.counters(now)
-    same_weeks = first.busy == first_now.busy and first.benefit == first_now.benefit
     if (
-        same_weeks
+        busy == busy_now
+        and benefit == benefit_now
         and status == status_now
         and (second and second.benefit) == (second_now and second_now.benefit)
     ):

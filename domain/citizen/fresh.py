@@ -46,7 +46,9 @@ def fresh_cells(law: Law, citizen: Citizen, line: Line, parts: Sequence[Part]) -
     """
     head, code = citizen.head, line.code
     start, end = line.start, line.end
-    base_ore, atp_ore = law.base(code, line.amount_ore, line.atp_ore)
+    base_ore, atp_ore = line.amount_ore, line.atp_ore
+    if atp_ore:
+        base_ore, atp_ore = law.base(code, base_ore, atp_ore)
     days = end - start + 1
     if base_ore < days or not law.is_plain or head.overpaid.get(code):
         return None

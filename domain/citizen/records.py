@@ -165,10 +165,11 @@ class SeenReport(NamedTuple):
         >>> SeenReport("P", False, "24289", "A-1").encode()
         b'P+24289\nA-1'
         """
-        mark = "x" if self.reversed else "-"
-        if self.group:
-            return f"{self.type}{_GROUPED[mark]}{self.place}\n{self.group}".encode()
-        return f"{self.type}{mark}{self.place}".encode()
+        type_, is_reversed, place, group = self
+        mark = "x" if is_reversed else "-"
+        if group:
+            return f"{type_}{_GROUPED[mark]}{place}\n{group}".encode()
+        return f"{type_}{mark}{place}".encode()
 
     @classmethod
     def decode(cls, value: bytes) -> "SeenReport":
@@ -214,22 +215,14 @@ class _StoredPart(Struct, array_like=True, gc=False):
     openings: list[OpeningRow] = []
 
 
-class Part:
+class Part(Struct, eq=False, gc=False):
     """One month of a citizen: lines, incomes, and cells by money code and municipalities."""
 
-    __slots__ = ("groups", "incomes", "lines", "month", "openings")
-
-    def __init__(
-        self,
-        month: int,
-        lines: list[Line],
-        incomes: list[IncomeLine],
-        groups: list[Group],
-        openings: Sequence[OpeningRow] = (),
-    ) -> None:
-        self.month = month
-        self.lines, self.incomes = lines, incomes
-        self.groups, self.openings = groups, openings
+    month: int
+    lines: list[Line]
+    incomes: list[IncomeLine]
+    groups: list[Group]
+    openings: Sequence[OpeningRow] = ()
 
     def encode(self) -> bytes:
         """Write the part as JSON."""

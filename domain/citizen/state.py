@@ -18,7 +18,7 @@ from msgspec.json import Decoder
 
 from domain.basics.cache import Memo
 from domain.basics.named import made
-from domain.basics.weeks import monday, month_of, slices, sunday
+from domain.basics.weeks import monday, month_of, sunday
 from domain.citizen.records import (
     FORMAT,
     EarlyReversal,
@@ -29,6 +29,7 @@ from domain.citizen.records import (
     decode,
     encode,
 )
+from domain.citizen.room import TooManyError
 from domain.law.old_cases import ORDINARY
 from domain.law.staircase import ENGINE, OUTSIDE, Law, entering
 from domain.law.week_counts import NO_WEEKS, WeekCounts, WeekSets
@@ -185,6 +186,15 @@ def _listed(facts: dict[str, dict[int, int]]) -> list[tuple[str, int, int]]:
 _MONTHS: Memo[int, bytes] = Memo(lambda month: str(month).encode(), 1 << 13)
 
 
+def _months_of(period: tuple[int, int]) -> tuple[int, int]:
+    start, end = period
+    return month_of(start), month_of(end)
+
+
+_MONTHS_OF: Memo[tuple[int, int], tuple[int, int]] = Memo(_months_of, 1 << 15)
+"""The first and the last month of a period of days."""
+
+
 class Citizen:
     """A citizen's state opened for a batch: read as needed, changed in memory, written once."""
 
@@ -235,29 +245,27 @@ class Citizen:
                 part = self._read(month)
             else:
                 part = self._parts[month] = Part(month, [], [], [])
-                self.change_head().months |= bit
+                self._head_changed = True
+                self.head.months |= bit
         self._changed_months.add(month)
         return part
 
-    def open_period(self, start: int, end: int) -> list[Part]:
-        """Give the parts of a period's months, to be changed; days before counting have none."""
-        pieces = slices(start, end)
-        first, last = max(pieces[0].month, self._first_month), pieces[-1].month
+    def open_period(self, start: int, end: int, most: int | None = None) -> list[Part]:
+        """Give the parts of a period's months, to be changed; days before counting have none.
+
+        Raises TooManyError, and opens none, where one has `most` payments and incomes already.
+        """
+        first, last = _MONTHS_OF[start, end]
+        if first < self._first_month:
+            first = self._first_month
+        if most is not None and self.head.months >> (first - self._first_month):
+            for month in range(first, last + 1):
+                part = self.part(month)
+                if part is not None and len(part.lines) + len(part.incomes) >= most:
+                    raise TooManyError(month)
         if first == last:
             return [self.open_part(first)]
         return [self.open_part(month) for month in range(first, last + 1)]
-
-    def has_room(self, start: int, end: int, most: int) -> bool:
-        """Tell if each month of a period has fewer payments and incomes than `most`."""
-        pieces = slices(start, end)
-        first = pieces[0].month
-        if first >= self._first_month + self.head.months.bit_length():
-            return True  # nearly always: it is the first report of its months
-        for month in range(first, pieces[-1].month + 1):
-            part = self.part(month)
-            if part is not None and len(part.lines) + len(part.incomes) >= most:
-                return False
-        return True
 
     def parts_between(self, first_week: int, last_week: int) -> Iterator[Part]:
         """Give the parts of all months that have days in the weeks."""

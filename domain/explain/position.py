@@ -162,7 +162,7 @@ class Position:
 
 def resets_before(law: Law, weeks: WeekSets, end: int) -> list[int]:
     """List every new start at the end of a week before `end`."""
-    return law.new_start.extend(law.window, weeks.benefit, weeks.busy, [], 0, end)
+    return [*law.new_start.extend(law.window, weeks.benefit, weeks.busy, (), 0, end)]
 
 
 def _state(weeks: WeekSets, week: int) -> State:

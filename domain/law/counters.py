@@ -95,8 +95,8 @@ def ordinal(benefit: int, resets: Sequence[int], week: int) -> int:
 
 
 def extend_resets(
-    window: Window, benefit: int, busy: int, resets: list[int], start: int, end: int
-) -> list[int]:
+    window: Window, benefit: int, busy: int, resets: Sequence[int], start: int, end: int
+) -> Sequence[int]:
     """Find all resets before `end`, given those before `start`.
 
     A busy week earns nothing, so a reset falls on a week of self-support: none is sought where all
@@ -121,8 +121,8 @@ def extend_resets(
 
 
 def extend_resets_at_benefit(
-    window: Window, benefit: int, busy: int, resets: list[int], start: int, end: int
-) -> list[int]:
+    window: Window, benefit: int, busy: int, resets: Sequence[int], start: int, end: int
+) -> Sequence[int]:
     """Find all resets before `end` where a benefit week makes them (RESET_AT = AT_NEXT_BENEFIT).
 
     It makes one if enough weeks are earned, inside the window, at the Sunday before it: the week of
@@ -160,7 +160,7 @@ class NewStart(NamedTuple):
     A reset depends on `ahead` weeks after its own.
     """
 
-    extend: Callable[[Window, int, int, list[int], int, int], list[int]]
+    extend: Callable[[Window, int, int, Sequence[int], int, int], Sequence[int]]
     ahead: int
 
 
@@ -175,8 +175,8 @@ def counters(window: Window, benefit: int, busy: int, resets: Sequence[int]) -> 
     """Give both counters at the end of the latest week in state B or O."""
     if not busy:
         return Counters(None, 0, ())
-    week = highest(busy)
-    reset = last_reset_before(resets, week)
+    week = busy.bit_length() - 1
+    reset = last_reset_before(resets, week) if resets else NO_WEEK
     run = benefit >> (reset + 1)  # no benefit week is later than the latest busy one
     if not run:
         return Counters(week, 0, ())

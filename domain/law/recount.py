@@ -41,14 +41,21 @@ def recount(
     old_end: int,
     end: int,
 ) -> Recount:
-    """Count the weeks again after a report.
+    """Count the weeks again after a report; an ordinary case that only gains weeks adds them.
 
     `touched` are all touched weeks, the change included. `old_end` and `end` are the last week
     with money before and after the report: resets before it are known.
     """
     first, status, second = was
-    benefit, busy = _states(law, was, touched, change)
-    changed = (benefit ^ first.benefit) | (busy ^ first.busy)
+    was_benefit, was_busy, _ = first
+    code, added, removed = change
+    if removed or status is not ORDINARY:
+        benefit, busy = law.states(touched, status)
+    elif code in law.counting:
+        benefit, busy = was_benefit | added, was_busy | added
+    else:
+        benefit, busy = was_benefit, was_busy | added if law.blocks(code) else was_busy
+    changed = (benefit ^ was_benefit) | (busy ^ was_busy)
     entered = 0
     if second is not None:
         entered = benefit | entering(touched, status)
@@ -56,7 +63,7 @@ def recount(
     if not changed and end == old_end:
         return made(Recount, (was, None))
     moved_from = lowest(changed) if changed else end + 1
-    if moved_from <= old_end and end == old_end and not change.removed:
+    if moved_from <= old_end and end == old_end and not removed:
         sets = made(WeekSets, (benefit, busy, first.resets))
         if second is None and _moves_no_other(law, first, sets, moved_from):
             return made(Recount, (made(WeekCounts, (sets, status, None)), None))
@@ -65,19 +72,6 @@ def recount(
     later = None if second is None else _recounted(law, entered, busy, second, start, end)
     weeks = made(WeekCounts, (sets, status, later))
     return made(Recount, (weeks, moved_from if moved_from <= old_end else None))
-
-
-def _states(
-    law: Law, was: WeekCounts, touched: Mapping[str, int], change: TouchedWeeks
-) -> tuple[int, int]:
-    """Give the B weeks and the B or O weeks; an ordinary case that only gains weeks adds them."""
-    code, added, removed = change
-    benefit, busy, _ = was.first
-    if removed or was.status is not ORDINARY:
-        return law.states(touched, was.status)
-    if code in law.counting:
-        return benefit | added, busy | added
-    return benefit, busy | added if law.blocks(code) else busy
 
 
 def _moves_no_other(law: Law, was: WeekSets, now: WeekSets, first_new: int) -> bool:
@@ -100,9 +94,9 @@ def _moves_no_other(law: Law, was: WeekSets, now: WeekSets, first_new: int) -> b
 
 def _recounted(law: Law, benefit: int, busy: int, was: WeekSets, start: int, end: int) -> WeekSets:
     """Count weeks of which none before the week `start` has changed: resets before it are kept."""
-    start -= law.new_start.ahead
-    kept = [*was.resets]
-    while kept and kept[-1] >= start:
-        kept.pop()
-    resets = law.new_start.extend(law.window, benefit, busy, kept, start, end)
-    return made(WeekSets, (benefit, busy, resets))
+    extend, ahead = law.new_start
+    start -= ahead
+    _, _, kept = was
+    if kept and kept[-1] >= start:
+        kept = [reset for reset in kept if reset < start]
+    return made(WeekSets, (benefit, busy, extend(law.window, benefit, busy, kept, start, end)))

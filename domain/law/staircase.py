@@ -16,8 +16,10 @@ from domain.basics.splits import SPLITS
 from domain.basics.weeks import MOST_WEEKS, first_day, month_number, week_of
 from domain.law.counters import (
     NEW_STARTS,
+    NO_WEEK,
     Counters,
     Window,
+    count_between,
     counters,
     highest,
     last_reset_before,
@@ -123,6 +125,11 @@ class Law:
         self._terms = {
             code: terms_of(rules, benefit, self.steps) for code, benefit in benefits.items()
         }
+        self._latest_terms = {
+            code: (terms.mechanism, terms.tables[0].by_ordinal)
+            for code, terms in self._terms.items()
+            if terms
+        }
         self._old_terms = {
             code: terms_of(
                 rules, replace(benefits[code], rate=rules.legacy.flex_refusion), self.steps
@@ -196,7 +203,8 @@ class Law:
         """Give both counters, as contract section 3 wants them."""
         first, status, second = weeks
         if second is None:
-            return counters(self.window, *first)
+            benefit, busy, resets = first
+            return counters(self.window, benefit, busy, resets)
         latest = counters(self.window, *weeks.at(highest(first.busy)))
         if latest.week is None or status.transfer <= latest.week:
             return latest
@@ -255,20 +263,19 @@ class Law:
         None where each week must be asked by itself: a reset lies between them, only some are
         benefit weeks, rates change, or the case is not ordinary.
         """
-        terms = self._terms.get(code)
-        if terms is None or first < self.plain_from or weeks.status is not ORDINARY:
+        terms = self._latest_terms.get(code)
+        (benefit, _, resets), status, _ = weeks
+        if terms is None or first < self.plain_from or status is not ORDINARY:
             return None
-        benefit, _, resets = weeks.first
-        reset = last_reset_before(resets, last)
+        reset = last_reset_before(resets, last) if resets else NO_WEEK
         length = last - first + 1
         counted = benefit >> first & ((1 << length) - 1)
         if reset >= first or (counted and counted.bit_count() != length):
             return None
-        reached = ordinal(benefit, resets, last)
-        by_ordinal = terms.tables[0].by_ordinal
+        reached = count_between(benefit, reset + 1, last)
         if counted:
-            return made(RunOfWeeks, (reached - last, 1, terms.mechanism, by_ordinal))
-        return made(RunOfWeeks, (reached, 0, terms.mechanism, by_ordinal))
+            return made(RunOfWeeks, (reached - last, 1, *terms))
+        return made(RunOfWeeks, (reached, 0, *terms))
 
     def _table(self, terms: Terms, week: int) -> RateTable:
         """Give the rates of a week; the week of 28 December 2015 has those of the week after it."""

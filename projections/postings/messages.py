@@ -27,7 +27,7 @@ REFUSION = LETTER["refusion"]
 
 def row_texts(citizen: str, revision: int, rows: Iterable[RowsToPost]) -> list[str]:
     """Write the rows of a message, each as JSON, in the order of their positions."""
-    digest = _message_digest(citizen, revision)
+    begin = f'{{"id":"{_message_digest(citizen, revision)}'
     texts: list[str] = []
     position = 0
     for same_kind in rows:
@@ -37,12 +37,13 @@ def row_texts(citizen: str, revision: int, rows: Iterable[RowsToPost]) -> list[s
         if kind == "reversal":
             (posted,) = cells
             kind, cells = f'correction","reverses":"{row_id(citizen, posted)}', [_negated(posted)]
+        kind = f'","kind":"{kind}",'
         for cell in cells:
-            atp = f'"atp_ore":{cell.atp_ore},' if cell.atp_ore else ""
+            atp = f',"atp_ore":{cell.atp_ore},"ordinal":' if cell.atp_ore else ',"ordinal":'
             before, after = _TERMS[cell.mechanism, cell.rate, cell.account]
             texts.append(
-                f'{{"id":"{digest}{position}","kind":"{kind}",{_WHEN[month, cell.week]}{whose}'
-                f'{cell.amount_ore},{atp}"ordinal":{cell.ordinal}{before}{cell.result_ore}{after}'
+                f"{begin}{position}{kind}{_WHEN[month, cell.week]}{whose}"
+                f"{cell.amount_ore}{atp}{cell.ordinal}{before}{cell.result_ore}{after}"
             )
             position += 1
     return texts

@@ -171,24 +171,25 @@ class Partition:
         if settling is UNCHANGED:
             return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
         posting = self._post(citizen, name, settling)
-        if not settling.notices:
-            return made(Outcome, (posting, [], "", anew))
-        notices = [notice_text(citizen_id, name, notice) for notice in settling.notices]
-        return made(Outcome, (posting, notices, "", anew))
+        notices = settling.notices
+        texts = [notice_text(citizen_id, name, notice) for notice in notices] if notices else []
+        return made(Outcome, (posting, texts, "", anew))
 
     def _post(self, citizen: Citizen, name: str, settling: Settling, why: str = "") -> bytes | None:
-        head = citizen.head
-        revision = head.revision + 1
-        fresh = settling.fresh
-        posting = post(settling.changes, revision) if fresh is None else post_fresh(fresh, revision)
-        if not posting.rows and settling.counters is None:
+        changes, counters, _, is_reversal, fresh = settling
+        revision = citizen.head.revision + 1
+        posting = post(changes, revision) if fresh is None else post_fresh(fresh, revision)
+        rows, _, _, corrections = posting
+        if not rows and counters is None:
             return None
-        citizen.change_head().revision = revision
-        why = why or reason(posting, self.closed_month, is_reversal=settling.is_reversal)
-        counters = settling.counters or self.law.counters(head.weeks)
-        self.posted.append((why, posting.corrections))
+        head = citizen.change_head()
+        head.revision = revision
+        why = why or reason(posting, self.closed_month, is_reversal=is_reversal)
+        if counters is None:
+            counters = self.law.counters(head.weeks)
+        self.posted.append((why, corrections))
         return posting_message(
-            citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, posting.rows
+            citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, rows
         )
 
     # --- control records --------------------------------------------------------------------------

@@ -106,11 +106,6 @@ def _explained(name: str) -> Iterator[None]:
         raise UserError(f"{name} cannot be read on: {error.strerror or error}") from error
 
 
-def as_they_are(file: InputFile) -> Iterator[bytes]:
-    """Yield the lines of a file, whatever it is."""
-    yield from file
-
-
 def checked(file: InputFile) -> Iterator[bytes]:
     """Yield the lines of a file. Raises UserError before the first where it is no JSON Lines.
 
@@ -128,7 +123,7 @@ class Reader:
     def __init__(
         self,
         files: Sequence[InputFile],
-        lines: Callable[[InputFile], Iterator[bytes]] = as_they_are,
+        lines: Callable[[InputFile], Iterator[bytes]] = iter,
     ) -> None:
         """`lines` reads a file: as it is, or with a look at what it is."""
         self._files = files

@@ -161,11 +161,14 @@ class LineSettler:
         self._store.write(self._partition.changes())
         outputs: list[LineOutput] = []
         for (number, line), result in zip(lines, parsed, strict=True):
-            if isinstance(result, Rejection):
+            if type(result) is Rejection:
                 outputs.append(_rejected(number, line, result))
-            elif (outcome := next(outcomes)) is not NOTHING and (
-                self._leads or not isinstance(result, RunMarker)
-            ):
+                continue
+            outcome = next(outcomes)
+            posting, notices, refused, anew = outcome
+            if posting and not (notices or refused or anew or type(result) is RunMarker):
+                outputs.append(made(LineOutput, (number, posting + b"\n", b"", b"")))
+            elif outcome is not NOTHING and (self._leads or not isinstance(result, RunMarker)):
                 outputs.append(_settled(number, line, outcome))
         return outputs
 
@@ -207,11 +210,9 @@ class LineSettler:
 
 
 def _settled(number: int, line: bytes, outcome: Outcome) -> LineOutput:
-    posting, notices, refused, anew = outcome
-    if posting and not (notices or refused or anew):  # nearly always
-        return made(LineOutput, (number, posting + b"\n", b"", b""))
+    refused = outcome.refused
     rejects = _rejected(number, line, REFUSED[refused]).rejects if refused else b""
-    return LineOutput(number, _lines(outcome.postings), rejects, _lines(notices))
+    return LineOutput(number, _lines(outcome.postings), rejects, _lines(outcome.notices))
 
 
 def _lines(messages: Iterable[bytes]) -> bytes:
@@ -249,7 +250,7 @@ def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 def _bytes(lines: Iterable[Line]) -> int:
-    return sum(len(line) for _, line in lines)
+    return sum([len(line) for _, line in lines])
 
 
 @contextmanager
