@@ -14,7 +14,7 @@ from streams.kit.named_file import NamedFile
 
 if TYPE_CHECKING:
     from streams.offline.inputs import Reader
-    from streams.offline.settle import Totals
+    from streams.offline.totals import Totals
 
 NOTHING_READ: Final = 1
 """The exit status where there were lines and none of them was a JSON object."""

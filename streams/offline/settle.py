@@ -6,14 +6,12 @@ order of its lines, and the outputs of one line (a recalculation) in the order o
 bytes are those of one process.
 """
 
-import re
 import signal
 import tempfile
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import groupby, islice
 from multiprocessing import get_context
@@ -34,6 +32,7 @@ from streams.citizens.settler import CONTROLS, OF_CITIZENS, Partition, Settleabl
 from streams.citizens.store import DiskError, RocksStore
 from streams.kit.errors import UserError
 from streams.kit.tuning import tune_garbage_collection
+from streams.offline.totals import Totals
 from streams.privacy.cpr import cpr_of_line
 from streams.settings import Settings
 from streams.wire.outcomes import Accepted, AcceptedOpening
@@ -61,10 +60,6 @@ Its one partition may keep more than one of a worker's many.
 LOOKED_AT = 200
 """The number of citizens of a recalculation whose changes are written at once."""
 
-NO_OBJECT = b'"reason":"not_json"'
-LARGE_NO_OBJECT = re.compile(rb'"reason":"too_large","field":null,"detail":"[^"]*","record":"[^ {]')
-"""Rejects of lines that are no JSON object; a line that is too large may be one if it begins so."""
-
 Line = tuple[int, bytes]
 """A line of the input and its number, from 1."""
 
@@ -80,42 +75,6 @@ class LineOutput(NamedTuple):
     postings: bytes
     rejects: bytes = b""
     notices: bytes = b""
-
-
-@dataclass
-class Totals:
-    """The counts of a settlement, for the person who started it."""
-
-    lines: int = 0
-    rejected: int = 0
-    noticed: int = 0
-    posted: int = 0
-    _not_objects: int = field(default=0, compare=False)
-
-    def add(self, lines: int, postings: bytes, rejects: bytes, notices: bytes) -> None:
-        """Count a block and its outputs, which are whole lines; a rejected line has one."""
-        self.lines += lines
-        self.posted += postings.count(b"\n")
-        self.rejected += rejects.count(b"\n")
-        self.noticed += notices.count(b"\n")
-        self._not_objects += rejects.count(NO_OBJECT) + len(LARGE_NO_OBJECT.findall(rejects))
-
-    @property
-    def holds_nothing(self) -> bool:
-        """True if there were lines, and none of them was a JSON object."""
-        return 0 < self.lines == self._not_objects
-
-    def sentence(self, *, rejects_kept: bool) -> str:
-        """Say what was done, and what is lost unless the reader acts."""
-        text = (
-            f"{self.lines:,} lines: {self.posted:,} messages, {self.noticed:,} notices,"
-            f" {self.rejected:,} rejected"
-        )
-        return (
-            text
-            if rejects_kept or not self.rejected
-            else text + " (give --rejects FILE to keep them with reasons)"
-        )
 
 
 class LineSettler:

@@ -21,7 +21,8 @@ from tests.properties.test_control_records import ALL, Laws, books, fold
 from tests.properties.test_rule_changes import everything
 from tests.support import product
 from tests.support.answers import ALTERNATIVES, answering
-from tests.support.histories import Fault, Plan, reports_of, shuffled
+from tests.support.histories import reports_of, shuffled
+from tests.support.history_plans import Fault, Plan
 from tests.support.lives import RULES, THEMES, fact_of, life, plan_in_spells, smallest
 
 JsonObject = dict[str, Any]

@@ -11,20 +11,26 @@ hypothesis (`plans`, which shrinks them) or, much faster, from a seed (`plan_of`
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
 from domain.ruledata.ruleset import Benefit, RuleSet
-
-JsonObject = dict[str, Any]
-Period = tuple[date, date]
-
-FIRST_DAY, LAST_DAY = date(2014, 1, 1), date(2099, 12, 31)
-LONGEST_PERIOD = timedelta(days=366)
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+from tests.support.history_faults import FAULTS, fault_reports
+from tests.support.history_plans import (
+    DAY,
+    FACTS,
+    FIRST_DAY,
+    LAST_DAY,
+    RHYTHMS,
+    WEEK,
+    Fault,
+    JsonObject,
+    Plan,
+    Spell,
+    period_of,
+)
 
 # Small sets on purpose: what is close together collides. Values that stand twice are drawn more
 # often.
@@ -106,117 +112,6 @@ REPORTERS = (
     ("12345678", "direct"),
 )
 SHARES_PERCENT = (1, 50, 100, 100, 100, 150, 1000)
-FACTS = (
-    "flex_referral",
-    "flex_job_start",
-    "flex_rereferral",
-    "flex_left",
-    "disability_pension_award",
-    "death",
-)
-DATES_OF_FACTS = {
-    1: "2012-12-31",
-    50: "2013-01-01",
-    75: "2013-09-01",
-    150: "2014-06-30",
-    1000: "2014-07-01",
-    99: "2016-05-01",
-    300: "2033-01-03",
-}
-"""Days by the share of the fault: those on both sides of the law's dates. Otherwise the first day
-of the payment.
-"""
-
-
-class Spell(NamedTuple):
-    """A benefit for some weeks, `gap_weeks` after the end of the spell before (negative: they
-    overlap).
-    """
-
-    gap_weeks: int
-    weeks: int
-    benefit: str
-    rhythm: str
-    amount_ore: int
-    atp_ore: int
-    municipalities: tuple[str | None, str | None]
-    reporter: tuple[str, str]
-    outside_act: bool
-
-
-class Fault(NamedTuple):
-    """Something that upstream does to the payment number `target` (modulo their number).
-
-    `place`: where in the journal it stands, in percent of the journal.
-    """
-
-    kind: str
-    target: int
-    share_percent: int
-    place: int
-
-
-class Plan(NamedTuple):
-    """One life; `order_seed` shuffles the reports, None leaves them in order of time."""
-
-    start: date
-    spells: Sequence[Spell]
-    faults: Sequence[Fault]
-    order_seed: int | None
-
-
-# Periods
-
-
-def weekly(start: date, end: date) -> Iterator[Period]:
-    """Monday to Sunday, whatever day the spell begins."""
-    monday = start - timedelta(days=start.weekday())
-    while monday <= end:
-        yield max(monday, FIRST_DAY), monday + WEEK - DAY
-        monday += WEEK
-
-
-def monthly(start: date, end: date) -> Iterator[Period]:
-    """Cut a spell by calendar month, the first and the last at the spell's ends."""
-    while start <= end:
-        next_month = (start.replace(day=1) + timedelta(days=31)).replace(day=1)
-        yield start, min(end, next_month - DAY)
-        start = next_month
-
-
-def odd(start: date, end: date) -> Iterator[Period]:
-    """Lengths that fit neither week nor month."""
-    lengths = (1, 10, 3, 31, 17, 45)
-    number = 0
-    while start <= end:
-        last = min(end, start + lengths[number % len(lengths)] * DAY - DAY)
-        yield start, last
-        start, number = last + DAY, number + 1
-
-
-def one_day_in_two_weeks(start: date, end: date) -> Iterator[Period]:
-    """A Thursday of every second week, so that touched and untouched weeks alternate."""
-    thursday = start - timedelta(days=start.weekday() - 3)
-    while thursday <= end:
-        yield thursday, thursday
-        thursday += 2 * WEEK
-
-
-def whole(start: date, end: date) -> Iterator[Period]:
-    """Report a spell in as few reports as the contract allows."""
-    while start <= end:
-        last = min(end, start + LONGEST_PERIOD - DAY)
-        yield start, last
-        start = last + DAY
-
-
-RHYTHMS: dict[str, Callable[[date, date], Iterator[Period]]] = {
-    "weekly": weekly,
-    "monthly": monthly,
-    "odd": odd,
-    "one_day_in_two_weeks": one_day_in_two_weeks,
-    "whole": whole,
-}
 
 
 # Plan to reports
@@ -237,9 +132,9 @@ def reports_of(
     ]
     journal = list(payments)
     for number, fault in enumerate(plan.faults):
-        for report in _fault_reports(fault, number, payments, facts):
+        for report in fault_reports(fault, number, payments, facts):
             if report["type"] != "benefit_payment" or _is_valid(
-                rules.benefits[report["benefit"]], *_period(report)
+                rules.benefits[report["benefit"]], *period_of(report)
             ):
                 journal.insert(fault.place * len(journal) // 100, report)
     common = {"schema": 1, "cpr": fictive_cpr(citizen)}
@@ -297,10 +192,6 @@ def _is_valid(benefit: Benefit, first: date, last: date) -> bool:
     return first <= (benefit.valid_to or LAST_DAY) and benefit.valid_from <= last <= LAST_DAY
 
 
-def _period(report: JsonObject) -> Period:
-    return date.fromisoformat(report["period_start"]), date.fromisoformat(report["period_end"])
-
-
 def _payment(
     report_id: str, spell: Spell, mechanism: str | None, first: date, last: date
 ) -> JsonObject:
@@ -333,110 +224,6 @@ def _municipality_fields(pair: tuple[str | None, str | None], mechanism: str | N
         return {"paying_municipality": payer, "financing_municipality": financing or paying}
     fields = {"paying_municipality": paying, "financing_municipality": financing}
     return {name: municipality for name, municipality in fields.items() if municipality is not None}
-
-
-# Faults
-
-
-class _Occasion(NamedTuple):
-    """A fault at work: the payment it strikes, that payment with its share of the money, its
-    reversal.
-    """
-
-    report_id: str
-    fault: Fault
-    target: JsonObject
-    share: JsonObject
-    reversal: JsonObject
-
-
-FAULT_REPORTS: dict[str, Callable[[_Occasion], list[JsonObject]]] = {
-    "repaid": lambda o: [_minus(o.share) | {"report_id": o.report_id}],
-    "week_repaid": lambda o: [_minus(o.share) | {"report_id": o.report_id} | _last_week(o.target)],
-    "reversed": lambda o: [o.reversal],
-    "reported_anew": lambda o: [o.reversal, o.share | {"report_id": o.report_id + "-new"}],
-    "delivered_again": lambda o: [{"atp_ore": 0, "outside_act": False} | o.target],
-    "conflicting_amount": lambda o: [o.target | {"amount_ore": 777_777, "atp_ore": 0}],
-    "conflicting_type": lambda o: [
-        _reversal(o.target["report_id"], o.target["reporter"], "S0-0000")
-    ],
-    "two_channels": lambda o: [o.share | {"reporter": "11223344", "channel": "direct"}],
-    "reversal_reversed": lambda o: [
-        o.reversal,
-        _reversal(o.report_id + "-r", o.target["reporter"], o.report_id),
-    ],
-    "reverses_nothing": lambda o: [_reversal(o.report_id, o.target["reporter"], "never-reported")],
-    "income": lambda o: [_income(o.report_id, o.target, o.fault.share_percent)],
-    "income_reversed": lambda o: [
-        _income(o.report_id, o.target, o.fault.share_percent),
-        _reversal(o.report_id + "-r", INFORMANT, o.report_id),
-    ],
-}
-CASE_FACT, FACT_REVERSED = "case_fact", "fact_reversed"
-FAULTS = (*FAULT_REPORTS, CASE_FACT, FACT_REVERSED)
-INFORMANT = "55667788"
-"""Reports wages and case facts."""
-
-
-def _fault_reports(
-    fault: Fault, number: int, payments: Sequence[JsonObject], facts: Sequence[str]
-) -> list[JsonObject]:
-    """The reports that a fault adds to the journal."""
-    if not payments:
-        return []
-    report_id, target = f"F{number}", payments[fault.target % len(payments)]
-    if fault.kind in (CASE_FACT, FACT_REVERSED):
-        return _fact_reports(fault, report_id, target, facts) if facts else []
-    reversal = _reversal(report_id, target["reporter"], target["report_id"])
-    share = _share(target, fault.share_percent)
-    return FAULT_REPORTS[fault.kind](_Occasion(report_id, fault, target, share, reversal))
-
-
-def _share(payment: JsonObject, percent: int) -> JsonObject:
-    """The payment with a share of its money; 10^9 øre is the most that the contract takes."""
-    amount_ore = max(-(10**9), min(10**9, payment["amount_ore"] * percent // 100))
-    atp_ore = payment.get("atp_ore", 0) * percent // 100 if amount_ore else 0
-    return payment | {"amount_ore": amount_ore, "atp_ore": atp_ore}
-
-
-def _minus(payment: JsonObject) -> JsonObject:
-    return payment | {"amount_ore": -payment["amount_ore"], "atp_ore": -payment["atp_ore"]}
-
-
-def _last_week(payment: JsonObject) -> JsonObject:
-    """The last seven days of the period, or all of a shorter one."""
-    start, end = _period(payment)
-    return {"period_start": max(start, end - WEEK + DAY).isoformat()}
-
-
-def _reversal(report_id: str, reporter: str, reverses: str) -> JsonObject:
-    return {"type": "reversal", "report_id": report_id, "reporter": reporter, "reverses": reverses}
-
-
-def _income(report_id: str, payment: JsonObject, percent: int) -> JsonObject:
-    kinds = ("wage", "flex_job_wage", "self_employed")
-    money = {"amount_ore": 1_000 * percent, "pension_ore": 10 * percent}
-    period = {name: payment[name] for name in ("period_start", "period_end")}
-    head = {
-        "type": "income",
-        "report_id": report_id,
-        "reporter": INFORMANT,
-        "kind": kinds[percent % len(kinds)],
-    }
-    return head | period | money
-
-
-def _fact_reports(
-    fault: Fault, report_id: str, payment: JsonObject, facts: Sequence[str]
-) -> list[JsonObject]:
-    """A fact about the case, and its reversal."""
-    fact = facts[fault.target % len(facts)]
-    day = payment["period_start"] if fact == "death" else DATES_OF_FACTS.get(fault.share_percent)
-    head = {"type": "case_fact", "report_id": report_id, "reporter": INFORMANT}
-    reports = [head | {"fact": fact, "date": day or payment["period_start"]}]
-    if fault.kind == FACT_REVERSED:
-        reports.append(_reversal(report_id + "-r", INFORMANT, report_id))
-    return reports
 
 
 # Plans from hypothesis

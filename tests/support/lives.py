@@ -8,7 +8,8 @@ from typing import Any
 from domain.oracle import reference
 from streams.citizens.rule_sets import load_rule_set
 from tests.support import product
-from tests.support.histories import FACTS, Fault, Plan, Spell, plan_of, reports_of
+from tests.support.histories import plan_of, reports_of
+from tests.support.history_plans import FACTS, Fault, Plan, Spell
 
 JsonObject = dict[str, Any]
 RULES = load_rule_set()

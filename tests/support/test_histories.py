@@ -12,7 +12,8 @@ from domain.oracle import reference
 from streams.citizens.rule_sets import load_rule_set
 from streams.wire.outcomes import Accepted
 from streams.wire.validator import Validator
-from tests.support.histories import RHYTHMS, fictive_cpr, histories, history, shuffled
+from tests.support.histories import fictive_cpr, histories, history, shuffled
+from tests.support.history_plans import RHYTHMS
 
 RULES = load_rule_set()
 VALIDATOR = Validator(RULES, demo=True)

@@ -7,8 +7,8 @@ import pytest
 from streams.cli.explain import week_number
 from streams.kit.errors import UserError
 from tests.streams.cli.test_cli import DEMO, NO_KEYS, refused, refusion
-from tests.streams.explain.test_explain import JANUARY, X1, paid, taken_back
 from tests.support.lines import CANARY, PAYMENT, REPORTS, changed, run
+from tests.support.told import JANUARY, X1, paid, taken_back
 
 
 def line(report):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.streams.ledger.test_delivery import server
+from tests.streams.ledger.conftest import server
 from tests.support.lines import payment
 from tests.support.postings import ledger_of, marker, posting
 

@@ -19,18 +19,8 @@ from streams.ledger.destinations import (
 from streams.ledger.receipts import DeliveryError, ExportedFile, exported_files
 from streams.settings import Settings
 from tests.streams.acts.test_acts import settings_of
-from tests.streams.ledger.test_delivery import (
-    RUN,
-    environment,
-    exported,
-    of_run,
-    program,
-    receipts,
-    server,
-)
 from tests.support.acts_in_memory import ANNA, BO, PERSONS, MemoryActTopic
-
-__all__ = ["environment", "exported", "program", "server"]  # fixtures
+from tests.support.sftp_server import RUN, of_run, receipts
 
 KEY = "SHA256:" + "a" * 43
 

@@ -19,7 +19,8 @@ from streams.citizens.rule_sets import load_rule_set
 from streams.citizens.store import RocksStore
 from streams.kit.errors import UserError
 from streams.offline import settle as settling
-from streams.offline.settle import LineSettler, Totals, numbered, settle
+from streams.offline.settle import LineSettler, numbered, settle
+from streams.offline.totals import Totals
 from streams.settings import Settings
 from streams.simulation import SimulationOptions, simulate
 from streams.wire.rejections import REASONS

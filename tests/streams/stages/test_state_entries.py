@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from streams.stages.state_entries import MOST_AGAIN
-from tests.streams.stages.test_citizens import (
+from tests.support.citizens_stage import (
     Changelog,
     closed,
     committed,
