@@ -3,7 +3,8 @@
     python -m streams.devtools.web_files          compare; status 1 where they differ
     python -m streams.devtools.web_files --write  write files and SHA256SUMS
 
-It needs `npm`, which the program itself never does.
+There are three folders: what pages ask for, the fonts of the PDF, and what tests look at pages
+with. It needs `npm`, which the program itself never does.
 """
 
 import base64
@@ -14,10 +15,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-FOLDER: Final = Path(__file__).parents[1] / "web" / "static" / "vendored"
+ROOT: Final = Path(__file__).parents[2]
 SUMS: Final = "SHA256SUMS"
 PACKAGES: Final = {
     "dkfds@11.2.0": (
@@ -28,44 +30,75 @@ PACKAGES: Final = {
         "htmx.org-4.0.1.tgz",
         "oF7JgXhDW9UXCy/k1ZYFUQgzu/rm19ORWPSPNL91vPluB2PB9+MV55tyQdH/w7o2EAbTYUG5SDW1R60mdkdqGg==",
     ),
+    "axe-core@4.14.1": (
+        "axe-core-4.14.1.tgz",
+        "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+    ),
 }
 """The packages, each with the name of its file and the SHA-512 of it."""
-FONTS: Final = "dist/fonts/IBMPlexSans/complete/woff2"
-FIRST_ASKED: Final = "dist/fonts/IBMPlexSans/complete/woff/IBMPlexSans-Regular"
+FONTS: Final = "dist/fonts/IBMPlexSans/complete"
+FIRST_ASKED: Final = f"{FONTS}/woff/IBMPlexSans-Regular"
 """The cut that the style asks for as woff before woff2."""
 STYLE: Final = "dist/css/dkfds.min.css"
 MARKDOWN: Final = ".md"
-FILES: Final = {
-    "dkfds@11.2.0": {
-        STYLE: "css/dkfds.min.css",
-        f"{FIRST_ASKED}.woff": "fonts/IBMPlexSans/complete/woff/IBMPlexSans-Regular.woff",
-        "dist/img/all-svg-icons.svg": "img/all-svg-icons.svg",
-        f"LICENSE{MARKDOWN}": "dkfds-LICENSE.txt",
-        f"{FONTS}/license.txt": "fonts/IBMPlexSans-license.txt",
-        **{
-            f"{FONTS}/IBMPlexSans-{cut}.woff2": (
-                f"fonts/IBMPlexSans/complete/woff2/IBMPlexSans-{cut}.woff2"
-            )
-            for cut in ("Regular", "Medium", "SemiBold", "Bold")
+
+
+class VendoredFolder(NamedTuple):
+    """A folder of the repository; `files` are the places in it of files of each package."""
+
+    path: Path
+    files: Mapping[str, Mapping[str, str]]
+
+
+OF_PAGES: Final = VendoredFolder(
+    ROOT / "streams" / "web" / "static" / "vendored",
+    {
+        "dkfds@11.2.0": {
+            STYLE: "css/dkfds.min.css",
+            f"{FIRST_ASKED}.woff": "fonts/IBMPlexSans/complete/woff/IBMPlexSans-Regular.woff",
+            "dist/img/all-svg-icons.svg": "img/all-svg-icons.svg",
+            f"LICENSE{MARKDOWN}": "dkfds-LICENSE.txt",
+            f"{FONTS}/woff2/license.txt": "fonts/IBMPlexSans-license.txt",
+            **{
+                f"{FONTS}/woff2/IBMPlexSans-{cut}.woff2": (
+                    f"fonts/IBMPlexSans/complete/woff2/IBMPlexSans-{cut}.woff2"
+                )
+                for cut in ("Regular", "Medium", "SemiBold", "Bold")
+            },
         },
+        "htmx.org@4.0.1": {"dist/htmx.min.js": "js/htmx.min.js", "LICENSE": "htmx-LICENSE"},
     },
-    "htmx.org@4.0.1": {"dist/htmx.min.js": "js/htmx.min.js", "LICENSE": "htmx-LICENSE"},
-}
-"""Files of each package that are taken, with their places in the folder."""
+)
+OF_PAPER: Final = VendoredFolder(
+    ROOT / "streams" / "web" / "fonts",
+    {
+        "dkfds@11.2.0": {
+            f"{FONTS}/ttf/license.txt": "IBMPlexSans-LICENSE.txt",
+            f"{FONTS}/ttf/IBMPlexSans-Regular.ttf": "IBMPlexSans-Regular.ttf",
+            f"{FONTS}/ttf/IBMPlexSans-SemiBold.ttf": "IBMPlexSans-SemiBold.ttf",
+        }
+    },
+)
+OF_TESTS: Final = VendoredFolder(
+    ROOT / "tests" / "fixtures" / "axe-core",
+    {"axe-core@4.14.1": {"axe.min.js": "axe.min.js", "LICENSE": "LICENSE"}},
+)
+FOLDERS: Final = (OF_PAGES, OF_PAPER, OF_TESTS)
 _ICON: Final = re.compile(rb"url\(\.\./(img/svg-icons/[a-z0-9-]+\.svg)\)")
 
 
-def vendored_files(packed: Path) -> dict[str, bytes]:
-    """Return the files of the folder, made from packed packages. ValueError for a wrong package."""
+def vendored_files(folder: VendoredFolder, packed: Path) -> dict[str, bytes]:
+    """Return the files of a folder, made from packed packages. ValueError for a wrong package."""
     made = {}
-    for package, (name, digest) in PACKAGES.items():
+    for package, places in folder.files.items():
+        name, digest = PACKAGES[package]
         content = (packed / name).read_bytes()
         if base64.b64encode(hashlib.sha512(content).digest()).decode() != digest:
             raise ValueError(f"{package} is not the package that was looked at")
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            for inside, place in FILES[package].items():
+            for inside, place in places.items():
                 made[place] = _member(archive, inside)
-            if STYLE in FILES[package]:
+            if STYLE in places:
                 for icon in sorted(set(_ICON.findall(made["css/dkfds.min.css"]))):
                     path = icon.decode()
                     made[path] = _member(archive, f"dist/{path}")
@@ -100,17 +133,24 @@ def main() -> int:
         packed = Path(name)
         command = ["npm", "pack", "--silent", "--pack-destination", name, *PACKAGES]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own words
-        files = vendored_files(packed)
+        made = {folder.path: vendored_files(folder, packed) for folder in FOLDERS}
+    is_written = "--write" in sys.argv[1:]
+    differing = [_differs(path, files, is_written) for path, files in made.items()]
+    return int(any(differing))
+
+
+def _differs(path: Path, files: dict[str, bytes], is_written: bool) -> bool:
+    """Tell whether a folder is not as its packages have it; before, write it if that is wanted."""
     sums = sums_of(files)
-    if "--write" in sys.argv[1:]:
+    if is_written:
         for at, content in files.items():
-            (FOLDER / at).parent.mkdir(parents=True, exist_ok=True)
-            (FOLDER / at).write_bytes(content)
-        (FOLDER / SUMS).write_text(sums)
-    different = differences(FOLDER, sums)
+            (path / at).parent.mkdir(parents=True, exist_ok=True)
+            (path / at).write_bytes(content)
+        (path / SUMS).write_text(sums)
+    different = differences(path, sums)
     for at in different:
-        sys.stderr.write(f"{at} is not as the package has it\n")
-    return 1 if different or (FOLDER / SUMS).read_text() != sums else 0
+        sys.stderr.write(f"{path.relative_to(ROOT) / at} is not as the package has it\n")
+    return bool(different) or (path / SUMS).read_text() != sums
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 import logging
 import re
+from hashlib import sha256
 from typing import get_args
 
 import pytest
 from fastapi import APIRouter, Depends, Form
 
-from streams.devtools.web_files import FOLDER, SUMS, differences
+from streams.devtools.web_files import FOLDERS, SUMS, differences
 from streams.web.app import ROUTERS, RightlessRouteError, right_of, routes_of
 from streams.web.doorway import LARGEST_BODY
 from streams.web.rights import PUBLIC, RouteRight
@@ -172,8 +173,19 @@ def test_who_lacks_the_role_is_refused(role):
         assert (answer.status_code == 403) == (role not in roles), route.path
 
 
-def test_the_vendored_files_are_those_of_their_packages():
-    assert differences(FOLDER, (FOLDER / SUMS).read_text()) == []
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.path.name)
+def test_the_vendored_files_are_those_of_their_packages(folder):
+    assert differences(folder.path, (folder.path / SUMS).read_text()) == []
+    assert {at for places in folder.files.values() for at in places.values()} <= {
+        str(path.relative_to(folder.path)) for path in folder.path.rglob("*")
+    }
+
+
+def test_a_vendored_file_that_was_changed_added_or_taken_is_named(tmp_path):
+    sums = "".join(f"{sha256(name.encode()).hexdigest()}  {name}\n" for name in "abc")
+    for name, content in {"a": "a", "b": "other", "d": "d"}.items():
+        (tmp_path / name).write_text(content)
+    assert differences(tmp_path, sums) == ["b", "c", "d"]
 
 
 def test_the_other_language_keeps_the_query_that_the_route_knows_alone():
