@@ -12,13 +12,11 @@ All of it is temporary: the broker, the topics, the folders. CPR numbers are fic
 """
 
 import asyncio
-import logging
 import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import click
 from rich.console import Console
 
 from demo.cluster import cluster, read_committed
@@ -26,6 +24,7 @@ from demo.ledger import Ledger
 from demo.overview import show_overview
 from demo.passage import Passage, pass_through
 from demo.population import MONTHS, SEED, reports_by_citizen, simulated, with_bad_lines
+from demo.program import run_program
 from demo.proofs import (
     check_another_order,
     check_exactly_once,
@@ -33,16 +32,9 @@ from demo.proofs import (
     check_nothing_lost,
 )
 from demo.tables import fates, show
-from streams.cli.console import draw_bar
-from streams.cli.reader_console import ReaderConsole
 from streams.kafka import topics
-from streams.kafka.errors import KafkaError, is_outage
-from streams.kit.errors import UserError
-from streams.kit.progress import draw_with
-from streams.kit.standard_streams import open_closed_streams, write_any_letter
-from streams.kit.stopping import Stopped, output_unread, unwind_on_signals
 from streams.kit.tuning import tune_garbage_collection
-from streams.settings import BOOTSTRAP, Settings
+from streams.settings import Settings
 
 CITIZENS = 2_000
 REFERENCE_SECONDS = 5.0
@@ -51,39 +43,7 @@ REFERENCE_SECONDS = 5.0
 
 def main() -> int:
     """Run the whole demonstration. The exit status is 0 if every proof holds."""
-    open_closed_streams(output=True)
-    write_any_letter()
-    unwind_on_signals()
-    draw_with(draw_bar)
-    for name in ("aiokafka", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # an error ends the run and is shown
-    console = ReaderConsole(
-        width=None if sys.stdout.isatty() else 120,
-        soft_wrap=not sys.stdout.isatty(),
-        highlight=False,
-    )
-    try:
-        return demonstrate(console, CITIZENS, REFERENCE_SECONDS)
-    except BrokenPipeError:
-        return output_unread()
-    except KafkaError as error:
-        if not is_outage(error):
-            raise
-        click.echo(
-            f"no Kafka answers at {BOOTSTRAP.name}; leave it unset, and a local one is started",
-            err=True,
-        )
-        return 1
-    except UserError as error:
-        click.echo(str(error), err=True)
-        return 1
-    except OSError as error:
-        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        click.echo(f"{said}; TMPDIR names the folder for temporary files", err=True)
-        return 1
-    except Stopped as stopped:
-        click.echo("stopped, nothing is left behind", err=True)
-        return stopped.status
+    return run_program(lambda console: demonstrate(console, CITIZENS, REFERENCE_SECONDS))
 
 
 def demonstrate(console: Console, citizens: int, reference_seconds: float) -> int:
@@ -101,6 +61,7 @@ def demonstrate(console: Console, citizens: int, reference_seconds: float) -> in
         )
         status = tell(console, settings, reports, reference_seconds)
     console.print(f"{time.monotonic() - started:.0f} seconds for everything.")
+    console.print("To look at the pages of such a population in a browser: make site")
     return status
 
 

@@ -111,7 +111,7 @@ class Worker:
                 [sys.executable, "-m", "streams.worker.app", CHILD, *stages],
                 stdin=subprocess.PIPE,
                 stderr=log,
-                env=_environment(settings) | {STATE_DIR.name: str(self._folder)},
+                env=environment(settings) | {STATE_DIR.name: str(self._folder)},
                 process_group=0,  # a terminal's Ctrl-C is for us alone
             )
 
@@ -158,7 +158,7 @@ def stop(workers: Sequence[Worker]) -> None:
         worker.ended()
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     """Return this program's environment with the settings."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("REFUSION_")

@@ -74,7 +74,7 @@ async def pass_through(console: Console, settings: Settings, lines: Sequence[byt
             with meter("reports", len(lines)) as shown:
                 killing = await _killed_half_way(console, settings, watch, lines, shown)
                 _start(stack, watch, settings, WORKERS[0])
-                await _settled(watch, shown)
+                await settled(watch, shown)
                 ended = time.time()
                 await _close_last(settings, watch, shown)
             stop(watch.workers)
@@ -100,7 +100,7 @@ async def _killed_half_way(
 ) -> Killing:
     cut = arrived_by(lines, CUT_MONTH)
     await publish(lines[:cut], settings, lambda _: None)
-    await watch.until("intake has read everything", lambda: _through(watch, "intake"))
+    await watch.until("intake has read everything", lambda: through(watch, "intake"))
     await close_run(settings, CUT_MONTH, f"{month_text(month_number(CUT_MONTH) + 1)}-01T00:00:00Z")
     console.print(
         f"Published the {cut:,} reports that had arrived by the end of {CUT_MONTH},"
@@ -122,7 +122,7 @@ async def _close_last(settings: Settings, watch: Watch, shown: Meter) -> None:
     """Close the run of the last month, for LIS."""
     month = MONTHS[1]
     await close_run(settings, month, f"{month_text(month_number(month) + 1)}-01T00:00:00Z")
-    await _settled(watch, shown)
+    await settled(watch, shown)
 
 
 async def _half_settled(watch: Watch, reports: int, shown: Meter) -> bool:
@@ -140,16 +140,17 @@ async def _kill(watch: Watch, worker: Worker) -> Killing:
     return Killing(time.time(), settled, frozenset(partitions))
 
 
-async def _settled(watch: Watch, shown: Meter) -> None:
+async def settled(watch: Watch, shown: Meter) -> None:
     """Wait until both stages have processed everything, in their order.
 
     A stage writes before it commits what it has read.
     """
-    await watch.until("intake has read everything", lambda: _through(watch, "intake"))
-    await watch.until("everything is settled", lambda: _through(watch, "citizens", shown))
+    await watch.until("intake has read everything", lambda: through(watch, "intake"))
+    await watch.until("everything is settled", lambda: through(watch, "citizens", shown))
 
 
-async def _through(watch: Watch, stage: str, shown: Meter | None = None) -> bool:
+async def through(watch: Watch, stage: str, shown: Meter | None = None) -> bool:
+    """Return True if a stage has processed everything in its topic."""
     lag = await watch.lag(stage)
     if shown:
         shown.show(lag.committed)
