@@ -47,7 +47,7 @@ PERSONS: Final = {
     "state": "styrelsen: the sums of all municipalities",
     "auditor": "revisor: everything, to read",
 }
-"""Who one may be, by role, and what that person sees."""
+"""The persons that one may be, by role, and what each sees."""
 OF_PLACE: Final = frozenset({"lis", "economy", "caseworker"})
 LOOK_S: Final = 0.5
 REFUSION: Final = ("-c", "from streams.cli.main import main; main()")

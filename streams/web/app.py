@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from streams.settings import Settings
-from streams.web import contact, later, lis_routes, logon, public
+from streams.web import contact, later, lis_routes, logon, news_list, public
 from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
@@ -28,6 +28,7 @@ from streams.web.rights import RouteRight
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     public.router,
     contact.router,
+    news_list.router,
     logon.router,
     lis_routes.router,
     later.router,
@@ -88,13 +89,15 @@ def site(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Watch the runs as long as the site is up, and close what it keeps open."""
+    """Watch the runs and send news as long as the site is up, and close what it keeps open."""
     parts: Parts = app.state.parts
-    watch = asyncio.create_task(parts.board.run())
+    tasks = [asyncio.create_task(each.run()) for each in (parts.board, parts.news_mail)]
     yield
-    watch.cancel()
-    with suppress(asyncio.CancelledError):
-        await watch
+    parts.news_mail.close()
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
     parts.lis.close()
     await parts.access.close()
 

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from streams.citizens.rule_sets import load_rule_set
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.limits import network_of_visitor, too_many
-from streams.web.mail import Enquiry, MailError, send_enquiry
+from streams.web.mail import ONE_ADDRESS, Enquiry, MailError, send_enquiry
 from streams.web.pages import language_of, link
 from streams.web.parts import page, parts_of
 from streams.web.public import folder_of
@@ -24,7 +24,7 @@ CATEGORIES: Final = ("lis", "amounts", "background", "log_on", "fault", "other")
 """Categories of enquiries, by the keys of their words."""
 LONGEST: Final = {"name": 100, "phone": 30, "mail": 200, "text": 4_000}
 _FORMS: Final = {
-    "mail": re.compile(r"[^@\s<>,;:()\[\]\\\"]{1,64}@[\w.-]{1,135}"),
+    "mail": re.compile(ONE_ADDRESS),
     "phone": re.compile(r"\+?[0-9 ]{8,30}"),
 }
 log = logging.getLogger("refusion")

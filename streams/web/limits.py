@@ -14,6 +14,7 @@ MOST_KEYS: Final = 10_000
 """Visitors that are remembered; the one that was seen least recently goes first."""
 WINDOW_S: Final = 600
 """Seconds in which things are counted."""
+DAY_S: Final = 86_400
 
 
 def network_of_visitor(request: Request) -> str:
@@ -54,19 +55,27 @@ class Limiter:
 class SiteLimits(NamedTuple):
     """Bounds of one site.
 
-    Log-ons that begin and enquiries are those of one network, which may be a whole town hall's;
-    log-ons that succeed those of one account, failures those of all before a notice.
+    Log-ons that begin, enquiries and sign-ups are those of one network, which may be a whole town
+    hall's; log-ons that succeed those of one account, failures those of all before a notice, mails
+    those to one mail address that nobody has confirmed.
     """
 
     begun: Limiter
     accounts: Limiter
     failed: Limiter
     enquiries: Limiter
+    sign_ups: Limiter
+    mails: Limiter
 
     @classmethod
     def usual(cls) -> "SiteLimits":
-        """Return the bounds for ten minutes, as docs/web.md tells them."""
+        """Return the bounds for ten minutes, for mails a day, as docs/web.md tells them."""
         seconds = WINDOW_S
         return cls(
-            Limiter(600, seconds), Limiter(30, seconds), Limiter(50, seconds), Limiter(5, seconds)
+            Limiter(600, seconds),
+            Limiter(30, seconds),
+            Limiter(50, seconds),
+            Limiter(5, seconds),
+            Limiter(5, seconds),
+            Limiter(2, DAY_S),
         )

@@ -1,13 +1,16 @@
-"""Sends enquiries by SMTP to the address of the settings."""
+"""Sends mail by SMTP: enquiries to the address of the settings, news to who wants them."""
 
 import smtplib
 import ssl
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
 from typing import Final, NamedTuple
 
 from streams.kit.web_settings import NEAR, MailPlace
 
 ANSWER_S: Final = 15.0
+ONE_ADDRESS: Final = r"[^@\s<>,;:()\[\]\\\"]{1,64}@[\w.-]{1,135}"
+"""The form of a mail address that somebody types."""
 
 
 class MailError(Exception):
@@ -24,17 +27,46 @@ class Enquiry(NamedTuple):
     text: str
 
 
+class SiteMail(NamedTuple):
+    """A mail of the site to somebody; `sign_off` is the address at which one signs off by POST."""
+
+    to: str
+    subject: str
+    text: str
+    sign_off: str = ""
+
+
 def send_enquiry(place: MailPlace, enquiry: Enquiry, request_id: str) -> None:
     """Send an enquiry. Raises MailError."""
+    text = (
+        f"Kategori: {enquiry.category}\nNavn: {enquiry.name}\nTelefon: {enquiry.phone}\n"
+        f"E-mail: {enquiry.mail}\nNummer: {request_id}\n\n{enquiry.text}\n"
+    )
+    subject = f"Henvendelse: {enquiry.category} ({request_id})"
+    _send(place, SiteMail(place.receiver, subject, text), {"Reply-To": enquiry.mail})
+
+
+def send_letter(place: MailPlace, letter: SiteMail) -> None:
+    """Send a mail that a program wrote. Raises MailError."""
+    headers = {"Auto-Submitted": "auto-generated"}
+    if letter.sign_off:
+        headers |= {
+            "List-Unsubscribe": f"<{letter.sign_off}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+    _send(place, letter, headers)
+
+
+def _send(place: MailPlace, letter: SiteMail, headers: dict[str, str]) -> None:
     try:
         message = EmailMessage()
-        message["From"], message["To"] = place.sender, place.receiver
-        message["Reply-To"] = enquiry.mail
-        message["Subject"] = f"Henvendelse: {enquiry.category} ({request_id})"
-        message.set_content(
-            f"Kategori: {enquiry.category}\nNavn: {enquiry.name}\nTelefon: {enquiry.phone}\n"
-            f"E-mail: {enquiry.mail}\nNummer: {request_id}\n\n{enquiry.text}\n"
-        )
+        message["From"], message["To"] = place.sender, letter.to
+        message["Subject"] = letter.subject
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain=place.sender.rpartition("@")[2])
+        for name, value in headers.items():
+            message[name] = value
+        message.set_content(letter.text)
         with smtplib.SMTP(place.host, place.port, timeout=ANSWER_S) as server:
             server.ehlo()
             if server.has_extn("starttls"):

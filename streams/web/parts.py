@@ -15,6 +15,7 @@ from streams.web.grants import GrantMap, read_grants
 from streams.web.lanes import Lanes
 from streams.web.limits import SiteLimits
 from streams.web.lis_desk import LisDesk
+from streams.web.news_mail import NewsMail
 from streams.web.pages import Pages
 from streams.web.provider import OidcProvider
 from streams.web.sessions import Sessions
@@ -37,10 +38,12 @@ class Parts:
     limits: SiteLimits = field(default_factory=SiteLimits.usual)
     lanes: Lanes = field(default_factory=Lanes)
     lis: LisDesk = field(init=False)
+    news_mail: NewsMail = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the desk of LIS; it opens nothing before it is asked."""
+        """Make the desk of LIS and the news list; they open nothing before they are asked."""
         self.lis = LisDesk(self.settings)
+        self.news_mail = NewsMail(self.settings, self.folder, self.url)
 
     @classmethod
     def of(cls, settings: Settings, url: str) -> "Parts":

@@ -57,7 +57,8 @@ def operation_page(request: Request) -> HTMLResponse:
 @router.get("/nyheder", include_in_schema=False)
 def news_page(request: Request) -> HTMLResponse:
     """Show the news."""
-    return page(request, "news.html", news=folder_of(request).news())
+    has_mail = parts_of(request).news_mail.place is not None
+    return page(request, "news.html", news=folder_of(request).news(), has_mail=has_mail)
 
 
 @router.get("/nyheder/{name}", include_in_schema=False)

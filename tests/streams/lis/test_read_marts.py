@@ -25,7 +25,7 @@ def lives(tmp_path_factory):
 
 
 def expected(rows, place):
-    """What was settled and is known, by month, counted plainly."""
+    """Count plainly, by month, what was settled and what is known."""
     settled: defaultdict[str, int] = defaultdict(int)
     now: defaultdict[str, int] = defaultdict(int)
     for row in rows:

@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-import socket
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 import pytest
-from aiosmtpd.controller import Controller
 
-from streams.settings import Settings
 from streams.web.board import Board, ClosedRun, Seen
 from streams.web.contact import CATEGORIES
 from streams.web.dates import moment_text
 from streams.web.folder import Folder, markdown
+from tests.support.mailbox import mail_settings, open_mailbox
 from tests.support.site_client import SETTINGS, a_site, client_of, visitor
 
 PAGES = ("/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/was", "/behandling")
@@ -174,46 +172,21 @@ GOOD = {
 }
 
 
-class Mailbox:
-    def __init__(self):
-        self.messages = []
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd calls it so
-        self.messages.append(envelope)
-        return "250 OK"
-
-
 @pytest.fixture(scope="module")
 def server():
-    mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
-    controller.start()
-    yield controller
-    controller.stop()
+    with open_mailbox() as mailbox:
+        yield mailbox
 
 
 @pytest.fixture
 def mailbox(server):
-    server.handler.messages.clear()
-    return server.handler
+    server.clear()
+    return server
 
 
 @pytest.fixture
 def mailing(mailbox):
-    return client_of(a_site(_mail_settings(mailbox.port)))
-
-
-def _mail_settings(port):
-    return Settings.load(
-        {
-            "REFUSION_DEMO": "1",
-            "REFUSION_MAIL_SERVER": f"127.0.0.1:{port}",
-            "REFUSION_MAIL_FROM": "site@example.org",
-            "REFUSION_MAIL_TO": "help@example.org",
-        }
-    )
+    return client_of(a_site(mail_settings(mailbox.port)))
 
 
 def test_an_enquiry_goes_by_mail(mailing, mailbox):
@@ -258,7 +231,7 @@ def test_many_enquiries_of_one_address_wait(mailing, mailbox):
 
 
 def test_an_enquiry_that_cannot_be_sent_is_kept_in_the_form(caplog):
-    answer = client_of(a_site(_mail_settings(1))).post("/kontakt", data=GOOD)
+    answer = client_of(a_site(mail_settings(1))).post("/kontakt", data=GOOD)
     assert answer.status_code == 503
     assert "Beløbet er forkert." in answer.text
     assert "an enquiry could not be sent" in caplog.text
@@ -271,6 +244,6 @@ def test_without_a_mail_server_there_is_no_form():
 
 
 def test_each_category_has_its_words():
-    text = client_of(a_site(_mail_settings(1))).get("/kontakt").text
+    text = client_of(a_site(mail_settings(1))).get("/kontakt").text
     for category in CATEGORIES:
         assert f'value="{category}"' in text
