@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench lis lint law contract lock licences sbom audit
+.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench lis web lint law contract lock licences sbom audit
 
 # Documents and tests are in UTF-8, whatever the locale of who works on them.
 test test-long test-night test-lowest hunt bench law contract lock licences sbom: export PYTHONUTF8 := 1
@@ -55,11 +55,15 @@ hunt: install
 test-lowest: install
 	@.ci/lowest
 
-# `make bench lis`: one section alone. That of LIS is not among those of `make bench`, it takes long.
+# `make bench lis`: one section alone. Those of LIS and of the site (`make bench web`) are not among
+# those of `make bench`, they take long.
 bench: install
 	@$(BIN)/python -m bench $(filter-out bench,$(MAKECMDGOALS))
 
 lis:
+	@:
+
+web:
 	@:
 
 # Format, lint, types, imports and dead code: the same checks as in `make test`, alone.

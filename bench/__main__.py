@@ -2,7 +2,8 @@
 
 The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a
 worker on Kafka, LEDGER_ROWS for a month's export (4000000 is a national one), LIS_RUNS and LIS_ROWS
-for the tables of LIS (12 runs of 4000000 rows), which are measured only when they are named.
+for the tables of LIS (12 runs of 4000000 rows) and the site's pages over them, which are measured
+only when they are named, WEB_REQUESTS (200) for how often a page is asked.
 """
 
 import logging
@@ -16,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import aggregate, books, law, lis, pipeline, replaying, settling
+from bench import aggregate, books, law, lis, pipeline, replaying, settling, web
 from bench.rig import Figure
 from streams.kit.stopping import Stopped, unwind_on_signals
 
@@ -32,6 +33,7 @@ SECTIONS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "settle": lambda folder: settling.figures(folder, MEMORY_CITIZENS),
     "books": lambda folder: books.figures(folder, LEDGER_ROWS),
     "lis": lis.figures,
+    "web": web.figures,
     "kafka": lambda folder: pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS),
     "replay": lambda folder: replaying.figures(folder, REPLAY_CITIZENS),
 }
@@ -41,7 +43,7 @@ A fast path that is measured with and without it is a section too: its module se
 """
 
 
-ONLY_NAMED: Final = frozenset({"lis"})
+ONLY_NAMED: Final = frozenset({"lis", "web"})
 """The sections that take so long that they are measured only when they are named."""
 
 

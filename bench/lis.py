@@ -78,12 +78,7 @@ VIEWS_ALONE: Final = (
 
 def figures(folder: Path) -> list[Figure]:
     """Make the ledger, build the marts, and ask."""
-    environment = {
-        **os.environ,
-        "REFUSION_DEMO": "1",
-        "REFUSION_LEDGER": str(folder / "ledger"),
-        "REFUSION_LIS": str(folder / "lis"),
-    }
+    environment = environment_in(folder)
     with NationalLedger(folder / "ledger", ROWS) as national:
         for _ in range(RUNS - 1):
             national.add_run()
@@ -106,6 +101,25 @@ def figures(folder: Path) -> list[Figure]:
         ),
         *_answers(folder, LedgerTable.open(str(folder / "ledger")), last, month_of(0)),
     ]
+
+
+def environment_in(folder: Path) -> dict[str, str]:
+    """Return the environment of a program that reads the ledger and marts of a folder."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("REFUSION_")},
+        "REFUSION_DEMO": "1",
+        "REFUSION_LEDGER": str(folder / "ledger"),
+        "REFUSION_LIS": str(folder / "lis"),
+    }
+
+
+def made(folder: Path) -> tuple[dict[str, str], str]:
+    """Make ledger and marts in a folder; return the environment, and the last run's month."""
+    environment = environment_in(folder)
+    with NationalLedger(folder / "ledger", ROWS) as national:
+        last = [national.add_run() for _ in range(RUNS)][-1]
+    _build(environment)
+    return environment, last
 
 
 def _build(environment: dict[str, str]) -> tuple[float, float, float]:
@@ -140,10 +154,18 @@ def _answers(folder: Path, ledger: LedgerTable, last: str, first: str) -> Iterat
         )
         peer = ""
         if asked.of_ledger:
-            values = [(code, month or first) for code in codes[:ASKED_OF_THE_LEDGER]]
-            times = _slowest([_of_ledger(ledger, folder, asked.of_ledger, each) for each in values])
+            times = peer_times(ledger, folder, asked, last, first)
             peer = f"the ledger: {times[0]:,.0f} ms, {times[1]:,.0f} ms"
         yield (f"LIS: {asked.name}: cold, warm (p95)", f"{cold:.0f} ms, {warm:.0f} ms", peer)
+
+
+def peer_times(
+    ledger: LedgerTable, folder: Path, asked: Inquiry, last: str, first: str
+) -> tuple[float, float]:
+    """Ask the ledger about a few municipalities: the times of cold and warm answers, in ms."""
+    month = first if asked.all_months else last
+    codes = sorted(load_rule_set().municipalities)[:ASKED_OF_THE_LEDGER]
+    return _slowest([_of_ledger(ledger, folder, asked.of_ledger, (code, month)) for code in codes])
 
 
 def statement(query: str) -> str:

@@ -1,0 +1,278 @@
+"""The site on national marts: how long each page takes, alone and with others at once.
+
+Ledger and marts are those of `lis.py` (LIS_RUNS, LIS_ROWS; 120 runs are ten years). The site is a
+process of its own, `serve` below, as `refusion web` serves it; who asks is logged on in it. Each
+page is asked WEB_REQUESTS times (200) by one, four and sixteen clients at once, each with a
+connection of its own, about one municipality after the other. The times are those of a clock, from
+the request to the last byte, so the clients' own work is in them. Where a page answers one of the
+questions of `lis.py`, the ledger itself is asked the same beside it.
+"""
+
+import http.client
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import quantiles
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+from bench import lis
+from bench.national import month_of
+from bench.rig import BenchError, Figure
+from projections.lis.money_lines import LINES
+from projections.lis.views import VIEWS
+from streams.citizens.rule_sets import load_rule_set
+from streams.devtools.local_kafka import free_ports
+from streams.ledger.table import LedgerTable
+from streams.settings import Settings
+from streams.web.sessions import COOKIE
+from streams.web.visitors import Role, Visitor
+
+REQUESTS: Final = int(os.environ.get("WEB_REQUESTS", "200"))
+AT_ONCE: Final = (1, 4, 16)
+LARGEST: Final = "101"
+"""The municipality of the economist, whose start page is asked for."""
+PURPOSE: Final = "bench"
+START_S: Final = 60.0
+ANSWER_S: Final = 120.0
+SERVER: Final = "import sys; from bench.web import serve; serve(int(sys.argv[1]))"
+PUBLIC: Final = ("/", "/drift", "/nyheder")
+WITHOUT_ROWS: Final = frozenset({"afstemning", "borger", "fuldstaendighed"})
+"""Views that need a file, a citizen, or a topic that a ledger made as files has not."""
+
+
+class WebPage(NamedTuple):
+    """A page that is asked for: its path, who asks, and what its address has.
+
+    `persons` asks for the citizens behind the figures; `names_citizens` wants a purpose first.
+    """
+
+    path: str
+    role: Role | None = None
+    month: str | None = None
+    is_by_place: bool = False
+    persons: bool = False
+    names_citizens: bool = False
+
+
+def pages(last: str) -> list[WebPage]:
+    """Return all pages, those of views as of the last month or of all months."""
+    all_months = {asked.view for asked in (*lis.QUESTIONS, *lis.VIEWS_ALONE) if asked.all_months}
+    views = [
+        WebPage(
+            f"/lis/{name}",
+            Role.AUDITOR,
+            None if name in all_months or "month" in view.not_by else last,
+            "municipality" not in view.not_by,
+            names_citizens=view.names_citizens,
+        )
+        for name, view in VIEWS.items()
+        if name not in WITHOUT_ROWS
+    ]
+    files = [
+        WebPage(f"/lis/beloeb.{form}", Role.AUDITOR, last, is_by_place=True)
+        for form in ("csv", "json", "parquet", "pdf")
+    ]
+    return [
+        *map(WebPage, PUBLIC),
+        WebPage("/lis", Role.ECONOMY),
+        WebPage("/lis", Role.AUDITOR),
+        *views,
+        *(
+            page._replace(persons=True, names_citizens=True)
+            for page in views
+            if VIEWS[page.path.rpartition("/")[2]].behind
+        ),
+        WebPage(f"/lis/{LINES}", Role.AUDITOR, last, is_by_place=True),
+        *files,
+    ]
+
+
+# --- the site -------------------------------------------------------------------------------------
+
+
+def serve(port: int) -> None:
+    """Serve the site of the environment; write the cookies of who asks to standard output."""
+    import uvicorn  # noqa: PLC0415 - the process that asks needs no web server
+
+    from streams.web.app import site  # noqa: PLC0415
+    from streams.web.server import bounded  # noqa: PLC0415
+
+    app = site(Settings.load(), url=f"http://localhost:{port}")
+    sessions = app.state.parts.sessions
+    for role, place in ((Role.ECONOMY, LARGEST), (Role.AUDITOR, None)):
+        session = sessions.begin(Visitor("bench", frozenset({role}), place))
+        print(role, session, flush=True)
+    uvicorn.Server(bounded(app, host="127.0.0.1", port=port)).run()
+
+
+class ServedSite(NamedTuple):
+    """A site that runs: its port, its process, and the cookies by role."""
+
+    port: int
+    pid: int
+    cookies: dict[Role | None, str]
+
+    def peak_mb(self) -> float:
+        """Return the most memory that the process has had."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        raise BenchError("this system does not tell the memory of a process")
+
+
+@contextmanager
+def served(environment: dict[str, str]) -> Iterator[ServedSite]:
+    """Serve the site in a process of its own for the length of a block."""
+    (port,) = free_ports(1)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(port)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        told = [process.stdout.readline().split() for _ in range(2)]
+        if not all(told):
+            raise BenchError("the site did not start")
+        cookies: dict[Role | None, str] = {None: ""}
+        cookies |= {Role(role): f"{COOKIE}={session}" for role, session in told}
+        site = ServedSite(port, process.pid, cookies)
+        deadline = time.monotonic() + START_S
+        while not _is_up(site):
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise BenchError("the site did not start")
+            time.sleep(0.1)
+        yield site
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _is_up(site: ServedSite) -> bool:
+    try:
+        with closing(http.client.HTTPConnection("127.0.0.1", site.port, timeout=5)) as connection:
+            connection.request("GET", "/healthz", headers={"Host": "localhost"})
+            return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+class Asker:
+    """Asks for one page, about one municipality after the other, from several threads."""
+
+    def __init__(self, site: ServedSite, page: WebPage, codes: Sequence[str]) -> None:
+        self._site = site
+        self._page = page
+        self._codes = codes
+        self._numbers = count()
+        self._own = threading.local()
+
+    def once(self, *, purpose: bool = False) -> float:
+        """Ask once; return the seconds. Raises BenchError where the answer is no page."""
+        if not hasattr(self._own, "connection"):
+            self._own.connection = http.client.HTTPConnection(
+                "127.0.0.1", self._site.port, timeout=ANSWER_S
+            )
+        connection = self._own.connection
+        headers = {"Host": "localhost", "Cookie": self._site.cookies[self._page.role]}
+        body = None
+        if purpose:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode({"purpose": PURPOSE})
+        address = self._address()
+        began = time.perf_counter()
+        connection.request("POST" if purpose else "GET", address, body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        spent = time.perf_counter() - began
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise BenchError(f"{address} answered with status {answer.status}")
+        return spent
+
+    def times(self, clients: int, requests: int) -> list[float]:
+        """Ask so many times, by so many at once; return the seconds of each answer."""
+        with ThreadPoolExecutor(clients) as pool:
+            return list(pool.map(lambda _: self.once(), range(requests)))
+
+    def _address(self) -> str:
+        page = self._page
+        asked = {
+            "municipality": self._codes[next(self._numbers) % len(self._codes)]
+            if page.is_by_place
+            else None,
+            "month": page.month,
+            "persons": "1" if page.persons else None,
+        }
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return f"{page.path}?{query}" if query else page.path
+
+
+def figures(folder: Path) -> list[Figure]:
+    """Make ledger and marts, serve the site, and ask for each page."""
+    place = folder / "web"
+    place.mkdir()
+    environment, last = lis.made(place)
+    ledger = LedgerTable.open(str(place / "ledger"))
+    codes = sorted(load_rule_set().municipalities)
+    found: list[Figure] = []
+    with served(environment | {"REFUSION_STATE_DIR": str(place / "state")}) as site:
+        spent: list[float] = []
+        began = time.monotonic()
+        for page in pages(last):
+            rows, times = _measured(site, page, codes)
+            spent += times
+            found.append((rows[0], rows[1], _of_ledger(page, ledger, place, last)))
+        rate = len(spent) / (time.monotonic() - began)
+        found += [
+            ("web: pages a second, all pages, all clients", f"{rate:,.0f}", ""),
+            ("web: most memory of the site", f"{site.peak_mb():,.0f} MB", ""),
+        ]
+    return found
+
+
+def _measured(
+    site: ServedSite, page: WebPage, codes: Sequence[str]
+) -> tuple[tuple[str, str], list[float]]:
+    asker = Asker(site, page, codes)
+    if page.names_citizens:
+        asker.once(purpose=True)
+    asker.once()  # the first answer of all loads modules and opens files
+    spent: list[float] = []
+    told = []
+    for clients in AT_ONCE:
+        times = asker.times(clients, REQUESTS)
+        spent += times
+        told.append("/".join(f"{1000 * each:.0f}" for each in _percentiles(times)))
+    who = f" ({page.role})" if page.path == "/lis" else " (citizens)" if page.persons else ""
+    at_once = ", ".join(map(str, AT_ONCE))
+    return (
+        f"web: {page.path}{who}, {at_once} at once (p50/p95/p99)",
+        f"{', '.join(told)} ms",
+    ), spent
+
+
+def _percentiles(times: Sequence[float]) -> tuple[float, float, float]:
+    cuts = quantiles(times, n=100, method="inclusive")
+    return cuts[49], cuts[94], cuts[98]
+
+
+def _of_ledger(page: WebPage, ledger: LedgerTable, folder: Path, last: str) -> str:
+    """Ask the ledger the question of a page, where `lis.py` has one."""
+    for asked in lis.QUESTIONS:
+        if page.path == f"/lis/{asked.view}" and asked.persons == page.persons:
+            cold, warm = lis.peer_times(ledger, folder, asked, last, month_of(0))
+            return f"the ledger: {cold:,.0f} ms, {warm:,.0f} ms warm"
+    return ""

@@ -1,0 +1,37 @@
+"""The benchmark of the site asks for every page there is, and each answers."""
+
+import pytest
+
+from bench import lis, web
+from streams.web.app import right_of, routes_of
+from streams.web.later import PLACES
+
+NOT_MEASURED = {
+    "/healthz", "/nyheder.atom", "/nyheder/{name}", "/kontakt", "/nyhedsmail",
+    "/nyhedsmail/bekraeft", "/nyhedsmail/afmeld", "/tilgaengelighed", "/was", "/behandling",
+    "/log-paa", "/log-paa/svar", *PLACES, *(f"/lis/{view}" for view in web.WITHOUT_ROWS),
+}  # fmt: skip
+"""Pages without a figure, and those that cannot be asked without more than a ledger."""
+
+
+def test_a_page_of_figures_that_is_added_is_measured():
+    there = {route.path for route in routes_of() if "GET" in (route.methods or ())}
+    of_views = {path for path in there if "." not in path}
+    measured = {page.path for page in web.pages("2024-01")}
+    assert of_views - NOT_MEASURED <= measured
+    assert all(
+        right_of(route).roles for route in routes_of() if route.path in measured - {*web.PUBLIC}
+    )
+
+
+@pytest.mark.long
+def test_each_page_answers_and_the_ledger_is_asked_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(lis, "RUNS", 2)
+    monkeypatch.setattr(lis, "ROWS", 1_000)
+    monkeypatch.setattr(web, "REQUESTS", 4)
+    figures = web.figures(tmp_path)
+    names = [name for name, _, _ in figures]
+    for page in web.pages("2024-01"):
+        assert any(f"web: {page.path}" in name for name in names), page
+    assert sum("the ledger" in peer for _, _, peer in figures) == len(lis.QUESTIONS)
+    assert [name for name in names if "memory" in name or "a second" in name] == names[-2:]
