@@ -17,7 +17,10 @@ from streams.devtools.local_kafka.jars import cache_folder
 
 
 def maven_file(coordinate, sha256, cache: Path | None = None, fetch=None) -> Path:
-    """Return the file of a coordinate; AssertionError where it is not the one that we know."""
+    """Return the file of a coordinate, `group:artifact:version` or with `:zip` behind it.
+
+    AssertionError where it is not the one that we know.
+    """
     cache, name = cache or cache_folder(), coordinate.replace(":", "+")
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{name}.lock").open("w") as lock:
@@ -42,4 +45,5 @@ def _fetched(coordinate, folder):
     """Fetch one file alone, without what it says that it needs: each is a whole program."""
     repositories = {"central": MAVEN_CENTRAL_URL} | GlobalSettings.load().repositories
     context = MavenContext(PythonResolver(), folder, remote_repos=repositories)
-    return context.create_dependency(coordinate).artifact.resolve()
+    group, name, version, *packaging = coordinate.split(":")
+    return context.project(group, name).at_version(version).artifact("", *packaging).resolve()
