@@ -127,6 +127,11 @@ class ServedSite(NamedTuple):
                 return int(line.split()[1]) / 1024
         raise BenchError("this system does not tell the memory of a process")
 
+    def cpu_s(self) -> float:
+        """Return the seconds of the processor that the process has had."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def served(environment: dict[str, str]) -> Iterator[ServedSite]:
@@ -229,39 +234,40 @@ def figures(folder: Path) -> list[Figure]:
     codes = sorted(load_rule_set().municipalities)
     found: list[Figure] = []
     with served(environment | {"REFUSION_STATE_DIR": str(place / "state")}) as site:
-        spent: list[float] = []
-        began = time.monotonic()
-        for page in pages(last):
-            rows, times = _measured(site, page, codes)
-            spent += times
-            found.append((rows[0], rows[1], _of_ledger(page, ledger, place, last)))
-        rate = len(spent) / (time.monotonic() - began)
+        asked = pages(last)
+        seconds = cpu_s = 0.0
+        for page in asked:
+            before = site.cpu_s()
+            name, figure, of_most_s = _measured(site, page, codes)
+            cpu_s += site.cpu_s() - before
+            seconds += of_most_s
+            found.append((name, figure, _of_ledger(page, ledger, place, last)))
+        rate = len(asked) * REQUESTS / seconds
+        each_ms = 1000 * cpu_s / (len(asked) * len(AT_ONCE) * REQUESTS)
         found += [
-            ("web: pages a second, all pages, all clients", f"{rate:,.0f}", ""),
+            (f"web: pages a second, {AT_ONCE[-1]} at once", f"{rate:,.0f}", ""),
+            ("web: processor time of a page", f"{each_ms:.0f} ms", ""),
             ("web: most memory of the site", f"{site.peak_mb():,.0f} MB", ""),
         ]
     return found
 
 
-def _measured(
-    site: ServedSite, page: WebPage, codes: Sequence[str]
-) -> tuple[tuple[str, str], list[float]]:
+def _measured(site: ServedSite, page: WebPage, codes: Sequence[str]) -> tuple[str, str, float]:
+    """Measure a page: its name, its figures, and the seconds for which most clients asked."""
     asker = Asker(site, page, codes)
     if page.names_citizens:
         asker.once(purpose=True)
     asker.once()  # the first answer of all loads modules and opens files
-    spent: list[float] = []
-    told = []
+    told, began = [], 0.0
     for clients in AT_ONCE:
+        began = time.monotonic()
         times = asker.times(clients, REQUESTS)
-        spent += times
         told.append("/".join(f"{1000 * each:.0f}" for each in _percentiles(times)))
+    of_most_s = time.monotonic() - began
     who = f" ({page.role})" if page.path == "/lis" else " (citizens)" if page.persons else ""
     at_once = ", ".join(map(str, AT_ONCE))
-    return (
-        f"web: {page.path}{who}, {at_once} at once (p50/p95/p99)",
-        f"{', '.join(told)} ms",
-    ), spent
+    name = f"web: {page.path}{who}, {at_once} at once (p50/p95/p99)"
+    return name, f"{', '.join(told)} ms", of_most_s
 
 
 def _percentiles(times: Sequence[float]) -> tuple[float, float, float]:

@@ -13,11 +13,16 @@ from streams.web.folder import Folder
 from streams.web.parts import Parts
 from streams.web.provider import OidcProvider
 from streams.web.sessions import COOKIE
+from tests.support.axe import violations
 from tests.support.browser import free_port, open_browser, serving
-from tests.support.site_client import SETTINGS
+from tests.support.mailbox import mail_settings
 
 CLAIMS = {"municipality": ["730"], "roles": ["economy"], "name": "Anne Økonom"}
-PUBLIC_PAGES = ("/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/behandling")
+PUBLIC_PAGES = (
+    "/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/behandling",
+    "/nyhedsmail", "/nyhedsmail?sendt=1", "/nyhedsmail/bekraeft?kode=x",
+    "/nyhedsmail/afmeld?kode=x",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +32,16 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address():
+def address(tmp_path_factory):
     """The address of a site that people log on to at a provider of its own."""
+    settings = mail_settings(1, STATE_DIR=str(tmp_path_factory.mktemp("site")))
     user = oidc_provider_mock.User(sub="anne", claims=CLAIMS)
     with oidc_provider_mock.run_server_in_thread(user_claims=[user]) as server:
         url = f"http://localhost:{(port := free_port())}"
         issuer = f"http://localhost:{server.server_port}"
         provider = OidcProvider(OidcClient(issuer, "site", "secret"))
-        parts = Parts(SETTINGS, url, AccessBook(SETTINGS), Board(SETTINGS), Folder(None), provider)
-        with serving(site(SETTINGS, parts), port):
+        parts = Parts(settings, url, AccessBook(settings), Board(settings), Folder(None), provider)
+        with serving(site(settings, parts), port):
             yield url
 
 
@@ -93,3 +99,14 @@ def test_the_keyboard_comes_first_to_the_link_to_the_content(browser, address):
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main-content"
     page.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("colours", ["none", "active"])
+def test_axe_finds_nothing_on_public_pages(browser, address, colours):
+    context = browser.new_context(forced_colors=colours)
+    page = context.new_page()
+    for path in PUBLIC_PAGES:
+        page.goto(f"{address}{path}")
+        assert violations(page) == [], path
+    context.close()
