@@ -30,6 +30,9 @@ class MartsReader(Protocol):
     def rows(self, sql: str, values: Sequence[Any] = (), /) -> list[tuple[Any, ...]]:
         """Run a statement."""
 
+    def remembered(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement once, and give its rows again."""
+
 
 def ask(
     marts: MartsReader,
@@ -53,7 +56,9 @@ def ask(
         _check_known(question, law)
         if question.run is not None:
             marts.need_run(question.run)
-        months = marts.rows("SELECT run, data_month FROM runs WHERE run IS NOT NULL ORDER BY run")
+        months = marts.remembered(
+            "SELECT run, data_month FROM runs WHERE run IS NOT NULL ORDER BY run"
+        )
         scope = ViewScope(
             question,
             dict(months),
@@ -128,7 +133,9 @@ def _rules(marts: MartsReader, scope: ViewScope) -> str:
     """Name the rule sets of the postings that an answer is made of."""
     question = scope.question
     is_known = question.based_on == "known"
-    found = marts.rows("SELECT run, rules FROM runs WHERE rules <> '' ORDER BY run NULLS LAST")
+    found = marts.remembered(
+        "SELECT run, rules FROM runs WHERE rules <> '' ORDER BY run NULLS LAST"
+    )
     names = [
         name
         for run, rules in found

@@ -27,6 +27,7 @@ class Marts:
 
     def __init__(self, connection: Connection, build: Build) -> None:
         self._connection = connection
+        self._remembered: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
         self.most: int | None = None
         """Rows that a query may have; None: any number."""
         self.last_run = build.last_run
@@ -36,7 +37,8 @@ class Marts:
 
     def need_run(self, run: int) -> None:
         """Raise LisError where a run is not in the marts."""
-        runs = [known for (known,) in self.rows("SELECT run FROM runs WHERE run IS NOT NULL")]
+        known = self.remembered("SELECT run FROM runs WHERE run IS NOT NULL")
+        runs = [number for (number,) in known]
         if run in runs:
             return
         there = f"they have {min(runs)} to {max(runs)}" if runs else "they have none yet"
@@ -61,6 +63,16 @@ class Marts:
         if len(rows) > self.most:
             raise TooManyRowsError(f"the answer would have over {self.most:,} rows; ask for less")
         return rows
+
+    def remembered(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Ask once for the rows of a query, and give them again: the tables of a build stay.
+
+        For small lists that every page needs, such as the runs: some hundred queries at most.
+        """
+        key = (query, *values)
+        if key not in self._remembered:
+            self._remembered[key] = self.rows(query, values)
+        return list(self._remembered[key])
 
     def table(self, query: str, values: Sequence[Any] = ()) -> Table:
         """Ask for a query's answer as Arrow columns."""

@@ -113,7 +113,7 @@ class LisDesk:
             return Answered(
                 answer,
                 runs,
-                months_with_rows(marts.rows, question.municipality),
+                months_with_rows(marts.remembered, question.municipality),
                 marts.ledger_version,
             )
 
@@ -130,7 +130,7 @@ class LisDesk:
             return Answered(
                 answer,
                 runs,
-                months_with_rows(marts.rows, question.municipality),
+                months_with_rows(marts.remembered, question.municipality),
                 marts.ledger_version,
             )
 
@@ -194,7 +194,7 @@ def _has_runs(question: LisQuestion, *, persons: bool) -> bool:
 def _runs(marts: Marts) -> list[LisRun]:
     return [
         LisRun(*row)
-        for row in marts.rows(
+        for row in marts.remembered(
             "SELECT run, data_month, closed_at, rules FROM runs WHERE run IS NOT NULL ORDER BY run"
         )
     ]

@@ -15,6 +15,7 @@ from projections.lis.money_lines import LINE_FIGURES, LINES
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.cli.main import main
+from streams.lis.marts import Marts
 from streams.web import lis_desk, lis_looks, lis_options, lis_routes
 from streams.web.citizen_tokens import CitizenTokens
 from streams.web.lis_files import MEDIA
@@ -81,6 +82,22 @@ def test_a_file_has_the_bytes_of_the_command_for_the_same_question(auditor, told
     assert answer.content == told(view, form, "--as", "of", "--run", "50", *options)
     wrong = auditor.get(f"/lis/{view}.{form}?municipality={OWN}")
     assert wrong.status_code == (200 if has_place else 400)
+
+
+def test_the_runs_and_months_of_a_build_are_asked_for_once(economy, monkeypatch):
+    asked, rows = [], Marts.rows
+
+    def counted(marts, query, values=()):
+        asked.append(query)
+        return rows(marts, query, values)
+
+    monkeypatch.setattr(Marts, "rows", counted)
+    first = economy.get("/lis/beloeb").text
+    asked.clear()
+    again = economy.get("/lis/beloeb", headers={"If-None-Match": ""}).text
+    assert again == first
+    assert asked
+    assert [query for query in asked if "FROM runs" in query or "DISTINCT month" in query] == []
 
 
 def test_the_own_municipality_is_meant_where_none_is_named(economy, told):
