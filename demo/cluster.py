@@ -159,15 +159,20 @@ def stop(workers: Sequence[Worker]) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return this program's environment with the settings."""
+    """Return this program's environment with the settings.
+
+    Temporary files go into the folder of the demonstration: what a killed program leaves is removed
+    with it.
+    """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("REFUSION_")
     }
-    return inherited | {
+    given = {
         name: text
         for name, (text, origin) in settings.values.items()
         if text and origin == "environment"
     }
+    return inherited | {"TMPDIR": str(settings.state_dir)} | given
 
 
 # --- how far they are -----------------------------------------------------------------------------

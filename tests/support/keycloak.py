@@ -27,7 +27,7 @@ from tests.support.maven import maven_file
 KEYCLOAK = "org.keycloak:keycloak-quarkus-dist:26.7.3:zip"
 SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
 REALM = Path(__file__).parents[1] / "fixtures" / "keycloak" / "refusion-realm.json"
-START_S = 300
+START_S = 600
 OURS = "refusion-secret"
 HEAP = "-Xms64m -Xmx512m"
 
@@ -61,14 +61,18 @@ class Keycloak(NamedTuple):
 
     def sent_back(self, address, user):
         """Log on at the page of an address, as a browser does; return where it leads back to."""
-        with httpx2.Client(timeout=60) as browser:
-            page = browser.get(address)
-            assert page.status_code == 200, page.text
-            form = re.search(r'<form[^>]*id="kc-form-login"[^>]*action="([^"]+)"', page.text)
-            assert form, page.text
-            answer = browser.post(
-                html.unescape(form[1]), data={"username": user, "password": f"{user}-password"}
-            )
+        page = httpx2.get(address, timeout=60)
+        assert page.status_code == 200, page.text
+        form = re.search(r'<form[^>]*id="kc-form-login"[^>]*action="([^"]+)"', page.text)
+        assert form, page.text
+        # its cookies are for TLS; a browser sends them to localhost all the same, a library not
+        cookies = [each.partition(";")[0] for each in page.headers.get_list("set-cookie")]
+        answer = httpx2.post(
+            html.unescape(form[1]),
+            data={"username": user, "password": f"{user}-password"},
+            headers={"Cookie": "; ".join(cookies)},
+            timeout=60,
+        )
         assert answer.status_code == 302, answer.text
         return answer.headers["location"]
 
