@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from streams.settings import Settings
 from streams.web import provider as provider_module
@@ -30,6 +31,8 @@ from tests.support.site_client import HERE, client_of
 
 GRANTS = GrantMap(roles={"okonom": Role.ECONOMY}, programs={"aarhus-flis": OWN, "aarhus-kort": OWN})
 OTHER = "730"
+BROWSER_MS = 120_000
+"""A bound for each step: Keycloak makes its first pages slowly."""
 
 
 def test_the_realm_lets_the_site_do_no_more_than_it_needs():
@@ -223,6 +226,14 @@ def test_an_expired_token_is_not_believed(keycloak, app, monkeypatch):
 # --- in a browser ---------------------------------------------------------------------------------
 
 
+def came_to(page, address, told):
+    """Wait until a page is there; where it never is, tell where the browser is instead."""
+    try:
+        page.wait_for_url(address, timeout=BROWSER_MS)
+    except PlaywrightTimeoutError:
+        pytest.fail(f"at {page.url}, not at {address}: {told} {page.inner_text('body')[:400]}")
+
+
 @pytest.mark.long
 def test_one_logs_on_and_off_in_a_browser(keycloak, folder):
     settings = Settings.load(lis_environment(folder))
@@ -234,6 +245,7 @@ def test_one_logs_on_and_off_in_a_browser(keycloak, folder):
     with serving(site(settings, parts), port), open_browser() as browser:
         for language in ("", "/en"):
             context = browser.new_context()
+            context.set_default_timeout(BROWSER_MS)
             page = context.new_page()
             blocked: list[str] = []
             page.on("console", lambda told, to=blocked: to.append(told.text))
@@ -242,11 +254,11 @@ def test_one_logs_on_and_off_in_a_browser(keycloak, folder):
             page.fill("#username", "anne")
             page.fill("#password", "anne-password")
             page.click("#kc-login")
-            page.wait_for_url(f"{keycloak.site}{language}/lis/korrektioner")
+            came_to(page, f"{keycloak.site}{language}/lis/korrektioner", blocked)
             assert page.get_by_text("Anne Økonom").is_visible()
             assert COOKIE in {cookie["name"] for cookie in context.cookies()}
             page.locator("form[action$='/log-af'] button").click()
-            page.wait_for_url(f"{keycloak.site}{language}/")
+            came_to(page, f"{keycloak.site}{language}/", blocked)
             page.goto(f"{keycloak.site}{language}/lis/korrektioner")
             page.wait_for_selector("#kc-login")
             assert [text for text in blocked if "Content Security Policy" in text] == []
