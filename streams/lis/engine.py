@@ -4,10 +4,11 @@ Tables are Parquet files; their list comes from the Delta log. Each request take
 own and reads its answer to the end: a connection with an unread answer refuses other work.
 """
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 from arro3.core import Array, DataType, Table
@@ -21,19 +22,35 @@ from streams.ledger.table import LedgerTable
 from streams.lis.spans import Span
 from streams.lis.store import LisError
 
-MEMORY_MB: Final = 1500
-"""Memory of the engine; what does not fit is put on disk. The process has some 300 MB beside it."""
+PROCESSORS: Final = os.cpu_count() or 1
 SQL_TYPES: Final = {"string": "VARCHAR", "integer": "INTEGER", "long": "BIGINT"}
 TEXT: Final = 300
 
 
+class Share(NamedTuple):
+    """The share of the machine that an engine may have.
+
+    What does not fit into its memory is put on disk; the process has some 300 MB beside it.
+    `threads` work on one question, `at_once` questions are asked at a time.
+    """
+
+    memory_mb: int
+    threads: int
+    at_once: int
+
+
+ALONE: Final = Share(1500, PROCESSORS, PROCESSORS)
+"""The share of a command that does one thing."""
+
+
 @contextmanager
-def engine(memory_mb: int = MEMORY_MB) -> Iterator[Connection]:
+def engine(share: Share = ALONE) -> Iterator[Connection]:
     """Yield a database in memory. Errors of the engine within the block are raised as LisError."""
     with tempfile.TemporaryDirectory(prefix="refusion-lis-") as spill:
         connection = duckdb.connect(
             config={
-                "memory_limit": f"{memory_mb}MB",
+                "memory_limit": f"{share.memory_mb}MB",
+                "threads": share.threads,
                 "temp_directory": spill,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,

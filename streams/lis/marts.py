@@ -4,18 +4,22 @@
 that a person typed becomes a part of its text.
 """
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from typing import Any
+from typing import Any, TypeVar
 
 from arro3.core import Table
 from duckdb import DuckDBPyConnection as Connection
 
 from projections.lis.tables import MARTS
 from streams.ledger.native import quiet_panics
-from streams.lis.engine import engine, engine_errors, view_of_mart
+from streams.lis.engine import ALONE, Share, engine, engine_errors, view_of_mart
+from streams.lis.kept_values import KeptValues
 from streams.lis.store import Build, LisError, NoMartsError, files_of, local_folder, read_build
+
+Made = TypeVar("Made")
 
 
 class TooManyRowsError(LisError):
@@ -23,11 +27,16 @@ class TooManyRowsError(LisError):
 
 
 class Marts:
-    """The tables of one build. For several threads: each question has a cursor of its own."""
+    """The tables of one build. For several threads: each question has a cursor of its own.
 
-    def __init__(self, connection: Connection, build: Build) -> None:
+    No more than `at_once` questions are asked at a time: each takes memory, and more of them than
+    there are processors do not come sooner.
+    """
+
+    def __init__(self, connection: Connection, build: Build, at_once: int) -> None:
         self._connection = connection
-        self._remembered: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+        self._turns = threading.BoundedSemaphore(at_once)
+        self._kept = KeptValues()
         self.most: int | None = None
         """Rows that a query may have; None: any number."""
         self.last_run = build.last_run
@@ -55,7 +64,7 @@ class Marts:
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask for the rows of a query. Raises TooManyRowsError where they are bounded."""
-        with engine_errors():
+        with self._turns, engine_errors():
             found = self._connection.cursor().execute(query, values)
             if self.most is None:
                 return found.fetchall()
@@ -67,21 +76,30 @@ class Marts:
     def remembered(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask once for the rows of a query, and give them again: the tables of a build stay.
 
-        For small lists that every page needs, such as the runs: some hundred queries at most.
+        For rows without citizens, such as the runs and the sums of a start page.
         """
-        key = (query, *values)
-        if key not in self._remembered:
-            self._remembered[key] = self.rows(query, values)
-        return list(self._remembered[key])
+        rows = self.kept(
+            ("rows", query, *values),
+            lambda: self.rows(query, values),
+            lambda rows: sum(map(len, rows)),
+        )
+        return list(rows)
+
+    def kept(self, key: Hashable, make: Callable[[], Made], cells: Callable[[Made], int]) -> Made:
+        """Return what was made of these tables before, or make it; `cells` tells its size.
+
+        Nothing that names citizens is to be kept.
+        """
+        return self._kept.get(key, make, cells)
 
     def table(self, query: str, values: Sequence[Any] = ()) -> Table:
         """Ask for a query's answer as Arrow columns."""
-        with engine_errors():
+        with self._turns, engine_errors():
             return Table.from_arrow(self._connection.cursor().sql(query, params=values))
 
 
 @contextmanager
-def open_marts(place: str) -> Iterator[Marts]:
+def open_marts(place: str, share: Share = ALONE) -> Iterator[Marts]:
     """Open the marts at REFUSION_LIS. Raises NoMartsError where there are none, and LisError."""
     quiet_panics()
     folder = local_folder(place)
@@ -91,7 +109,7 @@ def open_marts(place: str) -> Iterator[Marts]:
             f"there are no marts at {folder} (REFUSION_LIS); `refusion lis build` makes them from"
             " the ledger"
         )
-    with engine() as connection:
+    with engine(share) as connection:
         for name, mart in MARTS.items():
             view_of_mart(connection, mart, files_of(folder, build, name))
-        yield Marts(connection, build)
+        yield Marts(connection, build, share.at_once)

@@ -13,6 +13,8 @@ from typing import Final, ParamSpec, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import HTTPException
 
+from streams.web.lis_typesetter import AT_ONCE
+
 Made = TypeVar("Made")
 Given = ParamSpec("Given")
 AGAIN_S: Final = 10
@@ -44,8 +46,8 @@ class Lane:
 
 @dataclass(frozen=True)
 class Lanes:
-    """The lanes of one site: answers of LIS, pages set on paper (one at a time), mail."""
+    """The lanes of one site: answers of LIS, pages set on paper, mail."""
 
     answers: Lane = field(default_factory=lambda: Lane(8, 200))
-    paper: Lane = field(default_factory=lambda: Lane(1, 10))
+    paper: Lane = field(default_factory=lambda: Lane(AT_ONCE, 20))
     mail: Lane = field(default_factory=lambda: Lane(4, 20))

@@ -27,6 +27,10 @@ from streams.settings import Settings
 from streams.web.lis_shelf import MartsShelf
 
 RUN: Final = "run"
+LIVE: Final = frozenset({"kontrol"})
+"""Views that ask the ledger itself, which may be newer than the marts."""
+OF_ALL: Final = frozenset({"sammenligning"})
+"""Views that read the counts of all municipalities, whichever is asked for."""
 MOST_ROWS: Final = 100_000
 """Rows of a list of citizens or of lines of money, some 100 MB; a month of a large municipality has
 fewer."""
@@ -39,6 +43,14 @@ class LisRefusedError(Exception):
         super().__init__(key)
         self.status = status
         self.key = key
+
+
+class OfAllReader:
+    """Reads marts for views that read the same, without citizens, for every municipality."""
+
+    def __init__(self, marts: Marts) -> None:
+        self.need_run = marts.need_run
+        self.rows = self.remembered = marts.remembered
 
 
 class LisRun(NamedTuple):
@@ -102,14 +114,17 @@ class LisDesk:
         with self._marts() as marts:
             runs = _runs(marts)
             self._check(question, runs, has_runs=_has_runs(question, persons=persons))
-            answer = ask(
-                marts.bounded(MOST_ROWS) if is_list else marts,
-                self.law,
-                question,
-                self._settings.ledger,
-                self.inhabitants,
-                persons=persons,
-            )
+
+            def asked() -> Answer:
+                bounded = marts.bounded(MOST_ROWS) if is_list else marts
+                reader = OfAllReader(bounded) if question.view in OF_ALL else bounded
+                given = (self._settings.ledger, self.inhabitants)
+                return ask(reader, self.law, question, *given, persons=persons)
+
+            if may_keep(question, persons=persons):
+                answer = marts.kept(("answer", question), asked, _cells)
+            else:
+                answer = asked()
             return Answered(
                 answer,
                 runs,
@@ -141,7 +156,7 @@ class LisDesk:
             runs = _runs(marts)
             self._check(question, runs, has_runs=True)
             months = {run.run: run.data_month for run in runs}
-            rows = marts.bounded(MOST_ROWS).rows
+            rows = marts.bounded(MOST_ROWS).remembered
             yield (
                 marts,
                 ViewScope(question, months, self.law, rows, list, self.inhabitants),
@@ -183,6 +198,17 @@ class LisDesk:
         view = VIEWS.get(question.view)
         if view and any(getattr(question, option) is not None for option in view.not_by):
             raise LisRefusedError(HTTPStatus.BAD_REQUEST, "not_by")
+
+
+def may_keep(question: LisQuestion, *, persons: bool) -> bool:
+    """Tell whether an answer may be kept: it names no citizens, and is made of the tables alone."""
+    view = VIEWS.get(question.view)
+    names_citizens = view is None or view.names_citizens or persons
+    return not names_citizens and question.view not in LIVE and not question.books
+
+
+def _cells(answer: Answer) -> int:
+    return len(answer.figures) * (len(answer.rows) + len(answer.areas))
 
 
 def _has_runs(question: LisQuestion, *, persons: bool) -> bool:

@@ -18,7 +18,7 @@ from projections.lis.money_lines import LINES
 from projections.lis.views import VIEWS
 from streams.web.doorway import LARGEST_BODY
 from streams.web.lanes import Lane
-from streams.web.lis_desk import LisRefusedError
+from streams.web.lis_desk import LIVE, LisRefusedError
 from streams.web.lis_figures import Speaker
 from streams.web.lis_files import MEDIA, file_bytes
 from streams.web.lis_links import Paths
@@ -33,7 +33,6 @@ from streams.web.lis_looks import (
 )
 from streams.web.lis_options import LisOptions
 from streams.web.lis_pages import ViewPage, paper, view_page
-from streams.web.lis_pdf import pdf
 from streams.web.lis_start import start_page
 from streams.web.pages import language_of, link
 from streams.web.parts import page as site_page
@@ -44,8 +43,6 @@ from streams.web.visitors import Visitor
 from streams.web.words import words_in
 
 BOOKS_VIEW: Final = "afstemning"
-LIVE: Final = frozenset({"kontrol"})
-"""Views that ask the ledger itself, which may be newer than the marts."""
 MOST_BOOKS_BYTES: Final = LARGEST_BODY
 router = APIRouter()
 
@@ -111,8 +108,9 @@ async def _file(look: LisLook, form: str) -> bytes:
         _, found = await answered(look)
         return await _answers(look).run(file_bytes, found.answer, form)
     page = await _view_page(look)
+    typesetter = parts_of(look.request).typesetter
     set_on_paper = paper(page, speaker_of(look.request))
-    return await parts_of(look.request).lanes.paper.run(pdf, set_on_paper)
+    return await parts_of(look.request).lanes.paper.run(typesetter.pdf, set_on_paper)
 
 
 def _answers(look: LisLook) -> Lane:

@@ -10,11 +10,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from streams.lis.engine import PROCESSORS, Share
 from streams.lis.marts import Marts, open_marts
 from streams.lis.store import local_folder, read_build
 
 LOOK_S: Final = 2.0
 """The pause between two looks for a newer build: a look reads a small table."""
+SHARE: Final = Share(memory_mb=200, threads=1, at_once=PROCESSORS)
+"""Many ask at the same time, and little each: a question for each processor, of one thread."""
 
 
 @dataclass
@@ -69,7 +72,7 @@ class MartsShelf:
         build = read_build(local_folder(self._place))
         number = build.number if build else None
         if self._newest is None or self._newest.number != number:
-            closing = open_marts(self._place)
+            closing = open_marts(self._place, SHARE)
             former = self._newest
             self._newest = _Opened(number, closing.__enter__(), closing)
             if former is not None:

@@ -15,6 +15,7 @@ from streams.web.grants import GrantMap, read_grants
 from streams.web.lanes import Lanes
 from streams.web.limits import SiteLimits
 from streams.web.lis_desk import LisDesk
+from streams.web.lis_typesetter import Typesetter
 from streams.web.news_mail import NewsMail
 from streams.web.pages import Pages
 from streams.web.provider import OidcProvider
@@ -37,6 +38,7 @@ class Parts:
     attempts: Attempts = field(default_factory=Attempts)
     limits: SiteLimits = field(default_factory=SiteLimits.usual)
     lanes: Lanes = field(default_factory=Lanes)
+    typesetter: Typesetter = field(default_factory=Typesetter)
     lis: LisDesk = field(init=False)
     news_mail: NewsMail = field(init=False)
 

@@ -16,9 +16,10 @@ from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.cli.main import main
 from streams.lis.marts import Marts
-from streams.web import lis_desk, lis_looks, lis_options, lis_routes
+from streams.web import lis_desk, lis_looks, lis_options
 from streams.web.citizen_tokens import CitizenTokens
 from streams.web.lis_files import MEDIA
+from streams.web.lis_typesetter import AT_ONCE
 from streams.web.words import catalogue
 from tests.support.lis_site import OWN, lis_environment, lis_folder, lis_site
 from tests.support.site_client import client_of, visitor
@@ -84,7 +85,9 @@ def test_a_file_has_the_bytes_of_the_command_for_the_same_question(auditor, told
     assert wrong.status_code == (200 if has_place else 400)
 
 
-def test_the_runs_and_months_of_a_build_are_asked_for_once(economy, monkeypatch):
+@pytest.fixture
+def questions(monkeypatch):
+    """The questions to the marts since the test began, or since they were cleared."""
     asked, rows = [], Marts.rows
 
     def counted(marts, query, values=()):
@@ -92,12 +95,37 @@ def test_the_runs_and_months_of_a_build_are_asked_for_once(economy, monkeypatch)
         return rows(marts, query, values)
 
     monkeypatch.setattr(Marts, "rows", counted)
-    first = economy.get("/lis/beloeb").text
-    asked.clear()
-    again = economy.get("/lis/beloeb", headers={"If-None-Match": ""}).text
-    assert again == first
-    assert asked
-    assert [query for query in asked if "FROM runs" in query or "DISTINCT month" in query] == []
+    return asked
+
+
+@pytest.mark.parametrize("path", ["/lis", "/lis/beloeb", "/lis/sammenligning", "/lis/beloeb.csv"])
+def test_what_a_build_has_answered_is_given_again_without_a_question(folder, questions, path):
+    client = client_of(lis_site(folder), visitor("economy", municipality=OWN))
+    first = client.get(path)
+    assert questions
+    questions.clear()
+    again = client.get(path, headers={"If-None-Match": ""})
+    assert (again.status_code, again.content) == (200, first.content)
+    assert questions == []
+
+
+def test_all_municipalities_share_what_their_comparison_reads(folder, questions):
+    client = client_of(lis_site(folder), visitor("auditor"))
+    pages = [client.get(f"/lis/sammenligning?municipality={code}").text for code in (OWN, "730")]
+    assert pages[0] != pages[1]
+    of_counts = [query for query in questions if " person_months" in query]
+    assert of_counts
+    assert len(of_counts) == len(set(of_counts))
+
+
+@pytest.mark.parametrize("path", ["/lis/paa-vej-ned?weeks=900", "/lis/personer?persons=1"])
+def test_nothing_that_names_citizens_is_kept(folder, questions, path):
+    client = client_of(lis_site(folder), visitor("caseworker", municipality=OWN))
+    assert client.post(path, data={"purpose": "sag 12/2024"}).status_code == 303
+    assert client.get(path).status_code == 200
+    questions.clear()
+    assert client.get(path).status_code == 200
+    assert any("citizen" in query for query in questions)
 
 
 def test_the_own_municipality_is_meant_where_none_is_named(economy, told):
@@ -476,6 +504,18 @@ def test_a_pdf_has_the_same_bytes_for_the_same_answer(economy):
     assert first.content == economy.get("/lis/afregning.pdf").content
 
 
+def test_a_pdf_is_set_where_the_process_that_sets_them_has_died(folder):
+    app = lis_site(folder)
+    client = client_of(app, visitor("economy", municipality=OWN))
+    first = client.get("/lis/afregning.pdf").content
+    for _ in range(AT_ONCE):
+        process = app.state.parts.typesetter._idle.get()
+        if process is not None:
+            process._process.kill()
+        app.state.parts.typesetter._idle.put(process)
+    assert client.get("/lis/afregning.pdf").content == first
+
+
 def test_the_start_page_shows_what_the_views_show(economy, auditor):
     for who, place in ((economy, "?municipality=" + OWN), (auditor, "")):
         page = who.get("/lis").text
@@ -526,7 +566,7 @@ def test_who_may_not_see_corrections_sees_no_column_that_tells_them(
         set_on_paper.append(values)
         return b""
 
-    monkeypatch.setattr(lis_routes, "pdf", typeset)
+    monkeypatch.setattr(app.state.parts.typesetter, "pdf", typeset)
     who.get(f"/lis/{view}.pdf")
     titles = {catalogue()[key]["da"] for key in headings(view, hidden)}
     assert not titles & {head["title"] for head in set_on_paper[0]["heads"]}

@@ -1,0 +1,41 @@
+"""Values of a build are kept up to a size: the least asked for goes first, a large one at once."""
+
+from streams.lis.kept_values import KeptValues
+
+
+def test_a_value_is_made_once_until_others_need_its_place():
+    kept, made = KeptValues(most=25, large=20), []
+
+    def get(key, size=9):
+        def make():
+            made.append(key)
+            return [key] * size
+
+        return kept.get(key, make, len)
+
+    assert get("a") == get("a") == ["a"] * 9
+    get("b")
+    get("a")
+    get("c")
+    assert made == ["a", "b", "c"]
+    get("a")
+    assert made == ["a", "b", "c"]
+    get("b")
+    assert made == ["a", "b", "c", "b"]
+
+
+def test_a_large_value_drives_out_no_others():
+    kept, made = KeptValues(most=100, large=10), []
+
+    def get(key, size):
+        def make():
+            made.append(key)
+            return [key] * size
+
+        return kept.get(key, make, len)
+
+    get("small", 1)
+    for _ in range(2):
+        assert len(get("large", 50)) == 50
+    get("small", 1)
+    assert made == ["small", "large", "large"]
