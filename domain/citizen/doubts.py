@@ -34,8 +34,7 @@ DATED_BY = {"flex_referral": "flex_referral", "pension_award": "disability_pensi
 
 ADVICE: Mapping[str, str] = {
     "possible_duplicate": "Ask both reporters which of the two is right;"
-    " whoever is wrong reverses its report."
-    " A repeat is of one reporter: ask whether it paid twice, or sent one payment twice.",
+    " whoever is wrong reverses its report.",
     "awaiting_reversal": "Ask the reporter whether the new report takes the place of the other;"
     " then the other is reversed, or else both stay as they are.",
     "after_death": "Stop the payment and reverse what was paid after the death,"
@@ -64,20 +63,27 @@ ADVICE: Mapping[str, str] = {
     " before the run is closed without it.",
 }
 """The advice to the reader of a notice, by the codes of contract section 2."""
+ONE_REPORTER = (
+    "Ask the reporter whether it paid twice, or reported one payment twice;"
+    " then it reverses one of the two reports."
+)
+"""The advice about a `possible_duplicate` whose two reports are of one reporter."""
 
 
 class Notice(NamedTuple):
     """A doubt about a report that was applied.
 
     `detail` says what to look at; under `municipalities` it names those that pay or finance.
+    `advice` is one of its own, or "" for that of its code.
     """
 
     code: str
     detail: dict[str, Any]
+    advice: str = ""
 
     def told(self) -> dict[str, Any]:
         """Give the detail with the advice to the reader."""
-        return self.detail | {"advice": ADVICE[self.code]}
+        return self.detail | {"advice": self.advice or ADVICE[self.code]}
 
 
 def payment_notices(
@@ -114,7 +120,8 @@ def _double_notices(citizen: Citizen, payment: Payment, parts: Sequence[Part]) -
     """Give the doubts whether the money of a payment is there already."""
     if parts and (duplicate := _duplicate_of(citizen, payment, parts[0].lines)):
         kind, other = duplicate
-        yield Notice("possible_duplicate", _beside(payment, other, {"kind": kind}))
+        advice = ONE_REPORTER if other.reporter == payment.reporter else ""
+        yield Notice("possible_duplicate", _beside(payment, other, {"kind": kind}), advice)
 
     def is_of_group(line: Line, group: str) -> bool:
         return _has_group(citizen, line, group)

@@ -30,12 +30,14 @@ def overdue_notices(citizen: Citizen, report: Report) -> list[Notice]:
     """Give the notice of reversals that have waited for too long when a report comes, once.
 
     A report that a reversal has waited for ends the waiting, with a notice only where it took long.
+    A reversal is of no group that could be taken back, whatever group it names as its own.
     """
     name = cause(report)
     last_day = report.reported - PATIENCE_DAYS
     waiting = citizen.head.waiting
     overdue = [waits for waits in waiting if waits.reported < last_day or len(waiting) > MOST]
-    this = report.reporter, report.report_id, report.group
+    group = "" if isinstance(report, Reversal) else report.group
+    this = report.reporter, report.report_id, group
     left = [waits for waits in waiting if waits not in overdue and not waits.awaits(*this)]
     if len(left) == len(waiting):
         return []

@@ -22,7 +22,8 @@ def free(law: Law, citizen: Citizen, freeing: Freeing) -> Settling:
         return UNCHANGED
     if seen.type == WAITING.type:
         head = citizen.change_head()
-        head.waiting = [waits for waits in head.waiting if waits.awaited != name]
+        this = freeing.reporter, freeing.report_id, ""
+        head.waiting = [waits for waits in head.waiting if not waits.awaits(*this)]
         citizen.remember(name, SeenReport(FREED, False, ""))
         return UNCHANGED
     settling = UNCHANGED

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from domain.citizen.consequences import Settling, line_in_parts, moved_counters
 from domain.citizen.doubts import Notice, contradicted, contradiction_notices, net_notices
-from domain.citizen.recalculation import settle_anew
+from domain.citizen.recalculation import settle_all_lines
 from domain.citizen.records import Part, SeenReport
 from domain.citizen.reports import Line
 from domain.citizen.state import Citizen
@@ -36,7 +36,7 @@ def take_back_several(
                     copy.reversed = 1
             if isinstance(line, Line):
                 months.setdefault(line.code, {}).update({part.month: part for part in parts})
-    settling = settle_anew(law, citizen)
+    settling = settle_all_lines(law, citizen)
     notices: list[Notice] = []
     for code, parts_by_month in months.items():
         own = [change for change in settling.changes if change.group.code == code]
@@ -44,7 +44,9 @@ def take_back_several(
     if decides:
         notices += contradiction_notices(head.facts, before, contradicted(law, citizen))
     return settling._replace(
-        counters=moved_counters(law, was, head.weeks), notices=notices, is_reversal=True
+        counters=moved_counters(law, was, head.weeks),
+        notices=[*notices, *settling.notices],
+        is_reversal=True,
     )
 
 

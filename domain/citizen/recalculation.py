@@ -36,7 +36,15 @@ def settle_anew(law: Law, citizen: Citizen) -> Settling:
 
     The cells get the sums of the lines under this law; the rows posted for them are left as they
     are, for posting to compare with. Only cells that are not right as they are are changed. The
-    counters are always given.
+    counters are always given; notices never, since no report has come.
+    """
+    return settle_all_lines(law, citizen)._replace(notices=[])
+
+
+def settle_all_lines(law: Law, citizen: Citizen) -> Settling:
+    """Settle anew, with the notices of months that lack a value since these lines are what stands.
+
+    A report that moves much is settled in this way.
     """
     head = citizen.head
     was = head.law, head.weeks
@@ -60,7 +68,7 @@ def settle_anew(law: Law, citizen: Citizen) -> Settling:
     if was != (law, now):
         citizen.change_head()
     wrong.sort(key=CellChange.place)
-    return settling._replace(changes=wrong, notices=[])
+    return settling._replace(changes=wrong)
 
 
 def _cells_anew(law: Law, part: Part) -> Iterator[CellChange]:

@@ -3,7 +3,7 @@
 import json
 import re
 
-from domain.citizen.doubts import ADVICE
+from domain.citizen.doubts import ADVICE, ONE_REPORTER
 from projections.runs.files import MEANINGS
 from tests.support.places import DOCS
 
@@ -30,3 +30,7 @@ def test_the_example_is_one():
     (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     example = json.loads(block)
     assert example["detail"]["advice"] == ADVICE[example["code"]]
+
+
+def test_the_advice_about_two_reports_of_one_reporter_is_told():
+    assert ONE_REPORTER in " ".join(PAGE.split())

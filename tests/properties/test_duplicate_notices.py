@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.citizen.doubts import ADVICE
+from domain.citizen.doubts import ADVICE, ONE_REPORTER
 from tests.support import product
 from tests.support.lives import THEMES, life
 from tests.support.noticing import HEAD, at, death, kinds, noticed, payment, reversal
@@ -247,3 +247,16 @@ def test_of_two_that_stand_one_is_noticed_in_every_order_with_their_reversals():
                 expected += [("possible_duplicate", report["report_id"])] * bool(standing)
                 standing.add(report["report_id"])
         assert noticed(*order) == expected, [report["report_id"] for report in order]
+
+
+@pytest.mark.parametrize(
+    ("others", "advice"),
+    [
+        ({}, ONE_REPORTER),
+        ({"channel": "direct"}, ONE_REPORTER),
+        ({"reporter": "23456789"}, ADVICE["possible_duplicate"]),
+    ],
+)
+def test_whoever_has_to_be_asked_about_a_duplicate_is_named(others, advice):
+    (notice,) = product.settle_all([payment("P1"), payment("P2", **others)]).notices
+    assert notice["detail"]["advice"] == advice

@@ -166,3 +166,15 @@ def demo_freed():
 def test_the_record_is_written_as_it_is_read():
     freeing = Freeing("f", CITIZEN, "12345678", "P1")
     assert decode(None, encode_freeing(freeing, "why", AT)) == JournalEntry("", "", freeing, AT)
+
+
+def test_freeing_an_id_leaves_the_waiting_of_a_group_of_the_same_name():
+    early = COMMON | {"schema": 2, "reported_at": "2024-01-01T08:00:00Z", "type": "reversal"}
+    of_id = early | {"report_id": "R1", "reverses": "P1"}
+    of_group = early | {"report_id": "R2", "reverses_group": "P1"}
+    late = TRUE | {"report_id": "P7", "reported_at": "2024-06-01T08:00:00Z"}
+    notices = io.BytesIO()
+    lines = [json.dumps(each).encode() for each in (of_id, of_group, demo_freed(), late)]
+    settle(lines, DEMO, 1, io.BytesIO(), notices=notices)
+    (notice,) = [json.loads(line) for line in notices.getvalue().splitlines()]
+    assert notice["detail"]["reversals"] == ["12345678/R2"]

@@ -181,6 +181,40 @@ def test_a_reversal_of_a_group_that_does_not_come_is_noticed_and_one_that_comes_
     ]
 
 
+def test_a_reversal_that_names_its_own_group_does_not_end_its_waiting():
+    early = back("A") | {"group": "A", "reported_at": "2024-01-01T08:00:00Z"}
+    late = paid("P2", "2024-02") | {"reported_at": "2024-06-01T08:00:00Z"}
+    (notice,) = notices(early, late)
+    assert notice["reversals"] == ["12345678/R1"]
+
+
+def test_a_group_taken_back_has_the_notices_that_its_reports_would_have_alone():
+    """Two repayments are taken back, so fleksløntilskud comes to the 20 % step in a year without B.
+
+    Alone, the second of them says so.
+    """
+    before = paid("P0", amount_ore=52_000_000, benefit="LY")
+    before |= {"period_start": "2024-11-25", "period_end": "2025-11-25"}
+    repaid = [
+        paid(f"N{at}", group="N", amount_ore=-amount_ore, benefit="LY", period_start=start,
+             period_end=end)
+        for at, (start, end, amount_ore) in enumerate(
+            [("2025-03-03", "2025-03-09", 2_000_000), ("2025-03-10", "2025-03-16", 2_000_000)]
+        )
+    ]  # fmt: skip
+    due = paid("P2", "2025-12", benefit="FLT")
+    due |= {"period_start": "2026-01-05", "period_end": "2026-01-18"}
+    alone = [
+        IN_2 | {"type": "reversal", "report_id": f"R{at}", "reverses": f"N{at}"} for at in (0, 1)
+    ]
+    found = [
+        [each for each in notices(before, *repaid, due, *taken) if each.get("months")]
+        for taken in (alone, [back("N")])
+    ]
+    assert found[0] == found[1]
+    assert [each["months"] for each in found[1]] == [["2026-01"]]
+
+
 def notices(*reports):
     found = product.outcomes([*reports], restarts=True)
     return [each["detail"] for each in product.books(found).notices]
