@@ -4,11 +4,12 @@
 
 An answer of the person service has the reporters in the person, one of the company service may have
 the persons in the reporter: a number holds for all that its parent element contains. Elements are
-known by the URI of their namespace, never by a prefix; others are passed over and counted.
+known by the URI of their namespace, never by a prefix; others are passed over.
 
-The XML is foreign. A document type, and with it every entity, is refused; depth, length of a text
-and size of a reported period are bounded; nothing is fetched. A file is read in pieces, and of a
-reported period nothing is kept when it has ended.
+The XML is foreign. A document type, and with it every entity, is refused; depth, length of a text,
+of a tag and of a comment, the number of different names and the size of a reported period are
+bounded; nothing is fetched. A file is read in pieces, and of a reported period nothing is kept when
+it has ended.
 """
 
 import re
@@ -24,8 +25,13 @@ NAMESPACES: Final = "http://rep.oio.dk/"
 READ_BYTES: Final = 1 << 16
 DEEPEST: Final = 64
 LONGEST_TEXT: Final = 1 << 12
-MOST_FIELDS: Final = 20_000
-"""Fields of one reported period."""
+LONGEST_TOKEN: Final = 1 << 19
+"""Bytes that the parser may hold back: a tag or a comment is not read before it ends."""
+LONGEST_NAME: Final = 1 << 10
+MOST_NAMES: Final = 4_000
+"""Different names of elements and attributes: the parser keeps each of them."""
+MOST_FIELDS: Final = 4_000
+"""Fields, and blankets, of one reported period."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
 _NUMBER: Final = re.compile("[0-9]{1,18}")
 
@@ -101,7 +107,6 @@ class AnswerReader:
     def __init__(self, take: Callable[[ReportedPeriod], None]) -> None:
         self._take = take
         self.counts: Counter[str] = Counter()
-        self.unknown: Counter[str] = Counter()
         self._path: list[str] = []
         self._text: list[str] = []
         self._length = 0
@@ -112,14 +117,17 @@ class AnswerReader:
         self._line = 0
         self._blankets: list[Blanket] = []
         self._open: list[Blanket] = []
-        self._fields = 0
+        self._size = 0
         self._number = ""
+        self._names: set[str] = set()
+        self._ended: list[ReportedPeriod] = []
         self._parser = expat.ParserCreate(namespace_separator=" ")
         settings = {
             "buffer_text": True,
             "StartElementHandler": self._begin,
             "EndElementHandler": self._end,
             "CharacterDataHandler": self._take_text,
+            "StartNamespaceDeclHandler": self._learn_namespace,
             "StartDoctypeDeclHandler": self._refuse_doctype,
             "EntityDeclHandler": self._refuse_doctype,
         }
@@ -129,10 +137,21 @@ class AnswerReader:
 
     def read(self, file: BinaryIO) -> None:
         """Read the file to its end. Raises XmlTrouble, after what stood before was handed on."""
+        given = 0
         try:
             while piece := file.read(READ_BYTES):
-                self._parser.Parse(piece, False)
-            self._parser.Parse(b"", True)
+                given += len(piece)
+                self._parse(piece, is_last=False)
+                self._hand_on()
+                if given - self._parser.CurrentByteIndex > LONGEST_TOKEN:
+                    raise self._stop("too_large", "a tag or a comment does not end")
+            self._parse(b"", is_last=True)
+        finally:
+            self._hand_on()
+
+    def _parse(self, piece: bytes, *, is_last: bool) -> None:
+        try:
+            self._parser.Parse(piece, is_last)
         except expat.ExpatError as error:
             words = expat.ErrorString(error.code)
             raise XmlTrouble(
@@ -146,6 +165,12 @@ class AnswerReader:
                 "bad_xml", self._parser.CurrentLineNumber, "the XML has an unknown encoding"
             ) from None
 
+    def _hand_on(self) -> None:
+        """Hand on the periods that have ended: outside the parser, whose errors mean the file."""
+        ended, self._ended = self._ended, []
+        for period in ended:
+            self._take(period)
+
     def _stop(self, reason: str, sentence: str) -> XmlTrouble:
         return XmlTrouble(reason, self._parser.CurrentLineNumber, sentence)
 
@@ -157,7 +182,23 @@ class AnswerReader:
 
     # --- elements ---------------------------------------------------------------------------------
 
-    def _begin(self, name: str, _attributes: dict[str, str]) -> None:
+    def _learn(self, name: str) -> None:
+        """Count a name that has not been there yet, with a bound for them all."""
+        if len(name) > LONGEST_NAME:
+            raise self._stop("too_large", f"a name is longer than {LONGEST_NAME} characters")
+        self._names.add(name)
+        if len(self._names) > MOST_NAMES:
+            raise self._stop("too_large", f"the XML has over {MOST_NAMES} different names")
+
+    def _learn_namespace(self, prefix: str | None, uri: str | None) -> None:
+        for name in (prefix or "", uri or ""):
+            if name not in self._names:
+                self._learn(name)
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        for each in (name, *attributes):
+            if each not in self._names:
+                self._learn(each)
         local = _LOCAL_NAMES[name]
         self._path.append(local)
         self._text.clear()
@@ -166,8 +207,9 @@ class AnswerReader:
             raise self._stop("too_deep", f"the XML is nested deeper than {DEEPEST} elements")
         if local == _PERIOD:
             self._period, self._line = {}, self._parser.CurrentLineNumber
-            self._blankets, self._open, self._fields = [], [], 0
+            self._blankets, self._open, self._size = [], [], 0
         elif local.startswith("AngivelseNiveau") and self._period is not None:
+            self._grow()
             blanket = Blanket("", [], [])
             (self._open[-1].below if self._open else self._blankets).append(blanket)
             self._open.append(blanket)
@@ -190,7 +232,10 @@ class AnswerReader:
         if not local:
             return
         if local in _SCOPED:
-            self._scopes[_SCOPED[local]].append((depth, text))
+            scope = self._scopes[_SCOPED[local]]
+            if scope and scope[-1][0] == depth:
+                scope.pop()
+            scope.append((depth, text))
             self._deepest_scope = max(depth, self._deepest_scope)
         elif self._period is not None:
             self._end_in_period(local, text, self._period)
@@ -224,7 +269,7 @@ class AnswerReader:
             period.setdefault("start" if local in _START else "end", text)
         elif local == _PERIOD:
             self._period = None
-            self._hand_on(period)
+            self._ended.append(self._whole(period))
 
     def _rename(self, number: str) -> None:
         """Give the open blanket its number."""
@@ -234,32 +279,33 @@ class AnswerReader:
         among[-1] = blanket
         self.counts[f"blanket {number}"] += 1
 
-    def _add_field(self, text: str) -> None:
-        self._fields += 1
-        if self._fields > MOST_FIELDS:
+    def _grow(self) -> None:
+        self._size += 1
+        if self._size > MOST_FIELDS:
             raise self._stop("too_large", f"a reported period has over {MOST_FIELDS} fields")
+
+    def _add_field(self, text: str) -> None:
+        self._grow()
         number = _short(self._number, 3)
         if self._open and number:
             self._open[-1].fields.append((int(number), text))
         self._number = ""
 
-    def _hand_on(self, period: dict[str, str]) -> None:
+    def _whole(self, period: dict[str, str]) -> ReportedPeriod:
         report, start, end, disposed_on = (
             period.get(name, "") for name in ("report", "start", "end", "disposed_on")
         )
         self.counts["periods"] += 1
-        self._take(
-            ReportedPeriod(
-                self._line,
-                self._answered_at,
-                self._held("cpr"),
-                self._held("reporter"),
-                report,
-                start,
-                end,
-                disposed_on,
-                self._blankets,
-            )
+        return ReportedPeriod(
+            self._line,
+            self._answered_at,
+            self._held("cpr"),
+            self._held("reporter"),
+            report,
+            start,
+            end,
+            disposed_on,
+            self._blankets,
         )
 
     def _held(self, name: str) -> str:

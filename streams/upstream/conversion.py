@@ -9,14 +9,15 @@ import orjson
 from streams.citizens.rule_sets import LawBook
 from streams.settings import Settings
 from streams.upstream.answers import AnswerReader, ReportedPeriod, XmlTrouble
-from streams.upstream.lines import LineConverter, PeriodReports
+from streams.upstream.kept_lines import KeptLines
+from streams.upstream.lines import ASIDE, LineConverter, PeriodReports, aside_of
 from streams.upstream.sources import DAMAGED, sources
 from streams.upstream.tables import UpstreamTables
 
 ENDINGS: Final = (".xml", ".xml.gz", ".zip")
 """Files of a folder that are read."""
 FACTS: Final = "facts.jsonl"
-NOT_REPORTED: Final = ("rejected", "reversals", "not_for_refusion")
+NOT_REPORTED: Final = ("rejected", "reversals", "not_for_refusion", "beside_16300", ASIDE)
 """Names of the money that no report has, by what became of it."""
 WAGE: Final = "wage"
 
@@ -32,18 +33,17 @@ class ConversionTotals:
         self.money_out: Counter[str] = Counter()
 
     def take(self, made: PeriodReports) -> None:
-        """Add up a period: the money of its fields, what was left of it, and that of its reports.
+        """Add up a period: all money of its blankets, what no report has, and its reports.
 
         Money out is that of the reports that are written, so that the difference can tell.
         """
         self.told += made.told
-        for field, ore, became in made.money:
-            self.money_in[f"{field:03d}"] += ore
-            if became in NOT_REPORTED:
-                self.money_out[became] += ore
+        self.money_in.update(made.held)
+        self.money_out.update(made.explained)
         for report in made.reports:
             if "amount_ore" in report:
                 self.money_out[report.get("benefit") or WAGE] += report["amount_ore"]
+                self.money_out.update(aside_of(report))
 
     def told_by(self, name: str) -> dict[str, int]:
         """Return what was counted under a name, by what follows it."""
@@ -67,6 +67,7 @@ class ConversionTotals:
             "errors": self.counts["errors"],
             "blankets": blankets,
             "unknown_blankets": self.told_by("unknown_blanket"),
+            "unknown_fields": self.told_by("unknown_field"),
             "reports": {
                 "benefit_payment": self.told_by("benefit_payment"),
                 "income": self.told_by("income"),
@@ -77,6 +78,8 @@ class ConversionTotals:
             "wage_period_used": self.told["wage_period_used"],
             "split_periods": self.told["split_periods"],
             "lines_without_16300": self.told["lines_without_16300"],
+            "replaced_lines": self.told["replaced_lines"],
+            "unreadable_amounts": self.told["unreadable_amounts"],
             "rejects": dict(sorted(self.rejects.items())),
             "in_ore": dict(sorted(self.money_in.items())),
             "out_ore": {k: v for k, v in sorted(self.money_out.items()) if k not in NOT_REPORTED},
@@ -97,11 +100,14 @@ class ConversionTotals:
         into, out = sum(found["in_ore"].values()), sum(found["out_ore"].values())
         explained = ", ".join(f"{name} {ore}" for name, ore in found["explained_ore"].items())
         yield f"money in {into} øre, out {out}; {explained}; left {found['difference_ore']}"
-        for name in ("unknown_blankets", "mapped_by_type", "rejects"):
+        for name in ("unknown_blankets", "unknown_fields", "mapped_by_type", "rejects"):
             if found[name]:
                 words = ", ".join(f"{key} {number}" for key, number in found[name].items())
                 yield f"{name}: {words}"
-        for name in ("wage_period_used", "split_periods", "lines_without_16300", "errors"):
+        for name in (
+            "wage_period_used", "split_periods", "lines_without_16300", "replaced_lines",
+            "unreadable_amounts", "errors",
+        ):  # fmt: skip
             if found[name]:
                 yield f"{name}: {found[name]}"
 
@@ -112,19 +118,29 @@ class AnswerConversion:
     def __init__(
         self, settings: Settings, tables: UpstreamTables, out: IO[bytes], rejects: IO[bytes] | None
     ) -> None:
-        catalogue = LawBook(settings.rules).catalogue().benefits
-        self._lines = LineConverter(tables, catalogue, demo=settings.accepts_sixty)
+        tables.reversed_report  # noqa: B018 - it refuses to start where this is not set
+        self._catalogue = LawBook(settings.rules).catalogue().benefits
+        self._demo = settings.accepts_sixty
         self._tables = tables
         self._out, self._rejects = out, rejects
         self._file = ""
         self.totals = ConversionTotals()
 
     def convert(self, names: Sequence[str]) -> None:
-        """Convert all files, and pass the reports of `facts.jsonl` through."""
+        """Convert all files, and pass the reports of `facts.jsonl` through.
+
+        What lines have become is kept when all is written. Raises UserError.
+        """
+        with KeptLines(self._tables.own_folder) as kept:
+            self._lines = LineConverter(self._tables, self._catalogue, kept, demo=self._demo)
+            self._convert_files(names)
+            self._out.flush()
+
+    def _convert_files(self, names: Sequence[str]) -> None:
         for name in names:
             for label, source in sources(name, ENDINGS):
                 self._convert_file(label, source)
-        if self._tables.folder is not None and (path := self._tables.folder / FACTS).is_file():
+        if (path := self._tables.own_folder / FACTS).is_file():
             with path.open("rb") as file:
                 for line in filter(bytes.strip, file):
                     self._out.write(line.rstrip(b"\r\n") + b"\n")

@@ -5,30 +5,28 @@
     11000     the report: reversed or not, income type
 
 Ids are made from content, never from a place in a list: the same answers give the same reports
-whatever their order.
+whatever their order. A line keeps its id whatever the tables make of it.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from domain.basics.weeks import day, day_text
 from domain.ruledata.ruleset import Benefit
 from streams.privacy.cpr import is_cpr
 from streams.upstream.answers import ReportedPeriod
+from streams.upstream.kept_lines import KeptLines, ids_of
+from streams.upstream.line_money import LineMoney
 from streams.upstream.refund_lines import (
-    ON_LINE,
     PENSIONS,
     PERIODS,
-    SUBSIDY,
     WAGES,
     JsonObject,
     Piece,
     RefundLine,
     Refused,
     account_of,
-    amounts_of,
     by_year,
     content_of,
     group_of,
@@ -36,97 +34,165 @@ from streams.upstream.refund_lines import (
     lines_of,
     report_id_of,
     reversal_of,
+    reversal_of_report,
     shared,
 )
 from streams.upstream.tables import AccountRow, ReporterRow, UpstreamTables
 
+ASIDE: Final = "atp_and_pension_beside"
+"""ATP and pension that no report has."""
 LONGEST_DAYS: Final = 40 * 366
 PERSON: Final = 205
-_KNOWN_BLANKETS: Final = frozenset(
-    {"11000", "16000", "16001", "16002", "16200", "16201", "16202", "16300"}
-)
-
-
-class ConvertedMoney(NamedTuple):
-    """Money in, as it counts: the field that it is in, and what became of it."""
-
-    field: int
-    ore: int
-    became: str
+KNOWN_FIELDS: Final[Mapping[str, frozenset[int]]] = {
+    "11000": frozenset({1, 6, 11, 12, 16, 151}),
+    "16000": frozenset({19, 20, 21, 150}),
+    "16001": frozenset(
+        {57, 58, 59, 60, 70, 71, 75, 76, 78, 95, 96, 97, 197, 198, 199, 200, 215, 216, 217}
+    ),
+    "16300": frozenset({58, 70, 71, 78, 95, 201, 202, 203, 204, 205}),
+}
+"""Fields of the blankets that are read; others of them are counted and told."""
+_NOT_READ: Final = frozenset({"16002", "16200", "16201", "16202"})
+"""Blankets about holiday pay, which nothing here needs."""
 
 
 class PeriodReports(NamedTuple):
-    """A reported period converted: reports, money in, things to count, and refused lines."""
+    """A reported period converted.
+
+    `held` is all money of its blankets, `explained` what became of that which no report has.
+    """
 
     reports: list[JsonObject]
-    money: list[ConvertedMoney]
+    held: Counter[str]
+    explained: Counter[str]
     told: Counter[str]
     refused: list[Refused]
+
+
+class LineAtHand(NamedTuple):
+    """A line on its way: what all its reports have, its days, and what is to be counted."""
+
+    common: JsonObject
+    line: RefundLine
+    days: tuple[int, int]
+    told: Counter[str]
 
 
 class LineConverter:
     """Converts reported periods by tables and the catalogue of benefits."""
 
     def __init__(
-        self, tables: UpstreamTables, benefits: Mapping[str, Benefit], *, demo: bool
+        self,
+        tables: UpstreamTables,
+        benefits: Mapping[str, Benefit],
+        kept: KeptLines,
+        *,
+        demo: bool,
     ) -> None:
         self._tables = tables
         self._shown = tables.reversed_report
         self._benefits = benefits
+        self._kept = kept
         self._demo = demo
+        self._money = LineMoney(tables.signs, tables.atp_field)
 
     def convert(self, period: ReportedPeriod) -> PeriodReports:
         """Make the reports of a reported period."""
-        made = PeriodReports([], [], Counter(), [])
-        for blanket in (each for top in period.blankets for each in top.all()):
-            if blanket.number not in _KNOWN_BLANKETS:
-                made.told[f"unknown_blanket {blanket.number or '-'}"] += 1
-        head = next((top for top in period.blankets if top.number == "11000"), None)
-        is_reversal = head is not None and "T" in head.texts(11)
-        income_type = (head.texts(12) or [""])[0] if head else ""
-        lines = list(lines_of(period.blankets))
-        if is_reversal and not lines:
-            lines = [RefundLine("", True, None, None, [])]
+        told: Counter[str] = Counter()
+        held = self._money.held(period.blankets, told)
+        made = PeriodReports([], held, Counter(), told, [])
+        _count_unknown(period, told)
+        lines = sorted(lines_of(period.blankets), key=content_of)
+        is_whole = all(line.is_reversed for line in lines)
         seen: Counter[tuple[object, ...]] = Counter()
-        for line in sorted(lines, key=content_of):
-            reverses = is_reversal or line.is_reversed
+        for line in lines:
+            made.explained["beside_16300"] += self._money.beside(line)
             try:
-                self._convert_line(period, line, income_type, reverses, seen, made)
+                self._convert_line(period, line, seen, made, is_whole=is_whole)
             except Refused as refused:
                 made.refused.append(refused)
-                with suppress(Refused):
-                    money = self._money(line)
-                    made.money.extend(
-                        ConvertedMoney(field, ore, "rejected") for field, ore in money
-                    )
+                self._explain("rejected", line, made)
         return made
 
     def _convert_line(
         self,
         period: ReportedPeriod,
         line: RefundLine,
-        income_type: str,
-        reverses: bool,
         seen: Counter[tuple[object, ...]],
         made: PeriodReports,
+        *,
+        is_whole: bool,
     ) -> None:
+        """Make the reports of a line, or take it back. Raises Refused."""
+        if line.is_unclear:
+            sentence = "it is not said which of several blankets 11000 holds for the line"
+            raise Refused("ambiguous_report", "group", sentence)
         common = self._common(period, line)
-        if reverses and self._shown != "negative":
-            made.money.extend(
-                ConvertedMoney(field, ore, "reversals") for field, ore in self._money(line)
-            )
+        is_marked = line.is_reversed and self._shown != "negative"
+        if is_marked and (is_whole or line.is_report_reversed or self._shown == "left_out"):
+            self._explain("reversals", line, made)
             if self._shown == "marked":
-                report = reversal_of(common)
-                if report not in made.reports:
-                    made.reports.append(report)
-                    made.told["reversal"] += 1
+                _take_group_back(common, made)
             return
-        start, end = self._period(period, line, made.told)
-        reporter = self._tables.reporter(period.reporter, end)
-        if line.line is None and (reporter is None or reporter.reporter == "other"):
-            self._wages(common, line, income_type, (start, end), seen, made)
+        if is_marked and line.line is None and line.income is None:
+            sentence = "a 16000 is marked as reversed and does not say which lines"
+            raise Refused("unclear_reversal", "reverses", sentence)
+        told: Counter[str] = Counter() if is_marked else made.told
+        hand = LineAtHand(common, line, self._period(period, line, told), told)
+        base = self._base_id(hand, seen)
+        key = self._kept.key(
+            hand.days[0], common["reporter"], common["cpr"], base, content_of(line)
+        )
+        if is_marked:
+            self._take_back(hand, base, key, made)
         else:
-            self._payment(common, line, income_type, (start, end), seen, made)
+            self._write(hand, base, key, made)
+
+    def _base_id(self, hand: LineAtHand, seen: Counter[tuple[object, ...]]) -> str:
+        """Give the id of a line: that of its content, and of how often it was there before.
+
+        A line that is shown as reversed has the id of the line that it takes back; one that is
+        shown with negative amounts is a line of its own.
+        """
+        line = hand.line
+        own = ["negative"] if line.is_reversed and self._shown == "negative" else []
+        place = (line.art, account_of(line), hand.days, *own)
+        counted = (hand.common["cpr"], line.is_reversed, place)
+        seen[counted] += 1
+        return report_id_of(hand.common, *place, seen[counted])
+
+    def _write(self, hand: LineAtHand, base: str, key: bytes, made: PeriodReports) -> None:
+        """Write the reports of a line, and take back those that it was before. Raises Refused."""
+        reports = self._reports_of(hand)
+        version = self._kept.version_of(key, reports)
+        for former, number in self._kept.versions(key) if version > 1 else ():
+            if former < version:
+                for report_id in ids_of(base, former, number):
+                    made.reports.append(reversal_of_report(hand.common, report_id))
+                    made.told["reversal"] += 1
+        if version > 1:
+            made.told["replaced_lines"] += 1
+        self._explain("not_for_refusion", hand.line, made)
+        ids = ids_of(base, version, len(reports))
+        for report, report_id in zip(reports, ids, strict=True):
+            made.reports.append(report | {"report_id": report_id})
+            made.told[f"{report['type']} {report.get('benefit', report.get('kind'))}"] += 1
+            made.explained["not_for_refusion"] -= report["amount_ore"]
+            made.explained[ASIDE] -= sum(aside_of(report).values())
+
+    def _take_back(self, hand: LineAtHand, base: str, key: bytes, made: PeriodReports) -> None:
+        """Take back one line of a report whose other lines stand. Raises Refused."""
+        versions = self._kept.versions(key) or [(1, len(self._reports_of(hand)))]
+        for version, number in versions:
+            for report_id in ids_of(base, version, number):
+                made.reports.append(reversal_of_report(hand.common, report_id))
+                made.told["reversal"] += 1
+        self._explain("reversals", hand.line, made)
+
+    def _explain(self, became: str, line: RefundLine, made: PeriodReports) -> None:
+        """Say what became of the money of a line that is in no report."""
+        made.explained[became] += self._money.own(line)
+        made.explained[ASIDE] += self._money.aside(line)
 
     def _common(self, period: ReportedPeriod, line: RefundLine) -> JsonObject:
         """Give what all reports of the line have. Raises Refused."""
@@ -139,14 +205,13 @@ class LineConverter:
             raise Refused("no_reporter", "reporter", "the report has no SE number of eight digits")
         if not period.report:
             raise Refused("no_report_id", "group", "the report has no indberetningsID")
-        at = period.answered_at
-        if not at:
+        if not period.answered_at:
             raise Refused("no_time", "reported_at", "the answer does not say when it was made")
         return {
             "schema": 2,
             "report_id": "",
             "reporter": period.reporter,
-            "reported_at": in_utc(at),
+            "reported_at": in_utc(period.answered_at),
             "cpr": cpr,
             "group": group_of(period.report, cpr),
         }
@@ -177,75 +242,56 @@ class LineConverter:
 
     # --- payments ---------------------------------------------------------------------------------
 
-    def _payment(
-        self,
-        common: JsonObject,
-        line: RefundLine,
-        income_type: str,
-        days: tuple[int, int],
-        seen: Counter[tuple[object, ...]],
-        made: PeriodReports,
-    ) -> None:
-        _, end = days
-        field, amount_ore = self._amount(line)
-        reporter = self._tables.reporter(common["reporter"], end)
+    def _reports_of(self, hand: LineAtHand) -> list[JsonObject]:
+        """Give the reports that the tables make of a line, without ids. Raises Refused."""
+        reporter = self._tables.reporter(hand.common["reporter"], hand.days[1])
+        if hand.line.line is None and (reporter is None or reporter.reporter == "other"):
+            return self._wages(hand)
+        amount_ore = self._money.amount(hand.line)
         if reporter is None:
             raise Refused(
                 "unknown_reporter", "reporter", "reporters.yaml has no row for the SE number"
             )
-        account = account_of(line)
-        row = self._tables.account(account, end) if account else None
-        code = (row.benefit if row else None) or self._by_type(
-            reporter, income_type, line, end, made.told
-        )
+        return self._payments(hand, reporter, amount_ore)
+
+    def _payments(
+        self, hand: LineAtHand, reporter: ReporterRow, amount_ore: int
+    ) -> list[JsonObject]:
+        """Give the payments of a line: none for income beside the Act. Raises Refused."""
+        account = account_of(hand.line)
+        row = self._tables.account(account, hand.days[1]) if account else None
+        code = (row.benefit if row else None) or self._by_type(hand, reporter)
         if not code:
-            made.money.append(ConvertedMoney(field, amount_ore, "not_for_refusion"))
-            made.told["lines_without_16300"] += 1
-            return
+            hand.told["lines_without_16300"] += 1
+            return []
         benefit = self._benefits.get(code)
         if benefit is None or not benefit.reportable:
             raise Refused("unknown_benefit", "benefit", "no rule set has the benefit of the table")
-        atp_ore = self._atp(line, amount_ore)
-        place = line.art, account, days
-        seen[place] += 1
-        pieces = self._pieces(common["cpr"], reporter, row, benefit, days)
-        if len(pieces) > 1:
-            made.told["split_periods"] += 1
+        atp_ore = self._money.atp(hand.line, amount_ore)
+        pieces = self._pieces(hand, reporter, row, benefit)
+        hand.told["split_periods"] += len(pieces) > 1
         amounts, atps = (shared(ore, pieces) for ore in (amount_ore, atp_ore))
-        paying = reporter.municipality
-        for (first, last, financing), ore, atp in zip(pieces, amounts, atps, strict=True):
-            made.reports.append(
-                common
-                | {
-                    "type": "benefit_payment",
-                    "report_id": report_id_of(common, *place, seen[place], first, last),
-                    "benefit": code,
-                    "period_start": day_text(first),
-                    "period_end": day_text(last),
-                    "amount_ore": ore,
-                    "atp_ore": atp,
-                    "paying_municipality": paying,
-                    "financing_municipality": financing,
-                    "channel": "eindkomst",
-                    "outside_act": bool(row and row.outside_act),
-                }
-            )
-        made.money.append(ConvertedMoney(field, amount_ore, code))
-        made.told[f"benefit_payment {code}"] += len(pieces)
+        same = hand.common | {
+            "type": "benefit_payment",
+            "benefit": code,
+            "paying_municipality": reporter.municipality,
+            "channel": "eindkomst",
+            "outside_act": bool(row and row.outside_act),
+        }
+        return [
+            same
+            | _days_of(piece)
+            | {"amount_ore": ore, "atp_ore": atp, "financing_municipality": piece[2]}
+            for piece, ore, atp in zip(pieces, amounts, atps, strict=True)
+        ]
 
-    def _by_type(
-        self,
-        reporter: ReporterRow,
-        income_type: str,
-        line: RefundLine,
-        end: int,
-        told: Counter[str],
-    ) -> str:
+    def _by_type(self, hand: LineAtHand, reporter: ReporterRow) -> str:
         """Give the benefit that income type and indtægtsart decide; "" for income beside the Act.
 
         Raises Refused where the account alone decides.
         """
-        row = self._tables.by_type(reporter.reporter, income_type, line.art, end)
+        line = hand.line
+        row = self._tables.by_type(reporter.reporter, line.income_type, line.art, hand.days[1])
         if row is None and line.line is None:
             return ""
         if row is None or row.benefit is None or (line.line is None and not row.without_16300):
@@ -253,26 +299,20 @@ class LineConverter:
                 "unknown_account", "benefit",
                 "the account alone decides the benefit, and accounts.yaml has no row for it",
             )  # fmt: skip
-        told[f"mapped_by_type {row.benefit}"] += 1
+        hand.told[f"mapped_by_type {row.benefit}"] += 1
         return row.benefit
 
     def _pieces(
-        self,
-        cpr: str,
-        reporter: ReporterRow,
-        row: AccountRow | None,
-        benefit: Benefit,
-        days: tuple[int, int],
+        self, hand: LineAtHand, reporter: ReporterRow, row: AccountRow | None, benefit: Benefit
     ) -> list[Piece]:
         """Split a period by residence, and by years where it is too long. Raises Refused."""
-        if benefit.mechanism is None and not (row and row.financing):
-            found: list[Piece] = [(*days, reporter.municipality)]
-        elif row and row.financing:
-            found = [(*days, row.financing)]
-        elif reporter.municipality:
+        days = hand.days
+        if row and row.financing:
+            found: list[Piece] = [(*days, row.financing)]
+        elif benefit.mechanism is None or reporter.municipality:
             found = [(*days, reporter.municipality)]
         else:
-            found = self._tables.residences(cpr, *days)
+            found = self._tables.residences(hand.common["cpr"], *days)
         if benefit.mechanism is not None and any(code is None for _, _, code in found):
             raise Refused(
                 "unknown_residence", "financing_municipality",
@@ -280,88 +320,49 @@ class LineConverter:
             )  # fmt: skip
         return [piece for each in found for piece in by_year(*each)]
 
-    def _amount(self, line: RefundLine) -> tuple[int, int]:
-        """Give the field and the amount of a line, signed. Raises Refused."""
-        found = self._money(line)
-        if len(found) == 1:
-            return found[0]
-        reason = "ambiguous_amount" if found else "no_amount"
-        words = "more than one field with money" if found else "no field with money"
-        raise Refused(reason, "amount_ore", f"the line has {words}")
-
-    def _money(self, line: RefundLine) -> list[tuple[int, int]]:
-        """List the fields of a line that hold money, each with its øre, signed."""
-        found = amounts_of(line.line, ON_LINE) if line.line else []
-        if line.line and not found and len(line.beside) == 1 and line.income:
-            found = amounts_of(line.income, (SUBSIDY,))
-        if not line.line and line.income:
-            found = amounts_of(line.income, tuple(dict.fromkeys((*WAGES, *ON_LINE[1:]))))
-        return [(field, ore * self._tables.signs.get(field, 1)) for field, ore in found]
-
-    def _atp(self, line: RefundLine, amount_ore: int) -> int:
-        """Give the ATP of a line: all of it, or its share by amount of several lines' ATP.
-
-        Raises Refused where it has another sign than the amount.
-        """
-        if line.income is None:
-            return 0
-        atp_ore = sum(ore for _, ore in amounts_of(line.income, (self._tables.atp_field,)))
-        if atp_ore * amount_ore < 0:
-            raise Refused(
-                "bad_amount", "atp_ore",
-                "the ATP of blanket 16001 has another sign than the amount of the line",
-            )  # fmt: skip
-        if len(line.beside) < 2 or not atp_ore:
-            return atp_ore
-        inside = sorted(line.beside, key=lambda each: sorted(each.fields))
-        amounts = [abs(sum(ore for _, ore in amounts_of(each, ON_LINE))) for each in inside]
-        at = next(number for number, each in enumerate(inside) if each is line.line)
-        before, total = sum(amounts[:at]), sum(amounts) or 1
-        return atp_ore * (before + amounts[at]) // total - atp_ore * before // total
-
     # --- wages ------------------------------------------------------------------------------------
 
-    def _wages(
-        self,
-        common: JsonObject,
-        line: RefundLine,
-        income_type: str,
-        days: tuple[int, int],
-        seen: Counter[tuple[object, ...]],
-        made: PeriodReports,
-    ) -> None:
-        money = self._money(line)
-        if income_type.lstrip("0") or not line.income:
-            made.money.extend(
-                ConvertedMoney(field, ore, "not_for_refusion") for field, ore in money
-            )
-            made.told["lines_without_16300"] += 1
-            return
-        wages = [(field, ore) for field, ore in money if field in WAGES]
-        others = [(field, ore) for field, ore in money if field not in WAGES]
-        made.money.extend(ConvertedMoney(field, ore, "not_for_refusion") for field, ore in others)
-        if not wages:
-            made.told["lines_without_16300"] += 1
-            return
-        pension_ore = sum(ore for _, ore in amounts_of(line.income, PENSIONS))
-        pieces = [*by_year(*days, None)]
-        amounts, pensions = (
-            shared(ore, pieces) for ore in (sum(ore for _, ore in wages), pension_ore)
-        )
-        place = line.art, "", days
-        seen[place] += 1
-        for (first, last, _), ore, pension in zip(pieces, amounts, pensions, strict=True):
-            made.reports.append(
-                common
-                | {
-                    "type": "income",
-                    "report_id": report_id_of(common, *place, seen[place], first, last),
-                    "kind": "wage",
-                    "period_start": day_text(first),
-                    "period_end": day_text(last),
-                    "amount_ore": ore,
-                    "pension_ore": pension,
-                }
-            )
-        made.money.extend(ConvertedMoney(field, ore, "wage") for field, ore in wages)
-        made.told["income wage"] += len(pieces)
+    def _wages(self, hand: LineAtHand) -> list[JsonObject]:
+        """Give the incomes of a line; none where it is no wage. Raises Refused."""
+        is_wage = hand.line.income is not None and not hand.line.income_type.lstrip("0")
+        wages_ore = self._money.sums(hand.line, WAGES) if is_wage else None
+        if wages_ore is None:
+            hand.told["lines_without_16300"] += 1
+            return []
+        pension_ore = self._money.sums(hand.line, PENSIONS) or 0
+        pieces = [*by_year(*hand.days, None)]
+        amounts, pensions = (shared(ore, pieces) for ore in (wages_ore, pension_ore))
+        same = hand.common | {"type": "income", "kind": "wage"}
+        return [
+            same | _days_of(piece) | {"amount_ore": ore, "pension_ore": pension}
+            for piece, ore, pension in zip(pieces, amounts, pensions, strict=True)
+        ]
+
+
+def aside_of(report: JsonObject) -> dict[str, int]:
+    """Give the money that a report has beside its amount."""
+    return {name: report.get(f"{name}_ore", 0) for name in ("atp", "pension")}
+
+
+def _days_of(piece: Piece) -> JsonObject:
+    return {"period_start": day_text(piece[0]), "period_end": day_text(piece[1])}
+
+
+def _take_group_back(common: JsonObject, made: PeriodReports) -> None:
+    """Take all lines of a person's report back, once."""
+    report = reversal_of(common)
+    if report not in made.reports:
+        made.reports.append(report)
+        made.told["reversal"] += 1
+
+
+def _count_unknown(period: ReportedPeriod, told: Counter[str]) -> None:
+    """Count blankets and fields that the converter does not know."""
+    for blanket in (each for top in period.blankets for each in top.all()):
+        known = KNOWN_FIELDS.get(blanket.number)
+        if known is not None:
+            for field, _ in blanket.fields:
+                if field not in known:
+                    told[f"unknown_field {blanket.number}/{field:03d}"] += 1
+        elif blanket.number not in _NOT_READ:
+            told[f"unknown_blanket {blanket.number or '-'}"] += 1

@@ -17,6 +17,9 @@ Piece = tuple[int, int, str | None]
 """A part of a period, and the municipality that finances it."""
 
 MAX_DAYS: Final = 366
+REPORT: Final = "11000"
+INCOME: Final = "16001"
+REFUND: Final = "16300"
 ON_LINE: Final = (58, 70, 71, 78, 95)
 """Fields of 16300 that may hold its amount."""
 SUBSIDY: Final = 216
@@ -41,30 +44,95 @@ class Refused(Exception):  # noqa: N818 - a line that no report can be made of
 class RefundLine(NamedTuple):
     """One line: a 16300 with the blanket 16001 beside it, or a 16001 alone.
 
-    `beside` are all lines of that 16001, this one included.
+    `is_reversed` is a line that the report or its 16000 marks as reversed. `is_unclear` is one of
+    a report with several blankets 11000 that is below none of them. `beside` are all lines of that
+    16001, of which `is_first` is one.
     """
 
     art: str
+    income_type: str
     is_reversed: bool
+    is_report_reversed: bool
+    is_unclear: bool
+    is_first: bool
     line: Blanket | None
     income: Blanket | None
     beside: list[Blanket]
 
 
+class _Gathered(NamedTuple):
+    """The blankets 16001 and 16300 of a 16000, or those that stand outside any."""
+
+    head: Blanket | None
+    group: Blanket | None
+    incomes: list[Blanket]
+    lines: list[Blanket]
+
+
 def lines_of(blankets: list[Blanket]) -> Iterator[RefundLine]:
-    """Yield the lines of a reported period: those of each 16000, or all where there is none."""
-    groups = [each for top in blankets for each in top.all() if each.number == "16000"]
-    for group in groups or [Blanket("", [], blankets)]:
-        below = [each for top in group.below for each in top.all()]
-        incomes = [each for each in below if each.number == "16001"]
-        lines = [each for each in below if each.number == "16300"]
-        art = (group.texts(19) or [""])[0]
-        is_reversed = "1" in group.texts(21)
-        income = incomes[0] if incomes else None
-        for line in lines:
-            yield RefundLine(art, is_reversed, line, income, lines)
-        if not lines and income is not None:
-            yield RefundLine(art, is_reversed, None, income, [])
+    """Yield the lines of a reported period: those of each 16000, and those that stand outside any.
+
+    Where several 16001 stand beside lines, they are read as one. A reversed report that shows
+    nothing is a line without content.
+    """
+    found = [_Gathered(None, None, [], [])]
+    _gather(blankets, found[0], found)
+    heads = [each for top in blankets for each in top.all() if each.number == REPORT]
+    only = heads[0] if len(heads) == 1 else None
+    is_empty = not any(each.group or each.incomes or each.lines for each in found)
+    for gathered in found:
+        head = gathered.head or only
+        is_report_reversed = head is not None and "T" in head.texts(11)
+        group = gathered.group
+        common = RefundLine(
+            _first_text(group, 19),
+            _first_text(head, 12),
+            is_report_reversed or (group is not None and "1" in group.texts(21)),
+            is_report_reversed,
+            head is None and len(heads) > 1,
+            False,
+            None,
+            None,
+            [],
+        )
+        yield from _lines_of_one(gathered, common)
+        if is_empty and is_report_reversed and gathered.head is not None:
+            yield common
+
+
+def _gather(blankets: list[Blanket], place: _Gathered, found: list[_Gathered]) -> None:
+    """Sort the blankets below a place into the places that they belong to."""
+    for blanket in blankets:
+        inside = place
+        if blanket.number == REPORT:
+            inside = _Gathered(blanket, None, [], [])
+            found.append(inside)
+        elif blanket.number == "16000":
+            inside = _Gathered(place.head, blanket, [], [])
+            found.append(inside)
+        elif blanket.number == INCOME:
+            place.incomes.append(blanket)
+        elif blanket.number == REFUND:
+            place.lines.append(blanket)
+        _gather(blanket.below, inside, found)
+
+
+def _lines_of_one(gathered: _Gathered, common: RefundLine) -> Iterator[RefundLine]:
+    """Yield the lines of one place; a 16000 marked as reversed may have none, and is one itself."""
+    incomes, lines = gathered.incomes, gathered.lines
+    for income in () if lines else incomes:
+        yield common._replace(income=income)
+    if lines:
+        fields = [field for income in incomes for field in income.fields]
+        beside = Blanket(INCOME, fields, []) if incomes else None
+        for number, line in enumerate(lines):
+            yield common._replace(line=line, income=beside, beside=lines, is_first=number == 0)
+    if common.is_reversed and gathered.group and not lines and not incomes:
+        yield common
+
+
+def _first_text(blanket: Blanket | None, field: int) -> str:
+    return next(iter(blanket.texts(field)), "") if blanket else ""
 
 
 def content_of(line: RefundLine) -> tuple[object, ...]:
@@ -73,15 +141,10 @@ def content_of(line: RefundLine) -> tuple[object, ...]:
     return line.art, own, sorted(line.income.fields) if line.income else []
 
 
-def amounts_of(blanket: Blanket, fields: tuple[int, ...]) -> list[tuple[int, int]]:
-    """List the amounts of fields in øre. Raises Refused."""
-    return [(field, _ore(text)) for field in fields for text in blanket.texts(field)]
-
-
-def _ore(text: str) -> int:
+def ore_of(text: str) -> int:
     """Read an amount in kroner with a decimal point. Raises Refused.
 
-    >>> _ore("1234.50"), _ore("-7"), _ore("+0.05")
+    >>> ore_of("1234.50"), ore_of("-7"), ore_of("+0.05")
     (123450, -700, 5)
     """
     if not _KRONER.fullmatch(text):
@@ -100,9 +163,17 @@ def account_of(line: RefundLine) -> str:
 
 
 def in_utc(text: str) -> str:
-    """Write the time of an answer as reports have it; a time without a zone is taken as UTC."""
-    moment = datetime.fromisoformat(text)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    """Write the time of an answer as reports have it; a time without a zone is taken as UTC.
+
+    Raises Refused where there is no such time.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused(
+            "no_time", "reported_at", "the answer says a time that does not exist"
+        ) from None
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -132,6 +203,13 @@ def reversal_of(common: JsonObject) -> JsonObject:
     named = {"type": "reversal", "reverses_group": common["group"]}
     left = {name: value for name, value in common.items() if name != "group"}
     return left | named | {"report_id": f"{common['group']}/reversed"}
+
+
+def reversal_of_report(common: JsonObject, report_id: str) -> JsonObject:
+    """Give the report that takes one report back."""
+    left = {name: value for name, value in common.items() if name != "group"}
+    named = {"type": "reversal", "reverses": report_id, "report_id": f"{report_id}/reversed"}
+    return left | named
 
 
 def by_year(start: int, end: int, code: str | None) -> Iterator[Piece]:

@@ -136,6 +136,13 @@ class UpstreamTables:
         return self._service.reversed_report
 
     @property
+    def own_folder(self) -> Path:
+        """The folder of one's own tables. Raises UserError where there is none."""
+        if self.folder is None:
+            raise UserError("name a folder of your own tables: --tables DIR (docs/upstream.md)")
+        return self.folder
+
+    @property
     def atp_field(self) -> int:
         """The field of blanket 16001 that holds the ATP to take."""
         return int(self._service.atp_field)

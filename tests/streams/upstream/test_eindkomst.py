@@ -17,8 +17,9 @@ from streams.kit.errors import UserError
 from streams.offline.settle import settle
 from streams.settings import Settings
 from streams.simulation import FAULTS, SimulationOptions, simulate
+from streams.upstream.answers import AnswerReader, XmlTrouble
 from streams.upstream.conversion import AnswerConversion, ConversionTotals
-from streams.upstream.lines import ConvertedMoney, PeriodReports
+from streams.upstream.lines import PeriodReports
 from streams.upstream.simulated_answers import NAMESPACE, AnswerWriter
 from streams.upstream.tables import UpstreamTables
 from streams.wire.validator import Validator
@@ -340,6 +341,213 @@ def test_mutated_answers_never_crash(folder):
     assert found["reports"] > 50
 
 
+def settled_money(*conversions):
+    """What stands in the postings, by financing municipality and benefit; no report is rejected."""
+    lines = [json.dumps(each).encode() for reports in conversions for each in reports]
+    postings, rejects = io.BytesIO(), io.BytesIO()
+    settle(lines, DEMO, 1, postings, rejects)
+    assert rejects.getvalue() == b""
+    sums: Counter[Any] = Counter()
+    for message in map(json.loads, postings.getvalue().splitlines()):
+        for row in message["rows"]:
+            sums[row["financing"], row["benefit"]] += row["amount_ore"]
+    return {place: ore for place, ore in sums.items() if ore}
+
+
+DAGPENGE = ((58, "3100.00"), (203, "20240101-20240131"))
+
+
+def test_a_line_whose_person_moved_later_known_is_paid_once(folder):
+    given = answer((CPR, period(refund(DAGPENGE, art="0005"), se=FUND)))
+    parts = {("751", "ADP"): 150_000, ("730", "ADP"): 160_000}
+    table = folder / "residence.csv"
+    late = table.read_text()
+    table.write_text(late.splitlines(keepends=True)[0] + f"{CPR};751;2020-01-01\n")
+    before, _, _ = converted(folder, given)
+    assert settled_money(before) == {("751", "ADP"): 310_000}
+    table.write_text(late)
+    after, _, summary = converted(folder, given)
+    assert summary["replaced_lines"] == 1
+    assert settled_money(before, after) == settled_money(after, before) == parts
+    again, _, _ = converted(folder, given)
+    assert again == after
+    table.write_text(late.replace("2024-01-16", "2024-01-11"))
+    moved, _, _ = converted(folder, given)
+    table.write_text(late)
+    back, _, _ = converted(folder, given)
+    assert settled_money(before, after, moved, back) == parts
+    assert settled_money(back, moved, after, before) == parts
+
+
+def test_a_line_whose_account_gets_another_benefit_is_paid_once(folder):
+    given = answer((CPR, period(refund(LINE))))
+    before, _, _ = converted(folder, given)
+    for benefit, found in (("UDH", {("730", "UDH"): 1_200_000}), (None, {})):
+        art = {"reporter": "municipality", "income_type": "6", "indtaegtsart": "0041"}
+        (folder / "by_type.yaml").write_text("[]")
+        row = {"account": "0115", "benefit": benefit} | SOURCED
+        (folder / "accounts.yaml").write_text(yaml.safe_dump([row]))
+        after, refused, _ = converted(folder, given)
+        if benefit is None:
+            assert [each["reason"] for each in refused] == ["unknown_account"], art
+        else:
+            assert settled_money(before, after) == found
+
+
+def test_what_lines_became_is_kept_only_where_all_was_written(folder):
+    given = answer((CPR, period(refund(DAGPENGE, art="0005"), se=FUND)))
+
+    class Broken(io.BytesIO):
+        def flush(self):
+            raise BrokenPipeError
+
+    path = folder / "given.xml"
+    path.write_text(given)
+    with pytest.raises(BrokenPipeError):
+        AnswerConversion(DEMO, UpstreamTables(folder), Broken(), None).convert([str(path)])
+    moves = (folder / "residence.csv").read_text()
+    (folder / "residence.csv").write_text(moves.replace("2024-01-16", "2024-01-11"))
+    reports, _, summary = converted(folder, given)
+    assert {each["type"] for each in reports} == {"benefit_payment"}
+    assert summary["replaced_lines"] == 0
+
+
+def two_groups(mark, art="0087"):
+    """A report with two indtægtsarter, of which the second may be marked as reversed."""
+    other = blanket("16300", [(58, "500.00"), (203, "20240101-20240131")])
+    marked = blanket("16000", [(19, art), *mark], other)
+    return answer((CPR, period(refund(LINE), marked)))
+
+
+def test_a_16000_marked_as_reversed_takes_back_its_own_lines_alone(folder):
+    whole, _, _ = converted(folder, two_groups(()))
+    assert settled_money(whole) == {("730", "KTH"): 1_200_000, ("730", "UDH"): 50_000}
+    marked, refused, summary = converted(folder, two_groups(((21, "1"),)))
+    assert refused == []
+    assert summary["explained_ore"]["reversals"] == 50_000
+    left = {("730", "KTH"): 1_200_000}
+    assert settled_money(whole, marked) == settled_money(marked, whole) == left
+    assert settled_money(marked) == left
+
+
+def test_a_line_beside_its_own_reversal_counts_nothing(folder):
+    line = blanket("16300", LINE)
+    both = [blanket("16000", [(19, "0041"), *mark], line) for mark in ((), ((21, "1"),))]
+    head = blanket("11000", [(11, "I"), (12, "6")])
+    reports, _, _ = converted(folder, answer((CPR, period(head, *both))))
+    assert settled_money(reports) == {}
+
+
+def test_an_empty_16000_marked_as_reversed_beside_lines_is_refused(folder):
+    empty = blanket("16000", [(19, "0087"), (21, "1")])
+    (report,), (refused,), _ = converted(folder, answer((CPR, period(refund(LINE), empty))))
+    assert report["benefit"] == "KTH"
+    assert refused["reason"] == "unclear_reversal"
+
+
+def test_a_reversal_shown_with_negative_amounts_takes_its_original_back(folder):
+    (folder / "service.yaml").write_text("reversed_report: negative\n")
+    original = answer((CPR, period(refund(LINE))))
+    negative = ((58, "-12000.00"), *LINE[1:])
+    taken = answer((CPR, period(refund(negative, head=((11, "T"), (12, "6"))))))
+    reports = converted(folder, original)[0], converted(folder, taken)[0]
+    assert settled_money(*reports) == settled_money(*reversed(reports)) == {}
+
+
+def test_no_16001_and_no_16300_is_lost_wherever_it_stands(folder):
+    incomes = [blanket("16001", [(57, f"{kroner}.00")]) for kroner in (100, 20)]
+    head = blanket("11000", [(11, "I"), (12, "0")])
+    wages = blanket("16000", [(19, "0001")], "".join(incomes)) + blanket("16001", [(57, "3.00")])
+    reports, _, summary = converted(folder, answer((CPR, period(head, wages, se=FIRM))))
+    assert sorted(each["amount_ore"] for each in reports) == [300, 2_000, 10_000]
+    assert summary["in_ore"] == {"057": 12_300}
+    outside = answer((CPR, period(refund(LINE), blanket("16300", ((58, "1.00"), *LINE[1:])))))
+    reports, _, _ = converted(folder, outside)
+    assert sorted(each["amount_ore"] for each in reports) == [100, 1_200_000]
+    atps = [blanket("16001", [(58, "60.00"), (199, ore)]) for ore in ("1.00", "2.00")]
+    both = blanket("16000", [(19, "0041")], "".join(atps) + blanket("16300", LINE))
+    (report,), _, summary = converted(folder, answer((CPR, period(head, both))))
+    assert report["atp_ore"] == 300
+    assert summary["explained_ore"]["beside_16300"] == 12_000
+
+
+def test_a_line_is_refused_where_it_is_unclear_which_11000_holds_for_it(folder):
+    heads = [blanket("11000", [(11, mark), (12, "6")]) for mark in "IT"]
+    line = blanket("16000", [(19, "0041")], blanket("16300", LINE))
+    assert reasons(folder, answer((CPR, period(*heads, line)))) == ["ambiguous_report"]
+    below = blanket("11000", [(11, "I"), (12, "6")], line)
+    (report,), _, _ = converted(folder, answer((CPR, period(heads[0], below))))
+    assert report["benefit"] == "KTH"
+
+
+@pytest.mark.parametrize("time", ["2024-13-05T08:00:00", "2024-02-05T08:00:00+99:00"])
+def test_an_answer_with_a_time_that_does_not_exist_is_told_so(folder, time):
+    given = answer((CPR, period(refund(LINE)))).replace("2024-02-05T08:00:00+01:00", time)
+    (refused,) = converted(folder, given)[1]
+    assert (refused["reason"], refused["field"]) == ("no_time", "reported_at")
+
+
+def test_fields_that_are_not_known_are_counted_and_told(folder):
+    given = answer((CPR, period(refund((*LINE, (333, "x")), income=((59, "1.00"), (218, "2"))))))
+    summary = converted(folder, given)[2]
+    assert summary["unknown_fields"] == {"16001/218": 1, "16300/333": 1}
+
+
+class Endless(io.BytesIO):
+    """An answer that never ends; reading more than a few megabytes of it is an error."""
+
+    def __init__(self, head, repeated):
+        super().__init__()
+        self._left = head.encode()
+        self._repeated, self._number = repeated, 0
+        self.given = 0
+
+    def read(self, size=-1, /):
+        while len(self._left) < size:
+            many = [self._repeated.replace("{n}", str(self._number + at)) for at in range(500)]
+            self._left += "".join(many).encode()
+            self._number += 500
+        piece, self._left = self._left[:size], self._left[size:]
+        self.given += len(piece)
+        assert self.given < 8_000_000, "it is read without an end"
+        return piece
+
+
+PERSON = f'<a xmlns="{NAMESPACE}"><IndkomstOplysningPersonStruktur>'
+
+
+@pytest.mark.parametrize(
+    ("head", "repeated"),
+    [
+        ("<a", "a"),
+        ("<a><!--", "x"),
+        ("<a><?b ", "x"),
+        ("<a b='", "x"),
+        ("<a>", "<b{n}/>"),
+        ("<a>", "<b c{n}=''/>"),
+        ("<a>", "<b xmlns:c{n}='d'/>"),
+        (f"{PERSON}<LoenPeriodeOplysningStruktur>", "<AngivelseNiveau1></AngivelseNiveau1>"),
+        (
+            f"{PERSON}<LoenPeriodeOplysningStruktur>",
+            "<AngivelseFeltIndholdTekst>1</AngivelseFeltIndholdTekst>",
+        ),
+    ],
+)
+def test_nothing_without_an_end_is_gathered(head, repeated):
+    reader = AnswerReader(lambda _period: None)
+    with pytest.raises(XmlTrouble) as caught:
+        reader.read(Endless(head, repeated))
+    assert caught.value.reason == "too_large"
+
+
+def test_endless_numbers_of_persons_are_forgotten():
+    text = "<PersonCivilRegistrationIdentifier>1</PersonCivilRegistrationIdentifier>" * 1000
+    reader = AnswerReader(lambda _period: None)
+    with pytest.raises(XmlTrouble):
+        reader.read(io.BytesIO((PERSON + text).encode()))
+    assert sum(map(len, reader._scopes.values())) == 1
+
+
 def true_sums(lines):
     postings = io.BytesIO()
     settle(lines, DEMO, 1, postings)
@@ -377,7 +585,7 @@ def test_a_simulated_population_settles_to_the_same_amounts_through_its_answers(
 @pytest.mark.parametrize("lost_ore", [100_00, -1])
 def test_a_report_whose_money_is_not_that_of_its_line_shows_in_the_difference(lost_ore):
     totals = ConversionTotals()
-    line = [ConvertedMoney(88, 1_200_000, "KTH"), ConvertedMoney(57, 300, "rejected")]
+    held, explained = Counter({"058": 1_200_300}), Counter({"rejected": 300})
     report = {"type": "benefit_payment", "benefit": "KTH", "amount_ore": 1_200_000 - lost_ore}
-    totals.take(PeriodReports([report], line, Counter(), []))
+    totals.take(PeriodReports([report], held, explained, Counter(), []))
     assert totals.as_object()["difference_ore"] == lost_ore

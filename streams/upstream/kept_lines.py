@@ -1,0 +1,112 @@
+"""Keeps which reports each line of eIndkomst has become, so that no line is paid twice.
+
+A line stays what it is, but the tables change: a person's move becomes known late, an account gets
+another benefit. Then the line becomes other reports, and those that it was before are reversed. A
+line's reports have their **version**; each that came before is taken back whenever the line is seen
+again, so that a conversion whose output was lost can be run again.
+
+The file lies in the folder of tables, which holds residences by CPR number; it holds no number, but
+digests with a salt of its own.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from secrets import token_bytes
+from types import TracebackType
+from typing import Any, Final
+
+from streams.kit.errors import UserError
+
+FILE: Final = "lines.sqlite"
+WAIT_S: Final = 60
+"""Seconds to wait for another conversion with the same tables."""
+_SCHEMA: Final = """
+    create table if not exists salt (value blob not null);
+    create table if not exists versions (
+        line blob, version integer, content blob, reports integer, primary key (line, version)
+    ) without rowid;
+"""
+
+
+class KeptLines:
+    """The versions of lines in a file; what is new is kept when the block ends without an error."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._salt = b""
+
+    def __enter__(self) -> "KeptLines":
+        """Open the file, or make it. Raises UserError."""
+        try:
+            self._file = sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None)
+            self._file.execute("begin immediate")
+            for statement in _SCHEMA.split(";"):
+                self._file.execute(statement)
+            self._salt = self._salted()
+        except sqlite3.Error:
+            raise UserError(
+                f"{FILE} in the folder of tables, which keeps what each line has become, cannot be"
+                " written: the folder is read-only, the file is damaged, or another conversion with"
+                " these tables is at work"
+            ) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
+    ) -> None:
+        self._file.execute("rollback" if kind else "commit")
+        self._file.close()
+
+    def _salted(self) -> bytes:
+        known: tuple[bytes] | None = self._file.execute("select value from salt").fetchone()
+        if known is None:
+            known = (token_bytes(16),)
+            self._file.execute("insert into salt values (?)", known)
+        return known[0]
+
+    def key(self, start: int, *content: object) -> bytes:
+        """Give the key of a line: lines of the same time lie together."""
+        digest = blake2b(repr(content).encode(), key=self._salt, digest_size=13).digest()
+        return start.to_bytes(3, "big") + digest
+
+    def versions(self, line: bytes) -> list[tuple[int, int]]:
+        """List the versions of a line, each with the number of its reports."""
+        found = self._file.execute(
+            "select version, reports from versions where line = ? order by version", (line,)
+        )
+        return found.fetchall()
+
+    def version_of(self, line: bytes, reports: Sequence[dict[str, Any]]) -> int:
+        """Give the version that a line's reports are, kept as the latest where it is new."""
+        content = blake2b(repr([*map(_told, reports)]).encode(), digest_size=8).digest()
+        latest: tuple[int, bytes] | None = self._file.execute(
+            "select version, content from versions where line = ? order by version desc limit 1",
+            (line,),
+        ).fetchone()
+        if latest is not None and latest[1] == content:
+            return latest[0]
+        version = latest[0] + 1 if latest else 1
+        if latest or reports:
+            self._file.execute(
+                "insert into versions values (?, ?, ?, ?)", (line, version, content, len(reports))
+            )
+        return version
+
+
+def _told(report: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Give what a report says, whatever its id and the time of the answer."""
+    left_out = {"report_id", "reported_at"}
+    return sorted((name, value) for name, value in report.items() if name not in left_out)
+
+
+def ids_of(base: str, version: int, reports: int) -> Iterable[str]:
+    """Give the ids of the reports that a version of a line is made of.
+
+    >>> [*ids_of("A", 1, 2)], [*ids_of("A", 2, 2)]
+    (['A', 'A/2'], ['A/v2', 'A/v2/2'])
+    """
+    named = base if version == 1 else f"{base}/v{version}"
+    for number in range(1, reports + 1):
+        yield named if number == 1 else f"{named}/{number}"
