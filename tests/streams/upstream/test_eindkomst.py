@@ -342,7 +342,7 @@ def test_mutated_answers_never_crash(folder):
 
 
 def settled_money(*conversions):
-    """What stands in the postings, by financing municipality and benefit; no report is rejected."""
+    """Give what stands in the postings, by financing municipality and benefit; none is rejected."""
     lines = [json.dumps(each).encode() for reports in conversions for each in reports]
     postings, rejects = io.BytesIO(), io.BytesIO()
     settle(lines, DEMO, 1, postings, rejects)
