@@ -99,8 +99,9 @@ class JournalAudit:
         self, offset: int, citizen: str, record: dict[str, Any], value: bytes, headers: Headers
     ) -> None:
         check_report(record, self._catalogue)
-        topic, partition, raw_offset = raw_position(record, headers, self._scope.cprs)
-        self.raw[topic, partition].append(raw_offset)
+        if (raw := raw_position(record, headers, self._scope.cprs)) is not None:
+            topic, partition, raw_offset = raw
+            self.raw[topic, partition].append(raw_offset)
         self._look_for_cpr(offset, citizen, record["report_id"])
         self._look_for_cpr(offset, citizen, record.get("group", ""))
         name = f"{record['reporter']}/{record['report_id']}"

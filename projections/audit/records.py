@@ -53,6 +53,12 @@ POSTING_HEADERS: Final = frozenset(
 )
 REPORT_HEADERS: Final = POSTING_HEADERS | {"raw"}
 STATE_HEADERS: Final = frozenset({"ce_type", "mac"})
+ORIGIN: Final = "origin"
+ORIGIN_TIME: Final = "origin_time"
+ORIGIN_RAW: Final = "origin_raw"
+ORIGIN_HEADERS: Final = frozenset({ORIGIN, ORIGIN_TIME, ORIGIN_RAW})
+"""Headers of a record that was written anew from a backup: where it was, when it was written, and
+the raw record that the report there came from."""
 
 
 def json_object(value: bytes | None) -> dict[str, Any]:
@@ -180,11 +186,17 @@ def _is_day(text: str) -> bool:
     return True
 
 
-def raw_position(record: dict[str, Any], headers: Headers, cprs: CprSearch) -> tuple[str, int, int]:
-    """Check a report's headers, and return the place of its raw record. Raises BadRecordError."""
+def raw_position(
+    record: dict[str, Any], headers: Headers, cprs: CprSearch
+) -> tuple[str, int, int] | None:
+    """Check a report's headers, and return the place of its raw record. Raises BadRecordError.
+
+    One that was written anew from a backup has its raw record elsewhere: None.
+    """
     given = dict(headers)
-    raw = _RAW.fullmatch(given.get("raw", b""))
-    if raw is None:
+    is_anew = ORIGIN in given
+    raw = _RAW.fullmatch(given.get(ORIGIN_RAW if is_anew else "raw", b""))
+    if raw is None or (is_anew and _RAW.fullmatch(given[ORIGIN]) is None):
         raise BadRecordError("header", "the header `raw` does not say where the report came from")
     name = f"{record['reporter']}/{record['report_id']}"
     usual = (
@@ -194,14 +206,15 @@ def raw_position(record: dict[str, Any], headers: Headers, cprs: CprSearch) -> t
     if not usual or given.get("ce_type") != f"refusion.report.{record['type']}".encode():
         raise BadRecordError("header", "the headers are not those of this report")
     check_headers(headers, REPORT_HEADERS, cprs)
-    return raw[1].decode(), int(raw[2]), int(raw[3])
+    return None if is_anew else (raw[1].decode(), int(raw[2]), int(raw[3]))
 
 
 def check_headers(headers: Headers, usual: frozenset[str], cprs: CprSearch) -> None:
     """Raise BadRecordError for a CPR number in an unusual header; other headers are no fault."""
     if len(headers) == len(usual) and all(name in usual for name, _ in headers):
         return
-    unusual = [name.encode() + b" " + (text or b"") for name, text in headers if name not in usual]
+    known = usual | ORIGIN_HEADERS
+    unusual = [name.encode() + b" " + (text or b"") for name, text in headers if name not in known]
     if cprs.finds(*unusual):
         raise BadRecordError("cpr", "a header holds what looks like a CPR number")
 

@@ -54,6 +54,11 @@ def _uncounted(_records: int) -> None:
     """Count nothing."""
 
 
+def written_ms(record: Record) -> int:
+    """Return the brokers' time of a record that was read, in ms since 1970; -1 if none is known."""
+    return int(getattr(record, "timestamp", -1))
+
+
 class TopicReader(Protocol):
     """Topics, open for reading: their partitions, offsets and committed records."""
 
@@ -77,6 +82,9 @@ class TopicReader(Protocol):
 
     async def described(self, topics: Sequence[str]) -> dict[str, Existing]:
         """Partitions, replicas and settings of topics that are there."""
+
+    async def identity(self, topic: str) -> str:
+        """The id that the cluster gave to a topic: another after it was deleted and made anew."""
 
     def records(
         self, topic: str, partition: int, start: int, end: int, counted: Counted = _uncounted
@@ -225,6 +233,10 @@ class KafkaTopicReader:
             self._written = await self._stack.enter_async_context(block)
         assert self._written is not None
         return _by_partition(await self._written.end_offsets(await self._all(topic)))
+
+    async def identity(self, topic: str) -> str:
+        """See the port."""
+        return await topic_identity(self._committed._client, topic)  # noqa: SLF001 - the only way
 
     async def described(self, topics: Sequence[str]) -> dict[str, Existing]:
         """See the port."""

@@ -185,6 +185,13 @@ def _operator(names: TopicNames) -> Iterator[Right]:
         yield _control_writer(names, writer)
 
 
+def _backup(names: TopicNames) -> Iterator[Right]:
+    """Whoever takes backups reads what cannot be made again, and records that it does."""
+    for topic in (REPORTS, POSTINGS, ACCESS):
+        yield Right(Resource.TOPIC, names.topic(topic), (*SEE, "Read"))
+    yield Right(Resource.TOPIC, names.topic(ACCESS), ("Write",))
+
+
 def _repairer(names: TopicNames) -> Iterator[Right]:
     """An operator who ends hanging transactions; the right to do that is nearly a broker's."""
     for prefix in sorted({names.prefix, names.journal_prefix}):
@@ -237,6 +244,7 @@ ROLES: Final[dict[str, Callable[[TopicNames], Iterator[Right]]]] = {
     "citizens": _citizens,
     "projections": _projections,
     "operator": _operator,
+    "backup": _backup,
     "repairer": _repairer,
     "auditor": _auditor,
     "site": _site,

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-Purpose = Literal["pseudonym", "seal", "journal"]
+Purpose = Literal["pseudonym", "seal", "journal", "archive", "manifest"]
 
 DERIVED_BYTES: Final = 32
 _LABEL: Final = b"ydelsesrefusion key for "

@@ -17,6 +17,7 @@ from hmac import digest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from streams.privacy.archive_keys import ArchiveKeys
 from streams.privacy.derived_keys import derived_key
 from streams.privacy.macs import MacKeys
 
@@ -58,7 +59,8 @@ class Identity:
             )
         self._pseudonym_key = pseudonym_key
         self.macs = MacKeys(journal_keys or (derived_key(pseudonym_key, "journal"),))
-        self._ciphers = {key_id(key): AESSIV(key) for key in seal_keys}
+        self._seal_keys = {key_id(key): key for key in seal_keys}
+        self._ciphers = {name: AESSIV(key) for name, key in self._seal_keys.items()}
         self._key_id = key_id(seal_keys[0])
         self.of = lru_cache(maxsize=CACHED_CITIZENS)(self._of)
         """Function that returns the citizen of a CPR, and the CPR sealed."""
@@ -75,6 +77,10 @@ class Identity:
     def seal_key_ids(self) -> tuple[str, ...]:
         """The short names of the seal keys, the one that seals first."""
         return tuple(self._ciphers)
+
+    def archive_keys(self) -> ArchiveKeys:
+        """Return the keys of backups, which are derived from the seal keys."""
+        return ArchiveKeys(self._seal_keys)
 
     def _of(self, cpr: str) -> tuple[str, str]:
         citizen = digest(self._pseudonym_key, cpr.encode(), "sha256").hex()[:CITIZEN_DIGITS]

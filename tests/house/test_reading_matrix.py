@@ -23,6 +23,8 @@ LATER = {
 
 def names_of(command, *before):
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield " ".join(before)
         context = click.Context(command)
         for name in command.list_commands(context):
             made = command.get_command(context, name)

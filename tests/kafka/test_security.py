@@ -79,13 +79,15 @@ def test_a_refusal_names_who_asked_and_the_right_that_is_missing(installation, r
 
 
 @pytest.mark.long
-def test_each_role_does_its_work_as_itself(installation, reports):
+def test_each_role_does_its_work_as_itself(installation, reports, tmp_path):
     assert installation.run("operator", "run", "status").status == 0
     assert installation.run("upstream", "publish", reports).status == 0
     for stage in STAGES:
         installation.start(stage)
     (posted,) = installation.wait_for_postings("consumer", 1)
     assert posted["type"] == "postings"
+    saved = installation.run("backup", "backup", "--to", tmp_path / "backup")
+    assert saved.status == 0, saved.said
 
 
 def test_a_client_goes_on_when_its_session_is_over(secured_kafka):
@@ -104,6 +106,7 @@ READS: dict[str, set[str]] = {
     "citizens": {"reports", "citizens"},
     "projections": {"postings", "reports", "dead-letters", "notices"},
     "operator": {"reports.raw", "reports", "postings", "notices", "dead-letters", "access"},
+    "backup": {"reports", "postings", "access"},
     "repairer": {topic.name for topic in TOPICS},
     "auditor": {topic.name for topic in TOPICS},
     "site": {"reports", "postings", "notices", "dead-letters", "access"},
@@ -115,6 +118,7 @@ WRITES: dict[str, set[str]] = {
     "citizens": {"citizens", "postings", "notices", "dead-letters"},
     "projections": set(),
     "operator": {"reports.raw", "reports", "notices", "access"},
+    "backup": {"access"},
     "repairer": {"access"},
     "auditor": {"access"},
     "site": {"access"},

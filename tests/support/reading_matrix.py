@@ -27,6 +27,7 @@ COMMANDS: Final = {
     **dict.fromkeys(sorted(LOOKS), Reading("operator", (ACCESS,))),
     "approvals list": Reading("operator", (ACCESS,)),
     "approve": Reading("operator", (ACCESS,)),
+    "backup": Reading("backup", (REPORTS, POSTINGS, ACCESS)),
     "dead-letters list": Reading("operator", (DEAD_LETTERS,)),
     "dead-letters show": Reading("operator", (DEAD_LETTERS, ACCESS)),
     "dead-letters retry": Reading("operator", (DEAD_LETTERS, RAW, REPORTS, ACCESS)),
@@ -39,13 +40,22 @@ COMMANDS: Final = {
     "keys state": Reading("operator", (REPORTS, ACCESS)),
     "opening load": Reading("operator", (REPORTS, ACCESS)),
     "replay": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
+    "restore": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "run close": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS, NOTICES, ACCESS)),
     "run status": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS)),
     "web": Reading("site", (REPORTS, ACCESS)),
     "verify": Reading("auditor", topics.TOPICS),
 }
 READ_NO_TOPIC: Final = frozenset(
-    {"acl", "compare", "convert eindkomst", "convert table", "lis build", "publish"}
+    {
+        "acl",
+        "backup verify",
+        "compare",
+        "convert eindkomst",
+        "convert table",
+        "lis build",
+        "publish",
+    }
     | {"repair transactions", "settings", "settle", "simulate", "worker"}
     | {f"lis {name}" for name in (*VIEWS, "hvad-hvis")} - LOOKS
 )

@@ -133,6 +133,9 @@ class ReaderOfLists:
     async def written_ends(self, topic):
         return await self.ends(topic)
 
+    async def identity(self, topic):
+        return f"id of {topic}"
+
     async def described(self, topics):
         """Every topic is as it must be, with three replicas."""
         rows = {self._prefix + topic.name: topic for topic in TOPICS}

@@ -1,0 +1,272 @@
+"""Makes the journal anew from a backup, under another prefix: the same partitions and order.
+
+    1. Read the chains of all places; what is restored is what is up to the last whole link.
+    2. Make the topics, or look how far a restore that died has come: the last record of a
+       partition says in its header `origin` which record it was.
+    3. Copy who did what (`access`), then record this act, then copy the journal.
+    4. Count: each partition has as many records as the backup.
+
+Offsets and times are new, so that place and time of origin stand in headers, and that of a raw
+record, of which the new installation knows nothing, in another one than usual. A MAC is for a topic
+by its role and for a partition, whatever the prefix is: it holds where the record is now, and a
+record that nobody of ours wrote is nobody's of ours here too.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Final
+
+from projections.audit.records import ORIGIN, ORIGIN_RAW, ORIGIN_TIME
+from streams.acts.acts import Act, record_act
+from streams.archive.manifest import Link, read_chain, segments_of
+from streams.archive.object_store import ArchiveError, ArchiveStore
+from streams.archive.segments import UNKNOWN_TIME, ArchivedRecord, unpacked
+from streams.engine.ports import Headers, Message, Record
+from streams.kafka import topics
+from streams.kafka.clients import KafkaClients
+from streams.kafka.copy_writer import open_copy_writer
+from streams.kafka.errors import explained
+from streams.kafka.reading import KafkaTopicReader, open_topics
+from streams.kafka.topic_layout import ensure_topics_of
+from streams.kit.setting_forms import TOPIC_PREFIX
+from streams.privacy.archive_keys import ArchiveKeys
+from streams.settings import Settings
+from streams.settings_table import JOURNAL_PREFIX, PARTITIONS, PREFIX
+
+CLIENT: Final = "refusion-restore"
+RAW: Final = "raw"
+"""The header of a report that names its raw record."""
+RESTORED: Final = (topics.ACCESS, topics.REPORTS)
+"""The topics that are made anew from a backup; all others follow from the journal."""
+AGAIN: Final = "start it again: it goes on where it stopped"
+COPIED_RECORDS: Final = 5_000
+"""Records that are handed over together."""
+
+
+class RestoreError(ArchiveError):
+    """A journal cannot be restored; the message says why and what to do."""
+
+
+@dataclass
+class Restored:
+    """Sums of a restore: records of the backup by topic, and those that were there already."""
+
+    prefix: str
+    records: dict[str, int]
+    there_before: int = 0
+    until: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for a program."""
+        return dict(vars(self))
+
+    def sentence(self) -> str:
+        """Say it to people."""
+        named = ", ".join(f"{number:,} records of {name}" for name, number in self.records.items())
+        before = f", {self.there_before:,} of them before" if self.there_before else ""
+        return f"{named} are under {self.prefix}{before}, as the backup had them at {self.until}"
+
+
+class BackupParts:
+    """Several backups of one system that follow each other, read as one."""
+
+    def __init__(self, places: Sequence[ArchiveStore], keys: ArchiveKeys) -> None:
+        """Read their chains. Raises ArchiveError."""
+        self._keys = keys
+        self._parts: list[tuple[ArchiveStore, list[Link]]] = []
+        for store in places:
+            chain = read_chain(store, keys)
+            links = chain.up_to_whole() if store is places[-1] else chain.links
+            if not links:
+                raise ArchiveError(f"there is no backup that is whole in {store.uri}")
+            self._parts.append((store, links))
+        ids = {name: topic.id for name, topic in self._last().topics.items()}
+        for store, links in self._parts:
+            if {name: topic.id for name, topic in links[0].topics.items()} != ids:
+                raise ArchiveError(f"{store.uri} has the backup of other topics than the last one")
+
+    def _last(self) -> Link:
+        return self._parts[-1][1][-1]
+
+    @property
+    def until(self) -> str:
+        """The time of the last link."""
+        return self._last().at
+
+    def partitions(self, topic: str) -> int:
+        """Return the number of partitions of a topic."""
+        return self._last().topics[topic].partitions
+
+    def source(self, topic: str) -> str:
+        """Return the full name that a topic had."""
+        return self._last().topics[topic].name
+
+    def count(self, topic: str, partition: int) -> int:
+        """Count the records of a partition, those that several parts have once at most."""
+        return sum(1 for _ in self.records(topic, partition))
+
+    def records(self, topic: str, partition: int) -> Iterator[ArchivedRecord]:
+        """Yield the records of a partition in their order. Raises ArchiveError for a gap."""
+        position = 0
+        for store, links in self._parts:
+            start = links[0].topics[topic].starts[partition]
+            if start > position:
+                raise ArchiveError(
+                    f"{store.uri} begins with offset {start} of {topic}, partition {partition}, and"
+                    f" what is before it ends with {position}: name the backup before it first"
+                )
+            for segment in segments_of(links):
+                if (segment.topic, segment.partition) != (topic, partition):
+                    continue
+                if segment.next <= position:
+                    continue
+                content = store.read(segment.file)
+                for record in unpacked(self._keys, segment, links[0].topics[topic].id, content):
+                    if record.offset >= position:
+                        yield record
+                position = segment.next
+
+
+def under_prefix(settings: Settings, prefix: str, partitions: int) -> Settings:
+    """Return settings for topics that have a prefix of their own, the journal too."""
+    if not TOPIC_PREFIX.fits(prefix):
+        raise RestoreError(f"--prefix must be {TOPIC_PREFIX.words}")
+    return replace(
+        settings,
+        values={
+            **settings.values,
+            PREFIX.name: (prefix, "environment"),
+            JOURNAL_PREFIX.name: (None, "not set"),
+            PARTITIONS.name: (str(partitions), "environment"),
+        },
+    )
+
+
+async def restore(
+    settings: Settings,
+    places: Sequence[ArchiveStore],
+    prefix: str,
+    progress: Callable[[int], None],
+) -> Restored:
+    """Restore the journal. Raises ArchiveError and other UserErrors."""
+    parts = await asyncio.to_thread(BackupParts, places, settings.identity().archive_keys())
+    new = under_prefix(settings, prefix, parts.partitions(topics.REPORTS.name))
+    with explained(new.bootstrap, RestoreError, advice=AGAIN):
+        await ensure_topics_of(new, RESTORED)
+        restoring = _Restoring(new, parts, progress)
+        async with open_topics(KafkaClients(new.bootstrap, CLIENT)) as reader:
+            await restoring.look(reader)
+            await restoring.copy(topics.ACCESS)
+            scope = {"from": [store.uri for store in places], "prefix": prefix}
+            await record_act(new, Act("restore", scope))
+            await restoring.copy(topics.REPORTS)
+            await restoring.count(reader)
+    return restoring.done
+
+
+class _Restoring:
+    """A restore at work."""
+
+    def __init__(
+        self, settings: Settings, parts: BackupParts, progress: Callable[[int], None]
+    ) -> None:
+        self.done = Restored(settings.prefix, {}, until=parts.until)
+        self._settings = settings
+        self._parts = parts
+        self._progress = progress
+        self._there: dict[tuple[str, int], tuple[int, str]] = {}
+        """Records that are there, and the origin of the last one, by topic and partition."""
+
+    async def look(self, reader: KafkaTopicReader) -> None:
+        """Step 2. Raises RestoreError where there is something else."""
+        for topic in RESTORED:
+            name = self._settings.topic(topic)
+            for partition, end in (await reader.ends(name)).items():
+                number, last = 0, ""
+                async with aclosing(reader.records(name, partition, 0, end)) as records:
+                    async for record in records:
+                        origin = dict(record.headers).get(ORIGIN, b"").decode("ascii", "replace")
+                        if topic is topics.ACCESS and not origin:
+                            continue  # this act, and what was done after it
+                        number, last = number + 1, origin
+                        if not origin:
+                            raise RestoreError(
+                                f"{name} has records that came from no backup: restore under a"
+                                " prefix that nobody uses yet"
+                            )
+                self._there[topic.name, partition] = number, last
+
+    async def copy(self, topic: topics.Topic) -> None:
+        """Step 3 for one topic, and step 4."""
+        name, total = self._settings.topic(topic), 0
+        clients = KafkaClients(self._settings.bootstrap, CLIENT)
+        async with open_copy_writer(clients) as writer:
+            for partition in range(self._parts.partitions(topic.name)):
+                number = 0
+                async for messages in self._missing(topic, partition):
+                    await writer.write(name, partition, messages)
+                    number += len(messages)
+                    self._progress(total + number)
+                total += number + self._there[topic.name, partition][0]
+        self.done.records[topic.name] = total
+
+    async def count(self, reader: KafkaTopicReader) -> None:
+        """Step 4. Raises RestoreError where others have written to the journal meanwhile."""
+        ends = await reader.ends(self._settings.topic(topics.REPORTS))
+        if sum(ends.values()) != self.done.records[topics.REPORTS.name]:
+            raise RestoreError(
+                f"others wrote to {self._settings.topic(topics.REPORTS)} meanwhile: stop them, and"
+                " restore under a prefix that nobody uses yet"
+            )
+
+    async def _missing(self, topic: topics.Topic, partition: int) -> AsyncIterator[list[Message]]:
+        """Yield the messages of a partition that are not there yet."""
+        there, last = self._there[topic.name, partition]
+        source = self._parts.source(topic.name)
+        records = self._parts.records(topic.name, partition)
+        if await asyncio.to_thread(_last_of, records, there) != last.rpartition("/")[2]:
+            raise RestoreError(
+                f"{self._settings.topic(topic)}, partition {partition}, has other records than the"
+                " backup: restore under a prefix that nobody uses yet"
+            )
+        self.done.there_before += there
+        while batch := await asyncio.to_thread(_some, records):
+            yield [copied(record, source, partition) for record in batch]
+
+
+def _some(records: Iterator[ArchivedRecord]) -> list[ArchivedRecord]:
+    return list(islice(records, COPIED_RECORDS))
+
+
+def _last_of(records: Iterator[ArchivedRecord], number: int) -> str:
+    """Read some records, and return the offset of the last one in letters; "" where none is."""
+    last = deque(islice(records, number), maxlen=1)
+    return str(last[0].offset) if last else ""
+
+
+def origin_of(source: str, partition: int, record: Record) -> str:
+    """Return the place of a record in the topic that it comes from."""
+    return f"{source}/{partition}/{record.offset}"
+
+
+def copied(record: ArchivedRecord, source: str, partition: int) -> Message:
+    """Make the message of a record that is written anew into a partition of the same number."""
+    headers: Headers = [
+        (ORIGIN_RAW if name == RAW else name, content)
+        for name, content in record.headers
+        if name != ORIGIN
+    ]
+    headers.append((ORIGIN, origin_of(source, partition, record).encode()))
+    if record.written_ms != UNKNOWN_TIME and ORIGIN_TIME not in dict(headers):
+        headers.append((ORIGIN_TIME, _time(record.written_ms)))
+    return record.key, record.value, headers
+
+
+def _time(written_ms: int) -> bytes:
+    at = datetime.fromtimestamp(written_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return at.replace("+00:00", "Z").encode()

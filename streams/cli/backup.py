@@ -1,0 +1,96 @@
+"""`refusion backup`: what cannot be made again, kept outside of the cluster."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from streams.cli.console import echo_json, load_settings, run_with_progress
+from streams.kit.errors import UserError
+
+WRONG: Final = 1
+"""The exit status if a backup is not what was written."""
+PLACE: Final = "A folder, file://FOLDER or s3://BUCKET/FOLDER."
+
+
+@click.group(invoke_without_command=True)
+@click.option("--to", "uri", metavar="URI", help=PLACE)
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Begin a new backup with the records of this day or time (UTC) and later.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_context
+def backup(ctx: click.Context, uri: str | None, since: str | None, as_json: bool) -> None:
+    """Back up the journal, the postings, and who did what.
+
+    Workers go on meanwhile. A place that has a backup gets what it does not have yet. The files are
+    packed, sealed and chained; to read them takes REFUSION_SEAL_KEY. One that was stopped is
+    started again.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if uri is None:
+        raise UserError("give --to URI, the place for the backup")
+    from streams.acts.acts import Act, record_act
+    from streams.archive.backup import BackedUp, back_up
+    from streams.archive.object_store import open_store
+    from streams.cli.console import Show
+    from streams.settings import Settings
+
+    place, moment = uri, None if since is None else _moment(since)
+
+    async def work(settings: Settings, show: Show) -> BackedUp:
+        store = open_store(place)
+        await record_act(settings, Act("backup", {"to": place, "since": since}))
+        return await back_up(settings, store, moment, lambda records: show(records, None))
+
+    done = run_with_progress("records", work)
+    if as_json:
+        echo_json(done.as_json())
+    else:
+        click.echo(done.sentence())
+        for note in done.notes:
+            click.echo(f"note: {note}", err=True)
+    if not done.whole:
+        click.echo("the backup is not whole yet: take it again", err=True)
+        sys.exit(WRONG)
+
+
+@backup.command()
+@click.option("--from", "uri", metavar="URI", required=True, help=PLACE)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def verify(uri: str, as_json: bool) -> None:
+    """Prove a backup whole from itself alone.
+
+    Each file is read and held against the chain of manifests. With REFUSION_SEAL_KEY the segments
+    are opened too. The exit status is 1 where something is missing or was changed.
+    """
+    from streams.archive.object_store import open_store
+    from streams.archive.proof import check_backup
+    from streams.kit.progress import meter
+
+    settings = load_settings()
+    keys = settings.identity().archive_keys() if settings.has_keys else None
+    with meter("segments") as progress:
+        store = open_store(uri, must_exist=True)
+        checked = check_backup(store, keys, settings.macs_if_set(), progress.show)
+    if as_json:
+        echo_json(checked.as_json())
+    else:
+        for sentence in checked.sentences():
+            click.echo(sentence)
+    if checked.wrong:
+        sys.exit(WRONG)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(
+            "--since must be a day or a time such as 2026-11-01 or 2026-11-01T08:00:00Z"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,63 @@
+"""Backups go into a folder or an object store; both say in words what is wrong."""
+
+import pytest
+
+from streams.archive.object_store import ArchiveError, TakenError, open_store
+from tests.support.object_server import object_server
+
+
+@pytest.fixture(params=["folder", "file", "s3"])
+def uri(request, tmp_path, monkeypatch):
+    if request.param == "s3":
+        with object_server(monkeypatch):
+            yield "s3://backups/refusion"
+    else:
+        yield str(tmp_path / "backup") if request.param == "folder" else f"file://{tmp_path}/backup"
+
+
+def test_files_are_written_listed_and_read(uri):
+    store = open_store(uri)
+    large = bytes(range(256)) * 50_000
+    store.write("segments/reports/0001/7-ab.seg", large)
+    store.write("segments/reports/0001/7-ab.seg", large)
+    store.create("manifest/000001.json", b"{}")
+    again = open_store(uri, must_exist=True)
+    assert again.sizes("segments") == {"segments/reports/0001/7-ab.seg": len(large)}
+    assert again.sizes("manifest") == {"manifest/000001.json": 2}
+    assert again.sizes("nothing") == {}
+    assert again.read("segments/reports/0001/7-ab.seg") == large
+
+
+def test_a_file_is_created_once(uri):
+    store = open_store(uri)
+    store.create("manifest/000001.json", b"first")
+    with pytest.raises(TakenError, match=r"has a file manifest/000001\.json already"):
+        store.create("manifest/000001.json", b"second")
+    assert store.read("manifest/000001.json") == b"first"
+
+
+def test_a_file_that_is_not_there_is_named(uri):
+    with pytest.raises(ArchiveError, match=f"{uri} has no file segments/none"):
+        open_store(uri).read("segments/none")
+
+
+def test_a_folder_that_must_be_there_is_named(tmp_path):
+    with pytest.raises(ArchiveError, match="is no folder"):
+        open_store(str(tmp_path / "none"), must_exist=True)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("uri", ["nix://somewhere", "ftp://host/x", "s3://"])
+def test_an_address_that_is_none_is_told_in_one_sentence(uri):
+    with pytest.raises(ArchiveError) as raised:
+        open_store(uri).sizes("manifest")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_store_that_does_not_answer_is_told_in_one_sentence(monkeypatch):
+    with object_server(monkeypatch):
+        store = open_store("s3://backups/refusion")
+    with pytest.raises(ArchiveError, match="manifest in s3://backups/refusion cannot be") as raised:
+        store.sizes("manifest")
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
