@@ -6,6 +6,7 @@ It runs in another process than the seed, so that a planted defect is not in it 
   was read was said aloud.
 * The postings of each partition are, byte for byte, what its journal gives when it is folded from
   its start, in one go: nothing lost, nothing twice. `refusion settle` makes the same.
+* So are the notices, each with the record that it follows from.
 * Control records are in each partition once; the postings are cut by their runs and by no other.
 * Nothing follows from a record that nobody of ours wrote, and none fails but those with poison.
 * Revisions have no gap and rows no twin; the ledger has the rows of the postings, in their order.
@@ -15,11 +16,14 @@ It runs in another process than the seed, so that a planted defect is not in it 
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import orjson
 
 from projections.ledger.entries import COLUMNS
 from streams.citizens.refold import Refolding
+from streams.citizens.rule_sets import DEFAULT
+from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
 from streams.privacy.macs import MAC
 from streams.stages.disk import CHECKPOINT
@@ -27,7 +31,7 @@ from streams.wire import journal
 from streams.wire.belief import JournalBelief
 from streams.wire.cloudevents import source_offset
 from tests.simulation.audit_verify import verify_finds_nothing
-from tests.simulation.names import DEAD, JOURNAL, POSTINGS, RAW, STATE
+from tests.simulation.names import DEAD, JOURNAL, NOTICES, POSTINGS, RAW, STATE
 from tests.simulation.population import POISON_SETTLE, POISON_STEP
 from tests.simulation.world import LAWS, settings_of
 
@@ -101,7 +105,8 @@ def _believed(remains, partition):
 
 
 def _postings_are_those_of_the_journal(remains, partition) -> None:
-    expected = list(Refolding(LAWS, MemoryStore()).fold(_believed(remains, partition)))
+    refolding = _Refolding(LAWS, MemoryStore())
+    expected = list(refolding.fold(_believed(remains, partition)))
     posted = remains.committed(POSTINGS, partition)
     name = f"postings/{partition}"
     for entry, (offset, message) in zip(posted, expected, strict=False):
@@ -120,6 +125,45 @@ def _postings_are_those_of_the_journal(remains, partition) -> None:
             raise FoundError(f"{name}: message {entry.offset} has no MAC")
     if len(posted) != len(expected):
         raise FoundError(f"{name}: {len(posted)} messages, and should be {len(expected)}")
+    _notices_are_those_of_the_journal(remains, partition, refolding.notices)
+
+
+class _Noticing(Partition):
+    """A partition that remembers the notices of each record of its last batch."""
+
+    noticed: tuple[Sequence[bytes], ...] = ()
+
+    def settle_batch(self, records):
+        outcomes = super().settle_batch(records)
+        self.noticed = tuple(outcome.notices for outcome in outcomes)
+        return outcomes
+
+
+class _Refolding(Refolding):
+    """A fold that gives its notices too, each with its record's offset."""
+
+    def __init__(self, laws, store) -> None:
+        super().__init__(laws, store)
+        self._partition = self._noticing = _Noticing(laws.law(DEFAULT), store, laws=laws)
+        self.notices: list[tuple[int, bytes]] = []
+
+    def _settled(self, entries):
+        yield from super()._settled(entries)
+        for (offset, _), notices in zip(entries, self._noticing.noticed, strict=True):
+            self.notices += [(offset, notice) for notice in notices]
+
+
+def _notices_are_those_of_the_journal(remains, partition, expected) -> None:
+    noticed = [
+        (source_offset(entry.headers), entry.value)
+        for entry in remains.committed(NOTICES, partition)
+    ]
+    if noticed != expected:
+        wrong = [pair for pair in zip(noticed, expected, strict=False) if pair[0] != pair[1]]
+        raise FoundError(
+            f"notices/{partition}: {len(noticed)}, and should be {len(expected)}; the first"
+            f" difference is {wrong[:1]}"
+        )
 
 
 def _control_records_are_there_once(remains, partition) -> None:

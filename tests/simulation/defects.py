@@ -1,7 +1,7 @@
 """Defects of the protocol, planted one at a time: the simulated world must find each of them.
 
-`PLANTS` has a function for each, also for those of `defects_of_records.py`, which changes the
-program in this process.
+`PLANTS` has a function for each, also for those of `defects_of_records.py` and
+`defects_of_takeovers.py`, which changes the program in this process.
 """
 
 # mypy: disable-error-code="method-assign, assignment"
@@ -16,6 +16,7 @@ from streams.stages.citizens import CitizenStage, CitizenWork
 from streams.stages.disk import Disk, DiskFolder
 from streams.stages.own_entry import OwnEntry
 from tests.simulation.defects_of_records import PLANTS_OF_RECORDS
+from tests.simulation.defects_of_takeovers import PLANTS_OF_TAKEOVERS
 from tests.simulation.ports import SimulatedChangelog
 from tests.simulation.sources import SimulatedSource
 
@@ -254,5 +255,6 @@ PLANTS = {
         the_ledger_takes_an_error_for_success,
         a_recalculation_forgets_where_it_is,
         *PLANTS_OF_RECORDS,
+        *PLANTS_OF_TAKEOVERS,
     )
 }

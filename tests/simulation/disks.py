@@ -6,8 +6,11 @@ their order). A torn write, or a bit that flips, is found by RocksDB's checksums
 
 from collections.abc import Iterable, Iterator
 
+import orjson
+
 from streams.citizens.store import CorruptDiskError, DiskError
 from streams.citizens.store_port import MemoryStore
+from streams.stages.disk import CHECKPOINT
 from tests.simulation.clock import PROCESS, KilledError
 from tests.simulation.versions import kept
 
@@ -37,7 +40,7 @@ class Disks:
         if folder.is_torn:
             damaged()
             raise CorruptDiskError(f"the state in {path} cannot be read: its files are damaged")
-        folder.is_open = True
+        folder.is_open, folder.is_of_another = True, False
         return SimulatedStore(self, path, folder, damaged)
 
     def remove(self, path) -> None:
@@ -63,6 +66,20 @@ class Disks:
             if path.startswith(prefix) and not folder.is_open and folder.older:
                 folder.flushed = MemoryStore(folder.older)
 
+    def mix_up(self, prefix: str) -> None:
+        """Give each folder that nobody has open the content of the next one.
+
+        Those without a witness stay: the former version has none, and would believe anything.
+        """
+        folders = [
+            folder
+            for path, folder in sorted(self._folders.items())
+            if path.startswith(prefix) and not folder.is_open and folder.has_witness
+        ]
+        contents = [folder.flushed for folder in folders]
+        for folder, content in zip(folders, [*contents[1:], *contents[:1]], strict=True):
+            folder.flushed, folder.is_of_another = content, len(folders) > 1
+
     def keep_copies(self, prefix: str) -> None:
         """Copy what is flushed, for `set_back`."""
         for path, folder in self._folders.items():
@@ -70,8 +87,12 @@ class Disks:
                 folder.older = MemoryStore(folder.flushed)
 
     def contents(self) -> dict[str, MemoryStore]:
-        """Return what the readable folders hold, with what is not flushed yet."""
-        return {path: each.everything() for path, each in self._folders.items() if not each.is_torn}
+        """Return what folders hold that are as they were written, with what is not flushed yet."""
+        return {
+            path: each.everything()
+            for path, each in self._folders.items()
+            if not (each.is_torn or each.is_of_another)
+        }
 
     def read_s(self, path: str) -> float:
         """Seconds that a read of a path takes."""
@@ -89,9 +110,16 @@ class Folder:
     def __init__(self) -> None:
         self.is_open = False
         self.is_torn = False
+        self.is_of_another = False
+        """Nobody has opened it since it was mixed up."""
         self.flushed = MemoryStore()
         self.older = MemoryStore()
         self.unflushed: list[list[tuple[bytes, bytes]]] = []
+
+    @property
+    def has_witness(self) -> bool:
+        """Tell if its checkpoint names a record of the changelog."""
+        return "witness" in orjson.loads(self.flushed.get(CHECKPOINT) or b"{}")
 
     def crash(self, number: int) -> None:
         """Keep the first so many of the writes that were not flushed."""

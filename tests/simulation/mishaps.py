@@ -212,6 +212,13 @@ class Mishaps:
         self._world.disks.set_back(f"/{name}/")
         self._world.start_again(name)
 
+    async def disks_mixed_up(self, _rng, name) -> None:
+        """Somebody puts a worker's folders back from a copy, each in the place of another."""
+        self._world.trace(name, "SIGKILL, and its folders are in each other's places")
+        self._world.kill(name, restart_s=None)
+        self._world.disks.mix_up(f"/{name}/")
+        self._world.start_again(name)
+
     async def ledger_fails(self, rng, _name) -> None:
         seconds = self._lasting(rng, 3.0, 30.0)
         self._world.trace("ledger", f"its place fails for {seconds:.1f} s")

@@ -33,6 +33,7 @@ MISHAPS = (
     "ledger_fails",
     "rebuild",
     "upgrade",
+    "disks_mixed_up",
 )
 """The kinds of faults that happen at moments of their own."""
 SELDOM = {
@@ -42,6 +43,7 @@ SELDOM = {
     "expire_raw": 0.3,
     "forget_offsets": 0.3,
     "disk_set_back": 0.5,
+    "disks_mixed_up": 0.5,
 }
 """Kinds that happen less often than the others."""
 DENSITIES = {"sparse": 8.0, "usual": 2.0, "dense": 0.5}

@@ -105,10 +105,7 @@ class SimulatedSource:
         while True:
             position = self._positions[partition]
             try:
-                records, after = await self._cluster.network.call(
-                    ("log", self.topic, partition),
-                    lambda at=position: log.fetch(at, max_records),
-                )
+                records, after = await self._ask_log(partition, log, position, max_records)
             except KafkaError as error:  # the client asks again by itself
                 if not is_outage(error):
                     raise
@@ -119,6 +116,10 @@ class SimulatedSource:
                     self._positions[partition] = after
                 return Batch(records, after)
             await _change_of(log, loop, until)
+
+    async def _ask_log(self, partition, log, position, most):
+        place = "log", self.topic, partition
+        return await self._cluster.network.call(place, lambda: log.fetch(position, most))
 
     async def committed(self, partition):
         place = self._group, self.topic, partition
