@@ -37,14 +37,19 @@ kafka-stop: install-run
 test: install
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not long' --durations=10
 
+# A file's tests share what they start, so each file is one process's. The files are begun in the
+# order of their names, since the few tests that take longest would otherwise come last, alone.
+LONG_IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 test-long: install
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m long --durations=15
+	@$(BIN)/python -m pytest $(LONG_IN_TWO) -m long --durations=15
 	@.ci/lowest
 
-# A real cluster that dies all the time: three quarters of an hour, outside of what every change
-# must pass.
+# A real cluster that dies all the time, for three quarters of an hour, and then the tests of
+# `make test-long` that have a larger size: outside of what every change must pass.
+WITH_SIZE := $$(grep --recursive --files-with-matches --include='test_*.py' 'sized(' tests)
 test-night: install
 	@$(BIN)/python -m tests.cluster --faults $(or $(FAULTS),200)
+	@REFUSION_TEST_NIGHT=1 $(BIN)/python -m pytest $(LONG_IN_TWO) -m long --durations=15 $(WITH_SIZE)
 
 # New seeds of the simulated world, outside of what every change must pass. The first failure is made
 # smaller and told with the line that runs it again: `.venv/bin/refusion-sim SEED…`.

@@ -6,11 +6,11 @@ import subprocess
 
 from streams.kafka import topics
 from streams.ledger.table import LedgerTable
-from tests.cluster.machines import wait_for
+from tests.cluster.machines import START_S, wait_for
 from tests.kafka.test_ledger import OF_ROWS, posted_rows
 from tests.support.pipeline import PROGRAM
 
-REST_S = 300.0
+REST_S = 1_200.0
 LAST = 3_000
 """Characters of each worker's log that a failure tells."""
 
@@ -24,7 +24,7 @@ def audit(pipeline, publisher, folder, workers):
         _wait_for_end(pipeline, stage, workers)
     for worker in workers:
         worker.process.terminate()
-    assert [worker.process.wait(120) for worker in workers] == [0] * len(workers)
+    assert [worker.process.wait(START_S) for worker in workers] == [0] * len(workers)
     in_raw = {
         (record.partition, record.offset)
         for records in pipeline.records(topics.RAW).values()

@@ -29,7 +29,7 @@ STAGES = ("intake", "citizens", "projections")
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 JAVA = ("-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 PAUSE_S = 0.02
-START_S = 120.0
+START_S = 600.0
 
 
 class ProxiedKafka(LocalKafka):

@@ -4,6 +4,7 @@ import random
 import time
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from streams.kafka import topics
@@ -24,6 +25,7 @@ from tests.support.small_disk import small_disk
 REST_EVERY = 25
 """Faults after which the system must come to rest once."""
 SMALL = "64m"
+_SHARED = Path("/dev/shm")  # noqa: S108 - libfaketime writes there
 
 
 class Told(NamedTuple):
@@ -111,6 +113,14 @@ def cluster(folder, disks):
                 if worker.process is not None:
                     worker.kill()
             kafka.proxy.stop()
+            _tidy_up_faketime()
+
+
+def _tidy_up_faketime():
+    """Remove what killed processes whose clock was ours have left in memory."""
+    for path in _SHARED.glob("*faketime_s*_[0-9]*"):
+        if not Path("/proc", path.name.rpartition("_")[2]).exists():
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

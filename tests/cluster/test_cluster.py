@@ -1,7 +1,6 @@
 """A real cluster of three brokers lives through faults: nothing is lost, nothing is there twice."""
 
 import logging
-import os
 
 import pytest
 
@@ -12,10 +11,6 @@ FAULTS, LONGEST_S = 20, 6.0
 
 
 @pytest.mark.long
-@pytest.mark.skipif(
-    "REFUSION_TEST_CLUSTER" not in os.environ,
-    reason="it takes five minutes; REFUSION_TEST_CLUSTER=1 runs it, and `make test-night` more",
-)
 @on_a_small_disk
 def test_twenty_faults_of_a_real_cluster_lose_nothing_and_post_nothing_twice(tmp_path):
     """`make test-night` does ten times as many, and longer ones."""
