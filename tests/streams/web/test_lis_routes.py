@@ -335,7 +335,7 @@ def test_what_a_pdf_leaves_out_is_not_recorded_as_seen(folder, monkeypatch):
 
 @pytest.mark.parametrize("path", ["genoptjening", "linjer", "personer"])
 def test_a_list_without_end_is_refused_with_what_to_do(app, monkeypatch, path):
-    monkeypatch.setattr(lis_desk, "MOST_ROWS", 3)
+    monkeypatch.setattr(lis_desk, "MOST_ROWS", 0)  # what is kept of the build has no bound
     who = client_of(app, visitor("caseworker", municipality=OWN))
     for form in ("", *(f".{form}" for form in MEDIA)):
         answer = who.get(f"/lis/{path}{form}?purpose=sag" + "&persons=1" * (path != "linjer"))
