@@ -55,6 +55,10 @@ class TopicError(UserError):
     """A topic is missing, or has unworkable settings; the message names it and says what to do."""
 
 
+class TopicNotReadyError(TopicError):
+    """A topic is there, and brokers that are away or coming back cannot serve it yet."""
+
+
 class Topic(NamedTuple):
     """One row of the table; `settings` are Kafka's own names and texts."""
 
@@ -301,7 +305,7 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None
     deadline = time.monotonic() + VISIBLE_SECONDS
     while not names <= {topic["topic"] for topic in await _all(admin) if _has_leaders(topic)}:
         if time.monotonic() > deadline:
-            raise TopicError(
+            raise TopicNotReadyError(
                 f"partitions of {', '.join(sorted(names))} have no leader after"
                 f" {VISIBLE_SECONDS:.0f} s; look whether all brokers are up"
             )
@@ -333,7 +337,7 @@ async def described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
         if not unheard:
             return {name: _existing(partitions[name], settings[name]) for name in names}
         if time.monotonic() > deadline:
-            raise TopicError(
+            raise TopicNotReadyError(
                 f"some brokers do not know {', '.join(unheard)} after {VISIBLE_SECONDS:.0f} s;"
                 " look whether all brokers are up and agree on their controller"
             )

@@ -11,6 +11,7 @@ from streams.engine.timing import RETRY_S
 from streams.kafka import topics
 from streams.kafka.errors import KafkaError, explanation, is_outage, refusal
 from streams.kafka.topic_layout import ensure_topics_of
+from streams.kafka.topics import TopicNotReadyError
 from streams.kit.errors import UnworkableError
 from streams.operations.key_gate import check_keys
 from streams.operations.stated_keys import begin_journal
@@ -40,12 +41,12 @@ async def prepare(
             if topics.INTAKE in names:
                 await begin_journal(settings)
                 is_checked = is_checked or await check_keys(settings)
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, TimeoutError, TopicNotReadyError) as error:
             if (said := refusal(error, settings.bootstrap)) is not None:
                 raise UnworkableError(said) from error
             if is_outage(error):
                 outage.began(error)
-            elif told != (said := explanation(error, settings.bootstrap)):
+            elif told != (said := _in_words(error, settings)):
                 log.warning("cannot start yet, and tries again: %s", said)
                 told = said
             with suppress(TimeoutError):
@@ -59,3 +60,8 @@ async def prepare(
                     "the journal does not state its keys: whoever may write to it is believed"
                 )
             return
+
+
+def _in_words(error: Exception, settings: Settings) -> str:
+    is_said = isinstance(error, TopicNotReadyError)
+    return str(error) if is_said else explanation(error, settings.bootstrap)

@@ -12,6 +12,8 @@ from aiokafka.errors import (
 )
 
 from streams.engine.liveness import Outage
+from streams.kafka import topics
+from streams.kafka.topics import TopicNotReadyError
 from streams.kit.errors import UnworkableError
 from streams.settings import Settings
 from streams.worker import preparation
@@ -74,6 +76,28 @@ def test_it_waits_through_what_brokers_answer_that_come_back(start, caplog):
         "cannot start yet, and tries again: Kafka refused a request",
         "Kafka answers again after 0 s",
     ]
+
+
+def test_it_waits_for_partitions_to_have_a_leader_again(start, caplog):
+    """One that was started while most brokers were away ended, and nobody started it again."""
+    caplog.set_level(logging.WARNING)
+    leaderless = TopicNotReadyError("partitions of reports have no leader after 30 s")
+    assert start(leaderless, leaderless) is None
+    assert caplog.messages == [f"cannot start yet, and tries again: {leaderless}"]
+
+
+class Brokers:
+    """Stands in for an admin client: all know a topic, and nobody leads it."""
+
+    async def describe_topics(self):
+        led_by_nobody = [{"partition": 0, "leader": -1}]
+        return [{"topic": "reports", "error_code": 0, "partitions": led_by_nobody}]
+
+
+def test_a_topic_without_leaders_is_told_from_one_that_is_wrong(monkeypatch):
+    monkeypatch.setattr(topics, "VISIBLE_SECONDS", 0.0)
+    with pytest.raises(TopicNotReadyError, match="no leader"):
+        asyncio.run(topics._wait_for_leaders(Brokers(), {"reports"}))
 
 
 def test_it_does_not_wait_for_a_right_that_it_lacks(start):
