@@ -50,6 +50,7 @@ COMMANDS: Final = {
     "settings": "streams.cli.settings:settings",
     "settle": "streams.cli.settle:settle",
     "simulate": "streams.cli.simulate:simulate",
+    "status": "streams.cli.status:status",
     "verify": "streams.cli.verify:verify",
     "web": "streams.cli.web:web",
     "worker": "streams.cli.worker:worker",

@@ -64,7 +64,8 @@ def verify(
 ) -> None:
     """Audit the topics while the workers go on.
 
-    Nothing is written, but for the record in `access` that you looked, with --files.
+    Nothing is written, but for the record in `access` that you looked, with --files, and the
+    outcome for `refusion status` in REFUSION_STATE_DIR.
 
     The audit checks formats, revisions, ids, reversing rows, sums and run markers, that each raw
     record is accounted for, and that no CPR number is where none may be. --deep settles each
@@ -77,6 +78,7 @@ def verify(
     from streams.acts.acts import Act, record_act
     from streams.audit.verify import VerifyRequest
     from streams.audit.verify import verify as verify_topics
+    from streams.kit.last_outcomes import keep_outcome
     from streams.kit.progress import meter
     from streams.kit.tuning import tune_garbage_collection
 
@@ -91,6 +93,8 @@ def verify(
         verified = verify_topics(settings, request, progress.show)
     if marts:
         _hold_marts(settings, verified)
+    outcome = {"fine": not verified.violations.total, "violations": verified.violations.total}
+    keep_outcome(settings.state_dir, "verify", outcome)
     if as_json:
         echo_json(verified.as_json())
     else:

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "restore": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "run close": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS, NOTICES, ACCESS)),
     "run status": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS)),
+    "status": Reading("operator", (RAW, REPORTS, POSTINGS, DEAD_LETTERS, ACCESS)),
     "web": Reading("site", (REPORTS, ACCESS)),
     "verify": Reading("auditor", topics.TOPICS),
 }

@@ -1,0 +1,32 @@
+"""Keeps how a command ended last on this machine, for `refusion status`: a small file by name."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+FOLDER: Final = "last-outcomes"
+
+
+def keep_outcome(state_dir: Path, name: str, outcome: Mapping[str, Any]) -> None:
+    """Keep an outcome with the time; where the folder cannot be written to, nothing is kept."""
+    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    path = state_dir / FOLDER / f"{name}.json"
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_bytes(orjson.dumps({"at": at, **outcome}))
+        draft.replace(path)
+
+
+def last_outcome(state_dir: Path, name: str) -> dict[str, Any] | None:
+    """Return the outcome that was kept last; None where there is none that can be read."""
+    try:
+        outcome = orjson.loads((state_dir / FOLDER / f"{name}.json").read_bytes())
+        datetime.fromisoformat(outcome["at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return dict(outcome)

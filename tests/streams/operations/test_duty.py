@@ -1,0 +1,77 @@
+"""A sentence says what needs attention, and nothing else rings a monitor."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from streams.kit.last_outcomes import FOLDER, keep_outcome, last_outcome
+from streams.operations.duty import DiskDuty, DutyReport, StageDuty, attention
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def text(moment):
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def report(**changes):
+    """Everything is well, but for what a test changes."""
+    usual = {
+        "at": text(NOW),
+        "stages": [StageDuty("intake", 40, 2.0, 2, []), StageDuty("citizens", 0, None, 1, [])],
+        "last_run": None,
+        "open_month": None,
+        "letters": 7,
+        "letters_of_day": {"bad_cpr": 7},
+        "approvals": [{"id": "abc", "at": text(NOW), "user": "anna", "act": "replay"}],
+        "verified": {"at": text(NOW - timedelta(hours=20)), "fine": True},
+        "backed_up": None,
+        "disks": [DiskDuty("state", "state", 89.9, 10)],
+    }
+    return DutyReport(**usual | changes)
+
+
+def test_a_system_that_is_well_needs_no_attention():
+    assert list(attention(report(), 900.0)) == []
+    assert report().as_json()["fine"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"stages": [StageDuty("intake", 1, 901.0, 1, [])]}, "a record has waited for 901 s"),
+        ({"stages": [StageDuty("citizens", 0, None, 0, [0])]}, "citizens: no worker is at work"),
+        ({"stages": [StageDuty("intake", 0, None, 1, [3, 5])]}, "nobody has the partitions 3, 5"),
+        ({"letters_of_day": {"internal_error": 2}}, "2 records met a defect of the program"),
+        ({"verified": {"at": text(NOW), "fine": False}}, "the last verify found something wrong"),
+        ({"verified": {"at": text(NOW)}}, "the last verify found something wrong"),
+        (
+            {"backed_up": {"at": text(NOW - timedelta(hours=27)), "fine": True}},
+            "the last backup is of 2026-11-26T09:00:00Z",
+        ),
+        ({"disks": [DiskDuty("ledger", "x", 90.0, 1)]}, "the disk of the ledger is 90 % full"),
+    ],
+)
+def test_what_is_not_well_is_said(changes, sentence):
+    (said,) = attention(report(**changes), 900.0)
+    assert sentence in said
+
+
+def test_an_outcome_is_kept_with_its_time(tmp_path):
+    assert last_outcome(tmp_path, "verify") is None
+    keep_outcome(tmp_path, "verify", {"fine": True, "violations": 0})
+    kept = last_outcome(tmp_path, "verify")
+    assert kept is not None
+    assert (kept["fine"], kept["violations"]) == (True, 0)
+    assert datetime.now(UTC) - datetime.fromisoformat(kept["at"]) < timedelta(minutes=5)
+
+
+def test_an_outcome_that_cannot_be_kept_or_read_stops_nothing(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    keep_outcome(blocked, "verify", {"fine": True})
+    assert last_outcome(blocked, "verify") is None
+    (tmp_path / FOLDER).mkdir()
+    for spoiled in (b"", b"[]", b'{"at": "never"}', b"{}"):
+        (tmp_path / FOLDER / "verify.json").write_bytes(spoiled)
+        assert last_outcome(tmp_path, "verify") is None
