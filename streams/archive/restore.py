@@ -256,15 +256,20 @@ def origin_of(source: str, partition: int, record: Record) -> str:
 
 def copied(record: ArchivedRecord, source: str, partition: int) -> Message:
     """Make the message of a record that is written anew into a partition of the same number."""
+    return record.key, record.value, anew(record, origin_of(source, partition, record))
+
+
+def anew(record: ArchivedRecord, origin: str) -> Headers:
+    """Return the headers of a record that is written anew, with the place where it was."""
     headers: Headers = [
         (ORIGIN_RAW if name == RAW else name, content)
         for name, content in record.headers
         if name != ORIGIN
     ]
-    headers.append((ORIGIN, origin_of(source, partition, record).encode()))
+    headers.append((ORIGIN, origin.encode()))
     if record.written_ms != UNKNOWN_TIME and ORIGIN_TIME not in dict(headers):
         headers.append((ORIGIN_TIME, _time(record.written_ms)))
-    return record.key, record.value, headers
+    return headers
 
 
 def _time(written_ms: int) -> bytes:

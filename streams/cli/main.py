@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "lis": "streams.cli.lis:lis",
     "opening": "streams.cli.opening:opening",
     "publish": "streams.cli.publish:publish",
+    "rekey": "streams.cli.rekey:rekey",
     "repair": "streams.cli.repair:repair",
     "replay": "streams.cli.replay:replay",
     "restore": "streams.cli.restore:restore",

@@ -1,7 +1,7 @@
 """Writes records to partitions that are named, in their order: for topics that are made anew."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -28,25 +28,27 @@ class CopyWriter:
         try:
             async with asyncio.timeout(WRITE_S):
                 futures = [
-                    await self._enqueue(batch, topic, partition)
+                    await enqueue(self._producer, batch, topic, partition)
                     for batch in batches(messages, is_transactional=False)
                 ]
                 await asyncio.gather(*futures)
         except TimeoutError:
             raise KafkaTimeoutError("the brokers acknowledged nothing") from None
 
-    async def _enqueue(
-        self, batch: OutputBatch, topic: str, partition: int
-    ) -> "asyncio.Future[Any]":
-        while True:
-            try:
-                future: asyncio.Future[Any] = await self._producer.send_batch(
-                    batch, topic, partition=partition
-                )
-            except KafkaTimeoutError:  # nothing was enqueued; `write` ends this
-                continue
-            future.add_done_callback(heard)
-            return future
+
+async def enqueue(
+    producer: AIOKafkaProducer, batch: OutputBatch, topic: str, partition: int
+) -> "asyncio.Future[Any]":
+    """Hand a batch to a producer; its future is done when the brokers have acknowledged it."""
+    while True:
+        try:
+            future: asyncio.Future[Any] = await producer.send_batch(
+                batch, topic, partition=partition
+            )
+        except KafkaTimeoutError:  # nothing was enqueued; whoever calls ends this
+            continue
+        future.add_done_callback(heard)
+        return future
 
 
 @asynccontextmanager
@@ -57,3 +59,37 @@ async def open_copy_writer(clients: KafkaClients) -> AsyncIterator[CopyWriter]:
     ) as producer:
         await producer.start()
         yield CopyWriter(producer)
+
+
+class AtomicCopyWriter:
+    """Writes into several partitions in one transaction: all of it is there, or nothing."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def write(self, topic: str, messages: Mapping[int, Sequence[Message]]) -> None:
+        """Write messages by partition. Raises KafkaError."""
+        try:
+            async with asyncio.timeout(WRITE_S), self._producer.transaction():
+                futures = [
+                    await enqueue(self._producer, batch, topic, partition)
+                    for partition, of_partition in messages.items()
+                    for batch in batches(of_partition, is_transactional=True)
+                ]
+                await asyncio.gather(*futures)
+        except TimeoutError:
+            raise KafkaTimeoutError("the brokers acknowledged nothing") from None
+
+
+@asynccontextmanager
+async def open_atomic_writer(
+    clients: KafkaClients, transactional_id: str
+) -> AsyncIterator[AtomicCopyWriter]:
+    """Connect a writer for the length of a block, which fences any other of this id."""
+    async with clients.producer(
+        transactional_id=transactional_id,
+        transaction_timeout_ms=int(WRITE_S * 1000),
+        max_request_size=LARGE_BYTES,
+    ) as producer:
+        await producer.start()
+        yield AtomicCopyWriter(producer)

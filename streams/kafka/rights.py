@@ -31,7 +31,7 @@ RECEIPTS: Final = "receipts"
 """A topic of the contract that a later version makes."""
 STAGES: Final = (INTAKE, "citizens", "projections")
 KEYS: Final = "keys"
-CONTROL_WRITERS: Final = ("run", "replay", "free-id", KEYS)
+CONTROL_WRITERS: Final = ("run", "replay", "free-id", "rekey", KEYS)
 """The endings of the transactional ids with which control records are written. Intake states the
 keys at the beginning of a journal."""
 SEE: Final = ("Describe", "DescribeConfigs")

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "free-id": Reading("operator", (REPORTS, ACCESS)),
     "keys state": Reading("operator", (REPORTS, ACCESS)),
     "opening load": Reading("operator", (REPORTS, ACCESS)),
+    "rekey": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "replay": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "restore": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "run close": Reading("operator", (REPORTS, POSTINGS, DEAD_LETTERS, NOTICES, ACCESS)),

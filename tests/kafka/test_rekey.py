@@ -1,0 +1,67 @@
+"""A journal is written anew on a real Kafka, followed, settled and proved, as programs."""
+
+import signal
+import time
+
+import pytest
+
+from streams.audit.verify import VerifyRequest, verify
+from streams.settings import Settings
+from tests.kafka.test_backup import environment, program
+from tests.support.pipeline import DONE_S, Pipeline
+
+
+@pytest.mark.long
+def test_new_keys_and_more_partitions_are_followed_and_proved(pipeline, lives, tmp_path):
+    settings, prefix = pipeline.settings, f"new-{pipeline.settings.prefix}"
+    keys = {name: tmp_path / name for name in ("pseudonym", "seal")}
+    for number, path in enumerate(keys.values()):
+        path.write_text(f"{number + 7:02x}" * 32)
+        path.chmod(0o600)
+    asked = [
+        "rekey", "--to-prefix", prefix, "--partitions", "6",
+        "--new-pseudonym-key", str(keys["pseudonym"]), "--new-seal-key", str(keys["seal"]),
+    ]  # fmt: skip
+    running = pipeline.start()
+    pipeline.publish(lives[0])
+    pipeline.wait_until_settled()
+    pipeline.close_run("2023-06")
+    following = pipeline.start_program(*asked, "--follow")
+    pipeline.publish(lives[1])
+    pipeline.wait_until_settled()
+    time.sleep(3.0)
+    following.send_signal(signal.SIGKILL)
+    following.wait(DONE_S)
+    pipeline.close_run("2023-07")
+    pipeline.publish(lives[2])
+    pipeline.wait_until_settled()
+    pipeline.stop(running)
+    done = program(settings, *asked)
+    assert done["there_before"] > 0
+    assert done["left_out"] == {}
+    assert program(settings, *asked)["records"] == 0
+
+    given = {
+        "REFUSION_PREFIX": prefix,
+        "REFUSION_PARTITIONS": "6",
+        "REFUSION_STATE_DIR": str(tmp_path / "new-state"),
+        "REFUSION_PSEUDONYM_KEY": keys["pseudonym"].read_text(),
+        "REFUSION_SEAL_KEY": keys["seal"].read_text(),
+    }
+    new = Pipeline(Settings.load(environment(settings) | given))
+    worker = new.start()
+    try:
+        new.wait_until_settled()
+        proved = program(settings, *asked, "--prove")
+        assert (proved["fine"], proved["erased_ore"]) == (True, {})
+        assert proved["citizens"] > 50
+        new.publish(lives[3])
+        new.wait_until_settled()
+        new.stop(worker)
+        request = VerifyRequest(sample_percent=100, jobs=0, fold=True)
+        assert verify(new.settings, request, lambda *_: None).violations.named == []
+        assert program(settings, *asked, "--prove", status=1)["wrong"] != []
+        refused = program(settings, *asked, status=2)
+        assert "somebody else writes there" in refused
+    finally:
+        new.clean_up()
