@@ -138,6 +138,7 @@ class LedgerWork:
                 " is made again from the topic; if this comes again, the topic has lost it, and"
                 " the journal has to be folded again"
             ) from error
+        self._tell_copies(posted)
         counts = _counts(self._page.entries)
         if foreign:
             log.error(
@@ -150,6 +151,16 @@ class LedgerWork:
         if others := number - len(records):
             counts = {**counts, ("foreign", ""): others + len(foreign)}
         return Processed(self._page, number, counts)
+
+    def _tell_copies(self, posted: Sequence[Posted]) -> None:
+        """Count, aloud, what was passed over because it came before: revisions and markers."""
+        page, before = self._page, self._progress.revisions
+        new = sum(last - before.get(citizen, 0) for citizen, last in page.revisions.items())
+        new += sum(entry[_KIND] == "run" for entry in page.entries)
+        if copies := len(posted) - new:
+            self._stage.events["copied_postings"] += copies
+            name, first = f"{self._stage.name}/{self._partition}", posted[0].offset
+            log.error("%s: passed over %d copies of postings, from %d on", name, copies, first)
 
     def refuse(self, _record: Record, _position: int, _reason: Refused) -> Processed[Page]:
         """Pass a record over; a message of ours would be missed, aloud, at the citizen's next."""

@@ -11,6 +11,7 @@ from streams.engine.ports import Stage
 EVENTS: Final = {
     "begun_again": "Beginnings of partitions again after a failure.",
     "copied_controls": "Control records passed over: copies of one that counts already.",
+    "copied_postings": "Postings passed over: a revision or a run's marker that came before.",
     "disk_thrown_away": "Disks thrown away because they could not be believed.",
     "foreign_entries": "Entries of the state passed over: nobody of ours wrote them, or copies.",
     "position_found": "Partitions whose position was not the group's offset.",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import closing
 
+import asyncssh
 import orjson
 import pytest
 
@@ -22,6 +23,7 @@ from tests.support.audit_run import CITIZEN_CPR, openings
 from tests.support.lines import payment
 from tests.support.pipeline import DONE_S, QUICK_RETURN
 from tests.support.places import ROOT
+from tests.support.sftp_server import SftpServer
 
 STAGES = ("intake", "citizens", "projections")
 SOURCE = "kmd"
@@ -33,7 +35,10 @@ REGISTER = """
 LOOKING = {
     "run status", "run close --dry-run", "replay --dry-run", "dead-letters list",
     "dead-letters show", "explain", "diff", "export", "keys state", "approvals list",
+    "approve --refuse", "destinations", "destinations --confirm", "deliver", "lis borger",
 }  # fmt: skip
+LIS = ("lis", "afregning", "--run", "50")
+"""It fails until the stage `projections` has built its tables."""
 MAY = {
     "upstream": {"publish"},
     SOURCE: {"publish --source"},
@@ -80,10 +85,42 @@ def publish(installation, principal, *options, **fields):
     assert done.status == 0, done.said
 
 
-@pytest.fixture(scope="module")
-def commands(installation, tmp_path_factory):
+@pytest.fixture
+def server(tmp_path):
+    running = SftpServer(tmp_path)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def delivering(server, tmp_path):
+    """Settings with which files are delivered: the server, and the file of destinations."""
+    address = f"sftp://refusion@127.0.0.1:{server.port}/in/{{municipality}}"
+    fingerprint = asyncssh.read_private_key(str(server.keys / "host")).get_fingerprint()
+    destination = {"municipality": "730", "to": address, "host_key": fingerprint}
+    destinations = tmp_path / "destinations.yaml"
+    destinations.write_bytes(orjson.dumps([destination]))
+    return {
+        "REFUSION_DESTINATIONS": str(destinations),
+        "REFUSION_SFTP_KEY": str(server.keys / "client"),
+    }
+
+
+@pytest.fixture
+def commands(installation, tmp_path_factory, delivering):
     """Name each command, with its words and what is written to its standard input."""
     folder = tmp_path_factory.mktemp("files")
+    asked = installation.run(
+        "operator", "destinations", "--confirm", REFUSION_FOUR_EYES="1", **delivering
+    )
+    assert asked.status == 3, asked.said
+    request = asked.said.partition("refusion approve ")[2].split()[0].strip("`")
+    confirmed = installation.run("operator", "destinations", "--confirm", **delivering)
+    assert confirmed.status == 0, confirmed.said
+    installation.wait_until(lambda: not installation.run("operator", *LIS).status)
+    files = folder / "exported"
+    exported = installation.run("operator", "export", "--run", "50", "--out", str(files))
+    assert exported.status == 0, exported.said
     opening = folder / "openings.jsonl"
     opening.write_bytes(b"\n".join(map(orjson.dumps, openings("2023-06-05"))))
     (letter, *_) = installation.records("auditor", DEAD_LETTERS)
@@ -106,6 +143,11 @@ def commands(installation, tmp_path_factory):
         "export": (("export", "--run", "50", "--out", str(folder / "out")), ""),
         "keys state": (("keys", "state"), ""),
         "approvals list": (("approvals", "list"), ""),
+        "approve --refuse": (("approve", request, "--refuse", "--reason", "a test"), ""),
+        "destinations": (("destinations",), ""),
+        "destinations --confirm": (("destinations", "--confirm"), ""),
+        "deliver": (("deliver", "--run", "50", "--from", str(files)), ""),
+        "lis borger": (("lis", "borger", *looked), CITIZEN_CPR),
         "opening load": (("opening", "load", str(opening)), ""),
         "verify": (("verify", "--fold", "--jobs", "1"), ""),
     }
@@ -114,13 +156,13 @@ def commands(installation, tmp_path_factory):
 @pytest.mark.long
 @pytest.mark.parametrize("principal", MAY)
 def test_the_commands_of_a_role_succeed_and_all_others_are_refused(
-    installation, commands, principal
+    installation, commands, delivering, principal
 ):
     workers = {
         stage: installation.start_as(principal, stage) for stage in STAGES if stage != principal
     }
     for name, (words, said) in commands.items():
-        done = installation.run(principal, *words, said=said)
+        done = installation.run(principal, *words, said=said, **delivering)
         if name in MAY[principal]:
             assert done.status == 0, f"{name}: {done.said}"
         else:

@@ -277,11 +277,14 @@ def check(said, topics, folder, names):
     PASSED_OVER.forget()
 
 
-FEW = examples(
-    max_examples=8,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink one takes minutes
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+FEW, MANY = (
+    examples(
+        max_examples=number,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink one takes minutes
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    for number in (3, 60)
 )
 
 
@@ -294,10 +297,7 @@ ASKED: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize("topic", ASKED)
-@FEW
-@given(st.data())
-def test_what_others_write_changes_nothing_for_who_reads(clean, said, folder, topic, data):
+def check_topic(clean, said, folder, topic, data):
     topics = data.draw(spoilt(clean, topic))
     check(said, topics, folder / "spoilt", ASKED[topic])
     if topic not in MARKED:
@@ -307,3 +307,18 @@ def test_what_others_write_changes_nothing_for_who_reads(clean, said, folder, to
         for violation in audit(topics).violations.named
         if violation.topic != topics.name(topic) or violation.offset % STEP == 0
     }, "only copies are named: a record that was taken twice, with other headers"
+
+
+@pytest.mark.parametrize("topic", ASKED)
+@FEW
+@given(st.data())
+def test_what_others_write_changes_nothing_for_who_reads(clean, said, folder, topic, data):
+    check_topic(clean, said, folder, topic, data)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("topic", ASKED)
+@MANY
+@given(st.data())
+def test_much_that_others_write_changes_nothing_for_who_reads(clean, said, folder, topic, data):
+    check_topic(clean, said, folder, topic, data)

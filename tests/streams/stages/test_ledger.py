@@ -113,6 +113,26 @@ def test_the_figures_of_a_batch_are_rows_and_money_by_mechanism(tmp_path):
     }
 
 
+def test_postings_that_come_again_are_counted_and_no_money(tmp_path, caplog):
+    """`verify` names them at night (`order`, `marker`); a metric does so at once."""
+
+    async def work():
+        brokers = Brokers()
+        stage = stage_of(tmp_path, brokers)
+        worker, sink, _ = await acquired(stage, brokers)
+        first = [posting(ANNA, 1, {}), marker(49), posting(ANNA, 2, {}), posting(BO, 1, {})]
+        await booked(worker, sink, first, 0, 8)
+        assert not stage.events
+        again = [posting(ANNA, 2, {}), marker(49), posting(ANNA, 3, {}), posting(ANNA, 3, {})]
+        await booked(worker, sink, again, 8, 16)
+        assert stage.events == {"copied_postings": 3}
+
+    asyncio.run(work())
+    rows = LedgerTable.open(str(tmp_path)).rows("SELECT revision FROM ledger WHERE id IS NOT NULL")
+    assert sorted(rows) == [(1,), (1,), (2,), (3,)]
+    assert caplog.messages == ["projections/0: passed over 3 copies of postings, from 8 on"]
+
+
 def test_of_two_owners_of_a_partition_one_cannot_commit_and_learns_so_at_step_1(tmp_path):
     async def work():
         brokers = Brokers()
