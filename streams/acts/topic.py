@@ -1,7 +1,7 @@
 """The topic `access`, open for writing and reading: a port, and Kafka behind it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -20,6 +20,10 @@ CLIENT: Final = "refusion-acts"
 """Client id, as brokers see it."""
 
 
+Wanted = Callable[[AccessRecord], bool]
+"""Tells whether a record is one to be kept."""
+
+
 class ActError(UserError):
     """An act cannot be recorded, so it is not done; the message says why and what to do."""
 
@@ -33,8 +37,11 @@ class ActTopic(Protocol):
     async def append(self, key: bytes, value: bytes, headers: Headers) -> None:
         """Write a record, and return when the brokers have acknowledged it."""
 
-    async def records(self, since: datetime | None = None) -> list[AccessRecord]:
-        """Read all committed records, or those of a moment and later."""
+    async def records(self, wanted: Wanted, since: datetime | None = None) -> list[AccessRecord]:
+        """Read the committed records that are wanted, all or those of a moment and later.
+
+        Others may write as much as they like to the topic: what is not wanted is not kept.
+        """
 
     async def record(self, offset: int) -> list[AccessRecord]:
         """Read the record at an offset; none where there is none."""
@@ -57,24 +64,26 @@ class KafkaActTopic:
         """See the port."""
         await self._producer.send_and_wait(self.name, value, key, PARTITION, headers=headers)
 
-    async def records(self, since: datetime | None = None) -> list[AccessRecord]:
+    async def records(self, wanted: Wanted, since: datetime | None = None) -> list[AccessRecord]:
         """See the port."""
         async with open_topics(self._clients) as reader:
             starts = await (reader.since(self.name, since) if since else reader.starts(self.name))
             ends = await reader.ends(self.name)
-            return await self._between(reader, starts[PARTITION], ends[PARTITION])
+            records = self._between(reader, starts[PARTITION], ends[PARTITION])
+            return [record async for record in records if wanted(record)]
 
     async def record(self, offset: int) -> list[AccessRecord]:
         """See the port."""
         async with open_topics(self._clients) as reader:
             end = (await reader.ends(self.name))[PARTITION]
-            return await self._between(reader, offset, min(end, offset + 1))
+            return [record async for record in self._between(reader, offset, min(end, offset + 1))]
 
-    async def _between(self, reader: TopicReader, start: int, end: int) -> list[AccessRecord]:
-        return [
-            AccessRecord(record.offset, record.key, record.value, record.headers)
-            async for record in reader.records(self.name, PARTITION, start, end)
-        ]
+    async def _between(
+        self, reader: TopicReader, start: int, end: int
+    ) -> AsyncGenerator[AccessRecord]:
+        async with aclosing(reader.records(self.name, PARTITION, start, end)) as records:
+            async for record in records:
+                yield AccessRecord(record.offset, record.key, record.value, record.headers)
 
 
 @asynccontextmanager

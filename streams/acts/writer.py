@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ class ActWriter:
 
     async def entries(self, since: datetime | None = None) -> list[Entry]:
         """Read what was written by holders of the key, in the order of the topic."""
-        records = await self._topic.records(since)
+        records = await self._topic.records(partial(chain.is_genuine, self._macs), since)
         return chain.genuine_entries(self._macs, records)
 
     async def entries_at(self, offset: int) -> list[Entry]:

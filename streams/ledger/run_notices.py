@@ -54,14 +54,14 @@ async def _read(topics_read: TopicReader, topic: str, spans: Spans) -> Notices:
         reader, seen = notice_reader(topic, partition), set[tuple[int, bytes]]()
         async for record, notice in reader.ours(records):
             offset = source_offset(record.headers)
-            once = offset, record.value or b""
-            if start < offset <= end and once in seen:
-                passed_over(reader.place_of(record))  # a copy: a record leads to a notice once
-                continue
-            seen.add(once)
             if offset <= start:
                 is_lost = False  # what has expired was of earlier runs
             elif offset <= end and "citizen" in notice:
+                once = offset, record.value or b""
+                if once in seen:
+                    passed_over(reader.place_of(record))  # a copy: a record leads to a notice once
+                    continue
+                seen.add(once)
                 notices[notice["citizen"]].append(notice)
         if is_lost:
             raise NoticesError(

@@ -7,7 +7,7 @@ of one partition in the usual case, and the whole partition when no run was ever
 """
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -284,15 +284,15 @@ class RunTopics:
         mac = (await self._checked()).mac("postings", partition)
         return once_each(self._settings.topic(topics.POSTINGS), partition, mac)
 
-    async def missing_noticed(self, last: RunMarker | None) -> set[bytes]:
-        """The notices of missing reporters since the last run."""
+    async def noticed(self, wanted: Collection[bytes], last: RunMarker | None) -> set[bytes]:
+        """The notices of a run that is to be closed that are there already, since the last run."""
         notices = set()
         starts = await self.since(
             topics.NOTICES, _moment(last.closed_at) - CLOCKS if last else None
         )
         for partition, end in (await self.ends(topics.NOTICES)).items():
             async for record in self._records(topics.NOTICES, partition, starts[partition], end):
-                if b"missing_reporter" in (notice := record.value or b""):
+                if (notice := record.value or b"") in wanted:
                     notices.add(notice)
         return notices
 

@@ -374,7 +374,7 @@ async def _notices(
         for finding in outcome.findings
         if finding.code == "missing"
     ]
-    known = await topics_read.missing_noticed(last) if wanted else set()
+    known = await topics_read.noticed({notice for _, notice in wanted}, last) if wanted else set()
     return [(key, notice) for key, notice in wanted if notice not in known]
 
 

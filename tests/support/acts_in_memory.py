@@ -38,10 +38,10 @@ class MemoryActTopic:
         if self.failing:
             raise self.failing
 
-    async def records(self, since=None):
+    async def records(self, wanted, since=None):
         assert since is None or since.tzinfo
         self.read_whole += since is None
-        return list(self.kept)
+        return list(filter(wanted, self.kept))
 
     async def record(self, offset):
         return self.kept[offset : offset + 1]
