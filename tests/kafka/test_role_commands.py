@@ -23,7 +23,7 @@ from tests.support.audit_run import CITIZEN_CPR, openings
 from tests.support.lines import payment
 from tests.support.pipeline import DONE_S, QUICK_RETURN
 from tests.support.places import ROOT
-from tests.support.sftp_server import SftpServer
+from tests.support.sftp_server import Server
 
 STAGES = ("intake", "citizens", "projections")
 SOURCE = "kmd"
@@ -87,7 +87,7 @@ def publish(installation, principal, *options, **fields):
 
 @pytest.fixture
 def server(tmp_path):
-    running = SftpServer(tmp_path)
+    running = Server(tmp_path)
     yield running
     running.close()
 
