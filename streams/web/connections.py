@@ -6,7 +6,8 @@ how long a reader takes for an answer that is written. Here
 1. a connection has HEAD_S seconds for each head, from its opening or from the head's first byte;
 2. one network has at most MOST_OF_NETWORK connections, but for a proxy, which all visitors have;
 3. when the site is full, the connection that has waited longest for a head makes room;
-4. a reader takes LEAST_BYTES of an answer in each READ_S seconds.
+4. a reader takes LEAST_BYTES of an answer in each READ_S seconds;
+5. who goes on sending a body that was answered already is left after LINGER_S seconds.
 """
 
 from collections import Counter
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 HEAD_S: Final = 10.0
 READ_S: Final = 30.0
 LEAST_BYTES: Final = 16 * 1024
+LINGER_S: Final = 2.0
 MOST_OF_NETWORK: Final = 600
 HEAD: Final = "head"
 READER: Final = "reader"
-"""The two times that a connection has: for a head to come, for an answer to be read."""
+BODY: Final = "body"
+"""The times that a connection has: for a head, for the reader of an answer, for a body's rest."""
 FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\n"
     b"Connection: close\r\n\r\n"
@@ -98,6 +101,7 @@ class BoundedProtocol(H11Protocol):
         self._gate.waits(self, waits=False)
         self._end(HEAD)
         self._end(READER)
+        self._end(BODY)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the time for a head goes on until it is whole."""
@@ -107,12 +111,16 @@ class BoundedProtocol(H11Protocol):
         else:
             self._gate.waits(self, waits=False)
             self._end(HEAD)
+        if self.conn.their_state is not h11.SEND_BODY:
+            self._end(BODY)
 
     def on_response_complete(self) -> None:
         """Wait for the next request, and for the reader of this answer."""
         super().on_response_complete()
         if self.conn.their_state is h11.IDLE:
             self._gate.waits(self, waits=True)
+        elif self.conn.their_state is h11.SEND_BODY:
+            self._times[BODY] = self.loop.call_later(LINGER_S, self.transport.abort)
         self._await_reader()
 
     def pause_writing(self) -> None:
@@ -138,7 +146,7 @@ class BoundedProtocol(H11Protocol):
             self._await_reader()
 
     def _end(self, timer: str) -> None:
-        """End one of the two times that run."""
+        """End one of the times that run."""
         running = self._times.pop(timer, None)
         if running is not None:
             running.cancel()

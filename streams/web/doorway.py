@@ -67,6 +67,16 @@ def is_from_elsewhere(request: Request) -> bool:
         return True
 
 
+def came_from_elsewhere(request: Request) -> bool:
+    """Tell whether another site's page led here, as a browser says it."""
+    return request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+
+
+def has_two_ends(request: Request) -> bool:
+    """Tell whether a request says twice where it ends: a proxy may have believed the other."""
+    return {"content-length", "transfer-encoding"} <= {*request.headers}
+
+
 class Doorway:
     """The outermost part of the site."""
 
@@ -84,7 +94,11 @@ class Doorway:
         request.state.request_id = request_id = _new_request_id()
         answer = _Answer(send, self._headers | {"X-Request-Id": request_id})
         try:
-            if is_from_elsewhere(request):
+            if has_two_ends(request):
+                refused = refusal(request, HTTPStatus.BAD_REQUEST)
+                refused.headers["Connection"] = "close"
+                await refused(scope, receive, answer.send)
+            elif is_from_elsewhere(request):
                 await refusal(request, HTTPStatus.FORBIDDEN)(scope, receive, answer.send)
             else:
                 await self._app(scope, _Body(request, receive).receive, answer.send)

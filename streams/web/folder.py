@@ -7,8 +7,9 @@
     documents.yaml                 [{title, address, text}]
     accessibility.markdown               the accessibility statement
 
-A file is read when it is asked for, so that a change is seen at once. One that cannot be read is
-passed over and told in the log; the pages live on.
+A file is looked at when it is asked for, so that a change is seen at once, and read once for each
+change: strangers may ask as often as they like. One that cannot be read is passed over and told in
+the log; the pages live on.
 """
 
 import logging
@@ -87,6 +88,7 @@ class Folder:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._read_before: dict[tuple[str, str], tuple[tuple[int, ...], Any]] = {}
 
     def news(self) -> list[NewsItem]:
         """Return the news, the newest first."""
@@ -108,17 +110,17 @@ class Folder:
             day = date.fromisoformat(match[1])
             return NewsItem(path.stem, day, title[2:].strip(), markdown(rest))
 
-        return self._read(f"news/{path.name}", read, None)
+        return self._read(f"news/{path.name}", read)
 
     def windows(self) -> list[ServiceWindow]:
         """Return the service windows that are not over, the next first."""
         now = datetime.now(UTC)
-        entries = self._yaml("operation.yaml", lambda read: _windows(read.get("windows", ())))
+        entries = self._yaml("operation.yaml", _windows)
         return sorted(window for window in entries or () if window.ends > now)
 
     def faults(self) -> list[KnownFault]:
         """Return the known faults, the newest first."""
-        entries = self._yaml("operation.yaml", lambda read: _faults(read.get("faults", ())))
+        entries = self._yaml("operation.yaml", _faults)
         return sorted(entries or (), reverse=True)
 
     def calendar(self) -> list[CalendarDay]:
@@ -137,22 +139,39 @@ class Folder:
 
     def accessibility(self) -> Markup | None:
         """Return the accessibility statement; None where there is none yet."""
-        return self._read("accessibility.markdown", markdown, None)
+        return self._read("accessibility.markdown", markdown)
 
     def _yaml(self, name: str, read: Callable[[Any], Read]) -> Read | None:
-        return self._read(name, lambda text: read(parsed_yaml(text.encode(), name)), None)
+        """Read a part of a file of YAML."""
+        part = read.__name__
+        return self._read(name, lambda text: read(parsed_yaml(text.encode(), name)), part)
 
-    def _read(self, name: str, read: Callable[[str], Read], missing: Read | None) -> Read | None:
+    def _read(self, name: str, read: Callable[[str], Read], part: str = "") -> Read | None:
+        """Read a file, or a part of it; None where it is not there or cannot be used."""
         if self._path is None:
-            return missing
-        path = self._path / name
+            return None
+        path, key = self._path / name, (name, part)
         try:
-            if not path.is_file():
-                return missing
+            state = path.stat()
+            times = state.st_mtime_ns, state.st_ctime_ns
+            stamp: tuple[int, ...] = (state.st_ino, state.st_size, *times)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            stamp = ()
+        before = self._read_before.get(key)
+        if before is None or before[0] != stamp:
+            before = self._read_before[key] = stamp, self._read_now(path, name, read)
+        found: Read | None = before[1]
+        return found
+
+    @staticmethod
+    def _read_now(path: Path, name: str, read: Callable[[str], Read]) -> Read | None:
+        try:
             return read(_text_of(path))
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RuleError):
             log.warning("a file of the site's folder cannot be used: %s", name)
-            return missing
+            return None
 
 
 def _text_of(path: Path) -> str:
@@ -179,16 +198,17 @@ def _day(value: Any) -> date:
     return value if isinstance(value, date) else date.fromisoformat(str(value))
 
 
-def _windows(entries: Any) -> list[ServiceWindow]:
+def _windows(operation: Any) -> list[ServiceWindow]:
     return [
         ServiceWindow(_moment(each["from"]), _moment(each["to"]), str(each["text"]))
-        for each in entries
+        for each in operation.get("windows", ())
     ]
 
 
-def _faults(entries: Any) -> list[KnownFault]:
+def _faults(operation: Any) -> list[KnownFault]:
     return [
-        KnownFault(_day(each["since"]), str(each["text"]), str(each["state"])) for each in entries
+        KnownFault(_day(each["since"]), str(each["text"]), str(each["state"]))
+        for each in operation.get("faults", ())
     ]
 
 

@@ -21,6 +21,7 @@ from streams.acts.acts import ReasonError, checked_reason
 from streams.lis.citizens import CITIZEN, acts_of
 from streams.web.access import Look
 from streams.web.citizen_tokens import CitizenTokens, tokens_of
+from streams.web.doorway import came_from_elsewhere
 from streams.web.lis_desk import Answered, LisRefusedError
 from streams.web.lis_options import LisOptions
 from streams.web.lis_pdf import MOST_ROWS as MOST_ON_PAPER
@@ -81,7 +82,12 @@ class LisLook:
 
     @property
     def purpose(self) -> str:
-        """The purpose of the visitor; "" as long as nothing was said."""
+        """The purpose of the visitor; "" as long as nothing was said.
+
+        Who follows a link of another site has not said why: the record would have that site's word.
+        """
+        if came_from_elsewhere(self.request):
+            return ""
         session = self.session
         kept = session.kept.get(PURPOSE, "") if session else ""
         return self.options.purpose or str(kept)

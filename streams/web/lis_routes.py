@@ -187,7 +187,7 @@ def _tagged(answer: Response, tag: str) -> Response:
 
 
 def _kept(tag: str) -> dict[str, str]:
-    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Cookie"}
+    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization"}
 
 
 # --- routes ---------------------------------------------------------------------------------------

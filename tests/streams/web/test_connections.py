@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse
 
-from streams.web import connections, server
+from streams.web import connections, doorway, server
 from streams.web.app import ROUTERS
 from streams.web.networks import network_of
 from streams.web.rights import PUBLIC
@@ -120,6 +120,57 @@ def test_who_reads_slowly_gets_the_whole_answer(monkeypatch):
             read += len(connection.recv(1 << 20))
             time.sleep(0.05)
         assert read > LARGE
+
+
+TWO_ENDS = (
+    b"POST /log-af HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+)
+
+
+def test_a_request_that_ends_in_two_places_is_refused_and_what_follows_is_not_read(monkeypatch):
+    with served(monkeypatch) as port, opened(port) as connection:
+        connection.sendall(TWO_ENDS + HEALTH)
+        told = b""
+        with suppress(ConnectionError):
+            while more := connection.recv(1 << 16):
+                told += more
+        assert told.startswith(b"HTTP/1.1 400")
+        assert told.count(b"HTTP/1.1") == 1
+
+
+POST = b"POST /kontakt HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"
+POST += b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+
+
+def test_a_body_that_comes_byte_by_byte_has_no_more_time(monkeypatch):
+    monkeypatch.setattr(doorway, "BODY_S", 0.5)
+    with served(monkeypatch, LINGER_S=0.2) as port, opened(port) as connection:
+        connection.sendall(POST % 10_000)
+        connection.settimeout(0.05)
+        until, told = time.monotonic() + BOUND_S, b""
+        while not told:
+            assert time.monotonic() < until
+            connection.sendall(b"a")
+            with suppress(TimeoutError):
+                told = connection.recv(4096)
+        assert told.startswith(b"HTTP/1.1 408")
+
+
+def test_who_goes_on_sending_a_body_that_was_refused_is_left(monkeypatch):
+    with served(monkeypatch, LINGER_S=0.2) as port, opened(port) as connection:
+        connection.sendall(POST % 10_000_000_000)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+        until = time.monotonic() + BOUND_S
+        with pytest.raises(ConnectionError):
+            send_on(connection, until)
+        assert time.monotonic() < until
+
+
+def send_on(connection, until):
+    while time.monotonic() < until:
+        connection.sendall(b"a" * 100)
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -362,6 +362,23 @@ def test_a_file_is_recorded_before_it_is_given_whoever_it_names(folder):
     assert who.get("/lis/beloeb").status_code == 200
 
 
+@pytest.mark.parametrize("place", ["cross-site", "same-site"])
+def test_a_link_of_another_site_does_not_say_why_somebody_looks(folder, place):
+    book = Book()
+    who = client_of(lis_site(folder, access=book), visitor("caseworker", municipality=OWN))
+    there = {"sec-fetch-site": place}
+    for kept in (False, True):
+        page = who.get("/lis/personer?persons=1&purpose=lokket", headers=there)
+        assert (page.status_code, "Hvorfor ser du på borgerne?" in page.text) == (200, True)
+        data = who.get("/lis/personer.csv?persons=1&purpose=lokket", headers=there)
+        assert (data.status_code, book.looks) == (400, [])
+        if not kept:
+            who.post("/lis/personer?persons=1", data={"purpose": "sag 12"})
+    own = {"sec-fetch-site": "same-origin"}
+    assert who.get("/lis/personer?persons=1", headers=own).status_code == 200
+    assert book.looks[-1].purpose == "sag 12"
+
+
 def test_tokens_are_made_beside_the_loop_that_answers_all(folder, monkeypatch):
     threads = []
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from streams.web import folder as folder_module
 from streams.web.board import Board, ClosedRun, Seen
 from streams.web.contact import CATEGORIES
 from streams.web.dates import moment_text
@@ -155,6 +156,30 @@ def test_a_broken_file_is_told_and_the_pages_live(folder, name, text, caplog):
     for path in PAGES:
         assert client.get(path).status_code == 200, path
     assert name in caplog.text or text == "{a: 7}"
+
+
+def test_a_file_is_read_once_for_each_change_however_often_strangers_ask(
+    folder, monkeypatch, caplog
+):
+    read = []
+    text_of = folder_module._text_of
+
+    def counted(path):
+        read.append(path.name)
+        return text_of(path)
+
+    monkeypatch.setattr(folder_module, "_text_of", counted)
+    client, path = client_of(a_site(folder=folder)), folder._path / "calendar.yaml"
+    path.write_text("no: days\n")
+    for _ in range(3):
+        for page in ("/", "/drift", "/nyheder", "/nyheder.atom", "/kontakt"):
+            assert client.get(page).status_code == 200
+    assert len(read) == len({*read}) + 1  # service windows and faults are parts of one file
+    assert caplog.text.count("calendar.yaml") == 1
+    path.write_text("- {date: 2099-02-15, text: Ny dag}\n")
+    assert "Ny dag" in client.get("/").text
+    path.unlink()
+    assert "Ny dag" not in client.get("/").text
 
 
 def test_markdown_has_no_code():
