@@ -22,7 +22,7 @@ from streams.lis.citizens import CITIZEN, acts_of
 from streams.web.access import Look
 from streams.web.citizen_tokens import CitizenTokens, tokens_of
 from streams.web.doorway import came_from_elsewhere
-from streams.web.lis_desk import Answered, LisRefusedError
+from streams.web.lis_desk import LIVE, Answered, LisRefusedError
 from streams.web.lis_options import LisOptions
 from streams.web.lis_pdf import MOST_ROWS as MOST_ON_PAPER
 from streams.web.parts import parts_of
@@ -126,7 +126,8 @@ def look_of(
 async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[LisQuestion, Answered]:
     """Answer a look. Raises LisRefusedError, and HTTPException where it cannot be recorded."""
     parts = parts_of(look.request)
-    question, desk, run = look.question(books), parts.lis, parts.lanes.answers.run
+    question, desk = look.question(books), parts.lis
+    run = (parts.lanes.ledger if look.view in LIVE else parts.lanes.answers).run
     if look.names_citizens and not look.purpose:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose")
     if look.names_citizens or look.options.purpose:

@@ -1,7 +1,7 @@
 """The public pages, which need no log-on and live when all else is down."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -26,16 +26,20 @@ async def health() -> PlainTextResponse:
     return PlainTextResponse("ok\n")
 
 
+def _page_with_state(request: Request, template: str, **values: Any) -> HTMLResponse:
+    """Make a page that shows what runs and stages do, and when they will not."""
+    board, windows = parts_of(request).board, folder_of(request).windows()
+    return page(request, template, board=board, windows=windows, **values)
+
+
 @router.get("/", include_in_schema=False)
 def front_page(request: Request) -> HTMLResponse:
     """Show which month is settled, and what is new."""
     folder = folder_of(request)
-    return page(
+    return _page_with_state(
         request,
         "front.html",
-        board=parts_of(request).board,
         news=folder.news()[:FRONT_NEWS],
-        windows=folder.windows(),
         calendar=folder.calendar(),
         documents=folder.documents(),
     )
@@ -44,14 +48,7 @@ def front_page(request: Request) -> HTMLResponse:
 @router.get("/drift", include_in_schema=False)
 def operation_page(request: Request) -> HTMLResponse:
     """Show the stages, service windows and known faults."""
-    folder = folder_of(request)
-    return page(
-        request,
-        "operation.html",
-        board=parts_of(request).board,
-        windows=folder.windows(),
-        faults=folder.faults(),
-    )
+    return _page_with_state(request, "operation.html", faults=folder_of(request).faults())
 
 
 @router.get("/nyheder", include_in_schema=False)

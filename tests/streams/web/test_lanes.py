@@ -73,6 +73,9 @@ def test_paper_that_waits_too_long_leaves_the_other_forms(tmp_path):
     busy = who.get("/lis/beloeb.pdf")
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "10")
     assert who.get("/lis/beloeb.csv").status_code == 200
+    app.state.parts.lanes = Lanes(ledger=Lane(1, -1))
+    assert who.get("/lis/kontrol").status_code == 503
+    assert who.get("/lis/beloeb").status_code == 200
     app.state.parts.lanes = Lanes(answers=Lane(1, -1))
     assert who.get("/lis/beloeb").status_code == 503
     assert who.get("/lis").status_code == 503

@@ -243,6 +243,17 @@ def test_persons_are_shown_for_a_purpose_alone(app):
     assert who.get("/lis/paa-vej-ned.csv").status_code == 400
 
 
+@pytest.mark.parametrize(
+    "path", ["beloeb", "paa-vej-ned", "afstemning", "beloeb?as=of", "linjer?municipality=751"]
+)
+def test_what_a_choice_puts_in_place_of_the_page_is_there_whatever_the_answer(app, path):
+    """A choice is sent by htmx, which takes the part `lis` out of the answer."""
+    who = client_of(app, visitor("caseworker", "economy", municipality=OWN))
+    page = who.get(f"/lis/{path}").text
+    assert page.count('<div id="lis">') == 1
+    assert "<h1>" in page.partition('<div id="lis">')[2]
+
+
 def test_sums_of_all_beside_a_role_of_ones_own_show_no_citizen_of_others(app):
     who = client_of(app, visitor("caseworker", "state", municipality=OWN))
     for asked in ("paa-vej-ned.csv?", "personer.csv?persons=1&"):
