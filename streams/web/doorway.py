@@ -28,6 +28,8 @@ BODY_S: Final = 15.0
 READ_S: Final = 60.0
 """Seconds that a reader may take for a part of an answer."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+METHODS: Final = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
+"""Methods that the log names; any other is a word of a stranger."""
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz"
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -115,10 +117,11 @@ class Doorway:
             await answer.finish(request, receive, HTTPStatus.INTERNAL_SERVER_ERROR)
         finally:
             route = getattr(scope.get("route"), "path", "(no route)")
+            method = request.method if request.method in METHODS else "(other)"
             spent = round(1000 * (time.monotonic() - began))
             log.info(
                 "asked: %s %s, status %s, %s ms, request %s",
-                request.method, route, answer.status, spent, request_id,
+                method, route, answer.status, spent, request_id,
             )  # fmt: skip
 
 

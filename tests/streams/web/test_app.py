@@ -71,7 +71,7 @@ def test_no_sentence_is_missing_in_a_language():
 def test_no_error_repeats_what_was_asked(path, caplog):
     caplog.set_level(logging.INFO, "refusion")
     client = client_of(a_site())
-    for method in ("GET", "POST", "DELETE"):
+    for method in ("GET", "POST", "DELETE", CPR):
         answer = client.request(method, path, data={"cpr": CPR} if method == "POST" else None)
         assert CPR not in answer.text
     assert CPR not in caplog.text

@@ -635,3 +635,18 @@ def test_books_without_a_line_are_no_books(economy):
     answer = economy.post("/lis/afstemning", files=heads)
     assert answer.status_code == 400
     assert 'id="books-bad"' in answer.text
+
+
+@pytest.mark.parametrize("role", ["lis", "economy", "caseworker"])
+def test_rows_of_no_other_municipality_come_whatever_is_left_out(app, role):
+    """Comparison aside, which shows others with small numbers hidden."""
+    who = client_of(app, visitor(role, municipality=OWN))
+    seen = 0
+    for view in sorted({*SHOWN, LINES} - {"sammenligning"}):
+        for query in ("", "?as=of&run=50", "?as=settled&run=50", "?by=month", "?with=101"):
+            answer = who.get(f"/lis/{view}.json{query}")
+            for row in answer.json().get("rows", []) if answer.status_code == 200 else []:
+                seen += 1
+                places = {"municipality", "paying", "financing"} & {*row}
+                assert not places or OWN in {row[name] for name in places}, (view, query)
+    assert seen > 100
