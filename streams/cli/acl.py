@@ -18,9 +18,9 @@ NO_BROKERS = "HOST:PORT"
 def acl(role: str | None, source: str | None, principal: str | None, as_json: bool) -> None:
     """Print the rights that each role needs at the brokers.
 
-    They are printed as commands of Kafka's own tool too. A right that is not listed is not needed.
-    Give each role a principal of its own; FILE is the tool's file with the log-on of an
-    administrator. Nothing is asked of the brokers.
+    They are printed as commands of Kafka's own tool too; in these FILE is the tool's file with the
+    log-on of an administrator. A right that is not listed is not needed. Give each role a principal
+    of its own. Nothing is asked of the brokers.
     """
     from streams.kafka.rights import ROLES, rights_of
     from streams.kit.errors import UserError

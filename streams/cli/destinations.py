@@ -11,9 +11,10 @@ from streams.cli.console import answering, echo_json, load_settings, run_async
 def destinations(confirm: bool, as_json: bool) -> None:
     """Show or confirm the addresses of deliveries.
 
-    `deliver` uses it only as two persons have confirmed it: one with --confirm, the other with
-    `refusion approve`. After any change it must be confirmed again. Compare each fingerprint with
-    what the municipality has told by another way than the address.
+    They are in the file REFUSION_DESTINATIONS. `deliver` uses that file only as two persons have
+    confirmed it: one with --confirm, the other with `refusion approve`. After any change it must be
+    confirmed again. Compare each fingerprint with what the municipality has told by another way
+    than the address.
     """
     from streams.acts.four_eyes import permission
     from streams.ledger.destinations import read_destinations

@@ -31,7 +31,7 @@ NOTHING_LOADED: Final = 1
 def opening() -> None:
     """Load what an earlier system settled.
 
-    It is not paid again; see docs/contract.md, section 3.
+    What was paid there is not paid again; see docs/contract.md, section 3.
     """
 
 

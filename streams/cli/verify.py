@@ -64,8 +64,8 @@ def verify(
 ) -> None:
     """Audit the topics while the workers go on.
 
-    Nothing is written, but for the record in `access` that you looked, with --files, and the
-    outcome for `refusion status` in REFUSION_STATE_DIR.
+    Nothing is written to the topics, except with --files: `access` keeps who looked. The outcome,
+    which `refusion status` shows, is kept in REFUSION_STATE_DIR.
 
     The audit checks formats, revisions, ids, reversing rows, sums and run markers, that each raw
     record is accounted for, and that no CPR number is where none may be. --deep settles each

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 from aiokafka.abc import AbstractTokenProvider
 
 from streams.kafka.connection_errors import LogonRefusedError, TokenUnavailableError
-from streams.kafka.security import OauthClient
+from streams.kafka.oauth_client import OauthClient
 from streams.kit.threads import DaemonThreads
 
 TIMEOUT_S: Final = 10.0

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
+from streams.kafka.oauth_client import OauthClient
 from streams.kit.secrets import too_open
 from streams.kit.setting import Setting, SettingsError
 from streams.kit.setting_forms import Form
@@ -85,15 +86,6 @@ OF_SASL: Final = (MECHANISM, USERNAME, PASSWORD, TOKEN_URL, CLIENT_ID, CLIENT_SE
 
 Text = Callable[[Setting], str | None]
 """Gives the text of a setting; None where it is not set."""
-
-
-@dataclass(frozen=True, slots=True)
-class OauthClient:
-    """A client that a server of tokens knows."""
-
-    token_url: str
-    client_id: str
-    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

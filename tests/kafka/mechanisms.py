@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from streams.devtools.local_kafka.secured import ADMIN, Credentials, write_ours
-from streams.kafka.security import Logon, OauthClient
+from streams.kafka.oauth_client import OauthClient
+from streams.kafka.security import Logon
 
 JAAS = "listener.name.sasl_ssl.{}.sasl.jaas.config"
 SECURITY = "org.apache.kafka.common.security"

@@ -12,7 +12,7 @@ import pytest
 from streams.kafka import oauth
 from streams.kafka.connection_errors import LogonRefusedError, TokenUnavailableError
 from streams.kafka.oauth import TokenProvider
-from streams.kafka.security import OauthClient
+from streams.kafka.oauth_client import OauthClient
 from tests.support.silent_peers import dripping, half_closed, peer, silent
 
 
