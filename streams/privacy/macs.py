@@ -73,14 +73,15 @@ class PlaceMac:
 
     def __init__(self, keys: dict[str, bytes], place: bytes) -> None:
         """`keys` are by their ids; the first marks."""
-        self._keyed = {f"{name}.".encode(): _KeyedPlace(key, place) for name, key in keys.items()}
-        self._key_id, self._marking = next(iter(self._keyed.items()))
+        named = ((f"{name}.".encode(), key) for name, key in keys.items())
+        self._keyed = {name: _KeyedPlace(name, key, place) for name, key in named}
+        self._mark = next(iter(self._keyed.values())).of
 
     def header(
         self, key: bytes | None, event_type: bytes, value: bytes | None
     ) -> tuple[str, bytes]:
         """Return the header for a record that is written here."""
-        return MAC, self._key_id + self._marking.of(key, event_type, value)
+        return MAC, self._mark(key, event_type, value)
 
     def is_of(
         self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
@@ -93,8 +94,7 @@ class PlaceMac:
         keyed = self._keyed.get(mac[: -2 * MAC_BYTES])
         if keyed is None:
             return False
-        expected = keyed.of(key, given.get(EVENT_TYPE) or b"", value)
-        return compare_digest(expected, mac[-2 * MAC_BYTES :])
+        return compare_digest(keyed.of(key, given.get(EVENT_TYPE) or b"", value), mac)
 
 
 class _KeyedPlace:
@@ -104,17 +104,19 @@ class _KeyedPlace:
     bytes. Most records have one of a few frames, which then cost nothing.
     """
 
-    def __init__(self, key: bytes, place: bytes) -> None:
+    def __init__(self, name: bytes, key: bytes, place: bytes) -> None:
+        """`name` is the key's id with the dot, with which a MAC begins."""
+        self._name = name
         self._begun = blake2b(_LENGTH.pack(len(place)) + place, digest_size=MAC_BYTES, key=key)
         self._framed: dict[tuple[bytes, int, bool], blake2b] = {}
 
     def of(self, key: bytes | None, event_type: bytes, value: bytes | None) -> bytes:
-        """Return the letters of a record's MAC."""
+        """Return a record's MAC."""
         frame = event_type, _ABSENT if key is None else len(key), value is None
         mac = (self._framed.get(frame) or self._begin(frame)).copy()
         mac.update(key or b"")
         mac.update(value or b"")
-        return hexlify(mac.digest()).translate(LETTERS)
+        return self._name + hexlify(mac.digest()).translate(LETTERS)
 
     def _begin(self, frame: tuple[bytes, int, bool]) -> blake2b:
         event_type, key_length, is_empty = frame
