@@ -24,7 +24,7 @@ The result is ordinary rule files, so that everything which reads `catalogue.yam
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from domain.ruledata.fields import EVIDENCE, RuleEntry, check_unit, entry
+from domain.ruledata.fields import EVIDENCE, RuleEntry, check_unit, entry, shown
 
 FIELDS = ("benefits", "accounts", "closed", "state_share")
 """The fields of a rule set file that change the catalogue."""
@@ -74,7 +74,7 @@ def _change(
         for code in read.items("benefits"):
             if not isinstance(code, str) or code not in entries:
                 raise read.error(
-                    "benefits", f"{code!r} is not in the catalogue that this builds on"
+                    "benefits", f"{shown(code)} is not in the catalogue that this builds on"
                 )
             entries[code] = _with_source(read, entries[code], change(read, entries[code]))
 

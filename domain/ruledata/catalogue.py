@@ -13,6 +13,7 @@ from domain.ruledata.fields import (
     document,
     entry,
     refuse_second,
+    shown,
     source_of,
 )
 from domain.ruledata.ruleset import Benefit, Mechanism, Staircase
@@ -138,7 +139,7 @@ def _account_keys(
     keys: list[tuple[str, Mechanism, int]] = []
     for code in read.items("benefits"):
         if not isinstance(code, str) or code not in benefits:
-            raise read.error("benefits", f"{code!r} is not in the catalogue")
+            raise read.error("benefits", f"{shown(code)} is not in the catalogue")
         if mechanism is None or mechanism != benefits[code].mechanism:
             raise read.error("mechanism", f"{code} has {benefits[code].mechanism or 'none'}")
         if rate not in _possible_rates(benefits[code], staircases):
@@ -176,7 +177,9 @@ def _municipality_names(read: RuleEntry) -> dict[str, str]:
         raise read.error("names", "is not a mapping of codes to names")
     for code, name in names.items():
         if not isinstance(code, str) or not re.fullmatch(r"[0-9]{3}", code):
-            raise read.error("names", f"{code!r} is not a code of three digits in quotation marks")
+            raise read.error(
+                "names", f"{shown(code)} is not a code of three digits in quotation marks"
+            )
         if not isinstance(name, str) or not name.strip():
             raise read.error("names", f"{code} has no name")
     return dict(names)

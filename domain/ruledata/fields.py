@@ -33,6 +33,8 @@ EVIDENCE: Mapping[str, Evidence] = {
 """The evidence marks, the strongest first."""
 
 
+LONGEST_PLACE = 80
+"""Characters of a name that an error tells; a file may have any."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
@@ -46,6 +48,12 @@ def shown(value: object) -> str:
     return _SHORT.repr(value)
 
 
+def _in_a_line(name: str) -> str:
+    """Give a name that stands in a file as a place: on one line, and not longer than a line."""
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST_PLACE else f"{line[:LONGEST_PLACE]}..."
+
+
 @dataclass(frozen=True, slots=True)
 class RuleEntry:
     """One entry of a rule file and the place that errors name."""
@@ -56,7 +64,8 @@ class RuleEntry:
 
     def error(self, field: str, problem: str) -> RuleError:
         """The error that says what is wrong with a field of this entry."""
-        return RuleError(f"{self.file}: entry {self.name}: field {field}: {problem}")
+        place = f"entry {_in_a_line(self.name)}: field {_in_a_line(field)}"
+        return RuleError(f"{self.file}: {place}: {problem}")
 
     def text(self, field: str, pattern: str = r"\S(.*\S)?") -> str:
         """A text without white space around it that matches the pattern in whole."""
@@ -122,7 +131,7 @@ def entry(
 ) -> RuleEntry:
     """The entry that a parsed value holds, with all required and no unknown fields."""
     if not isinstance(value, dict):
-        raise RuleError(f"{file}: entry {name}: is not a mapping of fields to values")
+        raise RuleError(f"{file}: entry {_in_a_line(name)}: is not a mapping of fields to values")
     read = RuleEntry(file, name, value)
     known = [*required, *optional]
     for field in value:
@@ -164,7 +173,7 @@ def read_not_coded(documents: Mapping[str, object], file: str) -> list[NotCoded]
 def refuse_second(read: RuleEntry, field: str, key: object, known: Iterable[object]) -> None:
     """Refuse a key that an earlier entry has."""
     if key in known:
-        raise read.error(field, f"{key!r} stands in an earlier entry too")
+        raise read.error(field, f"{shown(key)} stands in an earlier entry too")
 
 
 def source_of(read: RuleEntry) -> LegalSource:
@@ -228,4 +237,4 @@ def _value(file: str, name: str, value: object, unit: str | None) -> RuleEntry:
 def check_unit(read: RuleEntry, unit: str) -> None:
     """Refuse an entry in another unit: nothing is converted."""
     if read.text("unit") != unit:
-        raise read.error("unit", f"is not {unit!r}, the only unit this value is read in")
+        raise read.error("unit", f"is not {shown(unit)}, the only unit this value is read in")

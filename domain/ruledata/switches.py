@@ -34,6 +34,7 @@ from domain.ruledata.fields import (
     document,
     entry,
     refuse_second,
+    shown,
     source_of,
 )
 from domain.ruledata.ruleset import Alternative, DatedValue, LegalSource, Question
@@ -122,14 +123,16 @@ def read_rule_set_files(
     questions = chain[-1].questions | _restated(top)
     for switch, value in _mapping(top, "switches").items():
         if switch not in questions:
-            raise top.error("switches", f"{switch!r} is no switch; they are {', '.join(questions)}")
+            raise top.error(
+                "switches", f"{shown(switch)} is no switch; they are {', '.join(questions)}"
+            )
         questions[switch] = _chosen(top, questions[switch], value)
     overrides = _mapping(top, "overrides")
     for file in overrides:
         if file not in OVERRIDABLE:
             raise top.error(
                 "overrides",
-                f"{file!r} is not a file that may be overridden: {', '.join(OVERRIDABLE)}",
+                f"{shown(file)} is not a file that may be overridden: {', '.join(OVERRIDABLE)}",
             )
     return [*chain, _rule_set_file(top, questions, overrides, chain[0].file)]
 
@@ -194,9 +197,9 @@ def _read_questions(top: RuleEntry, field: str) -> dict[str, Question]:
 def _question(read: RuleEntry) -> Question:
     switch, value = read.text("name"), read.text("value")
     if switch not in IMPLEMENTED:
-        raise read.error("name", f"{switch!r} is no switch; they are {', '.join(IMPLEMENTED)}")
+        raise read.error("name", f"{shown(switch)} is no switch; they are {', '.join(IMPLEMENTED)}")
     if value not in IMPLEMENTED[switch]:
-        raise read.error("value", f"{value!r} is not coded; {_coded(switch)}")
+        raise read.error("value", f"{shown(value)} is not coded; {_coded(switch)}")
     alternatives = _alternatives(read, switch)
     known = [value, *(alternative.value for alternative in alternatives)]
     if len(known) != len(set(known)):
@@ -253,7 +256,7 @@ def _chosen(top: RuleEntry, question: Question, value: object) -> Question:
     known = ", ".join(
         (question.value, *(alternative.value for alternative in question.alternatives))
     )
-    raise top.error("switches", f"{question.switch} has no value {value!r}; known are {known}")
+    raise top.error("switches", f"{question.switch} has no value {shown(value)}; known are {known}")
 
 
 def _with_answer(question: Question, chosen: Alternative, rule_set: str) -> Question:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import yaml
 
 from domain.law.staircase import Law
+from domain.ruledata.fields import shown
 from domain.ruledata.reading import FILES, rule_set_from
 from domain.ruledata.ruleset import Benefit, RuleError, RuleSet
 from domain.ruledata.switches import IMPLEMENTED, base_file_of
@@ -46,7 +47,7 @@ class _RuleLoader(SafeLoader):
                 raise yaml.constructor.ConstructorError(
                     "while reading a mapping",
                     node.start_mark,
-                    f"the key {key.value!r} stands twice",
+                    f"the key {shown(key.value)} stands twice",
                     key.start_mark,
                 )
             seen.add((key.tag, str(key.value)))
@@ -111,7 +112,7 @@ def chosen_rule_set(choice: str) -> RuleSet:
     )
     if rules.name in known:
         raise RuleError(
-            f"{choice}: entry (whole file): field name: {rules.name!r} is a rule set that the"
+            f"{choice}: entry (whole file): field name: {shown(rules.name)} is a rule set that the"
             " program brings along; give yours another name, which its postings will carry"
         )
     return rules

@@ -48,6 +48,30 @@ def test_no_damage_anywhere_ends_in_another_error(file: str) -> None:
     assert rule_set_from(OWN, documents) == RULES
 
 
+@pytest.mark.parametrize("file", [*FILES, OWN])
+@pytest.mark.parametrize("nonsense", ["x" * 9_000, "two\nlines"])
+def test_an_error_is_a_line_however_long_what_stands_in_a_file_is(file: str, nonsense: str) -> None:
+    """A value or a key that is no name of ours: it must not fill a log."""
+    documents = copy.deepcopy(DOCUMENTS)
+    said = []
+    for container, key in [*places(documents[file])]:
+        kept = dict(container) if isinstance(container, dict) else list(container)
+        for is_key in (False, isinstance(container, dict)):
+            container[nonsense if is_key else key] = nonsense
+            try:
+                rule_set_from(OWN, documents)
+            except RuleError as error:
+                said.append(str(error))
+            if isinstance(container, dict):
+                container.clear()
+                container.update(kept)
+            else:
+                container[:] = kept
+    assert len(said) > 20
+    assert max(map(len, said)) < 2_000
+    assert not any("\n" in line for line in said)
+
+
 def test_undamaged_documents_give_the_loaded_rule_set() -> None:
     assert rule_set_from(OWN, copy.deepcopy(DOCUMENTS)) == RULES
 
