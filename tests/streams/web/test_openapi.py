@@ -1,0 +1,67 @@
+"""Schemathesis asks the served site by its OpenAPI, as a stranger who is logged on, and as nobody.
+
+What it makes fits the description, or does not: nothing of it is a defect of ours, and no answer
+has a row of another municipality.
+"""
+
+from collections import Counter
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+
+from streams.web.sessions import COOKIE
+from tests.support.browser import free_port, serving
+from tests.support.lis_site import OWN, lis_folder, lis_site
+from tests.support.site_client import visitor
+
+EXAMPLES = 4
+"""Requests that fit the description, and as many that do not, to each route."""
+OF_ALL = {"/lis/sammenligning.json"}
+"""Routes whose rows are of every municipality, small numbers hidden."""
+ANSWERED = {200, 303, 304, 400, 401, 403, 404, 405, 413, 415, 422}
+WALK = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def walk(app, who, walked):
+    """Ask every view's route of JSON as often as `walked` says; count the statuses of the answers.
+
+    The other forms of a view have the same code before their bytes.
+    """
+    port = free_port()
+    found: Counter[int] = Counter()
+    schema = schemathesis.openapi.from_dict(app.openapi())
+    cookie = {"Cookie": f"{COOKIE}={app.state.parts.sessions.begin(who)}"} if who else {}
+
+    def ask(case):
+        answer = case.call(base_url=f"http://localhost:{port}", headers=cookie, timeout=60)
+        found[answer.status_code] += 1
+        assert answer.status_code in ANSWERED, (case.path, case.query, answer.status_code)
+        if case.path.endswith(".json") and answer.status_code == 200 and case.path not in OF_ALL:
+            assert {row.get("municipality", OWN) for row in answer.json()["rows"]} <= {OWN, None}
+
+    with serving(app, port):
+        for each in schema.include(path_regex=r"\.json$").get_all_operations():
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                assert isinstance(each, Ok)
+                strategy = each.ok().as_strategy(generation_mode=mode)
+                walked(given(strategy)(ask))()
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("role", ["economy", None])
+def test_what_the_openapi_makes_is_answered_and_leads_to_nobody_else(tmp_path, role):
+    app = lis_site(lis_folder(tmp_path))
+    found = walk(app, role and visitor(role, municipality=OWN), WALK)
+    assert found.total() > 100
+    assert set(found) == {401} if role is None else {200, 422} <= set(found)
