@@ -29,6 +29,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.copy_writer import open_atomic_writer
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader, open_topics
+from streams.kafka.rights import JOURNAL_WRITER
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.secrets import secret_in
 from streams.operations.key_gate import check_keys
@@ -38,7 +39,7 @@ from streams.settings_table import JOURNAL_KEY, PSEUDONYM_KEY, SEAL_KEY
 from streams.wire.belief import is_marked
 from streams.wire.partitioner import partition_of
 
-NAME: Final = "rekey"
+NAME: Final = JOURNAL_WRITER
 KEY: Final = 32
 """Bytes of a key."""
 

@@ -31,9 +31,11 @@ RECEIPTS: Final = "receipts"
 """A topic of the contract that a later version makes."""
 STAGES: Final = (INTAKE, "citizens", "projections")
 KEYS: Final = "keys"
-CONTROL_WRITERS: Final = ("run", "replay", "free-id", "rekey", KEYS)
+CONTROL_WRITERS: Final = ("run", "replay", "free-id", KEYS)
 """The endings of the transactional ids with which control records are written. Intake states the
 keys at the beginning of a journal."""
+JOURNAL_WRITER: Final = "rekey"
+"""The ending of the transactional id with which a journal is written anew under its prefix."""
 SEE: Final = ("Describe", "DescribeConfigs")
 
 
@@ -181,7 +183,7 @@ def _operator(names: TopicNames) -> Iterator[Right]:
         yield Right(Resource.TOPIC, topic, ("Write",))
     yield Right(Resource.TOPIC, f"{names.topic(RAW)}.", ("Read", "Write"), Pattern.PREFIXED)
     yield Right(Resource.TOPIC, names.topic(ACCESS), ("Write",))
-    for writer in CONTROL_WRITERS:
+    for writer in (*CONTROL_WRITERS, JOURNAL_WRITER):
         yield _control_writer(names, writer)
 
 

@@ -1,14 +1,22 @@
 """A journal is written anew on a real Kafka, followed, settled and proved, as programs."""
 
+import asyncio
 import signal
-import time
 
 import pytest
 
 from streams.audit.verify import VerifyRequest, verify
+from streams.kafka.clients import KafkaClients
+from streams.kafka.reading import open_topics
 from streams.settings import Settings
 from tests.kafka.test_backup import environment, program
 from tests.support.pipeline import DONE_S, Pipeline
+
+
+async def written(bootstrap, topic):
+    """Count the offsets of a topic that may not be there yet."""
+    async with open_topics(KafkaClients(bootstrap, "refusion-test")) as reader:
+        return sum((await reader.ends(topic)).values()) if await reader.partitions(topic) else 0
 
 
 @pytest.mark.long
@@ -29,7 +37,7 @@ def test_new_keys_and_more_partitions_are_followed_and_proved(pipeline, lives, t
     following = pipeline.start_program(*asked, "--follow")
     pipeline.publish(lives[1])
     pipeline.wait_until_settled()
-    time.sleep(3.0)
+    pipeline.wait_until(lambda: asyncio.run(written(settings.bootstrap, f"{prefix}reports")) > 100)
     following.send_signal(signal.SIGKILL)
     following.wait(DONE_S)
     pipeline.close_run("2023-07")

@@ -16,6 +16,7 @@ WRITES = {
     "citizens": {"citizens", "postings", "notices", "dead-letters"},
     "projections": {"receipts"},
     "operator": {"reports.raw", "reports.raw.", "reports", "notices", "access"},
+    "backup": {"access"},
     "repairer": {"access"},
     "auditor": {"access"},
     "site": {"access"},
