@@ -35,7 +35,7 @@ DIFFERS: Final = 1
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def restore(uris: tuple[str, ...], prefix: str, compare: bool, as_json: bool) -> None:
-    """Make the journal anew from a backup, and the records of who did what.
+    """Make the journal and the record of acts anew from a backup.
 
     The topics have the same partitions, order, keys and values. A worker with REFUSION_PREFIX=NEW
     makes state, postings and ledger from them; --compare holds its postings against those of the
