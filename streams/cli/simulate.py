@@ -28,7 +28,8 @@ from streams.kit.errors import UserError
     "--faults",
     default="all",
     show_default=True,
-    help="The faults of upstream systems: all, none or NAME,NAME…",
+    help="The faults of upstream systems: all (the usual ones), none or NAME,NAME…, and historic"
+    " ones by name.",
 )
 @click.option(
     "--jobs",
@@ -66,7 +67,8 @@ def simulate(
     from streams.simulation import simulate as simulate_reports
     from streams.upstream.simulated_answers import AnswerWriter
 
-    chosen = {"all": FAULTS, "none": frozenset[str]()}.get(faults, frozenset(faults.split(",")))
+    usual = {"all": FAULTS, "none": frozenset[str]()}
+    chosen = frozenset[str]().union(*(usual.get(each, {each}) for each in faults.split(",")))
     first, last = _months(months)
     try:
         options = SimulationOptions(citizens, first, last, seed, late, chosen, jobs)

@@ -5,12 +5,13 @@ gives the same bytes. Start with `arrival.py`.
 """
 
 from streams.simulation.arrival import simulate
-from streams.simulation.options import FAULTS, SimulationOptions
+from streams.simulation.options import FAULTS, HISTORIC, SimulationOptions
 from streams.simulation.reporters import Owner, owner_of
 from streams.simulation.truth import SimulatedTruth, truth
 
 __all__ = [
     "FAULTS",
+    "HISTORIC",
     "Owner",
     "SimulatedTruth",
     "SimulationOptions",

@@ -24,6 +24,7 @@ from streams.simulation.chance import generator, happens, pick
 from streams.simulation.drafts import ArrivingReport, Draft
 from streams.simulation.extraordinary import STORIES, Teller
 from streams.simulation.habits import DAY_SECONDS, Habits, deliver
+from streams.simulation.historic import with_history
 from streams.simulation.lines import line
 from streams.simulation.lives import SimulatedDays, live
 from streams.simulation.options import SimulationOptions
@@ -95,7 +96,7 @@ def deliveries(options: SimulationOptions, citizen: int) -> tuple[str, list[Arri
     delivered = deliver(
         draft.planned, generator(options.seed, citizen, "habits"), Habits.of(options)
     )
-    return life.cpr, [*delivered, *draft.sent]
+    return life.cpr, with_history(options, citizen, [*delivered, *draft.sent])
 
 
 @contextmanager

@@ -23,6 +23,20 @@ FAULTS = frozenset(
 `facts` are case facts, `extraordinary` is the 1 % of extraordinary lives.
 """
 
+HISTORIC = frozenset(
+    (
+        "double_channel",
+        "silent_reporter",
+        "swapped_code",
+        "mass_reopen",
+        "bulk_negative",
+        "missing_municipality",
+        "legacy_on_new",
+        "split_reversal",
+    )
+)
+"""Faults that have happened once (`streams.simulation.historic`); they are asked for by name."""
+
 EARLIEST_MONTH = month_number("2014-07")
 LATEST_MONTH = month_number("2095-12")
 
@@ -37,7 +51,7 @@ class SimulationOptions:
 
     The months are numbers of `domain.basics.weeks`, both included. `late` is the share (0 to 1) of
     reports that come one to four months late; None is the usual share. `faults` are the names of
-    FAULTS that occur. `jobs` is the number of processes, which does not change a byte.
+    FAULTS and HISTORIC that occur. `jobs` is the number of processes, which does not change a byte.
 
     Raises:
         ValueError: an option is out of range.
@@ -52,9 +66,10 @@ class SimulationOptions:
     jobs: int = 0
 
     def __post_init__(self) -> None:
-        unknown = sorted(self.faults - FAULTS)
+        unknown = sorted(self.faults - FAULTS - HISTORIC)
         if unknown:
-            raise ValueError(f"unknown fault {unknown[0]}: choose from {', '.join(sorted(FAULTS))}")
+            known = ", ".join([*sorted(FAULTS), *sorted(HISTORIC)])
+            raise ValueError(f"unknown fault {unknown[0]}: choose from {known}")
         if not 0 <= self.citizens <= MOST_CITIZENS:
             raise ValueError(
                 f"citizens must be 0 to {MOST_CITIZENS}: there are no more fictive numbers"
