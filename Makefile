@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench lis web lint law contract lock licences sbom audit
+.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench lis web lint law sources contract lock licences sbom audit
 
 # Documents and tests are in UTF-8, whatever the locale of who works on them.
 test test-long test-night test-lowest hunt bench law contract lock licences sbom: export PYTHONUTF8 := 1
@@ -80,6 +80,9 @@ law: install
 	@$(BIN)/python -m streams.devtools.law_page tests/law docs/law.md
 
 # After an addition to what is published: the contract as AsyncAPI, and the new facts frozen.
+sources: install
+	@$(BIN)/python -m streams.upstream.sources_page docs/sources.md
+
 contract: install
 	@$(BIN)/python -m streams.devtools.asyncapi docs/asyncapi.yaml
 	@$(BIN)/python -m tests.support.frozen_contract tests/contract.json

@@ -61,6 +61,7 @@ class TypeRow(_DatedRow):
     """A class of reporter with an income type and an indtægtsart, and the benefit if they decide.
 
     `without_16300` is for benefits outside Ydelsesrefusion: the amount is that of blanket 16001.
+    `may_be` names the benefits among which the account decides; nothing is converted by it.
     """
 
     reporter: ReporterClass
@@ -68,6 +69,7 @@ class TypeRow(_DatedRow):
     indtaegtsart: str
     benefit: str | None
     without_16300: bool = False
+    may_be: tuple[str, ...] = ()
 
 
 class AmountRow(_DatedRow):
@@ -159,6 +161,10 @@ class UpstreamTables:
             self._types.get(any_type, ()), on
         )
         return row
+
+    def type_rows(self) -> list[TypeRow]:
+        """List the rows by class of reporter, income type and indtægtsart."""
+        return [row for rows in self._types.values() for row in rows]
 
     def reporter(self, number: str, on: int) -> ReporterRow | None:
         """Return the row of a reporter on a day."""
