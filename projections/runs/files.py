@@ -1,4 +1,6 @@
-"""Makes the three files of a municipality from the ledger's rows of a run (contract section 4).
+"""Makes three files of a municipality from the ledger's rows of a run (contract section 4).
+
+`overviews.py` makes the two others, which say what is true as of the run.
 
 It is pure: rows in, lines out.
 
@@ -28,8 +30,8 @@ import orjson
 
 from domain.basics.municipalities import municipality_of_row
 
-FileValues = tuple[str | int, ...]
-"""The values of a line: text, whole percents, and money in øre where the column is one of MONEY."""
+FileValues = tuple[str | int | None, ...]
+"""The values of a line: texts, whole numbers, and money in øre where the column is one of MONEY."""
 
 MONEY: Final = frozenset(
     {
@@ -37,8 +39,18 @@ MONEY: Final = frozenset(
         "Beregnet udbetalingsbeløb",
         "Refusionsbeløb",
         "Medfinansieringsbeløb",
+        "Total",
+        "Refusion",
+        "Medfinansiering",
     }
 )
+WHOLE: Final = frozenset(
+    {
+        *("Refusionssats", "Medfinansieringssats", "Antal", "Anciennitet", "Trin"),
+        *("Uger til næste trin", "Optjente uger", "Uger til ny start"),
+    }
+)
+"""Columns of whole numbers; empty where there is none."""
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "beregning": (
         "Uge", "CPR nummer", "Ydelse", "Finansiering Kommunenavn", "Indberetning udbetalingsbeløb",
@@ -51,6 +63,14 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         "Medfinansieringsbeløb",
     ),
     "advisering": ("CPR nummer", "Advis", "Betydning", "Indberetning", "Oplysninger", "Handling"),
+    "ugeoversigt": (
+        "Uge", "Ydelse", "Finansiering Kommunenavn", "Antal", "Total", "Refusion",
+        "Medfinansiering",
+    ),
+    "anciennitet": (
+        "CPR nummer", "Anciennitet", "Trin", "Uger til næste trin", "Optjente uger",
+        "Uger til ny start", "Næste uge ud af vinduet", "Opgjort uge",
+    ),
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +14,10 @@ from streams.kit.errors import UserError
 
 if TYPE_CHECKING:
     from projections.runs.files import Names
+    from streams.ledger.cuts import Cut
     from streams.ledger.export import Exported
+    from streams.ledger.table import LedgerTable
+    from streams.lis.overviews import LedgerOverviews
     from streams.settings import Settings
 
 INCOMPLETE: Final = 1
@@ -33,6 +38,9 @@ SHOWN: Final = 20
 @click.option("--parquet", is_flag=True, help="Write each file as Parquet too.")
 @click.option("--without-notices", is_flag=True, help="Write no file advisering.")
 @click.option(
+    "--without-overviews", is_flag=True, help="Write no files ugeoversigt and anciennitet."
+)
+@click.option(
     "--no-wait", is_flag=True, help="Do not wait until the ledger has a run that was just closed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -42,14 +50,16 @@ def export(
     out: Path,
     parquet: bool,
     without_notices: bool,
+    without_overviews: bool,
     no_wait: bool,
     as_json: bool,
 ) -> None:
     """Write the municipalities' files of a run, from the ledger.
 
-    There are three for each municipality: beregning, sumposteringer and advisering. The same run
-    always gives the same bytes. They hold CPR numbers: the export is recorded in the topic `access`
-    first, and each decryption in access-log.jsonl in the state folder.
+    There are five for each municipality. beregning, sumposteringer and advisering have what the run
+    changed; ugeoversigt and anciennitet have what is true as of the run. The same run always gives
+    the same bytes. They hold CPR numbers: the export is recorded in the topic `access` first, and
+    each decryption in access-log.jsonl in the state folder.
 
     Files get their place when all of the run is written. Rows that no file can have, because
     their seal does not open or nobody of ours wrote them, are left out and listed in
@@ -78,12 +88,14 @@ def export(
     spans = {cut.partition: (cut.journal_start, cut.journal_end) for cut in cuts}
     exporting = Export(settings, ledger, cuts, run, names)
     notices = None if without_notices else run_async(notices_of(settings, spans))
-    choice = FileChoice(municipality, notices, parquet)
     scope = {"run": run, "municipality": municipality, "folder": os.path.realpath(out)}
     run_async(record_act(settings, Act("export", scope)))
     tune_garbage_collection()
-    with meter("rows") as progress:
-        exported = exporting.write(out, choice, progress.show)
+    place = settings, ledger, cuts, run, names, municipality
+    with nullcontext() if without_overviews else _overviews(*place) as overviews:
+        choice = FileChoice(municipality, notices, parquet, overviews)
+        with meter("rows") as progress:
+            exported = exporting.write(out, choice, progress.show)
     if as_json:
         echo_json(exported.as_json())
     else:
@@ -91,6 +103,28 @@ def export(
     _warn(exported)
     if exported.left_out:
         sys.exit(INCOMPLETE)
+
+
+@contextmanager
+def _overviews(
+    settings: "Settings",
+    ledger: "LedgerTable",
+    cuts: Sequence["Cut"],
+    run: int,
+    names: "Names",
+    municipality: str | None,
+) -> Iterator["LedgerOverviews"]:
+    """Read what is true as of the run; it can be asked within the block."""
+    from streams.citizens.rule_sets import LawBook
+    from streams.kit.progress import meter
+    from streams.lis.engine import engine
+    from streams.lis.overviews import SHARE, LedgerOverviews
+
+    with engine(SHARE) as connection:
+        overviews = LedgerOverviews(connection, ledger, cuts, run, municipality)
+        with meter("parts") as progress:
+            overviews.read(names, LawBook(settings.rules).law, progress.show)
+        yield overviews
 
 
 def _names(settings: "Settings", municipality: str | None) -> "Names":

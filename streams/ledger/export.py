@@ -6,9 +6,11 @@
 3. For each municipality the access log gets its line before a CPR number is unsealed.
 4. Files are written into a draft folder and get their place when all of the run is whole
    (`draft.py`). The same run gives the same bytes.
-5. Rows that no file can have, since their seal does not open or nobody of ours wrote them, stop
+5. `ugeoversigt` and `anciennitet` say what is true as of the run; whoever calls has read it
+   (`streams/lis/overviews.py`, which stands above this room).
+6. Rows that no file can have, since their seal does not open or nobody of ours wrote them, stop
    nothing: they are left out and listed (`projections/runs/left_out.py`).
-6. At the end, the sums of the lines and of what was left out must be the sums of the table itself,
+7. At the end, the sums of the lines and of what was left out must be the sums of the table itself,
    to the øre.
 """
 
@@ -16,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -37,6 +39,7 @@ from projections.runs.files import (
     write_csv,
 )
 from projections.runs.left_out import NO_SEAL, UNKNOWN_PLACE, LeftOut, is_pseudonym, what_is_wrong
+from projections.runs.overviews import CitizenOverview, WeekOverview, citizen_lines, week_lines
 from streams.ledger.cuts import Cut, ExportError, entries_of
 from streams.ledger.draft import draft_in, whole_file
 from streams.ledger.parquet import write_parquet
@@ -65,15 +68,27 @@ Seals = dict[str, list[str]]
 """The seals of each citizen."""
 
 
+class Overviews(Protocol):
+    """Tells what is true as of the run, by municipality."""
+
+    def weeks(self, municipality: str, /) -> Iterable[WeekOverview]:
+        """Give persons and money by week."""
+
+    def citizens(self, municipality: str, /) -> Iterable[CitizenOverview]:
+        """Give the counters of citizens."""
+
+
 class FileChoice(NamedTuple):
     """The files that are wanted of a run.
 
-    `only` is one municipality, None all of them. `advisering` is written only if notices are given.
+    `only` is one municipality, None all of them. `advisering` is written only if notices are given,
+    `ugeoversigt` and `anciennitet` only if overviews are.
     """
 
     only: str | None = None
     notices: Notices | None = None
     parquet: bool = False
+    overviews: Overviews | None = None
 
 
 @dataclass
@@ -157,7 +172,7 @@ class Export:
         for portion in _portions(counted):
             parts, seals = self._read(portion), self._seals(portion)
             for code in portion:
-                lines = self._lines(code, parts.pop(code), seals)
+                lines = self._lines(code, parts.pop(code), seals, choice.overviews)
                 for kind, written in lines.items():
                     self._write(
                         folder / file_name(kind, code, self.done.run, self.done.closed_at),
@@ -247,11 +262,21 @@ class Export:
                 )
         return seals
 
-    def _lines(self, code: str, part: Municipality, seals: Seals) -> dict[str, list[FileValues]]:
+    def _lines(
+        self, code: str, part: Municipality, seals: Seals, overviews: Overviews | None
+    ) -> dict[str, list[FileValues]]:
         """Make the lines of a municipality's files, with CPR numbers."""
         told = self._told(code, part)
+        counted = [*overviews.citizens(code)] if overviews else []
+        own = seals | {
+            each.citizen: [each.cpr_sealed] for each in counted if each.citizen not in seals
+        }
         citizens = part.citizens | {citizen for citizen, _ in told or () if citizen in seals}
-        cprs = self._unsealed(code, citizens, seals)
+        citizens |= {each.citizen for each in counted}
+        cprs = self._unsealed(code, citizens, own)
+        lacking = {each.citizen for each in counted} - cprs.keys()
+        if cprs and lacking:  # of those without rows in the run, only the last seal was tried
+            cprs |= self._unsealed(code, lacking, self._seals_of(lacking))
         self._leave_out(code, part, citizens - cprs.keys())
 
         def cpr_of(citizen: str) -> str:
@@ -260,14 +285,21 @@ class Export:
         lines = {"beregning": part.specification(cpr_of), "sumposteringer": part.accounts()}
         if told is not None:
             lines["advisering"] = advice(told, cpr_of)
+        if overviews is not None:
+            lines["ugeoversigt"] = week_lines(overviews.weeks(code), self._names)
+            lines["anciennitet"] = citizen_lines(counted, cpr_of)
+        self._add_up(part, lines, len(cprs))
+        return lines
+
+    def _add_up(self, part: Municipality, lines: dict[str, list[FileValues]], persons: int) -> None:
+        """Add a municipality's part to the summary."""
         done = self.done
         done.municipalities += 1
         done.rows += len(part.rows)
         done.lines += len(lines["beregning"])
-        done.persons += len(cprs)
+        done.persons += persons
         done.notices += len(lines.get("advisering", ()))
         done.sums = Sums(*map(sum, zip(done.sums, sums_of(part.rows), strict=True)))
-        return lines
 
     def _unsealed(self, code: str, citizens: Collection[str], seals: Seals) -> dict[str, str]:
         """Unseal a municipality's citizens, after a line in the access log.

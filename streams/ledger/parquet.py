@@ -1,14 +1,12 @@
 """Writes the municipalities' files as Parquet: the same columns and lines, money in whole øre."""
 
 from collections.abc import Sequence
-from typing import IO, Any, Final
+from typing import IO, Any
 
 from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet as write_table
 
-from projections.runs.files import COLUMNS, MONEY, FileValues
-
-RATES: Final = frozenset({"Refusionssats", "Medfinansieringssats"})
+from projections.runs.files import COLUMNS, MONEY, WHOLE, FileValues
 
 
 def write_parquet(kind: str, lines: Sequence[FileValues], file: IO[bytes]) -> None:
@@ -20,7 +18,7 @@ def write_parquet(kind: str, lines: Sequence[FileValues], file: IO[bytes]) -> No
             DataType.int64()
             if name in MONEY
             else DataType.int32()
-            if name in RATES
+            if name in WHOLE
             else DataType.string()
         )
         arrays[f"{name} (øre)" if name in MONEY else name] = Array(values, type=number)

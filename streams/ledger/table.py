@@ -324,10 +324,11 @@ def _told(what: str, uri: str) -> AbstractContextManager[None]:
 
     It names files and versions; entries hold no open CPR.
     """
-    return native_errors(lambda error: _cannot(what, uri, error))
+    return native_errors(lambda error: unusable(what, uri, error))
 
 
-def _cannot(what: str, uri: str, error: BaseException) -> LedgerError:
+def unusable(what: str, uri: str, error: BaseException) -> LedgerError:
+    """Make the error of a ledger that a library cannot read or write, with what to do."""
     text = without_cpr(" ".join(str(error).split()))[:LONGEST_TEXT] or type(error).__name__
     is_damaged = DAMAGED.search(text) and not OF_THE_PLACE.search(text)
     advice = (

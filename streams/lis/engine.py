@@ -88,15 +88,17 @@ def view_of_mart(connection: Connection, mart: Mart, files: Sequence[str], name:
     connection.execute(f"CREATE OR REPLACE VIEW {name or mart.name} AS {source}")
 
 
-def view_of_entries(connection: Connection, ledger: LedgerTable, span: Span) -> None:
-    """Name the entries of a part of the ledger, markers aside: `entries`.
+def view_of_entries(
+    connection: Connection, ledger: LedgerTable, span: Span, name: str = "entries"
+) -> None:
+    """Name the entries of a part of the ledger, markers aside: `entries`, or another name.
 
     Files of a version without some columns have them too, empty. A ledger in an object store is
     read by its own library into a table of the engine.
     """
     if "://" in ledger.uri:
         batches = Table.from_batches(list(ledger.batches(_entries_of("ledger", span))))
-        connection.register("entries", batches)
+        connection.register(name, batches)
         return
     files = ledger.files(span.after_runs)
     source = _no_rows(COLUMNS)
@@ -106,7 +108,7 @@ def view_of_entries(connection: Connection, ledger: LedgerTable, span: Span) -> 
             " hive_types = {'after_run': INTEGER, 'partition': INTEGER}, union_by_name = true)"
             f" UNION ALL BY NAME {source}"
         )
-    connection.execute(f"CREATE VIEW entries AS {_entries_of(f'({source})', span)}")
+    connection.execute(f"CREATE OR REPLACE VIEW {name} AS {_entries_of(f'({source})', span)}")
 
 
 def view_of_weeks(connection: Connection) -> None:

@@ -147,7 +147,7 @@ def test_two_workers_with_all_stages_make_the_ledger_of_the_postings_and_its_fil
     files = files_in(tmp_path / "files")
     assert files_in(tmp_path / "again") == files
     assert files_in(tmp_path / "early") == files
-    assert len(files) == 3 * 98
+    assert len(files) == 5 * 98
     written = [path for path in tmp_path.rglob("*") if path.name != "damaged"]
     assert [path for path in written if path.stat().st_mode & 0o077] == []  # nobody else reads
     told = json.loads(done.stdout)

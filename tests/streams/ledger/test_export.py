@@ -8,6 +8,7 @@ import pytest
 from arro3.io import read_parquet
 
 from projections.runs.files import COLUMNS, comma_kroner
+from projections.runs.overviews import CitizenOverview, WeekOverview
 from streams.ledger.cuts import ExportError, cuts_of
 from streams.ledger.draft import draft_in
 from streams.ledger.receipts import DeliveryError, exported_files
@@ -154,8 +155,19 @@ def test_a_seal_that_does_not_open_is_reported(tmp_path, export, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+class TwoOverviews:
+    """Tells what is true as of a run, the same to every municipality."""
+
+    def weeks(self, _municipality):
+        return [WeekOverview("2024-01-01", "KTH", "730", 2, 300, 240, 0)]
+
+    def citizens(self, _municipality):
+        anna, sealed = IDENTITY.of(ANNA)
+        return [CitizenOverview(anna, sealed, "2024-01-29", 60, 4, None, 3, 49, None)]
+
+
 def test_parquet_has_the_same_lines_with_money_in_ore(export, tmp_path):
-    export(50, "730", parquet=True)
+    export(50, "730", parquet=True, overviews=TwoOverviews())
     for kind in COLUMNS:
         (path,) = (tmp_path / "out").glob(f"*{kind}*.csv")
         table = read_parquet(path.with_suffix(".parquet")).read_all()
@@ -165,7 +177,9 @@ def test_parquet_has_the_same_lines_with_money_in_ore(export, tmp_path):
         ]
         shown = [
             {
-                name.removesuffix(" (øre)"): comma_kroner(value) if "øre" in name else str(value)
+                name.removesuffix(" (øre)"): comma_kroner(value)
+                if "øre" in name
+                else str("" if value is None else value)
                 for name, value in line.items()
             }
             for line in lines
