@@ -30,6 +30,7 @@ from streams.privacy.identity import KEY_BYTES, Identity
 from streams.privacy.macs import MacKeys
 from streams.settings_table import (
     BOOTSTRAP,
+    BUDGETS,
     DEMO,
     DEMO_ANYWHERE,
     DESTINATIONS,
@@ -212,6 +213,11 @@ class Settings:
     def inhabitants(self) -> Path | None:
         """The file of inhabitants by municipality. Raises SettingsError if it is not there."""
         return self._file(INHABITANTS)
+
+    @property
+    def budgets(self) -> Path | None:
+        """The file of the municipalities' budgets. Raises SettingsError if it is not there."""
+        return self._file(BUDGETS)
 
     @property
     def reporters(self) -> Path | None:

@@ -40,6 +40,12 @@ INHABITANTS = Setting(
     "a table municipality;year;inhabitants_16_66;region, by which views compare; not set: those"
     " columns are left out",
 )
+BUDGETS = Setting(
+    "REFUSION_BUDGETS",
+    None,
+    "a table municipality;month;finansieringsbeloeb, in kroner, that LIS holds what was settled"
+    " against; not set: those columns are left out",
+)
 RULES = Setting(
     "REFUSION_RULES",
     None,
@@ -142,6 +148,7 @@ TABLE = (
     LEDGER,
     LIS,
     INHABITANTS,
+    BUDGETS,
     RULES,
     REPORTERS,
     SFTP_KNOWN_HOSTS,

@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from projections.lis.amounts import AMOUNT, ore_of
 from projections.lis.answers import AnswerRow, money, text
 from projections.lis.money_views import MONTH, month_of_run, need
 from projections.lis.scopes import ViewScope
 
 COLUMNS: Final = ("account", "month", "amount")
-_AMOUNT: Final = re.compile(r"-?\d{1,3}(?:\.\d{3}){0,4}(?:,\d{1,2})?|-?\d{1,15}(?:,\d{1,2})?")
 _MONTH: Final = re.compile(r"20\d\d-(?:0[1-9]|1[0-2])")
 
 
@@ -47,7 +47,7 @@ def read_books(lines: Iterable[str]) -> Iterator[BookLine]:
         account, month, amount = (cells.get(name, "") for name in COLUMNS)
         if not _MONTH.fullmatch(month):
             raise BooksError(f"line {number_of_line}: {month!r} is no month; write it as 2024-01")
-        if not _AMOUNT.fullmatch(amount):
+        if not AMOUNT.fullmatch(amount):
             raise BooksError(
                 f"line {number_of_line}: {amount!r} is no amount; write kroner as 1234,50"
             )
@@ -57,17 +57,6 @@ def read_books(lines: Iterable[str]) -> Iterator[BookLine]:
         raise BooksError(
             "there is no line below the names of the columns; write one for each account and month"
         )
-
-
-def ore_of(amount: str) -> int:
-    """Turn kroner with a decimal comma into øre.
-
-    >>> ore_of("1.234,5"), ore_of("-0,05"), ore_of("7")
-    (123450, -5, 700)
-    """
-    whole, _, rest = amount.replace(".", "").lstrip("-").partition(",")
-    ore = int(whole) * 100 + int(rest.ljust(2, "0") or 0)
-    return -ore if amount.startswith("-") else ore
 
 
 AFSTEMNING: Final = (

@@ -69,6 +69,8 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
             " måneder før datamåneden",
             "change_ore": "finansieringsbeløbet i forhold til den forrige kørsel",
             "year_to_date_ore": "finansieringsbeløbet for årets datamåneder til og med denne",
+            "budget_ore": "hvad kommunen har budgetteret for datamåneden",
+            "deviation_ore": "finansieringsbeløbet minus budgettet",
         },
     ),
     "korrektioner": Definition(

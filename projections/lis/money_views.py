@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from domain.basics.weeks import month_number, month_text
-from projections.lis.answers import AnswerRow, money, number, percent, ratio, text
+from projections.lis.answers import AnswerRow, Figure, money, number, percent, ratio, text
 from projections.lis.questions import ViewError
 from projections.lis.scopes import ViewScope
 from projections.lis.tables import MARTS
@@ -111,6 +111,13 @@ AFREGNING: Final = (
     money("change", "ændring", adds=False),
     money("year_to_date", "år til dato", adds=False),
 )
+BY_BUDGET: Final = (money("budget", "budget"), money("deviation", "afvigelse fra budget"))
+"""Columns that need the table of budgets."""
+
+
+def afregning_figures(scope: ViewScope) -> tuple[Figure, ...]:
+    """Give the columns; those of budgets only where there is a table of them."""
+    return AFREGNING + (BY_BUDGET if scope.budgets else ())
 
 
 def afregning_rows(scope: ViewScope) -> list[AnswerRow]:
@@ -139,9 +146,24 @@ def afregning_rows(scope: ViewScope) -> list[AnswerRow]:
         rows.append(
             (place, run, data_month, refusion, fleksbidrag, medfinansiering, net, corrections)
             + ((None, None) if settled_alone else (change, so_far))
+            + _beside_budget(scope, place, data_month, net)
         )
         before[place] = net
     return rows
+
+
+def _beside_budget(
+    scope: ViewScope, place: str, data_month: str | None, net: int
+) -> tuple[int | None, ...]:
+    """Give the budget of a run and how far it is from it; nothing where there are no budgets.
+
+    A budget is for all that a run settles, so none stands beside a part of it.
+    """
+    if not scope.budgets:
+        return ()
+    is_whole = scope.question.month is None and scope.question.benefit is None
+    budget = scope.budgets.get((place, data_month or "")) if is_whole else None
+    return (None, None) if budget is None else (budget, net - budget)
 
 
 def month_of_run(scope: ViewScope, run: int | None) -> str | None:

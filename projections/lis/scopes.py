@@ -1,15 +1,20 @@
 """The scope of a question in the marts: the runs that it sees, as conditions in SQL."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleSet
+from projections.lis.budgets import BudgetTable
 from projections.lis.inhabitants import InhabitantTable
 from projections.lis.questions import LisQuestion, ViewError
 from projections.lis.tables import MARTS, Mart, rows_of
 
 ReadRows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs a statement with its values on the marts."""
+
+
+NO_BUDGETS: Final[BudgetTable] = MappingProxyType({})
 
 
 class Condition(NamedTuple):
@@ -33,6 +38,7 @@ class ViewScope(NamedTuple):
     read: ReadRows
     ledger_sums: Callable[[], list[tuple[Any, ...]]]
     inhabitants: InhabitantTable
+    budgets: BudgetTable = NO_BUDGETS
 
     @property
     def last_run(self) -> int | None:

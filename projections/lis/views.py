@@ -27,7 +27,8 @@ class View:
 
     `total` is the column that is null in total rows, for views that have them. `names_citizens`
     says that rows are about single citizens. `behind` lists the citizens behind the counts.
-    `figures_of` are the columns where they depend on what is given.
+    `figures_of` are the columns where they depend on what is given. Of a view that `has_areas`,
+    rows without a municipality are about a region or the country.
     `not_by` are options that the view has no rows for; `at_data_month` says that it is about the
     data month of the last run alone.
     """
@@ -43,6 +44,7 @@ class View:
     figures_of: Callable[[ViewScope], tuple[Figure, ...]] | None = None
     not_by: tuple[str, ...] = ()
     at_data_month: bool = False
+    has_areas: bool = False
 
     @property
     def definition(self) -> Definition:
@@ -58,7 +60,8 @@ _ALL: Final = (
     View("personer", "Personer efter procent og ydelse", person_views.PERSONER,
          person_views.personer_rows, total="benefit",
          behind=(person_views.BEHIND_PERSONER, person_views.behind_personer)),
-    View("afregning", "Afregning", money_views.AFREGNING, money_views.afregning_rows, adds=True),
+    View("afregning", "Afregning", money_views.AFREGNING, money_views.afregning_rows, adds=True,
+         figures_of=money_views.afregning_figures),
     View("korrektioner", "Korrektioner", money_views.KORREKTIONER, money_views.korrektioner_rows,
          adds=True),
     View("anciennitet", "Anciennitet", person_views.ANCIENNITET, person_views.anciennitet_rows,
@@ -70,7 +73,8 @@ _ALL: Final = (
          behind=(person_views.BEHIND_GENOPTJENING, person_views.behind_genoptjening),
          at_data_month=True),
     View("sammenligning", "Sammenligning", comparison_views.SAMMENLIGNING,
-         comparison_views.sammenligning_rows, figures_of=comparison_views.figures_of),
+         comparison_views.sammenligning_rows, figures_of=comparison_views.figures_of,
+         has_areas=True),
     View("udvikling", "Udvikling over 25 måneder", course_views.UDVIKLING,
          course_views.udvikling_rows),
     View("mellemkommunalt", "Mellemkommunale rækker", money_views.MELLEMKOMMUNALT,

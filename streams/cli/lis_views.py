@@ -111,7 +111,7 @@ def show(view: "View", options: dict[str, Any]) -> None:
     from streams.acts.acts import record_acts
     from streams.citizens.rule_sets import LawBook
     from streams.lis.citizens import acts_of, with_cprs
-    from streams.lis.inquiry import ask, inhabitants_in
+    from streams.lis.inquiry import ask, budgets_in, inhabitants_in
     from streams.lis.marts import open_marts
 
     settings = load_settings()
@@ -121,9 +121,9 @@ def show(view: "View", options: dict[str, Any]) -> None:
     question = _question(view, options, settings)
     if names_cpr:
         _demand_for_cpr(view, question, purpose, persons=persons)
-    inhabitants = inhabitants_in(settings.inhabitants)
+    given = inhabitants_in(settings.inhabitants), budgets_in(settings.budgets)
     with open_marts(settings.lis) as marts:
-        answer = ask(marts, law, question, settings.ledger, inhabitants, persons=persons)
+        answer = ask(marts, law, question, settings.ledger, *given, persons=persons)
     if view.name == "borger" or names_cpr:
         acts = acts_of(
             question, answer, purpose, names_cpr=names_cpr, ledger_version=marts.ledger_version

@@ -1,20 +1,23 @@
 """Asks a view of the marts: one question, one answer. The command and the pages call it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.answers import Answer, AnswerRow, Figure
+from projections.lis.budgets import BudgetError, BudgetTable, read_budgets
 from projections.lis.inhabitants import InhabitantsError, InhabitantTable, read_inhabitants
 from projections.lis.questions import LisQuestion, ViewError
-from projections.lis.scopes import ViewScope
+from projections.lis.scopes import NO_BUDGETS, ViewScope
 from projections.lis.views import View, check_options, summed_by, view_of
 from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
 from streams.lis.ledger_sums import ledger_sums
 
 RUN: Final = "run"
+Table = TypeVar("Table")
 
 
 class InquiryError(UserError):
@@ -40,13 +43,14 @@ def ask(
     question: LisQuestion,
     ledger: str,
     inhabitants: InhabitantTable,
+    budgets: BudgetTable = NO_BUDGETS,
     *,
     persons: bool = False,
 ) -> Answer:
     """Answer a question; with `persons`, by the citizens behind the figures.
 
     `ledger` is the address of the ledger that the marts were made of, `inhabitants` the table that
-    the operator gave, empty where none was.
+    the operator gave, empty where none was, and `budgets` that of the municipalities' budgets.
 
     Raises InquiryError, and the error of the marts where a run is not there.
     """
@@ -66,6 +70,7 @@ def ask(
             marts.rows,
             lambda: ledger_sums(LedgerTable.open(ledger), question),
             inhabitants,
+            budgets,
         )
         check_options(view, scope)
         figures, rows = _rows(view, scope, persons=persons)
@@ -73,7 +78,7 @@ def ask(
         raise InquiryError(str(error)) from None
     rules = _rules(marts, scope)
     areas = []
-    if view.figures_of is not None:
+    if view.has_areas:
         rows, areas = ([row for row in rows if (row[0] is None) == is_area] for is_area in (0, 1))
     common = (view.name, view.title, question.based_on, scope.last_run, rules)
     return Answer(*common, figures, rows, view.total, areas)
@@ -81,16 +86,24 @@ def ask(
 
 def inhabitants_in(path: Path | None) -> InhabitantTable:
     """Read the table of inhabitants; empty where there is none. Raises InquiryError."""
-    if path is None:
-        return {}
+    return {} if path is None else _table(path, "REFUSION_INHABITANTS", read_inhabitants)
+
+
+def budgets_in(path: Path | None) -> BudgetTable:
+    """Read the table of budgets; empty where there is none. Raises InquiryError."""
+    return NO_BUDGETS if path is None else _table(path, "REFUSION_BUDGETS", read_budgets)
+
+
+def _table(path: Path, setting: str, read: Callable[[list[str]], Table]) -> Table:
+    """Read a table that was given. Raises InquiryError."""
     try:
-        return read_inhabitants(path.read_text(encoding="utf-8-sig").splitlines())
+        return read(path.read_text(encoding="utf-8-sig").splitlines())
     except UnicodeDecodeError:
         raise InquiryError(
-            f"{path} (REFUSION_INHABITANTS) is no text in UTF-8; save it as CSV UTF-8"
+            f"{path} ({setting}) is no text in UTF-8; save it as CSV UTF-8"
         ) from None
-    except InhabitantsError as error:
-        raise InquiryError(f"{path} (REFUSION_INHABITANTS): {error}") from None
+    except (InhabitantsError, BudgetError) as error:
+        raise InquiryError(f"{path} ({setting}): {error}") from None
 
 
 def _rows(
@@ -113,8 +126,8 @@ def _rows(
                 f" --as settled (what it booked); {view.name} has no rows of single runs"
             )
         rows = [row for row in rows if row[names.index(RUN)] == question.run]
-    if view.figures_of is not None and not question.by:
-        return view.figures_of(scope), rows
+    if view.figures_of is not None:
+        view = replace(view, figures=view.figures_of(scope))
     return summed_by(view, question, rows)
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.answers import Answer
+from projections.lis.budgets import BudgetTable
 from projections.lis.highlights import months_with_rows
 from projections.lis.inhabitants import InhabitantTable
 from projections.lis.money_lines import LINES, MoneyKeys, figures_without, line_rows
@@ -20,7 +21,7 @@ from projections.lis.questions import LisQuestion
 from projections.lis.scopes import ViewScope
 from projections.lis.views import VIEWS
 from streams.citizens.rule_sets import LawBook
-from streams.lis.inquiry import InquiryError, ask, inhabitants_in
+from streams.lis.inquiry import InquiryError, ask, budgets_in, inhabitants_in
 from streams.lis.marts import Marts, TooManyRowsError
 from streams.lis.store import LisError, NoMartsError
 from streams.settings import Settings
@@ -107,6 +108,11 @@ class LisDesk:
         """The table of inhabitants, read once."""
         return inhabitants_in(self._settings.inhabitants)
 
+    @cached_property
+    def budgets(self) -> BudgetTable:
+        """The table of budgets, read once."""
+        return budgets_in(self._settings.budgets)
+
     def answered(
         self, question: LisQuestion, *, persons: bool = False, is_list: bool = False
     ) -> Answered:
@@ -118,7 +124,7 @@ class LisDesk:
             def asked() -> Answer:
                 bounded = marts.bounded(MOST_ROWS) if is_list else marts
                 reader = OfAllReader(bounded) if question.view in OF_ALL else bounded
-                given = (self._settings.ledger, self.inhabitants)
+                given = (self._settings.ledger, self.inhabitants, self.budgets)
                 return ask(reader, self.law, question, *given, persons=persons)
 
             if may_keep(question, persons=persons):

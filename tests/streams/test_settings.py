@@ -34,6 +34,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "LEDGER",
         "LIS",
         "INHABITANTS",
+        "BUDGETS",
         "RULES",
         "REPORTERS",
         "SFTP_KNOWN_HOSTS",

@@ -13,7 +13,7 @@ from streams.citizens.register_file import read_register
 from streams.citizens.rule_sets import LawBook
 from streams.cli.main import main
 from streams.kit.errors import UnworkableError
-from streams.lis.inquiry import InquiryError, inhabitants_in
+from streams.lis.inquiry import InquiryError, budgets_in, inhabitants_in
 from streams.offline.inputs import opened
 from tests.support.lines import payment
 
@@ -155,5 +155,6 @@ def test_a_table_that_was_saved_in_the_letters_of_windows_is_told_how_to_be_save
     assert "line 1 is not in UTF-8; save it as CSV UTF-8" in done.stderr
     inhabitants = tmp_path / "inhabitants.csv"
     inhabitants.write_bytes(INHABITANTS.encode("cp1252"))
-    with pytest.raises(InquiryError, match=r"is no text in UTF-8; save it as CSV UTF-8"):
-        inhabitants_in(inhabitants)
+    for read in (inhabitants_in, budgets_in):
+        with pytest.raises(InquiryError, match=r"is no text in UTF-8; save it as CSV UTF-8"):
+            read(inhabitants)

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from projections.lis.questions import LisQuestion
+from projections.lis.scopes import NO_BUDGETS
 from streams.lis.completeness import Kept
 from streams.lis.inquiry import InquiryError, ask
 from streams.lis.marts import Marts, open_marts
@@ -79,8 +80,8 @@ class Asked(NamedTuple):
     is_current: bool
     """There are rows in the data months."""
 
-    def answer(self, question, *, persons=False):
-        return ask(self.marts, RULES, question, self.ledger, {}, persons=persons)
+    def answer(self, question, *, persons=False, budgets=NO_BUDGETS):
+        return ask(self.marts, RULES, question, self.ledger, {}, budgets, persons=persons)
 
 
 CHOICES = [
@@ -146,6 +147,28 @@ def test_persons_and_weeks_by_rate_and_benefit(marts, based_on, run, place):
     found = by_keys(answer(tables, "personer", **asked), 4)
     expected = plain.personer(posted.seen(based_on, run, place))
     assert {key: row[:2] for key, row in found.items()} == expected
+
+
+@pytest.mark.parametrize("by", [(), ("run",), ("data_month",)])
+def test_a_settlement_stands_beside_the_budget_of_its_data_month(marts, by):
+    posted, tables = marts
+    places = {row.place for row in posted.rows}
+    budgets = {(place, "2024-02"): 100_00 * int(place) for place in places}
+    found = tables.answer(LisQuestion("afregning", by=by), budgets=budgets)
+    assert found.names[-2:] == ["budget_ore", "deviation_ore"]
+    assert found.areas == []
+    net, budget, deviation = (
+        found.names.index(f"{name}_ore") for name in ("finansieringsbeloeb", "budget", "deviation")
+    )
+    for row in found.rows if not by else ():
+        expected = budgets.get((row[0], row[2]))
+        assert row[budget] == expected
+        assert row[deviation] == (None if expected is None else row[net] - expected)
+    settled = tables.answer(LisQuestion("afregning"), budgets=budgets).rows
+    assert sum(row[budget] or 0 for row in found.rows) == sum(row[-2] or 0 for row in settled)
+    part = tables.answer(LisQuestion("afregning", benefit="KTH"), budgets=budgets).rows
+    assert {row[-2:] for row in part} <= {(None, None)}
+    assert "budget_ore" not in tables.answer(LisQuestion("afregning")).names
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -240,6 +263,8 @@ def test_municipalities_beside_each_other_hide_few_persons_of_others(marts, base
             share = plain.percent_of(last, persons)
             if place == own:
                 assert [shown[0], *map(_number, shown[1:])] == [persons, share, mean]
+                before = expected.get((place, f"{int(month[:4]) - 1}{month[4:]}"), (0,))[0]
+                assert _number(change) == plain.percent_of(persons - before, before)
             elif persons < 5:
                 assert [*shown, median, change] == [None] * 5
             else:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from projections.lis.comparison_views import BY_INHABITANTS
 from projections.lis.money_lines import LINE_FIGURES, LINES
+from projections.lis.money_views import BY_BUDGET
 from projections.lis.views import VIEWS
 from streams.cli.main import main
 from streams.lis.marts import Marts
@@ -124,7 +125,8 @@ def test_a_page_has_its_title_figures_and_what_they_are_as_of(auditor, view):
 
 def test_each_column_of_each_view_has_a_heading_and_a_meaning_in_both_languages():
     for view in VIEWS.values():
-        figures = {*view.figures, *(view.behind[0] if view.behind else ()), *BY_INHABITANTS}
+        figures = {*view.figures, *(view.behind[0] if view.behind else ())}
+        figures |= {*BY_INHABITANTS} | ({*BY_BUDGET} if view.name == "afregning" else set())
         for figure in figures | {*LINE_FIGURES}:
             for part in ("lis_columns", "lis_meanings"):
                 own, common = f"{part}.{view.name}__{figure.name}", f"{part}.{figure.name}"
