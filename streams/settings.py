@@ -204,10 +204,7 @@ class Settings:
     @property
     def rules(self) -> Path | None:
         """The folder of further rule set files, if any. Raises SettingsError if it is not there."""
-        text = self._text(RULES)
-        if text is not None and not Path(text).is_dir():
-            raise SettingsError(f"{RULES.name} is {text}, which is no folder")
-        return None if text is None else Path(text)
+        return self._file(RULES, "folder")
 
     @property
     def inhabitants(self) -> Path | None:
@@ -224,10 +221,11 @@ class Settings:
         """The file of the register of reporters. Raises SettingsError if it is not there."""
         return self._file(REPORTERS)
 
-    def _file(self, setting: Setting) -> Path | None:
+    def _file(self, setting: Setting, kind: str = "file") -> Path | None:
         text = self._text(setting)
-        if text is not None and not Path(text).is_file():
-            raise SettingsError(f"{setting.name} is {text}, which is no file")
+        is_there = Path.is_dir if kind == "folder" else Path.is_file
+        if text is not None and not is_there(Path(text)):
+            raise SettingsError(f"{setting.name} is {text}, which is no {kind}")
         return None if text is None else Path(text)
 
     @property

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from domain.basics.weeks import month_number, month_text
 from projections.lis.answers import AnswerRow, Figure, number, percent, ratio, text
@@ -128,20 +128,51 @@ def _medians(scope: ViewScope) -> dict[tuple[str, str], int]:
     question = scope.question
     if scope.last_run is None or question.month not in (None, scope.data_month):
         return {}
+    found: dict[str, list[tuple[int, int | None]]] = defaultdict(list)
+    for place, seniority, persons in _seniorities(scope):
+        found[place].append((persons, seniority))
+    medians = {}
+    for place, counts in found.items():
+        median = _median([(persons, weeks) for persons, weeks in counts if weeks is not None])
+        is_hidden = is_small(sum(persons for persons, _ in counts))
+        if median is not None and (not is_hidden or place == question.municipality):
+            medians[place, scope.data_month] = median
+    return medians
+
+
+def _seniorities(scope: ViewScope) -> list[tuple[Any, ...]]:
+    """Count the data month's citizens by municipality and seniority, in order."""
+    question = scope.question
+    if question.benefit is None:
+        prefix = "booked_" if question.based_on == "settled" else ""
+        run = "run IS NULL" if question.based_on == "known" else f"run = {scope.last_run}"
+        return scope.read(
+            f"SELECT municipality, seniority, {prefix}persons FROM seniorities"
+            f" WHERE {run} AND {prefix}persons > 0 ORDER BY municipality, seniority",
+            [],
+        )
     wide = scope._replace(question=replace(question, municipality=None))
     citizens, values = citizens_of_month(wide)
-    found = scope.read(
-        "SELECT month.municipality, count(*)::BIGINT, quantile_disc(seniority, 0.5)"
-        f" FROM {citizens} AS month"
+    return scope.read(
+        f"SELECT month.municipality, seniority, count(*)::BIGINT FROM {citizens} AS month"
         f" JOIN {standing_of(scope)} AS counters ON counters.citizen = month.citizen"
-        " GROUP BY month.municipality",
+        " GROUP BY month.municipality, seniority ORDER BY month.municipality, seniority",
         values,
     )
-    return {
-        (place, scope.data_month): median
-        for place, persons, median in found
-        if not is_small(persons) or place == question.municipality
-    }
+
+
+def _median(counts: Sequence[tuple[int, int]]) -> int | None:
+    """Find the middle one of values in order, each with its number; of two the smaller.
+
+    >>> _median([(1, 3), (2, 9)]), _median([(2, 3), (2, 9)]), _median([])
+    (9, 3, None)
+    """
+    left = (sum(number_of for number_of, _ in counts) + 1) // 2
+    for number_of, value in counts:
+        left -= number_of
+        if left <= 0:
+            return value
+    return None
 
 
 def _chosen(

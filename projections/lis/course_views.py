@@ -48,32 +48,34 @@ def mean_percents(scope: ViewScope) -> dict[tuple[str, str], tuple[int, int, int
     }
 
 
-def persons_of_steps(scope: ViewScope, *leave_out: str) -> list[tuple[Any, ...]]:
+def persons_of_steps(scope: ViewScope) -> list[tuple[Any, ...]]:
     """Count persons by municipality and month: all, and those with money at each step."""
-    steps = [
-        (code, rate, step)
-        for code, rates in scope.on_staircase().items()
-        for step, rate in enumerate(rates, 1)
-    ]
-    listed = ", ".join(f"('{code}', {rate}, {step})" for code, rate, step in steps)
-    counts = ", ".join(f"count(*) FILTER (step_{step} > 0)" for step in STEPS)
-    sums = ", ".join(
-        f"sum(CASE WHEN steps.step = {step} THEN amount_ore ELSE 0 END) AS step_{step}"
-        for step in STEPS
-    )
-    return scope.ask(
-        "person_months",
-        lambda condition: (
-            f"SELECT municipality, month, count(*) FILTER (amount_ore > 0), {counts} FROM ("
-            f"SELECT municipality, month, citizen, sum(amount_ore) AS amount_ore, {sums}"
-            f" FROM (SELECT * FROM person_months WHERE {condition} AND benefit <> 'FB') AS own"
-            f" LEFT JOIN (VALUES {listed}) AS steps (benefit, rate, step)"
-            " ON steps.benefit = own.benefit AND steps.rate = own.rate"
-            " GROUP BY municipality, month, citizen) GROUP BY municipality, month"
-            " ORDER BY municipality, month"
-        ),
-        *leave_out,
-    )
+    prefix = "booked_" if scope.question.based_on == "settled" else ""
+    persons = f"sum({prefix}persons)::BIGINT"
+    code = scope.question.benefit
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [*_NOBODY])
+    of_all = "" if code else "AND benefit IS NULL"
+    for place, month, number_of in scope.rows(
+        "persons", f"municipality, month, {persons}", f"AND rate IS NULL {of_all} GROUP BY ALL"
+    ):
+        counts[place, month][0] = number_of
+    if code is None:
+        found = scope.rows("step_persons", f"municipality, month, step, {persons}", "GROUP BY ALL")
+    else:  # of one benefit, who is on a step is who has its rate
+        rates = list(enumerate(scope.on_staircase().get(code, []), 1))
+        found = [
+            (place, month, step, number_of)
+            for place, month, rate, number_of in scope.rows(
+                "persons",
+                f"municipality, month, rate, {persons}",
+                "AND rate IS NOT NULL GROUP BY ALL",
+            )
+            for step, of_step in rates
+            if of_step == rate
+        ]
+    for place, month, step, number_of in found:
+        counts[place, month][step] = number_of
+    return [(*key, *counts[key]) for key in sorted(counts)]
 
 
 def udvikling_rows(scope: ViewScope) -> list[AnswerRow]:

@@ -126,19 +126,22 @@ def with_counters(scope: ViewScope) -> list[tuple[str, Standing]]:
         " ORDER BY month.municipality, month.citizen",
         values,
     )
-    elsewhere = [(of, citizen) for of, citizen, told, *_ in rows if told is None]
-    found = {Standing(*figures) for _, _, *figures in rows if figures[0] is not None}
+    elsewhere = {row[1] for row in rows if row[2] is None}
+    found: dict[str, Standing] = {}
     if elsewhere:
-        found |= {
-            Standing(*figures)
+        found = {
+            figures[0]: Standing(*figures)
             for figures in scope.read(
                 f"SELECT {STANDING} FROM {standing_of(scope)} WHERE citizen IN"
                 " (SELECT unnest($1::VARCHAR[]))",
-                [sorted({citizen for _, citizen in elsewhere})],
+                [sorted(elsewhere)],
             )
         }
-    by_citizen = {one.citizen: one for one in found}
-    return [(of, by_citizen[citizen]) for of, citizen, *_ in rows if citizen in by_citizen]
+    return [
+        (row[0], Standing._make(row[2:]) if row[2] is not None else found[row[1]])
+        for row in rows
+        if row[2] is not None or row[1] in found
+    ]
 
 
 ANCIENNITET: Final = (

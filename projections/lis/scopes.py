@@ -88,9 +88,14 @@ class ViewScope(NamedTuple):
 
     def on_staircase(self) -> dict[str, list[int]]:
         """The rates of each benefit on the staircase, from the first step to the last."""
-        bands = max(self.law.staircases, key=lambda stairs: stairs.valid_from).bands
-        return {
-            code: [benefit.share(band) for band in bands]
-            for code, benefit in self.law.benefits.items()
-            if benefit.rate == "staircase" and benefit.mechanism is not None
-        }
+        return rates_by_step(self.law)
+
+
+def rates_by_step(rules: RuleSet) -> dict[str, list[int]]:
+    """Give the rates of each benefit on the staircase, from the first step to the last."""
+    bands = max(rules.staircases, key=lambda stairs: stairs.valid_from).bands
+    return {
+        code: [benefit.share(band) for band in bands]
+        for code, benefit in rules.benefits.items()
+        if benefit.rate == "staircase" and benefit.mechanism is not None
+    }

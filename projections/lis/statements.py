@@ -111,7 +111,7 @@ def persons(run: int | None, municipalities: Sequence[str] = ()) -> str:
     Each citizen's month is counted as it was before the run and as it is after it. What is counted
     before needs only those whom the run touched.
     """
-    some = _among(municipalities)
+    some = among(municipalities)
     columns = ", ".join(("municipality", "month", "citizen", "benefit", "rate"))
     measures = ", ".join(("amount_ore", *WEEK_COLUMNS))
     keys = "municipality, month, benefit, rate"
@@ -123,7 +123,7 @@ WITH touched AS (
     FROM earlier_months AS earlier
     JOIN touched ON touched.citizen = earlier.citizen AND touched.month = earlier.month
         AND touched.municipality = earlier.municipality
-    WHERE earlier.benefit <> 'FB'{_among(municipalities, "earlier.")}
+    WHERE earlier.benefit <> 'FB'{among(municipalities, "earlier.")}
     UNION ALL
     SELECT 1 AS of_run, booked, {columns}, {measures}
     FROM run_months WHERE benefit <> 'FB'{some}
@@ -167,7 +167,8 @@ def _of(table: str, columns: str) -> str:
     return ", ".join(f"{table}.{name} AS {name}" for name in columns.split(", "))
 
 
-def _among(municipalities: Sequence[str], table: str = "") -> str:
+def among(municipalities: Sequence[str], table: str = "") -> str:
+    """Write a further condition for some municipalities; nothing for all."""
     if not municipalities:
         return ""
     codes = ", ".join(f"'{code}'" for code in municipalities)

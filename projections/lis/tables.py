@@ -95,6 +95,13 @@ MONEY: Final = Mart(
     ("municipality", "month", "benefit", "mechanism", "rate"),
 )
 
+BOOKED_PERSONS: Final = Column(
+    "booked_persons",
+    "long",
+    "no difference: the same count over the rows alone that the run booked, for `settled`; never"
+    " added up over runs",
+)
+
 PERSONS: Final = Mart(
     "persons",
     "run, municipality, month, benefit (null: all but FB together), rate (null: all)",
@@ -118,15 +125,45 @@ PERSONS: Final = Mart(
             "difference: different Mondays, a counted citizen each, whose rows with these keys sum"
             " to an amount over 0",
         ),
-        Column(
-            "booked_persons",
-            "long",
-            "no difference: the same count over the rows alone that the run booked, for `settled`;"
-            " never added up over runs",
-        ),
+        BOOKED_PERSONS,
         Column("booked_weeks", "long", "likewise the weeks; never added up over runs"),
     ),
     ("municipality", "month", "benefit", "rate"),
+)
+
+STEP_PERSONS: Final = Mart(
+    "step_persons",
+    "run, municipality, month, step",
+    (RUN, MUNICIPALITY, MONTH, Column("step", "integer", "step of the staircase, the first is 1")),
+    (
+        Column(
+            "persons",
+            "long",
+            "difference: citizens whose rows on that step, of all benefits on the staircase, sum to"
+            " an amount over 0",
+        ),
+        BOOKED_PERSONS,
+    ),
+    ("municipality", "month", "step"),
+)
+
+SENIORITIES: Final = Mart(
+    "seniorities",
+    "run, municipality, seniority: citizens of the data month. Nothing is added up over runs",
+    (
+        Column("run", "integer", "the run as of which it is true; null: as known now"),
+        MUNICIPALITY,
+        Column(
+            "seniority",
+            "integer",
+            "weeks with benefits since the last new start; null where nobody knows them",
+        ),
+    ),
+    (
+        Column("persons", "long", "citizens with a row that stands in the data month, never FB"),
+        Column("booked_persons", "long", "those with a row there that the run booked"),
+    ),
+    ("municipality", "seniority"),
 )
 
 PERSON_MONTHS: Final = Mart(
@@ -308,7 +345,10 @@ RUNS: Final = Mart(
 
 MARTS: Final[Mapping[str, Mart]] = {
     mart.name: mart
-    for mart in (MONEY, PERSONS, PERSON_MONTHS, STANDING, CORRECTIONS, COMPLETENESS, RUNS)
+    for mart in (
+        *(MONEY, PERSONS, STEP_PERSONS, PERSON_MONTHS, STANDING, SENIORITIES, CORRECTIONS),
+        *(COMPLETENESS, RUNS),
+    )
 }
 """All tables by name."""
 

@@ -3,8 +3,10 @@
 For a run, in this order (`projections/lis/statements.py` has the statements):
 
 1. `person_months`, `money`, `corrections` and `runs` from the run's entries alone.
-2. `persons`: each citizen's month that the run touched, as it was before it and as it is after it.
-3. `standing`: the counters of each citizen's last message, evaluated by the domain.
+2. `persons` and `step_persons`: each citizen's month that the run touched, as it was before it and
+   as it is after it.
+3. `standing` and `seniorities`: the counters of each citizen's last message, evaluated by the
+   domain.
 4. `completeness`: what `refusion run close` has kept.
 5. The sums of the tables must be those of the ledger's own entries.
 
@@ -23,13 +25,14 @@ from typing import Any, Final, NamedTuple, Protocol
 from duckdb import DuckDBPyConnection as Connection
 
 from projections.lis import statements
+from projections.lis.comparison_statements import seniorities, step_persons
 from projections.lis.statements import ordered
 from projections.lis.tables import MARTS, Mart
 from streams.engine.fault_points import reached
 from streams.ledger.table import LedgerTable
 from streams.lis.completeness import Kept, table_of
 from streams.lis.counters import LawOf, evaluated_table
-from streams.lis.engine import engine, view_of_entries, view_of_mart, view_of_weeks
+from streams.lis.engine import engine, view_of_entries, view_of_mart, view_of_steps, view_of_weeks
 from streams.lis.spans import Span, spans_of
 from streams.lis.store import LisError, MartStore
 
@@ -40,6 +43,9 @@ RUN_OF_FILE: Final = re.compile(r"/run=(\d+)/")
 """The run of a file of the tables; the open run has none."""
 MOST_RUNS: Final = sys.maxsize
 """More runs than there will ever be."""
+
+COUNTED: Final = {"persons": statements.persons, "step_persons": step_persons}
+"""The tables that count persons before and after a run, and their statements."""
 
 Show = Callable[[int, int], None]
 """A function that is told how many tables are written, and of how many."""
@@ -142,10 +148,13 @@ class SpanBuild:
         yield self._write("money", statements.money(run))
         yield self._write("corrections", statements.corrections(run, span.month_of_corrections))
         yield self._write("runs", statements.runs(run, *span.closing))
+        view_of_steps(self._connection, law_of, self._rule_sets())
         self._count_persons()
-        yield self._write("persons", f"FROM persons_made ORDER BY {ordered(MARTS['persons'])}")
+        for name in COUNTED:
+            yield self._write(name, f"FROM {name}_made ORDER BY {ordered(MARTS[name])}")
         self._stand(law_of)
         yield self._write("standing", statements.standing(run))
+        yield self._write("seniorities", seniorities(run, span.data_month))
         self._connection.register("kept", table_of(line for line in kept if line.run == run))
         yield self._write("completeness", f"FROM kept ORDER BY {ordered(MARTS['completeness'])}")
         self._check()
@@ -183,13 +192,22 @@ class SpanBuild:
             )
 
     def _count_persons(self) -> None:
-        """Make the table of persons, some municipalities at a time, so that memory is bounded."""
-        made = ""
-        for codes in self._portions():
-            statement = statements.persons(self._span.run, codes)
-            into = "INSERT INTO persons_made" if made else "CREATE TEMP TABLE persons_made AS"
-            made = f"{into} {statement}"
-            self._connection.execute(made)
+        """Make the tables of persons, some municipalities at a time, so that memory is bounded."""
+        for number, codes in enumerate(self._portions()):
+            for name, statement in COUNTED.items():
+                into = f"INSERT INTO {name}_made" if number else f"CREATE TEMP TABLE {name}_made AS"
+                self._connection.execute(f"{into} {statement(self._span.run, codes)}")
+
+    def _rule_sets(self) -> list[str]:
+        """Name the rule sets of the run's messages and of all runs before it."""
+        files = self._store.files("runs")
+        view_of_mart(self._connection, MARTS["runs"], files, "all_runs")
+        run = MOST_RUNS if self._span.run is None else self._span.run
+        named = self._connection.execute(
+            f"SELECT rules FROM entries WHERE rules IS NOT NULL UNION SELECT rules FROM all_runs"
+            f" WHERE rules IS NOT NULL AND run < {run}"
+        ).fetchall()
+        return sorted({name for (names,) in named for name in names.split()})
 
     def _portions(self) -> list[list[str]]:
         """Group municipalities, as many as have CHUNK_ROWS rows together; at least one group."""

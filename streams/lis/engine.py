@@ -15,10 +15,12 @@ from arro3.core import Array, DataType, Table
 from duckdb import DuckDBPyConnection as Connection
 
 from projections.ledger.entries import COLUMNS
+from projections.lis.scopes import rates_by_step
 from projections.lis.statements import month_weeks
 from projections.lis.tables import Mart
 from streams.ledger.sql import sql_text
 from streams.ledger.table import LedgerTable
+from streams.lis.counters import LawOf
 from streams.lis.spans import Span
 from streams.lis.store import LisError
 
@@ -117,6 +119,20 @@ def view_of_weeks(connection: Connection) -> None:
     text, number = DataType.string(), DataType.int32()
     arrays = [Array(months, type=text), Array(weeks, type=text), Array(numbers, type=number)]
     connection.register("month_weeks", Table.from_arrays(arrays, names=["month", "week", "number"]))
+
+
+def view_of_steps(connection: Connection, law_of: LawOf, rule_sets: Iterable[str]) -> None:
+    """Name the steps of benefits and rates in some rule sets: `steps`."""
+    steps = {
+        (code, rate, step)
+        for name in rule_sets
+        for code, rates in rates_by_step(law_of(name).rules).items()
+        for step, rate in enumerate(rates, 1)
+    }
+    codes, rates, numbers = zip(*sorted(steps), strict=True) if steps else ((), (), ())
+    text, number = DataType.string(), DataType.int32()
+    arrays = [Array(codes, type=text), Array(rates, type=number), Array(numbers, type=number)]
+    connection.register("steps", Table.from_arrays(arrays, names=["benefit", "rate", "step"]))
 
 
 def _entries_of(source: str, span: Span) -> str:

@@ -79,7 +79,7 @@ def test_persons_are_compared_with_the_same_month_a_year_before(monkeypatch):
 
 def test_the_median_is_that_of_the_data_month_and_not_of_few(monkeypatch):
     counted = [(code, month, 9, 9) for code in ("730", "751") for month in (MONTH, "2023-01")]
-    median = [("730", 9, 17), ("751", 4, 30)]
+    median = [("730", 3, 4), ("730", 17, 1), ("730", 99, 4), ("751", 30, 4)]
     found = rows_of(monkeypatch, counted, median=median, run=49)
     assert {key: row[-2] for key, row in found.items() if row[-2] is not None} == {
         ("730", MONTH): 17

@@ -247,6 +247,8 @@ def test_marts_of_random_lives_are_as_the_ledger_has_them(tmp_path):
                 ("money", "refusion_ore", "municipality 730, month 2024-01, benefit KTH, rate 80"),
                 ("person_months", "weeks", "benefit KTH, rate 80, booked 1"),
                 ("standing", "seniority", "citizen "),
+                ("step_persons", "persons", "municipality 730, month 2024-01, step 1"),
+                ("seniorities", "persons", "municipality 730, seniority "),
                 ("corrections", "up_ore", "reason report, benefit KTH, kind None, reporter None"),
                 ("completeness", "received", "reporter 12345678, benefit KTH, month 2024-01"),
                 ("runs", "run", "run"),

@@ -6,6 +6,7 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from projections.lis import statements
+from projections.lis.comparison_statements import seniorities, step_persons
 from projections.lis.tables import MARTS
 from streams.ledger.table import LedgerTable
 from streams.lis.build import BuildRequest, SpanBuild, build
@@ -17,7 +18,7 @@ from tests.support.run_histories import ledger_of_lives
 
 NAMES = (
     *("entries", "month_weeks", "run_months", "earlier_months", "earlier_standing"),
-    *("told", "latest_rows", "evaluated"),
+    *("told", "latest_rows", "evaluated", "steps"),
 )
 """The tables that the statements read."""
 
@@ -32,6 +33,8 @@ def sources(tmp_path_factory):
     law_of = lambda _: product.law()  # noqa: E731
     build(ledger, store, law_of, [], BuildRequest(), lambda *_: None)
     _, span, *_ = spans_of(ledger)
+    ((month,),) = ledger.rows("SELECT max(month) FROM ledger WHERE after_run = 49 AND id <> ''")
+    span = span._replace(data_month=month)  # lives are long past, and a data month needs rows
     marts = {}
     with engine() as connection:
         for _ in SpanBuild(connection, ledger, store, span).write(law_of, []):
@@ -51,7 +54,9 @@ STATEMENTS = {
     "corrections": lambda span: statements.corrections(span.run, span.data_month),
     "runs": lambda span: statements.runs(span.run, *span.closing),
     "persons": lambda span: statements.persons(span.run),
+    "step_persons": lambda span: step_persons(span.run),
     "standing": lambda span: statements.standing(span.run),
+    "seniorities": lambda span: seniorities(span.run, span.data_month),
 }
 
 

@@ -209,13 +209,14 @@ def test_a_run_that_is_not_there_is_told(marts):
         answer(tables, "beloeb", based_on="of", run=99)
 
 
+@pytest.mark.parametrize("benefit", [None, "KTH", "FB"])
 @pytest.mark.parametrize(("based_on", "run"), CHOICES)
-def test_persons_on_each_step_over_25_months(marts, based_on, run):
+def test_persons_on_each_step_over_25_months(marts, based_on, run, benefit):
     posted, tables = marts
-    rows = posted.seen(based_on, run)
+    rows = posted.seen(based_on, run, benefit=benefit)
     expected = plain.udvikling(rows)
     last = max((month for _, month in expected), default="2024-01")
-    found = answer(tables, "udvikling", based_on=based_on, run=run, month=last)
+    found = answer(tables, "udvikling", based_on=based_on, run=run, month=last, benefit=benefit)
     months = _months_before(last)
     assert {key: (*row[:-1], _number(row[-1])) for key, row in by_keys(found, 2).items()} == {
         key: row for key, row in expected.items() if key[1] in months
@@ -255,11 +256,18 @@ def test_municipalities_beside_each_other_hide_few_persons_of_others(marts, base
     posted, tables = marts
     rows = posted.seen(based_on, run)
     expected = plain.udvikling(rows)
+    data_month = posted.data_months[posted.last_run(based_on, run)]
+    weeks = defaultdict(list)
+    for (place, _), (_, seniority, *_) in plain.paa_vej_ned(posted, based_on, run).items():
+        weeks[place, data_month].append(seniority)
     for own in (None, "730"):
         found = answer(tables, "sammenligning", based_on=based_on, run=run, municipality=own)
         assert {row[:2] for row in found.rows} == {key for key in expected if expected[key][0]}
         for place, month, *shown, median, change in found.rows:
             persons, *_, last, _, _, mean = expected[place, month]
+            citizens = sorted(weeks[place, month])
+            is_told = citizens and shown[0] is not None and (len(citizens) > 4 or place == own)
+            assert median == (citizens[(len(citizens) - 1) // 2] if is_told else None)
             share = plain.percent_of(last, persons)
             if place == own:
                 assert [shown[0], *map(_number, shown[1:])] == [persons, share, mean]
