@@ -10,6 +10,8 @@ list their citizens from them. These two are that list, ready (contract section 
 * `anciennitet` has a line for each citizen who has a row of the municipality in the data month, or
   whose latest row it has and who earns weeks for a new start. A number that the citizen does not
   have is empty: weeks to the next step on the last one, weeks to a new start where none is earned.
+  So is a CPR number that cannot be unsealed: who has a row in the run is in the list of what is
+  left out, and nobody else's files are kept back for it.
 
 Two mistakes are easy in lists of one's own. Lines of a file that look equal are different rows, so
 none may be dropped before they are added up; and a list of citizens is no list of sums. Here rows
@@ -18,7 +20,6 @@ own counters.
 """
 
 from collections.abc import Callable, Iterable
-from operator import itemgetter
 from typing import NamedTuple
 
 from projections.runs.files import FileValues, Names
@@ -69,6 +70,6 @@ def week_lines(weeks: Iterable[WeekOverview], names: Names) -> list[FileValues]:
 def citizen_lines(
     citizens: Iterable[CitizenOverview], cpr_of: Callable[[str], str]
 ) -> list[FileValues]:
-    """Make the lines of `anciennitet`; who has no CPR number is left out."""
-    lines = [(cpr, *each[3:], each.at_week) for each in citizens if (cpr := cpr_of(each.citizen))]
-    return sorted(lines, key=itemgetter(0))
+    """Make the lines of `anciennitet`; the number is empty where it cannot be unsealed."""
+    named = sorted((cpr_of(each.citizen), each.citizen, each) for each in citizens)
+    return [(cpr, *each[3:], each.at_week) for cpr, _, each in named]

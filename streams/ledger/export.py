@@ -272,9 +272,9 @@ class Export:
             each.citizen: [each.cpr_sealed] for each in counted if each.citizen not in seals
         }
         citizens = part.citizens | {citizen for citizen, _ in told or () if citizen in seals}
-        citizens |= {each.citizen for each in counted}
-        cprs = self._unsealed(code, citizens, own)
-        lacking = {each.citizen for each in counted} - cprs.keys()
+        listed = {each.citizen for each in counted}
+        cprs = self._unsealed(code, citizens | listed, own)
+        lacking = listed - cprs.keys()
         if cprs and lacking:  # of those without rows in the run, only the last seal was tried
             cprs |= self._unsealed(code, lacking, self._seals_of(lacking))
         self._leave_out(code, part, citizens - cprs.keys())

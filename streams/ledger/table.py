@@ -71,7 +71,7 @@ VACUUM_EVERY: Final = 1_000
 """Commits of this process after which unused files are deleted, which lists the whole table."""
 
 _ARROW: Final = {"string": DataType.string(), "integer": DataType.int32(), "long": DataType.int64()}
-_SCHEMA: Final = ArrowSchema([ArrowField(name, _ARROW[kind]) for name, kind in COLUMNS.items()])
+SCHEMA: Final = ArrowSchema([ArrowField(name, _ARROW[kind]) for name, kind in COLUMNS.items()])
 
 
 class LedgerError(UserError):
@@ -102,7 +102,7 @@ def entries_batch(entries: Sequence[Entry]) -> RecordBatch:
         Array(column, type=_ARROW[kind])
         for column, kind in zip(columns, COLUMNS.values(), strict=True)
     ]
-    return RecordBatch.from_arrays(arrays, schema=_SCHEMA)
+    return RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
 class LedgerTable:
@@ -225,7 +225,7 @@ class LedgerTable:
                     )
             append(
                 self._table,
-                Table.from_batches([page.entries for page in appends], schema=_SCHEMA),
+                Table.from_batches([page.entries for page in appends], schema=SCHEMA),
                 mode="append",
                 writer_properties=COMPRESSION,
                 commit_properties=CommitProperties(app_transactions=positions),

@@ -19,7 +19,7 @@ from projections.lis.scopes import rates_by_step
 from projections.lis.statements import month_weeks
 from projections.lis.tables import Mart
 from streams.ledger.sql import sql_text
-from streams.ledger.table import LedgerTable
+from streams.ledger.table import SCHEMA, LedgerTable
 from streams.lis.counters import LawOf
 from streams.lis.spans import Span
 from streams.lis.store import LisError
@@ -99,8 +99,8 @@ def view_of_entries(
     read by its own library into a table of the engine.
     """
     if "://" in ledger.uri:
-        batches = Table.from_batches(list(ledger.batches(_entries_of("ledger", span))))
-        connection.register(name, batches)
+        batches = list(ledger.batches(_entries_of("ledger", span)))
+        connection.register(name, Table.from_batches(batches, schema=None if batches else SCHEMA))
         return
     files = ledger.files(span.after_runs)
     source = _no_rows(COLUMNS)

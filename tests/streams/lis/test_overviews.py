@@ -124,13 +124,25 @@ def test_made_again_and_in_parts_they_have_the_same_bytes(tmp_path, demo, monkey
     assert alone == {place: text for place, text in files.items() if place[1] == "730"}
 
 
-def test_who_cannot_be_named_is_left_out_of_the_list_of_citizens_and_told(tmp_path, demo):
+def test_a_ledger_at_an_address_gives_the_same_files(tmp_path, demo, monkeypatch):
+    _, files = exported(demo, ledger_of(tmp_path / "ledger", *SMALL), 50, tmp_path / "out", "730")
+    monkeypatch.setattr(overviews, "PART_ROWS", 1)
+    ledger = LedgerTable.open(f"file://{tmp_path}/ledger")
+    assert exported(demo, ledger, 50, tmp_path / "again", "730")[1] == files
+
+
+def test_who_cannot_be_named_keeps_back_only_the_run_with_the_row(tmp_path, demo):
     hidden = posting(BO, 1, HIGH) | {"cpr_sealed": "zzz"}
-    ledger = ledger_of(tmp_path / "ledger", [hidden, posting(ANNA, 1, HIGH), marker(49)])
+    history = [hidden, posting(ANNA, 1, HIGH), marker(49), posting(ANNA, 2, HIGH)]
+    last = marker(50, "2024-01", "2024-03-10T00:30:00+01:00")
+    ledger = ledger_of(tmp_path / "ledger", [*history, last])
     done, files = exported(demo, ledger, 49, tmp_path / "out", "730")
-    assert [line["CPR nummer"] for line in lines_of(files["anciennitet", "730"])] == [ANNA]
     (left,) = done.left_out
     assert (left.citizen, left.rows) == (IDENTITY.of(BO)[0], 1)
+    assert [line["CPR nummer"] for line in lines_of(files["anciennitet", "730"])] == ["", ANNA]
+    done, files = exported(demo, ledger, 50, tmp_path / "next", "730")
+    assert done.left_out == []
+    assert [line["CPR nummer"] for line in lines_of(files["anciennitet", "730"])] == ["", ANNA]
 
 
 def test_a_seal_that_opens_is_found_among_earlier_ones(tmp_path, demo):
