@@ -1,8 +1,6 @@
 """The bands in which counters are shown: weeks of seniority, and weeks earned for a new start."""
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
@@ -22,16 +20,6 @@ def ends(firsts: tuple[int, ...]) -> list[tuple[int, int | None]]:
         *((first, after - 1) for first, after in pairwise(firsts)),
         (firsts[-1], None),
     ]
-
-
-def counted(firsts: tuple[int, ...], weeks: Iterable[int]) -> list[int]:
-    """Count the weeks in each band.
-
-    >>> counted((0, 1, 5), [0, 4, 4, 99])
-    [1, 2, 1]
-    """
-    found = Counter(bisect_right(firsts, number) - 1 for number in weeks)
-    return [found[at] for at in range(len(firsts))]
 
 
 def first_of(firsts: tuple[int, ...], week: int) -> int:

@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from domain.basics.weeks import month_number, month_text
 from projections.lis.answers import AnswerRow, Figure, number, percent, ratio, text
 from projections.lis.course_views import MEAN_PERCENT, mean_percents, persons_of_steps
 from projections.lis.inhabitants import Inhabitants
 from projections.lis.money_views import MONTH, MUNICIPALITY, need
-from projections.lis.person_views import PERSONS, citizens_of_month, standing_of
+from projections.lis.person_views import PERSONS, seniorities_of
 from projections.lis.scopes import ViewScope
 from projections.lis.small_numbers import hidden_counts, is_small, is_telling
 
@@ -128,37 +128,17 @@ def _medians(scope: ViewScope) -> dict[tuple[str, str], int]:
     question = scope.question
     if scope.last_run is None or question.month not in (None, scope.data_month):
         return {}
-    found: dict[str, list[tuple[int, int | None]]] = defaultdict(list)
-    for place, seniority, persons in _seniorities(scope):
+    wide = scope._replace(question=replace(question, municipality=None))
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for place, seniority, persons in seniorities_of(wide):
         found[place].append((persons, seniority))
     medians = {}
     for place, counts in found.items():
-        median = _median([(persons, weeks) for persons, weeks in counts if weeks is not None])
+        median = _median(counts)
         is_hidden = is_small(sum(persons for persons, _ in counts))
         if median is not None and (not is_hidden or place == question.municipality):
             medians[place, scope.data_month] = median
     return medians
-
-
-def _seniorities(scope: ViewScope) -> list[tuple[Any, ...]]:
-    """Count the data month's citizens by municipality and seniority, in order."""
-    question = scope.question
-    if question.benefit is None:
-        prefix = "booked_" if question.based_on == "settled" else ""
-        run = "run IS NULL" if question.based_on == "known" else f"run = {scope.last_run}"
-        return scope.read(
-            f"SELECT municipality, seniority, {prefix}persons FROM seniorities"
-            f" WHERE {run} AND {prefix}persons > 0 ORDER BY municipality, seniority",
-            [],
-        )
-    wide = scope._replace(question=replace(question, municipality=None))
-    citizens, values = citizens_of_month(wide)
-    return scope.read(
-        f"SELECT month.municipality, seniority, count(*)::BIGINT FROM {citizens} AS month"
-        f" JOIN {standing_of(scope)} AS counters ON counters.citizen = month.citizen"
-        " GROUP BY month.municipality, seniority ORDER BY month.municipality, seniority",
-        values,
-    )
 
 
 def _median(counts: Sequence[tuple[int, int]]) -> int | None:

@@ -1,4 +1,4 @@
-"""The rows of the views that control: completeness of a run, and the marts against the ledger."""
+"""The rows of the views that control: completeness, what came against what is settled, sums."""
 
 from collections import defaultdict
 from typing import Final
@@ -24,6 +24,31 @@ def fuldstaendighed_rows(scope: ViewScope) -> list[AnswerRow]:
         "completeness",
         "run, reporter, benefit, month, received, received_ore, expected_ore, deviation_ore,"
         " hold, accepted",
+        "ORDER BY run, reporter, benefit, month",
+    )
+
+
+OF_REPORTERS: Final = (
+    *(RUN, text("reporter", "indberetter"), BENEFIT, MONTH),
+    number("lines", "linjer", adds=True),
+    *(money("received", "modtaget"), money("reversed", "tilbageført")),
+    *(money("rejected", "afvist"), money("outside", "uden for loven")),
+    *(money("opened", "afregnet før"), money("standing", "skal være afregnet")),
+    *(money("posted", "bogført"), money("ledger_amount", "i ledger")),
+    number("rows", "rækker", adds=True),
+    money("later", "kommet til siden"),
+    money("difference", "forskel"),
+)
+
+
+def reporters_rows(scope: ViewScope) -> list[AnswerRow]:
+    """Say of what each reporter sent where it went: each øre is settled, or told why it is not."""
+    standing = "(received_ore + reversed_ore - rejected_ore - outside_ore - opened_ore)"
+    return scope.rows(
+        "controls",
+        "run, reporter, benefit, month, lines, received_ore, reversed_ore, rejected_ore,"
+        f" outside_ore, opened_ore, {standing}, posted_ore, ledger_ore, rows, later_ore,"
+        f" abs({standing} - posted_ore) + abs(posted_ore - ledger_ore)",
         "ORDER BY run, reporter, benefit, month",
     )
 

@@ -18,7 +18,7 @@ from projections.lis.money_views import (
     need,
     summed,
 )
-from projections.lis.person_views import CITIZEN, PERSONS, with_counters
+from projections.lis.person_views import CITIZEN, PERSONS, codes_of, with_counters
 from projections.lis.scopes import ViewScope
 from projections.lis.tables import WEEKS
 
@@ -203,17 +203,22 @@ UGENS_VAERDI: Final = (
 
 def ugens_vaerdi_rows(scope: ViewScope) -> list[AnswerRow]:
     """Average what a week costs the municipality on each step, and what self-support saves."""
-    stairs = scope.on_staircase()
-    weeks: dict[tuple[str, int, int, int | None], list[int]] = defaultdict(list)
-    for place, one in with_counters(scope):
-        is_asked = scope.question.benefit in (None, one.benefit)
-        if is_asked and one.week_ore and place == one.municipality and one.benefit in stairs:
-            weeks[place, one.step, one.rate, one.next_rate].append(one.week_ore)
+    code = scope.question.benefit
+    stairs = scope.on_staircase().keys() & ({*scope.on_staircase()} if code is None else {code})
+    found = (
+        with_counters(
+            scope,
+            "municipality, step, rate, next_rate, count(*)::BIGINT, sum(week_ore)::BIGINT",
+            f"WHERE week_ore > 0 AND benefit IN {codes_of(stairs)} GROUP BY ALL"
+            " ORDER BY municipality, step",
+        )
+        if stairs
+        else []
+    )
     rows = []
-    for place, step, rate, next_rate in sorted(weeks, key=lambda key: key[:2]):
-        found = weeks[place, step, rate, next_rate]
-        mean = sum(found) // len(found)
+    for place, step, rate, next_rate, persons, ore in found:
+        mean = ore // persons
         after = None if next_rate is None else mean * (100 - next_rate) // 100
         own = mean * (100 - rate) // 100
-        rows.append((place, step, rate, len(found), mean, own, after, own * len(found)))
+        rows.append((place, step, rate, persons, mean, own, after, own * persons))
     return rows

@@ -158,8 +158,24 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         "lov 994/2015 § 7",
     ),
     "kontrol": Definition(
-        "Beløbene her og i regnskabet (ledger) side om side; hver forskel skal være 0,00.",
+        "Beløbene her og i regnskabet (ledger) side om side; hver forskel skal være 0,00. Med"
+        " --reporters: hvad hver indberetter har sendt, over for det, der er afregnet, som kørslen"
+        " så det, lige før den blev lukket; penge, som andre regler eller en genberegning flytter,"
+        " er ingens indberetning og er ikke med.",
         "BEK 14/2026 § 7",
+        (),
+        {
+            "reversed_ore": "hvad tilbageførsler tog tilbage",
+            "rejected_ore": "hvad der blev afvist, da det skulle afregnes",
+            "outside_ore": "hvad loven ikke giver en række for",
+            "opened_ore": "hvad et tidligere system har afregnet (åbningsrækker)",
+            "standing_ore": "modtaget og tilbageført uden afvist, uden for loven og afregnet før",
+            "posted_ore": "hvad der var bogført, da kørslen så efter",
+            "later_ore": "rækker i kørslen af indberetninger, som kom efter, at den så efter, og"
+            " før den blev lukket; dem holder refusion verify mod journalen",
+            "difference_ore": "hvad der mangler eller er for meget, mellem det modtagne og det"
+            " bogførte og mellem det bogførte og ledgeren",
+        },
     ),
     "landet": Definition(
         "Alle kommuner: udgiftsgrundlag, refusion, medfinansiering og finansieringsbeløb efter"

@@ -5,7 +5,7 @@ The conditions are those of the views, so that a figure here is the one that its
 
 from typing import Final, NamedTuple
 
-from projections.lis.person_views import citizens_of_month, standing_of
+from projections.lis.person_views import codes_of, standing_of, with_counters
 from projections.lis.scopes import ReadRows, ViewScope
 from projections.lis.tables import MARTS
 
@@ -53,27 +53,21 @@ def settled_by(scope: ViewScope, run: int) -> Settled:
 
 def falls_of(scope: ViewScope) -> Falls:
     """Count who moves within a month's weeks, as `paa-vej-ned` and `genoptjening` list them."""
-    citizens, values = citizens_of_month(scope)
-    codes = ", ".join(f"'{code}'" for code in scope.on_staircase())
-    falls = f"weeks_to_next <= {MONTH_WEEKS}"
-    has_week = f"month.municipality = one.municipality AND benefit IN ({codes})"
+    has_week = f"benefit IN {codes_of(scope.on_staircase())}"
     lowest = min(scope.on_staircase().get("KTH", [20]))
-    ((count, to_last, cost),) = scope.read(
-        f"SELECT count(*) FILTER ({falls}), count(*) FILTER ({falls} AND next_rate = {lowest}),"
-        f" coalesce(sum(week_ore * (rate - next_rate) // 100) FILTER ({falls} AND {has_week}), 0)"
-        f"::BIGINT FROM {citizens} AS month JOIN {standing_of(scope)} AS one"
-        " ON one.citizen = month.citizen",
-        values,
+    ((count, to_last, cost),) = with_counters(
+        scope,
+        f"count(*), count(*) FILTER (next_rate = {lowest}),"
+        f" coalesce(sum(week_ore * (rate - next_rate) // 100) FILTER ({has_week}), 0)::BIGINT",
+        f"WHERE weeks_to_next <= {MONTH_WEEKS}",
     )
-    mine = scope.question.municipality
     last_day = scope.data_month
     ((near, leaving),) = scope.read(
         f"SELECT count(*) FILTER (missing BETWEEN 1 AND {MONTH_WEEKS}),"
         f" count(*) FILTER (leaving_week <= CAST(CAST('{last_day}-01' AS DATE)"
         f" + INTERVAL 1 MONTH + INTERVAL {MONTH_WEEKS} WEEK AS DATE)::VARCHAR)"
-        f" FROM {standing_of(scope)} WHERE municipality IS NOT NULL"
-        + (" AND municipality = $1" if mine else ""),
-        [mine] if mine else [],
+        f" FROM {standing_of(scope, scope.question.municipality)} WHERE municipality IS NOT NULL",
+        [],
     )
     return Falls(count, to_last, cost, near, leaving)
 

@@ -5,10 +5,10 @@ A row of `person_months` is a citizen's; counts of persons are never added up ov
 
 from calendar import monthrange
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from projections.lis.answers import AnswerRow, money, number, percent, text
-from projections.lis.bands import EARNED_FROM, SENIORITY_FROM, counted, ends, first_of
+from projections.lis.bands import EARNED_FROM, SENIORITY_FROM, ends, first_of
 from projections.lis.money_views import AMOUNT, BENEFIT, MONTH, MUNICIPALITY, RATE
 from projections.lis.scopes import ViewScope
 from projections.lis.tables import MARTS, WEEKS
@@ -56,26 +56,13 @@ def full_time(weeks: int, month: str) -> int:
 # --- counters ---------------------------------------------------------------------------------
 
 
-class Standing(NamedTuple):
-    """A citizen's counters at the end of `at_week`."""
-
-    citizen: str
-    at_week: str
-    seniority: int
-    rate: int
-    weeks_to_next: int | None
-    next_rate: int | None
-    earned: int
-    missing: int | None
-    leaving_week: str | None
-    leaving: int | None
-    municipality: str | None
-    benefit: str | None
-    week_ore: int | None
-    step: int
-
-
-STANDING: Final = ", ".join(Standing._fields)
+STANDING: Final = ", ".join(
+    (
+        *("citizen", "municipality", "at_week", "seniority", "step", "rate", "weeks_to_next"),
+        *("next_rate", "earned", "missing", "leaving_week", "leaving", "benefit", "week_ore"),
+    )
+)
+"""The columns of a citizen's counters at the end of `at_week`."""
 
 
 def standing_of(scope: ViewScope, place: str | None = None) -> str:
@@ -111,37 +98,50 @@ def citizens_of_month(scope: ViewScope) -> tuple[str, list[Any]]:
     ), where.values
 
 
-def with_counters(scope: ViewScope) -> list[tuple[str, Standing]]:
+def run_of(scope: ViewScope) -> str:
+    """Write the condition for the rows of a table that has them all as of each run."""
+    return "run IS NULL" if scope.question.based_on == "known" else f"run = {scope.last_run}"
+
+
+def with_counters(scope: ViewScope, columns: str, ending: str) -> list[tuple[Any, ...]]:
     """Read the counters of the citizens with a row in the data month, by municipality.
 
-    Nearly all of a municipality's citizens have their latest row there too; the others are looked
-    up among all.
+    Nearly all have their latest row there, and are read from `standing`; the others are in
+    `visitors`, without benefit, step and money. `ending` is SQL behind the table.
     """
-    place = scope.question.municipality
     citizens, values = citizens_of_month(scope)
-    columns = ", ".join(f"counters.{name}" for name in Standing._fields)
-    rows = scope.read(
-        f"SELECT month.municipality, month.citizen, {columns} FROM {citizens} AS month"
-        f" LEFT JOIN {standing_of(scope, place)} AS counters ON counters.citizen = month.citizen"
-        " ORDER BY month.municipality, month.citizen",
+    common = "municipality, citizen, at_week, seniority, rate, weeks_to_next, next_rate"
+    own = "step, benefit, week_ore"
+    place = scope.question.municipality
+    here = "" if place is None else f" AND municipality = '{place}'"
+    counters = (
+        f"SELECT {common}, {own} FROM {standing_of(scope, place)} AS standing UNION ALL"
+        f" SELECT {common}, NULL AS step, NULL AS benefit, NULL AS week_ore"
+        f" FROM visitors WHERE {run_of(scope)}{here}"
+    )
+    return scope.read(
+        f"SELECT {columns} FROM {citizens} AS month"
+        f" JOIN ({counters}) AS counters USING (municipality, citizen) {ending}",
         values,
     )
-    elsewhere = {row[1] for row in rows if row[2] is None}
-    found: dict[str, Standing] = {}
-    if elsewhere:
-        found = {
-            figures[0]: Standing(*figures)
-            for figures in scope.read(
-                f"SELECT {STANDING} FROM {standing_of(scope)} WHERE citizen IN"
-                " (SELECT unnest($1::VARCHAR[]))",
-                [sorted(elsewhere)],
-            )
-        }
-    return [
-        (row[0], Standing._make(row[2:]) if row[2] is not None else found[row[1]])
-        for row in rows
-        if row[2] is not None or row[1] in found
-    ]
+
+
+def seniorities_of(scope: ViewScope) -> list[tuple[Any, ...]]:
+    """Count the data month's citizens by municipality and seniority, in order."""
+    if scope.question.benefit is not None:
+        return with_counters(
+            scope,
+            "municipality, seniority, count(*)::BIGINT",
+            "WHERE seniority IS NOT NULL GROUP BY ALL ORDER BY municipality, seniority",
+        )
+    place = scope.question.municipality
+    prefix = "booked_" if scope.question.based_on == "settled" else ""
+    return scope.read(
+        f"SELECT municipality, seniority, {prefix}persons FROM seniorities"
+        f" WHERE {run_of(scope)} AND {prefix}persons > 0 AND seniority IS NOT NULL"
+        f"{'' if place is None else ' AND municipality = $1'} ORDER BY municipality, seniority",
+        [] if place is None else [place],
+    )
 
 
 ANCIENNITET: Final = (
@@ -154,19 +154,17 @@ ANCIENNITET: Final = (
 
 def anciennitet_rows(scope: ViewScope) -> list[AnswerRow]:
     """Count the citizens of the data month by their weeks of seniority."""
-    return _in_bands(
-        SENIORITY_FROM, ((place, one.seniority) for place, one in with_counters(scope))
-    )
+    return _in_bands(SENIORITY_FROM, seniorities_of(scope))
 
 
-def _in_bands(firsts: tuple[int, ...], weeks: Iterable[tuple[str, int]]) -> list[AnswerRow]:
-    found: dict[str, list[int]] = {}
-    for place, number_of_weeks in weeks:
-        found.setdefault(place, []).append(number_of_weeks)
+def _in_bands(firsts: tuple[int, ...], counts: Iterable[tuple[Any, ...]]) -> list[AnswerRow]:
+    """Make a row of each band of the counts, which are (municipality, weeks, persons)."""
+    found: dict[str, dict[int, int]] = {}
+    for place, weeks, persons in counts:
+        bands = found.setdefault(place, dict.fromkeys(firsts, 0))
+        bands[first_of(firsts, weeks)] += persons
     return [
-        (place, *band, persons)
-        for place in sorted(found)
-        for band, persons in zip(ends(firsts), counted(firsts, found[place]), strict=True)
+        (place, *band, found[place][band[0]]) for place in sorted(found) for band in ends(firsts)
     ]
 
 
@@ -182,19 +180,21 @@ PAA_VEJ_NED: Final = (
 
 def paa_vej_ned_rows(scope: ViewScope) -> list[AnswerRow]:
     """List the citizens of the data month with their step, and when the next one comes."""
-    rows, stairs = list[AnswerRow](), scope.on_staircase()
-    for place, one in with_counters(scope):
-        ahead = scope.question.weeks
-        if ahead is not None and (one.weeks_to_next is None or one.weeks_to_next > ahead):
-            continue
-        week = one.week_ore if place == one.municipality and one.benefit in stairs else None
-        cost = (
-            None
-            if week is None or one.next_rate is None
-            else week * (one.rate - one.next_rate) // 100
-        )
-        rows.append((place, *one[:6], week, cost))
-    return sorted(rows, key=lambda row: (row[0], row[5] is None, row[5] or 0, row[1]))
+    week = f"CASE WHEN benefit IN {codes_of(scope.on_staircase())} THEN week_ore END"
+    ahead = scope.question.weeks
+    return with_counters(
+        scope,
+        "municipality, citizen, at_week, seniority, rate, weeks_to_next, next_rate,"
+        f" {week}, {week} * (rate - next_rate) // 100",
+        ("" if ahead is None else f"WHERE weeks_to_next <= {ahead} ")
+        + "ORDER BY municipality, weeks_to_next NULLS LAST, citizen",
+    )
+
+
+def codes_of(benefits: Iterable[str]) -> str:
+    """Write codes as a list in SQL."""
+    listed = ", ".join(f"'{code}'" for code in sorted(benefits))
+    return f"({listed})"
 
 
 GENOPTJENING: Final = (
@@ -205,32 +205,30 @@ GENOPTJENING: Final = (
 )
 
 
-def earners(scope: ViewScope) -> list[tuple[Any, ...]]:
-    """Read the counters of the citizens by the municipality and benefit of their latest row."""
-    standing = standing_of(scope)
+def earners(scope: ViewScope, columns: str, ending: str) -> list[tuple[Any, ...]]:
+    """Read the counters of the citizens by the municipality and benefit of their latest row.
+
+    `ending` is SQL behind the conditions.
+    """
+    standing = standing_of(scope, scope.question.municipality)
     if scope.question.based_on == "settled":
         booked = scope.where(MARTS["person_months"], "municipality", "month", "benefit")
         standing = (
             f"(SELECT * FROM {standing} WHERE citizen IN (SELECT citizen FROM person_months"
             f" WHERE {booked.sql} AND benefit <> 'FB'))"
         )
-    asked = {
-        name: value
-        for name in ("municipality", "benefit")
-        if (value := getattr(scope.question, name)) is not None
-    }
-    conditions = "".join(f" AND {name} = ${at}" for at, name in enumerate(asked, 1))
+    benefit = scope.question.benefit
     return scope.read(
-        f"SELECT {STANDING} FROM {standing} WHERE municipality IS NOT NULL{conditions}"
-        " ORDER BY municipality, citizen",
-        [*asked.values()],
+        f"SELECT {columns} FROM {standing} WHERE municipality IS NOT NULL AND earned IS NOT NULL"
+        f"{'' if benefit is None else ' AND benefit = $1'} {ending}",
+        [] if benefit is None else [benefit],
     )
 
 
 def genoptjening_rows(scope: ViewScope) -> list[AnswerRow]:
     """Count the citizens by their earned weeks of self-support."""
-    found = [Standing(*row) for row in earners(scope)]
-    return _in_bands(EARNED_FROM, ((str(one.municipality), one.earned) for one in found))
+    counts = earners(scope, "municipality, earned, count(*)::BIGINT", "GROUP BY ALL")
+    return _in_bands(EARNED_FROM, counts)
 
 
 # --- the citizens behind the figures ------------------------------------------------------------
@@ -261,17 +259,19 @@ def behind_personer(scope: ViewScope) -> list[AnswerRow]:
 def behind_anciennitet(scope: ViewScope) -> list[AnswerRow]:
     """List the citizens of the data month with their seniority."""
     return [
-        (place, one.citizen, one.at_week, one.seniority, first_of(SENIORITY_FROM, one.seniority))
-        for place, one in with_counters(scope)
+        (*row, first_of(SENIORITY_FROM, row[-1]))
+        for row in with_counters(
+            scope,
+            "municipality, citizen, at_week, seniority",
+            "WHERE seniority IS NOT NULL ORDER BY municipality, citizen",
+        )
     ]
 
 
 def behind_genoptjening(scope: ViewScope) -> list[AnswerRow]:
     """List the citizens with their earned weeks, and which leave the window next."""
-    return [
-        (
-            *(one.municipality, one.citizen, one.at_week, one.earned),
-            *(one.missing, one.leaving_week, one.leaving),
-        )
-        for one in map(Standing._make, earners(scope))
-    ]
+    return earners(
+        scope,
+        "municipality, citizen, at_week, earned, missing, leaving_week, leaving",
+        "ORDER BY municipality, citizen",
+    )

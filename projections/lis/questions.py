@@ -24,7 +24,8 @@ class LisQuestion:
     `run` is the run of `of` and `settled`. `by` are the columns to sum by, empty for all of them.
     `others` are the municipalities to compare with, `weeks` how far to look ahead, `citizen` whose
     development is asked for, `books` the own books of a municipality. `alike` is how many of the
-    municipalities that are most like the own one to compare with.
+    municipalities that are most like the own one to compare with. `reporters` asks for the lines by
+    reporter.
     """
 
     view: str
@@ -39,6 +40,7 @@ class LisQuestion:
     citizen: str | None = None
     books: tuple["BookLine", ...] = ()
     alike: int | None = None
+    reporters: bool = False
 
     def check(self) -> None:
         """Raise ViewError where the options do not go together."""

@@ -200,6 +200,9 @@ PERSON_MONTHS: Final = Mart(
     ("municipality", "month", "citizen", "benefit", "rate"),
 )
 
+OF_VISITORS: Final = ("at_week", "seniority", "rate", "weeks_to_next", "next_rate")
+"""The counters of a citizen that its latest row's municipality is not alone in seeing."""
+
 STANDING: Final = Mart(
     "standing",
     "run, citizen: every citizen that had a message by then. Nothing is added up over runs",
@@ -261,6 +264,19 @@ STANDING: Final = Mart(
         Column("leaving", "integer", "how many leave it then"),
     ),
     ("municipality", "month", "citizen"),
+)
+
+VISITORS: Final = Mart(
+    "visitors",
+    "run, municipality, citizen: citizens with a row of the municipality in the data month, whose"
+    " latest row is another's. Nothing is added up over runs",
+    (
+        Column("run", "integer", "the run as of which it is true; null: as known now"),
+        MUNICIPALITY,
+        CITIZEN,
+    ),
+    tuple(column for column in STANDING.measures if column.name in OF_VISITORS),
+    ("municipality", "citizen"),
 )
 
 CORRECTIONS: Final = Mart(
@@ -331,6 +347,34 @@ COMPLETENESS: Final = Mart(
     ("reporter", "benefit", "month"),
 )
 
+CONTROLS: Final = Mart(
+    "controls",
+    "run, reporter, benefit, month: control sums, kept by `refusion run close`, and the ledger's",
+    (
+        RUN,
+        Column("reporter", "string", "CVR or SE number"),
+        BENEFIT,
+        Column("month", "string", "the month of the money, YYYY-MM"),
+    ),
+    (
+        Column("lines", "long", "payments that came, with money in the month; refused ones too"),
+        Column("received_ore", "long", "øre: what came with them"),
+        Column("reversed_ore", "long", "øre: what reversals took back; mostly below 0"),
+        Column("rejected_ore", "long", "øre: what was refused when it was to be settled"),
+        Column("outside_ore", "long", "øre: what the law gives no row for"),
+        Column("opened_ore", "long", "øre: what an earlier system had settled (opening rows)"),
+        Column("posted_ore", "long", "øre: what was posted for it, when the run was looked at"),
+        Column("ledger_ore", "long", "øre: the ledger's rows of the run up to the same place"),
+        Column("rows", "long", "the number of those rows"),
+        Column(
+            "later_ore",
+            "long",
+            "øre: the ledger's rows of the run from reports that came between the look and the cut",
+        ),
+    ),
+    ("reporter", "benefit", "month"),
+)
+
 RUNS: Final = Mart(
     "runs",
     "run: the runs that the tables hold, and one of null for the open one",
@@ -346,8 +390,8 @@ RUNS: Final = Mart(
 MARTS: Final[Mapping[str, Mart]] = {
     mart.name: mart
     for mart in (
-        *(MONEY, PERSONS, STEP_PERSONS, PERSON_MONTHS, STANDING, SENIORITIES, CORRECTIONS),
-        *(COMPLETENESS, RUNS),
+        *(MONEY, PERSONS, STEP_PERSONS, PERSON_MONTHS, STANDING, VISITORS, SENIORITIES),
+        *(CORRECTIONS, COMPLETENESS, CONTROLS, RUNS),
     )
 }
 """All tables by name."""

@@ -27,6 +27,7 @@ class View:
 
     `total` is the column that is null in total rows, for views that have them. `names_citizens`
     says that rows are about single citizens. `behind` lists the citizens behind the counts.
+    `of_reporters` are the lines by reporter, where a view has them (`--reporters`).
     `figures_of` are the columns where they depend on what is given. Of a view that `has_areas`,
     rows without a municipality are about a region or the country.
     `not_by` are options that the view has no rows for; `at_data_month` says that it is about the
@@ -40,6 +41,7 @@ class View:
     total: str | None = None
     names_citizens: bool = False
     behind: tuple[tuple[Figure, ...], RowsOf] | None = None
+    of_reporters: tuple[tuple[Figure, ...], RowsOf] | None = None
     adds: bool = False
     figures_of: Callable[[ViewScope], tuple[Figure, ...]] | None = None
     not_by: tuple[str, ...] = ()
@@ -88,7 +90,7 @@ _ALL: Final = (
     View("afstemning", "Afstemning med eget regnskab", books.AFSTEMNING, books.afstemning_rows,
          adds=True, not_by=("benefit",)),
     View("kontrol", "Kontrol mod ledgeren", control_views.KONTROL, control_views.kontrol_rows,
-         adds=True),
+         adds=True, of_reporters=(control_views.OF_REPORTERS, control_views.reporters_rows)),
     View("landet", "Landet", money_views.LANDET, money_views.landet_rows, adds=True),
     View("borger", "En borgers udvikling", course_views.BORGER, course_views.borger_rows,
          names_citizens=True),
@@ -108,6 +110,14 @@ def view_of(name: str) -> View:
 
 def check_options(view: View, scope: ViewScope) -> None:
     """Raise ViewError for an option that a view would pass over in silence."""
+    if scope.question.reporters:
+        if view.of_reporters is None:
+            raise ViewError(f"{view.name} has no lines by reporter; leave --reporters out")
+        if scope.question.municipality is not None:
+            raise ViewError(
+                "what a reporter sends is for many municipalities, so --reporters has no lines of"
+                " one; leave --municipality out"
+            )
     for option in view.not_by:
         if getattr(scope.question, option) is not None:
             raise ViewError(f"{view.name} has no rows by {option}; leave --{option} out")

@@ -28,12 +28,19 @@ these benefits that is not settled counts as outside, and no control sum checks 
 
 @dataclass
 class ControlSum:
-    """The øre that were reported, and where they went."""
+    """The øre that were reported, and where they went.
+
+    `lines` counts the payments that came, refused ones too; `reversed` are the øre of `reported`
+    that reversals took back, and `opened` those of `settled` that an opening row had settled.
+    """
 
     reported: int = 0
     outside: int = 0
     rejected: int = 0
     settled: int = 0
+    lines: int = 0
+    reversed: int = 0
+    opened: int = 0
 
     @property
     def difference(self) -> int:
@@ -46,6 +53,9 @@ class ControlSum:
         self.outside += other.outside
         self.rejected += other.rejected
         self.settled += other.settled
+        self.lines += other.lines
+        self.reversed += other.reversed
+        self.opened += other.opened
 
 
 @dataclass

@@ -103,7 +103,7 @@ class PartitionBooks:
             offset,
         )
         if offset in self._refused:
-            self._control(paid, self._shares(paid, 1), offset, refused=True)
+            self._control(paid, self._shares(paid, 1), offset, 1, refused=True)
             return
         if key not in self._paid:
             self._paid[key] = paid
@@ -115,7 +115,7 @@ class PartitionBooks:
         elif (before := self._paid[key]) is None:
             self._reversed.append(paid.period_of(_citizen_of(key)))
         elif not before.says_the_same(paid):
-            self._control(paid, self._shares(paid, 1), offset)  # it should have been refused
+            self._control(paid, self._shares(paid, 1), offset, 1)  # it should have been refused
         if self._unanswered is not None:
             self._answer(offset, _citizen_of(key), paid)
 
@@ -124,7 +124,9 @@ class PartitionBooks:
         assert self._unanswered is not None
         for benefit, month, amount_ore in self._unanswered.answer(citizen, paid.start, paid.end):
             if offset < self._settled_to and month >= self._first_month:
-                self._books.control[paid.reporter, benefit, month].settled += amount_ore
+                control_sum = self._books.control[paid.reporter, benefit, month]
+                control_sum.settled += amount_ore
+                control_sum.opened += amount_ore
 
     def _open(self, offset: int, citizen: str, opening: Opening) -> None:
         if offset in self._refused:
@@ -171,7 +173,7 @@ class PartitionBooks:
         """Enter a payment that counts from now on (`sign` 1), or no longer (-1)."""
         shares = self._shares(paid, sign)
         self._books.enter((paid.reporter, paid.benefit), shares, sign)
-        self._control(paid, shares, offset)
+        self._control(paid, shares, offset, sign)
 
     def _shares(self, paid: PaidReport, sign: int) -> Sequence[MonthShare]:
         return self._months.shares(
@@ -188,16 +190,21 @@ class PartitionBooks:
         paid: PaidReport,
         shares: Iterable[MonthShare],
         offset: int,
+        sign: int,
         *,
         refused: bool = False,
     ) -> None:
-        """Enter a payment into the control sums, unless it is not settled yet."""
+        """Enter a payment, or its reversal, into the control sums, unless it is not settled yet."""
         if offset >= self._settled_to:
             return
         for month, ore, outside_ore in shares:
             if month >= self._first_month:
                 control_sum = self._books.control[paid.reporter, paid.benefit, month]
                 control_sum.reported += ore
+                if sign > 0:
+                    control_sum.lines += 1
+                else:
+                    control_sum.reversed += ore
                 if refused:
                     control_sum.rejected += ore
                 else:

@@ -60,7 +60,7 @@ def build(run: int | None, everything: bool, as_json: bool) -> None:
     from streams.ledger.table import LedgerTable
     from streams.lis.build import BuildRequest
     from streams.lis.build import build as build_marts
-    from streams.lis.completeness import kept_beside
+    from streams.lis.control_sums import kept_beside
     from streams.lis.store import MartStore
 
     settings = load_settings()

@@ -87,6 +87,13 @@ OF_VIEWS: Final[Mapping[str, Sequence[click.Parameter]]] = {
             help="The municipality's own books: account;month;amount.",
         ),
     ),
+    "kontrol": (
+        click.Option(
+            ["--reporters"],
+            is_flag=True,
+            help="What each reporter sent against what is settled, instead of the tables' sums.",
+        ),
+    ),
     "borger": (click.Argument(["citizen"], required=False),),
 }
 """The options that some views have beside the common ones."""
@@ -160,6 +167,7 @@ def _question(view: "View", options: dict[str, Any], settings: "Settings") -> "L
         citizen,
         books,
         options.get("alike"),
+        options.get("reporters", False),
     )
 
 

@@ -108,7 +108,7 @@ def _hold_marts(settings: "Settings", verified: "Verified") -> None:
     from streams.citizens.rule_sets import LawBook
     from streams.kit.progress import meter
     from streams.ledger.table import LedgerTable
-    from streams.lis.completeness import kept_beside
+    from streams.lis.control_sums import kept_beside
     from streams.lis.mart_audit import unlike_the_ledger
 
     law_of = LawBook(settings.rules).law

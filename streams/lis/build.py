@@ -5,9 +5,9 @@ For a run, in this order (`projections/lis/statements.py` has the statements):
 1. `person_months`, `money`, `corrections` and `runs` from the run's entries alone.
 2. `persons` and `step_persons`: each citizen's month that the run touched, as it was before it and
    as it is after it.
-3. `standing` and `seniorities`: the counters of each citizen's last message, evaluated by the
-   domain.
-4. `completeness`: what `refusion run close` has kept.
+3. `standing`, `visitors` and `seniorities`: the counters of each citizen's last message, evaluated
+   by the domain.
+4. `completeness` and `controls`: what `refusion run close` has kept, and the ledger beside it.
 5. The sums of the tables must be those of the ledger's own entries.
 
 Each table is written as soon as it is made, and nobody sees any of it before the last commit
@@ -25,12 +25,14 @@ from typing import Any, Final, NamedTuple, Protocol
 from duckdb import DuckDBPyConnection as Connection
 
 from projections.lis import statements
-from projections.lis.comparison_statements import seniorities, step_persons
+from projections.lis.comparison_statements import seniorities, step_persons, visitors
+from projections.lis.control_statements import controls
 from projections.lis.statements import ordered
 from projections.lis.tables import MARTS, Mart
 from streams.engine.fault_points import reached
 from streams.ledger.table import LedgerTable
-from streams.lis.completeness import Kept, table_of
+from streams.lis.completeness import KEPT, Kept
+from streams.lis.control_sums import KEPT_SUMS, KeptLine, KeptSum, looked_to_table
 from streams.lis.counters import LawOf, evaluated_table
 from streams.lis.engine import engine, view_of_entries, view_of_mart, view_of_steps, view_of_weeks
 from streams.lis.spans import Span, spans_of
@@ -74,7 +76,7 @@ def build(
     ledger: LedgerTable,
     store: MartStore,
     law_of: LawOf,
-    kept: Iterable[Kept],
+    kept: Iterable[KeptLine],
     wanted: BuildRequest,
     show: Show,
 ) -> Built:
@@ -140,7 +142,7 @@ class SpanBuild:
         view_of_entries(connection, ledger, span)
         view_of_weeks(connection)
 
-    def write(self, law_of: LawOf, kept: Iterable[Kept]) -> Iterator[str]:
+    def write(self, law_of: LawOf, kept: Iterable[KeptLine]) -> Iterator[str]:
         """Write table after table; the name of each is yielded once it is written."""
         span, run = self._span, self._span.run
         yield self._write("person_months", statements.person_months(run))
@@ -154,10 +156,21 @@ class SpanBuild:
             yield self._write(name, f"FROM {name}_made ORDER BY {ordered(MARTS[name])}")
         self._stand(law_of)
         yield self._write("standing", statements.standing(run))
+        yield self._write("visitors", visitors(run, span.data_month))
         yield self._write("seniorities", seniorities(run, span.data_month))
-        self._connection.register("kept", table_of(line for line in kept if line.run == run))
+        lines = [line for line in kept if line.run == run]
+        self._register_kept(lines)
         yield self._write("completeness", f"FROM kept ORDER BY {ordered(MARTS['completeness'])}")
+        yield self._write("controls", controls(run))
         self._check()
+
+    def _register_kept(self, lines: Iterable[KeptLine]) -> None:
+        """Name what is kept of the run: `kept`, `kept_sums`, and how far those `looked`."""
+        sums = [line for line in lines if isinstance(line, KeptSum)]
+        of_completeness = (line for line in lines if isinstance(line, Kept))
+        self._connection.register("kept", KEPT.arrow(of_completeness))
+        self._connection.register("kept_sums", KEPT_SUMS.arrow(sums))
+        self._connection.register("looked", looked_to_table(sums))
 
     def without_counters(self) -> int:
         """Count citizens whose last message has no counters in the ledger, as the open run is."""

@@ -116,8 +116,11 @@ def _rows(
             )
         figures, rows_of = view.behind
         return figures, rows_of(scope)
-    rows = view.rows(scope)
     question = scope.question
+    if question.reporters and view.of_reporters is not None:
+        figures, rows_of = view.of_reporters
+        view = replace(view, figures=figures, rows=rows_of)
+    rows = view.rows(scope)
     if question.based_on == "known" and question.run is not None:
         names = [figure.name for figure in view.figures]
         if RUN not in names:

@@ -16,7 +16,7 @@ from projections.lis.statements import MUNICIPALITY
 from projections.lis.tables import MARTS, Mart
 from streams.ledger.table import LedgerTable
 from streams.lis.build import SpanBuild
-from streams.lis.completeness import Kept
+from streams.lis.control_sums import KeptLine
 from streams.lis.counters import LawOf
 from streams.lis.engine import engine, view_of_mart
 from streams.lis.spans import Span, spans_of
@@ -83,7 +83,7 @@ def unlike_the_ledger(
     ledger: LedgerTable,
     place: str,
     law_of: LawOf,
-    kept: Iterable[Kept],
+    kept: Iterable[KeptLine],
     shown: Callable[[int, int], None],
 ) -> Iterator[Unlike]:
     """Find what in the marts of closed runs is not as the ledger has it; nothing without marts."""

@@ -31,7 +31,7 @@ from projections.lis.tables import MARTS, Mart
 from streams.kit.errors import UserError
 from streams.ledger.native import native_errors, quiet_panics
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The version of the tables; a change of columns or of what they count raises it. Deleting them
 loses nothing."""
 BUILDS: Final = "builds"
@@ -58,8 +58,13 @@ class NoMartsError(LisError):
 
 
 class Build(NamedTuple):
-    """The state that a build left: the ledger that it read, and each table's version."""
+    """The state that a build left: the ledger that it read, and each table's version.
 
+    `made` names the tables of the folder. They have another name once they were deleted and built
+    again, though the number may be the same.
+    """
+
+    made: str
     number: int
     ledger: str
     ledger_version: int
@@ -187,6 +192,7 @@ def read_build(folder: Path) -> Build | None:
             " build` makes them again from the ledger"
         )
     return Build(
+        str(table.metadata().id),
         row["number"],
         row["ledger"],
         row["ledger_version"],

@@ -60,6 +60,8 @@ class Survey(NamedTuple):
     """Number of records that were read for this."""
     names: Mapping[str, str] = {}
     """Names of reporters, from the register."""
+    settled_to: Mapping[int, int] = {}
+    """The offset of each partition of the journal up to which the sums go."""
 
 
 class RunTopics:
@@ -229,7 +231,7 @@ class RunTopics:
         books.settle(totals.settled, first_month)
         register = load_register(self._settings)
         names = {} if register is None else register.names()
-        return Survey(books, totals, rejected, meter.done, names)
+        return Survey(books, totals, rejected, meter.done, names, settled_to)
 
     async def _dead_letters(
         self, since: datetime | None, cut: datetime | None

@@ -6,7 +6,8 @@
     3. Fence all other closers of the prefix. Look again whether a run was closed meanwhile.
     4. Write in one transaction the marker to every partition of the journal, and the notices of
        missing reporters.
-    5. Keep what was received and expected in a table beside the ledger, for LIS.
+    5. Keep what was received and expected, and the control sums, in tables beside the ledger, for
+       LIS.
 
 Steps 3 and 4 are those of `streams.kafka.control`: a closer that dies before 4 has done nothing.
 What intake adds between 2 and 4 is in the run and was not looked at: seconds at the end of a
@@ -299,12 +300,14 @@ def _keep_completeness(settings: Settings, outcome: Closed) -> str:
 
     The run is closed all the same. Delta Lake has 20 MB, which no other step needs.
     """
-    from streams.lis.completeness import keep, kept_lines  # noqa: PLC0415
+    from streams.lis.completeness import KEPT, kept_lines  # noqa: PLC0415
+    from streams.lis.control_sums import KEPT_SUMS, kept_sums  # noqa: PLC0415
 
-    month = month_number(outcome.data_month)
-    told = lines(outcome.survey.books, month, outcome.findings)
+    run, survey, month = outcome.run, outcome.survey, month_number(outcome.data_month)
+    told = lines(survey.books, month, outcome.findings)
     try:
-        keep(settings.ledger, outcome.run, kept_lines(outcome.run, told, outcome.accepted))
+        KEPT.keep(settings.ledger, run, kept_lines(run, told, outcome.accepted))
+        KEPT_SUMS.keep(settings.ledger, run, kept_sums(run, survey.books, survey.settled_to))
     except UserError as error:
         return str(error)
     return ""

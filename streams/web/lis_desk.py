@@ -23,7 +23,7 @@ from projections.lis.views import VIEWS
 from streams.citizens.rule_sets import LawBook
 from streams.lis.inquiry import InquiryError, ask, budgets_in, inhabitants_in
 from streams.lis.marts import Marts, TooManyRowsError
-from streams.lis.store import LisError, NoMartsError
+from streams.lis.store import Build, LisError, NoMartsError
 from streams.settings import Settings
 from streams.web.lis_shelf import MartsShelf
 
@@ -90,11 +90,11 @@ class LisDesk:
         another process.
         """
 
-    def state(self) -> tuple[int | None, int] | None:
-        """Return the build and the version of the ledger that answers are made of, if any."""
+    def state(self) -> Build | None:
+        """Return the build that answers are made of, if any."""
         try:
-            with self.shelf.marts() as marts:
-                return self.shelf.number, marts.ledger_version
+            with self.shelf.marts():
+                return self.shelf.build
         except LisError:
             return None
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from streams.lis.engine import PROCESSORS, Share
 from streams.lis.marts import Marts, open_marts
-from streams.lis.store import local_folder, read_build
+from streams.lis.store import Build, local_folder, read_build
 
 LOOK_S: Final = 2.0
 """The pause between two looks for a newer build: a look reads a small table."""
@@ -24,7 +24,7 @@ SHARE: Final = Share(memory_mb=200, threads=1, at_once=PROCESSORS)
 class _Opened:
     """The marts of one build, and how many pages read them."""
 
-    number: int | None
+    build: Build | None
     marts: Marts
     closing: AbstractContextManager[Marts]
     readers: int = 0
@@ -41,9 +41,9 @@ class MartsShelf:
         self._looked = float("-inf")
 
     @property
-    def number(self) -> int | None:
-        """The number of the build that is lent; None where there is none."""
-        return self._newest.number if self._newest else None
+    def build(self) -> Build | None:
+        """The build that is lent; None where there is none."""
+        return self._newest.build if self._newest else None
 
     @contextmanager
     def marts(self) -> Iterator[Marts]:
@@ -70,11 +70,10 @@ class MartsShelf:
         if self._newest is not None and now - self._looked < LOOK_S:
             return self._newest
         build = read_build(local_folder(self._place))
-        number = build.number if build else None
-        if self._newest is None or self._newest.number != number:
+        if self._newest is None or self._newest.build != build:
             closing = open_marts(self._place, SHARE)
             former = self._newest
-            self._newest = _Opened(number, closing.__enter__(), closing)
+            self._newest = _Opened(build, closing.__enter__(), closing)
             if former is not None:
                 self._close_unread(former)
         self._looked = now

@@ -8,7 +8,7 @@ from projections.lis.questions import LisQuestion
 from streams.citizens.rule_sets import LawBook
 from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
-from streams.lis.completeness import kept_beside
+from streams.lis.control_sums import kept_beside
 from streams.lis.inquiry import ask
 from streams.lis.mart_audit import unlike_the_ledger
 from streams.lis.marts import open_marts

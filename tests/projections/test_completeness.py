@@ -10,7 +10,8 @@ from domain.citizen.reports import Reversal, RunMarker
 from projections.runs.completeness import Finding, Received, Thresholds, lines
 from projections.runs.totals import RunTotals
 from streams.cli.run_report import closed_object, show_closed
-from streams.lis.completeness import Kept, keep, kept_beside, kept_lines
+from streams.lis.completeness import KEPT, Kept, kept_lines
+from streams.lis.control_sums import kept_beside
 from streams.operations.run_survey import Survey
 from streams.operations.runs import Closed
 from tests.support.run_books import JOBCENTRE, KRONE, MILLION, MONTH, UDK, Journal
@@ -319,6 +320,6 @@ def test_a_line_that_is_kept_twice_is_there_once(tmp_path):
     row = Kept(55, UDK, "LTS", "2024-07", 0, 0, None, None, "missing", None)
     assert kept_beside(ledger) == []
     for _ in range(2):
-        keep(ledger, 55, [row])
-    keep(ledger, 56, [row._replace(run=56)])
+        KEPT.keep(ledger, 55, [row])
+    KEPT.keep(ledger, 56, [row._replace(run=56)])
     assert sorted(kept_beside(ledger)) == [row, row._replace(run=56)]

@@ -6,7 +6,7 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from projections.lis import statements
-from projections.lis.comparison_statements import seniorities, step_persons
+from projections.lis.comparison_statements import seniorities, step_persons, visitors
 from projections.lis.tables import MARTS
 from streams.ledger.table import LedgerTable
 from streams.lis.build import BuildRequest, SpanBuild, build
@@ -56,6 +56,7 @@ STATEMENTS = {
     "persons": lambda span: statements.persons(span.run),
     "step_persons": lambda span: step_persons(span.run),
     "standing": lambda span: statements.standing(span.run),
+    "visitors": lambda span: visitors(span.run, span.data_month),
     "seniorities": lambda span: seniorities(span.run, span.data_month),
 }
 
