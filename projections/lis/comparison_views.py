@@ -70,8 +70,8 @@ def figures_of(scope: ViewScope) -> tuple[Figure, ...]:
 def sammenligning_rows(scope: ViewScope) -> list[AnswerRow]:
     """Compare municipalities month by month; hide what is about few persons of another one.
 
-    With a table of inhabitants there are rows for regions and the country too; theirs have no
-    municipality. What is hidden does not depend on which rows are chosen: else it could be worked
+    The country has a row without a municipality, and with a table of inhabitants each region too.
+    What is hidden does not depend on which rows are chosen: else it could be worked
     out by choosing others.
     """
     months = _months(scope)
@@ -106,7 +106,7 @@ def _months(scope: ViewScope) -> dict[str, _Month]:
         counted = _counted(asked)
         everybody = counted if scope.question.benefit is None else _counted(asked, "benefit")
         for number_of, counts in counted.items():
-            areas = _areas(counts, _of_year(scope, number_of)) if scope.inhabitants else {}
+            areas = _areas(scope, counts, _of_year(scope, number_of))
             shown, of_areas = _of_month(scope, counts, everybody[number_of], areas)
             months[number_of] = _Month(shown, dict(of_areas), areas)
     return months
@@ -204,10 +204,15 @@ def _of_year(scope: ViewScope, month: str) -> dict[str, Inhabitants]:
     return {place: known for (place, year), known in scope.inhabitants.items() if year == month[:4]}
 
 
-def _areas(counted: _Counts, of_year: Mapping[str, Inhabitants]) -> dict[str, list[str]]:
-    """Give the municipalities of each region, and last of the country; every one has a region."""
+def _areas(
+    scope: ViewScope, counted: _Counts, of_year: Mapping[str, Inhabitants]
+) -> dict[str, list[str]]:
+    """Give the municipalities of each region, and last of the country.
+
+    Regions are known from the table of inhabitants alone; with it every municipality has one.
+    """
     areas: dict[str, list[str]] = defaultdict(list)
-    for place in sorted(counted):
+    for place in sorted(counted) if scope.inhabitants else ():
         areas[of_year[place].region if place in of_year else "uden region"].append(place)
     return {**dict(sorted(areas.items())), COUNTRY: sorted(counted)}
 
@@ -230,7 +235,8 @@ def _of_month(
     """Choose what may be shown of each municipality and of each area."""
     own = {place for place in counted if place == scope.question.municipality}
     persons = {place: figures.persons for place, figures in counted.items()}
-    hidden, safe = hidden_counts(persons, own, [*areas.values()])
+    sums, hides_more = [*areas.values()], bool(scope.inhabitants)
+    hidden, safe = hidden_counts(persons, own, sums, hides_more=hides_more)
     shown = {}
     for place, figures in counted.items():
         is_told = is_telling(persons[place], everybody[place].persons)

@@ -56,7 +56,10 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         f" udgiftsgrundlag over 0, én for hver borger. {PLACE} {OWN_MONTH}",
         RATES,
         ("TOUCH", "WEEK_MONTH"),
-        {"full_time_persons": "fuldtidspersoner: personuger delt med månedens uger"},
+        {
+            "full_time_persons": "fuldtidspersoner: personuger delt med månedens uger",
+            "mean_week_ore": "udgiftsgrundlaget delt med personugerne",
+        },
     ),
     "afregning": Definition(
         "Hvad hver kørsel afregner med kommunen. Finansieringsbeløbet er refusionen minus"
@@ -65,6 +68,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         "lov 994/2015 §§ 3, 5 og 7",
         (),
         {
+            "befordring_ore": "befordringsgodtgørelse: den er med i medfinansieringen med 50 %",
             "corrections_ore": "berigtigelser: den del af finansieringsbeløbet, der vedrører"
             " måneder før datamåneden",
             "change_ore": "finansieringsbeløbet i forhold til den forrige kørsel",
@@ -90,6 +94,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         f" {COUNTERS}",
         "lov 994/2015 §§ 5 og 6",
         ("TOUCH", "RESET_AT", "OTHER_LIST"),
+        {"share_percent": "andel af de borgere, der er med"},
     ),
     "paa-vej-ned": Definition(
         "Borgere med en række i datamåneden, og hvor mange uger med ydelser der er til næste,"
@@ -100,6 +105,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
             "seniority": "anciennitet: uger med ydelser",
             "rate": "refusionsprocent på trinnet nu; en borger uden uger har det første trin",
             "weeks_to_next": "uger med ydelser til den første på et lavere trin",
+            "next_week": "den første uge på næste trin, hvis borgeren får ydelser i hver uge",
             "week_cost_ore": "hvad en uge på næste trin koster kommunen mere end nu, efter"
             " ugen med borgerens største beløb på trappen",
         },

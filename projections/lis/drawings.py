@@ -1,7 +1,7 @@
 """Chooses the picture of a view, and makes it of an answer."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.answers import Answer, csv_value
@@ -17,12 +17,14 @@ def drawing_of(answer: Answer, law: RuleSet, place: str) -> str:
 
     Raises ViewError for a view that is better read as a table.
     """
-    if answer.view not in _DRAWN or answer.names[0] not in ("municipality", "month"):
+    drawing = _DRAWN.get(answer.view)
+    if drawing is None or not {*drawing.columns} <= {*answer.names}:
         raise ViewError(
-            f"{answer.view} has no picture; there is one of {', '.join(sorted(_DRAWN))}"
+            f"these rows of {answer.view} have no picture; there is one of"
+            f" {', '.join(sorted(_DRAWN))}, with all their columns"
         )
     rows = [dict(zip(answer.names, row, strict=True)) for row in answer.rows]
-    return _DRAWN[answer.view](answer, rows, law, f"{place}, {answer.as_of()}")
+    return drawing.draw(answer, rows, law, f"{place}, {answer.as_of()}")
 
 
 def _by_rate(answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
@@ -116,11 +118,168 @@ def _beside_each_other(_answer: Answer, rows: Rows, law: RuleSet, place: str) ->
     return stacks(f"Gennemsnitlig refusionsprocent {last}", place, parts)
 
 
-_DRAWN: Final[Mapping[str, Callable[[Answer, Rows, RuleSet, str], str]]] = {
-    "beloeb": _by_rate,
-    "personer": _by_rate,
-    "anciennitet": _bands,
-    "genoptjening": _bands,
-    "udvikling": _over_months,
-    "sammenligning": _beside_each_other,
+def _of_runs(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+    """Stack what each run settles, summed over the municipalities that are shown."""
+    sums: dict[tuple[bool, int, str], list[int]] = {}
+    for row in rows:
+        key = row["run"] is None, row["run"] or 0, row["data_month"] or ""
+        of_run = sums.setdefault(key, [0, 0])
+        of_run[0] += row["refusion_ore"]
+        of_run[1] += row["medfinansiering_ore"]
+    parts = [
+        _both_ways(f"{'åben' if is_open else f'kørsel {run}'} {month}", *sums[is_open, run, month])
+        for is_open, run, month in sorted(sums)
+    ]
+    return stacks("Refusion og medfinansiering, og det beløb, der afregnes", place, parts)
+
+
+def _of_places(_answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
+    """Stack the money of each municipality, summed over the months that are shown."""
+    sums: dict[str, list[int]] = {}
+    for row in rows:
+        of_place = sums.setdefault(row["municipality"], [0, 0])
+        of_place[0] += row["refusion_ore"]
+        of_place[1] += row["medfinansiering_ore"]
+    parts = [
+        _both_ways(f"{code} {law.municipalities[code]}"[:LONGEST_NAME], *sums[code])
+        for code in sorted(sums, key=lambda code: (-sum(sums[code]), code))
+    ]
+    return stacks("Refusion og medfinansiering, og det beløb, der afregnes", place, parts)
+
+
+def _both_ways(name: str, refusion: int, medfinansiering: int) -> Stack:
+    pieces = [
+        Piece("refusion", colour_of(40), False, refusion),
+        Piece("medfinansiering", colour_of(65), True, medfinansiering),
+    ]
+    return Stack(name, pieces, _label("amount_ore", refusion - medfinansiering))
+
+
+AGES: Final = ((0, "samme måned"), (1, "1-3 måneder"), (4, "4-12 måneder"), (13, "over et år"))
+"""The least age in months of each group of corrections, and its name."""
+
+
+def _by_age(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+    """Stack what corrections move up and down, by how old the corrected month is."""
+    sums = {name: [0, 0] for _, name in AGES}
+    for row in rows:
+        age = max(row["age_months"] or 0, 0)
+        of_age = sums[[name for first, name in AGES if first <= age][-1]]
+        of_age[0] += row["up_ore"]
+        of_age[1] -= row["down_ore"]
+    parts = [
+        Stack(
+            name,
+            [
+                Piece("op", colour_of(40), False, up),
+                Piece("ned", colour_of(65), True, down),
+            ],
+            f"netto {_label('amount_ore', up - down)}",
+        )
+        for name, (up, down) in sums.items()
+    ]
+    return stacks("Berigtigelser efter den rettede måneds alder", place, parts)
+
+
+AHEAD: Final = ((0, "0-4"), (5, "5-13"), (14, "14-26"), (27, "27-52"), (53, "53+"))
+"""The first week of each group of weeks to the next step, and its name."""
+LAST_STEP: Final = "sidste trin"
+
+
+def _ahead(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+    """Draw how many citizens are how many weeks from the next step."""
+    persons = dict.fromkeys([*(name for _, name in AHEAD), LAST_STEP], 0)
+    for row in rows:
+        weeks = row["weeks_to_next"]
+        groups = [name for first, name in AHEAD if weeks is not None and first <= weeks]
+        persons[groups[-1] if groups else LAST_STEP] += 1
+    total = grouped(len(rows))
+    title = f"{total} borgere efter uger til et lavere refusionstrin"
+    return columns(title, place, [*persons], [*persons.values()])
+
+
+def _week_by_step(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+    """Stack who pays for an average week on each step."""
+    parts = []
+    several = len({row["municipality"] for row in rows}) > 1
+    for row in rows:
+        where = f"{row['municipality']} " if several else ""
+        parts.append(
+            Stack(
+                f"{where}trin {row['step']} ({row['rate']} %)",
+                [
+                    Piece("kommunen", colour_of(65), True, row["own_cost_ore"]),
+                    Piece("staten", colour_of(40), False, row["week_ore"] - row["own_cost_ore"]),
+                ],
+                f"{_label('amount_ore', row['week_ore'])}, {grouped(row['persons'])} borgere",
+            )
+        )
+    return stacks("Hvem betaler en gennemsnitlig uge på hvert trin", place, parts)
+
+
+MOST_CHANGES: Final = 15
+
+
+def _changes(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+    """Draw the most usual changes from one benefit to another, to none or from none."""
+    persons: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if row["from_benefit"] != row["to_benefit"]:
+            key = row["from_benefit"] or "ingen", row["to_benefit"] or "ingen"
+            persons[key] = persons.get(key, 0) + row["persons"]
+    most = sorted(persons, key=lambda key: (-persons[key], key))[:MOST_CHANGES]
+    parts = [
+        Stack(
+            f"{came} til {went}",
+            [Piece("personer", colour_of(30), False, persons[came, went])],
+            grouped(persons[came, went]),
+        )
+        for came, went in most
+    ]
+    return stacks("De hyppigste skift mellem ydelser", place, parts)
+
+
+def _of_citizen(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+    """Draw what a citizen's benefits cost each month, and what the State pays of it."""
+    months = sorted({row["month"] for row in rows})
+    drawn = []
+    for name, measure in (
+        ("udgiftsgrundlag", "amount_ore"),
+        ("refusion", "refusion_ore"),
+        ("medfinansiering", "medfinansiering_ore"),
+    ):
+        sums = dict.fromkeys(months, 0)
+        for row in rows:
+            sums[row["month"]] += row[measure]
+        if any(sums.values()):
+            drawn.append(Curve(name, [ore / 100 for ore in sums.values()]))
+    return lines("En borgers måneder i kroner", place, months, drawn)
+
+
+class Drawing(NamedTuple):
+    """A picture: the columns that it is made of, and the function that draws it."""
+
+    columns: tuple[str, ...]
+    draw: Callable[[Answer, Rows, RuleSet, str], str]
+
+
+_MONEY: Final = ("refusion_ore", "medfinansiering_ore")
+_DRAWN: Final[Mapping[str, Drawing]] = {
+    "beloeb": Drawing(("benefit", "rate", "mechanism", "amount_ore"), _by_rate),
+    "personer": Drawing(("benefit", "rate", "persons"), _by_rate),
+    "afregning": Drawing(("run", "data_month", *_MONEY), _of_runs),
+    "korrektioner": Drawing(("age_months", "up_ore", "down_ore"), _by_age),
+    "anciennitet": Drawing(("from_week", "to_week", "persons"), _bands),
+    "paa-vej-ned": Drawing(("weeks_to_next",), _ahead),
+    "genoptjening": Drawing(("from_weeks", "to_weeks", "persons"), _bands),
+    "udvikling": Drawing(("month", "persons_step_1", "persons_step_4"), _over_months),
+    "overgange": Drawing(("from_benefit", "to_benefit", "persons"), _changes),
+    "sammenligning": Drawing(
+        ("municipality", "month", "mean_refusion_percent"), _beside_each_other
+    ),
+    "landet": Drawing(("municipality", *_MONEY), _of_places),
+    "borger": Drawing(("month", "amount_ore", *_MONEY), _of_citizen),
+    "ugens-vaerdi": Drawing(
+        ("municipality", "step", "rate", "week_ore", "own_cost_ore"), _week_by_step
+    ),
 }

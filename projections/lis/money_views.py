@@ -10,6 +10,7 @@ from projections.lis.scopes import ViewScope
 from projections.lis.tables import MARTS
 
 FLEKSBIDRAG: Final = "FB"
+BEFORDRING: Final = "BEF"
 MUNICIPALITY: Final = text("municipality", "kommune")
 MONTH: Final = text("month", "måned")
 BENEFIT: Final = text("benefit", "ydelse")
@@ -110,6 +111,7 @@ AFREGNING: Final = (
     money("corrections", "heraf berigtigelser"),
     money("change", "ændring", adds=False),
     money("year_to_date", "år til dato", adds=False),
+    money("befordring", "heraf befordring"),
 )
 BY_BUDGET: Final = (money("budget", "budget"), money("deviation", "afvigelse fra budget"))
 """Columns that need the table of budgets."""
@@ -126,10 +128,11 @@ def afregning_rows(scope: ViewScope) -> list[AnswerRow]:
         "money",
         f"municipality, run, month, {summed('refusion_ore')},"
         " sum(CASE benefit WHEN 'FB' THEN refusion_ore ELSE 0 END)::BIGINT,"
-        f" {summed('medfinansiering_ore')}",
+        f" {summed('medfinansiering_ore')},"
+        f" sum(CASE benefit WHEN '{BEFORDRING}' THEN medfinansiering_ore ELSE 0 END)::BIGINT",
         "AND kind <> 'opening' GROUP BY municipality, run, month",
     )
-    sums: dict[tuple[str, int | None], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    sums: dict[tuple[str, int | None], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     for place, run, month, *ore in details:
         data_month = month_of_run(scope, run)
         earlier = ore[0] - ore[2] if data_month and month < data_month else 0
@@ -137,7 +140,7 @@ def afregning_rows(scope: ViewScope) -> list[AnswerRow]:
     rows, before = list[AnswerRow](), dict[str, int]()
     years: dict[tuple[str, str], int] = defaultdict(int)
     for place, run in sorted(sums, key=lambda key: (key[0], key[1] is None, key[1] or 0)):
-        refusion, fleksbidrag, medfinansiering, corrections = sums[place, run]
+        refusion, fleksbidrag, medfinansiering, befordring, corrections = sums[place, run]
         net, data_month = refusion - medfinansiering, month_of_run(scope, run)
         years[place, (data_month or "")[:4]] += net
         change = net - before[place] if place in before else None
@@ -146,6 +149,7 @@ def afregning_rows(scope: ViewScope) -> list[AnswerRow]:
         rows.append(
             (place, run, data_month, refusion, fleksbidrag, medfinansiering, net, corrections)
             + ((None, None) if settled_alone else (change, so_far))
+            + (befordring,)
             + _beside_budget(scope, place, data_month, net)
         )
         before[place] = net
@@ -183,6 +187,27 @@ KORREKTIONER: Final = (
     money("down", "ned"),
     money("net", "netto"),
 )
+
+
+CORRECTIONS_OF_REPORTERS: Final = (
+    *KORREKTIONER[:6],
+    *(text("kind", "art"), text("reporter", "indberetter")),
+    *KORREKTIONER[6:],
+)
+
+
+def korrektioner_of_reporters(scope: ViewScope) -> list[AnswerRow]:
+    """List what each run corrected by the reporter whose report it was, and by kind of row."""
+    return [
+        (*row, row[-2] + row[-1])
+        for row in scope.rows(
+            "corrections",
+            "municipality, run, month, age_months, reason, benefit, kind, reporter, citizens,"
+            " weeks, up_ore, down_ore",
+            "AND reporter IS NOT NULL"
+            " ORDER BY municipality, run NULLS LAST, month, reason, benefit, kind, reporter",
+        )
+    ]
 
 
 def korrektioner_rows(scope: ViewScope) -> list[AnswerRow]:

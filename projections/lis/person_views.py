@@ -4,10 +4,12 @@ A row of `person_months` is a citizen's; counts of persons are never added up ov
 """
 
 from calendar import monthrange
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import product
 from typing import Any, Final
 
-from projections.lis.answers import AnswerRow, money, number, percent, text
+from projections.lis.answers import AnswerRow, money, number, percent, ratio, text
 from projections.lis.bands import EARNED_FROM, SENIORITY_FROM, ends, first_of
 from projections.lis.money_views import AMOUNT, BENEFIT, MONTH, MUNICIPALITY, RATE
 from projections.lis.scopes import ViewScope
@@ -22,6 +24,7 @@ PERSONER: Final = (
     *(MUNICIPALITY, MONTH, BENEFIT, RATE, PERSONS),
     number("weeks", "personuger"),
     percent("full_time_persons", "fuldtidspersoner"),
+    money("mean_week", "gns. kr. pr. uge", adds=False),
 )
 
 
@@ -39,7 +42,24 @@ def personer_rows(scope: ViewScope) -> list[AnswerRow]:
     )
     if benefit is not None:  # the sum over all benefits that are asked for is that of the one
         rows += [(*row[:2], None, *row[3:]) for row in rows]
-    return [(*row, full_time(row[5], row[1])) for row in rows]
+    base = _base_by_rate(scope)
+    return [
+        (*row, full_time(row[5], row[1]), base[row[:4]] // row[5] if row[5] > 0 else None)
+        for row in rows
+    ]
+
+
+def _base_by_rate(scope: ViewScope) -> dict[tuple[Any, ...], int]:
+    """Sum the base by the keys of `personer`, each of the last two or all (None)."""
+    sums: dict[tuple[Any, ...], int] = defaultdict(int)
+    for place, month, benefit, rate, ore in scope.rows(
+        "money",
+        "municipality, month, benefit, rate, sum(amount_ore)::BIGINT",
+        "AND benefit <> 'FB' GROUP BY ALL",
+    ):
+        for code, percentage in product((benefit, None), (rate, None)):
+            sums[place, month, code, percentage] += ore
+    return sums
 
 
 def full_time(weeks: int, month: str) -> int:
@@ -149,12 +169,17 @@ ANCIENNITET: Final = (
     number("from_week", "fra uge"),
     number("to_week", "til uge"),
     PERSONS,
+    percent("share_percent", "andel"),
 )
 
 
 def anciennitet_rows(scope: ViewScope) -> list[AnswerRow]:
     """Count the citizens of the data month by their weeks of seniority."""
-    return _in_bands(SENIORITY_FROM, seniorities_of(scope))
+    rows = _in_bands(SENIORITY_FROM, seniorities_of(scope))
+    persons = Counter[str]()
+    for place, *_, number_of in rows:
+        persons[place] += number_of
+    return [(*row, ratio(row[-1], persons[row[0]])) for row in rows]
 
 
 def _in_bands(firsts: tuple[int, ...], counts: Iterable[tuple[Any, ...]]) -> list[AnswerRow]:
@@ -175,6 +200,7 @@ PAA_VEJ_NED: Final = (
     number("next_rate", "næste %"),
     money("week", "kr. pr. uge", adds=False),
     money("week_cost", "merudgift pr. uge"),
+    *(BENEFIT, text("next_week", "tidligst fra uge")),
 )
 
 
@@ -185,7 +211,8 @@ def paa_vej_ned_rows(scope: ViewScope) -> list[AnswerRow]:
     return with_counters(
         scope,
         "municipality, citizen, at_week, seniority, rate, weeks_to_next, next_rate,"
-        f" {week}, {week} * (rate - next_rate) // 100",
+        f" {week}, {week} * (rate - next_rate) // 100, benefit,"
+        " CAST(CAST(at_week AS DATE) + 7 * weeks_to_next AS VARCHAR)",
         ("" if ahead is None else f"WHERE weeks_to_next <= {ahead} ")
         + "ORDER BY municipality, weeks_to_next NULLS LAST, citizen",
     )

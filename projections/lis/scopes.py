@@ -6,9 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.budgets import BudgetTable
+from projections.lis.columns import Mart
 from projections.lis.inhabitants import InhabitantTable
 from projections.lis.questions import LisQuestion, ViewError
-from projections.lis.tables import MARTS, Mart, rows_of
+from projections.lis.tables import MARTS, rows_of
 
 ReadRows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs a statement with its values on the marts."""

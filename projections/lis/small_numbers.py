@@ -40,13 +40,18 @@ def is_telling(part: int, whole: int) -> bool:
 
 
 def hidden_counts(
-    counts: Mapping[Place, int], own: Collection[Place], sums: Sequence[Collection[Place]]
+    counts: Mapping[Place, int],
+    own: Collection[Place],
+    sums: Sequence[Collection[Place]],
+    *,
+    hides_more: bool = True,
 ) -> tuple[set[Place], list[bool]]:
     """Choose the counts to hide, and say of each sum whether it may be shown.
 
     Counts of `own` are shown whatever they are. `sums` are areas, and last the whole of them: every
     place is in one area. Where the sum of an area may not be shown, the whole is not shown either,
-    since the area's could be worked out from it.
+    since the area's could be worked out from it. Without `hides_more` no count is hidden for the
+    sake of a sum: one that would need it is not shown.
     """
     hidden = {place for place, count in counts.items() if is_small(count) and place not in own}
     shown = [True] * len(sums)
@@ -55,7 +60,7 @@ def hidden_counts(
         before = len(hidden), [*shown]
         for at, places in enumerate(sums):
             is_asked = all(shown) if at == len(sums) - 1 else shown[at]
-            shown[at] = is_asked and _made_safe(counts, own, places, hidden)
+            shown[at] = is_asked and _made_safe(counts, own, places, hidden, hides_more)
     return hidden, shown
 
 
@@ -64,11 +69,14 @@ def _made_safe(
     own: Collection[Place],
     places: Collection[Place],
     hidden: set[Place],
+    hides_more: bool,
 ) -> bool:
     """Hide more counts of a sum until nothing can be worked out; False where that cannot be."""
     mine = [place for place in places if place in hidden]
     if not mine or _is_safe(counts, mine):
         return True
+    if not hides_more:
+        return False
     others = sorted(
         (place for place in places if counts[place] and place not in hidden and place not in own),
         key=lambda place: (counts[place], str(place)),

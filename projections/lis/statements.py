@@ -17,7 +17,8 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from domain.basics.weeks import first_day, month_text, slices, week_text
-from projections.lis.tables import MARTS, WEEKS_OF_A_MONTH, Mart
+from projections.lis.columns import Mart
+from projections.lis.tables import MARTS, WEEKS_OF_A_MONTH
 
 FIRST_MONTH: Final = 2014 * 12
 LAST_MONTH: Final = 2099 * 12 + 11

@@ -16,9 +16,19 @@ the whole table `standing`, the counts of `corrections`).
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
-from projections.ledger.entries import ColumnType
+from projections.lis.columns import (
+    BENEFIT,
+    CITIZEN,
+    MONTH,
+    MUNICIPALITY,
+    RATE,
+    REASON,
+    RUN,
+    Column,
+    Mart,
+)
 
 Asked = Literal["settled", "of", "known"]
 """The three ways to ask: see above."""
@@ -26,43 +36,6 @@ Asked = Literal["settled", "of", "known"]
 WEEKS_OF_A_MONTH: Final = 6
 """The most ISO weeks that a month has days in: a month of 31 days that begins on a Sunday."""
 
-
-class Column(NamedTuple):
-    """A column of a mart. Its name ends in `_ore` where it is money."""
-
-    name: str
-    type: ColumnType
-    meaning: str
-
-
-class Mart(NamedTuple):
-    """A table of LIS: one row for each combination of its keys."""
-
-    name: str
-    one_row_for: str
-    keys: tuple[Column, ...]
-    measures: tuple[Column, ...]
-    sorted_by: tuple[str, ...]
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """All columns, in their order."""
-        return self.keys + self.measures
-
-
-RUN: Final = Column(
-    "run", "integer", "the run that was closed next after the entries; null: the open one"
-)
-MUNICIPALITY: Final = Column(
-    "municipality",
-    "string",
-    "whose row it is: who paid it (refusion) or finances it (medfinansiering)",
-)
-MONTH: Final = Column("month", "string", "the row's own month, YYYY-MM")
-BENEFIT: Final = Column("benefit", "string", "code of the benefit; FB is fleksbidrag")
-RATE: Final = Column("rate", "integer", "percent of the amount")
-CITIZEN: Final = Column("citizen", "string", "pseudonym")
-REASON: Final = Column("reason", "string", "why it was posted (contract section 3)")
 
 MONEY: Final = Mart(
     "money",

@@ -15,6 +15,7 @@ from projections.lis import (
 )
 from projections.lis.answers import AnswerRow, Figure
 from projections.lis.definitions import DEFINITIONS, Definition
+from projections.lis.money_views import MUNICIPALITY
 from projections.lis.questions import LisQuestion, ViewError
 from projections.lis.scopes import ViewScope
 
@@ -65,7 +66,8 @@ _ALL: Final = (
     View("afregning", "Afregning", money_views.AFREGNING, money_views.afregning_rows, adds=True,
          figures_of=money_views.afregning_figures),
     View("korrektioner", "Korrektioner", money_views.KORREKTIONER, money_views.korrektioner_rows,
-         adds=True),
+         adds=True, of_reporters=(money_views.CORRECTIONS_OF_REPORTERS,
+                                  money_views.korrektioner_of_reporters)),
     View("anciennitet", "Anciennitet", person_views.ANCIENNITET, person_views.anciennitet_rows,
          behind=(person_views.BEHIND_ANCIENNITET, person_views.behind_anciennitet),
          at_data_month=True),
@@ -113,7 +115,8 @@ def check_options(view: View, scope: ViewScope) -> None:
     if scope.question.reporters:
         if view.of_reporters is None:
             raise ViewError(f"{view.name} has no lines by reporter; leave --reporters out")
-        if scope.question.municipality is not None:
+        figures, _ = view.of_reporters
+        if scope.question.municipality is not None and MUNICIPALITY not in figures:
             raise ViewError(
                 "what a reporter sends is for many municipalities, so --reporters has no lines of"
                 " one; leave --municipality out"

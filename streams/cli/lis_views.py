@@ -87,6 +87,11 @@ OF_VIEWS: Final[Mapping[str, Sequence[click.Parameter]]] = {
             help="The municipality's own books: account;month;amount.",
         ),
     ),
+    "korrektioner": (
+        click.Option(
+            ["--reporters"], is_flag=True, help="By the reporter whose report it was, too."
+        ),
+    ),
     "kontrol": (
         click.Option(
             ["--reporters"],

@@ -25,10 +25,11 @@ from typing import Any, Final, NamedTuple, Protocol
 from duckdb import DuckDBPyConnection as Connection
 
 from projections.lis import statements
+from projections.lis.columns import Mart
 from projections.lis.comparison_statements import seniorities, step_persons, visitors
 from projections.lis.control_statements import controls
 from projections.lis.statements import ordered
-from projections.lis.tables import MARTS, Mart
+from projections.lis.tables import MARTS
 from streams.engine.fault_points import reached
 from streams.ledger.table import LedgerTable
 from streams.lis.completeness import KEPT, Kept

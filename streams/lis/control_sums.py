@@ -12,7 +12,8 @@ import orjson
 from arro3.core import Array, DataType, Table
 
 from domain.basics.weeks import month_text
-from projections.lis.tables import CONTROLS, Column
+from projections.lis.columns import Column
+from projections.lis.tables import CONTROLS
 from projections.runs.books import Books
 from streams.lis.completeness import KEPT, Kept
 from streams.lis.kept_tables import KeptTable
@@ -54,9 +55,14 @@ def kept_sums(run: int, books: Books, settled_to: Mapping[int, int]) -> list[Kep
     return [
         KeptSum(
             *(run, reporter, benefit, month_text(month)),
-            *(sums.lines, sums.reported - sums.reversed, sums.reversed, sums.rejected),
-            *(sums.outside, sums.opened, sums.settled - sums.opened),
-            looked_to.decode(),
+            lines=sums.lines,
+            received_ore=sums.reported - sums.reversed,
+            reversed_ore=sums.reversed,
+            rejected_ore=sums.rejected,
+            outside_ore=sums.outside,
+            opened_ore=sums.opened,
+            posted_ore=sums.settled - sums.opened,
+            looked_to=looked_to.decode(),
         )
         for (reporter, benefit, month), sums in sorted(books.control.items())
     ]

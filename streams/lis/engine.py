@@ -15,9 +15,9 @@ from arro3.core import Array, DataType, Table
 from duckdb import DuckDBPyConnection as Connection
 
 from projections.ledger.entries import COLUMNS
+from projections.lis.columns import Mart
 from projections.lis.scopes import rates_by_step
 from projections.lis.statements import month_weeks
-from projections.lis.tables import Mart
 from streams.ledger.sql import sql_text
 from streams.ledger.table import SCHEMA, LedgerTable
 from streams.lis.counters import LawOf

@@ -19,7 +19,7 @@ from deltalake import write_deltalake as append
 from deltalake.exceptions import TableNotFoundError
 from deltalake.schema import PrimitiveType
 
-from projections.lis.tables import Column
+from projections.lis.columns import Column
 from streams.ledger.native import native_errors, quiet_panics
 from streams.lis.store import LisError
 

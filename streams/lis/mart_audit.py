@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from duckdb import DuckDBPyConnection as Connection
 
+from projections.lis.columns import Mart
 from projections.lis.statements import MUNICIPALITY
-from projections.lis.tables import MARTS, Mart
+from projections.lis.tables import MARTS
 from streams.ledger.table import LedgerTable
 from streams.lis.build import SpanBuild
 from streams.lis.control_sums import KeptLine

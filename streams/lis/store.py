@@ -27,7 +27,8 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.schema import PrimitiveType
 
 from projections.ledger.entries import ColumnType
-from projections.lis.tables import MARTS, Mart
+from projections.lis.columns import Mart
+from projections.lis.tables import MARTS
 from streams.kit.errors import UserError
 from streams.ledger.native import native_errors, quiet_panics
 

@@ -50,7 +50,7 @@ def test_only_the_chosen_ones_are_compared(monkeypatch):
     assert [*compared(monkeypatch, own="730", others=("101",))] == ["101", "730"]
 
 
-def rows_of(monkeypatch, counted, *, own=None, median=None, run=None, **asked):
+def rows_of(monkeypatch, counted, *, own=None, median=None, run=None, areas=False, **asked):
     """The rows of two years, given (municipality, month, persons, on the last step)."""
     rows = [(code, month, persons, 0, 0, 0, last) for code, month, persons, last in counted]
     monkeypatch.setattr(
@@ -63,7 +63,8 @@ def rows_of(monkeypatch, counted, *, own=None, median=None, run=None, **asked):
     question = LisQuestion("sammenligning", municipality=own, **asked)
     months = {} if run is None else {run: MONTH}
     scope = ViewScope(question, months, RULES, lambda *_: median or [], list, {})
-    return {row[:2]: row[2:] for row in comparison_views.sammenligning_rows(scope)}
+    rows = comparison_views.sammenligning_rows(scope)
+    return {row[:2]: row[2:] for row in rows if row[0] is not None or areas}
 
 
 def test_persons_are_compared_with_the_same_month_a_year_before(monkeypatch):
@@ -116,6 +117,17 @@ def test_sums_of_regions_give_no_hidden_count_away(monkeypatch):
     assert shown["hele landet"][0] == 222
     assert shown["101"] == (60, None, 3550, "Hovedstaden", 6000)
     assert shown["hele landet"] == (222, None, 3550, "hele landet", 4440)
+
+
+def test_without_a_table_the_country_is_shown_where_it_gives_nothing_away(monkeypatch):
+    large = [("730", MONTH, 110, 40), ("751", MONTH, 8, 4), ("101", MONTH, 9, 4)]
+    country = rows_of(monkeypatch, large, areas=True)[None, MONTH]
+    assert country[:3] == (127, None, 3550)  # a share of eight that are four and four is hidden
+    one_small = rows_of(monkeypatch, [*large, ("147", MONTH, 4, 4)], areas=True)
+    assert (None, MONTH) not in one_small
+    assert one_small["730", MONTH][0] == 110  # nothing is hidden for the country's sake
+    few_small = [*large, ("147", MONTH, 4, 4), ("825", MONTH, 4, 4), ("153", MONTH, 4, 4)]
+    assert rows_of(monkeypatch, few_small, areas=True)[None, MONTH][0] == 139
 
 
 def test_a_region_of_one_small_municipality_has_no_sum_nor_has_the_country(monkeypatch):

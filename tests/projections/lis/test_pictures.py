@@ -19,7 +19,31 @@ ROWS: dict[str, list[tuple[Any, ...]]] = {
         ("730", "2024-01", "ADP", "medfinansiering", 80, 200_00, 0, 160_00, 160_00, 1333),
         ("730", "2024-01", None, None, None, 1_500_00, 860_00, 160_00, 600_00, 10000),
     ],
-    "anciennitet": [("730", 0, 0, 3), ("730", 1, 4, 20), ("730", 157, None, 1_200)],
+    "afregning": [
+        ("730", 49, "2024-01", 900_00, 100_00, 300_00, 600_00, 0, None, 600_00, 0),
+        ("730", None, "2024-02", 100_00, 0, 300_00, -200_00, -200_00, -800_00, 400_00, 0),
+    ],
+    "korrektioner": [
+        ("730", 50, "2023-01", 13, "late_report", "KTH", 2, 5, 100_00, -300_00, -200_00),
+        ("730", 50, "2024-01", 1, "reversal", "KTH", 1, 1, 0, -10_00, -10_00),
+    ],
+    "paa-vej-ned": [
+        ("730", "a" * 32, "2024-01-29", 3, 80, 2, 40, 4_000_00, 1_600_00, "KTH", "2024-02-12"),
+        ("730", "b" * 32, "2024-01-29", 99, 20, None, None, None, None, "KTH", None),
+    ],
+    "overgange": [
+        ("730", "2024-01", "KTH", "ADP", 4), ("730", "2024-01", None, "KTH", 9),
+        ("730", "2024-01", "KTH", "KTH", 99),
+    ],
+    "landet": [("751", "2024-01", 900_00, 700_00, 100_00, 600_00, 0)],
+    "borger": [
+        ("2024-01", "730", "KTH", 80, 5, 900_00, 720_00, 0),
+        ("2024-02", "730", "ADP", 80, 4, 800_00, 0, 640_00),
+    ],
+    "ugens-vaerdi": [("730", 1, 80, 12, 4_000_00, 800_00, 2_400_00, 9_600_00)],
+    "anciennitet": [
+        ("730", 0, 0, 3, 25), ("730", 1, 4, 20, 164), ("730", 157, None, 1_200, 9812),
+    ],
     "genoptjening": [("730", 0, 0, 3), ("730", 1, 12, 20), ("751", 0, 0, 4)],
     "udvikling": [
         ("730", f"2024-{month:02d}", 100, 10, 20, 30, 40, 100, 50, 5000) for month in range(1, 13)
@@ -59,5 +83,23 @@ def test_a_hidden_municipality_is_not_drawn():
 def test_a_view_without_a_picture_says_which_have_one():
     shown = VIEWS["udgifter"]
     answer = Answer("udgifter", "", "known", None, "", shown.figures, [])
-    with pytest.raises(ViewError, match="there is one of anciennitet, beloeb"):
+    with pytest.raises(ViewError, match="there is one of afregning, anciennitet"):
         drawing_of(answer, RULES, "")
+
+
+@pytest.mark.parametrize("view", sorted(ROWS))
+def test_sums_by_fewer_columns_are_not_drawn_as_if_all_were_there(view):
+    (first, *_) = VIEWS[view].figures
+    with pytest.raises(ViewError, match="have no picture"):
+        drawing_of(Answer(view, "", "known", None, "", (first,), [("730",)]), RULES, "")
+
+
+def test_what_falls_below_zero_is_said_with_its_sign():
+    assert "åben 2024-02: -200 kr." in drawn("afregning")
+    assert "over et år: netto -200 kr." in drawn("korrektioner")
+
+
+def test_a_citizen_who_stays_is_no_change():
+    words = drawn("overgange")
+    assert "KTH til ADP: 4" in words
+    assert "99" not in words.partition("<desc>")[2].partition("</desc>")[0]

@@ -5,6 +5,7 @@ Histories are random: late data, reversals, opening rows, runs closed anywhere.
 
 import random
 from collections import Counter, defaultdict
+from datetime import date, timedelta
 from itertools import product as product_of
 from typing import NamedTuple
 
@@ -147,6 +148,13 @@ def test_persons_and_weeks_by_rate_and_benefit(marts, based_on, run, place):
     found = by_keys(answer(tables, "personer", **asked), 4)
     expected = plain.personer(posted.seen(based_on, run, place))
     assert {key: row[:2] for key, row in found.items()} == expected
+    base: Counter = Counter()
+    for row in posted.seen(based_on, run, place):
+        for benefit in (row.benefit, None) if row.benefit != "FB" else ():
+            for rate in (row.rate, None):
+                base[row.place, row.month, benefit, rate] += row.amount_ore
+    for key, (_, weeks, _, mean) in found.items():
+        assert mean == (base[key] // weeks if weeks > 0 else None)
 
 
 @pytest.mark.parametrize("by", [(), ("run",), ("data_month",)])
@@ -199,8 +207,32 @@ def test_seniority_steps_and_earned_weeks(marts, based_on, run, place):
         ("genoptjening", plain.genoptjening),
     ):
         bands = answer(tables, view, **asked).rows
-        found = {(of, first): persons for of, first, _, persons in bands if persons}
+        found = {(of, first): persons for of, first, _, persons, *_ in bands if persons}
         assert found == reference(posted, based_on, run, place), view
+
+
+def test_the_next_step_begins_weeks_after_the_week_of_the_counters(marts):
+    _, tables = marts
+    found = answer(tables, "paa-vej-ned")
+    rows = [dict(zip(found.names, row, strict=True)) for row in found.rows]
+    for row in rows:
+        left, at = row["weeks_to_next"], date.fromisoformat(row["at_week"])
+        later = None if left is None else (at + timedelta(weeks=left)).isoformat()
+        assert row["next_week"] == later
+    assert rows or not tables.is_current
+
+
+def test_corrections_by_reporter_are_those_of_both_kinds_together(marts):
+    _, tables = marts
+    whole, of_reporters = (
+        answer(tables, "korrektioner", reporters=reporters) for reporters in (False, True)
+    )
+    sums: Counter = Counter()
+    for row in of_reporters.rows:
+        sums[row[:6]] += row[-1]
+    assert {key: ore for key, ore in sums.items() if ore} == {
+        row[:6]: row[-1] for row in whole.rows if row[-1]
+    }
 
 
 def test_a_run_that_is_not_there_is_told(marts):

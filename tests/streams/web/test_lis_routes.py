@@ -88,7 +88,7 @@ def test_all_municipalities_share_what_their_comparison_reads(folder, questions)
     client = client_of(lis_site(folder), visitor("auditor"))
     pages = [client.get(f"/lis/sammenligning?municipality={code}").text for code in (OWN, "730")]
     assert pages[0] != pages[1]
-    of_counts = [query for query in questions if " person_months" in query]
+    of_counts = [query for query in questions if " step_persons" in query]
     assert of_counts
     assert len(of_counts) == len(set(of_counts))
 

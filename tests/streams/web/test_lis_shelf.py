@@ -20,6 +20,8 @@ def test_marts_that_were_deleted_and_built_again_under_the_same_number_are_read(
     shutil.rmtree(folder / "lis")
     built(folder)
     again = MartStore(str(folder / "lis")).build()
+    assert again is not None
+    assert former is not None
     assert (again.number, again.ledger_version) == (former.number, former.ledger_version)
     with shelf.marts() as marts:
         assert marts.rows(RUNS) == before
