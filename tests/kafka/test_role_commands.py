@@ -146,7 +146,7 @@ def commands(installation, tmp_path_factory, delivering):
         "approve --refuse": (("approve", request, "--refuse", "--reason", "a test"), ""),
         "destinations": (("destinations",), ""),
         "destinations --confirm": (("destinations", "--confirm"), ""),
-        "deliver": (("deliver", "--run", "50", "--from", str(files)), ""),
+        "deliver": (("deliver", "--run", "50", "--municipality", "730", "--from", str(files)), ""),
         "lis borger": (("lis", "borger", *looked), CITIZEN_CPR),
         "opening load": (("opening", "load", str(opening)), ""),
         "verify": (("verify", "--fold", "--jobs", "1"), ""),
