@@ -9,6 +9,7 @@ import functools
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 
 import pytest
@@ -28,9 +29,7 @@ def on_a_small_disk(test):
         if _may_mount(["unshare", "-m"]) and os.geteuid() == 0:
             test(**fixtures)
         elif _may_mount(["unshare", "-Urm"]):
-            name = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
-            pytest_again = [sys.executable, "-m", "pytest", "-q", "-n", "0", name]
-            child = _run("unshare", "-Urm", *pytest_again, timeout=CHILD_S)
+            child = _in_a_namespace(os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0])
             assert child.returncode == 0, child.stdout + child.stderr
         else:
             why = "a small file system can be mounted neither by us nor in a user namespace"
@@ -39,6 +38,16 @@ def on_a_small_disk(test):
             pytest.skip(why)
 
     return run
+
+
+def _in_a_namespace(name):
+    """Run one test where it is root, with a temporary folder of its own.
+
+    Without it pytest takes `/tmp/pytest-of-root`, which may be that of the machine's real root.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        again = [sys.executable, "-m", "pytest", "-q", "-n", "0", f"--basetemp={folder}/t", name]
+        return _run("unshare", "-Urm", *again, timeout=CHILD_S)
 
 
 @functools.cache
