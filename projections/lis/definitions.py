@@ -203,4 +203,39 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         " selvforsørgelse sparer.",
         "lov 994/2015 § 5",
     ),
+    "prognose": Definition(
+        "Hvad de tolv måneder efter datamåneden ventes at koste. Prognosen begynder med hver"
+        " borgers egen anciennitet, så det vides, hvem der når et lavere trin hvornår; hvem der"
+        " fortsætter, skifter, ophører, vender tilbage og kommer til, følger de seneste 36 kørslers"
+        " overgange."
+        " Den er lavet, da kørslen blev lukket, af hvad der var kendt da. En række uden kommune er"
+        " hele landet. Fleksbidrag og berigtigelser er ikke med. Modellen er forklaret i"
+        " docs/forecast.md.",
+        "lov 994/2015 §§ 3, 5 og 6",
+        (),
+        {
+            "persons": "ventet antal personer efter deres seneste ydelse i måneden",
+            "persons_low": "otte af ti gange lå antallet mellem mindst og højst; tomt, til der er"
+            " prøver nok",
+            "restarts": "personer, der får 52 ugers selvforsørgelse og begynder trappen forfra",
+            "net_ore": "hvad kommunen selv betaler: udgiftsgrundlag minus refusion, og"
+            " medfinansieringen",
+            "net_low_ore": "otte af ti gange lå nettoet mellem mindst og højst",
+        },
+    ),
+    "prognosefejl": Definition(
+        "De seneste 24 kørslers prognoser over for det, som kørslen for måneden selv viste, ved"
+        " siden af to enkle gæt: som samme måned året før, og som den sidste måned. Tallene er"
+        " kommunens gennemsnitlige fejl i procent.",
+        "lov 994/2015 §§ 3, 5 og 6",
+        (),
+        {
+            "persons_inside_percent": "hvor tit antallet lå inden for intervallet; det skal være"
+            " omkring 80",
+            "net_inside_percent": "hvor tit nettoet lå inden for intervallet; det skal være omkring"
+            " 80",
+            "better": "ja, hvor fejlen er mindre end begge enkle gæt, både i personer og i netto;"
+            " ellers er et gæt lige så godt",
+        },
+    ),
 }

@@ -256,6 +256,46 @@ def _of_citizen(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
     return lines("En borgers måneder i kroner", place, months, drawn)
 
 
+def _of_months_to_come(answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+    """Draw what the months to come cost, with the interval: of the country where it is told."""
+    if answer.areas:
+        rows = [dict(zip(answer.names, row, strict=True)) for row in answer.areas]
+    months = sorted({row["month"] for row in rows})
+    drawn = []
+    for name, words in (("net_ore", "netto"), ("net_low_ore", "mindst"), ("net_high_ore", "højst")):
+        sums: dict[str, float | None] = dict.fromkeys(months, 0.0)
+        for row in rows:
+            known, value = sums[row["month"]], row[name]
+            sums[row["month"]] = None if known is None or value is None else known + value / 100
+        if any(value is not None for value in sums.values()):
+            drawn.append(Curve(words, [*sums.values()]))
+    first, last = (drawn[0].values[at] or 0.0 for at in (0, -1)) if months else (0.0, 0.0)
+    change = round(100 * (last - first) / first) if first else 0
+    direction = "stiger" if change > 0 else "falder" if change < 0 else "er uændret"
+    finding = f"Kommunens netto {direction}" + (f" {abs(change)} % på et år" if change else "")
+    return lines(finding, place, months, drawn)
+
+
+def _errors_by_distance(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+    """Draw the mean error of the forecast beside those of the two naive ones."""
+    distances = sorted({row["months_ahead"] for row in rows})
+    drawn = []
+    for name, words in (
+        ("net_error_percent", "prognosen"),
+        ("net_last_month_percent", "som sidste måned"),
+        ("net_same_month_percent", "som i fjor"),
+    ):
+        means = []
+        for distance in distances:
+            found = [row[name] for row in rows if row["months_ahead"] == distance]
+            known = [value for value in found if value is not None]
+            means.append(sum(known) / len(known) / 100 if known else None)
+        drawn.append(Curve(words, means))
+    better = sum(row["better"] == "ja" for row in rows)
+    finding = f"Prognosen er bedre end begge gæt i {better} af {len(rows)} tilfælde"
+    return lines(finding, f"{place}; fejl i netto i procent", [*map(str, distances)], drawn)
+
+
 class Drawing(NamedTuple):
     """A picture: the columns that it is made of, and the function that draws it."""
 
@@ -282,4 +322,6 @@ _DRAWN: Final[Mapping[str, Drawing]] = {
     "ugens-vaerdi": Drawing(
         ("municipality", "step", "rate", "week_ore", "own_cost_ore"), _week_by_step
     ),
+    "prognose": Drawing(("month", "net_ore", "net_low_ore", "net_high_ore"), _of_months_to_come),
+    "prognosefejl": Drawing(("months_ahead", "net_error_percent", "better"), _errors_by_distance),
 }

@@ -29,6 +29,7 @@ from projections.lis.columns import (
     Column,
     Mart,
 )
+from projections.lis.forecast_tables import FLOWS, FORECAST
 
 Asked = Literal["settled", "of", "known"]
 """The three ways to ask: see above."""
@@ -365,6 +366,7 @@ MARTS: Final[Mapping[str, Mart]] = {
     for mart in (
         *(MONEY, PERSONS, STEP_PERSONS, PERSON_MONTHS, STANDING, VISITORS, SENIORITIES),
         *(CORRECTIONS, COMPLETENESS, CONTROLS, RUNS),
+        *(FLOWS, FORECAST),
     )
 }
 """All tables by name."""

@@ -10,6 +10,7 @@ from projections.lis import (
     comparison_views,
     control_views,
     course_views,
+    forecast_views,
     money_views,
     person_views,
 )
@@ -30,7 +31,8 @@ class View:
     says that rows are about single citizens. `behind` lists the citizens behind the counts.
     `of_reporters` are the lines by reporter, where a view has them (`--reporters`).
     `figures_of` are the columns where they depend on what is given. Of a view that `has_areas`,
-    rows without a municipality are about a region or the country.
+    rows without a municipality are about a region or the country. One that `sums_itself` has rows
+    for what `--by` names.
     `not_by` are options that the view has no rows for; `at_data_month` says that it is about the
     data month of the last run alone.
     """
@@ -48,6 +50,7 @@ class View:
     not_by: tuple[str, ...] = ()
     at_data_month: bool = False
     has_areas: bool = False
+    sums_itself: bool = False
 
     @property
     def definition(self) -> Definition:
@@ -98,6 +101,11 @@ _ALL: Final = (
          names_citizens=True),
     View("ugens-vaerdi", "Hvad en uge er værd", course_views.UGENS_VAERDI,
          course_views.ugens_vaerdi_rows, at_data_month=True),
+    View("prognose", "Prognose for de næste tolv måneder", forecast_views.PROGNOSE,
+         forecast_views.prognose_rows, figures_of=forecast_views.prognose_figures, has_areas=True,
+         sums_itself=True),
+    View("prognosefejl", "Hvor meget prognoserne tog fejl", forecast_views.PROGNOSEFEJL,
+         forecast_views.prognosefejl_rows, not_by=("benefit", "month"), has_areas=True),
 )  # fmt: skip
 VIEWS: Final = {view.name: view for view in _ALL}
 """The views by name, in the order in which people are shown them."""

@@ -100,6 +100,13 @@ OF_VIEWS: Final[Mapping[str, Sequence[click.Parameter]]] = {
         ),
     ),
     "borger": (click.Argument(["citizen"], required=False),),
+    "prognose": (
+        click.Option(
+            ["--rules"],
+            metavar="A",
+            help="The money under another rule set: a name, or a rule set file.",
+        ),
+    ),
 }
 """The options that some views have beside the common ones."""
 
@@ -121,7 +128,7 @@ def command_of(view: "View") -> click.Command:
 def show(view: "View", options: dict[str, Any]) -> None:
     """Answer the question of a command line, in the form that is wanted."""
     from streams.acts.acts import record_acts
-    from streams.citizens.rule_sets import LawBook
+    from streams.citizens.rule_sets import LawBook, chosen_rule_set
     from streams.lis.citizens import acts_of, with_cprs
     from streams.lis.inquiry import ask, budgets_in, inhabitants_in
     from streams.lis.marts import open_marts
@@ -129,12 +136,14 @@ def show(view: "View", options: dict[str, Any]) -> None:
     settings = load_settings()
     law = LawBook(settings.rules).catalogue()
     names_cpr, persons = options.pop("cpr", False), options.pop("persons", False)
-    purpose = options.pop("purpose", "")
+    purpose, other = options.pop("purpose", ""), options.pop("rules", None)
     question = _question(view, options, settings)
     if names_cpr:
         _demand_for_cpr(view, question, purpose, persons=persons)
     given = inhabitants_in(settings.inhabitants), budgets_in(settings.budgets)
     with open_marts(settings.lis) as marts:
+        if other is not None:
+            marts.price_by(law, chosen_rule_set(other), question.run)
         answer = ask(marts, law, question, settings.ledger, *given, persons=persons)
     if view.name == "borger" or names_cpr:
         acts = acts_of(

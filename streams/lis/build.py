@@ -36,6 +36,7 @@ from streams.lis.completeness import KEPT, Kept
 from streams.lis.control_sums import KEPT_SUMS, KeptLine, KeptSum, looked_to_table
 from streams.lis.counters import LawOf, evaluated_table
 from streams.lis.engine import engine, view_of_entries, view_of_mart, view_of_steps, view_of_weeks
+from streams.lis.forecast import foresee, name_tables_of_forecast
 from streams.lis.spans import Span, spans_of
 from streams.lis.store import LisError, MartStore
 
@@ -163,6 +164,10 @@ class SpanBuild:
         self._register_kept(lines)
         yield self._write("completeness", f"FROM kept ORDER BY {ordered(MARTS['completeness'])}")
         yield self._write("controls", controls(run))
+        name_tables_of_forecast(self._connection, self._store.files, run)
+        foresee(self._connection, span, law_of, self._rule_sets())
+        for name in ("flows", "forecast"):
+            yield self._write(name, f"FROM {name}_made ORDER BY {ordered(MARTS[name])}")
         self._check()
 
     def _register_kept(self, lines: Iterable[KeptLine]) -> None:

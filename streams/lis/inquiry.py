@@ -131,6 +131,8 @@ def _rows(
         rows = [row for row in rows if row[names.index(RUN)] == question.run]
     if view.figures_of is not None:
         view = replace(view, figures=view.figures_of(scope))
+    if view.sums_itself:
+        return view.figures, rows
     return summed_by(view, question, rows)
 
 

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 from arro3.core import Table
 from duckdb import DuckDBPyConnection as Connection
 
+from domain.ruledata.ruleset import RuleSet
 from projections.lis.tables import MARTS
 from streams.ledger.native import quiet_panics
 from streams.lis.engine import ALONE, Share, engine, engine_errors, view_of_mart
+from streams.lis.forecast import foresee_under
 from streams.lis.kept_values import KeptValues
 from streams.lis.store import Build, LisError, NoMartsError, files_of, local_folder, read_build
 
@@ -61,6 +63,19 @@ class Marts:
         bounded = copy(self)
         bounded.most = most
         return bounded
+
+    def price_by(self, law: RuleSet, other: RuleSet, run: int | None) -> None:
+        """Let the forecast of a run (the last one) tell the money under another rule set.
+
+        Raises LisError where the run is not in the marts.
+        """
+        if run is not None:
+            self.need_run(run)
+        if (asked := run or self.last_run) is None:
+            raise LisError("no run is closed yet, and a forecast is made of a closed one")
+        ((data_month,),) = self.rows("SELECT data_month FROM runs WHERE run = ?", [asked])
+        with engine_errors():
+            foresee_under(self._connection, asked, data_month, law, other)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask for the rows of a query. Raises TooManyRowsError where they are bounded."""

@@ -263,6 +263,26 @@ def _afstemning(facts: _Facts) -> Said:
     return ("afstemning_good" if is_good else "afstemning"), {"rest": facts.speaker.kroner(rest)}
 
 
+def _prognose(facts: _Facts) -> Said:
+    """Hold the last month that is told against the first."""
+    months = sorted({row["month"] for row in facts.rows})
+    first, last = (
+        sum(row["net_ore"] for row in facts.rows if row["month"] == month)
+        for month in (months[0], months[-1])
+    )
+    key = "prognose_up" if last > first else "prognose_down"
+    return key, {
+        "amount": facts.kroner("net_ore"),
+        "change": facts.share(abs(last - first), first),
+        "months": facts.count(len(months)),
+    }
+
+
+def _prognosefejl(facts: _Facts) -> Said:
+    better = sum(row["better"] == "ja" for row in facts.rows)
+    return "prognosefejl", {"better": facts.count(better), "rows": facts.count(len(facts.rows))}
+
+
 def _borger(facts: _Facts) -> Said:
     months = sorted({row["month"] for row in facts.rows})
     return "borger", {
@@ -301,6 +321,8 @@ _SAID: Final[Mapping[str, Callable[[_Facts], Said]]] = {
     "landet": _landet,
     "borger": _borger,
     "ugens-vaerdi": _ugens_vaerdi,
+    "prognose": _prognose,
+    "prognosefejl": _prognosefejl,
     "linjer": _linjer,
 }
 _NEEDED: Final[Mapping[str, frozenset[str]]] = {

@@ -34,6 +34,7 @@ GROUPS: Final = (
          "ugens-vaerdi"),
     ),
     ("group_beside", ("sammenligning", "udvikling", "landet")),
+    ("group_ahead", ("prognose", "prognosefejl")),
     ("group_control", ("afstemning", "kontrol", "fuldstaendighed")),
 )  # fmt: skip
 """The views in the order in which people look at them."""

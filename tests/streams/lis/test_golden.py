@@ -41,6 +41,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "kontrol": OF_A_MONTH,
     "landet": OF_A_MONTH,
     "ugens-vaerdi": {},
+    "prognose": {"by": ("step",), "month": "2024-04"},
+    "prognosefejl": {},
 }
 
 

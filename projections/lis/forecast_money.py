@@ -1,0 +1,247 @@
+"""Writes the SQL that turns expected citizens into money, and past errors into intervals.
+
+`forecast_statements.py` has the citizens; `docs/forecast.md` explains both.
+"""
+
+from typing import Final
+
+from projections.lis.forecast_statements import MILLION, MONTHS_OF_AMOUNTS, NO_STEP
+
+LIKE_DAYS: Final = 300
+"""The weight of the country's amounts beside a municipality's own, as so many persons' days."""
+DAYS_OF_A_MONTH: Final = 30
+"""The days for which a benefit that is paid by the month is paid in any of them."""
+LEAST_ERRORS: Final = 30
+"""The errors from which an interval is told."""
+ERRORS_OF: Final = 24
+"""The runs whose errors make an interval."""
+SIZES: Final = (10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000)
+"""The numbers of persons at which errors begin to be told apart."""
+
+_SUMS: Final = ", ".join(
+    f"CAST(sum({name}) AS BIGINT) AS {name}"
+    for name in (
+        "persons",
+        "restarts",
+        "base_ore",
+        "refusion_ore",
+        "medfinansiering_ore",
+        "net_ore",
+    )
+)
+
+
+def _grains(keys: str = "") -> str:
+    """Write the groups: municipality or country, by benefit, step, both, or neither."""
+    sets = (
+        f"({f'{keys}{place}{what}'.rstrip(', ')})"
+        for place in ("municipality, ", "")
+        for what in ("benefit, step", "benefit", "step", "")
+    )
+    return f"GROUP BY GROUPING SETS ({', '.join(sets)})"
+
+
+def as_it_was(run: int, month: str) -> str:
+    """Write the rows of the data month itself: what the run knew of it, at the distance 0."""
+    return f"""
+SELECT municipality, '{month}' AS month, 0 AS months_ahead, benefit, step, {_SUMS}
+FROM (
+    SELECT municipality, benefit, {_shown_step("benefit", "step")} AS step,
+        count(*) * {MILLION} AS persons, 0 AS restarts, 0 AS base_ore, 0 AS refusion_ore,
+        0 AS medfinansiering_ore, 0 AS net_ore
+    FROM here_now WHERE away = 0 GROUP BY ALL
+    UNION ALL
+    SELECT municipality, benefit, COALESCE(steps.step, {NO_STEP}) AS step, 0, 0,
+        sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore),
+        sum(CASE mechanism WHEN 'refusion' THEN amount_ore - refusion_ore
+            ELSE medfinansiering_ore END)
+    FROM money LEFT JOIN steps USING (benefit, rate)
+    WHERE run <= {run} AND month = '{month}' AND benefit <> 'FB' GROUP BY ALL
+) AS told
+{_grains()}"""
+
+
+def _shown_step(benefit: str, step: str) -> str:
+    return (
+        f"CASE WHEN {benefit} IN (SELECT benefit FROM steps) THEN CAST({step} AS INTEGER)"
+        f" ELSE {NO_STEP} END"
+    )
+
+
+def paid_days(month: int) -> str:
+    """Write for how many days each benefit is paid in each month.
+
+    All months count as equal where the amounts of persons varied less over the last year than their
+    amounts a day did: such a benefit is paid by the month.
+    """
+    return f"""
+WITH told AS (
+    SELECT benefit, CAST(base_ore AS DOUBLE) / persons AS a_month,
+        CAST(base_ore AS DOUBLE) / persons / days AS a_day
+    FROM known JOIN months USING (month)
+    WHERE months_ahead = 0 AND number > {month - 12} AND municipality IS NULL
+        AND benefit IS NOT NULL AND step IS NULL AND persons > 0
+), paid AS (
+    SELECT benefit, COALESCE(stddev_pop(a_month) / avg(a_month), 0)
+        < COALESCE(stddev_pop(a_day) / avg(a_day), 0) AS is_by_month
+    FROM told GROUP BY benefit HAVING avg(a_month) > 0
+)
+SELECT benefit, month, number, CASE WHEN is_by_month THEN {DAYS_OF_A_MONTH} ELSE days END AS days
+FROM paid, months"""
+
+
+def day_amounts(month: int, first_of_year: int) -> str:
+    """Write what a day costs in each municipality and benefit, in øre.
+
+    Of the last months, as far as they lie in the year of the data month, since amounts change with
+    the year.
+    """
+    first = max(month - MONTHS_OF_AMOUNTS + 1, first_of_year)
+    return f"""
+WITH told AS (
+    SELECT municipality, benefit, sum(base_ore) AS ore,
+        CAST(sum(persons * days) AS DOUBLE) / {MILLION} AS days
+    FROM known JOIN paid_days USING (benefit, month)
+    WHERE months_ahead = 0 AND number BETWEEN {first} AND {month}
+        AND benefit IS NOT NULL AND step IS NULL
+    GROUP BY ALL
+), country AS (
+    SELECT benefit, ore / days AS a_day FROM told WHERE municipality IS NULL AND days > 0
+)
+SELECT told.municipality, told.benefit,
+    CAST(round((ore + {LIKE_DAYS} * a_day) / (days + {LIKE_DAYS})) AS BIGINT) AS day_ore
+FROM told JOIN country USING (benefit) WHERE told.municipality IS NOT NULL"""
+
+
+def growth(january: int) -> str:
+    """Write how amounts changed with the last January, in millionths: the citizens' mix aside."""
+    return f"""
+WITH told AS (
+    SELECT benefit, number, base_ore AS ore, CAST(persons * days AS DOUBLE) AS days
+    FROM known JOIN paid_days USING (benefit, month)
+    WHERE months_ahead = 0 AND number IN ({january - 1}, {january}) AND municipality IS NULL
+        AND benefit IS NOT NULL AND step IS NULL AND persons > 0
+)
+SELECT CAST(round({MILLION} * sum(later.ore) / sum(later.days * earlier.ore / earlier.days))
+    AS BIGINT)
+FROM told AS later JOIN told AS earlier USING (benefit)
+WHERE later.number = {january} AND earlier.number = {january - 1} AND earlier.ore > 0"""
+
+
+CORRECTED: Final = f"""
+WITH modelled AS (
+    SELECT ahead.benefit, sum(persons * share) / sum(persons) AS share
+    FROM ahead JOIN months ON months.distance = ahead.months_ahead
+    JOIN ladder ON ladder.number = months.ladder AND ladder.benefit = ahead.benefit
+        AND ladder.weeks = ahead.weeks
+    WHERE months_ahead = 0 AND persons > 0 GROUP BY ahead.benefit
+), told AS (
+    SELECT benefit, (refusion_ore + medfinansiering_ore) * {MILLION} / base_ore AS share
+    FROM known
+    WHERE known.months_ahead = 0 AND month = $month AND municipality IS NULL AND step IS NULL
+        AND benefit IS NOT NULL AND base_ore > 0
+)
+SELECT benefit, CAST(round({MILLION} * LEAST(1.5, GREATEST(0.5, told.share / modelled.share)))
+    AS BIGINT) AS factor
+FROM modelled JOIN told USING (benefit) WHERE modelled.share > 0"""
+"""Gives how far the share of a benefit was from what the steps alone give.
+
+Old cases, parts of months and corrections are in it.
+"""
+
+
+def expected(growth: int) -> str:
+    """Write the rows of the months to come; `growth` is that of a year's amounts, in millionths."""
+    amount = (
+        f"persons * day_ore * paid_days.days // {MILLION}"
+        f" * CASE WHEN is_next_year THEN {growth} ELSE {MILLION} END // {MILLION}"
+    )
+    result = f"base_ore * share // {MILLION} * factor // {MILLION}"
+    keys = "month, months_ahead, "
+    return f"""
+SELECT {keys}municipality, benefit, step, {_SUMS}
+FROM (
+    SELECT *, {_shown_step("benefit", "of_state")} AS step,
+        CASE WHEN is_refusion THEN result_ore ELSE 0 END AS refusion_ore,
+        CASE WHEN is_refusion THEN 0 ELSE result_ore END AS medfinansiering_ore,
+        CASE WHEN is_refusion THEN base_ore - result_ore ELSE result_ore END AS net_ore
+    FROM (
+        SELECT *, {result} AS result_ore FROM (
+            SELECT ahead.municipality, months.month, ahead.months_ahead, ahead.benefit,
+                ahead.step AS of_state, persons, restarts, {amount} AS base_ore, share,
+                is_refusion, COALESCE(factor, {MILLION}) AS factor
+            FROM ahead
+            JOIN months ON months.distance = ahead.months_ahead
+            JOIN paid_days ON paid_days.month = months.month AND paid_days.benefit = ahead.benefit
+            JOIN ladder ON ladder.number = months.ladder AND ladder.benefit = ahead.benefit
+                AND ladder.weeks = ahead.weeks
+            JOIN day_amounts ON day_amounts.municipality = ahead.municipality
+                AND day_amounts.benefit = ahead.benefit
+            LEFT JOIN corrected ON corrected.benefit = ahead.benefit
+            WHERE ahead.months_ahead > 0
+        ) AS amounts
+    ) AS results
+) AS summed
+{_grains(keys)}"""
+
+
+def _size(persons: str) -> str:
+    cases = " ".join(
+        f"WHEN {persons} < {size * MILLION} THEN {place}" for place, size in enumerate(SIZES)
+    )
+    return f"CASE {cases} ELSE {len(SIZES)} END"
+
+
+def errors(month: int) -> str:
+    """Write the bounds of the middle 80 % of past errors, by distance and number of persons.
+
+    Only months that were over by this run count, of the last runs. An error is what came less what
+    was expected, in millionths of what was expected.
+    """
+    by = "months_ahead, size"
+    error = "CAST(round({m} * (was.{n} - said.{n}) / CAST(said.{n} AS DOUBLE)) AS BIGINT)"
+    of_persons = error.format(m=MILLION, n="persons")
+    of_net = error.format(m=MILLION, n="net_ore")
+    first = month - ERRORS_OF
+    return f"""
+WITH numbered AS (
+    SELECT known.*, months.number FROM known JOIN months USING (month)
+), held AS (
+    SELECT said.months_ahead, {_size("said.persons")} AS size, {of_persons} AS of_persons,
+        CASE WHEN said.net_ore > 0 THEN {of_net} ELSE 0 END AS of_net
+    FROM numbered AS said JOIN numbered AS was
+        ON was.months_ahead = 0 AND was.month = said.month
+        AND was.municipality IS NOT DISTINCT FROM said.municipality
+        AND was.benefit IS NOT DISTINCT FROM said.benefit
+        AND was.step IS NOT DISTINCT FROM said.step
+    WHERE said.months_ahead > 0 AND said.persons >= {MILLION // 2}
+        AND said.number BETWEEN {first} + said.months_ahead AND {month}
+), ranked AS (
+    SELECT {by}, of_persons, of_net, count(*) OVER (PARTITION BY {by}) AS errors,
+        row_number() OVER (PARTITION BY {by} ORDER BY of_persons) AS by_persons,
+        row_number() OVER (PARTITION BY {by} ORDER BY of_net) AS by_net
+    FROM held
+)
+SELECT {by},
+    max(CASE WHEN by_persons <= (errors + 1) // 10 THEN of_persons END) AS persons_low,
+    min(CASE WHEN by_persons >= errors + 1 - (errors + 1) // 10 THEN of_persons END)
+        AS persons_high,
+    max(CASE WHEN by_net <= (errors + 1) // 10 THEN of_net END) AS net_low,
+    min(CASE WHEN by_net >= errors + 1 - (errors + 1) // 10 THEN of_net END) AS net_high
+FROM ranked WHERE errors >= {LEAST_ERRORS} GROUP BY {by}"""
+
+
+def forecast(run: int) -> str:
+    """Write the statement of `forecast`: what was made, with its intervals."""
+    bounds = ", ".join(
+        f"CAST({name} + {name} * errors.{of}_{bound} // {MILLION} AS BIGINT) AS {of}_{bound}{unit}"
+        for name, of, unit in (("persons", "persons", ""), ("net_ore", "net", "_ore"))
+        for bound in ("low", "high")
+    )
+    return f"""
+SELECT CAST({run} AS INTEGER) AS run, municipality, month,
+    CAST(made.months_ahead AS INTEGER) AS months_ahead, benefit, CAST(step AS INTEGER) AS step,
+    persons, restarts, base_ore, refusion_ore, medfinansiering_ore, net_ore, {bounds}
+FROM foreseen AS made LEFT JOIN errors
+    ON errors.months_ahead = made.months_ahead AND errors.size = {_size("made.persons")}
+WHERE persons <> 0 OR restarts <> 0 OR base_ore <> 0"""

@@ -1,0 +1,183 @@
+"""The forecast: what is known is told, what is not is learned, and past errors make the interval.
+
+The towns of `tests/support/forecast_world.py` go on by chances that are known.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from domain.basics.weeks import month_text
+from streams.citizens.rule_sets import load_rule_set
+from streams.lis.forecast import Forecasting
+from tests.support.forecast_world import FIRST, Citizen, Paid, Towns, tables, weeks_of
+
+MILLION = 1_000_000
+LAW = load_rule_set()
+BENEFIT = "KTH"
+AMOUNT = 30_000_00
+WHOLE_TOWN = "municipality = '730' AND benefit IS NULL AND step IS NULL"
+
+
+def stayers(number, month, seniority):
+    """Make citizens with kontanthjælp, all with one seniority at the end of a month."""
+    step = sum(band.from_week <= seniority for band in LAW.staircases[-1].bands)
+    return [
+        Citizen(f"{at}", "730", month_text(month), BENEFIT, step, seniority) for at in range(number)
+    ]
+
+
+def paid(number, rate):
+    amount = number * AMOUNT
+    return [Paid("730", BENEFIT, "refusion", rate, amount, amount * rate // 100)]
+
+
+def going_on(world, months, number=200, seniority=0):
+    """Let the same citizens have benefits month after month; give the last month's seniority."""
+    for month in range(FIRST, FIRST + months):
+        seniority += weeks_of(month)
+        rate = next(
+            band.refusion
+            for band in reversed(LAW.staircases[-1].bands)
+            if band.from_week <= seniority
+        )
+        world.add_run(month, stayers(number, month, seniority), paid(number, rate))
+    return FIRST + months - 1, seniority
+
+
+@pytest.fixture(scope="module")
+def spring():
+    """Five months, January to May, of 200 citizens who all go on; the tables after the last."""
+    with tables(LAW) as world:
+        yield world, *going_on(world, 5)
+
+
+def test_who_falls_to_a_lower_step_and_when_is_known(spring):
+    world, month, seniority = spring
+    told = world.forecast("months_ahead, persons, base_ore, refusion_ore", WHOLE_TOWN)
+    assert seniority == 21  # who goes on has 26 at the end of June, and falls in July
+    steps = LAW.staircases[-1].bands
+    for months_ahead, persons, base, refusion in told[1:7]:
+        weeks = weeks_of(month + months_ahead)
+        seniority += weeks
+        ordinals = range(seniority - weeks + 1, seniority + 1)
+        shares = [
+            next(band.refusion for band in reversed(steps) if band.from_week <= ordinal)
+            for ordinal in ordinals
+        ]
+        assert persons == 200 * MILLION
+        assert refusion == pytest.approx(base * sum(shares) / weeks / 100, rel=1e-5)
+
+
+def test_the_steps_of_the_persons_move_with_their_weeks(spring):
+    told = spring[0].forecast(
+        "months_ahead, step, persons",
+        "municipality='730' AND benefit IS NULL AND step IS NOT NULL AND persons > 0",
+    )
+    assert [step for _, step, _ in told] == [2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4]
+
+
+def test_a_benefit_that_is_paid_by_the_month_costs_the_same_in_short_and_long_months(spring):
+    assert len({base for (base,) in spring[0].forecast("base_ore", WHOLE_TOWN)}) == 1
+
+
+def test_without_a_run_of_the_month_before_there_is_no_forecast_but_the_month_as_it_was():
+    with tables(LAW) as world:
+        world.add_run(FIRST, stayers(10, FIRST, 4), paid(10, 80))
+        world.add_run(FIRST + 2, stayers(10, FIRST + 2, 13), paid(10, 40))
+        told = world.forecast("municipality, months_ahead, persons, base_ore")
+    assert told == [("730", 0, 10 * MILLION, 10 * AMOUNT), (None, 0, 10 * MILLION, 10 * AMOUNT)]
+
+
+def test_who_is_self_supporting_for_a_year_begins_anew_and_is_counted_when():
+    """Ten left in February; of 52 weeks they then have 12 months to go, one less each month."""
+    with tables(LAW) as world:
+        world.add_run(FIRST, stayers(110, FIRST, 40), paid(110, 30))
+        seniority = 40
+        for month in range(FIRST + 1, FIRST + 4):
+            seniority += weeks_of(month)
+            away = month - FIRST
+            gone = [
+                Citizen(f"{at}", "730", month_text(FIRST), BENEFIT, 3, 40, 52 - 52 * away // 12)
+                for at in range(10)
+            ]
+            here = [one for one in stayers(110, month, seniority) if int(one.name) >= 10]
+            world.add_run(month, gone + here, paid(100, 30))
+        told = world.forecast("months_ahead, restarts", f"{WHOLE_TOWN} AND restarts > 0")
+    months = [months_ahead for months_ahead, _ in told]
+    assert months[0] == 9  # 39 weeks are missing at the end of April
+    assert told[0][1] == pytest.approx(10 * MILLION, rel=0.2)
+
+
+def test_another_law_changes_the_money_and_no_person(spring):
+    stairs = LAW.staircases[-1]
+    lower = tuple(replace(band, refusion=band.refusion - 10) for band in stairs.bands)
+    other = replace(LAW, staircases=(*LAW.staircases[:-1], replace(stairs, bands=lower)))
+    world, month, _ = spring
+    columns = "persons, base_ore, refusion_ore"
+    ours = world.forecast(columns, WHOLE_TOWN)
+    world.connection.execute("CREATE OR REPLACE VIEW flows_before AS FROM flows WHERE run < 5")
+    world.connection.execute(
+        "CREATE OR REPLACE VIEW forecasts_before AS FROM forecast WHERE run < 5"
+    )
+    making = Forecasting(world.connection, 5, month_text(month), LAW, other)
+    making.stand()
+    making.forecast()
+    theirs = world.connection.execute(
+        f"SELECT {columns} FROM forecast_made WHERE {WHOLE_TOWN} ORDER BY months_ahead"  # noqa: S608
+    ).fetchall()
+    for (persons, base, refusion), (same, same_base, less) in zip(
+        ours[1:], theirs[1:], strict=True
+    ):
+        assert (same, same_base) == (persons, base)
+        assert refusion - less == pytest.approx(base / 10, rel=1e-4)
+
+
+def test_the_same_tables_give_the_same_forecast():
+    told = []
+    for _ in range(2):
+        with tables(LAW) as world:
+            towns = Towns(3, {"730": 300, "825": 30}, LAW)
+            for month in range(FIRST, FIRST + 3):
+                world.add_run(month, *towns.month(month))
+            told.append(world.forecast("*", "TRUE"))
+    assert told[0] == told[1]
+    assert len(told[0]) > 300
+
+
+@pytest.mark.long
+def test_the_forecast_of_towns_whose_chances_are_known_is_unbiased_and_beats_the_naive_ones():
+    sizes = {"101": 2000, "751": 900, "730": 600, "461": 400}
+    with tables(LAW) as world:
+        towns = Towns(1, sizes, LAW)
+        for month in range(FIRST, FIRST + 54):
+            world.add_run(month, *towns.month(month))
+        held = held_against_what_came(world.connection)
+    for town, ahead, bias, error, last_month, last_year, inside in held:
+        assert abs(bias) < 2.0, (town, ahead, bias)
+        assert error < last_month, (town, ahead, error, last_month)
+        assert error < last_year, (town, ahead, error, last_year)
+        assert inside is None or inside >= 50, (town, ahead, inside)
+    known = [inside for *_, inside in held if inside is not None]
+    assert 72 <= sum(known) / len(known) <= 97
+
+
+def held_against_what_came(connection):
+    """Mean errors in percent of the net by town and distance, of forecasts after two years."""
+    error = "avg(abs({0}.net_ore - was.net_ore) / was.net_ore) * 100"
+    return connection.execute(
+        "WITH whole AS (SELECT * FROM forecast WHERE benefit IS NULL AND step IS NULL),"  # noqa: S608
+        " was AS (SELECT * FROM whole WHERE months_ahead = 0)"
+        " SELECT said.municipality, said.months_ahead,"
+        " avg((said.net_ore - was.net_ore) / was.net_ore) * 100,"
+        f" {error.format('said')}, {error.format('last')}, {error.format('year')},"
+        " avg(CASE WHEN said.net_low_ore IS NULL THEN NULL"
+        " WHEN was.net_ore BETWEEN said.net_low_ore AND said.net_high_ore THEN 100 ELSE 0 END)"
+        " FROM whole AS said JOIN was ON was.month = said.month"
+        " AND was.municipality = said.municipality"
+        " JOIN was AS last ON last.run = said.run AND last.municipality = said.municipality"
+        " JOIN was AS year ON year.run = said.run + said.months_ahead - 12"
+        " AND year.municipality = said.municipality"
+        " WHERE said.months_ahead IN (1, 3, 6, 12) AND said.run > 24"
+        " GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
