@@ -1,6 +1,6 @@
 """The rows of the views over time: 25 months, transitions between benefits, one citizen."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,7 +18,13 @@ from projections.lis.money_views import (
     need,
     summed,
 )
-from projections.lis.person_views import CITIZEN, PERSONS, codes_of, with_counters
+from projections.lis.person_views import (
+    CITIZEN,
+    PERSONS,
+    codes_of,
+    standing_of,
+    with_counters,
+)
 from projections.lis.scopes import ViewScope
 from projections.lis.tables import WEEKS
 
@@ -103,37 +109,65 @@ def udvikling_rows(scope: ViewScope) -> list[AnswerRow]:
 
 OVERGANGE: Final = (
     *(MUNICIPALITY, MONTH, text("from_benefit", "fra ydelse"), text("to_benefit", "til ydelse")),
-    PERSONS,
+    *(PERSONS, number("mean_weeks", "gns. anciennitet"), money("year_saved", "sparet på et år")),
 )
+MONTHS_OF_A_YEAR: Final = 12
 
 
 def overgange_rows(scope: ViewScope) -> list[AnswerRow]:
-    """Count citizens by their benefit in one month and in the month before."""
+    """Count citizens by their benefit in one month and in the month before.
+
+    What a transition saves in a year is twelve times what the municipality pays less for them.
+    """
     month = scope.question.month or scope.data_month
     before = month_text(month_number(month) - 1)
+    months = [_benefits_of_citizens(scope, at) for at in (before, month)]
+    weeks = _seniorities(scope) if month == scope.data_month else {}
+    found: dict[tuple[Any, ...], list[tuple[int, int | None]]] = defaultdict(list)
+    for place, citizen in months[0].keys() | months[1].keys():
+        (came, cost), (went, later) = (of.get((place, citizen), (None, 0)) for of in months)
+        found[place, came, went].append((cost - later, weeks.get(citizen)))
+    benefit = scope.question.benefit
+    return [
+        (place, month, came, went, *_summed_up(found[place, came, went]))
+        for place, came, went in sorted(found, key=lambda key: tuple(part or "~" for part in key))
+        if benefit in (None, came, went)
+    ]
+
+
+def _summed_up(went: list[tuple[int, int | None]]) -> tuple[int, int | None, int]:
+    weeks = [known for _, known in went if known is not None]
+    saved = sum(less for less, _ in went)
+    return len(went), sum(weeks) // len(weeks) if weeks else None, MONTHS_OF_A_YEAR * saved
+
+
+def _benefits_of_citizens(
+    scope: ViewScope, month: str
+) -> dict[tuple[str, str], tuple[str | None, int]]:
+    """Give each citizen's benefit in a month, that of the largest amount, and what all cost."""
     wide = scope._replace(question=replace(scope.question, month=None, benefit=None))
     rows = wide.ask(
         "person_months",
         lambda condition: (
-            "SELECT municipality, citizen, month, benefit, sum(amount_ore)::BIGINT"
-            f" FROM person_months WHERE {condition} AND month IN ('{before}', '{month}')"
+            "SELECT municipality, citizen, benefit, sum(amount_ore)::BIGINT,"
+            " sum(refusion_ore)::BIGINT, sum(medfinansiering_ore)::BIGINT"
+            f" FROM person_months WHERE {condition} AND month = '{month}'"
             " AND benefit <> 'FB' GROUP BY ALL HAVING sum(amount_ore) > 0"
         ),
     )
-    main: dict[tuple[str, str], dict[str, tuple[int, str]]] = defaultdict(dict)
-    for place, citizen, of_month, code, amount in rows:
-        known = main[place, citizen].get(of_month, (0, ""))
-        main[place, citizen][of_month] = max(known, (amount, code))
-    found = Counter(
-        (place, *(months[at][1] if at in months else None for at in (before, month)))
-        for (place, _), months in main.items()
-    )
-    benefit = scope.question.benefit
-    return [
-        (place, month, came, went, found[place, came, went])
-        for place, came, went in sorted(found, key=lambda key: tuple(part or "~" for part in key))
-        if benefit in (None, came, went)
-    ]
+    largest: dict[tuple[str, str], tuple[int, str]] = {}
+    costs: dict[tuple[str, str], int] = defaultdict(int)
+    for place, citizen, code, amount, refusion, medfinansiering in rows:
+        is_refusion = scope.law.benefits[code].mechanism == "refusion"
+        costs[place, citizen] += amount - refusion if is_refusion else medfinansiering
+        largest[place, citizen] = max(largest.get((place, citizen), (0, "")), (amount, code))
+    return {key: (code, costs[key]) for key, (_, code) in largest.items()}
+
+
+def _seniorities(scope: ViewScope) -> dict[str, int]:
+    """Give the weeks of seniority of the citizens whose latest row is the municipality's."""
+    place = scope.question.municipality
+    return dict(scope.read(f"SELECT citizen, seniority FROM {standing_of(scope, place)}", []))
 
 
 FLEKSBIDRAG_VIEW: Final = (

@@ -157,6 +157,12 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         "Borgere efter ydelsen i den ene måned og i den næste. En borgers ydelse er den med det"
         " største udgiftsgrundlag i måneden; tom er ingen ydelse hos kommunen.",
         "lov 994/2015 § 5",
+        (),
+        {
+            "mean_weeks": "borgernes gennemsnitlige anciennitet; kendt for datamåneden",
+            "year_saved_ore": "tolv gange det, kommunen betaler mindre for dem i måneden end i"
+            " måneden før; negativt, hvor den betaler mere",
+        },
     ),
     "fleksbidrag": Definition(
         "Borgere med fleksløntilskud på sidste refusionstrin i måneden, med fleksbidraget, hvor der"

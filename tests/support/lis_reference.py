@@ -323,21 +323,29 @@ def percent_of(part, whole):
 
 
 def overgange(rows, month, before):
-    """Figures by municipality, benefit in one month and in the month before: persons."""
-    sums: Table = defaultdict(int)
+    """Figures by municipality, benefit in one month and in the month before: persons, saved."""
+    sums: Table = defaultdict(lambda: [0, 0])
     for row in rows:
         if row.benefit != FLEKSBIDRAG and row.month in (month, before):
-            sums[row.place, row.citizen, row.month, row.benefit] += row.amount_ore
+            sums[row.place, row.citizen, row.month, row.benefit][0] += row.amount_ore
+            own = row.medfinansiering_ore
+            if row.mechanism == "refusion":
+                own = row.amount_ore - row.refusion_ore
+            sums[row.place, row.citizen, row.month, row.benefit][1] += own
     benefits: Table = defaultdict(dict)
-    for (place, citizen, of_month, code), ore in sums.items():
+    costs: Table = defaultdict(int)
+    for (place, citizen, of_month, code), (ore, own) in sums.items():
         if ore > 0:
             best = benefits[place, citizen].get(of_month, (0, ""))
             benefits[place, citizen][of_month] = max(best, (ore, code))
-    found: Table = defaultdict(int)
-    for (place, _), of_months in benefits.items():
+            costs[place, citizen, of_month] += own
+    found: Table = defaultdict(lambda: [0, 0])
+    for (place, citizen), of_months in benefits.items():
         came, went = ((of_months.get(at) or (0, None))[1] for at in (before, month))
-        found[place, month, came, went] += 1
-    return dict(found)
+        figures = found[place, month, came, went]
+        figures[0] += 1
+        figures[1] += 12 * (costs[place, citizen, before] - costs[place, citizen, month])
+    return {key: tuple(figures) for key, figures in found.items()}
 
 
 def mellemkommunalt(rows):

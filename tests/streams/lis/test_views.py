@@ -278,7 +278,7 @@ def test_transitions_between_benefits(marts, based_on, run):
     for month in sorted({row.month for row in rows})[1::7]:
         before = _months_before(month)[-2]
         found = answer(tables, "overgange", based_on=based_on, run=run, month=month)
-        assert {tuple(row[:4]): row[4] for row in found.rows} == plain.overgange(
+        assert {tuple(row[:4]): (row[4], row[6]) for row in found.rows} == plain.overgange(
             rows, month, before
         )
 
