@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-CHILD_S = 300.0
+CHILD_S = 1800.0
 
 
 def _run(*command, **given):
