@@ -117,57 +117,53 @@ MONTHS_OF_A_YEAR: Final = 12
 def overgange_rows(scope: ViewScope) -> list[AnswerRow]:
     """Count citizens by their benefit in one month and in the month before.
 
-    What a transition saves in a year is twelve times what the municipality pays less for them.
+    What a transition saves in a year is twelve times what the municipality pays less for them. What
+    a run booked does not say so: it has little of the month before.
     """
     month = scope.question.month or scope.data_month
-    before = month_text(month_number(month) - 1)
-    months = [_benefits_of_citizens(scope, at) for at in (before, month)]
-    weeks = _seniorities(scope) if month == scope.data_month else {}
-    found: dict[tuple[Any, ...], list[tuple[int, int | None]]] = defaultdict(list)
-    for place, citizen in months[0].keys() | months[1].keys():
-        (came, cost), (went, later) = (of.get((place, citizen), (None, 0)) for of in months)
-        found[place, came, went].append((cost - later, weeks.get(citizen)))
-    benefit = scope.question.benefit
+    wide = scope._replace(question=replace(scope.question, month=None, benefit=None))
+    rows = wide.ask("person_months", lambda condition: _transitions(scope, month, condition))
+    benefit, is_settled = scope.question.benefit, scope.question.based_on == "settled"
     return [
-        (place, month, came, went, *_summed_up(found[place, came, went]))
-        for place, came, went in sorted(found, key=lambda key: tuple(part or "~" for part in key))
-        if benefit in (None, came, went)
+        (*row[:6], None if is_settled else row[6])
+        for row in sorted(rows, key=lambda row: tuple(part or "~" for part in row[:4]))
+        if benefit in (None, *row[2:4])
     ]
 
 
-def _summed_up(went: list[tuple[int, int | None]]) -> tuple[int, int | None, int]:
-    weeks = [known for _, known in went if known is not None]
-    saved = sum(less for less, _ in went)
-    return len(went), sum(weeks) // len(weeks) if weeks else None, MONTHS_OF_A_YEAR * saved
-
-
-def _benefits_of_citizens(
-    scope: ViewScope, month: str
-) -> dict[tuple[str, str], tuple[str | None, int]]:
-    """Give each citizen's benefit in a month, that of the largest amount, and what all cost."""
-    wide = scope._replace(question=replace(scope.question, month=None, benefit=None))
-    rows = wide.ask(
-        "person_months",
-        lambda condition: (
-            "SELECT municipality, citizen, benefit, sum(amount_ore)::BIGINT,"
-            " sum(refusion_ore)::BIGINT, sum(medfinansiering_ore)::BIGINT"
-            f" FROM person_months WHERE {condition} AND month = '{month}'"
-            " AND benefit <> 'FB' GROUP BY ALL HAVING sum(amount_ore) > 0"
-        ),
+def _transitions(scope: ViewScope, month: str, condition: str) -> str:
+    """Write the statement that groups citizens by where they came from and went."""
+    before = month_text(month_number(month) - 1)
+    refunded = codes_of(
+        code for code, benefit in scope.law.benefits.items() if benefit.mechanism == "refusion"
     )
-    largest: dict[tuple[str, str], tuple[int, str]] = {}
-    costs: dict[tuple[str, str], int] = defaultdict(int)
-    for place, citizen, code, amount, refusion, medfinansiering in rows:
-        is_refusion = scope.law.benefits[code].mechanism == "refusion"
-        costs[place, citizen] += amount - refusion if is_refusion else medfinansiering
-        largest[place, citizen] = max(largest.get((place, citizen), (0, "")), (amount, code))
-    return {key: (code, costs[key]) for key, (_, code) in largest.items()}
-
-
-def _seniorities(scope: ViewScope) -> dict[str, int]:
-    """Give the weeks of seniority of the citizens whose latest row is the municipality's."""
-    place = scope.question.municipality
-    return dict(scope.read(f"SELECT citizen, seniority FROM {standing_of(scope, place)}", []))
+    standing = "(SELECT NULL AS citizen, NULL AS municipality, CAST(NULL AS INTEGER) AS seniority)"
+    if month == scope.data_month:
+        standing = standing_of(scope, scope.question.municipality)
+    return f"""
+WITH cells AS (
+    SELECT municipality, citizen, month, benefit, sum(amount_ore) AS amount_ore,
+        sum(CASE WHEN benefit IN {refunded} THEN amount_ore - refusion_ore
+            ELSE medfinansiering_ore END) AS own_ore
+    FROM person_months WHERE {condition} AND month IN ('{before}', '{month}') AND benefit <> 'FB'
+    GROUP BY municipality, citizen, month, benefit HAVING sum(amount_ore) > 0
+), months AS (
+    SELECT municipality, citizen, month, sum(own_ore) AS own_ore,
+        first(benefit ORDER BY amount_ore DESC, benefit DESC) AS benefit
+    FROM cells GROUP BY municipality, citizen, month
+), went AS (
+    SELECT municipality, citizen, earlier.benefit AS came_from, later.benefit AS went_to,
+        COALESCE(earlier.own_ore, 0) - COALESCE(later.own_ore, 0) AS less_ore
+    FROM (SELECT * FROM months WHERE month = '{before}') AS earlier
+    FULL JOIN (SELECT * FROM months WHERE month = '{month}') AS later
+        USING (municipality, citizen)
+)
+SELECT went.municipality, '{month}', came_from, went_to, count(*),
+    CAST(sum(seniority) // count(seniority) AS BIGINT),
+    CAST({MONTHS_OF_A_YEAR} * sum(less_ore) AS BIGINT)
+FROM went LEFT JOIN {standing} AS standing ON standing.citizen = went.citizen
+    AND standing.municipality = went.municipality
+GROUP BY went.municipality, came_from, went_to"""
 
 
 FLEKSBIDRAG_VIEW: Final = (

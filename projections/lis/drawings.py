@@ -272,7 +272,8 @@ def _of_months_to_come(answer: Answer, rows: Rows, _law: RuleSet, place: str) ->
     first, last = (drawn[0].values[at] or 0.0 for at in (0, -1)) if months else (0.0, 0.0)
     change = round(100 * (last - first) / first) if first else 0
     direction = "stiger" if change > 0 else "falder" if change < 0 else "er uændret"
-    finding = f"Kommunens netto {direction}" + (f" {abs(change)} % på et år" if change else "")
+    whose = "Kommunernes" if answer.areas else "Kommunens"
+    finding = f"{whose} netto {direction}" + (f" {abs(change)} % på et år" if change else "")
     return lines(finding, place, months, drawn)
 
 

@@ -9,6 +9,8 @@ from projections.lis.forecast_statements import MILLION, MONTHS_OF_AMOUNTS, NO_S
 
 LIKE_DAYS: Final = 300
 """The weight of the country's amounts beside a municipality's own, as so many persons' days."""
+CLEARLY: Final = 0.99
+"""What is less than this part of another spread is less whatever the order of sums."""
 DAYS_OF_A_MONTH: Final = 30
 """The days for which a benefit that is paid by the month is paid in any of them."""
 LEAST_ERRORS: Final = 30
@@ -83,7 +85,7 @@ WITH told AS (
         AND benefit IS NOT NULL AND step IS NULL AND persons > 0
 ), paid AS (
     SELECT benefit, COALESCE(stddev_pop(a_month) / avg(a_month), 0)
-        < COALESCE(stddev_pop(a_day) / avg(a_day), 0) AS is_by_month
+        < {CLEARLY} * COALESCE(stddev_pop(a_day) / avg(a_day), 0) AS is_by_month
     FROM told GROUP BY benefit HAVING avg(a_month) > 0
 )
 SELECT benefit, month, number, CASE WHEN is_by_month THEN {DAYS_OF_A_MONTH} ELSE days END AS days
@@ -94,7 +96,7 @@ def day_amounts(month: int, first_of_year: int) -> str:
     """Write what a day costs in each municipality and benefit, in øre.
 
     Of the last months, as far as they lie in the year of the data month, since amounts change with
-    the year.
+    the year. A municipality that has not paid a benefit lately has the country's amount.
     """
     first = max(month - MONTHS_OF_AMOUNTS + 1, first_of_year)
     return f"""
@@ -108,9 +110,12 @@ WITH told AS (
 ), country AS (
     SELECT benefit, ore / days AS a_day FROM told WHERE municipality IS NULL AND days > 0
 )
-SELECT told.municipality, told.benefit,
-    CAST(round((ore + {LIKE_DAYS} * a_day) / (days + {LIKE_DAYS})) AS BIGINT) AS day_ore
-FROM told JOIN country USING (benefit) WHERE told.municipality IS NOT NULL"""
+SELECT places.municipality, country.benefit,
+    CAST(round((COALESCE(ore, 0) + {LIKE_DAYS} * a_day) / (COALESCE(days, 0) + {LIKE_DAYS}))
+        AS BIGINT) AS day_ore
+FROM (SELECT DISTINCT municipality FROM state) AS places
+CROSS JOIN country
+LEFT JOIN told ON told.municipality = places.municipality AND told.benefit = country.benefit"""
 
 
 def growth(january: int) -> str:
@@ -199,7 +204,9 @@ def errors(month: int) -> str:
     was expected, in millionths of what was expected.
     """
     by = "months_ahead, size"
-    error = "CAST(round({m} * (was.{n} - said.{n}) / CAST(said.{n} AS DOUBLE)) AS BIGINT)"
+    error = (
+        "CAST(round({m} * (COALESCE(was.{n}, 0) - said.{n}) / CAST(said.{n} AS DOUBLE)) AS BIGINT)"
+    )
     of_persons = error.format(m=MILLION, n="persons")
     of_net = error.format(m=MILLION, n="net_ore")
     first = month - ERRORS_OF
@@ -209,13 +216,14 @@ WITH numbered AS (
 ), held AS (
     SELECT said.months_ahead, {_size("said.persons")} AS size, {of_persons} AS of_persons,
         CASE WHEN said.net_ore > 0 THEN {of_net} ELSE 0 END AS of_net
-    FROM numbered AS said JOIN numbered AS was
+    FROM numbered AS said LEFT JOIN numbered AS was
         ON was.months_ahead = 0 AND was.month = said.month
         AND was.municipality IS NOT DISTINCT FROM said.municipality
         AND was.benefit IS NOT DISTINCT FROM said.benefit
         AND was.step IS NOT DISTINCT FROM said.step
     WHERE said.months_ahead > 0 AND said.persons >= {MILLION // 2}
         AND said.number BETWEEN {first} + said.months_ahead AND {month}
+        AND said.month IN (SELECT month FROM numbered WHERE months_ahead = 0)
 ), ranked AS (
     SELECT {by}, of_persons, of_net, count(*) OVER (PARTITION BY {by}) AS errors,
         row_number() OVER (PARTITION BY {by} ORDER BY of_persons) AS by_persons,
@@ -234,7 +242,8 @@ FROM ranked WHERE errors >= {LEAST_ERRORS} GROUP BY {by}"""
 def forecast(run: int) -> str:
     """Write the statement of `forecast`: what was made, with its intervals."""
     bounds = ", ".join(
-        f"CAST({name} + {name} * errors.{of}_{bound} // {MILLION} AS BIGINT) AS {of}_{bound}{unit}"
+        f"CAST({name} + abs({name}) * errors.{of}_{bound} // {MILLION} AS BIGINT)"
+        f" AS {of}_{bound}{unit}"
         for name, of, unit in (("persons", "persons", ""), ("net_ore", "net", "_ore"))
         for bound in ("low", "high")
     )

@@ -116,10 +116,12 @@ def _is_better(row: AnswerRow) -> str | None:
 
 
 def _error(of: str, said: str) -> str:
-    return (
-        f"CAST(round(10000 * avg(CASE WHEN was.{of} <> 0 THEN abs({said}.{of} - was.{of})"
-        f" / CAST(was.{of} AS DOUBLE) END)) AS BIGINT)"
-    )
+    """Write a mean error: over the cases that all three have, where there are such cases."""
+    error = f"abs({said}.{of} - was.{of}) / CAST(was.{of} AS DOUBLE)"
+    compared = f"avg(CASE WHEN was.{of} <> 0 AND year.{of} IS NOT NULL THEN {error} END)"
+    alone = f"avg(CASE WHEN was.{of} <> 0 THEN {error} END)"
+    chosen = f"CASE WHEN count(year.{of}) > 0 THEN {compared} ELSE {alone} END"
+    return f"CAST(round(10000 * {chosen}) AS BIGINT)"
 
 
 def _inside(of: str, low: str, high: str) -> str:

@@ -165,7 +165,7 @@ class SpanBuild:
         yield self._write("completeness", f"FROM kept ORDER BY {ordered(MARTS['completeness'])}")
         yield self._write("controls", controls(run))
         name_tables_of_forecast(self._connection, self._store.files, run)
-        foresee(self._connection, span, law_of, self._rule_sets())
+        foresee(self._connection, span, law_of)
         for name in ("flows", "forecast"):
             yield self._write(name, f"FROM {name}_made ORDER BY {ordered(MARTS[name])}")
         self._check()

@@ -40,20 +40,31 @@ def name_tables_of_forecast(
         )
 
 
-def foresee(connection: Connection, span: Span, law_of: LawOf, rule_sets: Sequence[str]) -> None:
-    """Make `flows_made` and `forecast_made` of a closed run; both are empty for the open one.
+def foresee(connection: Connection, span: Span, law_of: LawOf) -> None:
+    """Make `flows_made` and `forecast_made` of a closed run.
 
-    The law is that of the last of `rule_sets`.
+    Both are empty for the open one, and for a run without a message.
     """
-    if span.run is None or span.data_month is None or not rule_sets:
+    rules = _rules_at_the_end(connection)
+    if span.run is None or span.data_month is None or rules is None:
         for name, earlier in (("flows", "flows_before"), ("forecast", "forecasts_before")):
             connection.execute(
                 f"CREATE TEMP TABLE {name}_made AS SELECT * FROM {earlier} WHERE FALSE"
             )
         return
-    making = Forecasting(connection, span.run, span.data_month, law_of(rule_sets[-1]).rules)
+    making = Forecasting(connection, span.run, span.data_month, law_of(rules).rules)
     making.flow()
     making.forecast()
+
+
+def _rules_at_the_end(connection: Connection) -> str | None:
+    """Name the rule set with which most partitions of the run end."""
+    found = connection.execute(
+        'SELECT rules FROM (SELECT max_by(rules, "offset") AS rules FROM entries'
+        " WHERE rules IS NOT NULL GROUP BY partition)"
+        " GROUP BY rules ORDER BY count(*) DESC, rules LIMIT 1"
+    ).fetchone()
+    return None if found is None else str(found[0])
 
 
 class Forecasting:
@@ -127,11 +138,11 @@ class Forecasting:
         self._keep("paid_days", money.paid_days(self._month))
         growth = self._one(money.growth(january)) or statements.MILLION
         for name, statement in (
-            ("day_amounts", money.day_amounts(self._month, january)),
             ("pace", statements.PACE),
             ("chances", statements.CHANCES),
             ("entrants", statements.ENTRANTS),
             ("state", _with_step(statements.STATE, self._law)),
+            ("day_amounts", money.day_amounts(self._month, january)),
             ("ahead", f"SELECT 0 AS months_ahead, * FROM ({statements.PRESENT})"),
         ):
             self._keep(name, statement)

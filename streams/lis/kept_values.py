@@ -7,6 +7,8 @@ from typing import Any, Final, TypeVar
 
 MOST_CELLS: Final = 200_000
 """Cells that are kept, some 15 MB: the pages that many ask for after a run was closed."""
+KEY_CELLS: Final = 20
+"""Cells that a question itself counts for: answers without a row take memory too."""
 LARGE_CELLS: Final = MOST_CELLS // 10
 """Cells from which a value is made anew each time: a few such would drive out all others."""
 
@@ -31,7 +33,7 @@ class KeptValues:
                 kept: Value = self._values[key][0]
                 return kept
         made = make()
-        size = 1 + cells(made)
+        size = KEY_CELLS + cells(made)
         if size < self._large:
             self._keep(key, made, size)
         return made

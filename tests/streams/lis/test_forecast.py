@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from domain.basics.weeks import month_text
+from projections.lis.forecast_money import errors
 from streams.citizens.rule_sets import load_rule_set
 from streams.lis.forecast import Forecasting
 from tests.support.forecast_world import FIRST, Citizen, Paid, Towns, tables, weeks_of
@@ -131,6 +132,44 @@ def test_another_law_changes_the_money_and_no_person(spring):
     ):
         assert (same, same_base) == (persons, base)
         assert refusion - less == pytest.approx(base / 10, rel=1e-4)
+
+
+def test_nobody_is_lost_who_goes_to_a_benefit_that_the_municipality_has_not_had():
+    """Of a neighbour's citizens half go to another benefit each month; ours have never done so."""
+    with tables(LAW) as world:
+        for month in range(FIRST, FIRST + 4):
+            ours = stayers(200, month, 40)
+            theirs = [
+                one._replace(
+                    name=f"t{one.name}",
+                    town="751",
+                    benefit="FPN" if (int(one.name) + month) % 2 else BENEFIT,
+                )
+                for one in ours
+            ]
+            neighbours = [Paid("751", code, "refusion", 30, AMOUNT, 0) for code in ("FPN", BENEFIT)]
+            world.add_run(month, [*ours, *theirs], [*paid(200, 30), *neighbours])
+        told = world.forecast("months_ahead, persons, base_ore", WHOLE_TOWN)
+    assert all(abs(persons - 200 * MILLION) < 100 for _, persons, _ in told)
+    assert told[1][2] > 0
+
+
+def test_a_month_in_which_nothing_came_is_an_error_of_all_that_was_expected():
+    """Of 40 towns that expect one person, 30 get none and 10 get two."""
+    before, then = month_text(FIRST), month_text(FIRST + 1)
+    said = [(f"{town}", then, 1, MILLION, 100) for town in range(40)]
+    came = [(f"{town}", then, 0, 2 * MILLION, 200) for town in range(10)]
+    with tables(LAW) as world:
+        going_on(world, 2)
+        world.connection.execute(
+            "CREATE TABLE told (municipality VARCHAR, month VARCHAR, months_ahead INTEGER,"
+            " persons BIGINT, net_ore BIGINT, benefit VARCHAR, step INTEGER)"
+        )
+        for row in [*said, *came, ("900", before, 0, MILLION, 100)]:
+            world.connection.execute("INSERT INTO told VALUES (?, ?, ?, ?, ?, NULL, NULL)", row)
+        world.connection.execute("CREATE OR REPLACE TEMP VIEW known AS SELECT * FROM told")
+        found = world.connection.execute(errors(FIRST + 1)).fetchall()
+    assert [row[2:] for row in found] == [(-MILLION, MILLION, -MILLION, MILLION)]
 
 
 def test_the_same_tables_give_the_same_forecast():

@@ -278,9 +278,10 @@ def test_transitions_between_benefits(marts, based_on, run):
     for month in sorted({row.month for row in rows})[1::7]:
         before = _months_before(month)[-2]
         found = answer(tables, "overgange", based_on=based_on, run=run, month=month)
-        assert {tuple(row[:4]): (row[4], row[6]) for row in found.rows} == plain.overgange(
-            rows, month, before
-        )
+        expected = plain.overgange(rows, month, before)
+        if based_on == "settled":
+            expected = {key: (persons, None) for key, (persons, _) in expected.items()}
+        assert {tuple(row[:4]): (row[4], row[6]) for row in found.rows} == expected
 
 
 @pytest.mark.parametrize(("based_on", "run"), CHOICES)
