@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from projections.lis.views import View
     from streams.settings import Settings
 
+WIDEST: Final = 1_000
+"""Characters of a line of a table that goes to a file or a pipe, at most."""
 SHOWN: Final = 400
 """The rows of a table on a terminal; the other forms have all."""
 IN_ALL: Final = "i alt"
@@ -274,6 +276,8 @@ def show_table(answer: "Answer", place: str) -> None:
     from rich.table import Table
 
     console = terminal()
+    if not console.is_terminal:
+        console.width = WIDEST  # who reads a file or a pipe wants every heading whole
     title = f"{answer.title}: {place} ({answer.as_of()})"
     shown = Table(title=title, title_justify="left", box=SIMPLE if console.is_terminal else None)
     for figure in answer.figures:

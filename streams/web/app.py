@@ -98,7 +98,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    parts.typesetter.close()
+    await asyncio.to_thread(parts.typesetter.close)
     parts.lis.close()
     await parts.access.close()
 

@@ -38,7 +38,7 @@ class Unfinished(Generic[Thing]):
         for old, (began, _) in list(self._by_id.items()):
             if now - began < self._seconds and len(self._by_id) < MOST:
                 break  # those behind it are younger
-            del self._by_id[old]
+            self._by_id.pop(old, None)  # another thread may have taken it
         thing_id = secrets.token_urlsafe(32)
         self._by_id[thing_id] = now, thing
         return thing_id

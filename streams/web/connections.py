@@ -65,8 +65,9 @@ class ConnectionGate:
             self._waiting.setdefault(connection)
 
     def make_room(self) -> None:
-        """End the connection that has waited longest."""
-        oldest = next(iter(self._waiting), None)
+        """End the connection that has waited longest, of those whose answers were read if any."""
+        idle = (one for one in self._waiting if not one.transport.get_write_buffer_size())
+        oldest = next(idle, None) or next(iter(self._waiting), None)
         if oldest is not None:
             del self._waiting[oldest]
             oldest.connections.discard(oldest)  # it counts no more, whenever the loop is done

@@ -13,9 +13,7 @@ from typing import Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.answers import Answer
-from projections.lis.budgets import BudgetTable
 from projections.lis.highlights import months_with_rows
-from projections.lis.inhabitants import InhabitantTable
 from projections.lis.money_lines import LINES, MoneyKeys, figures_without, line_rows
 from projections.lis.questions import LisQuestion
 from projections.lis.scopes import ViewScope
@@ -83,6 +81,9 @@ class LisDesk:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.shelf = MartsShelf(settings.lis)
+        # Read at once, so that a site does not start with a table that has a mistake.
+        self.inhabitants = inhabitants_in(settings.inhabitants)
+        self.budgets = budgets_in(settings.budgets)
         self.salt = secrets.token_hex(8)
         """A part of the ETags of this process.
 
@@ -102,16 +103,6 @@ class LisDesk:
     def law(self) -> RuleSet:
         """The rule set whose benefits and steps are meant."""
         return LawBook(self._settings.rules).catalogue()
-
-    @cached_property
-    def inhabitants(self) -> InhabitantTable:
-        """The table of inhabitants, read once."""
-        return inhabitants_in(self._settings.inhabitants)
-
-    @cached_property
-    def budgets(self) -> BudgetTable:
-        """The table of budgets, read once."""
-        return budgets_in(self._settings.budgets)
 
     def answered(
         self, question: LisQuestion, *, persons: bool = False, is_list: bool = False

@@ -270,8 +270,8 @@ def _prognose(facts: _Facts) -> Said:
         sum(row["net_ore"] for row in facts.rows if row["month"] == month)
         for month in (months[0], months[-1])
     )
-    key = "prognose_up" if last > first else "prognose_down"
-    return key, {
+    whose = "prognose" if facts.municipality else "prognose_all"
+    return f"{whose}_{'up' if last > first else 'down'}", {
         "amount": facts.kroner("net_ore"),
         "change": facts.share(abs(last - first), first),
         "months": facts.count(len(months)),
@@ -333,5 +333,6 @@ _NEEDED: Final[Mapping[str, frozenset[str]]] = {
     "korrektioner": frozenset({"reason", "weeks"}),
     "anciennitet": frozenset({"persons"}),
     "genoptjening": frozenset({"persons"}),
+    "fuldstaendighed": frozenset({"hold"}),
 }
 """Columns without which a finding says nothing: those of the view as it is by itself."""

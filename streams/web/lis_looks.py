@@ -14,7 +14,7 @@ from pydantic import Field
 
 from projections.lis.answers import Answer, without_columns
 from projections.lis.books import BookLine
-from projections.lis.money_lines import LINES, MoneyKeys
+from projections.lis.money_lines import LINES, NO_ACCOUNT, MoneyKeys
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.acts.acts import ReasonError, checked_reason
@@ -30,6 +30,11 @@ from streams.web.rights import CITIZENS, hidden_columns, refused, scope, view_ri
 from streams.web.sessions import COOKIE, WebSession
 from streams.web.visitors import Visitor
 
+ACCOUNT: Final = r"^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){2,7}|" + NO_ACCOUNT + r")$"
+"""An account of the State, such as 5.57.71.2.010, or the word for none."""
+BOOKS_VIEW: Final = "afstemning"
+"""The view that is asked with an uploaded file."""
+
 PURPOSE: Final = "purpose"
 """Where a session keeps why its visitor looks at citizens."""
 
@@ -39,7 +44,7 @@ class LineOptions(LisOptions):
 
     mechanism: Annotated[str, Field(pattern=r"^[a-z_]{1,30}$")] | None = None
     rate: Annotated[int, Field(ge=0, le=100)] | None = None
-    account: Annotated[str, Field(max_length=40)] | None = None
+    account: Annotated[str, Field(pattern=ACCOUNT)] | None = None
     reason: Annotated[str, Field(pattern=r"^[a-z_]{1,30}$")] | None = None
 
     def given(self) -> dict[str, Any]:
@@ -107,9 +112,10 @@ def look_of(
     request: Request, visitor: Visitor, view: str, options: LisOptions, form: str = "page"
 ) -> LisLook:
     """Make a look of a visitor. Raises HTTPException where the visitor may not look."""
-    shown = {"page": options.rows_of_page, "pdf": range(MOST_ON_PAPER)}.get(
-        form, range(sys.maxsize)
-    )
+    every = range(sys.maxsize)
+    # What was uploaded is not kept, so there is no second page of it.
+    of_page = every if view == BOOKS_VIEW else options.rows_of_page
+    shown = {"page": of_page, "pdf": range(MOST_ON_PAPER)}.get(form, every)
     place, is_export = scope(visitor, options.municipality), form != "page"
     look = LisLook(request, visitor, view, options, place, shown, is_export)
     if isinstance(options, LineOptions) and options.reason and "reason" in look.hidden:
@@ -172,9 +178,17 @@ async def _record(look: LisLook, question: LisQuestion, found: Answered) -> None
     purpose = look.purpose if look.names_citizens else ""
     acts = acts_of(question, seen, purpose, names_cpr=False, ledger_version=found.ledger_version)
     for act in acts:
-        about = dict(act.scope)
+        about = dict(act.scope) | _keys_of_lines(look.options)
         seen_by_act = Look(act.name, about.pop("citizens"), act.reason, about)
         await book.record(look.request, look.visitor, seen_by_act)
+
+
+def _keys_of_lines(options: LisOptions) -> dict[str, object]:
+    """Give what a question about the lines behind a figure asks for, beside the common options."""
+    if not isinstance(options, LineOptions):
+        return {}
+    names = ("mechanism", "rate", "account", "reason")
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def _with_tokens(answer: Answer, shown: range, tokens: CitizenTokens) -> Answer:

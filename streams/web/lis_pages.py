@@ -64,7 +64,11 @@ def view_page(
     answer = answered.answer
     picture = "" if options.persons or options.by else _picture(answer, speaker, question)
     table = page_table(answer, speaker, paths, shown)
-    permalink, permalink_text = _permalink(answered, options, speaker)
+    # What was made of an uploaded file is at no address, so no link leads to it.
+    is_at_address = not question.books
+    permalink, permalink_text = (
+        _permalink(answered, options, speaker) if is_at_address else ("", "")
+    )
     return ViewPage(
         answer.view,
         speaker.word("lis.citizens_of") if options.persons else speaker.title(answer.view),
@@ -78,9 +82,9 @@ def view_page(
         choice_form(answered, question, options, speaker, sees_all=sees_all),
         [
             (speaker.word(f"lis.{form}"), f"/lis/{answer.view}.{form}{options.query()}")
-            for form in FORMS
+            for form in (FORMS if is_at_address else ())
         ],
-        _other_pages(table, answer.view, options, speaker),
+        _other_pages(table, answer.view, options, speaker) if is_at_address else [],
         permalink,
         permalink_text,
     )

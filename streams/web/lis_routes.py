@@ -23,6 +23,7 @@ from streams.web.lis_figures import Speaker
 from streams.web.lis_files import MEDIA, file_bytes
 from streams.web.lis_links import Paths
 from streams.web.lis_looks import (
+    BOOKS_VIEW,
     PURPOSE,
     LineOptions,
     LisLook,
@@ -42,7 +43,6 @@ from streams.web.rights import VIEWS as VIEWS_RIGHT
 from streams.web.visitors import Visitor
 from streams.web.words import words_in
 
-BOOKS_VIEW: Final = "afstemning"
 MOST_BOOKS_BYTES: Final = LARGEST_BODY
 router = APIRouter()
 

@@ -102,8 +102,10 @@ def _of_area(answer: Answer, speaker: Speaker, row: AnswerRow) -> list[PageCell]
     values = dict(zip(answer.names, row, strict=True))
     cells = []
     for figure, value in zip(answer.figures, row, strict=True):
-        shown: Any = values.get("region") if figure.name == "municipality" else value
-        text = str(shown) if figure.name == "municipality" else None
+        is_name = figure.name == "municipality"
+        name = values.get("region") or speaker.word("lis.country")
+        shown: Any = name if is_name else value
+        text = str(shown) if is_name else None
         cells.append(
             PageCell(text or speaker.value(answer.view, figure, shown), figure.kind != "text")
         )

@@ -135,7 +135,7 @@ class NewsMail:
             log.warning("news could not be sent to %s of %s addresses: %s", left, len(waiting), why)
         if left and (datetime.now(UTC).date() - item.day).days <= TRIED_DAYS:
             self._not_before[item.name] = self._clock() + AGAIN_S
-        elif waiting:
+        else:
             self._subscribers.finish(item.name)
 
     def _letter(self, item: NewsItem, subscriber: Subscriber) -> SiteMail:

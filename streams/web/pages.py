@@ -4,6 +4,7 @@ A template gets `word` (sentences of `words.py`), `link` (an address in the same
 `visitor`, `language`, `here` (the path without the language) and `other_language`.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.dates import day_text, moment_text, month_words
-from streams.web.visitors import NOBODY
+from streams.web.visitors import NOBODY, READERS, Visitor
 from streams.web.words import Language, words_in
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -26,9 +27,10 @@ ENGLISH: Final = "/en"
 """The beginning of a path whose page is wanted in English."""
 
 
-MENU: Final = (
+LIS: Final = "/lis"
+MENU: Final[Sequence[tuple[str, str]]] = (
     ("/", "frame.front"),
-    ("/lis", "frame.lis"),
+    (LIS, "frame.lis"),
     ("/drift", "frame.operation"),
     ("/nyheder", "frame.news"),
     ("/kontakt", "frame.contact"),
@@ -40,6 +42,12 @@ FOOT: Final = (
     ("/kontakt", "frame.contact"),
 )
 """The links at the foot of every page."""
+
+
+def _menu_of(visitor: Visitor) -> list[tuple[str, str]]:
+    """Give the menu, without LIS for who is logged on and may not see any of it."""
+    is_shut_out = visitor.is_logged_on and not visitor.roles & READERS
+    return [entry for entry in MENU if entry[0] != LIS or not is_shut_out]
 
 
 def language_of(request: Request) -> Language:
@@ -99,15 +107,16 @@ class Pages:
     ) -> HTMLResponse:
         """Make the page of a template."""
         language = language_of(request)
+        visitor: Visitor = getattr(request.state, "visitor", NOBODY)
         text = self.environment.get_template(template).render(
             word=words_in(language),
             link=partial(link, language),
             language=language,
-            visitor=getattr(request.state, "visitor", NOBODY),
+            visitor=visitor,
             day=partial(day_text, language=language),
             moment=partial(moment_text, language=language),
             month=partial(month_words, language=language),
-            menu=MENU,
+            menu=_menu_of(visitor),
             foot=FOOT,
             here=request.scope["path"],
             other_language=_in_other_language(request, status),

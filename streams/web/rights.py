@@ -18,7 +18,7 @@ from streams.web.pages import language_of, link
 from streams.web.parts import Parts, parts_of
 from streams.web.provider import ProviderError
 from streams.web.sessions import COOKIE
-from streams.web.visitors import NOBODY, OF_ALL, Role, Visitor
+from streams.web.visitors import NOBODY, OF_ALL, READERS, Role, Visitor
 
 LOG_ON: Final = "/log-paa"
 log = logging.getLogger("refusion")
@@ -112,7 +112,6 @@ def scope(visitor: Visitor, municipality: str | None) -> str | None:
 
 PUBLIC: Final = RouteRight("public")
 ANY_ROLE: Final = RouteRight("any role", frozenset(Role))
-_READERS: Final = frozenset({Role.LIS, Role.ECONOMY, Role.CASEWORKER, Role.STATE, Role.AUDITOR})
 _OF_CITIZENS: Final = frozenset({Role.CASEWORKER, Role.AUDITOR})
 _OF_VIEWS: Final = {
     "paa-vej-ned": _OF_CITIZENS,
@@ -128,7 +127,7 @@ _OF_COLUMNS: Final = {
     "landet": {"corrections_ore": "korrektioner"},
 }
 """Columns that tell what another view is about: who may not see that one does not see them."""
-VIEWS: Final = RouteRight("views", _READERS)
+VIEWS: Final = RouteRight("views", READERS)
 """The start page and list of views."""
 CITIZENS: Final = RouteRight("citizens", _OF_CITIZENS)
 RUNS: Final = RouteRight("runs", frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR, Role.OPERATOR}))
@@ -138,7 +137,7 @@ AUDIT: Final = RouteRight("audit", frozenset({Role.AUDITOR}))
 
 def view_right(view: str, *, of_data: bool = False) -> RouteRight:
     """Return the right to a view of LIS, as a page or as data."""
-    return RouteRight(f"view {view}", _OF_VIEWS.get(view, _READERS), of_data)
+    return RouteRight(f"view {view}", _OF_VIEWS.get(view, READERS), of_data)
 
 
 def hidden_columns(visitor: Visitor, view: str) -> frozenset[str]:

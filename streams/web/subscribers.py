@@ -22,7 +22,7 @@ WAIT_S: Final = 10.0
 _SCHEMA: Final = """
 PRAGMA secure_delete = ON;
 CREATE TABLE IF NOT EXISTS subscribers
-    (mail TEXT PRIMARY KEY, code TEXT NOT NULL UNIQUE, language TEXT NOT NULL);
+    (mail TEXT COLLATE NOCASE PRIMARY KEY, code TEXT NOT NULL UNIQUE, language TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS told (item TEXT, code TEXT, PRIMARY KEY (item, code));
 CREATE TABLE IF NOT EXISTS finished (item TEXT PRIMARY KEY);
 """

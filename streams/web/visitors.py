@@ -16,6 +16,8 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+READERS: Final = frozenset(Role) - {Role.OPERATOR}
+"""Roles that see views of LIS."""
 OF_ALL: Final = frozenset({Role.STATE, Role.AUDITOR})
 """Roles that see all municipalities; the others see their own."""
 

@@ -7,15 +7,22 @@ import re
 import pytest
 from click.testing import CliRunner
 
+from projections.lis.answers import Answer, number, text
 from projections.lis.comparison_views import BY_INHABITANTS
 from projections.lis.money_lines import LINE_FIGURES, LINES
 from projections.lis.money_views import BY_BUDGET
 from projections.lis.views import VIEWS
+from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
 from streams.lis.marts import Marts
+from streams.web.lis_figures import Speaker
 from streams.web.lis_files import MEDIA
+from streams.web.lis_findings import finding
+from streams.web.lis_links import Paths
+from streams.web.lis_options import LisOptions
+from streams.web.lis_tables import page_table
 from streams.web.lis_typesetter import AT_ONCE
-from streams.web.words import catalogue
+from streams.web.words import catalogue, words_in
 from tests.support.lis_site import OWN, lis_environment, lis_site
 from tests.support.site_client import client_of, visitor
 
@@ -206,14 +213,14 @@ def test_a_figure_leads_to_its_lines_which_sum_to_it(economy):
     page = economy.get("/lis/beloeb").text
     links = re.findall(r'<a href="(/lis/linjer[^"]*)">(-?[\d.]+,\d\d)</a>', page)
     assert len(links) > 20
-    for address, text in links[:40:3]:
+    for address, amount in links[:40:3]:
         query = address.replace("&amp;", "&").partition("?")[2]
         lines = json.loads(economy.get(f"/lis/linjer.json?{query}").content)["rows"]
         sums = {
             name: sum(line[name] for line in lines)
             for name in ("amount_ore", "refusion_ore", "medfinansiering_ore")
         }
-        assert int(text.replace(".", "").replace(",", "")) in {
+        assert int(amount.replace(".", "").replace(",", "")) in {
             *sums.values(),
             sums["amount_ore"] - sums["refusion_ore"],
         }
@@ -292,6 +299,37 @@ def test_another_process_which_may_have_read_other_tables_says_unchanged_of_noth
     tag = {"if-none-match": first.headers["etag"]}
     again = client_of(lis_site(folder), who).get(f"/lis/sammenligning{form}", headers=tag)
     assert again.status_code == 200
+
+
+def test_all_rows_of_uploaded_books_are_on_the_page_since_no_address_has_more(economy):
+    months = [f"{year}-{month:02d}" for year in range(2016, 2026) for month in range(1, 13)]
+    books = "account;month;amount\n" + "".join(f"5.57.71.2.011;{m};100,00\n" for m in months)
+    files = {"books": ("books.csv", io.BytesIO(books.encode()), "text/csv")}
+    page = economy.post("/lis/afstemning", files=files).text
+    assert page.count("5.57.71.2.011") >= len(months)
+    assert "page=2" not in page
+    assert "/lis/afstemning.csv" not in page
+
+
+def test_the_country_is_called_the_country():
+    figures = (text("municipality", "kommune"), number("persons", "personer"))
+    answer = Answer("prognose", "", "known", 50, "R-1", figures, [("730", 5)], None, [(None, 9)])
+    speaker = Speaker(words_in("da"), "da", load_rule_set())
+    paths = Paths("prognose", LisOptions(), lambda _: True, sees_citizens=False)
+    rows = page_table(answer, speaker, paths, range(100)).rows
+    assert [row.cells[0].text for row in rows][1] == "Hele landet"
+
+
+def test_a_sum_without_the_column_that_a_finding_needs_has_no_finding():
+    figures = (text("reporter", "indberetter"), number("payments", "antal"))
+    answer = Answer("fuldstaendighed", "", "known", 50, "R-1", figures, [("12345678", 5)])
+    assert finding(answer, Speaker(words_in("da"), "da", load_rule_set()), None) == ""
+
+
+def test_the_menu_has_lis_for_who_may_see_some_of_it(app):
+    for role, has_lis in (("operator", False), ("auditor", True)):
+        assert ('href="/lis"' in client_of(app, visitor(role)).get("/").text) == has_lis
+    assert 'href="/lis"' in client_of(app).get("/").text
 
 
 def test_books_without_a_line_are_no_books(economy):

@@ -218,6 +218,22 @@ def test_news_from_before_the_list_are_sent_to_nobody(client, mailbox):
     assert mailbox.messages == []
 
 
+def test_news_that_came_while_nobody_was_on_the_list_are_sent_to_nobody(client, mailbox, tmp_path):
+    looked(client)
+    write(tmp_path, "ny")
+    looked(client)
+    signed_up(client, mailbox)
+    looked(client, 4)
+    assert mailbox.messages == []
+
+
+def test_the_same_address_in_other_letters_is_one_subscriber(settings):
+    subscribers = Subscribers(settings.state_dir)
+    for mail in ("Anne@x.dk", "anne@x.dk"):
+        subscribers.add(mail, "da")
+    assert len(subscribers.waiting("ny")) == 1
+
+
 def test_after_a_stop_in_the_middle_the_others_get_it_and_nobody_twice(
     settings, folder, mailbox, tmp_path, monkeypatch
 ):
