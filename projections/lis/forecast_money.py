@@ -10,7 +10,7 @@ from projections.lis.forecast_statements import MILLION, MONTHS_OF_AMOUNTS, NO_S
 LIKE_DAYS: Final = 300
 """The weight of the country's amounts beside a municipality's own, as so many persons' days."""
 CLEARLY: Final = 0.99
-"""What is less than this part of another spread is less whatever the order of sums."""
+"""The part of another spread below which one is less whatever the order of sums."""
 DAYS_OF_A_MONTH: Final = 30
 """The days for which a benefit that is paid by the month is paid in any of them."""
 LEAST_ERRORS: Final = 30

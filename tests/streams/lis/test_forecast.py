@@ -135,7 +135,7 @@ def test_another_law_changes_the_money_and_no_person(spring):
 
 
 def test_nobody_is_lost_who_goes_to_a_benefit_that_the_municipality_has_not_had():
-    """Of a neighbour's citizens half go to another benefit each month; ours have never done so."""
+    """Half of a neighbour's citizens go to another benefit each month; ours have never done so."""
     with tables(LAW) as world:
         for month in range(FIRST, FIRST + 4):
             ours = stayers(200, month, 40)
@@ -155,7 +155,7 @@ def test_nobody_is_lost_who_goes_to_a_benefit_that_the_municipality_has_not_had(
 
 
 def test_a_month_in_which_nothing_came_is_an_error_of_all_that_was_expected():
-    """Of 40 towns that expect one person, 30 get none and 10 get two."""
+    """Forty towns expect one person; 30 get none and 10 get two."""
     before, then = month_text(FIRST), month_text(FIRST + 1)
     said = [(f"{town}", then, 1, MILLION, 100) for town in range(40)]
     came = [(f"{town}", then, 0, 2 * MILLION, 200) for town in range(10)]
