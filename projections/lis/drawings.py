@@ -273,8 +273,9 @@ def _of_months_to_come(answer: Answer, rows: Rows, _law: RuleSet, place: str) ->
     change = round(100 * (last - first) / first) if first else 0
     direction = "stiger" if change > 0 else "falder" if change < 0 else "er uændret"
     whose = "Kommunernes" if answer.areas else "Kommunens"
-    finding = f"{whose} netto {direction}" + (f" {abs(change)} % på et år" if change else "")
-    return lines(finding, place, months, drawn)
+    finding = f"{whose} netto {direction}" + (f" {abs(change)} %" if change else "")
+    span = f" fra {months[0]} til {months[-1]}" if months else ""
+    return lines(finding + span, f"{place}; kr. pr. måned", months, drawn)
 
 
 def _errors_by_distance(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
@@ -292,8 +293,12 @@ def _errors_by_distance(_answer: Answer, rows: Rows, _law: RuleSet, place: str) 
             known = [value for value in found if value is not None]
             means.append(sum(known) / len(known) / 100 if known else None)
         drawn.append(Curve(words, means))
-    better = sum(row["better"] == "ja" for row in rows)
-    finding = f"Prognosen er bedre end begge gæt i {better} af {len(rows)} tilfælde"
+    compared = [row["better"] for row in rows if row["better"] is not None]
+    finding = (
+        f"Prognosen er bedre end begge gæt i {compared.count('ja')} af {len(compared)} tilfælde"
+    )
+    if not compared:
+        finding = "Prognosen kan ikke holdes mod samme måned året før endnu"
     return lines(finding, f"{place}; fejl i netto i procent", [*map(str, distances)], drawn)
 
 

@@ -63,8 +63,8 @@ def _rules_at_the_end(connection: Connection) -> str | None:
         'SELECT rules FROM (SELECT max_by(rules, "offset") AS rules FROM entries'
         " WHERE rules IS NOT NULL GROUP BY partition)"
         " GROUP BY rules ORDER BY count(*) DESC, rules LIMIT 1"
-    ).fetchone()
-    return None if found is None else str(found[0])
+    ).fetchall()
+    return str(found[0][0]) if found else None
 
 
 class Forecasting:

@@ -279,8 +279,11 @@ def _prognose(facts: _Facts) -> Said:
 
 
 def _prognosefejl(facts: _Facts) -> Said:
-    better = sum(row["better"] == "ja" for row in facts.rows)
-    return "prognosefejl", {"better": facts.count(better), "rows": facts.count(len(facts.rows))}
+    compared = [row["better"] for row in facts.rows if row["better"] is not None]
+    if not compared:
+        return "prognosefejl_none", {}
+    better, rows = compared.count("ja"), len(compared)
+    return "prognosefejl", {"better": facts.count(better), "rows": facts.count(rows)}
 
 
 def _borger(facts: _Facts) -> Said:

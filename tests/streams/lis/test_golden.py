@@ -13,12 +13,14 @@ import pytest
 from projections.lis.answers import shown_value
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
+from streams.citizens.rule_sets import chosen_rule_set
 from streams.lis.inquiry import ask
 from streams.lis.marts import open_marts
 from tests.properties.test_lis import built
 from tests.properties.test_run_files import write_with_deaths
 from tests.support import product
 from tests.support.lives import RULES
+from tests.support.places import ROOT
 from tests.support.run_histories import population
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -91,3 +93,19 @@ def test_every_view_of_the_marts_has_a_text():
     """But for those that are asked about somebody, or with something, of one's own."""
     assert set(VIEWS) - set(ASKED) == {"afstemning", "borger", "fuldstaendighed"}
     assert {path.stem for path in GOLDEN.glob("*.txt")} == set(ASKED)
+
+
+def test_another_law_tells_other_money_for_the_same_persons(folder):
+    names = ("persons", "amount_ore", "refusion_ore", "net_ore")
+    told = []
+    for other in (None, str(ROOT / "examples" / "what-if" / "halved-staircase.yaml")):
+        with open_marts(str(folder / "lis")) as marts:
+            if other is not None:
+                marts.price_by(RULES, chosen_rule_set(other), None)
+            answer = ask(marts, RULES, LisQuestion("prognose", PLACE), str(folder / "ledger"), {})
+            places = [answer.names.index(name) for name in names]
+            told.append([tuple(row[at] for at in places) for row in answer.rows])
+    for (persons, base, refusion, net), other_law in zip(*told, strict=True):
+        assert other_law[:2] == (persons, base)
+        assert other_law[2] < refusion
+        assert other_law[3] > net
