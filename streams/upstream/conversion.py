@@ -11,7 +11,7 @@ from streams.settings import Settings
 from streams.upstream.answers import AnswerReader, ReportedPeriod, XmlTrouble
 from streams.upstream.kept_lines import KeptLines
 from streams.upstream.lines import ASIDE, LineConverter, PeriodReports, aside_of
-from streams.upstream.sources import DAMAGED, sources
+from streams.upstream.sources import DAMAGED, DAMAGED_SENTENCE, sources
 from streams.upstream.tables import UpstreamTables
 
 ENDINGS: Final = (".xml", ".xml.gz", ".zip")
@@ -155,7 +155,7 @@ class AnswerConversion:
         except XmlTrouble as trouble:
             self._reject(trouble.line, trouble.reason, None, str(trouble))
         except DAMAGED:
-            self._reject(0, "bad_archive", None, "the file is damaged or cut off; get it again")
+            self._reject(0, "bad_archive", None, DAMAGED_SENTENCE)
         self.totals.counts += reader.counts
 
     def _take(self, period: ReportedPeriod) -> None:

@@ -6,7 +6,8 @@ line's reports have their **version**; each that came before is taken back whene
 again, so that a conversion whose output was lost can be run again.
 
 The file lies in the folder of tables, which holds residences by CPR number; it holds no number, but
-digests with a salt of its own.
+digests keyed with a salt. The salt lies in the same file: who has the file and knows all else about
+a line can try all numbers. So it is kept as the table of residences is.
 """
 
 import sqlite3
@@ -22,6 +23,15 @@ from streams.kit.errors import UserError
 FILE: Final = "lines.sqlite"
 WAIT_S: Final = 60
 """Seconds to wait for another conversion with the same tables."""
+_CANNOT_WRITE: Final = (
+    f"{FILE} in the folder of tables, which keeps what each line has become, cannot be written: the"
+    " folder is read-only, the file is damaged, or another conversion with these tables is at work"
+)
+_NOT_KEPT: Final = (
+    f"{FILE} in the folder of tables could not be read or written on, so what the lines have become"
+    " is not kept: leave the output out and convert again, when the disk has room; if the file is"
+    " damaged, put the last good copy of it back first"
+)
 _SCHEMA: Final = """
     create table if not exists salt (value blob not null);
     create table if not exists versions (
@@ -41,23 +51,34 @@ class KeptLines:
         """Open the file, or make it. Raises UserError."""
         try:
             self._file = sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None)
+        except sqlite3.Error:
+            raise UserError(_CANNOT_WRITE) from None
+        try:
             self._file.execute("begin immediate")
             for statement in _SCHEMA.split(";"):
                 self._file.execute(statement)
             self._salt = self._salted()
         except sqlite3.Error:
-            raise UserError(
-                f"{FILE} in the folder of tables, which keeps what each line has become, cannot be"
-                " written: the folder is read-only, the file is damaged, or another conversion with"
-                " these tables is at work"
-            ) from None
+            self._file.close()
+            raise UserError(_CANNOT_WRITE) from None
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: object, _trace: TracebackType | None
     ) -> None:
-        self._file.execute("rollback" if kind else "commit")
-        self._file.close()
+        """Keep what is new, or nothing after an error. Raises UserError where the file fails."""
+        try:
+            if kind is None:
+                self._file.execute("commit")
+            elif self._file.in_transaction:  # SQLite ends it itself where the disk is full
+                self._file.execute("rollback")
+        except sqlite3.Error:
+            if kind is None:
+                raise UserError(_NOT_KEPT) from None
+        finally:
+            self._file.close()
+        if isinstance(error, sqlite3.Error):
+            raise UserError(_NOT_KEPT) from None
 
     def _salted(self) -> bytes:
         known: tuple[bytes] | None = self._file.execute("select value from salt").fetchone()
@@ -80,7 +101,8 @@ class KeptLines:
 
     def version_of(self, line: bytes, reports: Sequence[dict[str, Any]]) -> int:
         """Give the version that a line's reports are, kept as the latest where it is new."""
-        content = blake2b(repr([*map(_told, reports)]).encode(), digest_size=8).digest()
+        told = repr([*map(_told, reports)]).encode()
+        content = blake2b(told, key=self._salt, digest_size=8).digest()
         latest: tuple[int, bytes] | None = self._file.execute(
             "select version, content from versions where line = ? order by version desc limit 1",
             (line,),
@@ -97,7 +119,9 @@ class KeptLines:
 
 def _told(report: dict[str, Any]) -> list[tuple[str, Any]]:
     """Give what a report says, whatever its id and the time of the answer."""
-    left_out = {"report_id", "reported_at"}
+    # What is new in all reports alike (a schema, a constant field) must not enter here: it would
+    # make each line another one, and reverse and pay all of them anew.
+    left_out = {"schema", "report_id", "reported_at"}
     return sorted((name, value) for name, value in report.items() if name not in left_out)
 
 

@@ -96,14 +96,18 @@ class LineMoney:
         return atp_ore
 
     def _atp_share(self, line: RefundLine) -> int:
-        """Give all ATP of the 16001, or the line's share by amount of several lines' ATP."""
+        """Give all ATP of the 16001, or the line's share by amount of several lines' ATP.
+
+        Only lines of the ATP's sign have a share, where there are any.
+        """
         atp_ore = sum(self._readable(line.income, (self._atp_field,)))
         if len(line.beside) < 2 or not atp_ore:
             return atp_ore
         inside = sorted(line.beside, key=lambda each: sorted(each.fields))
-        amounts = [abs(sum(self._readable(each, ON_LINE))) for each in inside]
+        signed = [sum(self._readable(each, ON_LINE)) for each in inside]
+        amounts = [abs(ore) if ore * atp_ore > 0 else 0 for ore in signed]
         if not any(amounts):
-            amounts = [1] * len(inside)
+            amounts = [*map(abs, signed)] if any(signed) else [1] * len(inside)
         at = next(number for number, each in enumerate(inside) if each is line.line)
         before, total = sum(amounts[:at]), sum(amounts)
         return atp_ore * (before + amounts[at]) // total - atp_ore * before // total

@@ -70,11 +70,15 @@ class PeriodReports(NamedTuple):
 
 
 class LineAtHand(NamedTuple):
-    """A line on its way: what all its reports have, its days, and what is to be counted."""
+    """A line on its way: what all its reports have, its days, and what is to be counted.
+
+    `wage_period` is that of the blankets around it, where the line has other days of its own.
+    """
 
     common: JsonObject
     line: RefundLine
     days: tuple[int, int]
+    wage_period: tuple[str, ...]
     told: Counter[str]
 
 
@@ -138,7 +142,10 @@ class LineConverter:
             sentence = "a 16000 is marked as reversed and does not say which lines"
             raise Refused("unclear_reversal", "reverses", sentence)
         told: Counter[str] = Counter() if is_marked else made.told
-        hand = LineAtHand(common, line, self._period(period, line, told), told)
+        days = self._period(period, line, told)
+        around = period.start, period.end
+        wage_period = around if around != tuple(map(day_text, days)) else ()
+        hand = LineAtHand(common, line, days, wage_period, told)
         base = self._base_id(hand, seen)
         key = self._kept.key(
             hand.days[0], common["reporter"], common["cpr"], base, content_of(line)
@@ -149,17 +156,24 @@ class LineConverter:
             self._write(hand, base, key, made)
 
     def _base_id(self, hand: LineAtHand, seen: Counter[tuple[object, ...]]) -> str:
-        """Give the id of a line: that of its content, and of how often it was there before.
+        """Give the id of a line: that of its place, and of its number among the lines there.
 
-        A line that is shown as reversed has the id of the line that it takes back; one that is
-        shown with negative amounts is a line of its own.
+        Lines come in the order of their content. One that is shown as reversed has the number of
+        the line with the same content, which it takes back; one that is shown with negative
+        amounts is a line of its own.
         """
         line = hand.line
         own = ["negative"] if line.is_reversed and self._shown == "negative" else []
-        place = (line.art, account_of(line), hand.days, *own)
-        counted = (hand.common["cpr"], line.is_reversed, place)
-        seen[counted] += 1
-        return report_id_of(hand.common, *place, seen[counted])
+        place = (line.art, account_of(line), hand.days, *hand.wage_period, *own)
+        of_place = hand.common["cpr"], place
+        of_content = *of_place, repr(content_of(line))
+        copy = *of_content, line.is_reversed
+        if of_content not in seen:
+            seen[of_content] = seen[of_place]
+        seen[copy] += 1
+        number = seen[of_content] + seen[copy]
+        seen[of_place] = max(seen[of_place], number)
+        return report_id_of(hand.common, *place, number)
 
     def _write(self, hand: LineAtHand, base: str, key: bytes, made: PeriodReports) -> None:
         """Write the reports of a line, and take back those that it was before. Raises Refused."""

@@ -2,8 +2,10 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from zipfile import BadZipFile, ZipFile
@@ -13,12 +15,16 @@ from streams.kit.input_form import GZIP
 from streams.kit.standard_streams import standard_input
 
 ZIP: Final = b"PK\x03\x04"
-DAMAGED: Final = (gzip.BadGzipFile, EOFError, zlib.error, BadZipFile)
-"""Reading a damaged archive raises these."""
+DAMAGED: Final = (gzip.BadGzipFile, EOFError, zlib.error, BadZipFile, LZMAError)
+"""Opening or reading a source raises these where it is damaged, cut off or encrypted."""
+DAMAGED_SENTENCE: Final = "the file is damaged, cut off or encrypted; get it again"
 
 
 def sources(name: str, endings: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the files of a name: standard input, a folder, an archive or one file."""
+    """Yield the files of a name: standard input, a folder, an archive or one file.
+
+    What is wrong with an archive is raised where its source is opened, one of DAMAGED.
+    """
     if name == "-":
         yield "standard input", _unpacked(standard_input())
         return
@@ -35,10 +41,30 @@ def sources(name: str, endings: Sequence[str]) -> Iterator[tuple[str, Any]]:
     if not is_zip:
         yield path.name, _unpacked(path.open("rb"))
         return
-    with ZipFile(path) as archive:
+    try:
+        archive = ZipFile(path)
+    except _BAD_ZIP:
+        yield path.name, _of_zip(partial(ZipFile, path))  # raises again where it is opened
+        return
+    with archive:
         for number, member in enumerate(archive.infolist(), 1):
             if not member.is_dir():
-                yield f"{path.name}, member {number}", archive.open(member)
+                yield f"{path.name}, member {number}", _of_zip(partial(archive.open, member))
+
+
+_BAD_ZIP: Final = (BadZipFile, RuntimeError, ValueError)
+"""The module zipfile raises these; RuntimeError for a member that is encrypted."""
+
+
+@contextmanager
+def _of_zip(opened: Callable[[], Any]) -> Iterator[Any]:
+    """Open an archive, or a member of one, for reading. Raises BadZipFile."""
+    try:
+        source = opened()
+    except _BAD_ZIP as error:
+        raise BadZipFile(str(error)) from None
+    with source as file:
+        yield file
 
 
 @contextmanager

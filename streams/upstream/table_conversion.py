@@ -16,7 +16,7 @@ from streams.settings import Settings
 from streams.upstream.cell_values import ReportValue
 from streams.upstream.column_map import TableMapping
 from streams.upstream.refund_lines import Refused, content_letters
-from streams.upstream.sources import DAMAGED, sources
+from streams.upstream.sources import DAMAGED, DAMAGED_SENTENCE, sources
 from streams.upstream.table_rows import MappedRow, cell_of, rows_of
 from streams.wire.rejections import Rejection
 
@@ -91,8 +91,7 @@ class TableConversion:
                         for row in rows_of(file, self._mapping):
                             self._convert_row(label, row)
                 except DAMAGED:
-                    sentence = "the file is damaged or cut off; get it again"
-                    self._reject(label, 0, Refused("bad_archive", "", sentence))
+                    self._reject(label, 0, Refused("bad_archive", "", DAMAGED_SENTENCE))
 
     def _convert_row(self, label: str, row: MappedRow) -> None:
         self.totals.rows += 1

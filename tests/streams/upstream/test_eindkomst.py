@@ -171,15 +171,30 @@ def test_several_lines_share_the_atp_by_amount_to_the_ore(folder):
 
 
 @pytest.mark.parametrize(("atp", "amounts"), [("1.00", (100, -200)), ("-1.00", (-100, 200))])
-def test_atp_of_another_sign_than_the_amount_is_refused_and_not_lost(folder, atp, amounts):
+def test_atp_of_another_sign_than_all_amounts_is_refused_and_not_lost(folder, atp, amounts):
     lines = [((58, f"{kroner}.00"), *LINE[1:]) for kroner in amounts]
-    given = answer((CPR, period(refund(*lines, income=((199, atp),)))))
-    (report,), (refused,), summary = converted(folder, given)
-    assert report["amount_ore"] == amounts[0] * 100
-    assert (refused["reason"], refused["field"]) == ("bad_amount", "atp_ore")
-    assert summary["explained_ore"]["rejected"] == amounts[1] * 100
     alone = answer((CPR, period(refund(lines[1], income=((199, atp),)))))
     assert reasons(folder, alone) == ["bad_amount"]
+    both = answer((CPR, period(refund(lines[1], lines[1], income=((199, atp),)))))
+    reports, refused, summary = converted(folder, both)
+    assert reports == []
+    assert {(each["reason"], each["field"]) for each in refused} == {("bad_amount", "atp_ore")}
+    assert summary["explained_ore"]["rejected"] == 2 * amounts[1] * 100
+
+
+@pytest.mark.parametrize(
+    ("atp", "expected"),
+    [
+        ("10.00", [(-20_000, 0), (30_000, 231), (100_000, 769)]),
+        ("-10.00", [(-20_000, -1_000), (30_000, 0), (100_000, 0)]),
+    ],
+)
+def test_lines_of_the_atps_sign_alone_share_it(folder, atp, expected):
+    lines = [((58, f"{kroner}.00"), *LINE[1:]) for kroner in (1000, -200, 300)]
+    given = answer((CPR, period(refund(*lines, income=((199, atp),)))))
+    reports, refused, _ = converted(folder, given)
+    assert refused == []
+    assert sorted((each["amount_ore"], each["atp_ore"]) for each in reports) == expected
 
 
 def test_what_the_account_alone_decides_stays_undecided_without_it(folder):
