@@ -274,16 +274,18 @@ def newer_schema(value: bytes | None) -> int | None:
 
     >>> newer_schema(b'{"schema":3}'), newer_schema(b'{"schema":2}'), newer_schema(b"[]")
     (3, None, None)
-    >>> newer_schema(b'{"schema":2,"type":"run"}')
-    2
+    >>> newer_schema(b'{"schema":2,"type":"run"}'), newer_schema(b'{"schema":3,"type":[]}')
+    (2, 3)
     """
     try:
         record = orjson.loads(value or b"")
     except ValueError:
         return None
-    schema = record.get("schema") if isinstance(record, dict) else None
-    is_report = isinstance(record, dict) and record.get("type", "") not in _OTHER_TYPES
-    known = NEWEST_SCHEMA if is_report else 1
+    if not isinstance(record, dict):
+        return None
+    schema, name = record.get("schema"), record.get("type")
+    is_other = isinstance(name, str) and name in _OTHER_TYPES
+    known = 1 if is_other else NEWEST_SCHEMA
     return schema if isinstance(schema, int) and schema > known else None
 
 

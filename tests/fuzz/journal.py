@@ -236,7 +236,11 @@ class JournalRecords:
 
 
 def _check_unknown_here(error: UserError, value: bytes) -> None:
-    """Check that a rule set or a key stops the stage that is not known here, and is named."""
+    """Check that a schema, rule set or key stops the stage that is not known here, and is named."""
+    if schema := journal.newer_schema(value):
+        form = rf"[^\n]* has schema {schema}, which this program does not know[^\n]*"
+        check_told(error, value.replace(b"%d" % schema, b""), form)
+        return
     told = orjson.loads(value)
     names, form = told.get("journal_keys"), r"[^\n]*states a key for its MACs[^\n]*"
     if names is None:
