@@ -77,7 +77,7 @@ DESTINATIONS = Setting(
 PSEUDONYM_KEY = Setting(
     "REFUSION_PSEUDONYM_KEY",
     None,
-    "64 hex digits; names the citizens; cannot be rotated without a rebuild",
+    "64 hex digits; names the citizens; `refusion rekey` exchanges it",
     secret=True,
 )
 SEAL_KEY = Setting(

@@ -163,6 +163,7 @@ class _Backup:
 
     async def take(self) -> None:
         """Do steps 2 to 4."""
+        partitions = self._topics[topics.REPORTS.name].partitions
         for number in range(ROUNDS):
             if number:
                 await asyncio.sleep(PAUSE_S)
@@ -173,7 +174,7 @@ class _Backup:
             for topic in ARCHIVED:
                 for partition, end in sorted(ends[topic.name].items()):
                     await self._take_partition(topic, partition, end)
-            if not (lacking := uneven(self._controls, self._settings.partitions)):
+            if not (lacking := uneven(self._controls, partitions)):
                 break
         notes = [f"control records that some partitions lack: {', '.join(lacking)}"]
         await self._write_link(whole=not lacking, notes=notes if lacking else [])
@@ -194,10 +195,11 @@ class _Backup:
                 size += records[-1].size()
                 self._note_control(topic, partition, record)
                 if size >= SEGMENT_BYTES or len(records) >= SEGMENT_RECORDS:
-                    first = await self._write(topic.name, partition, first, records)
+                    bounds = first, records[-1].offset + 1
+                    first = await self._write(topic.name, partition, bounds, records)
                     records, size = [], 0
-        if records:
-            await self._write(topic.name, partition, first, records)
+        if first < end:  # the marker of a transaction may lie before the end, and is no record
+            await self._write(topic.name, partition, (first, end), records)
 
     def _note_control(self, topic: topics.Topic, partition: int, record: Record) -> None:
         """Remember a control record of ours; one of somebody else's says nothing."""
@@ -208,14 +210,14 @@ class _Backup:
                 add_controls(controls, {name: [partition]})
 
     async def _write(
-        self, topic: str, partition: int, first: int, records: list[ArchivedRecord]
+        self, topic: str, partition: int, bounds: tuple[int, int], records: list[ArchivedRecord]
     ) -> int:
         """Write a segment while the next one is read, and return the offset after it."""
         await self._written()
-        following = records[-1].offset + 1
+        _, following = bounds
         self._positions[topic, partition] = following
         self._writing = asyncio.create_task(
-            asyncio.to_thread(self._pack, topic, partition, (first, following), records)
+            asyncio.to_thread(self._pack, topic, partition, bounds, records)
         )
         return following
 

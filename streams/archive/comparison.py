@@ -20,7 +20,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
 from streams.kafka.reading import open_topics
 from streams.settings import Settings
-from streams.wire.belief import KEYS, control_id, is_marked
+from streams.wire.belief import KEYS, MarkedRecord, control_id, is_marked
 
 
 @dataclass
@@ -79,7 +79,7 @@ async def _compare(
     first = next(parts.records(topics.REPORTS.name, partition), None)
     begins = first is not None and (control_id(first.value) or "").startswith(KEYS)
 
-    def counts(record: Record) -> bool:
+    def counts(record: MarkedRecord) -> bool:
         return not begins or is_marked(mac, record)
 
     for archived in filter(counts, parts.records(topics.POSTINGS.name, partition)):

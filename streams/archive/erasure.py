@@ -61,7 +61,10 @@ def kept_until(last_day: date, rule: RetentionRule) -> date:
 
 def read_list(path: Path) -> dict[str, str]:
     """Return reason and basis by citizen. Raises ErasureError, which names the line."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ErasureError(f"{path} is no text in UTF-8; save it as CSV UTF-8") from None
     if not lines or cells_of(lines[0]) != HEAD:
         raise ErasureError(f"{path}: its first line must be {';'.join(HEAD)}")
     erased: dict[str, str] = {}

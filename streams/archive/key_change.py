@@ -13,8 +13,10 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from streams.acts.acts import Act
+from streams.acts.acts import Act, record_act
 from streams.acts.four_eyes import GuardedAct, is_confirmed, permission
+from streams.acts.topic import OpenActTopic, open_act_topic
+from streams.acts.writer import ActWriter
 from streams.archive.erasure import (
     check_retention,
     last_day_of,
@@ -31,13 +33,15 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader, open_topics
 from streams.kafka.rights import JOURNAL_WRITER
 from streams.kafka.topic_layout import ensure_topics_of
+from streams.kit.foreign import Foreign
 from streams.kit.secrets import secret_in
 from streams.operations.key_gate import check_keys
 from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings, SettingsError
 from streams.settings_table import JOURNAL_KEY, PSEUDONYM_KEY, SEAL_KEY
-from streams.wire.belief import is_marked
+from streams.wire.journal_checks import journal_checks
 from streams.wire.partitioner import partition_of
+from streams.wire.readers import journal_reader, once_each
 
 NAME: Final = JOURNAL_WRITER
 KEY: Final = 32
@@ -138,18 +142,21 @@ async def rekey(
         clients = KafkaClients(settings.bootstrap, f"refusion-{NAME}")
         async with open_topics(clients) as reader:
             if erased:
-                await _check_erasure(settings, reader, erased)
-            await _permitted(settings, new, asked)
+                await check_erasure(settings, reader, erased)
+            act = act_of(new, asked)
+            await check_prefix(settings, new, act, reader)
+            await permitted(settings, asked, act)
             await ensure_topics_of(new, (topics.REPORTS,))
             await begin_journal(new)
+            await check_keys(new)
             async with open_atomic_writer(clients, new.prefix + NAME) as writer:
                 rekeying = Rekeying(settings, new, erased, reader, writer)
                 await rekeying.begin()
                 return await rekeying.run(stopping, progress)
 
 
-async def _permitted(settings: Settings, new: Settings, asked: RekeyRequest) -> None:
-    """Ask for another person's approval, unless these keys and this list were approved before."""
+def act_of(new: Settings, asked: RekeyRequest) -> Act:
+    """Return the act: its scope has the ids of the keys, and the digest of the list."""
     identity = new.identity()
     scope = {
         "prefix": new.prefix,
@@ -157,10 +164,57 @@ async def _permitted(settings: Settings, new: Settings, asked: RekeyRequest) -> 
         "keys": [identity.pseudonym_key_id, *identity.seal_key_ids, *identity.macs.key_ids],
         "erase": None if asked.erase is None else _digest(asked.erase),
     }
+    return Act(NAME, scope)
+
+
+async def check_prefix(
+    settings: Settings,
+    new: Settings,
+    act: Act,
+    reader: TopicReader,
+    open_topic: OpenActTopic = open_act_topic,
+) -> None:
+    """Raise RekeyError where the new journal was begun with other keys or another list."""
+    if not await _has_citizens(new, reader):
+        return
+    async with open_topic(settings) as topic:
+        entries = await ActWriter(settings, topic).entries()
+    scopes = [entry.fields["scope"] for entry in entries if is_done(entry.fields, act)]
+    if scopes and scopes[-1] != dict(act.scope):
+        raise RekeyError(
+            f"what is under {new.prefix} was written with other keys, another number of partitions"
+            " or another list of who is erased: go on with those, or take another prefix"
+        )
+
+
+def is_done(fields: Mapping[str, Any], act: Act) -> bool:
+    """Tell whether a record of `access` says that a rekey into the same prefix was done."""
+    is_rekey = (fields["type"], fields.get("act")) == ("act", act.name)
+    return is_rekey and fields["scope"].get("prefix") == act.scope["prefix"]
+
+
+async def _has_citizens(new: Settings, reader: TopicReader) -> bool:
+    """Tell whether records of citizens are in the new journal."""
+    name = new.topic(topics.REPORTS)
+    if not await reader.partitions(name):
+        return False
+    for partition, end in (await reader.ends(name)).items():
+        async with aclosing(reader.records(name, partition, 0, end)) as records:
+            async for record in records:
+                if record.key:
+                    return True
+    return False
+
+
+async def permitted(
+    settings: Settings, asked: RekeyRequest, act: Act, open_topic: OpenActTopic = open_act_topic
+) -> None:
+    """Ask for another person's approval; what was approved before is recorded once more."""
     files = {} if asked.erase is None else {str(asked.erase): asked.erase}
-    act = Act(NAME, scope)
-    if not await is_confirmed(settings, act):
-        await permission(settings, GuardedAct(act, asked.command(), files))
+    if await is_confirmed(settings, act, open_topic):
+        await record_act(settings, act, open_topic)
+    else:
+        await permission(settings, GuardedAct(act, asked.command(), files), open_topic)
 
 
 def _digest(path: Path) -> str:
@@ -170,19 +224,19 @@ def _digest(path: Path) -> str:
     return digest.translate(str.maketrans("0123456789", "ghijkmnpqr"))
 
 
-async def _check_erasure(
-    settings: Settings, reader: TopicReader, erased: Mapping[str, str]
-) -> None:
+async def check_erasure(settings: Settings, reader: TopicReader, erased: Mapping[str, str]) -> None:
     """Look when the records of each citizen end. Raises ErasureError."""
     today: date = datetime.now(UTC).date()
     name, keys = settings.topic(topics.REPORTS), {citizen.encode() for citizen in erased}
     last_days: dict[str, int] = {}
     ends = await reader.ends(name)
+    checks = await journal_checks(reader, name, settings.macs())
     for partition in sorted({partition_of(key, len(ends)) for key in keys}):
-        mac = settings.macs().at("reports", partition)
+        entries = journal_reader(name, partition, checks.journal(partition))
         async with aclosing(reader.records(name, partition, 0, ends[partition])) as records:
             async for record in records:
-                if record.key in keys and is_marked(mac, record):
+                content = entries.read(record)  # each one: the order tells what is believed
+                if record.key in keys and not isinstance(content, Foreign):
                     citizen, last = record.key.decode(), last_day_of(record.value or b"")
                     last_days[citizen] = max(last, last_days.get(citizen, last))
     check_retention(erased, last_days, retention_rule(today), today)
@@ -197,23 +251,27 @@ async def prove(settings: Settings, asked: RekeyRequest) -> ProvedSameness:
     clients = KafkaClients(settings.bootstrap, f"refusion-{NAME}")
     with explained(settings.bootstrap, RekeyError):
         async with open_topics(clients) as reader:
-            before = await _posted(settings, reader, erased)
-            after = await _posted(new, reader, {})
+            before = await posted(settings, reader, erased)
+            after = await posted(new, reader, {})
     erased_ore = {run: sums for run, sums in before.erased_sums.items() if any(sums)}
     wrong = differences(before, after)
     return ProvedSameness(wrong, after.citizens.total(), after.messages, erased_ore)
 
 
-async def _posted(
+async def posted(
     settings: Settings, reader: TopicReader, erased: Mapping[str, str]
 ) -> PostedSystem:
+    """Read the postings of a system that count: ours, and each of them once."""
+    checks = await journal_checks(reader, settings.topic(topics.REPORTS), settings.macs())
     system, name = PostedSystem(), settings.topic(topics.POSTINGS)
     for partition, end in sorted((await reader.ends(name)).items()):
         reading = PartitionReading(system, erased)
-        mac = settings.macs().at("postings", partition)
-        async with aclosing(reader.records(name, partition, 0, end)) as records:
-            async for record in records:
-                if is_marked(mac, record):
-                    reading.take(record.value or b"")
+        messages = once_each(name, partition, checks.mac("postings", partition))
+        async with (
+            aclosing(reader.records(name, partition, 0, end)) as records,
+            aclosing(messages.ours(records)) as ours,
+        ):
+            async for record, _ in ours:
+                reading.take(record.value or b"")
         reading.end()
     return system

@@ -4,6 +4,7 @@ A file is written whole or not at all; `create` writes it only where none of tha
 two backups at a time do not both go on from the same place.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from streams.kit.errors import UserError
 
 TRIES: Final = 4
 """Attempts of one request after the first, with pauses that grow."""
+_SCHEME: Final = re.compile(r"[a-z0-9]+:")
+"""The beginning of an address such as `s3:BUCKET`, of which the slashes were forgotten."""
 
 
 class ArchiveError(UserError):
@@ -74,6 +77,10 @@ class ArchiveStore:
 
 def open_store(uri: str, *, must_exist: bool = False) -> ArchiveStore:
     """Open a place; a folder is made unless it `must_exist`. Raises ArchiveError."""
+    if not uri or ("://" not in uri and _SCHEME.match(uri)):
+        raise ArchiveError(
+            f"“{uri}” is no place for a backup: give a folder, file://FOLDER or s3://BUCKET/FOLDER"
+        )
     try:
         if "://" not in uri or uri.startswith("file://"):
             folder = Path(uri.removeprefix("file://")).absolute()

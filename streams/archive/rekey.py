@@ -23,14 +23,16 @@ from projections.audit.records import ORIGIN
 from streams.archive.new_names import RenamedRecord, Renaming, named_in
 from streams.archive.restore import origin_of
 from streams.archive.segments import ArchivedRecord
-from streams.engine.ports import Message, Record, UnreadBatch
+from streams.engine.ports import Message, Record, UnreadBatch, last_offset
 from streams.kafka import topics
 from streams.kafka.reading import Offsets, TopicReader, written_ms
 from streams.kit.errors import UserError
 from streams.kit.foreign import Foreign
 from streams.operations.key_statements import stated_keys
+from streams.privacy.macs import PlaceMac
 from streams.settings import Settings
-from streams.wire.belief import KEYS, JournalBelief, control_id
+from streams.wire.belief import KEYS, JournalBelief, control_id, is_marked
+from streams.wire.journal import JournalEntry
 from streams.wire.journal_checks import journal_checks
 from streams.wire.partitioner import partition_of
 from streams.wire.readers import journal_reader
@@ -109,28 +111,46 @@ class Rekeying:
         self._positions = dict(await self._reader.starts(self._source))
         checks = await journal_checks(self._reader, self._source, self._old.macs())
         self._beliefs = {partition: checks.journal(partition) for partition in self._positions}
-        for partition, end in (await self._reader.ends(name)).items():
-            async with aclosing(self._reader.records(name, partition, 0, end)) as records:
+        new_ends, macs = await self._reader.ends(name), self._new.macs()
+        ends = await self._reader.ends(self._source)
+        for at, end in new_ends.items():
+            mac = macs.at("reports", at)
+            async with aclosing(self._reader.records(name, at, 0, end)) as records:
                 async for record in records:
-                    self._look_at(name, record)
+                    self._look_at(name, mac, record, ends)
 
-    def _look_at(self, name: str, record: Record) -> None:
-        """Take a record of the new journal into account."""
-        origin = dict(record.headers).get(ORIGIN, b"").decode("ascii", "replace")
-        source, _, place = origin.partition("/")
-        if not origin and stated_keys(record) is not None:
+    def _look_at(self, name: str, mac: PlaceMac, record: Record, ends: Offsets) -> None:
+        """Take a record of the new journal into account; only what we marked tells anything."""
+        origin = dict(record.headers).get(ORIGIN)
+        is_ours = is_marked(mac, record)
+        if is_ours and not origin and stated_keys(record) is not None:
             return
-        if source != self._source:
+        place = self._place_in_source(origin or b"") if is_ours else None
+        if place is None:
             raise RekeyError(
                 f"{name} has records that are not of {self._source}: somebody else writes there;"
                 " take a prefix that nobody uses"
             )
+        partition, offset = place
+        if offset >= ends.get(partition, 0):
+            raise RekeyError(
+                f"{name} has records of {self._source}, partition {partition}, from behind its end:"
+                " they are of another topic that had this name; take a prefix that nobody uses"
+            )
         if not record.key:
             self._controls.add(control_id(record.value) or "")
             return
-        partition, offset = map(int, place.split("/"))
         self._positions[partition] = max(self._positions[partition], offset + 1)
         self.done.there_before += 1
+
+    def _place_in_source(self, origin: bytes) -> tuple[int, int] | None:
+        """Return partition and offset in the old journal; None for any other place."""
+        source, _, place = origin.decode("ascii", "replace").partition("/")
+        try:
+            partition, offset = map(int, place.split("/"))
+        except ValueError:
+            return None
+        return (partition, offset) if source == self._source else None
 
     async def run(self, stopping: asyncio.Event, progress: Callable[[int], None]) -> Rekeyed:
         """Do steps 2 to 4; with `stopping` set from the beginning, until everything is there."""
@@ -171,7 +191,7 @@ class Rekeying:
         position = start
         async with aclosing(self._reader.records(self._source, partition, start, end)) as records:
             async for record in records:
-                position = record.offset + 1
+                position = last_offset(record) + 1
                 if (control := self._control(partition, record)) is not None:
                     self._waiting[partition] = control
                     break
@@ -180,6 +200,8 @@ class Rekeying:
                 if len(batch) >= BATCH_RECORDS:
                     await self._write(batch)
                     self._positions[partition], batch = position, []
+            else:
+                position = max(position, end)  # the marker of a transaction lies before it
         await self._write(batch)
         self._positions[partition] = position
 
@@ -187,25 +209,36 @@ class Rekeying:
         """Return a control record that is to be written, None for any other record."""
         if record.key or isinstance(record, UnreadBatch):
             return None
-        name = control_id(record.value)
+        if isinstance(self._read(partition, record), Foreign):
+            return None
+        name, value = control_id(record.value), record.value or b""
         if name is None or name.startswith(KEYS) or name in self._controls:
             return None
-        if self._beliefs[partition].of(record) != "ours":
+        if named_in(value) in self._erased:
             return None
         return name, ArchivedRecord.of(record, written_ms(record))
+
+    def _read(self, partition: int, record: Record) -> JournalEntry | Foreign:
+        """Read a record of the old journal. Raises UserErrors for one of ours that cannot be."""
+        belief = self._beliefs[partition]
+        content = journal_reader(self._source, partition, belief).read(record)
+        is_foreign = isinstance(content, Foreign) and belief.of(record) != "repeated"
+        if is_foreign and belief.is_proved(record):
+            raise RekeyError(
+                f"the record {content} has a MAC of ours and cannot be read: it would be left out;"
+                " look at it with `refusion verify`, or run the version that wrote it"
+            )
+        return content
 
     def _renamed(self, partition: int, record: Record) -> RenamedRecord | None:
         """Return a citizen's record as it is written anew; None for what is left out."""
         if not record.key and not isinstance(record, UnreadBatch):
             return None
-        belief = self._beliefs[partition]
-        is_ours = not isinstance(record, UnreadBatch) and belief.of(record) == "ours"
-        content = journal_reader(self._source, partition).read(record)
-        if not is_ours or isinstance(content, Foreign):
+        if isinstance(self._read(partition, record), Foreign):
             self._renaming.left_out["written by nobody of ours"] += 1
             return None
         archived = ArchivedRecord.of(record, written_ms(record))
-        return self._renaming.of(archived, origin_of(self._source, partition, record))
+        return self._renaming.of(archived, origin_of(self._source, partition, record.offset))
 
     async def _write(self, batch: Sequence[RenamedRecord]) -> None:
         if batch:
@@ -229,12 +262,11 @@ class Rekeying:
         (name,) = names
         partition, (_, record) = min(self._waiting.items())
         citizen = named_in(record.value or b"")
-        if citizen is not None and citizen not in self._erased:
+        if citizen is not None:
             await self._meet(citizen)
-        if citizen is None or citizen not in self._erased:
-            place = origin_of(self._source, partition, record)
-            await self._write_all(self._renaming.of_control(record, place))
-            self.done.controls += 1
+        place = origin_of(self._source, partition, record.offset)
+        await self._write_all(self._renaming.of_control(record, place))
+        self.done.controls += 1
         self._controls.add(name)
         self._waiting = {}
 

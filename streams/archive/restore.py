@@ -19,19 +19,19 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from projections.audit.records import ORIGIN, ORIGIN_RAW, ORIGIN_TIME
 from streams.acts.acts import Act, record_act
 from streams.archive.manifest import Link, read_chain, segments_of
 from streams.archive.object_store import ArchiveError, ArchiveStore
 from streams.archive.segments import UNKNOWN_TIME, ArchivedRecord, unpacked
-from streams.engine.ports import Headers, Message, Record
+from streams.engine.ports import Headers, Message
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
 from streams.kafka.copy_writer import open_copy_writer
 from streams.kafka.errors import explained
-from streams.kafka.reading import KafkaTopicReader, open_topics
+from streams.kafka.reading import KafkaTopicReader, TopicReader, open_topics
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.setting_forms import TOPIC_PREFIX
 from streams.privacy.archive_keys import ArchiveKeys
@@ -43,6 +43,8 @@ RAW: Final = "raw"
 """The header of a report that names its raw record."""
 RESTORED: Final = (topics.ACCESS, topics.REPORTS)
 """The topics that are made anew from a backup; all others follow from the journal."""
+MADE_FROM_THEM: Final = (topics.POSTINGS, topics.CITIZENS)
+"""Topics of a worker, which has no place under a prefix before the journal is there."""
 AGAIN: Final = "start it again: it goes on where it stopped"
 COPIED_RECORDS: Final = 5_000
 """Records that are handed over together."""
@@ -158,7 +160,7 @@ async def restore(
     new = under_prefix(settings, prefix, parts.partitions(topics.REPORTS.name))
     with explained(new.bootstrap, RestoreError, advice=AGAIN):
         await ensure_topics_of(new, RESTORED)
-        restoring = _Restoring(new, parts, progress)
+        restoring = Restoring(new, parts, progress)
         async with open_topics(KafkaClients(new.bootstrap, CLIENT)) as reader:
             await restoring.look(reader)
             await restoring.copy(topics.ACCESS)
@@ -169,7 +171,7 @@ async def restore(
     return restoring.done
 
 
-class _Restoring:
+class Restoring:
     """A restore at work."""
 
     def __init__(
@@ -182,7 +184,7 @@ class _Restoring:
         self._there: dict[tuple[str, int], tuple[int, str]] = {}
         """Records that are there, and the origin of the last one, by topic and partition."""
 
-    async def look(self, reader: KafkaTopicReader) -> None:
+    async def look(self, reader: TopicReader) -> None:
         """Step 2. Raises RestoreError where there is something else."""
         for topic in RESTORED:
             name = self._settings.topic(topic)
@@ -190,7 +192,8 @@ class _Restoring:
                 number, last = 0, ""
                 async with aclosing(reader.records(name, partition, 0, end)) as records:
                     async for record in records:
-                        origin = dict(record.headers).get(ORIGIN, b"").decode("ascii", "replace")
+                        content: bytes | None = dict(record.headers).get(ORIGIN)
+                        origin = (content or b"").decode("ascii", "replace")
                         if topic is topics.ACCESS and not origin:
                             continue  # this act, and what was done after it
                         number, last = number + 1, origin
@@ -200,6 +203,18 @@ class _Restoring:
                                 " prefix that nobody uses yet"
                             )
                 self._there[topic.name, partition] = number, last
+        if not any(number for number, _ in self._there.values()):
+            await self._check_unused(reader)
+
+    async def _check_unused(self, reader: TopicReader) -> None:
+        """Raise RestoreError where a worker was at work under the prefix, on another journal."""
+        for topic in MADE_FROM_THEM:
+            name = self._settings.topic(topic)
+            if await reader.partitions(name) and any((await reader.ends(name)).values()):
+                raise RestoreError(
+                    f"{name} has records that are not of this journal: restore under a prefix that"
+                    " nobody uses yet"
+                )
 
     async def copy(self, topic: topics.Topic) -> None:
         """Step 3 for one topic, and step 4."""
@@ -208,7 +223,7 @@ class _Restoring:
         async with open_copy_writer(clients) as writer:
             for partition in range(self._parts.partitions(topic.name)):
                 number = 0
-                async for messages in self._missing(topic, partition):
+                async for messages in self.missing(topic, partition):
                     await writer.write(name, partition, messages)
                     number += len(messages)
                     self._progress(total + number)
@@ -224,12 +239,13 @@ class _Restoring:
                 " restore under a prefix that nobody uses yet"
             )
 
-    async def _missing(self, topic: topics.Topic, partition: int) -> AsyncIterator[list[Message]]:
+    async def missing(self, topic: topics.Topic, partition: int) -> AsyncIterator[list[Message]]:
         """Yield the messages of a partition that are not there yet."""
         there, last = self._there[topic.name, partition]
         source = self._parts.source(topic.name)
         records = self._parts.records(topic.name, partition)
-        if await asyncio.to_thread(_last_of, records, there) != last.rpartition("/")[2]:
+        offset = await asyncio.to_thread(_last_of, records, there)
+        if last != ("" if offset is None else origin_of(source, partition, offset)):
             raise RestoreError(
                 f"{self._settings.topic(topic)}, partition {partition}, has other records than the"
                 " backup: restore under a prefix that nobody uses yet"
@@ -243,26 +259,26 @@ def _some(records: Iterator[ArchivedRecord]) -> list[ArchivedRecord]:
     return list(islice(records, COPIED_RECORDS))
 
 
-def _last_of(records: Iterator[ArchivedRecord], number: int) -> str:
-    """Read some records, and return the offset of the last one in letters; "" where none is."""
+def _last_of(records: Iterator[ArchivedRecord], number: int) -> int | None:
+    """Read some records, and return the offset of the last one; None where none is."""
     last = deque(islice(records, number), maxlen=1)
-    return str(last[0].offset) if last else ""
+    return last[0].offset if last else None
 
 
-def origin_of(source: str, partition: int, record: Record) -> str:
+def origin_of(source: str, partition: int, offset: int) -> str:
     """Return the place of a record in the topic that it comes from."""
-    return f"{source}/{partition}/{record.offset}"
+    return f"{source}/{partition}/{offset}"
 
 
 def copied(record: ArchivedRecord, source: str, partition: int) -> Message:
     """Make the message of a record that is written anew into a partition of the same number."""
-    return record.key, record.value, anew(record, origin_of(source, partition, record))
+    return record.key, record.value, anew(record, origin_of(source, partition, record.offset))
 
 
 def anew(record: ArchivedRecord, origin: str) -> Headers:
     """Return the headers of a record that is written anew, with the place where it was."""
     headers: Headers = [
-        (ORIGIN_RAW if name == RAW else name, content)
+        (ORIGIN_RAW if name == RAW else name, cast("bytes", content))  # Kafka takes None too
         for name, content in record.headers
         if name != ORIGIN
     ]

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 import msgspec
-from cramjam import zstd
+from cramjam import DecompressionError, zstd
 
 from streams.archive.object_store import ArchiveError
 from streams.engine.ports import Record
@@ -34,7 +34,7 @@ class ArchivedRecord(NamedTuple):
     written_ms: int
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, bytes | None]]
 
     @classmethod
     def of(cls, record: Record, written_ms: int) -> "ArchivedRecord":
@@ -105,7 +105,7 @@ def unpacked(
         records = _decode(bytes(plain))
     except UnopenedError as error:
         raise ArchiveError(f"{segment.file} cannot be opened: {error}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, msgspec.MsgspecError, DecompressionError) as error:
         raise ArchiveError(f"{segment.file} is no segment ({type(error).__name__})") from None
     check_offsets(segment, records)
     return records

@@ -38,16 +38,17 @@ def backup(ctx: click.Context, uri: str | None, since: str | None, as_json: bool
     from streams.archive.backup import BackedUp, back_up
     from streams.archive.object_store import open_store
     from streams.cli.console import Show
-    from streams.kit.last_outcomes import keep_outcome
+    from streams.kit.last_outcomes import outcome_kept
     from streams.settings import Settings
 
     place, moment = uri, None if since is None else _moment(since)
 
     async def work(settings: Settings, show: Show) -> BackedUp:
-        store = open_store(place)
-        await record_act(settings, Act("backup", {"to": place, "since": since}))
-        done = await back_up(settings, store, moment, lambda records: show(records, None))
-        keep_outcome(settings.state_dir, "backup", {"fine": done.whole, "to": place})
+        with outcome_kept(settings.state_dir, "backup", {"to": place}) as outcome:
+            store = open_store(place)
+            await record_act(settings, Act("backup", {"to": place, "since": since}))
+            done = await back_up(settings, store, moment, lambda records: show(records, None))
+            outcome["fine"] = done.whole
         return done
 
     done = run_with_progress("records", work)

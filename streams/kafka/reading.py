@@ -15,6 +15,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import datetime
+from math import ceil
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -267,14 +269,19 @@ class KafkaTopicReader:
         """The time when the oldest of the records at these offsets was written, in ms since 1970.
 
         Partitions that do not answer within `patience_ms` are left out; None where none answers.
+        The client returns when one broker has answered, so that the others are asked again.
         """
-        if not positions:
-            return None
-        self._committed.assign([TopicPartition(topic, partition) for partition in positions])
+        unanswered = {TopicPartition(topic, partition) for partition in positions}
+        self._committed.assign(list(unanswered))
         for partition, offset in positions.items():
             self._committed.seek(TopicPartition(topic, partition), offset)
-        batches = await self._committed.getmany(timeout_ms=patience_ms)
-        return min((records[0].timestamp for records in batches.values() if records), default=None)
+        times: list[int] = []
+        until = monotonic() + patience_ms / 1000
+        while unanswered and (left_s := until - monotonic()) > 0:
+            batches = await self._committed.getmany(*unanswered, timeout_ms=ceil(1000 * left_s))
+            times += [records[0].timestamp for records in batches.values() if records]
+            unanswered -= batches.keys()
+        return min(times, default=None)
 
     async def members(self, group: str) -> list[str]:
         """The client ids of a consumer group's members."""

@@ -1,7 +1,7 @@
 """Keeps how a command ended last on this machine, for `refusion status`: a small file by name."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,16 @@ def keep_outcome(state_dir: Path, name: str, outcome: Mapping[str, Any]) -> None
         draft = path.with_suffix(".new")
         draft.write_bytes(orjson.dumps({"at": at, **outcome}))
         draft.replace(path)
+
+
+@contextmanager
+def outcome_kept(state_dir: Path, name: str, about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Keep the outcome of a block, also of one that fails: it is not fine unless it says so."""
+    outcome: dict[str, Any] = {"fine": False, **about}
+    try:
+        yield outcome
+    finally:
+        keep_outcome(state_dir, name, outcome)
 
 
 def last_outcome(state_dir: Path, name: str) -> dict[str, Any] | None:

@@ -6,8 +6,8 @@ without a MAC, as it was written by versions that made none. A control record's 
 partition, so that a copy of a genuine one does nothing.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, Protocol
 
 import orjson
 
@@ -19,6 +19,22 @@ Verdict = Literal["ours", "foreign", "repeated"]
 
 KEYS: Final = "keys/"
 """Beginning of the ids of records `keys`."""
+
+
+class MarkedRecord(Protocol):
+    """A record as a MAC sees it; a header that somebody wrote may have no content."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Its headers."""
 
 
 class JournalBelief:
@@ -86,7 +102,7 @@ class PostingOrder:
         return False
 
 
-def is_marked(mac: PlaceMac, record: Record) -> bool:
+def is_marked(mac: PlaceMac, record: MarkedRecord) -> bool:
     """Tell whether a MAC says that a record is ours."""
     return mac.is_of(record.key, record.value, record.headers)
 

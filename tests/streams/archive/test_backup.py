@@ -1,19 +1,25 @@
 """A backup is whole, goes on where it ended, and tells what was done to it."""
 
+import asyncio
 from datetime import UTC, datetime
+from hashlib import sha256
 
+import msgspec
 import pytest
+from cramjam import zstd
 
 from streams.archive import backup as taking
 from streams.archive.manifest import read_chain
 from streams.archive.object_store import ArchiveError
 from streams.archive.proof import check_backup
-from streams.archive.restore import BackupParts, copied
-from streams.archive.segments import ArchivedRecord
+from streams.archive.restore import BackupParts, RestoreError, Restoring, copied
+from streams.archive.segments import ArchivedRecord, packed, unpacked
+from streams.kafka import topics as kafka_topics
 from streams.settings import Settings
-from tests.streams.archive.conftest import Place
+from tests.streams.archive.conftest import Place, ReaderFromOffsets
 from tests.support.audit_run import audit
 from tests.support.stages_in_memory import StagesInMemory
+from tests.support.topics_in_memory import TopicsInMemory
 
 ARCHIVED = ("reports", "postings")
 
@@ -138,6 +144,52 @@ def test_a_control_record_of_somebody_else_keeps_no_backup_from_being_whole(copy
     assert place.back_up(copy).whole
 
 
+def test_partitions_are_those_of_the_topic_whatever_the_settings_say(copy, place, monkeypatch):
+    monkeypatch.setattr(taking, "PAUSE_S", 0.0)
+    ends = half_of(copy)
+    last = copy.of["reports"][0]
+    ends["reports"][0] = next(r.offset for r in last if b'"run"' in (r.value or b""))
+    copy.settings = Settings({**copy.settings.values, "REFUSION_PARTITIONS": ("2", "environment")})
+    assert not place.back_up(copy, ends).whole
+
+
+def test_backups_follow_each_other_where_a_partition_was_quiet(clean, copy, tmp_path):
+    early, late = Place(tmp_path / "early"), Place(tmp_path / "late")
+    with_markers = {
+        topic: {at: end + 1 for at, end in ends.items()} for topic, ends in clean.ends().items()
+    }
+    early.back_up(clean, with_markers)
+    copy.starts = {
+        (topic, at): end for topic, ends in with_markers.items() for at, end in ends.items()
+    }
+    late.back_up(copy, with_markers, since=datetime(2024, 3, 1, tzinfo=UTC))
+    assert kept(clean, early, late) == all_of(clean)
+    assert early.back_up(clean, with_markers).segments == 0
+    assert checked(early, clean.settings).wrong == []
+
+
+def test_a_header_without_content_is_kept_and_restored(copy, place):
+    at, _, record = copy.find("reports", lambda record: bool(record.key))
+    nothing = [*record.headers, ("trace", None), ("origin", None)]
+    copy.append("reports", at, record.key, record.value, nothing)
+    place.back_up(copy)
+    last = kept(copy, place)["reports", at][-1]
+    assert last.headers == nothing
+    assert dict(copied(last, "clean.reports", at)[2])["trace"] is None
+
+
+@pytest.mark.parametrize("plain", [b"no zstd", zstd.compress(b"\xc1"), zstd.compress(b"\x91\x01")])
+def test_a_segment_with_something_else_in_it_is_told_in_one_sentence(clean, plain):
+    keys = clean.settings.identity().archive_keys()
+    empty, _ = packed(keys, ("reports", "id"), 0, (0, 1), [])
+    content = keys.seal(bytes(plain), empty.place("id"))
+    segment = msgspec.structs.replace(
+        empty, size=len(content), sha256=sha256(content).hexdigest(), plain_size=2
+    )
+    with pytest.raises(ArchiveError, match="is no segment"):
+        unpacked(keys, segment, "id", content)
+
+
 @pytest.mark.parametrize("kind", ["segments", "manifest"])
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 def test_what_was_changed_or_taken_away_is_found(clean, place, kind, damage):
@@ -245,3 +297,44 @@ def test_a_report_without_a_place_of_origin_must_name_its_raw_record(anew):
     at, index, record = anew.find("reports", lambda record: b"benefit_payment" in record.value)
     anew.replace("reports", at, index, record.with_header("origin", b"nowhere"))
     assert audit(anew).violations.counts["header"] == 1
+
+
+# --- where a journal is made anew -----------------------------------------------------------------
+
+
+@pytest.fixture
+def restoring(clean, place):
+    """Topics under a new prefix, and a restore that looks at them."""
+    place.back_up(clean)
+    values = {**clean.settings.values, "REFUSION_PREFIX": ("anew.", "environment")}
+    topics = TopicsInMemory(Settings(values))
+    parts = BackupParts([place.store], clean.settings.identity().archive_keys())
+
+    async def look():
+        found = Restoring(topics.settings, parts, lambda _: None)
+        await found.look(ReaderFromOffsets(topics, topics.ends()))
+        return [batch async for batch in found.missing(kafka_topics.REPORTS, 0)]
+
+    return topics, lambda: asyncio.run(look())
+
+
+def restored(record, source="clean.reports"):
+    return copied(ArchivedRecord.of(record, -1), source, 0)
+
+
+@pytest.mark.parametrize("topic", ["postings", "citizens"])
+def test_a_prefix_where_a_worker_was_at_work_is_refused(clean, restoring, topic):
+    topics, look = restoring
+    whole = look()
+    topics.append(topic, 1, b"k", b"v", [])
+    with pytest.raises(RestoreError, match=f"anew.{topic} has records that are not of this"):
+        look()
+    topics.append("reports", 0, *restored(clean.of["reports"][0][0]))
+    assert sum(map(len, look())) == sum(map(len, whole)) - 1
+
+
+def test_records_of_another_journal_of_the_same_length_are_told_apart(clean, restoring):
+    topics, look = restoring
+    topics.append("reports", 0, *restored(clean.of["reports"][0][0], "other.reports"))
+    with pytest.raises(RestoreError, match="has other records than the backup"):
+        look()

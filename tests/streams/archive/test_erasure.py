@@ -93,3 +93,10 @@ def test_who_is_not_in_the_journal_is_named():
 )
 def test_the_last_day_is_that_of_the_period_or_of_the_report(record, last):
     assert last_day_of(orjson.dumps(record)) == day(last)
+
+
+def test_a_list_that_is_not_in_utf_8_is_told_in_a_sentence(tmp_path):
+    path = tmp_path / "erase.csv"
+    path.write_bytes(f"{HEAD}{ANNA};død 2010;GDPR\n".encode("cp1252"))
+    with pytest.raises(ErasureError, match=r"erase\.csv is no text in UTF-8; save it as CSV UTF-8"):
+        read_list(path)

@@ -61,3 +61,11 @@ def test_a_store_that_does_not_answer_is_told_in_one_sentence(monkeypatch):
         store.sizes("manifest")
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("uri", ["", "s3:backups/refusion", "file:/backups"])
+def test_an_address_without_its_slashes_makes_no_folder(tmp_path, monkeypatch, uri):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArchiveError, match="is no place for a backup"):
+        open_store(uri)
+    assert list(tmp_path.iterdir()) == []

@@ -31,6 +31,9 @@ class TwoSystems:
             each.settings.prefix: ReaderFromOffsets(each, each.ends()) for each in systems
         }
 
+    def replace(self, prefix, reader):
+        self._readers[prefix] = reader
+
     def __getattr__(self, name):
         def ask(topic, *more):
             (reader,) = (r for prefix, r in self._readers.items() if topic.startswith(prefix))
@@ -250,6 +253,122 @@ def test_the_proof_tells_a_row_that_differs(clean, new_system):
     assert second.startswith(("run ", "the open run"))
 
 
+def marked(topics, at, key, value, headers=()):
+    """Append a record to the journal with our MAC."""
+    event_type = dict(headers).get("ce_type", b"")
+    mac = topics.settings.macs().at("reports", at).header(key, event_type, value)
+    others = [header for header in headers if header[0] != "mac"]
+    topics.append("reports", at, key, value, [*others, mac])
+
+
+@pytest.fixture
+def rekeyed(copy, tmp_path):
+    """A new system of the topics of this test alone."""
+    new = NewSystem(copy, tmp_path / "state")
+    yield new
+    new.stages.close()
+
+
+def test_a_record_of_ours_of_a_newer_schema_is_not_left_out(copy, rekeyed):
+    at, _, record = copy.find("reports", lambda record: bool(record.key))
+    newer = record.with_value(schema=99)
+    marked(copy, at, newer.key, newer.value, newer.headers)
+    with pytest.raises(UserError, match="has schema 99"):
+        rekeyed.rekey()
+
+
+@pytest.mark.parametrize("is_control", [True, False])
+def test_a_record_of_ours_that_cannot_be_read_is_not_left_out(copy, rekeyed, is_control):
+    at, _, record = copy.find("reports", lambda record: bool(record.key))
+    marked(copy, at, None if is_control else record.key, b'{"schema":1}')
+    with pytest.raises(RekeyError, match="has a MAC of ours and cannot be read"):
+        rekeyed.rekey()
+
+
+def test_a_control_record_about_who_is_erased_ends_no_rekey_that_goes_on(
+    copy, rekeyed, monkeypatch
+):
+    monkeypatch.setattr("streams.archive.rekey.PATIENCE", 2)
+    monkeypatch.setattr("streams.archive.rekey.PAUSE_S", 0.0)
+    gone, other = citizens_of(copy)[:2]
+    freeing = {"schema": 1, "type": "free", "id": "abc", "citizen": gone, "report_id": "A-1"}
+    freeing |= {"reporter": "12345678", "written_at": "2024-06-01T08:00:00Z", "reason": "x"}
+    for at in range(copy.settings.partitions):
+        marked(copy, at, None, orjson.dumps(freeing))
+    at, _, record = copy.find("reports", lambda record: record.key == other.encode())
+    copy.append("reports", at, record.key, record.value, record.headers)
+    assert rekeyed.rekey([gone]).records > 1
+    again = rekeyed.rekey([gone])
+    assert (again.records, again.controls) == (0, 0)
+    assert not any(
+        b'"free"' in record.value
+        for records in rekeyed.topics.of["reports"].values()
+        for record in records
+    )
+
+
+def test_a_forged_origin_in_the_new_journal_leaves_no_record_out(clean, new_system):
+    new = new_system()
+    at, _, record = clean.find("reports", lambda record: bool(record.key))
+    end = clean.ends()["reports"][at]
+    origin = f"clean.reports/{at}/{end - 1}".encode()
+    new.topics.append("reports", at, record.key, record.value, [("origin", origin)])
+    with pytest.raises(RekeyError, match="somebody else writes there"):
+        new.rekey()
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        (b"clean.reports/0/999999", "from behind its end"),
+        (b"clean.reports/9/0", "from behind its end"),
+        (b"clean.reports/one/2", "somebody else writes there"),
+        (b"clean.reports/0", "somebody else writes there"),
+        (b"other.reports/0/0", "somebody else writes there"),
+        (None, "somebody else writes there"),
+    ],
+)
+def test_a_record_of_ours_from_no_place_of_the_old_journal_is_refused(
+    clean, new_system, origin, said
+):
+    new = new_system()
+    _, _, record = clean.find("reports", lambda record: bool(record.key))
+    marked(new.topics, 0, record.key, record.value, [("origin", origin)])
+    with pytest.raises(RekeyError, match=said):
+        new.rekey()
+
+
+def test_what_lies_behind_the_last_record_is_read_once(clean, new_system, monkeypatch):
+    monkeypatch.setattr("streams.archive.rekey.PAUSE_S", 0.0)
+    new, asked, looks = new_system(), [], []
+
+    class WithMarkers(ReaderFromOffsets):
+        async def ends(self, topic):
+            return {at: end + 1 for at, end in (await super().ends(topic)).items()}
+
+        def records(self, topic, partition, start, end, counted=None):
+            asked.append((partition, start, end))
+            return super().records(topic, partition, start, end, counted)
+
+    async def run():
+        stopping, reader = asyncio.Event(), TwoSystems(clean, new.topics)
+        reader.replace(clean.settings.prefix, WithMarkers(clean, clean.ends()))
+        rekeying = Rekeying(clean.settings, new.settings, {}, reader, Writer(new.topics))
+        await rekeying.begin()
+        asked.clear()
+
+        def look(_records):
+            looks.append(1)
+            if len(looks) > 100:
+                stopping.set()
+
+        await rekeying.run(stopping, look)
+
+    asyncio.run(run())
+    reads = [each for each in asked if each[1] < each[2]]
+    assert len(reads) == len(set(reads)) > 0
+
+
 # --- what is asked for ----------------------------------------------------------------------------
 
 
@@ -267,6 +386,8 @@ def test_new_keys_are_read_from_files_that_are_private(clean, tmp_path):
     assert asked.command() == [
         "rekey", "--to-prefix=next.", "--partitions=7", f"--new-pseudonym-key={key}"
     ]  # fmt: skip
+    key.chmod(0o440)
+    assert new_settings(clean.settings, asked).prefix == "next."
     key.chmod(0o644)
     with pytest.raises(UserError, match="others on this machine may read"):
         new_settings(clean.settings, asked)
@@ -286,7 +407,10 @@ def test_a_prefix_that_cannot_be_is_refused(clean, prefix):
 def test_a_control_record_that_some_partitions_lack_ends_the_rekey(copy, tmp_path, monkeypatch):
     monkeypatch.setattr("streams.archive.rekey.PATIENCE", 2)
     monkeypatch.setattr("streams.archive.rekey.PAUSE_S", 0.0)
-    value = b'{"schema":1,"type":"run","run":99,"closed_at":"x","data_month":"2028-03"}'
+    value = orjson.dumps(
+        {"schema": 1, "type": "run", "run": 99, "data_month": "2028-03"}
+        | {"closed_at": "2028-04-01T08:00:00Z"}
+    )
     mac = copy.settings.macs().at("reports", 1).header(None, b"", value)
     copy.append("reports", 1, None, value, [mac])
     new = NewSystem(copy, tmp_path / "state")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streams.kit.last_outcomes import FOLDER, keep_outcome, last_outcome
+from streams.kit.last_outcomes import FOLDER, keep_outcome, last_outcome, outcome_kept
 from streams.operations.duty import DiskDuty, DutyReport, StageDuty, attention
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -64,6 +64,15 @@ def test_an_outcome_is_kept_with_its_time(tmp_path):
     assert kept is not None
     assert (kept["fine"], kept["violations"]) == (True, 0)
     assert datetime.now(UTC) - datetime.fromisoformat(kept["at"]) < timedelta(minutes=5)
+
+
+def test_the_outcome_of_what_fails_is_kept_too(tmp_path):
+    keep_outcome(tmp_path, "backup", {"fine": True, "to": "a"})
+    with pytest.raises(OSError, match="full"), outcome_kept(tmp_path, "backup", {"to": "b"}):
+        raise OSError("full")
+    kept = last_outcome(tmp_path, "backup")
+    assert kept is not None
+    assert (kept["fine"], kept["to"]) == (False, "b")
 
 
 def test_an_outcome_that_cannot_be_kept_or_read_stops_nothing(tmp_path):

@@ -1,0 +1,137 @@
+"""A rekey asks first, goes on with what was approved alone, and proves what counts alone."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from streams.acts.acts import record_act
+from streams.archive import key_change
+from streams.archive.erasure import ErasureError
+from streams.archive.key_change import (
+    RekeyRequest,
+    act_of,
+    check_erasure,
+    check_prefix,
+    permitted,
+    posted,
+)
+from streams.archive.rekey import RekeyError
+from streams.archive.sameness import differences
+from streams.kit.errors import UserError
+from streams.settings import Settings
+from tests.streams.archive.conftest import ReaderFromOffsets
+from tests.streams.archive.test_rekey import NewSystem, TwoSystems
+from tests.support.acts_in_memory import MemoryActTopic
+
+ASKED = RekeyRequest("anew.")
+
+
+@pytest.fixture
+def new(clean, tmp_path):
+    made = NewSystem(clean, tmp_path / "state")
+    yield made
+    made.stages.close()
+
+
+@pytest.fixture
+def settings(clean, tmp_path):
+    values: dict[str, Any] = {**clean.settings.values}
+    return Settings(values | {"REFUSION_STATE_DIR": (str(tmp_path / "acts"), "environment")})
+
+
+def test_a_prefix_is_gone_on_with_by_the_same_keys_and_list_alone(clean, new, settings, tmp_path):
+    erased = tmp_path / "erase.csv"
+    erased.write_text("citizen;reason;basis\n")
+    first = act_of(new.settings, ASKED)
+    with_list = act_of(new.settings, RekeyRequest("anew.", erase=erased))
+    with_old_keys = act_of(clean.settings, ASKED)
+    with_old_keys = with_old_keys._replace(scope={**with_old_keys.scope, "prefix": "anew."})
+    topic = MemoryActTopic()
+
+    def check(act):
+        reader: Any = TwoSystems(new.topics)
+        asyncio.run(check_prefix(settings, new.settings, act, reader, topic.open))
+
+    asyncio.run(record_act(settings, first, topic.open))
+    check(with_list)  # nothing was written yet
+    new.rekey()
+    check(first)
+    for other in (with_list, with_old_keys):
+        with pytest.raises(RekeyError, match="take another prefix"):
+            check(other)
+
+
+def test_a_rekey_into_another_prefix_hinders_nobody(new, settings):
+    act, topic = act_of(new.settings, ASKED), MemoryActTopic()
+    elsewhere = act._replace(scope={**act.scope, "prefix": "elsewhere.", "partitions": 99})
+    asyncio.run(record_act(settings, elsewhere, topic.open))
+    new.rekey()
+    reader: Any = TwoSystems(new.topics)
+    asyncio.run(check_prefix(settings, new.settings, act, reader, topic.open))
+
+
+def test_a_rekey_that_goes_on_is_recorded_too(new, settings):
+    act, topic = act_of(new.settings, ASKED), MemoryActTopic()
+    for number in (1, 2, 3):
+        asyncio.run(permitted(settings, ASKED, act, topic.open))
+        assert len(topic.kept) == number
+
+
+def test_nothing_is_written_into_a_journal_that_states_other_keys(clean, new, monkeypatch):
+    written = []
+
+    async def nothing(*_):
+        """Do nothing."""
+
+    async def check_keys(settings):
+        if settings.prefix == "anew.":
+            raise UserError("other keys")
+
+    @asynccontextmanager
+    async def open_topics(_clients):
+        yield TwoSystems(clean, new.topics)
+
+    @asynccontextmanager
+    async def open_writer(*_):
+        written.append("opened")
+        yield None
+
+    for name in ("check_prefix", "permitted", "ensure_topics_of", "begin_journal"):
+        monkeypatch.setattr(key_change, name, nothing)
+    monkeypatch.setattr(key_change, "check_keys", check_keys)
+    monkeypatch.setattr(key_change, "open_topics", open_topics)
+    monkeypatch.setattr(key_change, "open_atomic_writer", open_writer)
+    with pytest.raises(UserError, match="other keys"):
+        asyncio.run(key_change.rekey(clean.settings, ASKED, asyncio.Event(), lambda _: None))
+    assert written == []
+
+
+# --- who is to be kept, and what is compared ------------------------------------------------------
+
+
+def without_mac(record):
+    return record._replace(headers=[header for header in record.headers if header[0] != "mac"])
+
+
+def test_records_of_an_old_journal_keep_a_citizen_from_being_erased(copy):
+    _, _, record = copy.find("reports", lambda record: bool(record.key))
+    for records in copy.of["reports"].values():
+        records[:] = map(without_mac, records)
+    erased = {record.key.decode(): "because"}
+    reader = ReaderFromOffsets(copy, copy.ends())
+    with pytest.raises(ErasureError, match="must be kept still"):
+        asyncio.run(check_erasure(copy.settings, reader, erased))
+
+
+def test_a_copy_of_a_posting_is_compared_once_and_an_old_one_too(clean, copy):
+    at, index, record, _ = copy.message(lambda message: message["rows"])
+    copy.replace("postings", at, index, without_mac(record))
+    copy.append("postings", at, record.key, record.value, record.headers)
+
+    def of(topics):
+        return asyncio.run(posted(topics.settings, ReaderFromOffsets(topics, topics.ends()), {}))
+
+    assert of(copy).messages == of(clean).messages > 0
+    assert differences(of(clean), of(copy)) == []
