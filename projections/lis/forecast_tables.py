@@ -18,7 +18,7 @@ FLOWS: Final = Mart(
         Column("month", "string", "the run's data month, YYYY-MM"),
         Column("benefit_before", "string", "latest benefit by then; null: who came new"),
         Column("step_before", "integer", "step of who had benefits in the month before; else null"),
-        Column("away_before", "integer", "months since the latest row, 12 and more are 12"),
+        Column("away_before", "integer", "months since the latest row, 36 and more are 36"),
         Column(
             "state",
             "string",

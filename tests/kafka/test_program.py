@@ -90,6 +90,7 @@ def test_topics_with_other_partitions_are_said_and_end_all(refusion, settings):
     assert not any("Traceback" in line for line in lines)
 
 
+@pytest.mark.usefixtures("cold_starts")  # a warm one has its imports before it can be stopped
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_sigterm_during_the_start_is_a_good_end(pipeline, processes):
     worker = pipeline.start_program("worker", "--processes", processes)

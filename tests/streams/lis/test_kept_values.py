@@ -4,7 +4,7 @@ from streams.lis.kept_values import KeptValues
 
 
 def test_a_value_is_made_once_until_others_need_its_place():
-    kept, made = KeptValues(most=25, large=20), []
+    kept, made = KeptValues(most=65, large=40), []
 
     def get(key, size=9):
         def make():
@@ -25,7 +25,7 @@ def test_a_value_is_made_once_until_others_need_its_place():
 
 
 def test_a_large_value_drives_out_no_others():
-    kept, made = KeptValues(most=100, large=10), []
+    kept, made = KeptValues(most=200, large=30), []
 
     def get(key, size):
         def make():
@@ -39,3 +39,18 @@ def test_a_large_value_drives_out_no_others():
         assert len(get("large", 50)) == 50
     get("small", 1)
     assert made == ["small", "large", "large"]
+
+
+def test_answers_without_a_row_take_places_too():
+    kept, made = KeptValues(most=100, large=50), []
+
+    def get(key):
+        def make():
+            made.append(key)
+            return []
+
+        return kept.get(key, make, len)
+
+    for number in (1, 2, 3, 4, 5, 6, 1):
+        get(number)
+    assert made == [1, 2, 3, 4, 5, 6, 1]
