@@ -15,6 +15,8 @@ They read, beside the marts of LIS as of a run:
 
 from typing import Final
 
+from projections.lis.statements import month_sql
+
 LEARNS_FROM: Final = 36
 """The runs that chances are learned from: three times each month of the year."""
 LIKE_PERSONS: Final = 100
@@ -45,13 +47,6 @@ SELECT citizen, municipality, benefit, step, LEAST(seniority, {MOST_WEEKS}) AS w
     COALESCE(LEAST({MONTHS_TO_RESTART}, (missing * {MONTHS_TO_RESTART} + 51) // 52),
         {MONTHS_TO_RESTART}) AS needed
 FROM {standing} WHERE {run} AND municipality IS NOT NULL AND seniority IS NOT NULL"""
-
-
-def month_sql(text: str) -> str:
-    """Write a month, given as YYYY-MM, as a number: that of `domain.basics.weeks`."""
-    return (
-        f"(CAST(substr({text}, 1, 4) AS INTEGER) * 12 + CAST(substr({text}, 6, 2) AS INTEGER) - 1)"
-    )
 
 
 def flows(run: int, month: str, weeks: int) -> str:

@@ -49,7 +49,7 @@ def _by(scope: ViewScope) -> tuple[str, ...]:
 def prognose_rows(scope: ViewScope) -> list[AnswerRow]:
     """Show the twelve months after the data month; a row without municipality is the country."""
     by, question = _by(scope), scope.question
-    values: list[Any] = [_run(scope)]
+    values: list[Any] = [scope.closed_run]
     conditions = ["run = $1", "months_ahead > 0"]
     for name, value in (("municipality", question.municipality), ("month", question.month)):
         if value is not None:
@@ -75,11 +75,6 @@ _PERSONS: Final = ", ".join(
 )
 
 
-def _run(scope: ViewScope) -> int:
-    scope.data_month  # noqa: B018
-    return scope.last_run or 0
-
-
 PROGNOSEFEJL: Final = (
     *(MUNICIPALITY, number("months_ahead", "måneder frem"), number("forecasts", "prognoser")),
     percent("persons_error_percent", "fejl i personer, %"),
@@ -96,7 +91,7 @@ PROGNOSEFEJL: Final = (
 
 def prognosefejl_rows(scope: ViewScope) -> list[AnswerRow]:
     """Hold the forecasts of the last two years against what came, and against two naive ones."""
-    run = _run(scope)
+    run = scope.closed_run
     place = scope.question.municipality
     values: list[Any] = [run, run - BACK]
     here = ""

@@ -49,13 +49,18 @@ class ViewScope(NamedTuple):
         return self.question.run
 
     @property
-    def data_month(self) -> str:
-        """The data month of the last closed run; raises ViewError before the first."""
+    def closed_run(self) -> int:
+        """The last closed run that is in the answer; raises ViewError before the first."""
         if self.last_run is None:
             raise ViewError(
                 "no run is closed yet, and this view is about the data month of the last one"
             )
-        return self.data_months[self.last_run]
+        return self.last_run
+
+    @property
+    def data_month(self) -> str:
+        """The data month of the last closed run; raises ViewError before the first."""
+        return self.data_months[self.closed_run]
 
     def runs(self, mart: Mart) -> str:
         """Write the condition for the runs that the question adds up."""

@@ -186,7 +186,7 @@ def corrections(run: int | None, data_month: str | None) -> str:
     age = "CAST(NULL AS INTEGER)"
     late = "FALSE"
     if data_month is not None:
-        months = _month_sql(f"'{data_month}'"), _month_sql("month")
+        months = month_sql(f"'{data_month}'"), month_sql("month")
         age = f"CAST({' - '.join(months)} AS INTEGER)"
         late = f"kind = 'result' AND month < '{data_month}'"
     keys = "municipality, month, reason, benefit"
@@ -237,9 +237,11 @@ def _cells(late: str, selected: str, grouped: str) -> str:
     GROUP BY {MUNICIPALITY}, month, reason, benefit, {grouped}citizen, week, paying, financing"""
 
 
-def _month_sql(text: str) -> str:
-    """Write a month, given as YYYY-MM, as a number."""
-    return f"(CAST(substr({text}, 1, 4) AS INTEGER) * 12 + CAST(substr({text}, 6, 2) AS INTEGER))"
+def month_sql(text: str) -> str:
+    """Write a month, given as YYYY-MM, as a number: that of `domain.basics.weeks`."""
+    return (
+        f"(CAST(substr({text}, 1, 4) AS INTEGER) * 12 + CAST(substr({text}, 6, 2) AS INTEGER) - 1)"
+    )
 
 
 # --- standing -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Every command imports this module, so everything heavy is imported when it is us
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeVar
 
 import click
 
@@ -31,6 +31,8 @@ PURPOSE: Final = click.option(
     "--purpose", metavar="TEXT", default="", help="Why you look; it is recorded with your name."
 )
 """The option of commands that show a citizen."""
+DIFFERS: Final = 1
+"""The exit status where something that was compared is not the same."""
 WIDTH: Final = 140
 """Columns of a table that is not shown on a terminal, such as in a log."""
 
@@ -100,6 +102,27 @@ def echo_json(value: Any, *, indent: bool = False, err: bool = False) -> None:
 
     option = orjson.OPT_INDENT_2 if indent else None
     click.echo(orjson.dumps(value, option=option), err=err)  # bytes: JSON is UTF-8 in any locale
+
+
+class Findings(Protocol):
+    """The outcome of a command, for programs and for people."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for a program; `fine` is false where something is not as it must be."""
+
+    def sentence(self) -> str:
+        """Say it to people."""
+
+
+def end_with(found: Findings, *, as_json: bool) -> None:
+    """Show what was found, and end with status 1 where it is not fine."""
+    told = found.as_json()
+    if as_json:
+        echo_json(told)
+    else:
+        click.echo(found.sentence())
+    if not told.get("fine", True):
+        sys.exit(DIFFERS)
 
 
 # --- for people --------------------------------------------------------------------------------

@@ -1,13 +1,12 @@
 """`refusion rekey`: the journal under new keys, with more partitions, without erased citizens."""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from streams.cli.console import answering, echo_json, run_with_progress
+from streams.cli.console import answering, end_with, run_with_progress
 
 if TYPE_CHECKING:
     from streams.archive.key_change import ProvedSameness
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from streams.cli.console import Show
     from streams.settings import Settings
 
-DIFFERS: Final = 1
-"""The exit status if the two systems did not post the same."""
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True)
 
 
@@ -65,9 +62,4 @@ def rekey(
 
     with answering(as_json):
         done = run_with_progress("records", work)
-    if as_json:
-        echo_json(done.as_json())
-    else:
-        click.echo(done.sentence())
-    if not done.as_json().get("fine", True):
-        sys.exit(DIFFERS)
+    end_with(done, as_json=as_json)

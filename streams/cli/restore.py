@@ -1,21 +1,17 @@
 """`refusion restore`: the journal of a backup, under a new prefix."""
 
-import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from streams.cli.backup import PLACE
-from streams.cli.console import echo_json, run_with_progress
+from streams.cli.console import end_with, run_with_progress
 
 if TYPE_CHECKING:
     from streams.archive.comparison import ComparedPostings
     from streams.archive.restore import Restored
     from streams.cli.console import Show
     from streams.settings import Settings
-
-DIFFERS: Final = 1
-"""The exit status if postings are not those of the backup."""
 
 
 @click.command()
@@ -51,9 +47,4 @@ def restore(uris: tuple[str, ...], prefix: str, compare: bool, as_json: bool) ->
         return await do(settings, places, prefix, lambda records: show(records, None))
 
     done = run_with_progress("records", work)
-    if as_json:
-        echo_json(done.as_json())
-    else:
-        click.echo(done.sentence())
-    if not done.as_json().get("fine", True):
-        sys.exit(DIFFERS)
+    end_with(done, as_json=as_json)

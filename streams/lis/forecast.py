@@ -12,9 +12,11 @@ from arro3.core import Array, DataType, Table
 from duckdb import DuckDBPyConnection as Connection
 
 from domain.basics.weeks import first_day, month_number, month_text, week_of
+from domain.law.rates import staircase_in, step_at, steps_of
 from domain.ruledata.ruleset import Benefit, RuleSet, Staircase
 from projections.lis import forecast_money as money
 from projections.lis import forecast_statements as statements
+from projections.lis.scopes import rates_by_step
 from projections.lis.tables import MARTS
 from streams.lis.counters import LawOf
 from streams.lis.engine import view_of_mart
@@ -34,10 +36,13 @@ def name_tables_of_forecast(
         view_of_mart(connection, MARTS[name], files(name), name)
     for name, earlier in (("flows", "flows_before"), ("forecast", "forecasts_before")):
         view_of_mart(connection, MARTS[name], files(name), f"all_{name}")
-        seen = "FALSE" if run is None else f"run < {run} AND run >= {run - RUNS_SEEN}"
-        connection.execute(
-            f"CREATE OR REPLACE VIEW {earlier} AS SELECT * FROM all_{name} WHERE {seen}"
-        )
+        _name_earlier(connection, f"all_{name}", earlier, run)
+
+
+def _name_earlier(connection: Connection, table: str, earlier: str, run: int | None) -> None:
+    """Name the rows of the runs that a forecast reads beside its own; none for the open run."""
+    seen = "FALSE" if run is None else f"run < {run} AND run >= {run - RUNS_SEEN}"
+    connection.execute(f"CREATE OR REPLACE VIEW {earlier} AS SELECT * FROM {table} WHERE {seen}")
 
 
 def foresee(connection: Connection, span: Span, law_of: LawOf) -> None:
@@ -155,7 +160,8 @@ class Forecasting:
             self._connection.execute(
                 f"INSERT INTO ahead SELECT {months_ahead}, * FROM ({statements.PRESENT})"
             )
-        self._name_months(self._priced_by)
+        if self._priced_by is not self._law:
+            self._name_months(self._priced_by)
         self._connection.execute(f"INSERT INTO foreseen BY NAME {money.expected(growth)}")
 
     def _keep(self, name: str, statement: str, **values: str | int) -> None:
@@ -205,12 +211,10 @@ class Forecasting:
 
     def _name_law(self) -> None:
         """Name the step of each rate of benefits on the staircase: `steps`."""
-        bands = _stairs(self._law, self._month).bands
         found = {
-            (code, benefit.share(band)): step
-            for code, benefit in self._law.benefits.items()
-            if benefit.rate == "staircase"
-            for step, band in reversed(list(enumerate(bands, 1)))
+            (code, rate): step
+            for code, rates in rates_by_step(self._law).items()
+            for step, rate in reversed(list(enumerate(rates, 1)))
         }
         self._table(
             "steps",
@@ -229,17 +233,6 @@ def _weeks_of(month: int) -> int:
     return week_of(first_day(month + 1) - 1) - week_of(first_day(month) - 1)
 
 
-def _stairs(law: RuleSet, month: int) -> Staircase:
-    """Give the staircase that holds on the last day of a month, or the last one that there is."""
-    last = first_day(month + 1) - 1
-    begun = [stairs for stairs in law.staircases if stairs.valid_from.toordinal() <= last]
-    return max(begun or law.staircases, key=lambda stairs: stairs.valid_from)
-
-
-def _step(stairs: Staircase, ordinal: int) -> int:
-    return sum(band.from_week <= max(ordinal, 1) for band in stairs.bands)
-
-
 def _share(benefit: Benefit, stairs: Staircase, at: int, weeks: int) -> int:
     """Give the mean share of the weeks of a month that ends at a seniority, in millionths."""
     if benefit.mechanism is None or benefit.rate == "computed" or benefit.rate is None:
@@ -247,7 +240,8 @@ def _share(benefit: Benefit, stairs: Staircase, at: int, weeks: int) -> int:
     if benefit.rate != "staircase":
         return benefit.rate * statements.MILLION // 100
     ordinals = range(at - weeks + 1, at + 1)
-    bands = [stairs.bands[_step(stairs, ordinal) - 1] for ordinal in ordinals]
+    steps = steps_of([stairs])
+    bands = [stairs.bands[step_at(steps, ordinal)] for ordinal in ordinals]
     return sum(map(benefit.share, bands)) * statements.MILLION // 100 // weeks
 
 
@@ -266,7 +260,8 @@ def _with_step(statement: str, law: RuleSet) -> str:
 
 def _ladder_of(law: RuleSet, month: int) -> tuple[int, int]:
     """Give what decides the shares of a month: which staircase, and its number of weeks."""
-    return law.staircases.index(_stairs(law, month)), _weeks_of(month)
+    stairs = staircase_in(law, week_of(first_day(month + 1) - 1))
+    return law.staircases.index(stairs), _weeks_of(month)
 
 
 def _shares(
@@ -287,8 +282,7 @@ def foresee_under(
     The connection has the marts by their names. Raises LisError.
     """
     for name, earlier in (("flows", "flows_before"), ("forecast", "forecasts_before")):
-        seen = f"run < {run} AND run >= {run - RUNS_SEEN}"
-        connection.execute(f"CREATE VIEW {earlier} AS SELECT * FROM {name} WHERE {seen}")
+        _name_earlier(connection, name, earlier, run)
     connection.execute(f"CREATE TEMP TABLE flows_made AS SELECT * FROM flows WHERE run = {run}")
     making = Forecasting(connection, run, data_month, law, priced_by)
     making.stand()

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.lis_site import OWN, lis_folder, lis_site
+from tests.support.mailbox import open_mailbox
 from tests.support.site_client import client_of, visitor
 
 
@@ -24,3 +25,16 @@ def economy(app):
 @pytest.fixture(scope="module")
 def auditor(app):
     return client_of(app, visitor("auditor"))
+
+
+@pytest.fixture(scope="module")
+def mail_server():
+    with open_mailbox() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def mailbox(mail_server):
+    """A mail server that has no mail yet."""
+    mail_server.clear()
+    return mail_server

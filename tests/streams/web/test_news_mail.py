@@ -11,23 +11,11 @@ import pytest
 from streams.web.folder import Folder
 from streams.web.news_mail import AGAIN_S, CONFIRM_S, NewsMail, SignUp
 from streams.web.subscribers import NAME, Subscribers, SubscribersError
-from tests.support.mailbox import mail_settings, open_mailbox
+from tests.support.mailbox import mail_settings
 from tests.support.site_client import HERE, a_site, client_of
 
 ANNE, BO = "anne@example.org", "bo@example.org"
 TODAY = datetime.now(UTC).date()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with open_mailbox() as mailbox:
-        yield mailbox
-
-
-@pytest.fixture
-def mailbox(server):
-    server.clear()
-    return server
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from streams.web.board import Board, ClosedRun, Seen
 from streams.web.contact import CATEGORIES
 from streams.web.dates import moment_text
 from streams.web.folder import Folder, markdown
-from tests.support.mailbox import mail_settings, open_mailbox
+from tests.support.mailbox import mail_settings
 from tests.support.site_client import SETTINGS, a_site, client_of, visitor
 
 PAGES = ("/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/was", "/behandling")
@@ -195,18 +195,6 @@ GOOD = {
     "mail": "aase@example.org",
     "text": "Beløbet er forkert.\nHvorfor?",
 }
-
-
-@pytest.fixture(scope="module")
-def server():
-    with open_mailbox() as mailbox:
-        yield mailbox
-
-
-@pytest.fixture
-def mailbox(server):
-    server.clear()
-    return server
 
 
 @pytest.fixture
