@@ -12,7 +12,14 @@ from projections.lis.inhabitants import Inhabitants
 from projections.lis.money_views import MONTH, MUNICIPALITY, need
 from projections.lis.person_views import PERSONS, seniorities_of
 from projections.lis.scopes import ViewScope
-from projections.lis.small_numbers import hidden_counts, is_small, is_telling
+from projections.lis.small_numbers import (
+    CountPart,
+    hidden_counts,
+    hidden_parts,
+    hidden_shares,
+    is_small,
+    is_telling,
+)
 
 SAMMENLIGNING: Final = (
     *(MUNICIPALITY, MONTH, PERSONS),
@@ -51,6 +58,31 @@ class _Shown(NamedTuple):
 
 _HIDDEN: Final = _Shown(None, None, None)
 _Counts = Mapping[str, _Counted]
+_Parts = Mapping[str, CountPart]
+"""The counts of a municipality by benefit."""
+
+
+class _Told(NamedTuple):
+    """The counts of a month beside the ones that are asked for: what else a visitor can ask.
+
+    `everybody` has all benefits together, `parts` each of them; `benefit` is the one asked for.
+    """
+
+    everybody: _Counts
+    parts: Mapping[str, _Parts]
+    benefit: str | None
+
+    def gives_persons_away(self, place: str, persons: int) -> bool:
+        """Tell whether few persons could be worked out from a count, and the others."""
+        kept_back, is_safe = hidden_parts(self.parts.get(place, {}))
+        if self.benefit is None:
+            return not is_safe
+        return self.benefit in kept_back or is_telling(persons, self.everybody[place].persons)
+
+    def gives_share_away(self, place: str) -> bool:
+        """Tell whether few persons could be worked out from a share, and the others."""
+        kept_back, is_safe = hidden_shares(self.parts.get(place, {}))
+        return not is_safe if self.benefit is None else self.benefit in kept_back
 
 
 class _Month(NamedTuple):
@@ -105,9 +137,11 @@ def _months(scope: ViewScope) -> dict[str, _Month]:
         asked = scope._replace(question=replace(scope.question, month=wanted))
         counted = _counted(asked)
         everybody = counted if scope.question.benefit is None else _counted(asked, "benefit")
+        parts = _by_benefit(asked)
         for number_of, counts in counted.items():
             areas = _areas(scope, counts, _of_year(scope, number_of))
-            shown, of_areas = _of_month(scope, counts, everybody[number_of], areas)
+            told = _Told(everybody[number_of], parts[number_of], scope.question.benefit)
+            shown, of_areas = _of_month(scope, counts, told, areas)
             months[number_of] = _Month(shown, dict(of_areas), areas)
     return months
 
@@ -230,7 +264,7 @@ def _per_1000(
 
 
 def _of_month(
-    scope: ViewScope, counted: _Counts, everybody: _Counts, areas: Mapping[str, list[str]]
+    scope: ViewScope, counted: _Counts, told: _Told, areas: Mapping[str, list[str]]
 ) -> tuple[dict[str, _Shown], Iterator[tuple[str, _Shown]]]:
     """Choose what may be shown of each municipality and of each area."""
     own = {place for place in counted if place == scope.question.municipality}
@@ -239,9 +273,12 @@ def _of_month(
     hidden, safe = hidden_counts(persons, own, sums, hides_more=hides_more)
     shown = {}
     for place, figures in counted.items():
-        is_told = is_telling(persons[place], everybody[place].persons)
-        is_hidden = place in hidden or (is_told and place not in own)
-        shown[place] = _HIDDEN if is_hidden else _figures(figures, is_own=place in own)
+        if place in own:
+            shown[place] = _figures(figures)
+        elif place in hidden or told.gives_persons_away(place, persons[place]):
+            shown[place] = _HIDDEN
+        else:
+            shown[place] = _without_telling_share(figures, told, place)
     return shown, (
         (area, _of_area([counted[place] for place in places], [shown[place] for place in places]))
         for (area, places), is_safe in zip(areas.items(), safe, strict=True)
@@ -249,12 +286,17 @@ def _of_month(
     )
 
 
-def _figures(figures: _Counted, *, is_own: bool) -> _Shown:
-    """Give what is shown of a municipality: no share that gives few persons away."""
+def _figures(figures: _Counted) -> _Shown:
+    """Give all figures of a municipality."""
     share = ratio(figures.at_last_step, figures.persons)
-    if not is_own and is_telling(figures.at_last_step, figures.persons):
-        share = None
     return _Shown(figures.persons, share, ratio(figures.refusion, figures.amount))
+
+
+def _without_telling_share(figures: _Counted, told: _Told, place: str) -> _Shown:
+    """Give the figures of a municipality without a share that gives few persons away."""
+    is_told = is_telling(figures.at_last_step, figures.persons) or told.gives_share_away(place)
+    whole = _figures(figures)
+    return whole._replace(share_at_last_step=None) if is_told else whole
 
 
 def _of_area(counted: list[_Counted], shown: list[_Shown]) -> _Shown:
@@ -263,6 +305,26 @@ def _of_area(counted: list[_Counted], shown: list[_Shown]) -> _Shown:
     is_told = any(figures.share_at_last_step is None for figures in shown)
     share = None if is_told else ratio(total.at_last_step, total.persons)
     return _Shown(total.persons, share, ratio(total.refusion, total.amount))
+
+
+def _by_benefit(scope: ViewScope) -> dict[str, dict[str, dict[str, CountPart]]]:
+    """Count persons by month, municipality and benefit: all, and those on the last step."""
+    wide = scope._replace(question=replace(scope.question, municipality=None, benefit=None))
+    last = {code: rates[-1] for code, rates in scope.on_staircase().items()}
+    prefix = "booked_" if scope.question.based_on == "settled" else ""
+    found: dict[str, dict[str, dict[str, CountPart]]] = defaultdict(lambda: defaultdict(dict))
+    for place, month, code, rate, persons in wide.rows(
+        "persons",
+        f"municipality, month, benefit, rate, sum({prefix}persons)::BIGINT",
+        "AND benefit IS NOT NULL GROUP BY ALL ORDER BY ALL",
+    ):
+        part = found[month][place].get(code, CountPart(0, 0 if code in last else None))
+        if rate is None:
+            part = part._replace(whole=persons)
+        elif rate == last.get(code):
+            part = part._replace(part=persons)
+        found[month][place][code] = part
+    return found
 
 
 def _counted(scope: ViewScope, *leave_out: str) -> dict[str, dict[str, _Counted]]:

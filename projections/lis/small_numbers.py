@@ -6,7 +6,7 @@ divided among themselves in many ways, or else the sum itself is not shown.
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 SMALLEST_SHOWN: Final = 5
 """A count from this on is shown, and so is 0."""
@@ -91,3 +91,49 @@ def _made_safe(
 
 def _is_safe(counts: Mapping[Place, int], hidden: Sequence[Place]) -> bool:
     return len(hidden) > 1 and sum(counts[place] for place in hidden) >= len(hidden) + SLACK
+
+
+# --- one sum, divided in several ways ---------------------------------------------------------
+
+
+class CountPart(NamedTuple):
+    """The persons of a group, and those of them whose share is shown; None where it has no share.
+
+    Groups of one sum may overlap: the sum is then less, and says less.
+    """
+
+    whole: int
+    part: int | None
+
+
+def hidden_parts(groups: Mapping[Place, CountPart]) -> tuple[set[Place], bool]:
+    """Choose the groups whose counts are hidden, so that their sum may be shown; or say it may not.
+
+    A visitor asks for each group, then for all of them, and subtracts.
+
+    >>> groups = {"a": CountPart(2, None), "b": CountPart(50, None), "c": CountPart(9, None)}
+    >>> sorted(hidden_parts(groups)[0])
+    ['a', 'c']
+    """
+    counts = {name: group.whole for name, group in groups.items()}
+    hidden, (is_safe,) = hidden_counts(counts, (), [counts])
+    return hidden, is_safe
+
+
+def hidden_shares(groups: Mapping[Place, CountPart]) -> tuple[set[Place], bool]:
+    """Choose the groups whose shares are hidden, so that the share of all may be shown; or not.
+
+    A share with its count tells how many persons are in the part. Beside those that tell of few,
+    one is hidden that tells of many: what is left of the sum could be anybody's.
+    """
+    with_share = {name: (g.whole, g.part) for name, g in groups.items() if g.part is not None}
+    telling = {
+        name for name, (whole, part) in with_share.items()
+        if is_small(whole) or is_telling(part, whole)
+    }  # fmt: skip
+    if not telling:
+        return set(), True
+    others = [name for name, (whole, part) in with_share.items() if name not in telling and part]
+    if not others:
+        return telling, False
+    return telling | {min(others, key=lambda name: (with_share[name], str(name)))}, True

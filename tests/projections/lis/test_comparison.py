@@ -1,7 +1,5 @@
 """`sammenligning` gives no small number of persons of another municipality away."""
 
-from functools import partial
-
 import pytest
 
 from projections.lis import comparison_views
@@ -24,7 +22,7 @@ def compared(monkeypatch, own=None, table=None, **asked):
     money = {(code, MONTH): (200, 71, 0) for code in PERSONS}
     monkeypatch.setattr(comparison_views, "mean_percents", lambda _: money)
     question = LisQuestion("sammenligning", municipality=own, **asked)
-    scope = ViewScope(question, {}, RULES, partial(list), list, table or {})
+    scope = ViewScope(question, {}, RULES, lambda *_: [], list, table or {})
     rows = comparison_views.sammenligning_rows(scope)
     assert all(row[-2:] == (None, None) for row in rows)  # no counters, and no month a year before
     return {row[0] or row[5]: row[2:-2] for row in rows}
@@ -62,7 +60,11 @@ def rows_of(monkeypatch, counted, *, own=None, median=None, run=None, areas=Fals
     monkeypatch.setattr(comparison_views, "mean_percents", lambda _: money)
     question = LisQuestion("sammenligning", municipality=own, **asked)
     months = {} if run is None else {run: MONTH}
-    scope = ViewScope(question, months, RULES, lambda *_: median or [], list, {})
+
+    def read(query, _):
+        return [] if "FROM persons" in query else median or []
+
+    scope = ViewScope(question, months, RULES, read, list, {})
     rows = comparison_views.sammenligning_rows(scope)
     return {row[:2]: row[2:] for row in rows if row[0] is not None or areas}
 
@@ -151,3 +153,64 @@ def test_the_table_of_inhabitants_is_read_or_told():
     ):
         with pytest.raises(InhabitantsError, match=said):
             read_inhabitants(lines)
+
+
+PARTS = {"730": {"KTH": (100, 40), "ADP": (60, 0), "LY": (2, 1), "REV": (9, 0), "RFY": (30, 12)},
+         "825": {"KTH": (1, 0), "ADP": (1, 0), "LY": (1, 0), "REV": (1, 0), "RFY": (1, 0)},
+         "751": {"KTH": (50, 20), "RFY": (70, 68)},
+         "101": {"KTH": (90, 30), "RFY": (80, 40)}}  # fmt: skip
+"""Persons by municipality and benefit, and those of them on the last step; nobody has two."""
+LAST = {"KTH": 20, "ADP": None, "LY": 20, "REV": 20, "RFY": 20}
+
+
+def asked_for(monkeypatch, benefit, own=None):
+    """The persons and the share that are shown of each municipality, for a benefit or all."""
+    told = {
+        place: [part for code, part in parts.items() if benefit in (None, code)]
+        for place, parts in PARTS.items()
+    }
+    monkeypatch.setattr(
+        comparison_views,
+        "persons_of_steps",
+        lambda scope: [
+            (place, MONTH, sum(w for w, _ in found), 0, 0, 0, sum(p for _, p in found))
+            for place, parts in PARTS.items()
+            if (found := [x for c, x in parts.items() if scope.question.benefit in (None, c)])
+        ],
+    )
+    monkeypatch.setattr(comparison_views, "mean_percents", lambda _: {})
+    rows = [
+        row
+        for place, parts in PARTS.items()
+        for code, (whole, part) in parts.items()
+        for row in ((place, MONTH, code, None, whole), (place, MONTH, code, LAST[code], part))
+    ]
+    question = LisQuestion("sammenligning", municipality=own, benefit=benefit)
+    scope = ViewScope(
+        question, {}, RULES, lambda query, _: rows if "FROM persons" in query else [], list, {}
+    )
+    found = {row[0]: row[2:4] for row in comparison_views.sammenligning_rows(scope) if row[0]}
+    assert found.keys() == {place for place, parts in told.items() if parts}
+    return found
+
+
+def test_few_persons_cannot_be_worked_out_by_subtracting_benefits(monkeypatch):
+    """All of Randers less each benefit that is shown would be its two with ledighedsydelse."""
+    by_benefit = {code: asked_for(monkeypatch, code) for code in LAST}
+    shown = {code for code, found in by_benefit.items() if found["730"][0] is not None}
+    assert asked_for(monkeypatch, None)["730"][0] == 201
+    assert shown == {"KTH", "ADP", "RFY"}  # nine with revalidering are hidden too
+    own = {code: asked_for(monkeypatch, code, own="730")["730"][0] for code in LAST}
+    assert own == {code: whole for code, (whole, _) in PARTS["730"].items()}
+
+
+def test_a_sum_is_not_shown_where_it_tells_that_each_benefit_has_one(monkeypatch):
+    assert asked_for(monkeypatch, None)["825"] == (None, None)
+
+
+def test_a_share_cannot_be_worked_out_by_subtracting_benefits(monkeypatch):
+    """Two of Silkeborg with ressourceforløb are not on the last step; the rest tells so too."""
+    shares = {code: asked_for(monkeypatch, code)["751"][1] for code in ("KTH", "RFY")}
+    assert shares == {"KTH": None, "RFY": None}
+    assert asked_for(monkeypatch, None)["751"] == (120, 7333)
+    assert asked_for(monkeypatch, None)["101"] == (170, 4118)

@@ -5,7 +5,13 @@ from itertools import product as combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.lis.small_numbers import hidden_counts, is_small, is_telling
+from projections.lis.small_numbers import (
+    CountPart,
+    hidden_counts,
+    hidden_parts,
+    is_small,
+    is_telling,
+)
 
 AREAS = 3
 COUNTS = st.lists(
@@ -90,3 +96,13 @@ def test_a_share_is_telling_where_its_part_or_the_rest_is_small():
     assert [is_telling(part, 100) for part in (0, 1, 4, 5, 95, 96, 99, 100)] == [
         False, True, True, False, False, True, True, False,
     ]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from([0, 1, 1, 2, 3, 4, 5, 6, 9, 12]), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=100)
+def test_no_part_of_a_sum_can_be_worked_out_from_the_others(drawn):
+    counts = dict(enumerate(drawn))
+    hidden, is_safe = hidden_parts({name: CountPart(count, None) for name, count in counts.items()})
+    if len(hidden) <= 3:
+        for values in possible(counts, hidden, [[*counts]], [is_safe]).values():
+            assert {1, 2, 3, 4, 5} <= values
