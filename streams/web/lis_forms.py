@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from projections.lis.money_lines import LINES
+from projections.lis.money_views import MUNICIPALITY
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.web.lis_desk import Answered
@@ -65,6 +66,10 @@ def choice_form(
         fields.append(ChoiceField("weeks", speaker.word("lis.weeks"), weeks))
     if question.view == "sammenligning":
         fields.append(_others(question, speaker))
+        alike = "" if question.alike is None else str(question.alike)
+        fields.append(ChoiceField("alike", speaker.word("lis.alike"), alike))
+    if view and view.of_reporters and (sees_all or MUNICIPALITY in view.of_reporters[0]):
+        fields.append(_reporters(question, speaker))
     if view and view.adds and not options.persons:
         fields.append(_by(question, options, speaker))
     kept = [("persons", "1")] if options.persons else []
@@ -147,14 +152,20 @@ def _others(question: LisQuestion, speaker: Speaker) -> ChoiceField:
     return ChoiceField("with", speaker.word("lis.with"), "", options, hint, takes_many=True)
 
 
+def _reporters(question: LisQuestion, speaker: Speaker) -> ChoiceField:
+    """Offer the lines by reporter."""
+    chosen = "1" if question.reporters else ""
+    lines = [("", speaker.word("lis.no_reporters")), ("1", speaker.word("lis.by_reporters"))]
+    return _field(speaker, "reporters", chosen, lines)
+
+
 def _by(question: LisQuestion, options: LisOptions, speaker: Speaker) -> ChoiceField:
     """Offer the sum by each column alone, and what the address has beside."""
     view = VIEWS[question.view]
-    by = [
-        figure
-        for figure in view.figures
-        if not figure.adds and figure.kind not in ("percent", "ore")
-    ]
+    figures = view.figures
+    if question.reporters and view.of_reporters is not None:
+        figures, _ = view.of_reporters
+    by = [figure for figure in figures if not figure.adds and figure.kind not in ("percent", "ore")]
     named = [(figure.name, speaker.heading(question.view, figure)) for figure in by]
     keys = [figure.name for figure in by]
     if options.by and options.by not in keys:

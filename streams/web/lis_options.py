@@ -18,6 +18,7 @@ Month = Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 BenefitCode = Annotated[str, Field(pattern=r"^[A-Z0-9ÆØÅ-]{1,12}$")]
 MOST_RUNS: Final = 9999
 MOST_WEEKS: Final = 9999
+MOST_ALIKE: Final = 98
 LONGEST: Final = 500
 ROWS_OF_PAGE: Final = 100
 MOST_PAGES: Final = 99_999
@@ -26,8 +27,9 @@ MOST_PAGES: Final = 99_999
 class LisOptions(BaseModel):
     """The options of a view, as a visitor gives them.
 
-    `others` are municipalities to compare with, `weeks` how far to look ahead, `persons` asks for
-    the citizens behind the figures, `citizen` is a mark of the session and `purpose` says why.
+    `others` are municipalities to compare with, `alike` how many of those that are most like the
+    own one; `weeks` is how far to look ahead, `reporters` asks for the lines by reporter, `persons`
+    for the citizens behind the figures. `citizen` is a mark of the session and `purpose` says why.
     `page` is that of a table with more rows than a page shows; files have all rows.
     """
 
@@ -40,7 +42,9 @@ class LisOptions(BaseModel):
     based_on: Annotated[Asked, Field(alias="as")] = "known"
     by: Annotated[str, Field(max_length=200)] = ""
     others: Annotated[tuple[Code, ...], Field(alias="with", max_length=200)] = ()
+    alike: Annotated[int, Field(ge=1, le=MOST_ALIKE)] | None = None
     weeks: Annotated[int, Field(ge=0, le=MOST_WEEKS)] | None = None
+    reporters: bool = False
     persons: bool = False
     citizen: Annotated[str, Field(pattern=r"^[a-r]{64}$")] | None = None
     purpose: Annotated[str, Field(max_length=LONGEST)] | None = None
@@ -76,6 +80,8 @@ class LisOptions(BaseModel):
             self.weeks,
             citizen,
             books,
+            self.alike,
+            self.reporters,
         )
 
     @property
@@ -97,7 +103,9 @@ class LisOptions(BaseModel):
             "run": self.run,
             "by": self.by,
             "with": list(self.others),
+            "alike": self.alike,
             "weeks": self.weeks,
+            "reporters": "1" if self.reporters else None,
             "persons": "1" if self.persons else None,
             "citizen": self.citizen,
         }
@@ -105,6 +113,10 @@ class LisOptions(BaseModel):
     def query(self) -> str:
         """Write the options as an address has them."""
         return query_of(self.given())
+
+    def query_of_page(self) -> str:
+        """Write the options with the page of the table, where it is not the first one."""
+        return query_of(self.given() | {"page": self.page if self.page > 1 else None})
 
 
 def query_of(values: dict[str, Any]) -> str:

@@ -138,7 +138,7 @@ async def _view_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> ViewPag
 
 def _page(look: LisLook, template: str, status: int, **values: Any) -> Response:
     here = {"view": look.view, "title": speaker_of(look.request).title(look.view)}
-    query = look.options.query()
+    query = look.options.query_of_page()
     return site_page(
         look.request, template, status, **here, query=query, place=look.place, **values
     )
@@ -254,7 +254,7 @@ def _purpose_of(view: str, right: RouteRight) -> Handler:
             session.kept[PURPOSE] = purpose_of(purpose)
         except LisRefusedError as refusal:
             return _page(look, "lis/purpose.html", refusal.status, is_bad=True)
-        address = link(language_of(request), f"/lis/{view}{look.options.query()}")
+        address = link(language_of(request), f"/lis/{view}{look.options.query_of_page()}")
         return RedirectResponse(address, HTTPStatus.SEE_OTHER, _UNKEPT)
 
     return keep

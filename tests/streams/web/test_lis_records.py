@@ -91,6 +91,11 @@ def test_a_long_list_is_shown_page_by_page_and_each_page_is_recorded_with_its_ci
     pages = [sorted({*citizens[at : at + 20]}) for at in range(0, len(citizens), 20)]
     assert (seen, shown) == (pages, [*map(len, pages)])
     assert len(pages) > 2
+    asked = client_of(app, visitor("caseworker", municipality=OWN))
+    form = re.findall(r'action="([^"]*)"', asked.get("/lis/personer?persons=1&page=2").text)
+    (address,) = (text.replace("&amp;", "&") for text in form if "persons=1" in text)
+    answer = asked.post(address, data={"purpose": "sag 12"}, follow_redirects=False)
+    assert answer.headers["location"] == "/lis/personer?persons=1&page=2"
     assert "Forrige rækker" in page.text
     for beyond in ("page=9999", "page=0", "page=-1", "page=1e9"):
         assert who.get(f"/lis/personer?persons=1&{beyond}").status_code in (404, 422)

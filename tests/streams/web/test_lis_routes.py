@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import fields
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,7 @@ from projections.lis.answers import Answer, number, text
 from projections.lis.comparison_views import BY_INHABITANTS
 from projections.lis.money_lines import LINE_FIGURES, LINES
 from projections.lis.money_views import BY_BUDGET
+from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
@@ -65,6 +67,36 @@ def test_a_file_has_the_bytes_of_the_command_for_the_same_question(auditor, told
     assert answer.content == told(view, form, "--as", "of", "--run", "50", *options)
     wrong = auditor.get(f"/lis/{view}.{form}?municipality={OWN}")
     assert wrong.status_code == (200 if has_place else 400)
+
+
+@pytest.mark.parametrize(
+    ("view", "query", "options"),
+    [
+        ("korrektioner", "reporters=1", ["--reporters"]),
+        ("kontrol", "reporters=1", ["--reporters"]),
+        (
+            "sammenligning",
+            f"municipality={OWN}&alike=2",
+            ["--municipality", OWN, "--alike", "2"],
+        ),
+    ],
+)
+def test_what_the_command_can_be_asked_the_site_can_be_asked(auditor, told, view, query, options):
+    answer = auditor.get(f"/lis/{view}.csv?as=of&run=50&{query}")
+    assert answer.content == told(view, "csv", "--as", "of", "--run", "50", *options)
+    page = auditor.get(f"/lis/{view}?as=of&run=50&{query}")
+    name, value = query.split("&")[-1].split("=")
+    assert page.status_code == 200
+    assert re.search(f'name="{name}"[^>]*value="{value}"|value="{value}" selected', page.text)
+    files = re.findall(rf'href="/lis/{view}.csv([^"]*)"', page.text)
+    assert all(query.split("&")[-1] in address for address in files)
+    assert files or view == "kontrol"  # of which nothing was kept here
+
+
+def test_every_option_of_the_command_is_one_of_the_address():
+    """`--by` is a list, `--as` has another name inside; the books come as a file."""
+    asked = {field.name for field in fields(LisQuestion)} - {"view", "books"}
+    assert asked <= set(LisOptions.model_fields)
 
 
 @pytest.fixture
@@ -132,7 +164,8 @@ def test_a_page_has_its_title_figures_and_what_they_are_as_of(auditor, view):
 
 def test_each_column_of_each_view_has_a_heading_and_a_meaning_in_both_languages():
     for view in VIEWS.values():
-        figures = {*view.figures, *(view.behind[0] if view.behind else ())}
+        further = [found[0] for found in (view.behind, view.of_reporters) if found]
+        figures = {*view.figures}.union(*further)
         figures |= {*BY_INHABITANTS} | ({*BY_BUDGET} if view.name == "afregning" else set())
         for figure in figures | {*LINE_FIGURES}:
             for part in ("lis_columns", "lis_meanings"):
