@@ -56,9 +56,10 @@ STATE_HEADERS: Final = frozenset({"ce_type", "mac"})
 ORIGIN: Final = "origin"
 ORIGIN_TIME: Final = "origin_time"
 ORIGIN_RAW: Final = "origin_raw"
-ORIGIN_HEADERS: Final = frozenset({ORIGIN, ORIGIN_TIME, ORIGIN_RAW})
-"""Headers of a record that was written anew from a backup: where it was, when it was written, and
-the raw record that the report there came from."""
+ORIGIN_MAC: Final = "origin_mac"
+ORIGIN_HEADERS: Final = frozenset({ORIGIN, ORIGIN_TIME, ORIGIN_RAW, ORIGIN_MAC})
+"""Headers of a record that was written anew, from a backup or under new keys: where it was, when it
+was written, the raw record that the report there came from, and the proof of the first."""
 
 
 def json_object(value: bytes | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from streams.archive.origins import Origins
 from streams.archive.restore import anew
 from streams.archive.segments import ArchivedRecord
 from streams.engine.ports import Headers
@@ -50,6 +51,7 @@ class Renaming:
         self._partitions = partitions
         self._erased = erased
         self._macs = [new.macs.at("reports", at) for at in range(partitions)]
+        self._origins = Origins(new.macs)
         self.named: dict[str, str] = {}
         """The new names of citizens that control records name, where they were met."""
         self.left_out: Counter[str] = Counter()
@@ -62,11 +64,17 @@ class Renaming:
             return None
         value = record.value or b""
         key, value = self._resealed(citizen, value, place)
-        partition = partition_of(key, self._partitions)
-        headers = [header for header in anew(record, place) if header[0] != MAC]
+        headers = anew(record, place)
+        return self._marked(partition_of(key, self._partitions), key, value, headers)
+
+    def _marked(
+        self, partition: int, key: bytes | None, value: bytes, headers: Headers
+    ) -> RenamedRecord:
+        """Mark a record as one of ours in its place, and its origin as what we say of it."""
+        headers = [header for header in headers if header[0] != MAC]
         event_type = dict(headers).get(EVENT_TYPE, b"")
         headers.append(self._macs[partition].header(key, event_type, value))
-        return RenamedRecord(partition, key, value, headers)
+        return RenamedRecord(partition, key, value, self._origins.proved(partition, headers))
 
     def _resealed(self, citizen: str, value: bytes, place: str) -> tuple[bytes, bytes]:
         """Return the new name, and the value with the new seal. Raises RenamingError."""
@@ -89,12 +97,8 @@ class Renaming:
     def of_control(self, record: ArchivedRecord, place: str) -> list[RenamedRecord]:
         """Return a control record as it is written into each partition of the new journal."""
         value = self._with_new_name(record.value or b"")
-        headers = [header for header in anew(record, place) if header[0] != MAC]
-        event_type = dict(headers).get(EVENT_TYPE, b"")
-        return [
-            RenamedRecord(at, None, value, [*headers, mac.header(None, event_type, value)])
-            for at, mac in enumerate(self._macs)
-        ]
+        headers = anew(record, place)
+        return [self._marked(at, None, value, headers) for at in range(self._partitions)]
 
     def _with_new_name(self, value: bytes) -> bytes:
         if (citizen := named_in(value)) is None:

@@ -1,7 +1,7 @@
 """Writes the journal anew under new keys, with other partitions, without citizens who are erased.
 
     1. Begin the new journal: it states the new keys. Of one that is there already, the headers
-       `origin` say how far it has come.
+       `origin` say how far it has come, where a proof says that they are ours.
     2. Read each partition of the old journal up to its next control record, and write its records,
        some thousand in one transaction, into the partitions of their citizens' new names. So the
        order of each citizen's records stays, and a rekey that dies has written whole batches.
@@ -19,8 +19,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from projections.audit.records import ORIGIN
 from streams.archive.new_names import RenamedRecord, Renaming, named_in
+from streams.archive.origins import Origins
 from streams.archive.restore import origin_of
 from streams.archive.segments import ArchivedRecord
 from streams.engine.ports import Message, Record, UnreadBatch, last_offset
@@ -29,7 +29,6 @@ from streams.kafka.reading import Offsets, TopicReader, written_ms
 from streams.kit.errors import UserError
 from streams.kit.foreign import Foreign
 from streams.operations.key_statements import stated_keys
-from streams.privacy.macs import PlaceMac
 from streams.settings import Settings
 from streams.wire.belief import KEYS, JournalBelief, control_id, is_marked
 from streams.wire.journal import JournalEntry
@@ -112,25 +111,30 @@ class Rekeying:
         checks = await journal_checks(self._reader, self._source, self._old.macs())
         self._beliefs = {partition: checks.journal(partition) for partition in self._positions}
         new_ends, macs = await self._reader.ends(name), self._new.macs()
+        origins = Origins(macs)
         ends = await self._reader.ends(self._source)
         for at, end in new_ends.items():
             mac = macs.at("reports", at)
             async with aclosing(self._reader.records(name, at, 0, end)) as records:
                 async for record in records:
-                    self._look_at(name, mac, record, ends)
+                    if is_marked(mac, record):
+                        self._look_at(name, origins.of(at, record), record, ends)
+                    else:
+                        raise self._strange(name)
 
-    def _look_at(self, name: str, mac: PlaceMac, record: Record, ends: Offsets) -> None:
-        """Take a record of the new journal into account; only what we marked tells anything."""
-        origin = dict(record.headers).get(ORIGIN)
-        is_ours = is_marked(mac, record)
-        if is_ours and not origin and stated_keys(record) is not None:
+    def _strange(self, name: str) -> RekeyError:
+        return RekeyError(
+            f"{name} has records that are not of {self._source}, or do not prove it: somebody else"
+            " writes there, or a former version began it; take a prefix that nobody uses"
+        )
+
+    def _look_at(self, name: str, origin: bytes | None, record: Record, ends: Offsets) -> None:
+        """Take a record of ours in the new journal into account, by the origin that it proves."""
+        if origin is None and stated_keys(record) is not None:
             return
-        place = self._place_in_source(origin or b"") if is_ours else None
+        place = self._place_in_source(origin or b"")
         if place is None:
-            raise RekeyError(
-                f"{name} has records that are not of {self._source}: somebody else writes there;"
-                " take a prefix that nobody uses"
-            )
+            raise self._strange(name)
         partition, offset = place
         if offset >= ends.get(partition, 0):
             raise RekeyError(

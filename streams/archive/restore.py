@@ -1,8 +1,8 @@
 """Makes the journal anew from a backup, under another prefix: the same partitions and order.
 
     1. Read the chains of all places; what is restored is what is up to the last whole link.
-    2. Make the topics, or look how far a restore that died has come: the last record of a
-       partition says in its header `origin` which record it was.
+    2. Make the topics, or look how far a restore that died has come: what is in a partition must
+       be, to the byte, what this restore would have written there first.
     3. Copy who did what (`access`), then record this act, then copy the journal.
     4. Count: each partition has as many records as the backup.
 
@@ -13,15 +13,15 @@ record that nobody of ours wrote is nobody's of ours here too.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final, cast
 
-from projections.audit.records import ORIGIN, ORIGIN_RAW, ORIGIN_TIME
+from projections.audit.records import ORIGIN, ORIGIN_MAC, ORIGIN_RAW, ORIGIN_TIME
 from streams.acts.acts import Act, record_act
 from streams.archive.manifest import Link, read_chain, segments_of
 from streams.archive.object_store import ArchiveError, ArchiveStore
@@ -181,28 +181,28 @@ class Restoring:
         self._settings = settings
         self._parts = parts
         self._progress = progress
-        self._there: dict[tuple[str, int], tuple[int, str]] = {}
-        """Records that are there, and the origin of the last one, by topic and partition."""
+        self._there: dict[tuple[str, int], tuple[int, bytes]] = {}
+        """Records that are there, and a digest of them all, by topic and partition."""
 
     async def look(self, reader: TopicReader) -> None:
         """Step 2. Raises RestoreError where there is something else."""
         for topic in RESTORED:
             name = self._settings.topic(topic)
             for partition, end in (await reader.ends(name)).items():
-                number, last = 0, ""
+                number, digest = 0, blake2b()
                 async with aclosing(reader.records(name, partition, 0, end)) as records:
                     async for record in records:
-                        content: bytes | None = dict(record.headers).get(ORIGIN)
-                        origin = (content or b"").decode("ascii", "replace")
-                        if topic is topics.ACCESS and not origin:
+                        is_restored = bool(dict(record.headers).get(ORIGIN))
+                        if topic is topics.ACCESS and not is_restored:
                             continue  # this act, and what was done after it
-                        number, last = number + 1, origin
-                        if not origin:
+                        number += 1
+                        digest.update(_bytes_of((record.key, record.value, record.headers)))
+                        if not is_restored:
                             raise RestoreError(
                                 f"{name} has records that came from no backup: restore under a"
                                 " prefix that nobody uses yet"
                             )
-                self._there[topic.name, partition] = number, last
+                self._there[topic.name, partition] = number, digest.digest()
         if not any(number for number, _ in self._there.values()):
             await self._check_unused(reader)
 
@@ -241,11 +241,11 @@ class Restoring:
 
     async def missing(self, topic: topics.Topic, partition: int) -> AsyncIterator[list[Message]]:
         """Yield the messages of a partition that are not there yet."""
-        there, last = self._there[topic.name, partition]
+        there, digest = self._there[topic.name, partition]
         source = self._parts.source(topic.name)
         records = self._parts.records(topic.name, partition)
-        offset = await asyncio.to_thread(_last_of, records, there)
-        if last != ("" if offset is None else origin_of(source, partition, offset)):
+        first = (copied(record, source, partition) for record in islice(records, there))
+        if digest != await asyncio.to_thread(_digest_of, first):
             raise RestoreError(
                 f"{self._settings.topic(topic)}, partition {partition}, has other records than the"
                 " backup: restore under a prefix that nobody uses yet"
@@ -259,10 +259,17 @@ def _some(records: Iterator[ArchivedRecord]) -> list[ArchivedRecord]:
     return list(islice(records, COPIED_RECORDS))
 
 
-def _last_of(records: Iterator[ArchivedRecord], number: int) -> int | None:
-    """Read some records, and return the offset of the last one; None where none is."""
-    last = deque(islice(records, number), maxlen=1)
-    return last[0].offset if last else None
+def _digest_of(messages: Iterable[Message]) -> bytes:
+    digest = blake2b()
+    for message in messages:
+        digest.update(_bytes_of(message))
+    return digest.digest()
+
+
+def _bytes_of(message: tuple[bytes | None, bytes | None, Iterable[tuple[str, bytes]]]) -> bytes:
+    """Return bytes that no other message has."""
+    key, value, headers = message
+    return repr((key, value, [(name, content) for name, content in headers])).encode()
 
 
 def origin_of(source: str, partition: int, offset: int) -> str:
@@ -280,7 +287,7 @@ def anew(record: ArchivedRecord, origin: str) -> Headers:
     headers: Headers = [
         (ORIGIN_RAW if name == RAW else name, cast("bytes", content))  # Kafka takes None too
         for name, content in record.headers
-        if name != ORIGIN
+        if name not in (ORIGIN, ORIGIN_MAC)
     ]
     headers.append((ORIGIN, origin.encode()))
     if record.written_ms != UNKNOWN_TIME and ORIGIN_TIME not in dict(headers):

@@ -15,8 +15,9 @@ from hmac import compare_digest
 from struct import Struct
 from typing import Final, Literal
 
-Role = Literal["reports", "postings", "citizens", "access"]
-"""The topics whose records have a MAC, without the prefix of their names."""
+Role = Literal["reports", "postings", "citizens", "access", "origins"]
+"""The topics whose records have a MAC, without the prefix of their names. `origins` is no topic: it
+is for proofs of where records of `reports` came from (`streams.archive.origins`)."""
 
 MAC: Final = "mac"
 """The header that holds it."""

@@ -75,9 +75,9 @@ class Intake:
         self.validator = validator
         self.identity = identity
         self.kafka = kafka
-        self.taken_in = TakenIn(kafka, topics.raw, topics.journal, topics.partitions)
         self.events: Events = Counter()
         self.macs = [identity.macs.at("reports", at) for at in range(topics.partitions)]
+        self.taken_in = TakenIn(kafka, topics.raw, topics.journal, self.macs)
         self.address = lru_cache(maxsize=CACHED_ADDRESSES)(self._address)
 
     @property

@@ -333,6 +333,27 @@ def test_a_prefix_where_a_worker_was_at_work_is_refused(clean, restoring, topic)
     assert sum(map(len, look())) == sum(map(len, whole)) - 1
 
 
+@pytest.mark.parametrize("another", ["key", "value", "headers", "a copy of the one before"])
+def test_a_record_that_only_says_to_be_the_next_one_leaves_none_out(clean, restoring, another):
+    """Whoever may write under the prefix, while a restore is interrupted, chooses the headers."""
+    topics, look = restoring
+    first, second = (restored(record) for record in clean.of["reports"][0][:2])
+    topics.append("reports", 0, *first)
+    look()
+    key, value, headers = second
+    if another == "key":
+        key = b"0" * 32
+    elif another == "value":
+        value = b"{}"
+    elif another == "headers":
+        headers = [*headers, ("trace", b"1")]
+    else:
+        key, value = first[:2]
+    topics.append("reports", 0, key, value, headers)
+    with pytest.raises(RestoreError, match="has other records than the backup"):
+        look()
+
+
 def test_records_of_another_journal_of_the_same_length_are_told_apart(clean, restoring):
     topics, look = restoring
     topics.append("reports", 0, *restored(clean.of["reports"][0][0], "other.reports"))

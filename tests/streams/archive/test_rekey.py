@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from streams.archive.key_change import RekeyRequest, new_settings
+from streams.archive.origins import Origins
 from streams.archive.rekey import RekeyError, Rekeying
 from streams.archive.restore import under_prefix
 from streams.archive.sameness import PartitionReading, PostedSystem, differences
@@ -257,8 +258,10 @@ def marked(topics, at, key, value, headers=()):
     """Append a record to the journal with our MAC."""
     event_type = dict(headers).get("ce_type", b"")
     mac = topics.settings.macs().at("reports", at).header(key, event_type, value)
-    others = [header for header in headers if header[0] != "mac"]
-    topics.append("reports", at, key, value, [*others, mac])
+    marked_headers = [*(header for header in headers if header[0] != "mac"), mac]
+    if dict(headers).get("origin"):
+        marked_headers = Origins(topics.settings.macs()).proved(at, marked_headers)
+    topics.append("reports", at, key, value, marked_headers)
 
 
 @pytest.fixture
@@ -314,6 +317,24 @@ def test_a_forged_origin_in_the_new_journal_leaves_no_record_out(clean, new_syst
     origin = f"clean.reports/{at}/{end - 1}".encode()
     new.topics.append("reports", at, record.key, record.value, [("origin", origin)])
     with pytest.raises(RekeyError, match="somebody else writes there"):
+        new.rekey()
+
+
+@pytest.mark.parametrize("with_proof", [True, False])
+def test_a_copy_of_a_record_with_another_origin_leaves_no_record_out(clean, new_system, with_proof):
+    """A MAC does not cover the header: the copy is as genuine as its original."""
+    new = new_system()
+    new.rekey()
+    assert new.rekey().there_before > 0, "what was written proves where it came from"
+    at, _, record = new.topics.find("reports", lambda record: "origin" in dict(record.headers))
+    end = clean.ends()["reports"][1]
+    headers = [header for header in record.headers if with_proof or header[0] != "origin_mac"]
+    headers = [
+        (name, f"clean.reports/1/{end - 1}".encode() if name == "origin" else content)
+        for name, content in headers
+    ]
+    new.topics.append("reports", at, record.key, record.value, headers)
+    with pytest.raises(RekeyError, match="or do not prove it: somebody else writes there"):
         new.rekey()
 
 

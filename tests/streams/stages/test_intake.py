@@ -7,16 +7,21 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
+from domain.citizen.reports import KeysRecord
 from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.engine.ports import Batch
 from streams.privacy.identity import Identity
 from streams.stages import intake_position
 from streams.stages.intake import Intake, IntakeTopics
+from streams.wire.journal import encode_control
+from streams.wire.partitioner import partition_of
 from streams.wire.validator import Validator
 from tests.support.lines import payment
 
 TOPICS = IntakeTopics("raw", "reports", "dead-letters", 4)
 IDENTITY = Identity(bytes(32), (bytes(range(32)),))
+AT = partition_of(IDENTITY.of("0101801234")[0].encode(), TOPICS.partitions)
+"""The journal's partition of the citizen in these tests."""
 
 
 class RawRecord(NamedTuple):
@@ -123,7 +128,7 @@ def raw_records(*ids, first=0):
 
 
 def position_by(raw, journal):
-    topics = Topics(**{TOPICS.raw: {3: raw}, TOPICS.journal: {0: journal}})
+    topics = Topics(**{TOPICS.raw: {3: raw}, TOPICS.journal: {AT: journal}})
     taking_in = work(Validator(LawBook().catalogue(), demo=True), topics)
     return asyncio.run(taking_in.position(None)), topics
 
@@ -140,9 +145,45 @@ def test_without_an_offset_intake_goes_on_behind_the_last_batch_that_is_whole(ca
     position, topics = position_by(raw, journal)
     assert position == 3, "of two records before that a batch may have lost others"
     assert "goes on at 3, by what is in the journal" in caplog.text
-    assert topics.readings == TOPICS.partitions
+    assert topics.readings == 2 * TOPICS.partitions, "the second time for the copies"
     assert position_by(raw, journal[:2])[0] is None
     assert position_by(raw[5:], journal)[0] == 3, "the raw records have expired"
+
+
+@pytest.mark.usefixtures("batches_of_two")
+def test_no_copy_of_a_report_says_how_far_intake_has_come():
+    """The header `raw` is not covered by the MAC: a copy of a genuine report may name any record.
+
+    Where the raw record is the same report once more, its content does not tell the two apart.
+    """
+    raw = raw_records("a", "b", "c", "d", "e", "never-read", "a", "b", "c", "d")
+    journal = keyed(taken_in(raw[:5]))
+    assert position_by(raw, journal)[0] == 3
+    copies = [
+        RawRecord(journal[-1].offset + 1 + number, record.key, record.value, with_raw(record, at))
+        for number, (record, at) in enumerate(zip(journal[1:5], range(6, 10), strict=True))
+    ]
+    assert position_by(raw, [*journal, *copies])[0] is None, "it begins anew: nothing is left out"
+    forged = [record._replace(headers=[*record.headers, ("mac", b"m")]) for record in copies]
+    assert position_by(raw, [*journal, *forged])[0] == 3
+    nothing = [record._replace(headers=[("raw", None)]) for record in copies]
+    assert position_by(raw, [*journal, *nothing])[0] == 3
+
+
+def keyed(journal):
+    """The journal with the record before it that turns the checking of MACs on."""
+    record = KeysRecord("k", "p", (), IDENTITY.macs.key_ids, demo=True)
+    value = encode_control(record, "2024-01-01T00:00:00Z")
+    headers = [IDENTITY.macs.at("reports", AT).header(None, b"", value)]
+    behind = [record._replace(offset=record.offset + 1) for record in journal]
+    return [RawRecord(0, None, value, headers), *behind]
+
+
+def with_raw(record, offset):
+    return [
+        (name, f"raw/3/{offset}".encode() if name == "raw" else content)
+        for name, content in record.headers
+    ]
 
 
 @pytest.mark.usefixtures("batches_of_two")
