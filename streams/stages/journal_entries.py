@@ -12,7 +12,7 @@ from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign
 from streams.settings_table import JOURNAL_KEY
 from streams.wire.belief import JournalBelief
-from streams.wire.journal import JournalEntry
+from streams.wire.journal import JournalEntry, decode_own
 from streams.wire.readers import RecordReader, refuse_newer
 
 FOREIGN: Final = Outcome(None, [], "foreign_record")
@@ -50,13 +50,13 @@ class JournalEntries:
         """
         entries: list[JournalEntry | Outcome] = []
         passed_over: dict[str, list[Foreign]] = {}
-        of, read = self._belief.of, self._reader.read
+        of, read, proves_report = self._belief.of, self._reader.read, self._belief.proves_report
         for record in records:
-            verdict, found = of(record), read(record)
-            if record.key and verdict == "ours" and not isinstance(found, Foreign):
-                entries.append(found)
+            if proves_report(record) and (own := _own_report(record)) is not None:
+                entries.append(own)
                 continue
-            entry = self._entry(record, found)
+            verdict = of(record)
+            entry = self._entry(record, read(record))
             if verdict != "ours" and entry is not TOO_LARGE:
                 entry = FOREIGN if verdict == "foreign" else NOTHING
             if entry is FOREIGN:
@@ -93,6 +93,14 @@ class JournalEntries:
         if self._belief.controls:
             noted["controls"] = dict(self._belief.controls)
         return noted
+
+
+def _own_report(record: Record) -> JournalEntry | None:
+    """Read a report that is proved to be ours; None where it is something else."""
+    try:
+        return decode_own(record.key or b"", record.value or b"")
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def check_marking_keys(known: Collection[str], stated: KeysRecord) -> None:

@@ -67,6 +67,13 @@ class JournalBelief:
             return "foreign"
         return "ours" if key else self._of_control(mac, record, checks)
 
+    def proves_report(self, record: Record) -> bool:
+        """Tell whether a record is a citizen's, stands where MACs are checked, and has ours."""
+        mac, checked_from, key = self._mac, self.checked_from, record.key
+        if not key or checked_from is None or record.offset <= checked_from or mac is None:
+            return False
+        return mac.is_of(key, record.value, record.headers)
+
     def is_proved(self, record: Record) -> bool:
         """Tell whether a MAC says that a record is ours."""
         return self._mac is not None and is_marked(self._mac, record)

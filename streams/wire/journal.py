@@ -72,7 +72,7 @@ _OLD_FIELDS: Final = {report: len(fields_in_1(report)) for report in TYPE_OF}
 """The number of fields that schema 1 has, the last of which is the time of reporting."""
 _WRITTEN: Final = {
     report: (in_1, in_2, TYPE_OF[report], _DAYS_AT[report], _OLD_FIELDS[report])
-    for report, (in_1, in_2, _) in _STRUCTS.items()
+    for report, (in_1, in_2, _, _) in _STRUCTS.items()
 }
 _DAY_TEXTS: Final = Memo(day_text, 1 << 14)
 _write: Final = msgspec.json.Encoder().encode
@@ -166,8 +166,14 @@ def opening_headers(opening: Opening, reported_at: str) -> Headers:
 
 # --- reading ------------------------------------------------------------------------------------
 
-_READ: Final = {read: report for report, (_, _, read) in _STRUCTS.items()}
+_READ: Final = {read: report for report, (_, _, read, _) in _STRUCTS.items()}
 _read: Final = msgspec.json.Decoder(reduce(or_, _READ)).decode
+_OWN: Final = {
+    own: (report, _DAYS_AT[report], _OLD_FIELDS[report] - 1)
+    for report, (_, _, _, own) in _STRUCTS.items()
+}
+"""Report, places of its days and of its time of reporting, by the struct of a record of ours."""
+_read_own: Final = msgspec.json.Decoder(reduce(or_, _OWN)).decode
 _DAYS: Final = Memo(day, 1 << 14)
 _is_time: Final = TIME_OF_DAY.fullmatch
 _BOUNDS_AT: Final = {
@@ -267,6 +273,21 @@ def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
     if isinstance(report, Reversal) and bool(report.reverses) == bool(report.reverses_group):
         raise ValueError("a reversal names one report or one group")
     return made(JournalEntry, ((key or b"").decode(), sealed, report, reported_at))
+
+
+def decode_own(key: bytes, value: bytes) -> JournalEntry:
+    """Read a citizen's report whose MAC proves that it is ours: validation has seen its texts.
+
+    Raises what `decode` raises, also for an opening row.
+    """
+    line = _read_own(value)
+    kind, days_at, at = _OWN[type(line)]
+    *fields, sealed, _schema = astuple(line)
+    for place in days_at:
+        fields[place] = _DAYS[fields[place]]
+    reported_at = fields[at]
+    fields[at] = _DAYS[reported_at[:DATE_LENGTH]]
+    return made(JournalEntry, (key.decode(), sealed, made(kind, fields), reported_at))
 
 
 def newer_schema(value: bytes | None) -> int | None:

@@ -80,3 +80,13 @@ def test_a_record_of_ours_whose_schema_we_do_not_know_ends_the_work(entries):
         bare = record(8, newer, key=key)._replace(headers=[])
         assert entries.read([bare]) == [FOREIGN]
         assert read(bare) == Foreign("t", 0, 8)
+
+
+def test_texts_are_searched_where_no_mac_proves_them(entries):
+    """Before the journal states its keys anybody may have written an id that is none."""
+    value = journal.encode(PAID, "k1.x", "2024-02-01T08:00:00Z")
+    spoiled = orjson.dumps(orjson.loads(value) | {"report_id": "line\nbreak"})
+    (proved,) = entries.read([record(1, spoiled, key=b"c" * 32)])
+    assert proved.report.report_id == "line\nbreak"
+    assert entries.read([record(0, spoiled, key=b"c" * 32)._replace(headers=[])]) == [FOREIGN]
+    assert entries.read([record(1, spoiled, key=b"c" * 32)._replace(headers=[])]) == [FOREIGN]

@@ -18,7 +18,7 @@ from domain.citizen.reports import (
     RunMarker,
     Scope,
 )
-from streams.wire.journal import JournalEntry, decode, encode
+from streams.wire.journal import JournalEntry, decode, decode_own, encode
 from streams.wire.partitioner import partition_of
 
 AT = "2024-02-01T08:00:00.5Z"
@@ -42,6 +42,12 @@ def test_what_was_written_is_read(report):
     entry = decode(b"c" * 32, encode(report, "k1.x", AT))
     assert entry == JournalEntry("c" * 32, "k1.x", report, AT)
     assert type(entry.report) is type(report)
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: type(report).__name__)
+def test_a_report_that_is_proved_to_be_ours_is_read_as_any_other(report):
+    value = encode(report, "k1.x", AT)
+    assert decode_own(b"c" * 32, value) == decode(b"c" * 32, value)
 
 
 def test_a_run_marker_is_read():
