@@ -34,6 +34,7 @@ from streams.settings_table import (
     DEMO,
     DEMO_ANYWHERE,
     DESTINATIONS,
+    EXPECTED,
     FOUR_EYES,
     INHABITANTS,
     JOURNAL_KEY,
@@ -115,10 +116,8 @@ class Settings:
         environ = own_environment() if environ is None else environ
         demo = _value(DEMO, environ, demo=False)[0] == "1"
         settings = cls({setting.name: _value(setting, environ, demo) for setting in TABLE})
-        problems = list(
-            filter(None, (_problem(setting, settings._text(setting)) for setting in TABLE))
-        )
-        if problems:
+        found = (_problem(setting, settings._text(setting)) for setting in TABLE)
+        if problems := [*filter(None, found)]:
             raise SettingsError("; ".join(problems))
         return settings
 
@@ -128,14 +127,15 @@ class Settings:
 
     def describe(self) -> list[ShownSetting]:
         """Every setting with value, source and meaning; secrets masked."""
+        texts = ((setting, self._text(setting)) for setting in TABLE)
         return [
             ShownSetting(
                 name=setting.name,
-                value=_shown(setting, self._text(setting)),
+                value=MASK if setting.secret and text is not None else text,
                 source=self.values[setting.name][1],
                 meaning=setting.meaning,
             )
-            for setting in TABLE
+            for setting, text in texts
         ]
 
     @property
@@ -220,6 +220,11 @@ class Settings:
     def reporters(self) -> Path | None:
         """The file of the register of reporters. Raises SettingsError if it is not there."""
         return self._file(REPORTERS)
+
+    @property
+    def expected(self) -> Path | None:
+        """The file of expected payments. Raises SettingsError if it is not there."""
+        return self._file(EXPECTED)
 
     def _file(self, setting: Setting, kind: str = "file") -> Path | None:
         text = self._text(setting)
@@ -381,10 +386,6 @@ def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[st
 
 def _path(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111 - as it is where there is no home
-
-
-def _shown(setting: Setting, text: str | None) -> str | None:
-    return MASK if setting.secret and text is not None else text
 
 
 def _problem(setting: Setting, text: str | None) -> str | None:

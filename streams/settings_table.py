@@ -58,6 +58,12 @@ REPORTERS = Setting(
     "the register of reporters, a YAML file: who may report, from which source, and which benefits;"
     " not set: reporters are not checked",
 )
+EXPECTED = Setting(
+    "REFUSION_EXPECTED",
+    None,
+    "a file of expected payments (`refusion convert ydelsesindeks`) that `refusion run` holds"
+    " against what was received; not set: nothing is held",
+)
 SFTP_KNOWN_HOSTS = Setting(
     "REFUSION_SFTP_KNOWN_HOSTS",
     "~/.ssh/known_hosts",
@@ -151,6 +157,7 @@ TABLE = (
     BUDGETS,
     RULES,
     REPORTERS,
+    EXPECTED,
     SFTP_KNOWN_HOSTS,
     SFTP_KEY,
     DESTINATIONS,

@@ -148,6 +148,17 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         " blev vist, da kørslen blev lukket.",
         "BEK 14/2026 § 7",
     ),
+    "forventet": Definition(
+        "Hvad udbetalingssystemerne siger at have udbetalt (Ydelsesindekset), i forhold til hvad"
+        " der er modtaget og gælder, som det blev vist, da kørslen blev lukket. Intet er beregnet"
+        " af det.",
+        "BEK 14/2026 § 7",
+        (),
+        {
+            "differing": "borgere, for hvem der er modtaget et andet beløb end forventet",
+            "lacking": "borgere, for hvem der ikke er modtaget noget",
+        },
+    ),
     "mellemkommunalt": Definition(
         "Rækker, som en kommune har udbetalt for en anden kommune, der finansierer dem. Her er med,"
         " hvad kommunen har udbetalt, og hvad den finansierer.",

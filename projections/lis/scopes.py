@@ -30,7 +30,7 @@ class ViewScope(NamedTuple):
 
     `data_months` are those of the closed runs in the marts; `law` is the rule set whose benefits
     and steps are meant. `ledger_sums` asks the ledger itself for the sums of amounts and results by
-    municipality and month.
+    municipality and month; `kept_expected` reads the table of expected payments beside it.
     """
 
     question: LisQuestion
@@ -40,6 +40,7 @@ class ViewScope(NamedTuple):
     ledger_sums: Callable[[], list[tuple[Any, ...]]]
     inhabitants: InhabitantTable
     budgets: BudgetTable = NO_BUDGETS
+    kept_expected: Callable[[], list[tuple[Any, ...]]] = list
 
     @property
     def last_run(self) -> int | None:

@@ -19,6 +19,7 @@ from domain.citizen.reports import (
 )
 from domain.law.staircase import Law
 from projections.runs.books import Books
+from projections.runs.expected_payments import ExpectedPayments
 from projections.runs.open_rows import CitizenPeriod, UnansweredRows
 from projections.runs.paid_reports import PaidReport, likeness, still_awaiting
 from projections.runs.payment_months import MonthShare, PaymentMonths
@@ -31,17 +32,23 @@ class PartitionBooks:
 
     `settled_to` is the offset up to which the citizens stage has settled, `refused` are the offsets
     that it refused. `first_month` is the first month whose control sums are kept: every record of
-    it must be taken.
+    it must be taken. `expected` is held against the payments that stand.
     """
 
     def __init__(
-        self, law: Law, settled_to: int, refused: Collection[int], first_month: int
+        self,
+        law: Law,
+        settled_to: int,
+        refused: Collection[int],
+        first_month: int,
+        expected: ExpectedPayments | None = None,
     ) -> None:
         self._months = PaymentMonths(law)
         self._counting_from = law.counting_from
         self._settled_to = settled_to
         self._refused = refused
         self._first_month = first_month
+        self._expected = expected
         self._paid: dict[str, PaidReport | None] = {}
         """Payments by citizen, reporter and report id; None for a report that a reversal names."""
         self._grouped: dict[str, list[str] | None] = {}
@@ -213,7 +220,16 @@ class PartitionBooks:
     def close(self, into: Books) -> None:
         """Add this partition to the whole."""
         self._find_doubled()
+        if self._expected:
+            self._hold_against(self._expected)
         into.add(self._books)
+
+    def _hold_against(self, expected: ExpectedPayments) -> None:
+        """Tell the payments that stand to what is expected, in the amounts as they were paid."""
+        for key, paid in self._paid.items():
+            if paid is not None and expected.covers(paid.reporter, paid.benefit):
+                shares = self._shares(paid._replace(atp_ore=0), 1)
+                expected.receive(_citizen_of(key), paid.reporter, paid.benefit, shares)
 
     def _find_doubled(self) -> None:
         """Find payments of the open run whose money may be there already."""

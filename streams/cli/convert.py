@@ -78,6 +78,35 @@ def table(files: tuple[str, ...], mapping: Path, rejects: str | None, as_json: b
     _show_totals(conversion.totals, as_json=as_json)
 
 
+@convert.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
+@click.option(
+    "--tables",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of your own tables: index_benefits.yaml, index_owners.yaml, service.yaml.",
+)
+@click.option("--rejects", type=OUTPUT, help="Write what is refused to this file, with the reason.")
+@click.option("--json", "as_json", is_flag=True, help="Print the closing summary as JSON.")
+def ydelsesindeks(files: tuple[str, ...], tables: Path, rejects: str | None, as_json: bool) -> None:
+    """Convert answers of the Ydelsesindeks (SF1491 YdelseListeHent) to expected payments.
+
+    FILES are answers, also packed with gzip or ZIP, folders of them, or - for standard input.
+    Expected payments are written to standard output, with pseudonyms in place of CPR numbers; set
+    REFUSION_EXPECTED to their file, and `refusion run` holds them against what was received.
+    Nothing is calculated with them. Rejects do not change the exit status.
+    """
+    from streams.upstream.index_conversion import IndexConversion
+    from streams.upstream.tables import UpstreamTables
+
+    settings = load_settings()
+    with ExitStack() as stack:
+        refused = stack.enter_context(Path(rejects).open("wb")) if rejects else None
+        conversion = IndexConversion(settings, UpstreamTables(tables), output(), refused)
+        conversion.convert(files)
+    _show_totals(conversion.totals, as_json=as_json)
+
+
 class _Summary(Protocol):
     """The closing summary of a conversion."""
 

@@ -70,6 +70,7 @@ def _survey_object(survey: Survey) -> dict[str, Any]:
         "control_sums": control,
         "repeats": _by_reporter(survey, survey.books.repeated),
         "awaiting_reversal": _by_reporter(survey, survey.books.awaiting),
+        **_expected_object(survey),
         "messages": totals.messages,
         "rows": totals.rows,
         "reasons": dict(totals.reasons),
@@ -84,6 +85,23 @@ def _survey_object(survey: Survey) -> dict[str, Any]:
         "municipalities": [
             {"municipality": code, **_numbers(numbers)}
             for code, numbers in sorted(totals.municipalities.items())
+        ],
+    }
+
+
+def _expected_object(survey: Survey) -> dict[str, Any]:
+    """List what was expected beside what was received; nothing where nothing was expected."""
+    if not survey.expected:
+        return {}
+    lines, citizens = survey.expected.lines(), survey.expected.of_citizens()
+    return {
+        "expected": [
+            line._asdict()
+            | {"month": month_text(line.month), "name": survey.names.get(line.reporter, "")}
+            for line in lines
+        ],
+        "expected_of_citizens": [
+            each._asdict() | {"month": month_text(each.month)} for each in citizens
         ],
     }
 
@@ -205,7 +223,7 @@ def _show_survey(console: Console, survey: Survey) -> None:
     for reason, number in survey.rejected.items():
         console.print(f"  {number:,} dead letters ({reason})")
     console.print(_control_line(survey))
-    for line in _double_lines(survey):
+    for line in (*_double_lines(survey), *_expected_lines(survey)):
         console.print(line)
     _show_months(console, survey)
     _show_money(console, totals)
@@ -226,6 +244,28 @@ def _double_lines(survey: Survey) -> Iterator[str]:
     books = survey.books
     yield from _payment_lines(survey, "repeats", books.repeated, _REPEATED)
     yield from _payment_lines(survey, "awaiting reversal", books.awaiting, _AWAITING)
+
+
+def _expected_lines(survey: Survey) -> Iterator[str]:
+    """Say where another amount was received than was expected; the largest differences first."""
+    lines = survey.expected.lines()
+    wrong = [line for line in lines if line.differing]
+    wrong.sort(key=lambda line: (-abs(line.received_ore - line.expected_ore), line))
+    if lines:
+        yield (
+            f"Expected by the Ydelsesindeks: {len(lines):,} benefits and months of reporters,"
+            f" {len(wrong):,} of them otherwise received."
+        )
+    for line in wrong[:TOP]:
+        name = survey.names.get(line.reporter)
+        who = f"{line.reporter} ({name})" if name else line.reporter
+        yield (
+            f"  expected: reporter {who}, {line.benefit}, {month_text(line.month)}:"
+            f" {_kr(line.received_ore)} came, {_kr(line.expected_ore)} was expected;"
+            f" {line.differing:,} citizens differ, {line.lacking:,} of them have nothing"
+        )
+    if len(wrong) > TOP:
+        yield f"  … and {len(wrong) - TOP:,} more; --json lists all"
 
 
 def _payment_lines(

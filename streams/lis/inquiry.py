@@ -14,6 +14,7 @@ from projections.lis.scopes import NO_BUDGETS, ViewScope
 from projections.lis.views import View, check_options, summed_by, view_of
 from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
+from streams.lis.expected import KEPT_EXPECTED
 from streams.lis.ledger_sums import ledger_sums
 
 RUN: Final = "run"
@@ -71,6 +72,7 @@ def ask(
             lambda: ledger_sums(LedgerTable.open(ledger), question),
             inhabitants,
             budgets,
+            lambda: KEPT_EXPECTED.rows(ledger),
         )
         check_options(view, scope)
         figures, rows = _rows(view, scope, persons=persons)

@@ -18,7 +18,9 @@ from domain.law.staircase import Law
 from projections.postings.reading import PostedMessage
 from projections.runs.books import Books
 from projections.runs.completeness import THRESHOLDS
+from projections.runs.expected_payments import ExpectedPayments
 from projections.runs.partition_books import PartitionBooks
+from projections.runs.payment_months import PaymentMonths
 from projections.runs.totals import RunTotals
 from streams.citizens.register_file import load_register, sources_of
 from streams.engine.ports import Record
@@ -28,6 +30,7 @@ from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.topics import Topic
 from streams.kit.errors import UserError
 from streams.settings import Settings
+from streams.upstream.expected_file import read_expected
 from streams.wire.cloudevents import source_offset
 from streams.wire.journal import JournalEntry
 from streams.wire.journal_checks import CLOCKS, JournalChecks, journal_checks
@@ -62,6 +65,8 @@ class Survey(NamedTuple):
     """Names of reporters, from the register."""
     settled_to: Mapping[int, int] = {}
     """The offset of each partition of the journal up to which the sums go."""
+    expected: ExpectedPayments = ExpectedPayments()
+    """Payments that were expected, and what was received of them."""
 
 
 class RunTopics:
@@ -205,7 +210,8 @@ class RunTopics:
         settled_to = await self.committed("citizens")
         ends = await self.ends(topics.REPORTS)
         cut = _moment(last.closed_at) - CLOCKS if last else None
-        since = _earlier(cut, month)
+        expected = read_expected(self._settings.expected, PaymentMonths(law))
+        since = _earlier(cut, _first_month(month, expected))
         starts = await self.since(topics.REPORTS, since)
         whole = starts == await self.starts(topics.REPORTS)
         first_month = 0 if whole or month is None else month - THRESHOLDS.median_months
@@ -215,7 +221,7 @@ class RunTopics:
         books = Books()
         for partition, end in sorted(ends.items()):
             fold = PartitionBooks(
-                law, settled_to.get(partition, 0), refused[partition], first_month
+                law, settled_to.get(partition, 0), refused[partition], first_month, expected
             )
             records = self._records(topics.REPORTS, partition, starts[partition], end)
             reader = await self._journal_reader(partition)
@@ -231,7 +237,7 @@ class RunTopics:
         books.settle(totals.settled, first_month)
         register = load_register(self._settings)
         names = {} if register is None else register.names()
-        return Survey(books, totals, rejected, meter.done, names, settled_to)
+        return Survey(books, totals, rejected, meter.done, names, settled_to, expected)
 
     async def _dead_letters(
         self, since: datetime | None, cut: datetime | None
@@ -332,15 +338,22 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _earlier(cut: datetime | None, month: int | None) -> datetime | None:
-    """Return the moment from which to read the journal; None for all of it.
+def _first_month(month: int | None, expected: ExpectedPayments) -> int | None:
+    """Give the earliest month that is compared with others; None where none is.
 
-    The months before `month` are compared with it, so they are read too.
+    The months before the `month` that is to be closed are compared with it, and every month of
+    which payments are expected.
     """
-    if cut is None or month is None:
+    compared = () if month is None else (month - THRESHOLDS.median_months,)
+    of_expected = () if expected.first_month is None else (expected.first_month,)
+    return min((*compared, *of_expected), default=None)
+
+
+def _earlier(cut: datetime | None, first_month: int | None) -> datetime | None:
+    """Return the moment from which to read the journal; None for all of it."""
+    if cut is None or first_month is None:
         return cut
-    first = DAY_ONE + timedelta(days=first_day(month - THRESHOLDS.median_months) - 1)
-    return min(cut, first - EARLY)
+    return min(cut, DAY_ONE + timedelta(days=first_day(first_month) - 1) - EARLY)
 
 
 @asynccontextmanager

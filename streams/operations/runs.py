@@ -302,12 +302,15 @@ def _keep_completeness(settings: Settings, outcome: Closed) -> str:
     """
     from streams.lis.completeness import KEPT, kept_lines  # noqa: PLC0415
     from streams.lis.control_sums import KEPT_SUMS, kept_sums  # noqa: PLC0415
+    from streams.lis.expected import KEPT_EXPECTED, kept_expected  # noqa: PLC0415
 
     run, survey, month = outcome.run, outcome.survey, month_number(outcome.data_month)
     told = lines(survey.books, month, outcome.findings)
     try:
         KEPT.keep(settings.ledger, run, kept_lines(run, told, outcome.accepted))
         KEPT_SUMS.keep(settings.ledger, run, kept_sums(run, survey.books, survey.settled_to))
+        if survey.expected:
+            KEPT_EXPECTED.keep(settings.ledger, run, [*kept_expected(run, survey.expected)])
     except UserError as error:
         return str(error)
     return ""

@@ -8,7 +8,8 @@ import orjson
 
 from streams.citizens.rule_sets import LawBook
 from streams.settings import Settings
-from streams.upstream.answers import AnswerReader, ReportedPeriod, XmlTrouble
+from streams.upstream.answers import AnswerReader, ReportedPeriod
+from streams.upstream.bounded_xml import XmlTrouble
 from streams.upstream.kept_lines import KeptLines
 from streams.upstream.lines import ASIDE, LineConverter, PeriodReports, aside_of
 from streams.upstream.sources import DAMAGED, DAMAGED_SENTENCE, sources

@@ -8,6 +8,7 @@ Ids are made from content, never from a place in a list: the same answers give t
 whatever their order. A line keeps its id whatever the tables make of it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -43,6 +44,7 @@ ASIDE: Final = "atp_and_pension_beside"
 """ATP and pension that no report has."""
 LONGEST_DAYS: Final = 40 * 366
 PERSON: Final = 205
+_SE_NUMBER: Final = re.compile("[0-9]{8}")
 KNOWN_FIELDS: Final[Mapping[str, frozenset[int]]] = {
     "11000": frozenset({1, 6, 11, 12, 16, 151}),
     "16000": frozenset({19, 20, 21, 150}),
@@ -215,7 +217,7 @@ class LineConverter:
         if not is_cpr(cpr, self._demo):
             sentence = "the person has no CPR number; such a line cannot be in Ydelsesrefusion"
             raise Refused("no_cpr", "cpr", sentence)
-        if not (len(period.reporter) == 8 and period.reporter.isdigit()):
+        if not _SE_NUMBER.fullmatch(period.reporter):
             raise Refused("no_reporter", "reporter", "the report has no SE number of eight digits")
         if not period.report:
             raise Refused("no_report_id", "group", "the report has no indberetningsID")

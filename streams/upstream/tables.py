@@ -11,6 +11,11 @@ stays undecided.
     service.yaml    how the service shows what is not public
     residence.csv   cpr;municipality;from
     facts.jsonl     reports that no answer carries, passed through
+
+For answers of the Ydelsesindeks, of which nothing is public: the program has no rows.
+
+    index_benefits.yaml   class (UUID) or name of a benefit -> benefit
+    index_owners.yaml     owner of a grant (CVR) -> reporter
 """
 
 import csv
@@ -28,7 +33,6 @@ from domain.basics.weeks import day
 from streams.kit.errors import UserError
 
 PACKAGED: Final = files("streams.upstream") / "eindkomst"
-_FILES: Final = ("accounts", "by_type", "amounts", "reporters", "service")
 ReporterClass = Literal["municipality", "a_kasse", "udbetaling_danmark", "other"]
 Shown = Literal["marked", "negative", "left_out"]
 Evidence = Literal["verified", "inferred", "assumed", "simulated"]
@@ -88,15 +92,35 @@ class ReporterRow(_DatedRow):
     name: str = ""
 
 
+class IndexBenefitRow(_DatedRow):
+    """A benefit of the Ydelsesindeks by its class (a UUID), or by its name; null: none of ours."""
+
+    benefit: str | None
+    benefit_class: str = ""
+    name: str = ""
+
+
+class IndexOwnerRow(_DatedRow):
+    """The owner of a grant by its CVR number, and the number with which it reports."""
+
+    owner: str
+    reporter: str
+
+
 class _ServiceSettings(Struct, forbid_unknown_fields=True):
-    """The settings of the service: `reversed_report` is null until somebody has seen an answer."""
+    """The settings of the services: `reversed_report` is null until somebody has seen an answer.
+
+    `index_not_paid` are the statuses in the Ydelsesindeks that say that a payment was not made.
+    """
 
     reversed_report: Shown | None = None
     atp_field: str = "199"
+    index_not_paid: tuple[str, ...] = ()
 
 
 _ROWS: Final[dict[str, type[_DatedRow]]] = {
     "accounts": AccountRow, "by_type": TypeRow, "amounts": AmountRow, "reporters": ReporterRow,
+    "index_benefits": IndexBenefitRow, "index_owners": IndexOwnerRow,
 }  # fmt: skip
 
 
@@ -109,12 +133,9 @@ class UpstreamTables:
         rows: dict[str, list[Any]] = {name: [] for name in _ROWS}
         settings: dict[str, Any] = {}
         for place in filter(None, (PACKAGED, folder)):
-            for name in _FILES:
-                text = _text_of(place / f"{name}.yaml")
-                if name == "service":
-                    settings |= _document(f"{name}.yaml", text) or {}
-                else:
-                    rows[name] = [*_rows(name, text), *rows[name]]
+            for name in _ROWS:
+                rows[name] = [*_rows(name, _text_of(place / f"{name}.yaml")), *rows[name]]
+            settings |= _document("service.yaml", _text_of(place / "service.yaml")) or {}
         self._service: _ServiceSettings = _converted(
             "service.yaml", "the settings", settings, _ServiceSettings
         )
@@ -124,6 +145,10 @@ class UpstreamTables:
         )
         self.signs = {int(row.field): row.sign for row in reversed(rows["amounts"])}
         self._reporters = _by(rows["reporters"], lambda row: row.se)
+        self._index_classes = _by(
+            rows["index_benefits"], lambda row: row.benefit_class.lower() or f"={row.name}"
+        )
+        self._index_owners = _by(rows["index_owners"], lambda row: row.owner)
         self._residence = _residence(folder / "residence.csv") if folder else {}
 
     @property
@@ -169,6 +194,22 @@ class UpstreamTables:
     def reporter(self, number: str, on: int) -> ReporterRow | None:
         """Return the row of a reporter on a day."""
         row: ReporterRow | None = _holding(self._reporters.get(number, ()), on)
+        return row
+
+    @property
+    def index_not_paid(self) -> tuple[str, ...]:
+        """Statuses in the Ydelsesindeks that say that a payment was not made."""
+        return self._service.index_not_paid
+
+    def index_benefit(self, benefit_class: str, name: str, on: int) -> IndexBenefitRow | None:
+        """Return the row of a benefit of the Ydelsesindeks on a day: by its class, or by name."""
+        keys = filter(None, (benefit_class, f"={name}" if name else ""))
+        found = (_holding(self._index_classes.get(key, ()), on) for key in keys)
+        return next(filter(None, found), None)
+
+    def index_owner(self, owner: str, on: int) -> IndexOwnerRow | None:
+        """Return the row of the owner of a grant on a day."""
+        row: IndexOwnerRow | None = _holding(self._index_owners.get(owner, ()), on)
         return row
 
     def residences(self, cpr: str, start: int, end: int) -> list[tuple[int, int, str | None]]:

@@ -26,7 +26,7 @@ from streams.settings import Settings
 from streams.web.lis_shelf import MartsShelf
 
 RUN: Final = "run"
-LIVE: Final = frozenset({"kontrol"})
+LIVE: Final = frozenset({"kontrol", "forventet"})
 """Views that ask the ledger itself, which may be newer than the marts."""
 OF_ALL: Final = frozenset({"sammenligning"})
 """Views that read the counts of all municipalities, whichever is asked for."""

@@ -237,6 +237,11 @@ def _fuldstaendighed(facts: _Facts) -> Said:
     return ("fuldstaendighed" if held else "fuldstaendighed_good"), {"held": facts.count(held)}
 
 
+def _forventet(facts: _Facts) -> Said:
+    wrong = sum(row["deviation_ore"] != 0 for row in facts.rows)
+    return ("forventet" if wrong else "forventet_good"), {"wrong": facts.count(wrong)}
+
+
 def _kontrol(facts: _Facts) -> Said:
     wrong = sum(row["difference_ore"] != 0 for row in facts.rows)
     return ("kontrol" if wrong else "kontrol_good"), {"wrong": facts.count(wrong)}
@@ -319,6 +324,7 @@ _SAID: Final[Mapping[str, Callable[[_Facts], Said]]] = {
     "overgange": _overgange,
     "fleksbidrag": _fleksbidrag,
     "fuldstaendighed": _fuldstaendighed,
+    "forventet": _forventet,
     "afstemning": _afstemning,
     "kontrol": _kontrol,
     "landet": _landet,

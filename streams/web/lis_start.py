@@ -35,7 +35,7 @@ GROUPS: Final = (
     ),
     ("group_beside", ("sammenligning", "udvikling", "landet")),
     ("group_ahead", ("prognose", "prognosefejl")),
-    ("group_control", ("afstemning", "kontrol", "fuldstaendighed")),
+    ("group_control", ("afstemning", "kontrol", "fuldstaendighed", "forventet")),
 )  # fmt: skip
 """The views in the order in which people look at them."""
 May = Callable[[str], bool]

@@ -118,6 +118,7 @@ _OF_VIEWS: Final = {
     "fleksbidrag": _OF_CITIZENS,
     "borger": _OF_CITIZENS,
     "fuldstaendighed": OF_ALL,
+    "forventet": OF_ALL,
     "korrektioner": frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR}),
     "afstemning": frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR}),
 }

@@ -278,7 +278,26 @@ def of_month(month, benefit, reporter, total_ore, channel="eindkomst"):
         )
 
 
-def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion):
+def _what_was_paid_is_held_against_it(refusion, folder):
+    """The month of a run that is closed is read again where payments of it are expected."""
+    line = {
+        "type": "expected_payment", "payment": "a", "line": 1, "answered_at": "2023-08-05T08:00Z",
+        "citizen": "c" * 32, "reporter": JOBCENTRE, "benefit": "LTS", "period_end": "2023-06-28",
+        "period_start": "2023-06-01", "amount_ore": 960 * MILLION,
+    }  # fmt: skip
+    july = {"payment": "b", "period_start": "2023-07-01", "period_end": "2023-07-28"}
+    expected = folder / "expected.jsonl"
+    expected.write_text(json.dumps(line) + "\n" + json.dumps(line | july))
+    state, told, _ = refusion("status", REFUSION_EXPECTED=str(expected))
+    assert state == 0
+    assert [
+        (each["month"], each["expected_ore"], each["received_ore"], each["lacking"])
+        for each in told["expected"]
+    ] == [("2023-06", 960 * MILLION, 960 * MILLION, 1), ("2023-07", 960 * MILLION, 0, 1)]
+    assert len(told["expected_of_citizens"]) == EACH + 2
+
+
+def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion, tmp_path):
     """Sickness benefit of 1.2 bn kr. comes directly too, wage subsidies of 1 bn kr. do not come."""
     for month in range(1, 8):
         pipeline.publish(of_month(month, "SDP-B", UDK, 1_200 * MILLION))
@@ -321,6 +340,7 @@ def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion):
         last,
         "The open run has 0 reports, 0 messages with 0 rows.",
     )
+    _what_was_paid_is_held_against_it(refusion, tmp_path)
     notices = [
         (record.key, json.loads(record.value))
         for records in pipeline.records(topics.NOTICES).values()

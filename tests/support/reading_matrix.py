@@ -55,6 +55,7 @@ READ_NO_TOPIC: Final = frozenset(
         "compare",
         "convert eindkomst",
         "convert table",
+        "convert ydelsesindeks",
         "lis build",
         "publish",
     }

@@ -17,7 +17,8 @@ from streams.kit.errors import UserError
 from streams.offline.settle import settle
 from streams.settings import Settings
 from streams.simulation import FAULTS, SimulationOptions, simulate
-from streams.upstream.answers import AnswerReader, XmlTrouble
+from streams.upstream.answers import AnswerReader
+from streams.upstream.bounded_xml import XmlTrouble
 from streams.upstream.conversion import AnswerConversion, ConversionTotals
 from streams.upstream.lines import PeriodReports
 from streams.upstream.simulated_answers import NAMESPACE, AnswerWriter

@@ -14,7 +14,7 @@ from tests.support.lis_site import OWN, lis_site
 from tests.support.site_client import client_of, visitor
 
 NAMING = {name for name, view in VIEWS.items() if view.names_citizens}
-OF_ALL = {"fuldstaendighed"}
+OF_ALL = {"fuldstaendighed", "forventet"}
 SHOWN = [name for name in VIEWS if name not in NAMING | {"afstemning"}]
 BYTES = ("csv", "json", "parquet")
 

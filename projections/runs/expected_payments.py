@@ -1,0 +1,109 @@
+"""Expected payments: what payment systems say they have paid, held against what was received.
+
+They come from another source than the reports (the Ydelsesindeks), and nothing is calculated with
+them. In the year 2020 a set-up left a whole subsidy out of the reports; such a list would have
+shown it on the first day.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from projections.runs.payment_months import MonthShare
+
+Covered = tuple[str, str, int]
+"""Reporter, benefit and month of which payments are expected."""
+
+
+class ExpectedLine(NamedTuple):
+    """A reporter's benefit in a month: what was expected, and what was received of it.
+
+    `citizens` are those of whom something was expected, `differing` those whose amount is another,
+    also where nothing was expected of them, `lacking` those of whom nothing came.
+    """
+
+    reporter: str
+    benefit: str
+    month: int
+    citizens: int
+    expected_ore: int
+    received_ore: int
+    differing: int
+    lacking: int
+
+
+class ExpectedOfCitizen(NamedTuple):
+    """A citizen's month in which another amount was received than was expected."""
+
+    citizen: str
+    reporter: str
+    benefit: str
+    month: int
+    expected_ore: int
+    received_ore: int
+
+
+class ExpectedPayments:
+    """Expected payments by citizen, reporter, benefit and month, and what was received of them."""
+
+    def __init__(self) -> None:
+        self._covered: dict[tuple[str, str], set[int]] = defaultdict(set)
+        self._citizens: dict[Covered, dict[str, list[int]]] = defaultdict(dict)
+        """Øre that were expected and received, by citizen."""
+
+    def __bool__(self) -> bool:
+        return bool(self._citizens)
+
+    @property
+    def first_month(self) -> int | None:
+        """The earliest month of which something is expected; None where nothing is."""
+        return min((month for _, _, month in self._citizens), default=None)
+
+    def expect(
+        self, citizen: str, reporter: str, benefit: str, shares: Iterable[MonthShare]
+    ) -> None:
+        """Take a payment that a payment system has made."""
+        for month, ore, _ in shares:
+            self._covered[reporter, benefit].add(month)
+            _add(self._citizens[reporter, benefit, month], citizen, 0, ore)
+
+    def covers(self, reporter: str, benefit: str) -> bool:
+        """Tell whether anything is expected of a reporter and benefit."""
+        return (reporter, benefit) in self._covered
+
+    def receive(
+        self, citizen: str, reporter: str, benefit: str, shares: Iterable[MonthShare]
+    ) -> None:
+        """Take a payment that was received and stands."""
+        months = self._covered[reporter, benefit]
+        for month, ore, _ in shares:
+            if month in months:
+                _add(self._citizens[reporter, benefit, month], citizen, 1, ore)
+
+    def lines(self) -> list[ExpectedLine]:
+        """Hold the sums against each other, in order."""
+        return [
+            ExpectedLine(
+                *place,
+                sum(expected != 0 for expected, _ in citizens.values()),
+                sum(expected for expected, _ in citizens.values()),
+                sum(received for _, received in citizens.values()),
+                sum(expected != received for expected, received in citizens.values()),
+                sum(expected != 0 and not received for expected, received in citizens.values()),
+            )
+            for place, citizens in sorted(self._citizens.items())
+        ]
+
+    def of_citizens(self) -> list[ExpectedOfCitizen]:
+        """List the citizens' months whose amounts differ, the largest differences first."""
+        found = [
+            ExpectedOfCitizen(citizen, *place, expected, received)
+            for place, citizens in self._citizens.items()
+            for citizen, (expected, received) in citizens.items()
+            if expected != received
+        ]
+        return sorted(found, key=lambda each: (-abs(each.expected_ore - each.received_ore), each))
+
+
+def _add(citizens: dict[str, list[int]], citizen: str, at: int, ore: int) -> None:
+    citizens.setdefault(citizen, [0, 0])[at] += ore

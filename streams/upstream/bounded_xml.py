@@ -1,0 +1,154 @@
+"""Reads foreign XML piece by piece, with bounds.
+
+A document type, and with it every entity, is refused; depth, length of a text, of a tag and of a
+comment, and the number of different names are bounded; nothing is fetched. Elements are known by
+the URI of their namespace, never by a prefix; others are passed over.
+"""
+
+from collections import Counter
+from typing import BinaryIO, Final
+from xml.parsers import expat
+
+from domain.basics.cache import Memo
+
+READ_BYTES: Final = 1 << 16
+DEEPEST: Final = 64
+LONGEST_TEXT: Final = 1 << 12
+LONGEST_TOKEN: Final = 1 << 19
+"""Bytes that the parser may hold back: a tag or a comment is not read before it ends."""
+LONGEST_NAME: Final = 1 << 10
+MOST_NAMES: Final = 4_000
+"""Different names of elements and attributes: the parser keeps each of them."""
+
+
+class XmlTrouble(Exception):  # noqa: N818 - what is wrong with a file, told as a reject
+    """The XML cannot be read on; `reason` and a sentence, which repeats nothing of the file."""
+
+    def __init__(self, reason: str, line: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.line = line
+
+
+class BoundedXml:
+    """Reads one file; a subclass is told of elements that begin and end, with their text.
+
+    `counts` are what the subclass counts. `path` are the local names of the elements that are open,
+    "" for one of another namespace.
+    """
+
+    def __init__(self, names: Memo[str, str]) -> None:
+        """`names` gives the local name of an element of ours, "" for another."""
+        self.counts: Counter[str] = Counter()
+        self.path: list[str] = []
+        self._local_names = names
+        self._text: list[str] = []
+        self._length = 0
+        self._names: set[str] = set()
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        settings = {
+            "buffer_text": True,
+            "StartElementHandler": self._begin,
+            "EndElementHandler": self._end,
+            "CharacterDataHandler": self._take_text,
+            "StartNamespaceDeclHandler": self._learn_namespace,
+            "StartDoctypeDeclHandler": self._refuse_doctype,
+            "EntityDeclHandler": self._refuse_doctype,
+        }
+        for name, value in settings.items():
+            setattr(self._parser, name, value)
+        self._parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+
+    @property
+    def line(self) -> int:
+        """The line at which the reading is."""
+        return self._parser.CurrentLineNumber
+
+    def opened(self, local: str) -> None:
+        """Take the beginning of an element, which is the last of the path."""
+        raise NotImplementedError
+
+    def closed(self, local: str, text: str) -> None:
+        """Take the end of an element, which is no longer in the path, with its own text."""
+        raise NotImplementedError
+
+    def hand_on(self) -> None:
+        """Hand on what has ended: outside the parser, whose errors mean the file."""
+        raise NotImplementedError
+
+    def read(self, file: BinaryIO) -> None:
+        """Read the file to its end. Raises XmlTrouble, after what stood before was handed on."""
+        given = 0
+        try:
+            while piece := file.read(READ_BYTES):
+                given += len(piece)
+                self._parse(piece, is_last=False)
+                self.hand_on()
+                if given - self._parser.CurrentByteIndex > LONGEST_TOKEN:
+                    raise self.trouble("too_large", "a tag or a comment does not end")
+            self._parse(b"", is_last=True)
+        finally:
+            self.hand_on()
+
+    def _parse(self, piece: bytes, *, is_last: bool) -> None:
+        try:
+            self._parser.Parse(piece, is_last)
+        except expat.ExpatError as error:
+            words = expat.ErrorString(error.code)
+            raise XmlTrouble(
+                "bad_xml",
+                error.lineno,
+                f"the XML cannot be read on ({words}): it is cut off, damaged or in another"
+                " encoding than it says; get the answer again",
+            ) from None
+        except (ValueError, LookupError):  # an encoding that Python does not know either
+            raise XmlTrouble(
+                "bad_xml", self._parser.CurrentLineNumber, "the XML has an unknown encoding"
+            ) from None
+
+    def trouble(self, reason: str, sentence: str) -> XmlTrouble:
+        """Make the error of the place at which the reading is."""
+        return XmlTrouble(reason, self._parser.CurrentLineNumber, sentence)
+
+    def _refuse_doctype(self, *_args: object) -> None:
+        raise self.trouble(
+            "unsafe_xml",
+            "the XML declares a document type or an entity, which no answer does; it is not read",
+        )
+
+    def _learn(self, name: str) -> None:
+        """Count a name that has not been there yet, with a bound for them all."""
+        if len(name) > LONGEST_NAME:
+            raise self.trouble("too_large", f"a name is longer than {LONGEST_NAME} characters")
+        self._names.add(name)
+        if len(self._names) > MOST_NAMES:
+            raise self.trouble("too_large", f"the XML has over {MOST_NAMES} different names")
+
+    def _learn_namespace(self, prefix: str | None, uri: str | None) -> None:
+        for name in (prefix or "", uri or ""):
+            if name not in self._names:
+                self._learn(name)
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        for each in (name, *attributes):
+            if each not in self._names:
+                self._learn(each)
+        local = self._local_names[name]
+        self.path.append(local)
+        self._text.clear()
+        self._length = 0
+        if len(self.path) > DEEPEST:
+            raise self.trouble("too_deep", f"the XML is nested deeper than {DEEPEST} elements")
+        self.opened(local)
+
+    def _take_text(self, text: str) -> None:
+        self._length += len(text)
+        if self._length > LONGEST_TEXT:
+            raise self.trouble("too_large", f"a text is longer than {LONGEST_TEXT} characters")
+        self._text.append(text)
+
+    def _end(self, _name: str) -> None:
+        local = self.path.pop()
+        text = "".join(self._text).strip()
+        self._text.clear()
+        self.closed(local, text)
