@@ -216,6 +216,26 @@ def _side(row: PostedRow) -> ChangedRow:
     )
 
 
+def difference_of(changes: Iterable[MessageChange]) -> dict[str, int]:
+    """Sum changes by mechanism, in øre."""
+    sums = {"refusion": 0, "medfinansiering": 0}
+    for change in changes:
+        for side, sign in ((change.before, -1), (change.after, 1)):
+            if side is not None and side.mechanism is not None:
+                sums[side.mechanism] += sign * side.result_ore
+    return sums
+
+
+def between(then: Iterable[PostedRow], now: Iterable[PostedRow]) -> list[MessageChange]:
+    """List the cells in which the rows that stood at two moments differ, by month and week."""
+    before, after = ({row.cell: _side(row) for row in standing(rows)} for rows in (then, now))
+    return [
+        MessageChange(*cell, old, new, _because(old, new))
+        for cell in sorted({*before, *after}, key=lambda cell: tuple(part or "" for part in cell))
+        if (old := before.get(cell)) != (new := after.get(cell))
+    ]
+
+
 def _because(before: ChangedRow | None, after: ChangedRow | None) -> str:
     """Say in words how two rows of a cell differ."""
     if before is None or after is None:

@@ -10,7 +10,7 @@ from domain.citizen.reports import Freeing
 from domain.explain.fates import ReportFate
 from domain.explain.reasons import ReportReason
 from domain.explain.reports import report_reason
-from projections.ledger.citizen import MessageChange, Step, steps
+from projections.ledger.citizen import Step, difference_of, steps
 from streams.explain.find import named_citizen
 from streams.explain.live import CitizenLedger, LiveError, record_look, reports_at
 from streams.ledger.table import LedgerTable
@@ -85,13 +85,3 @@ def differences_of(
         if not isinstance(placed.report, Freeing)
     }
     return Differences(citizen, run, messages, reasons)
-
-
-def difference_of(changes: list[MessageChange]) -> dict[str, int]:
-    """Sum changes by mechanism, in øre."""
-    sums = {"refusion": 0, "medfinansiering": 0}
-    for change in changes:
-        for side, sign in ((change.before, -1), (change.after, 1)):
-            if side is not None and side.mechanism is not None:
-                sums[side.mechanism] += sign * side.result_ore
-    return sums

@@ -23,6 +23,7 @@ import orjson
 
 from domain.citizen.reports import CaseFact, Freeing, Income, Payment, Report, Reversal
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
+from projections.ledger.entries import COUNTERS
 from streams.acts.acts import Act, checked_reason, record_act
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import Partition
@@ -60,6 +61,24 @@ Shown = Callable[[int, int], None]
 
 class LiveError(UserError):
     """A citizen cannot be read; the message says why and what to do, and holds no CPR."""
+
+
+class LedgerCounters(NamedTuple):
+    """The counters of a message as its first entry has them; all None in the others."""
+
+    week: str | None
+    seniority: int | None
+    earned: str | None
+    after_transfer: str | None
+
+
+class LedgerRun(NamedTuple):
+    """A run that is closed in a partition of the ledger."""
+
+    run: int
+    after_run: int
+    data_month: str
+    closed_at: str
 
 
 class Placed(NamedTuple):
@@ -108,6 +127,7 @@ class CitizenLedger:
 
     def __init__(self, table: LedgerTable) -> None:
         self._table = table
+        self._runs: dict[int, list[LedgerRun]] = {}
 
     def partition_of(self, citizen: str) -> int:
         """Return the partition of the citizen's records, in the journal too."""
@@ -115,20 +135,44 @@ class CitizenLedger:
 
     def rows(self, citizen: str) -> list[PostedRow]:
         """Return all rows that were posted for a citizen, in order."""
+        return [row for row, _ in self.entries(citizen)]
+
+    def entries(self, citizen: str) -> list[tuple[PostedRow, LedgerCounters]]:
+        """Return the same, each with the counters that stand in its entry."""
         partition = self.partition_of(citizen)
         runs = self.runs(partition)
-        columns = ", ".join(f'"{name}"' for name in FIELDS)
-        values_of_rows = self._table.rows(
+        known = self._table.columns
+        columns = ", ".join(
+            f'"{name}"' if name in known else f'NULL AS "{name}"' for name in (*FIELDS, *COUNTERS)
+        )
+        found = self._table.rows(
             f"SELECT {columns} FROM ledger"  # noqa: S608 - columns of ours and a pseudonym
             f" WHERE partition = {partition} AND citizen = {sql_text(citizen)}"
         )
-        rows = [PostedRow(*values)._replace(run=runs.get(values[0])) for values in values_of_rows]
-        return sorted(rows, key=lambda row: (row.offset, row.position))
+        number = len(FIELDS)
+        entries = [
+            (
+                PostedRow(*values[:number])._replace(run=runs.get(values[0])),
+                LedgerCounters(*values[number:]),
+            )
+            for values in found
+        ]
+        return sorted(entries, key=lambda entry: (entry[0].offset, entry[0].position))
 
     def runs(self, partition: int) -> dict[int, int]:
         """Return the runs closed in a partition, by the run before each."""
-        query = f"SELECT after_run, run FROM ledger WHERE kind = 'run' AND partition = {partition}"  # noqa: S608
-        return dict(self._table.rows(query))
+        return {each.after_run: each.run for each in self.closed_runs(partition)}
+
+    def closed_runs(self, partition: int) -> list[LedgerRun]:
+        """Return the runs closed in a partition, in order."""
+        if partition not in self._runs:
+            query = (
+                "SELECT run, after_run, data_month, closed_at FROM ledger"  # noqa: S608 - a number
+                f" WHERE kind = 'run' AND partition = {partition}"
+            )
+            found = sorted(LedgerRun(*values) for values in self._table.rows(query))
+            self._runs[partition] = found
+        return self._runs[partition]
 
     def citizen_of(self, row_id: str, run: int | None) -> str:
         """Return the citizen of a row's id; with a run, only that run's files are searched."""

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.basics.kroner import kroner
-from projections.ledger.citizen import REASONS, ChangedRow, MessageChange
-from streams.explain.diff import Differences, difference_of
+from projections.ledger.citizen import REASONS, ChangedRow, MessageChange, difference_of
+from streams.explain.diff import Differences
 from streams.explain.render import console, report_text
 
 

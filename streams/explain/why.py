@@ -3,23 +3,24 @@
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from domain.basics.weeks import day, week_of
 from domain.citizen.admission import refusal
 from domain.citizen.reports import Freeing, Report
+from domain.citizen.state import Citizen
 from domain.explain.life import explain_life
-from domain.explain.reasons import WeekReason
+from domain.explain.reasons import LifeReason, WeekReason
 from domain.explain.week import explain_week
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
 from projections.ledger.citizen import PostedRow, agree, standing
 from streams.citizens.rule_sets import DEFAULT, LawBook, chosen_rule_set, load_rule_set
 from streams.explain.find import RejectedLine, find_in, folded, named_citizen
-from streams.explain.live import CitizenLedger, LiveError, read_live, record_look
+from streams.explain.live import CitizenLedger, LiveError, Shown, read_live, record_look
 from streams.explain.render import console
 from streams.explain.render_life import show_life
 from streams.explain.render_posted import show_posted, show_row, show_source
@@ -64,6 +65,32 @@ class Evidence:
     rules: str = DEFAULT
 
 
+class Grounds(NamedTuple):
+    """The grounds of explanations: a citizen's reports, folded under a law."""
+
+    law: Law
+    citizen: Citizen
+    reports: list[Report | Freeing]
+
+    @classmethod
+    def of(cls, law: Law, evidence: Evidence) -> "Grounds":
+        """Fold the reports that the law takes in."""
+        admitted = [
+            report
+            for report in evidence.reports
+            if isinstance(report, Freeing) or not refusal(law, report)
+        ]
+        return cls(law, folded(law, evidence.citizen, admitted), admitted)
+
+    def life(self) -> LifeReason:
+        """Explain the whole life."""
+        return explain_life(self.law, self.citizen, self.reports)
+
+    def week(self, week: int) -> WeekReason:
+        """Explain a week."""
+        return explain_week(self.law, self.citizen, self.reports, week)
+
+
 def explain_to(say: Says, request: ExplainRequest, environ: Mapping[str, str]) -> None:
     """Explain a life, a week, or the week of a row."""
     _refuse_what_does_not_go_together(request)
@@ -77,24 +104,17 @@ def explain_to(say: Says, request: ExplainRequest, environ: Mapping[str, str]) -
         evidence = _of_file(request, settings, chosen or load_rule_set())
     else:
         evidence = _of_live_system(request, settings, laws)
-    law = Law(chosen) if chosen else laws.law(evidence.rules)
-    admitted = [
-        report
-        for report in evidence.reports
-        if isinstance(report, Freeing) or not refusal(law, report)
-    ]
-    evidence = replace(evidence, reports=admitted)
+    grounds = Grounds.of(Law(chosen) if chosen else laws.law(evidence.rules), evidence)
     row = _row_of(evidence, request.row) if request.row else None
     week = request.week if row is None or row.week is None else week_of(day(row.week))
-    state = folded(law, evidence.citizen, evidence.reports)
     if week is None:
-        life = explain_life(law, state, evidence.reports)
+        life = grounds.life()
         if request.as_json:
             say(_as_json(life, evidence, None, []))
             return
         show_life(life, evidence.refused, console())
     else:
-        reason = explain_week(law, state, evidence.reports, week)
+        reason = grounds.week(week)
         posted = [each for each in evidence.posted if each.week == reason.week]
         if request.as_json:
             say(_as_json(reason, evidence, row, posted))
@@ -151,7 +171,18 @@ def _of_live_system(request: ExplainRequest, settings: Settings, laws: LawBook) 
         citizen = named_citizen(request.citizen, settings)
     record_look(settings, "explain", citizen, request.purpose)
     with meter("records") as shown:
-        live = read_live(settings, laws, citizen, whole=request.whole_journal, shown=shown.show)
+        return live_evidence(settings, laws, citizen, request.whole_journal, shown.show)
+
+
+def live_evidence(
+    settings: Settings,
+    laws: LawBook,
+    citizen: str,
+    whole: bool = False,
+    shown: Shown = lambda _done, _total: None,
+) -> Evidence:
+    """Read a citizen's reports and postings from the live system. Raises LiveError."""
+    live = read_live(settings, laws, citizen, whole=whole, shown=shown)
     source = {
         "from": "journal" if live.whole else "ledger",
         "partition": live.partition,

@@ -290,6 +290,11 @@ class LedgerTable:
         """The topic that the ledger was made from: its id, and its cluster's."""
         return str(self._table.metadata().description)
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of its columns: a ledger of an earlier version lacks some."""
+        return frozenset(field.name for field in self._table.schema().fields)
+
     def files(self, after_runs: Sequence[int]) -> list[str]:
         """The paths of the Parquet files of some runs, in the version at hand. Raises LedgerError.
 

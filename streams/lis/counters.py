@@ -52,14 +52,21 @@ def _evaluated(law_of: LawOf, told: Told, week: int | None) -> tuple[Any, ...]:
     rules, last, seniority, earned, after_transfer = told
     if seniority is None:  # an entry of a ledger of an earlier version
         return _NOTHING
-    counters = Counters(
+    counters = counters_of(last, seniority, earned, after_transfer)
+    at, *values, leaving_week, leaving = standing_at(law_of(rules), counters, week)
+    return (_week(at), *values, _week(leaving_week), leaving)
+
+
+def counters_of(
+    last: str | None, seniority: int, earned: str | None, after_transfer: str | None
+) -> Counters:
+    """Return the counters of a message as the ledger has them in its columns."""
+    return Counters(
         None if last is None else week_of(day(last)),
         seniority,
         _runs(orjson.loads(earned or "[]")),
         _transfer(after_transfer),
     )
-    at, *values, leaving_week, leaving = standing_at(law_of(rules), counters, week)
-    return (_week(at), *values, _week(leaving_week), leaving)
 
 
 def _transfer(text: str | None) -> tuple[int, int, tuple[tuple[int, int], ...]] | None:

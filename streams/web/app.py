@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from streams.settings import Settings
-from streams.web import contact, later, lis_routes, logon, news_list, public
+from streams.web import citizen_routes, contact, later, lis_routes, logon, news_list, public
 from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
@@ -31,6 +31,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     news_list.router,
     logon.router,
     lis_routes.router,
+    citizen_routes.router,
     later.router,
 )
 """The parts of the site."""

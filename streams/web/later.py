@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, HTTPException
 from streams.web.rights import ANY_ROLE, AUDIT, CITIZENS, OPERATION, RUNS, RouteRight
 
 PLACES: Final[dict[str, RouteRight]] = {
-    "/borger": CITIZENS,
     "/adviser": CITIZENS,
     "/koersler": RUNS,
     "/drift/doede-breve": OPERATION,

@@ -106,15 +106,16 @@ class Speaker:
         if name in MONTHS:
             return self.month(value).replace(" ", NO_BREAK)
         if name == "hold":
-            return ", ".join(self._named("hold", part) for part in str(value).split())
-        return self._named(name, value) if name in NAMED else str(value)
+            return ", ".join(self.named("hold", part) for part in str(value).split())
+        return self.named(name, value) if name in NAMED else str(value)
 
     def _nothing(self, view: str, name: str) -> str:
         if view == "sammenligning" and name in HIDDEN:
             return self.word("lis.hidden")
         return self.word(NOTHING[name]) if name in NOTHING else DASH
 
-    def _named(self, name: str, value: str) -> str:
+    def named(self, name: str, value: str) -> str:
+        """Write a value that has words of its own, such as a reason."""
         key = f"lis_values.{name}__{value}"
         return self.word(key) if key in catalogue() else value
 

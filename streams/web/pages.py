@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.dates import day_text, moment_text, month_words
-from streams.web.visitors import NOBODY, READERS, Visitor
+from streams.web.visitors import NOBODY, READERS, Role, Visitor
 from streams.web.words import Language, words_in
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -28,6 +28,7 @@ ENGLISH: Final = "/en"
 
 
 LIS: Final = "/lis"
+OF_CITIZENS: Final = ("/borger", "frame.citizen")
 MENU: Final[Sequence[tuple[str, str]]] = (
     ("/", "frame.front"),
     (LIS, "frame.lis"),
@@ -45,9 +46,14 @@ FOOT: Final = (
 
 
 def _menu_of(visitor: Visitor) -> list[tuple[str, str]]:
-    """Give the menu, without LIS for who is logged on and may not see any of it."""
+    """Give the menu, without LIS for who is logged on and may not see any of it.
+
+    Who may see citizens finds them there.
+    """
     is_shut_out = visitor.is_logged_on and not visitor.roles & READERS
-    return [entry for entry in MENU if entry[0] != LIS or not is_shut_out]
+    menu = [entry for entry in MENU if entry[0] != LIS or not is_shut_out]
+    sees_citizens = visitor.roles & {Role.CASEWORKER, Role.AUDITOR}
+    return [*menu[:2], OF_CITIZENS, *menu[2:]] if sees_citizens else menu
 
 
 def language_of(request: Request) -> Language:

@@ -10,6 +10,7 @@ from streams.settings import Settings
 from streams.web.access import AccessBook
 from streams.web.attempts import Attempts
 from streams.web.board import Board
+from streams.web.citizen_desk import CitizenDesk
 from streams.web.folder import Folder
 from streams.web.grants import GrantMap, read_grants
 from streams.web.lanes import Lanes
@@ -40,11 +41,13 @@ class Parts:
     lanes: Lanes = field(default_factory=Lanes)
     typesetter: Typesetter = field(default_factory=Typesetter)
     lis: LisDesk = field(init=False)
+    citizens: CitizenDesk = field(init=False)
     news_mail: NewsMail = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the desk of LIS and the news list; they open nothing before they are asked."""
+        """Make the desks and the news list; they open nothing before they are asked."""
         self.lis = LisDesk(self.settings)
+        self.citizens = CitizenDesk(self.settings)
         self.news_mail = NewsMail(self.settings, self.folder, self.url)
 
     @classmethod

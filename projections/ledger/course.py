@@ -1,0 +1,220 @@
+"""Tells a citizen's course from the ledger alone: weeks, months of money, corrections.
+
+What no row was posted for is not known here: a week without a row is self-support, or has support
+that the State does not finance. An explanation from the reports tells the two apart.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from domain.basics.municipalities import municipality_of_row
+from domain.basics.weeks import day, week_of
+from domain.law.rates import staircase_in
+from domain.law.staircase import Law
+from projections.ledger.citizen import (
+    MessageChange,
+    PostedRow,
+    difference_of,
+    standing,
+    steps,
+)
+
+OTHER: Final = "o"
+EARNED: Final = "+"
+NEW_START: Final = "*"
+BEFORE_RATES: Final = "b"
+SELF_SUPPORT: Final = "."
+NO_ROW: Final = "?"
+
+
+class CourseWeek(NamedTuple):
+    """A week of a course.
+
+    `sign` is the number of its step, or one of the signs above; `seniority` is the number of
+    benefit weeks. `begins_anew`: a new start came between the week and the benefit week before it.
+    """
+
+    week: int
+    sign: str
+    seniority: int | None = None
+    begins_anew: bool = False
+
+
+class WeekRun(NamedTuple):
+    """Consecutive weeks with the same sign, and the seniority of the first and the last of them."""
+
+    first: int
+    last: int
+    sign: str
+    seniorities: tuple[int | None, int | None]
+    begins_anew: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CourseMonth:
+    """The money of a month, as its rows stand. `own_ore` is what the municipality bears itself."""
+
+    month: str
+    benefits: list[str]
+    weeks: list[str]
+    amount_ore: int
+    refusion_ore: int
+    medfinansiering_ore: int
+    own_ore: int
+
+
+@dataclass(frozen=True, slots=True)
+class CourseCorrection:
+    """A message that put other rows in the place of some, or took some away."""
+
+    run: int | None
+    cause: str
+    reason: str
+    rules: str
+    changes: list[MessageChange]
+    difference_ore: dict[str, int]
+
+
+class WeekCost(NamedTuple):
+    """The cost of one week to the municipality, by the dearest row of the last month with rows.
+
+    `own_ore` is what it bears itself on the step of `rate`, `next_own_ore` what it would bear on
+    the next one; None where there is none.
+    """
+
+    month: str
+    benefit: str
+    amount_ore: int
+    rate: int
+    own_ore: int
+    next_own_ore: int | None
+
+
+def own_rows(rows: Iterable[PostedRow], municipality: str | None) -> list[PostedRow]:
+    """Return the rows of a municipality; of every one where it is None."""
+    return [row for row in rows if municipality is None or is_of(row, municipality)]
+
+
+def is_of(row: PostedRow, municipality: str) -> bool:
+    """Tell whether a row is a municipality's."""
+    whose = municipality_of_row(row.mechanism or "", row.paying, row.financing)
+    return bool(row.id) and whose == municipality
+
+
+def as_of(rows: Iterable[PostedRow], run: int | None) -> list[PostedRow]:
+    """Return the rows that were posted when a run was closed; None: all of them."""
+    return [row for row in rows if run is None or (row.run is not None and row.run <= run)]
+
+
+# --- weeks ----------------------------------------------------------------------------------------
+
+
+def posted_weeks(law: Law, rows: Iterable[PostedRow], earned: Iterable[int]) -> list[CourseWeek]:
+    """Give the weeks of a course from the first row that stands to the last, `earned` included."""
+    numbers: dict[int, int] = {}
+    others = set[int]()
+    for row in standing(rows):
+        benefit = law.rules.benefits.get(row.benefit or "")
+        week = week_of(day(row.week or ""))
+        if benefit is not None and benefit.counts and row.ordinal is not None:
+            numbers[week] = max(numbers.get(week, 0), row.ordinal)
+        else:
+            others.add(week)
+    earned = {*earned}
+    known = [*numbers, *others, *earned]
+    if not known:
+        return []
+    found, before = [], 0
+    for week in range(min(known), max(known) + 1):
+        if (number := numbers.get(week)) is not None:
+            found.append(CourseWeek(week, str(step_of(law, week, number)), number, number < before))
+            before = number
+        else:
+            sign = EARNED if week in earned else OTHER if week in others else NO_ROW
+            found.append(CourseWeek(week, sign))
+    return found
+
+
+def step_of(law: Law, week: int, number: int) -> int:
+    """Return the step of an ordinal in a week, the first is 1."""
+    bands = staircase_in(law.rules, week).bands
+    return max(at for at, band in enumerate(bands, 1) if band.from_week <= max(number, 1))
+
+
+def runs_of(weeks: Iterable[CourseWeek]) -> list[WeekRun]:
+    """Group weeks into runs of the same sign."""
+    found: list[WeekRun] = []
+    for each in weeks:
+        last = found[-1] if found else None
+        if last and (last.last + 1, last.sign, False) == (each.week, each.sign, each.begins_anew):
+            seniorities = (last.seniorities[0], each.seniority)
+            found[-1] = last._replace(last=each.week, seniorities=seniorities)
+        else:
+            both = (each.seniority, each.seniority)
+            found.append(WeekRun(each.week, each.week, each.sign, both, each.begins_anew))
+    return found
+
+
+# --- money ----------------------------------------------------------------------------------------
+
+
+def months(rows: Iterable[PostedRow]) -> list[CourseMonth]:
+    """Sum the rows that stand by month, the newest month first."""
+    by_month: dict[str, list[PostedRow]] = {}
+    for row in standing(rows):
+        by_month.setdefault(row.month or "", []).append(row)
+    return [_month(month, of_month) for month, of_month in sorted(by_month.items(), reverse=True)]
+
+
+def _month(month: str, rows: Sequence[PostedRow]) -> CourseMonth:
+    return CourseMonth(
+        month,
+        sorted({row.benefit or "" for row in rows}),
+        sorted({row.week or "" for row in rows}),
+        sum(row.amount_ore or 0 for row in rows),
+        sum(row.refusion_ore or 0 for row in rows),
+        sum(row.medfinansiering_ore or 0 for row in rows),
+        sum(map(own_share, rows)),
+    )
+
+
+def own_share(row: PostedRow) -> int:
+    """Return the øre of a row that the municipality bears itself."""
+    if row.mechanism == "refusion":
+        return (row.amount_ore or 0) - (row.refusion_ore or 0)
+    return row.medfinansiering_ore or 0
+
+
+def corrections(rows: Sequence[PostedRow]) -> list[CourseCorrection]:
+    """List the messages that changed what stood, the newest first."""
+    run_of = {row.revision: row.run for row in rows}
+    found = []
+    for step in steps(rows):
+        changes = [change for change in step.changes if change.before is not None]
+        if changes:
+            sums = difference_of(changes)
+            run = run_of[step.revision]
+            found.append(CourseCorrection(run, step.cause, step.reason, step.rules, changes, sums))
+    return found[::-1]
+
+
+def week_cost(law: Law, rows: Iterable[PostedRow], next_rate: int | None) -> WeekCost | None:
+    """Give what a week costs the municipality now; None without a row on the staircase."""
+    stairs = [
+        row
+        for row in standing(rows)
+        if row.benefit in law.on_staircase and (row.amount_ore or 0) > 0 and row.rate is not None
+    ]
+    if not stairs:
+        return None
+    last = max(row.month or "" for row in stairs)
+    of_month = [row for row in stairs if row.month == last]
+    latest = max(of_month, key=lambda row: (row.week or "", row.amount_ore or 0))
+    alike = [row for row in of_month if row.benefit == latest.benefit]
+    amount = max(row.amount_ore or 0 for row in alike)
+    paid = latest.rate or 0
+    state_pays = paid if latest.mechanism == "refusion" else 100 - paid
+    next_own = None if next_rate is None else amount * (100 - next_rate) // 100
+    own = amount * (100 - state_pays) // 100
+    return WeekCost(last, latest.benefit or "", amount, state_pays, own, next_own)
