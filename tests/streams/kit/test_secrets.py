@@ -98,7 +98,9 @@ def test_a_child_inherits_no_secret_and_our_settings_have_it(monkeypatch):
 
 
 CHILD = """
-import os, subprocess, sys, click
+import os, resource, subprocess, sys, click
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
 from streams.cli.main import main
 @main.command()
 def children():

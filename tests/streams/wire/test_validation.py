@@ -266,3 +266,13 @@ def test_schema_2_is_read_the_same_in_both_ways(group):
         assert read == accepted(escaped)
         assert read.group == (group.get("group") or "")
     assert accepted(reversal(schema=2, **reversed_group)).reverses_group == "G:7"
+
+
+@pytest.mark.parametrize("make", [payment, income, case_fact, reversal])
+def test_with_demo_keys_nobody_who_may_live_is_taken_in(make):
+    """Everybody knows these keys: whom they name and seal can be found, and unsealed."""
+    validator = Validator(RULES, demo=True, only_fictive=True)
+    refused = validator.parse(make(cpr="0101801234"))
+    assert isinstance(refused, Rejection)
+    assert (refused.reason, refused.field) == ("bad_cpr", "cpr")
+    assert isinstance(validator.parse(make(cpr="6101801234")), Accepted)
