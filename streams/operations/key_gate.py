@@ -14,6 +14,7 @@ of ours, or one by a key that nobody stated, says nothing of our keys, however m
 Where none does, anybody may have written some of the records, so that most of them decide.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -51,6 +52,13 @@ DEMO_KEYS: Final = (
     "the keys are demo keys, which everybody knows: good for fictive persons alone; set"
     f" {PSEUDONYM_KEY.name} and {SEAL_KEY.name} for others"
 )
+
+SEALS_UNSTATED: Final = (
+    "the first key in %s (%s), which seals, is not one that the journal states. Is it mistyped?"
+    " Then nobody else can open what it seals. If it is a new key, have it stated: `refusion keys"
+    " state --apply`"
+)
+log = logging.getLogger("refusion")
 
 
 class _Sample(NamedTuple):
@@ -97,12 +105,14 @@ async def check_keys(settings: Settings, *, may_state: bool = False) -> bool:
             newest = await _records(reader, max(0, reader.end - SAMPLES))
         samples.append(Samples(partition, first, newest))
     is_in_doubt = any(gate.is_in_doubt(*each) for each in samples)
-    is_in_doubt = is_in_doubt or bool(gate.unstated(samples))
+    is_in_doubt = is_in_doubt or bool(gate.unstated(samples) or gate.unstated_seal(samples))
     stated = await statements(settings) if is_in_doubt else []
     for each in samples:
         gate.look_at(*each, stated)
     if not may_state and (key_id := gate.unstated(samples, stated)):
         raise _unstated(key_id)
+    if not may_state and (key_id := gate.unstated_seal(samples, stated)):
+        log.warning(SEALS_UNSTATED, SEAL_KEY.name, key_id)
     return bool(stated) or not is_in_doubt
 
 
@@ -142,16 +152,29 @@ class KeyGate:
 
         A record of ours that it marked tells that it was stated: nobody marks with it before.
         """
-        by_us = [
+        by_us = self._by_us(samples)
+        told = [*stated, *filter(None, map(stated_keys, by_us))]
+        known = {key_id for keys in told for key_id in keys.journal_keys}
+        known.update(filter(None, (marking_key(record.headers) for record in by_us)))
+        return self._macs.key_id if told and self._macs.key_id not in known else None
+
+    def unstated_seal(
+        self, samples: Iterable[Samples], stated: Iterable[KeysRecord] = ()
+    ) -> str | None:
+        """Return the id of the key that seals, where the journal states keys and not this one."""
+        told = [*stated, *filter(None, map(stated_keys, self._by_us(samples)))]
+        if self._identity is None or not told:
+            return None
+        first = self._identity.seal_key_ids[0]
+        return None if any(first in keys.seal_keys for keys in told) else first
+
+    def _by_us(self, samples: Iterable[Samples]) -> list[Record]:
+        return [
             record
             for partition, first, newest in samples
             for record in (*first, *newest)
             if is_marked(self._macs.at("reports", partition), record)
         ]
-        told = [*stated, *filter(None, map(stated_keys, by_us))]
-        known = {key_id for keys in told for key_id in keys.journal_keys}
-        known.update(filter(None, (marking_key(record.headers) for record in by_us)))
-        return self._macs.key_id if told and self._macs.key_id not in known else None
 
     def look_at(
         self,

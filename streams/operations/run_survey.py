@@ -27,6 +27,7 @@ from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
+from streams.kafka.rights import STAGES
 from streams.kafka.topics import Topic
 from streams.kit.errors import UserError
 from streams.settings import Settings
@@ -35,6 +36,7 @@ from streams.wire.cloudevents import source_offset
 from streams.wire.journal import JournalEntry
 from streams.wire.journal_checks import CLOCKS, JournalChecks, journal_checks
 from streams.wire.readers import RecordReader, Source, journal_reader, letter_reader, once_each
+from streams.wire.rejections import REASONS
 from streams.wire.reporters import NO_SOURCE
 
 CLIENT: Final = "run"
@@ -46,6 +48,8 @@ EARLY: Final = timedelta(days=62)
 The notice `future_period` begins there."""
 FEW: Final = 100
 """Offsets before a group that may all be markers of transactions, which nobody ever commits."""
+OTHERS: Final = "others: for reasons that this version does not know"
+"""The one name of all dead letters that a newer version wrote, or somebody else, with any words."""
 DAY_ONE: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 Progress = Callable[[int, int], None]
@@ -255,7 +259,8 @@ class RunTopics:
                 if letter.stage == "citizens":
                     refused[letter.partition].add(letter.offset)
                 if record.offset >= recent[partition]:
-                    rejected[f"{letter.stage}: {letter.reason}"] += 1
+                    is_known = letter.stage in STAGES and letter.reason in REASONS
+                    rejected[f"{letter.stage}: {letter.reason}" if is_known else OTHERS] += 1
         return refused, dict(rejected)
 
     async def _posted(

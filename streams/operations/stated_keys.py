@@ -125,10 +125,11 @@ async def state_keys(settings: Settings, *, apply: bool) -> KeysStated:
 
 async def _marking_a_rotation(settings: Settings) -> MacKeys | None:
     """Return the keys to mark with where the journal states some of ours, but not all of them."""
-    macs = settings.macs()
-    stated = {key_id for keys in await statements(settings) for key_id in keys.journal_keys}
+    macs, told = settings.macs(), await statements(settings)
+    stated = {key_id for keys in told for key_id in (*keys.journal_keys, *keys.seal_keys)}
     known = [key_id for key_id in macs.key_ids if key_id in stated]
-    return macs.marking_with(known[0]) if set(known) < set(macs.key_ids) else None
+    ours = {*macs.key_ids, *settings.identity().seal_key_ids}
+    return None if ours <= stated else macs.marking_with(known[0])
 
 
 def _guarded(settings: Settings) -> GuardedAct:

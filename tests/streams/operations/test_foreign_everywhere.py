@@ -21,7 +21,7 @@ from streams.engine.ports import Batch
 from streams.kit.foreign import PASSED_OVER
 from streams.ledger.run_notices import _read as read_notices
 from streams.operations.dead_letters import DeadLetterReader, Wanted
-from streams.operations.run_survey import RunTopics
+from streams.operations.run_survey import OTHERS, RunTopics
 from streams.settings import Settings
 from streams.stages.citizens import CitizenStage, CitizenTopics
 from streams.wire.journal_checks import journal_checks
@@ -315,6 +315,30 @@ def check_topic(clean, said, folder, topic, data):
 @given(st.data())
 def test_what_others_write_changes_nothing_for_who_reads(clean, said, folder, topic, data):
     check_topic(clean, said, folder, topic, data)
+
+
+def test_no_words_of_somebody_else_lengthen_what_is_said_of_a_run(clean, said):
+    """Whoever writes to `dead-letters` chooses the reasons: they are counted under one name."""
+    topics = clean.copy()
+    (first, *_) = topics.of["dead-letters"][0]
+    for number in range(200):
+        words = {"stage": "intake", "reason": f"r{'abcdefghij'[number % 10] * (number // 10 + 1)}"}
+        topics.append(
+            "dead-letters",
+            0,
+            None,
+            first.value,
+            [
+                (
+                    name,
+                    (words | {"offset": str(10**6 + number)}).get(name, content.decode()).encode(),
+                )
+                for name, content in first.headers
+            ],
+        )
+    _, survey, _ = said_by_run_status(topics)
+    _, expected, _ = said["run status and run close"]
+    assert survey.rejected == expected.rejected | {OTHERS: 200}
 
 
 @pytest.mark.long

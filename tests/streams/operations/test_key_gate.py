@@ -153,6 +153,17 @@ def test_a_key_that_the_journal_does_not_state_marks_nothing():
     assert gate_of(behind).unstated(samples) is None, "a key that marks nothing may be there before"
 
 
+def test_a_first_key_that_seals_and_that_the_journal_does_not_state_is_told():
+    """It may be mistyped: what it seals is read by nobody who has the right keys."""
+    samples = [Samples(0, BEGUN, [report(OURS, cpr) for cpr in CPRS])]
+    newer = keys(seal=f"{THREE},{OURS.values['REFUSION_SEAL_KEY'][0]}", journal_key=JOURNAL_OF_OURS)
+    assert gate_of(OURS).unstated_seal(samples) is None
+    assert gate_of(newer).unstated_seal(samples) == newer.identity().seal_key_ids[0]
+    assert gate_of(newer).unstated_seal(samples, [keys_record(newer)]) is None
+    of_before = [report(OURS, cpr, has_mac=False) for cpr in CPRS]
+    assert gate_of(newer).unstated_seal([Samples(0, of_before, of_before)]) is None
+
+
 def test_a_key_that_marked_records_of_ours_is_one_that_was_stated():
     """The whole journal need not be read then for the record that states it."""
     newest = [report(NEWER, cpr) for cpr in CPRS]
