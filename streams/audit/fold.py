@@ -6,10 +6,8 @@ their order, with the postings that name this record: so a posting that is lost,
 one difference and does not shift all that come after it.
 """
 
-import tempfile
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import orjson
@@ -20,6 +18,7 @@ from streams.citizens.refold import Refolding
 from streams.citizens.rule_sets import LawBook
 from streams.citizens.store import DiskError, RocksStore
 from streams.engine.ports import Record
+from streams.kit.scratch import scratch_folder
 from streams.wire import journal
 from streams.wire.cloudevents import source_offset
 from streams.wire.journal import JournalEntry
@@ -56,8 +55,8 @@ async def audit_fold(
     fold_range: FoldRange, records: Records, laws: LawBook, violations: Violations
 ) -> int:
     """Compare, and return the number of messages compared. UserError for an unknown rule set."""
-    with tempfile.TemporaryDirectory(prefix="refusion-fold-") as folder:
-        store = RocksStore(Path(folder))
+    with scratch_folder("fold") as folder:
+        store = RocksStore(folder)
         try:
             return await _compare(fold_range, records, Refolding(laws, store), violations)
         finally:

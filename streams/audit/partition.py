@@ -7,7 +7,6 @@ of a sample are computed from scratch (`projections.audit.deep`), the journal is
 """
 
 import asyncio
-import tempfile
 import time
 from array import array
 from collections import Counter
@@ -42,6 +41,7 @@ from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kafka.reading import TopicReader
 from streams.kit.errors import UserError
+from streams.kit.scratch import scratch_folder
 from streams.kit.spool import Scattered
 from streams.privacy.cpr import digits_in
 from streams.privacy.macs import Role
@@ -186,8 +186,8 @@ class _Auditor:
         if self._task.slices == 1:
             await self._audit_whole()
         else:
-            with tempfile.TemporaryDirectory(prefix="refusion-verify-") as folder:
-                await self._audit_in_slices(Path(folder))
+            with scratch_folder("verify") as folder:
+                await self._audit_in_slices(folder)
         if self._task.fold:
             await self._fold()
         if self._task.runs:

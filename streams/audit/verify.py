@@ -16,7 +16,6 @@ against the postings of their run (`run_files.py`). Nothing is written, and no g
 
 import asyncio
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -46,6 +45,7 @@ from streams.kafka import topics
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader
 from streams.kit.processes import jobs_for
+from streams.kit.scratch import scratch_folder
 from streams.kit.threads import DaemonThreads
 from streams.privacy.cpr import is_ten_digits
 from streams.settings import Settings
@@ -151,9 +151,9 @@ async def _verify(
         await check_acts(reader, settings, snapshot, violations)
         refused = await read_dead_letters(reader, settings, snapshot, violations)
         verified = Verified(violations, {}, snapshot.lag(settings), records=refused.read)
-        with tempfile.TemporaryDirectory(prefix="refusion-files-") as folder:
+        with scratch_folder("files") as folder:
             files = await asyncio.get_running_loop().run_in_executor(
-                DaemonThreads(), _read_files, settings, request, Path(folder), violations
+                DaemonThreads(), _read_files, settings, request, folder, violations
             )
             tasks = list(_tasks(settings, request, snapshot, refused, files.runs, open_topics))
             total = _records_to_read(settings, request, snapshot)

@@ -5,11 +5,12 @@ import os
 import resource
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from streams.kit.scratch import scratch_folder
 
 OTHERS: Final = 0o077
 """Rights that a new file or folder does not give: any to the group or to others."""
@@ -32,10 +33,10 @@ def private_copies(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
 
     A copy has the name of its file.
     """
-    with tempfile.TemporaryDirectory(prefix="refusion-copies-") as folder:
+    with scratch_folder("copies") as folder:
         copies = {}
         for number, (named, path) in enumerate(files.items()):
-            place = Path(folder) / str(number)
+            place = folder / str(number)
             place.mkdir()
             copies[named] = Path(shutil.copyfile(path, place / path.name))
         yield copies

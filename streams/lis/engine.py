@@ -5,7 +5,6 @@ own and reads its answer to the end: a connection with an unread answer refuses 
 """
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -18,6 +17,7 @@ from projections.ledger.entries import COLUMNS
 from projections.lis.columns import Mart
 from projections.lis.scopes import rates_by_step
 from projections.lis.statements import month_weeks
+from streams.kit.scratch import scratch_folder
 from streams.ledger.sql import sql_text
 from streams.ledger.table import SCHEMA, LedgerTable
 from streams.lis.counters import LawOf
@@ -48,12 +48,12 @@ ALONE: Final = Share(1500, PROCESSORS, PROCESSORS)
 @contextmanager
 def engine(share: Share = ALONE) -> Iterator[Connection]:
     """Yield a database in memory. Errors of the engine within the block are raised as LisError."""
-    with tempfile.TemporaryDirectory(prefix="refusion-lis-") as spill:
+    with scratch_folder("lis") as spill:
         connection = duckdb.connect(
             config={
                 "memory_limit": f"{share.memory_mb}MB",
                 "threads": share.threads,
-                "temp_directory": spill,
+                "temp_directory": str(spill),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }

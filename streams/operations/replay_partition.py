@@ -11,13 +11,11 @@ workers' disks are not looked at.
 """
 
 import asyncio
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import orjson
@@ -33,6 +31,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import read_records
 from streams.kit.errors import UserError
 from streams.kit.foreign import PASSED_OVER, Foreign, passed_over
+from streams.kit.scratch import scratch_folder
 from streams.kit.spool import Scattered
 from streams.kit.tuning import tune_garbage_collection
 from streams.settings import Settings
@@ -89,12 +88,12 @@ class PartitionDifference:
 def read_share(settings: Settings, share: PartitionShare) -> PartitionDifference:
     """Do a share of the work, in a process of its own. Raises UserError."""
     tune_garbage_collection()
-    with tempfile.TemporaryDirectory(prefix="refusion-replay-") as folder:
+    with scratch_folder("replay") as folder:
         began = time.monotonic()
         number = min(MOST_FILES, share.committed // RECORDS_A_FILE + 1)
         with ExitStack() as stack:
             reports, postings = (
-                Scattered(stack, Path(folder), name, number) for name in ("reports", "postings")
+                Scattered(stack, folder, name, number) for name in ("reports", "postings")
             )
             part = asyncio.run(_read(settings, share, reports, postings))
         part.read_s = time.monotonic() - began
