@@ -226,7 +226,8 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         " fortsætter, skifter, ophører, vender tilbage og kommer til, følger de seneste 36 kørslers"
         " overgange."
         " Den er lavet, da kørslen blev lukket, af hvad der var kendt da. En række uden kommune er"
-        " hele landet. Fleksbidrag og berigtigelser er ikke med. Modellen er forklaret i"
+        " hele landet. Fleksbidraget er ikke med, og heller ikke det, der senere rettes eller"
+        " kommer til for måneder, som er afregnet: se korrektioner. Modellen er forklaret i"
         " docs/forecast.md.",
         "lov 994/2015 §§ 3, 5 og 6",
         (),

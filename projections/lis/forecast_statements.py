@@ -13,6 +13,7 @@ They read, beside the marts of LIS as of a run:
 * `known`: the table `forecast`, of the runs before and of this one as far as it is made.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from projections.lis.statements import month_sql
@@ -31,6 +32,8 @@ MONTHS_TO_RESTART: Final = 12
 MONTHS_OF_AMOUNTS: Final = 3
 """Months whose amounts say what a day costs, as far as they lie in the same year."""
 MILLION: Final = 1_000_000
+FEW: Final = 10_000
+"""The part of a person, in millionths, up to which states are put together."""
 NO_STEP: Final = 0
 """The step of benefits that are not on the staircase."""
 
@@ -186,11 +189,16 @@ FROM level JOIN of_season USING (benefit) JOIN spread USING (benefit)"""
 """Gives the citizens who come in a month and were not there before, or lived elsewhere."""
 
 
-def next_state(of_year: int, weeks: int) -> str:
+def next_state(of_year: int, weeks: int, bands: Sequence[int]) -> str:
     """Write the state after a month of the year that has so many weeks.
 
-    `restarts` are those who made a new start in it.
+    `restarts` are those who made a new start in it. `bands` are the first weeks of the steps.
+    States of less than FEW persons are put together, by band, at their mean weeks: without that,
+    parts of persons spread over as many states as there are, 2.6 million for 6,000 citizens.
     """
+    band = " ".join(
+        f"WHEN weeks >= {first} THEN {place}" for place, first in reversed([*enumerate(bands)])
+    )
     gains = f"{weeks} * COALESCE(pace, {MILLION})"
     return f"""
 WITH went AS (
@@ -218,11 +226,24 @@ WITH went AS (
     UNION ALL
     SELECT municipality, benefit, weeks, 0, {MONTHS_TO_RESTART}, 0, persons
     FROM entrants WHERE of_year = {of_year}
+), cells AS (
+    SELECT municipality, benefit, CAST(weeks AS INTEGER) AS weeks, CAST(away AS INTEGER) AS away,
+        CAST(needed AS INTEGER) AS needed, CAST(sum(persons) AS BIGINT) AS persons,
+        CAST(sum(restarts) AS BIGINT) AS restarts
+    FROM moved GROUP BY ALL HAVING sum(persons) > 0
 )
-SELECT municipality, benefit, CAST(weeks AS INTEGER) AS weeks, CAST(away AS INTEGER) AS away,
-    CAST(needed AS INTEGER) AS needed, CAST(sum(persons) AS BIGINT) AS persons,
-    CAST(sum(restarts) AS BIGINT) AS restarts
-FROM moved GROUP BY ALL HAVING sum(persons) > 0"""
+SELECT * FROM cells WHERE persons >= {FEW}
+UNION ALL
+SELECT municipality, benefit, CAST({_mean("weeks")} AS INTEGER), away,
+    CAST({_mean("needed")} AS INTEGER), CAST(sum(persons) AS BIGINT),
+    CAST(sum(restarts) AS BIGINT)
+FROM (SELECT *, CASE {band} ELSE 0 END AS band FROM cells WHERE persons < {FEW}) AS few
+GROUP BY municipality, benefit, away, band"""
+
+
+def _mean(name: str) -> str:
+    """Write the mean of a column over persons, rounded half up."""
+    return f"(2 * sum({name} * persons) + sum(persons)) // (2 * sum(persons))"
 
 
 STATE: Final = f"""

@@ -47,14 +47,19 @@ def _by(scope: ViewScope) -> tuple[str, ...]:
 
 
 def prognose_rows(scope: ViewScope) -> list[AnswerRow]:
-    """Show the twelve months after the data month; a row without municipality is the country."""
+    """Show the twelve months after the data month; a row without municipality is the country.
+
+    The country is beside a municipality that is asked for, as it is beside all of them.
+    """
     by, question = _by(scope), scope.question
     values: list[Any] = [scope.closed_run]
     conditions = ["run = $1", "months_ahead > 0"]
-    for name, value in (("municipality", question.municipality), ("month", question.month)):
-        if value is not None:
-            values.append(value)
-            conditions.append(f"{name} = ${len(values)}")
+    if question.municipality is not None:
+        values.append(question.municipality)
+        conditions.append(f"(municipality = ${len(values)} OR municipality IS NULL)")
+    if question.month is not None:
+        values.append(question.month)
+        conditions.append(f"month = ${len(values)}")
     if question.benefit is not None:
         values.append(question.benefit)
         conditions.append(f"benefit = ${len(values)}")
@@ -64,7 +69,8 @@ def prognose_rows(scope: ViewScope) -> list[AnswerRow]:
     return scope.read(
         f"SELECT {', '.join(('municipality', 'month', *by))}, {_PERSONS}, base_ore, refusion_ore,"
         " medfinansiering_ore, net_ore, net_low_ore, net_high_ore FROM forecast"
-        f" WHERE {' AND '.join(conditions)} ORDER BY ALL",
+        f" WHERE {' AND '.join(conditions)}"
+        f" ORDER BY municipality NULLS LAST, month, {', '.join((*by, 'persons'))}",
         values,
     )
 
@@ -97,7 +103,7 @@ def prognosefejl_rows(scope: ViewScope) -> list[AnswerRow]:
     here = ""
     if place is not None:
         values.append(place)
-        here = " AND municipality = $3"
+        here = " AND (municipality = $3 OR municipality IS NULL)"
     rows = scope.read(_ERRORS.format(here=here), values)
     return [(*row, _is_better(row)) for row in rows]
 

@@ -152,9 +152,10 @@ class Forecasting:
         ):
             self._keep(name, statement)
         self._keep("corrected", money.CORRECTED, month=self._text)
+        bands = [band.from_week for band in _last_stairs(self._law).bands]
         for months_ahead in range(1, MONTHS_AHEAD + 1):
             month = self._month + months_ahead
-            following = statements.next_state(month % 12 + 1, _weeks_of(month))
+            following = statements.next_state(month % 12 + 1, _weeks_of(month), bands)
             self._keep("following", following)
             self._keep("state", _with_step("SELECT * FROM following", self._law))
             self._connection.execute(
@@ -247,7 +248,7 @@ def _share(benefit: Benefit, stairs: Staircase, at: int, weeks: int) -> int:
 
 def _with_step(statement: str, law: RuleSet) -> str:
     """Add the step to a state: that of the seniority, for who has benefits."""
-    stairs = max(law.staircases, key=lambda stairs: stairs.valid_from)
+    stairs = _last_stairs(law)
     cases = " ".join(
         f"WHEN GREATEST(weeks, 1) >= {band.from_week} THEN {step}"
         for step, band in reversed(list(enumerate(stairs.bands, 1)))
@@ -256,6 +257,11 @@ def _with_step(statement: str, law: RuleSet) -> str:
         f"SELECT *, CAST(CASE WHEN away > 0 THEN {statements.NO_STEP} {cases} END AS INTEGER)"
         f" AS step FROM ({statement})"
     )
+
+
+def _last_stairs(law: RuleSet) -> Staircase:
+    """Give the staircase that is valid last."""
+    return max(law.staircases, key=lambda stairs: stairs.valid_from)
 
 
 def _ladder_of(law: RuleSet, month: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from domain.basics.weeks import month_text
+from projections.lis import forecast_statements
 from projections.lis.forecast_money import errors
 from streams.citizens.rule_sets import load_rule_set
 from streams.lis.forecast import Forecasting
@@ -170,6 +171,27 @@ def test_a_month_in_which_nothing_came_is_an_error_of_all_that_was_expected():
         world.connection.execute("CREATE OR REPLACE TEMP VIEW known AS SELECT * FROM told")
         found = world.connection.execute(errors(FIRST + 1)).fetchall()
     assert [row[2:] for row in found] == [(-MILLION, MILLION, -MILLION, MILLION)]
+
+
+def states_and_persons(monkeypatch, few):
+    monkeypatch.setattr(forecast_statements, "FEW", few)
+    with tables(LAW) as world:
+        towns = Towns(3, {"730": 300, "825": 30, "751": 200}, LAW)
+        for month in range(FIRST, FIRST + 6):
+            world.add_run(month, *towns.month(month))
+        (states,) = world.connection.execute("SELECT count(*) FROM state").fetchall()
+        country = "municipality IS NULL AND step IS NULL AND months_ahead = 12"
+        return states[0], [each for (each,) in world.forecast("persons", country)]
+
+
+def test_parts_of_persons_are_put_together_and_no_person_is_lost(monkeypatch):
+    """Else there would be as many states as there can be, whatever the number of citizens."""
+    few, persons = states_and_persons(monkeypatch, forecast_statements.FEW)
+    many, exact = states_and_persons(monkeypatch, 0)
+    assert few * 4 < many
+    assert len(exact) > 3
+    assert persons == pytest.approx(exact, rel=0.02)
+    assert sum(persons) >= sum(exact)  # parts of less than a millionth are lost
 
 
 def test_the_same_tables_give_the_same_forecast():
