@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from projections.lis.answers import Answer, ratio, sums_of_columns
+from projections.lis.forecast_views import YES
 from streams.web.lis_figures import Speaker
 
 ViewRows = list[dict[str, Any]]
@@ -40,6 +41,7 @@ class _Facts:
         self, answer: Answer, rows: ViewRows, speaker: Speaker, municipality: str | None
     ) -> None:
         self.rows = rows
+        self.areas = [dict(zip(answer.names, row, strict=True)) for row in answer.areas]
         self.speaker = speaker
         self.municipality = municipality
         self.sums = dict(zip(answer.names, sums_of_columns(answer), strict=True))
@@ -59,6 +61,10 @@ class _Facts:
     def share(self, part: int, whole: int) -> str:
         """Write a share in percent."""
         return self.speaker.percent(ratio(part, whole) or 0)
+
+    def mean(self, rows: ViewRows, name: str) -> str:
+        """Write the mean of a column of percentages."""
+        return self.speaker.percent(sum(row[name] for row in rows) // len(rows))
 
     def by(self, key: str, measure: str) -> tuple[Any, int]:
         """Find the value of a column whose rows sum to most, totals aside."""
@@ -284,11 +290,19 @@ def _prognose(facts: _Facts) -> Said:
 
 
 def _prognosefejl(facts: _Facts) -> Said:
-    compared = [row["better"] for row in facts.rows if row["better"] is not None]
+    """Say how large the errors were: of the municipality asked for, else of the country."""
+    rows = facts.rows if facts.municipality else facts.areas
+    compared = [row for row in rows if row["better"] is not None]
     if not compared:
         return "prognosefejl_none", {}
-    better, rows = compared.count("ja"), len(compared)
-    return "prognosefejl", {"better": facts.count(better), "rows": facts.count(rows)}
+    better = sum(row["better"] == YES for row in compared)
+    told: dict[str, object] = {
+        key: facts.mean(compared, f"net_{name}_percent")
+        for key, name in (("error", "error"), ("year", "same_month"), ("last", "last_month"))
+    }
+    told |= {"better": facts.count(better), "rows": facts.count(len(compared))}
+    key = "prognosefejl" if facts.municipality else "prognosefejl_all"
+    return (f"{key}_good" if better == len(compared) else key), told
 
 
 def _borger(facts: _Facts) -> Said:

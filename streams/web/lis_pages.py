@@ -48,6 +48,36 @@ class ViewPage:
     others: list[tuple[str, str]]
     permalink: str
     permalink_text: str
+    beside: "BesidePart | None" = None
+
+
+@dataclass(frozen=True)
+class BesidePart:
+    """Another view's figures on the same page: what one has to know beside the first."""
+
+    title: str
+    finding: str
+    table: PageTable
+    address: str
+
+
+BESIDE: Final = {"prognose": "prognosefejl"}
+"""Views on whose page another one stands: how good a forecast is, beside it."""
+
+
+def beside_part(
+    answered: Answered, question: LisQuestion, options: LisOptions, speaker: Speaker, paths: Paths
+) -> BesidePart:
+    """Make the part of a page that another view has, of all its rows."""
+    answer = answered.answer
+    shown = range(options.rows_of_page.stop - options.rows_of_page.start)
+    values = {name: options.given()[name] for name in ("municipality", "as", "run")}
+    return BesidePart(
+        speaker.title(answer.view),
+        finding(answer, speaker, question.municipality),
+        page_table(answer, speaker, paths, shown),
+        f"/lis/{answer.view}{query_of(values)}",
+    )
 
 
 def view_page(

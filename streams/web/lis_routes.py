@@ -5,6 +5,7 @@ has an ETag, and a link that lasts.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from projections.lis.books import BookLine, BooksError, read_books
 from projections.lis.money_lines import LINES
+from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.web.doorway import LARGEST_BODY
 from streams.web.lanes import Lane
@@ -33,7 +35,7 @@ from streams.web.lis_looks import (
     purpose_of,
 )
 from streams.web.lis_options import LisOptions
-from streams.web.lis_pages import ViewPage, paper, view_page
+from streams.web.lis_pages import BESIDE, BesidePart, ViewPage, beside_part, paper, view_page
 from streams.web.lis_start import start_page
 from streams.web.pages import language_of, link
 from streams.web.parts import page as site_page
@@ -119,20 +121,36 @@ def _answers(look: LisLook) -> Lane:
 
 async def _view_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> ViewPage:
     question, found = await answered(look, books)
-    return await _answers(look).run(
+    page = await _answers(look).run(
         view_page,
         found,
         question,
         look.options,
         speaker_of(look.request),
-        Paths(
-            look.view,
-            look.options,
-            partial(may_see, look.visitor),
-            sees_citizens=bool(look.visitor.roles & CITIZENS.roles),
-        ),
+        _paths(look, look.view),
         sees_all=look.visitor.sees_all,
         shown=look.shown,
+    )
+    other = BESIDE.get(look.view)
+    if other is None or not may_see(look.visitor, other):
+        return page
+    return replace(page, beside=await _answers(look).run(_beside, look, question, other))
+
+
+def _beside(look: LisLook, question: LisQuestion, other: str) -> BesidePart:
+    """Answer the same question by another view."""
+    asked = replace(question, view=other, month=None, benefit=None, by=())
+    found = parts_of(look.request).lis.answered(asked)
+    speaker = speaker_of(look.request)
+    return beside_part(found, asked, look.options, speaker, _paths(look, other))
+
+
+def _paths(look: LisLook, view: str) -> Paths:
+    return Paths(
+        view,
+        look.options,
+        partial(may_see, look.visitor),
+        sees_citizens=bool(look.visitor.roles & CITIZENS.roles),
     )
 
 
