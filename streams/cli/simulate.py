@@ -32,6 +32,11 @@ from streams.kit.errors import UserError
     " ones by name.",
 )
 @click.option(
+    "--seasons",
+    is_flag=True,
+    help="More people come in winter than in summer, and some for the first time after a while.",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(0, 64),
     default=0,
@@ -50,6 +55,7 @@ def simulate(
     seed: int,
     late: float | None,
     faults: str,
+    seasons: bool,
     jobs: int,
     form: str | None,
     out: Path | None,
@@ -71,7 +77,7 @@ def simulate(
     chosen = frozenset[str]().union(*(usual.get(each, {each}) for each in faults.split(",")))
     first, last = _months(months)
     try:
-        options = SimulationOptions(citizens, first, last, seed, late, chosen, jobs)
+        options = SimulationOptions(citizens, first, last, seed, late, chosen, jobs, seasons)
     except ValueError as error:
         raise UserError(str(error)) from None
     if (form is None) != (out is None):

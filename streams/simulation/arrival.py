@@ -86,7 +86,11 @@ def deliveries(options: SimulationOptions, citizen: int) -> tuple[str, list[Arri
     odd = "extraordinary" in options.faults and happens(rng, 1)
     story = pick(rng, STORIES) if odd else None
     life = live(
-        rng, citizen, window, days_between_moves=story.days_between_moves if story else 7000
+        rng,
+        citizen,
+        window,
+        days_between_moves=story.days_between_moves if story else 7000,
+        seasons=options.seasons,
     )
     draft = Draft(life, facts="facts" in options.faults)
     if story is None or story.on_top:

@@ -4,9 +4,9 @@ from datetime import date
 from random import Random
 from typing import NamedTuple
 
-from domain.basics.weeks import first_day
+from domain.basics.weeks import first_day, month_of
 from streams.simulation.chance import below, between, happens
-from streams.simulation.population import FOREVER, TRACKS, Kind, Track
+from streams.simulation.population import FOREVER, KINDS, TRACKS, Kind, Track
 from streams.simulation.reporters import MUNICIPALITIES, UNEMPLOYMENT_FUNDS
 
 MOST_CITIZENS = 4000 * 512
@@ -15,6 +15,14 @@ MOST_CITIZENS = 4000 * 512
 _SCATTER = (
     1_234_567  # coprime to MOST_CITIZENS: spreads neighbours over birthdays and serial numbers
 )
+
+WINTER_ENDS = 30
+"""The percentage of ends of self-support that wait for the next turn of the year, with seasons.
+
+Trades stand still in winter, and contracts end with the year.
+"""
+LATE_COMERS = 20
+"""The percentage of citizens who come for the first time after the first month, with seasons."""
 
 
 class SimulatedDays(NamedTuple):
@@ -60,13 +68,18 @@ class SimulatedLife(NamedTuple):
 
 
 def live(
-    rng: Random, citizen: int, window: SimulatedDays, *, days_between_moves: int = 7000
+    rng: Random,
+    citizen: int,
+    window: SimulatedDays,
+    *,
+    days_between_moves: int = 7000,
+    seasons: bool = False,
 ) -> SimulatedLife:
     """Make the life of a citizen; the same generator gives the same life."""
     track = TRACKS.pick(rng)
     cpr = fictive_cpr(citizen, rng, track.born)
     homes = _homes(rng, window, days_between_moves)
-    spells, death = _spells(rng, track, window)
+    spells, death = _spells(rng, track, window, seasons=seasons)
     return SimulatedLife(cpr, below(rng, UNEMPLOYMENT_FUNDS), homes, spells, death)
 
 
@@ -96,13 +109,17 @@ def _homes(rng: Random, window: SimulatedDays, days_between_moves: int) -> list[
     return [*homes, Home(FOREVER, MUNICIPALITIES.pick(rng))]
 
 
-def _spells(rng: Random, track: Track, window: SimulatedDays) -> tuple[list[Spell], int | None]:
+def _spells(
+    rng: Random, track: Track, window: SimulatedDays, *, seasons: bool
+) -> tuple[list[Spell], int | None]:
     """Make the spells that fill the days, self-support among them, and the day of death."""
     spells: list[Spell] = []
-    kind = track.at_first.pick(rng)
-    start, days = window.first, 1 + below(rng, _length_met(rng, kind))
+    kind, days = _first_spell(rng, track, window, seasons=seasons)
+    start = window.first
     while start <= window.last:
         end = start + days - 1
+        if seasons and not kind.codes:
+            end = _in_season(rng, end)
         spells.append(
             Spell(kind, start, min(end, window.last), kind.monthly_kr * between(rng, 70, 100))
         )
@@ -111,6 +128,24 @@ def _spells(rng: Random, track: Track, window: SimulatedDays) -> tuple[list[Spel
         kind = track.next_spell.pick(rng)
         start, days = end + 1, _length(rng, kind)
     return spells, None
+
+
+def _first_spell(
+    rng: Random, track: Track, window: SimulatedDays, *, seasons: bool
+) -> tuple[Kind, int]:
+    """Draw what a life begins with, and its days; who comes later is self-supporting until then."""
+    if seasons and happens(rng, LATE_COMERS):
+        return KINDS["self_support"], 1 + below(rng, window.last - window.first)
+    kind = track.at_first.pick(rng)
+    return kind, 1 + below(rng, _length_met(rng, kind))
+
+
+def _in_season(rng: Random, day: int) -> int:
+    """Move the end of self-support to the next turn of the year, in some of the cases."""
+    if not happens(rng, WINTER_ENDS):
+        return day
+    month = month_of(day)
+    return max(day, first_day(month + -month % 12) + between(rng, -45, 45))
 
 
 def _length(rng: Random, kind: Kind) -> int:

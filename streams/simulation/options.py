@@ -52,6 +52,8 @@ class SimulationOptions:
     The months are numbers of `domain.basics.weeks`, both included. `late` is the share (0 to 1) of
     reports that come one to four months late; None is the usual share. `faults` are the names of
     FAULTS and HISTORIC that occur. `jobs` is the number of processes, which does not change a byte.
+    With `seasons` more people stop being self-supporting in winter than in summer, and some come
+    for the first time after the first month.
 
     Raises:
         ValueError: an option is out of range.
@@ -64,6 +66,7 @@ class SimulationOptions:
     late: float | None = None
     faults: frozenset[str] = FAULTS
     jobs: int = 0
+    seasons: bool = False
 
     def __post_init__(self) -> None:
         unknown = sorted(self.faults - FAULTS - HISTORIC)

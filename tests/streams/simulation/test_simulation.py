@@ -17,7 +17,7 @@ from datetime import date
 
 import pytest
 
-from domain.basics.weeks import month_number
+from domain.basics.weeks import first_day, month_number
 from domain.citizen.reports import CaseFact, Payment, Reversal
 from domain.oracle.payments import money_of_slices
 from domain.oracle.reports import valid_payments
@@ -54,6 +54,31 @@ def test_another_seed_gives_another_population():
 def test_citizens_do_not_depend_on_how_many_there_are():
     few, many = options(10, "2024-01..2024-06"), options(1000, "2024-01..2024-06")
     assert [deliveries(few, n) for n in range(10)] == [deliveries(many, n) for n in range(10)]
+
+
+def payments_in(sent):
+    return [report for _, report, _ in sent if isinstance(report, Payment)]
+
+
+def first_payments(**more):
+    """The month of each citizen's first payment."""
+    asked = options(1500, "2020-01..2023-12", faults=frozenset(), **more)
+    return [
+        min(starts) // 31
+        for _, sent in (deliveries(asked, number) for number in range(asked.citizens))
+        if (starts := [paid.start - first_day(asked.first_month) for paid in payments_in(sent)])
+    ]
+
+
+def test_with_seasons_more_people_come_in_winter_and_some_later():
+    usual, seasons = first_payments(), first_payments(seasons=True)
+    late, later = (sum(month >= 12 for month in found) for found in (usual, seasons))
+    assert later > late * 1.3
+    winter, summer = (
+        sum(month >= 12 and month % 12 in chosen for month in seasons)
+        for chosen in ((10, 11, 0, 1), (4, 5, 6, 7))
+    )
+    assert winter > summer * 1.3
 
 
 # Valid
