@@ -15,6 +15,11 @@ from streams.kit.errors import UserError
 
 LARGEST_BYTES: Final = 1 << 20
 OTHERS_MAY_WRITE: Final = 0o022
+OF_SUBJECT: Final = "oidc:"
+"""The beginning of the name under which a visitor of the site acts, before the OIDC subject.
+
+No user of an operating system has a colon in its name.
+"""
 _FORM: Final = "see docs/operations.md, four eyes"
 
 
@@ -31,7 +36,13 @@ class Persons:
 
     def of(self, names: Iterable[str]) -> frozenset[str]:
         """Return the persons behind the names of users; usually there is one, or none."""
-        return frozenset(self._of_user[name] for name in names if name in self._of_user)
+        return frozenset(person for name in names if (person := self._person(name)))
+
+    def _person(self, name: str) -> str | None:
+        """Return the person behind a user's name, or behind that of a visitor of the site."""
+        if name.startswith(OF_SUBJECT):
+            return self.of_subject(name.removeprefix(OF_SUBJECT))
+        return self._of_user.get(name)
 
     def of_subject(self, subject: str) -> str | None:
         """Return the person behind an OIDC subject."""

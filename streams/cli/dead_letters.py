@@ -1,7 +1,6 @@
 """`refusion dead-letters`: the refused records, listed, shown and sent again."""
 
-from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -9,7 +8,7 @@ import click
 from streams.cli.console import PURPOSE, answering, echo_json, load_settings, run_async
 
 if TYPE_CHECKING:
-    from streams.operations.dead_letters import DeadLetterReader, Letter, Sent, Wanted
+    from streams.operations.dead_letters import DeadLetterReader, Letter, Sent
     from streams.settings import Settings
 
 Result = TypeVar("Result")
@@ -160,22 +159,23 @@ def retry(
     (internal_error), except those that were sent again before. A record that is refused once more
     points to the first time.
     """
-    from streams.operations.dead_letters import Wanted, send_again
-    from streams.privacy.access_log import log_access
+    from streams.operations.dead_letters import Wanted
+    from streams.operations.letter_retry import Retry, chosen_letters, sent_if_permitted
+
+    asked = Retry(places, Wanted(**filters), again=again, unchanged=unchanged)
 
     async def work(
         settings: "Settings", reader: "DeadLetterReader"
     ) -> "tuple[list[Letter], list[Sent], int]":
         if not places:
             await _record_look(settings, filters)
-        letters, left_out = await _chosen(
-            settings, reader, places, Wanted(**filters), again=again, unchanged=unchanged
-        )
-        if dry_run or not letters:
-            return letters, [], left_out
-        await _permitted(settings, letters, unchanged=unchanged, again=again)
-        log_access(settings.state_dir, "dead-letters retry", persons=len(letters))
-        return letters, await send_again(settings, reader, letters), left_out
+        chosen = await chosen_letters(settings, reader, asked)
+        for sentence in chosen.cannot:
+            click.echo(f"left out: {sentence}", err=True)
+        if dry_run or not chosen.letters:
+            return chosen.letters, [], chosen.left_out
+        sent = await sent_if_permitted(settings, reader, chosen.letters, asked)
+        return chosen.letters, sent, chosen.left_out
 
     with answering(as_json):
         letters, sent, left_out = _read(work)
@@ -204,75 +204,6 @@ async def _record_look(settings: "Settings", filters: dict[str, str]) -> None:
 
     if settings.has_keys:
         await record_act(settings, Act("dead-letters list", filters))
-
-
-async def _permitted(
-    settings: "Settings", letters: "Sequence[Letter]", *, unchanged: bool, again: bool
-) -> None:
-    """Record that letters are sent again; errors in content need two persons."""
-    from streams.acts.acts import Act, record_act
-    from streams.acts.four_eyes import GuardedAct, permission
-
-    places = [letter.place for letter in letters]
-    scope = {"letters": places, "again": again}
-    if not unchanged:
-        await record_act(settings, Act("dead-letters retry", scope))
-        return
-    command = ["dead-letters", "retry", "--unchanged", *(["--again"] if again else []), *places]
-    act = Act("dead-letters retry --unchanged", scope)
-    reasons = Counter(letter.reason for letter in letters)
-    await permission(settings, GuardedAct(act, command, about=dict(reasons)))
-
-
-async def _chosen(
-    settings: "Settings",
-    reader: "DeadLetterReader",
-    places: Sequence[str],
-    wanted: "Wanted",
-    *,
-    again: bool,
-    unchanged: bool,
-) -> "tuple[list[Letter], int]":
-    """Return the letters to send, and the number left out because they were sent before.
-
-    Letters that were not named and that nobody can send are left out, aloud.
-
-    Raises:
-        RefusalError: a letter must not be sent, or one that was named was sent before.
-    """
-    from streams.operations.dead_letters import (
-        OUR_FAULTS,
-        RefusalError,
-        check_asked,
-        check_sendable,
-        sendable,
-    )
-
-    if places:
-        letters = [await reader.letter(place) for place in places]
-    else:
-        letters = [
-            letter
-            for letter in await reader.letters(wanted)
-            if unchanged or wanted.reason or letter.reason in OUR_FAULTS
-        ]
-    for letter in letters:
-        check_asked(letter, unchanged=unchanged)
-        if places:
-            check_sendable(letter)
-    if not places:
-        letters, cannot = await sendable(settings, reader, letters)
-        for sentence in cannot:
-            click.echo(f"left out: {sentence}", err=True)
-        if cannot and wanted.reason and not letters:
-            raise RefusalError(cannot[0])
-    before = set() if again else await reader.sent_again(letters)
-    if places and before:
-        raise RefusalError(
-            f"dead letter {min(before)} was sent again before; look with `dead-letters list`"
-            " what came of it, or send it once more with --again"
-        )
-    return [letter for letter in letters if letter.place not in before], len(before)
 
 
 def _read(work: "Callable[[Settings, DeadLetterReader], Coroutine[Any, Any, Result]]") -> Result:

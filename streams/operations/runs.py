@@ -31,7 +31,7 @@ from domain.law.staircase import Law
 from projections.postings.messages import run_message
 from projections.runs.completeness import Finding, findings, lines
 from streams.acts.acts import Act, ReasonError, checked_reason
-from streams.acts.four_eyes import GuardedAct, permission
+from streams.acts.four_eyes import GuardedAct, is_approved, permission
 from streams.citizens.register_file import sources_of
 from streams.citizens.rule_sets import load_rule_set
 from streams.engine.fault_points import reached
@@ -74,12 +74,16 @@ class RunError(UserError):
 
 
 class Closing(NamedTuple):
-    """A request to close the run of a month."""
+    """A request to close the run of a month.
+
+    `by_two`: another person agrees also where nothing is in doubt, as on the site.
+    """
 
     month: str
     wait: bool = True
     dry_run: bool = False
     accept: Sequence[str] = ()
+    by_two: bool = False
 
 
 @dataclass
@@ -213,28 +217,25 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
         outcome.seconds = {"waited": waited - began, "read": time.monotonic() - waited}
         if not asked.dry_run:
             outcome.accepted = tuple(asked.accept) if held_by else ()
-            if outcome.accepted:
-                await permission(settings, _accepting(asked, outcome))
+            wants_two = asked.by_two and not held_by
+            if outcome.accepted or wants_two or is_approved():
+                await permission(settings, _guarded(asked, outcome))
             await _cut(settings, topics_read, outcome, last)
         return outcome
 
 
-def _accepting(asked: Closing, outcome: Closed) -> GuardedAct:
-    """Return the closing of a run in spite of doubts, which needs two persons.
+def _guarded(asked: Closing, outcome: Closed) -> GuardedAct:
+    """Return the closing of a run, by two persons where there are doubts or it was asked for so.
 
     The second one accepts the doubts that the first one saw, and no others.
     """
-    doubts = sorted(
-        {
-            " ".join(filter(None, (doubt.code, doubt.reporter, doubt.benefit, doubt.month)))
-            for doubt in outcome.findings
-        }
-    )
+    doubts = sorted({" ".join(filter(None, doubt[:4])) for doubt in outcome.findings})
     scope = {"run": outcome.run, "month": asked.month, "doubts": doubts}
     reasons = [part for reason in asked.accept for part in ("--accept", reason)]
     without = [] if asked.wait else ["--no-wait"]
+    name = "run close --accept" if outcome.accepted else "run close"
     return GuardedAct(
-        Act("run close --accept", scope, "; ".join(asked.accept)),
+        Act(name, scope, "; ".join(asked.accept)),
         ["run", "close", "--month", asked.month, *without, *reasons],
     )
 

@@ -46,9 +46,13 @@ class Lane:
 
 @dataclass(frozen=True)
 class Lanes:
-    """The lanes of one site: answers of LIS, those that ask the whole ledger, paper, and mail."""
+    """The lanes of one site.
+
+    They are for answers of LIS, those that ask the whole ledger, paper, looks at topics, and mail.
+    """
 
     answers: Lane = field(default_factory=lambda: Lane(8, 200))
     ledger: Lane = field(default_factory=lambda: Lane(1, 5))
     paper: Lane = field(default_factory=lambda: Lane(AT_ONCE, 20))
+    desk: Lane = field(default_factory=lambda: Lane(4, 40))
     mail: Lane = field(default_factory=lambda: Lane(4, 20))

@@ -8,13 +8,11 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, HTTPException
 
-from streams.web.rights import ANY_ROLE, AUDIT, CITIZENS, OPERATION, RUNS, RouteRight
+from streams.web.rights import ANY_ROLE, AUDIT, CITIZENS, OPERATION, RouteRight
 
 PLACES: Final[dict[str, RouteRight]] = {
     "/adviser": CITIZENS,
-    "/koersler": RUNS,
     "/drift/doede-breve": OPERATION,
-    "/godkendelser": OPERATION,
     "/regler": ANY_ROLE,
     "/revision": AUDIT,
     "/adgang": AUDIT,

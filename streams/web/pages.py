@@ -37,6 +37,14 @@ MENU: Final[Sequence[tuple[str, str]]] = (
     ("/kontakt", "frame.contact"),
 )
 """The menu that everybody has: paths, and the keys of their words."""
+MENU_OF_ROLES: Final[Sequence[tuple[str, str, frozenset[Role]]]] = (
+    (
+        "/koersler", "frame.runs",
+        frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR, Role.OPERATOR}),
+    ),
+    ("/godkendelser", "frame.approvals", frozenset({Role.OPERATOR, Role.AUDITOR})),
+)  # fmt: skip
+"""The entries of the menu that some roles have: those that may see the page."""
 FOOT: Final = (
     ("/tilgaengelighed", "frame.accessibility"),
     ("/behandling", "frame.processing"),
@@ -52,8 +60,15 @@ def _menu_of(visitor: Visitor) -> list[tuple[str, str]]:
     """
     is_shut_out = visitor.is_logged_on and not visitor.roles & READERS
     menu = [entry for entry in MENU if entry[0] != LIS or not is_shut_out]
-    sees_citizens = visitor.roles & {Role.CASEWORKER, Role.AUDITOR}
-    return [*menu[:2], OF_CITIZENS, *menu[2:]] if sees_citizens else menu
+    if visitor.roles & {Role.CASEWORKER, Role.AUDITOR}:
+        menu.insert(2, OF_CITIZENS)
+    return menu + [(path, key) for path, key, roles in MENU_OF_ROLES if visitor.roles & roles]
+
+
+def _current(menu: Sequence[tuple[str, str]], path: str) -> str:
+    """Return the entry of the menu that a page is under: the longest beginning of its path."""
+    above = [entry for entry, _ in menu if path == entry or path.startswith(f"{entry}/")]
+    return max(above, key=len, default="")
 
 
 def language_of(request: Request) -> Language:
@@ -114,6 +129,7 @@ class Pages:
         """Make the page of a template."""
         language = language_of(request)
         visitor: Visitor = getattr(request.state, "visitor", NOBODY)
+        menu = _menu_of(visitor)
         text = self.environment.get_template(template).render(
             word=words_in(language),
             link=partial(link, language),
@@ -122,7 +138,8 @@ class Pages:
             day=partial(day_text, language=language),
             moment=partial(moment_text, language=language),
             month=partial(month_words, language=language),
-            menu=_menu_of(visitor),
+            menu=menu,
+            current=_current(menu, request.scope["path"]),
             foot=FOOT,
             here=request.scope["path"],
             other_language=_in_other_language(request, status),

@@ -11,6 +11,8 @@ from streams.web.access import AccessBook
 from streams.web.attempts import Attempts
 from streams.web.board import Board
 from streams.web.citizen_desk import CitizenDesk
+from streams.web.desk.chores import Chores
+from streams.web.desk.works import DeskWorks
 from streams.web.folder import Folder
 from streams.web.grants import GrantMap, read_grants
 from streams.web.lanes import Lanes
@@ -40,12 +42,15 @@ class Parts:
     limits: SiteLimits = field(default_factory=SiteLimits.usual)
     lanes: Lanes = field(default_factory=Lanes)
     typesetter: Typesetter = field(default_factory=Typesetter)
+    chores: Chores = field(default_factory=Chores)
+    works: DeskWorks = field(init=False)
     lis: LisDesk = field(init=False)
     citizens: CitizenDesk = field(init=False)
     news_mail: NewsMail = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the desks and the news list; they open nothing before they are asked."""
+        self.works = DeskWorks(self.settings)
         self.lis = LisDesk(self.settings)
         self.citizens = CitizenDesk(self.settings)
         self.news_mail = NewsMail(self.settings, self.folder, self.url)

@@ -133,6 +133,8 @@ VIEWS: Final = RouteRight("views", READERS)
 CITIZENS: Final = RouteRight("citizens", _OF_CITIZENS)
 RUNS: Final = RouteRight("runs", frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR, Role.OPERATOR}))
 OPERATION: Final = RouteRight("operation", frozenset({Role.OPERATOR, Role.AUDITOR}))
+DECISIONS: Final = RouteRight("decisions", frozenset({Role.OPERATOR}))
+"""Asking for acts of operation, and approving them; an auditor reads about them alone."""
 AUDIT: Final = RouteRight("audit", frozenset({Role.AUDITOR}))
 
 

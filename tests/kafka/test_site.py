@@ -1,18 +1,27 @@
 """The site on a real Kafka: its records of access stand in their chain, and it sees the stages."""
 
 import asyncio
+import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fastapi import HTTPException
 
+from streams.acts.four_eyes import ApprovalError
 from streams.acts.topic import open_act_topic
 from streams.acts.writer import ActWriter
+from streams.audit.access_chains import AccessChains
+from streams.kafka import topics
 from streams.kafka.topic_layout import ensure_topics_of
+from streams.kit.errors import AwaitingApproval
+from streams.operations.runs import Closing
 from streams.settings import Settings
 from streams.web.access import AccessBook, Look
 from streams.web.board import look
+from streams.web.desk.acting import acting
+from streams.web.desk.works import DeskWorks
+from tests.support.acts_in_memory import ANNA, BO
 from tests.support.site_client import visitor
 
 
@@ -59,3 +68,34 @@ def test_the_board_sees_a_system_without_runs(settings):
     board = asyncio.run(seen())
     assert board.last is None
     assert board.waiting == {"intake": 0, "citizens": 0, "projections": 0}
+
+
+def test_a_run_is_asked_for_on_the_site_and_closed_by_another_person_on_the_command_line(
+    pipeline, settings, as_person, tmp_path
+):
+    """Site and command line obey one rule by the same records, and `verify` finds them whole."""
+    pipeline.publish([])
+    given = {
+        name: value for name, (value, origin) in settings.values.items() if origin == "environment"
+    }
+    persons = tmp_path / "persons.yaml"
+    given |= {"REFUSION_FOUR_EYES": "1", "REFUSION_PERSONS": str(persons)}
+    works = DeskWorks(Settings.load(given))
+    asked = Closing("2024-01", wait=False, by_two=True)
+    anna = visitor("operator", subject="subject-of-anna")
+    with acting(anna), pytest.raises(AwaitingApproval) as waiting:
+        works.close(asked, lambda *_: None)
+    request = waiting.value.request
+    with acting(anna), pytest.raises(ApprovalError, match="is your own"):
+        works.approve(request)
+    assert as_person(ANNA, "approve", request)[0] == 2
+    assert not any(pipeline.records(topics.REPORTS).values())
+    status, told, said = as_person(BO, "approve", request, "--json")
+    assert (status, json.loads(told)["closed"]) == (0, True), said
+    (card,) = works.requests()
+    assert (card.state, card.decided_by, card.fields["user"]) == (
+        "carried out", "bo", "oidc:subject-of-anna",
+    )  # fmt: skip
+    records = [record for each in pipeline.records(topics.ACCESS).values() for record in each]
+    chains = AccessChains("access", settings.macs())
+    assert [violation for record in records for violation in chains.add(record)] == []

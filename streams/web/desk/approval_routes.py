@@ -1,0 +1,172 @@
+"""The routes of approvals: what waits for another person, approved and carried out, or refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi.responses import Response
+
+from streams.acts.acts import ReasonError, checked_reason
+from streams.acts.four_eyes import APPROVED, OPEN, ApprovalRequest
+from streams.acts.persons import Persons, read_persons
+from streams.kit.errors import UserError
+from streams.web.desk.acting import acting, acting_name
+from streams.web.desk.answers import moved, trouble_of
+from streams.web.desk.run_routes import may_decide
+from streams.web.desk.works import DeskWorks
+from streams.web.lis_routes import speaker_of
+from streams.web.parts import page, parts_of
+from streams.web.rights import DECISIONS, OPERATION
+from streams.web.visitors import Visitor
+from streams.web.words import catalogue
+
+CARRY: Final = "carry out"
+MOST_DECIDED: Final = 50
+"""Decided requests that are shown, the newest ones."""
+RequestId = Annotated[str, Path(pattern=r"^[a-z]{16}$")]
+router = APIRouter()
+
+
+@dataclass(frozen=True)
+class RequestCard:
+    """A request as a visitor sees it: who asked and decided, and what the visitor may do."""
+
+    request: ApprovalRequest
+    title: str
+    asked_by: str
+    decided_by: str
+    is_own: bool
+    may_approve: bool
+    is_done_here: bool
+
+    @property
+    def is_open(self) -> bool:
+        """True as long as it can be decided."""
+        return self.request.state in (OPEN, APPROVED)
+
+    @property
+    def command(self) -> str:
+        """The command with which it is done on the command line."""
+        return f"refusion approve {self.request.id}"
+
+
+@router.get("/godkendelser", include_in_schema=False)
+async def approvals_page(
+    request: Request, visitor: Annotated[Visitor, Depends(OPERATION)]
+) -> Response:
+    """Show the requests that wait, and those that were decided."""
+    return await _page(request, visitor)
+
+
+@router.post("/godkendelser/{request_id}/godkend", include_in_schema=False)
+async def approve_request(
+    request: Request, request_id: RequestId, visitor: Annotated[Visitor, Depends(DECISIONS)]
+) -> Response:
+    """Approve another person's request, and have it carried out."""
+    parts = parts_of(request)
+    with acting(visitor):
+        approved, trouble = await trouble_of(parts.lanes.desk, _approved, parts.works, request_id)
+        if approved is None:
+            return await _page(request, visitor, HTTPStatus.CONFLICT, refused=trouble)
+        parts.chores.begin(
+            CARRY, approved.fields["act"], acting_name(visitor),
+            partial(parts.works.carry_out, approved),
+        )  # fmt: skip
+    return moved(request, "/godkendelser#arbejde")
+
+
+@router.post("/godkendelser/{request_id}/afvis", include_in_schema=False)
+async def refuse_request(
+    request: Request,
+    request_id: RequestId,
+    visitor: Annotated[Visitor, Depends(DECISIONS)],
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Refuse a request, or withdraw one's own."""
+    parts = parts_of(request)
+    try:
+        checked_reason("reason", reason)
+    except ReasonError as error:
+        return await _page(request, visitor, HTTPStatus.UNPROCESSABLE_ENTITY, refused=str(error))
+    with acting(visitor):
+        refused, trouble = await trouble_of(
+            parts.lanes.desk, parts.works.refuse, request_id, reason
+        )
+    if refused is None:
+        return await _page(request, visitor, HTTPStatus.CONFLICT, refused=trouble)
+    return moved(request, "/godkendelser")
+
+
+def _approved(works: DeskWorks, request_id: str) -> ApprovalRequest:
+    """Approve a request that this site can carry out. Raises UserError."""
+    for request in works.requests():
+        if request.id == request_id and not works.can_carry_out(request):
+            raise UserError(f"it is done on the command line: `refusion approve {request_id}`")
+    return works.approve(request_id)
+
+
+async def _page(
+    request: Request, visitor: Visitor, status: int = HTTPStatus.OK, refused: str = ""
+) -> Response:
+    parts = parts_of(request)
+    found, trouble = await trouble_of(parts.lanes.desk, _requests_and_persons, parts.works)
+    requests, persons = found or ([], Persons({}, {}))
+    cards = _cards(requests, persons, visitor, parts.works, speaker_of(request).word)
+    return page(
+        request,
+        "desk/approvals.html",
+        status,
+        waiting=[card for card in cards if card.is_open],
+        decided=[card for card in reversed(cards) if not card.is_open][:MOST_DECIDED],
+        may_decide=may_decide(visitor),
+        is_known=bool(persons.of([acting_name(visitor)])),
+        subject=visitor.subject,
+        carrying=parts.chores.last(CARRY),
+        speaker=speaker_of(request),
+        trouble=trouble,
+        refused=refused,
+    )
+
+
+def _requests_and_persons(works: DeskWorks) -> tuple[list[ApprovalRequest], Persons]:
+    return works.requests(), read_persons(works.settings.persons)
+
+
+def _cards(
+    requests: Sequence[ApprovalRequest],
+    persons: Persons,
+    visitor: Visitor,
+    works: DeskWorks,
+    word: Any,
+) -> list[RequestCard]:
+    own = persons.of([acting_name(visitor)])
+    cards = []
+    for request in requests:
+        asking = persons.of(request.names)
+        is_own = request.fields["user"] == acting_name(visitor) or bool(own & asking)
+        is_done_here = works.can_carry_out(request)
+        cards.append(
+            RequestCard(
+                request,
+                _title(request, word),
+                _name(persons, request.fields["user"]),
+                _name(persons, request.decided_by),
+                is_own,
+                may_decide(visitor) and bool(own and asking) and not is_own and is_done_here,
+                is_done_here,
+            )
+        )
+    return cards
+
+
+def _title(request: ApprovalRequest, word: Any) -> str:
+    act = str(request.fields["act"])
+    key = f"approvals.act_{act.replace(' --', '_').replace(' ', '_').replace('-', '_')}"
+    return str(word(key)) if key in catalogue() else act
+
+
+def _name(persons: Persons, user: str) -> str:
+    return ", ".join(sorted(persons.of([user]))) or user

@@ -1,0 +1,200 @@
+"""Does for the pages of the desk what the command line does: looks at the system, and acts in it.
+
+Each method is called in a thread, and has an event loop of its own. Raises UserError where it
+cannot be done, such as when no broker answers, and AwaitingApproval.
+"""
+
+import asyncio
+import threading
+from argparse import ArgumentError, ArgumentParser
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+
+from streams.acts import four_eyes
+from streams.acts.four_eyes import ApprovalRequest, requests_of
+from streams.acts.topic import OpenActTopic, open_act_topic
+from streams.acts.writer import ActWriter
+from streams.kit.errors import UserError
+from streams.operations import runs
+from streams.operations.dead_letters import Sent, dead_letter_reader
+from streams.operations.letter_retry import Retry, chosen_letters, sent_if_permitted
+from streams.operations.runs import Closed, Closing
+from streams.settings import Settings
+from streams.web.desk.chores import Show
+
+Found = TypeVar("Found")
+ANSWER_S: Final = 45.0
+"""Seconds that a look at the topics may take."""
+OVERLAP: Final = timedelta(hours=1)
+"""The time before the last look that is read again: clocks of writers differ."""
+KEPT_DAYS: Final = 2 * four_eyes.STALE_DAYS
+"""Days of which requests are shown."""
+
+
+class WorkError(UserError):
+    """A page's question cannot be answered; the message says why."""
+
+
+class RetryOutcome(NamedTuple):
+    """Refused records that were sent again, how many were left out, and why others cannot be."""
+
+    sent: list[Sent]
+    left_out: int
+    cannot: list[str]
+
+
+class _Requests(NamedTuple):
+    """The records about requests that were seen, by their place, and up to when."""
+
+    identity: str
+    seen_to: datetime
+    entries: dict[int, Any]
+
+
+class DeskWorks:
+    """The operations of one system."""
+
+    def __init__(self, settings: Settings, open_topic: OpenActTopic = open_act_topic) -> None:
+        self.settings = settings
+        self._open_topic = open_topic
+        self._lock = threading.Lock()
+        self._requests = _Requests("", datetime.min.replace(tzinfo=UTC), {})
+
+    # --- approvals --------------------------------------------------------------------------------
+
+    def requests(self) -> list[ApprovalRequest]:
+        """Return the requests of the last days, oldest first; what was seen is not read again."""
+        with self._lock:
+            self._requests = self._ask(self._newer_requests(self._requests))
+            entries = [entry for _, entry in sorted(self._requests.entries.items())]
+        return requests_of(entries, datetime.now(UTC) - timedelta(days=four_eyes.STALE_DAYS))
+
+    async def _newer_requests(self, seen: _Requests) -> _Requests:
+        now = datetime.now(UTC)
+        async with self._open_topic(self.settings) as topic:
+            is_same = topic.identity == seen.identity
+            since = seen.seen_to - OVERLAP if is_same else now - timedelta(days=KEPT_DAYS)
+            entries = await ActWriter(self.settings, topic).entries(since)
+            kept = dict(seen.entries) if is_same else {}
+            kept |= {
+                entry.record.offset: entry
+                for entry in entries
+                if entry.fields["type"] != "act" or entry.fields.get("request")
+            }
+            return _Requests(topic.identity, now, kept)
+
+    def approve(self, request_id: str) -> ApprovalRequest:
+        """Record that the visitor approves a request."""
+        return self._ask(four_eyes.approve(self.settings, request_id, self._open_topic))
+
+    def refuse(self, request_id: str, reason: str) -> ApprovalRequest:
+        """Record that the visitor refuses a request, or withdraws it."""
+        return self._ask(four_eyes.refuse(self.settings, request_id, reason, self._open_topic))
+
+    def carry_out(self, request: ApprovalRequest, show: Show) -> Any:
+        """Do what was approved. Raises WorkError for what the command line alone does."""
+        work = self._work_of(request.fields["command"])
+        if work is None:
+            raise WorkError(f"do it with `refusion approve {request.id}`")
+        with four_eyes.carried_out(request):
+            return work(show)
+
+    def can_carry_out(self, request: ApprovalRequest) -> bool:
+        """Tell whether the site does what a request asks for."""
+        return self._work_of(request.fields["command"]) is not None
+
+    def _work_of(self, command: Sequence[str]) -> Callable[[Show], Any] | None:
+        closing = closing_of(command)
+        if closing is not None:
+            return lambda show: self.close(closing, show)
+        retry = retry_of(command)
+        if retry is not None:
+            return lambda _show: self.retry(retry)
+        return None
+
+    # --- runs -------------------------------------------------------------------------------------
+
+    def close(self, closing: Closing, show: Show) -> Closed:
+        """Close a run, ask for it, or look what would be in it."""
+        closed = runs.close(self.settings, closing, lambda _what, done, total: show(done, total))
+        return asyncio.run(closed)
+
+    # --- dead letters -----------------------------------------------------------------------------
+
+    def retry(self, asked: Retry) -> RetryOutcome:
+        """Send refused records again."""
+
+        async def work() -> RetryOutcome:
+            async with dead_letter_reader(self.settings) as reader:
+                chosen = await chosen_letters(self.settings, reader, asked)
+                sent = await sent_if_permitted(self.settings, reader, chosen.letters, asked)
+                return RetryOutcome(sent, chosen.left_out, chosen.cannot)
+
+        return asyncio.run(work())
+
+    # --- all of them ------------------------------------------------------------------------------
+
+    def _ask(self, work: Coroutine[Any, Any, Found]) -> Found:
+        """Do work in a loop of its own. Raises WorkError where it takes too long."""
+
+        async def within() -> Found:
+            async with asyncio.timeout(ANSWER_S):
+                return await work
+
+        try:
+            return asyncio.run(within())
+        except TimeoutError:
+            raise WorkError(
+                f"the brokers have not answered within {ANSWER_S:.0f} seconds; look at them, and"
+                " try again"
+            ) from None
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+class _WordsError(ValueError):
+    """The words are those of another command."""
+
+
+class _Words(ArgumentParser):
+    """Reads the words of a command; what it does not know is an error, and ends nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(exit_on_error=False, add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise _WordsError(message)
+
+
+def _parsed(parser: ArgumentParser, words: Sequence[str]) -> Any:
+    """Read the words of a command; None where there are others than the parser knows."""
+    try:
+        return parser.parse_args([*words])
+    except (ArgumentError, _WordsError):
+        return None
+
+
+def closing_of(command: Sequence[str]) -> Closing | None:
+    """Return the closing that a command asks for; None where it is another command."""
+    if [*command[:2]] != ["run", "close"]:
+        return None
+    parser = _Words()
+    parser.add_argument("--month", required=True)
+    parser.add_argument("--no-wait", action="store_true")
+    parser.add_argument("--accept", action="append", default=[])
+    found = _parsed(parser, command[2:])
+    return found and Closing(found.month, wait=not found.no_wait, accept=tuple(found.accept))
+
+
+def retry_of(command: Sequence[str]) -> Retry | None:
+    """Return the retry that a command asks for; None where it is another command."""
+    if [*command[:2]] != ["dead-letters", "retry"]:
+        return None
+    parser = _Words()
+    parser.add_argument("--unchanged", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("places", nargs="+")
+    found = _parsed(parser, command[2:])
+    return found and Retry(tuple(found.places), again=found.again, unchanged=found.unchanged)

@@ -1,0 +1,102 @@
+"""The desk in a real browser: two persons close a run, axe, narrow, paper, no JavaScript."""
+
+import pytest
+
+from streams.web.desk.approval_routes import CARRY
+from streams.web.desk.run_routes import CLOSE, LOOK
+from streams.web.sessions import COOKIE
+from tests.support.axe import violations
+from tests.support.browser import free_port, open_browser, serving
+from tests.support.desk_site import ANNA, BIRTE, MISSING, at_rest, desk_site
+from tests.support.site_client import visitor
+
+AUDITOR = visitor("auditor")
+PATHS = ("/koersler", "/koersler/51", "/godkendelser")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as found:
+        yield found
+
+
+@pytest.fixture
+def desk(folder, tmp_path):
+    """A site with a doubt about its run; its address."""
+    app, _ = desk_site(folder, tmp_path, [MISSING])
+    port = free_port()
+    with serving(app, port):
+        yield app, f"http://localhost:{port}"
+
+
+@pytest.fixture
+def opened(browser, desk):
+    """Open pages as somebody; all are closed at the end."""
+    app, address = desk
+    contexts = []
+
+    def at(path, who=ANNA, **options):
+        context = browser.new_context(locale="da-DK", **options)
+        contexts.append(context)
+        cookie = {"name": COOKIE, "value": app.state.parts.sessions.begin(who)}
+        kept = {"domain": "localhost", "path": "/", "secure": True, "httpOnly": True}
+        context.add_cookies([cookie | kept | {"sameSite": "Lax"}])
+        page = context.new_page()
+        page.goto(address + path)
+        return page
+
+    yield at
+    for context in contexts:
+        context.close()
+
+
+def test_two_persons_in_two_browsers_close_a_run(desk, opened):
+    app, _ = desk
+    anna, birte = opened("/koersler"), opened("/godkendelser", BIRTE)
+    anna.get_by_role("button", name="Gennemse april 2024 nu").click()
+    anna.get_by_text("vil blive holdt tilbage").wait_for()
+    anna.get_by_label("Hvorfor skal den lukkes trods tvivlen?").fill("Randers er lukket")
+    anna.get_by_role("button", name="Bed om at lukke kørsel 52").click()
+    anna.get_by_text("Lukning af april 2024 venter på godkendelse").wait_for()
+    anna.goto(anna.url.partition("/koersler")[0] + "/godkendelser")
+    assert anna.get_by_role("button", name="Godkend").count() == 0
+    anna.get_by_text("Det er din egen anmodning").wait_for()
+    birte.reload()
+    birte.get_by_role("button", name="Godkend, og udfør").click()
+    birte.get_by_text("Kørsel 52 (april 2024) er lukket").wait_for()
+    assert at_rest(app, CARRY).state == "done"
+
+
+@pytest.mark.long
+def test_the_same_works_without_javascript(desk, opened):
+    app, _ = desk
+    anna = opened("/koersler", java_script_enabled=False)
+    anna.get_by_role("button", name="Gennemse april 2024 nu").click()
+    at_rest(app, LOOK)
+    anna.reload()
+    anna.get_by_label("Hvorfor skal den lukkes trods tvivlen?").fill("Randers er lukket")
+    anna.get_by_role("button", name="Bed om at lukke kørsel 52").click()
+    at_rest(app, CLOSE)
+    birte = opened("/godkendelser", BIRTE, java_script_enabled=False)
+    birte.get_by_role("button", name="Godkend, og udfør").click()
+    at_rest(app, CARRY)
+    birte.reload()
+    assert birte.get_by_text("Kørsel 52 (april 2024) er lukket").count()
+
+
+@pytest.mark.long
+def test_axe_finds_nothing_and_narrow_pages_do_not_scroll_sideways(opened):
+    wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    anna = opened("/koersler")
+    anna.get_by_role("button", name="Gennemse april 2024 nu").click()
+    anna.get_by_text("vil blive holdt tilbage").wait_for()
+    anna.get_by_label("Hvorfor skal den lukkes trods tvivlen?").fill("Randers er lukket")
+    anna.get_by_role("button", name="Bed om at lukke kørsel 52").click()
+    for who in (ANNA, AUDITOR):
+        for options in ({}, {"viewport": {"width": 320, "height": 640}}):
+            page = opened("/koersler", who, **options)
+            base = page.url.partition("/koersler")[0]
+            for path in PATHS:
+                page.goto(base + path)
+                assert violations(page) == [], path
+                assert not page.evaluate(wide), (path, options)

@@ -1,0 +1,101 @@
+"""A site whose operators act on a topic in memory: two persons, and a run that may be closed."""
+
+import asyncio
+import time
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+from projections.runs.completeness import Finding
+from streams.acts.chain import genuine_entries
+from streams.acts.four_eyes import permission
+from streams.operations import runs
+from streams.operations.runs import Closed
+from streams.settings import Settings
+from streams.web.desk.works import DeskWorks
+from tests.support.acts_in_memory import MemoryActTopic
+from tests.support.lis_site import lis_environment
+from tests.support.site_client import a_site, visitor
+
+ANNA = visitor("operator", subject="subject-of-anna")
+BIRTE = visitor("operator", subject="subject-of-birte")
+DORTE = visitor("operator", subject="subject-of-dorte")
+"""She is not in the file of persons."""
+PERSONS = """
+- person: Anna Andersen
+  users: [anna]
+  subjects: [subject-of-anna]
+- person: Birte Bang
+  users: [birte]
+  subjects: [subject-of-birte]
+"""
+MISSING = Finding("missing", "12345678", "KTH", "2024-04", 1_234_500_00)
+
+
+class MemoryWorks(DeskWorks):
+    """Closes runs in memory, by the permission of real records."""
+
+    def __init__(self, settings, doubts=()):
+        self.topic = MemoryActTopic()
+        super().__init__(settings, self.topic.open)
+        self.doubts = list(doubts)
+        self.closed = []
+
+    def close(self, closing, show):
+        show(5, 10)
+        books = SimpleNamespace(kinds=Counter(BenefitPayment=1200), waiting=3)
+        totals = SimpleNamespace(rows=2400, municipalities={"730": [1, 2, 3], "751": [1, 2, 3]})
+        survey: Any = SimpleNamespace(
+            books=books,
+            totals=totals,
+            rejected={"intake: bad_cpr": 4},
+            names={"12345678": "Randers"},
+        )
+        outcome = Closed(52, closing.month, survey, self.doubts, left=2)
+        if closing.dry_run:
+            return outcome
+        if self.doubts and not closing.accept:
+            return outcome
+        outcome.accepted = closing.accept if self.doubts else ()
+        guarded = runs._guarded(closing, outcome)
+        asyncio.run(permission(self.settings, guarded, self.topic.open))
+        outcome.closed_at = "2024-05-05T10:00:00Z"
+        self.closed.append(closing)
+        return outcome
+
+    def kept(self):
+        """Return the records that were written, in order."""
+        return [entry.fields for entry in genuine_entries(self.settings.macs(), self.topic.kept)]
+
+
+def desk_settings(folder, tmp_path, **more):
+    """Return the settings of a site with two persons; its brokers are never asked."""
+    persons = tmp_path / "persons.yaml"
+    persons.write_text(PERSONS)
+    persons.chmod(0o600)
+    given = lis_environment(folder) | {
+        "REFUSION_BOOTSTRAP": "127.0.0.1:1",
+        "REFUSION_STATE_DIR": str(tmp_path / "state"),
+        "REFUSION_FOUR_EYES": "1",
+        "REFUSION_PERSONS": str(persons),
+    }
+    return Settings.load(given | more)
+
+
+def desk_site(folder, tmp_path, doubts=(), works=MemoryWorks, **more):
+    """Make a site over a folder of LIS, and return it with its works."""
+    settings = desk_settings(folder, tmp_path, **more)
+    app = a_site(settings)
+    app.state.parts.works = made = works(settings, doubts)
+    return app, made
+
+
+def at_rest(app, kind):
+    """Wait until a chore has ended, and return it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        chore = app.state.parts.chores.last(kind)
+        if chore is not None and not chore.is_running:
+            return chore
+        time.sleep(0.01)
+    raise AssertionError(f"{kind} has not ended")
