@@ -77,7 +77,7 @@ lint: install
 
 # After a change of the rules or of the law cases: the law on paper.
 law: install
-	@$(BIN)/python -m streams.devtools.law_page tests/law docs/law.md
+	@$(BIN)/python -m streams.devtools.law_page tests/law docs/law.md streams/web/desk/law_cases.yaml
 
 # After an addition to what is published: the contract as AsyncAPI, and the new facts frozen.
 sources: install

@@ -1,9 +1,12 @@
 """The law page docs/law.md, written from the rule data and the law cases (`make law`).
 
-`python -m streams.devtools.law_page tests/law docs/law.md` writes it; a test keeps it current.
+`python -m streams.devtools.law_page tests/law docs/law.md streams/web/desk/law_cases.yaml` writes
+it, and the cases for the site, which an installed program has no tests to read from; a test keeps
+both current.
 """
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +66,29 @@ def cases(law_cases: Path, page: Path, known: Mapping[str, str]) -> list[LawCase
     return entries
 
 
+def cases_for_site(law_cases: Path) -> str:
+    """Write the cases as YAML: title, rules and text by name; citizens have no numbers in it."""
+    found = {
+        Path(case.link).stem: {
+            "title": case.title,
+            "shows": [*case.shows],
+            "text": _without_numbers((law_cases / "cases" / case.link).read_text(encoding="utf-8")),
+        }
+        for case in cases(law_cases, law_cases / "cases" / "page.md", known_rules())
+    }
+    head = "# The law cases of tests/law for the page of rules: made by `make law`, not by hand.\n"
+    return head + yaml.safe_dump(found, allow_unicode=True, sort_keys=True, width=10_000)
+
+
+def _without_numbers(text: str) -> str:
+    """Call citizens A, B and so on in the place of their fictive CPR numbers."""
+    numbers = list(dict.fromkeys(re.findall(r"\b\d{10}\b", text)))
+    for at, number in enumerate(numbers):
+        text = text.replace(number, chr(ord("A") + at))
+    return text
+
+
 if __name__ == "__main__":
-    folder, target = map(Path, sys.argv[1:])
+    folder, target, of_site = map(Path, sys.argv[1:])
     target.write_text(law_text(folder, target), encoding="utf-8")
+    of_site.write_text(cases_for_site(folder), encoding="utf-8")

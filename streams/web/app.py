@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from streams.settings import Settings
 from streams.web import citizen_routes, contact, later, lis_routes, logon, news_list, public
-from streams.web.desk import approval_routes, run_routes
+from streams.web.desk import approval_routes, rule_routes, run_routes
 from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
@@ -35,6 +35,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     citizen_routes.router,
     run_routes.router,
     approval_routes.router,
+    rule_routes.router,
     later.router,
 )
 """The parts of the site."""

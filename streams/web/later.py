@@ -8,12 +8,11 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, HTTPException
 
-from streams.web.rights import ANY_ROLE, AUDIT, CITIZENS, OPERATION, RouteRight
+from streams.web.rights import AUDIT, CITIZENS, OPERATION, RouteRight
 
 PLACES: Final[dict[str, RouteRight]] = {
     "/adviser": CITIZENS,
     "/drift/doede-breve": OPERATION,
-    "/regler": ANY_ROLE,
     "/revision": AUDIT,
     "/adgang": AUDIT,
 }

@@ -160,6 +160,14 @@ class LisDesk:
                 runs,
             )
 
+    def closed_runs(self) -> list[LisRun]:
+        """Return the closed runs that the marts have; none where there are no marts."""
+        try:
+            with self.shelf.marts() as marts:
+                return _runs(marts)
+        except LisError:
+            return []
+
     def close(self) -> None:
         """Close the marts."""
         self.shelf.close()

@@ -19,7 +19,7 @@ from streams.operations.runs import Closing
 from streams.settings import Settings
 from streams.web.access import AccessBook, Look
 from streams.web.board import look
-from streams.web.desk.acting import acting
+from streams.web.desk.actor import acting
 from streams.web.desk.works import DeskWorks
 from tests.support.acts_in_memory import ANNA, BO
 from tests.support.site_client import visitor

@@ -11,7 +11,7 @@ from domain.ruledata.ruleset import RuleError
 from projections.pages.danish import AFTER, FIELDS
 from projections.pages.law import LawCase, law_pages, rule_names
 from streams.citizens.rule_sets import PACKAGED, load_rule_set, read_document
-from streams.devtools.law_page import cases, known_rules, law_text
+from streams.devtools.law_page import cases, cases_for_site, known_rules, law_text
 from tests.support.places import ROOT
 
 PAGE, LAW = ROOT / "docs" / "law.md", ROOT / "tests" / "law"
@@ -24,6 +24,12 @@ def test_the_document_is_current():
     assert law_text(LAW, PAGE) == TEXT, (
         "docs/law.md is not what the rule data and the law cases say: run `make law`"
     )
+
+
+def test_the_cases_of_the_site_are_current_and_name_nobody():
+    packed = (ROOT / "streams" / "web" / "desk" / "law_cases.yaml").read_text(encoding="utf-8")
+    assert cases_for_site(LAW) == packed, "run `make law`: the site has other cases"
+    assert not re.search(r"\b\d{10}\b", packed)
 
 
 def plain(text: str) -> str:

@@ -13,7 +13,7 @@ from streams.acts.acts import ReasonError, checked_reason
 from streams.acts.four_eyes import APPROVED, OPEN, ApprovalRequest
 from streams.acts.persons import Persons, read_persons
 from streams.kit.errors import UserError
-from streams.web.desk.acting import acting, acting_name
+from streams.web.desk.actor import acting, acting_name
 from streams.web.desk.answers import moved, trouble_of
 from streams.web.desk.run_routes import may_decide
 from streams.web.desk.works import DeskWorks

@@ -121,7 +121,7 @@ def receipts_of(state_dir: Path, run: int, place: str | None) -> list[Mapping[st
 
 @dataclass(frozen=True)
 class RunLook:
-    """What a look at the open run has found: may it be closed, what is in it, which files."""
+    """Tells what a look at the open run has found: what holds it, what is in it, which files."""
 
     run: int
     month: str

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from streams.operations.runs import Closing
-from streams.web.desk.acting import acting, acting_name
+from streams.web.desk.actor import acting, acting_name
 from streams.web.desk.answers import moved, trouble_of
 from streams.web.desk.run_pages import look_of, run_details, run_overview
 from streams.web.lis_desk import LisRefusedError

@@ -11,7 +11,7 @@ from tests.support.desk_site import ANNA, BIRTE, MISSING, at_rest, desk_site
 from tests.support.site_client import visitor
 
 AUDITOR = visitor("auditor")
-PATHS = ("/koersler", "/koersler/51", "/godkendelser")
+PATHS = ("/koersler", "/koersler/51", "/godkendelser", "/regler", "/regler?soeg=trin")
 
 
 @pytest.fixture(scope="module")
