@@ -38,6 +38,9 @@ from streams.wire.validator import Validator
 
 log = logging.getLogger("refusion")
 
+UNKNOWN: Final = "unknown"
+"""Stands for whoever sent a refused record, where the register of reporters has nobody of it."""
+
 
 class IntakeTopics(NamedTuple):
     """The topics that the stage reads and writes; the journal has so many `partitions`."""
@@ -159,7 +162,7 @@ class IntakeWork:
             taken_in = self._take_in(record)
             if isinstance(taken_in, Rejection):
                 dead.append(self._dead_letter(record, taken_in))
-                rejected.append(("rejected", taken_in.reason))
+                rejected += ("rejected", taken_in.reason), ("rejected_of", self._reporter(record))
             else:
                 partition, message = taken_in
                 accepted[partition].append(message)
@@ -200,6 +203,15 @@ class IntakeWork:
         event_type = journal.EVENT_TYPES[type(report)]
         headers.append(self._stage.macs[partition].header(key, event_type, value))
         return partition, (key, value, headers)
+
+    def _reporter(self, record: Record) -> str:
+        """Name who sent a refused record, for the metrics, if the register knows the number."""
+        try:
+            return self._stage.validator.known_reporter(record.value or b"") or UNKNOWN
+        except BLAMELESS:
+            raise
+        except Exception:  # noqa: BLE001 - a figure is not worth a batch
+            return UNKNOWN
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
         stage = self._stage

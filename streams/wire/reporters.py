@@ -75,6 +75,10 @@ class ReporterRegister:
         entries = (entry for entries in self._entries.values() for entry in entries)
         return sorted({entry.source for entry in entries} - {NO_SOURCE})
 
+    def knows(self, cvr: str) -> bool:
+        """Tell whether a CVR number has an entry, of any time."""
+        return cvr in self._entries
+
     def names(self) -> dict[str, str]:
         """The names of all reporters by CVR number, as of their last entries."""
         return {

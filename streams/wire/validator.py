@@ -14,10 +14,10 @@ from domain.ruledata.ruleset import RuleSet
 from streams.wire.content import Content
 from streams.wire.control_records import ControlRecords
 from streams.wire.diagnosis import Diagnosis
-from streams.wire.json_edge import MAX_BYTES
+from streams.wire.json_edge import MAX_BYTES, decode_object
 from streams.wire.outcomes import Outcome
 from streams.wire.quick_way import QuickWay
-from streams.wire.rejections import TOO_LARGE
+from streams.wire.rejections import TOO_LARGE, Rejection
 from streams.wire.reporters import ReporterRegister
 
 
@@ -67,3 +67,14 @@ class Validator:
         if self._register is None:
             return outcome
         return self._register.checked(outcome, record, self.source)
+
+    def known_reporter(self, record: bytes) -> str:
+        """Return who says to have sent a record that was refused; "" where the register has nobody.
+
+        Anybody may write any number, so only those of the register become labels of metrics.
+        """
+        if self._register is None:
+            return ""
+        fields = decode_object(record)
+        reporter = "" if isinstance(fields, Rejection) else fields.get("reporter", "")
+        return reporter if isinstance(reporter, str) and self._register.knows(reporter) else ""

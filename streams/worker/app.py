@@ -226,7 +226,7 @@ class _Unmeasured:
 
 
 class _Measured:
-    """Metrics are served; see `streams.worker.metrics`."""
+    """Metrics are served; see `streams.worker.metrics_server`."""
 
     def __init__(self, metrics: "Metrics") -> None:
         from streams.worker.metrics import beat  # noqa: PLC0415
@@ -266,7 +266,8 @@ def _measured(settings: Settings, folder: StateFolder) -> "Iterator[_Measured | 
     if settings.metrics_port is None:
         yield _Unmeasured()
         return
-    from streams.worker.metrics import Metrics, serve  # noqa: PLC0415
+    from streams.worker.metrics import Metrics  # noqa: PLC0415
+    from streams.worker.metrics_server import serve  # noqa: PLC0415
 
     metrics = Metrics()
     measuring, end = _Measured(metrics), serve(metrics, settings, folder.number)

@@ -1,9 +1,4 @@
-"""Serves `/metrics`, `/healthz` and `/readyz` of a worker process, on a port of its own.
-
-It is off unless REFUSION_METRICS_PORT is set. Each process takes that port plus the number of its
-state folder, so that several on one machine have one each, and the same again after a crash. A
-thread serves it, which answers although the event loop stands still: that is what `/healthz` is
-for.
+"""Counts what a worker process does, and tells whether it is well.
 
 Nothing is counted by the report. A stage is wrapped (`MeteredStage`): each batch is counted when it
 is kept, which is after its commit, so that work that was done again counts once. How far behind a
@@ -12,15 +7,11 @@ stage is, and how old the oldest record is that it has not done, is asked of the
 """
 
 import asyncio
-import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
-from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
 from streams.engine.clock_skew import ClockSkew
@@ -38,20 +29,16 @@ from streams.engine.ports import (
     Work,
 )
 from streams.kafka.topic_settings import TopicDifference
-from streams.settings import Settings
 from streams.worker.events import EventsCollector
 
 STANDSTILL_S: Final = 10.0
 """Seconds without a turn after which the event loop is taken for dead; a batch takes 0.1 s."""
 BEAT_S: Final = 1.0
 """Seconds between two signs that the event loop turns."""
-log = logging.getLogger("refusion")
 
 _STAGE: Final = ("stage",)
 _REASONS: Final = ("reason",)
 _MECHANISM: Final = ("mechanism",)
-
-Start = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class Metrics:
@@ -108,6 +95,12 @@ class Metrics:
     def _count_messages(self, own: dict[str, Any]) -> None:
         """Make the counters of the messages and rows that stages write."""
         self.rejected = Counter("rejected", "Dead letters.", ["stage", "reason"], **own)
+        self.rejected_of = Counter(
+            "rejected_of_reporter",
+            "Records that intake refused, by the reporter's CVR number as the register has it.",
+            ["reporter"],
+            **own,
+        )
         self.foreign = Counter("foreign_records", "Foreign records passed over.", _STAGE, **own)
         self.postings = Counter("postings", "Posting messages by reason.", _REASONS, **own)
         self.corrections = Counter(
@@ -175,6 +168,8 @@ class Metrics:
         match name:
             case "rejected":
                 self.rejected.labels(stage, label).inc(number)
+            case "rejected_of":
+                self.rejected_of.labels(label).inc(number)
             case "postings":
                 self.postings.labels(label).inc(number)
             case "correction_rows":
@@ -311,90 +306,3 @@ async def beat(metrics: Metrics) -> None:
     while True:
         metrics.beat_at = time.monotonic()
         await asyncio.sleep(BEAT_S)
-
-
-# --- serving --------------------------------------------------------------------------------------
-
-
-CONNECTIONS: Final = 16
-"""Questions that are answered at a time; whoever asks beside these is hung up on."""
-QUESTION_S: Final = 10.0
-"""Seconds without a byte after which a connection is closed."""
-
-
-class _BoundedServer(ThreadingWSGIServer):
-    """Answers a bounded number of questions at a time, so that nobody can use up threads."""
-
-    daemon_threads = True
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._free = threading.BoundedSemaphore(CONNECTIONS)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread, if one is free."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer, and be free for another question."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, _request: Any, _client_address: Any) -> None:
-        """Nobody reads of a question that was broken off."""
-
-
-class _Quiet(WSGIRequestHandler):
-    timeout = QUESTION_S
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the library
-        """Nobody reads a line for each question."""
-
-
-def serve(metrics: Metrics, settings: Settings, number: int) -> Callable[[], None]:
-    """Serve on the port of this process, the `number`th on its machine. Returns what ends it.
-
-    A worker does its work without metrics too: a port that is taken is said, and no more.
-    """
-    assert settings.metrics_port is not None, "it is off otherwise"
-    host, port = settings.metrics_host, settings.metrics_port + number
-    try:
-        server = make_server(host, port, _app(metrics), _BoundedServer, _Quiet)
-    except OSError as error:
-        log.warning("metrics: nothing is served on %s:%d (%s)", host, port, error.strerror)
-        return lambda: None
-    thread = threading.Thread(target=server.serve_forever, daemon=True, name="metrics")
-    thread.start()
-    log.info("metrics: served on http://%s:%d/metrics", host, port)
-
-    def end() -> None:
-        server.shutdown()
-        server.server_close()
-
-    return end
-
-
-def _app(metrics: Metrics) -> Callable[[dict[str, Any], Start], Iterable[bytes]]:
-    exposed = make_wsgi_app(metrics.registry)
-
-    def app(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path == "/metrics":
-            answer: Iterable[bytes] = exposed(environ, start)
-            return answer
-        if path not in {"/healthz", "/readyz"}:
-            return _said(start, "404 Not Found", "there are /metrics, /healthz and /readyz")
-        problem = metrics.problem(ready=path == "/readyz")
-        return _said(start, "503 Service Unavailable" if problem else "200 OK", problem or "ok")
-
-    return app
-
-
-def _said(start: Start, status: str, text: str) -> Iterable[bytes]:
-    start(status, [("Content-Type", "text/plain; charset=utf-8")])
-    return [text.encode() + b"\n"]

@@ -4,10 +4,13 @@ import configparser
 import os
 import re
 import subprocess
+from pathlib import PurePath
 
 import pytest
 import yaml
 
+from streams.devtools.local_kafka import container
+from streams.kafka.rights import ROLES, STAGES, rights_of
 from streams.settings import TABLE, Settings
 from tests.support.places import ROOT
 
@@ -17,35 +20,125 @@ WORKER = SERVICES["worker"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+WORKERS = ["worker", "worker-secured"]
+BY_DEFAULT = [name for name, service in SERVICES.items() if "profiles" not in service]
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_container_has_no_capabilities_and_no_way_to_more_and_bounds(name):
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert {"mem_limit", "pids_limit", "healthcheck"} <= service.keys()
-    assert not {"privileged", "cap_add", "network_mode", "pid"} & service.keys()
+    assert {"mem_limit", "pids_limit", "cpus", "healthcheck"} <= service.keys()
+    assert not {"privileged", "cap_add", "pid"} & service.keys()
+    assert service.get("network_mode", "none") == "none"
 
 
-def test_the_workers_container_is_read_only_but_for_its_volumes():
-    assert WORKER["read_only"] is True
-    places = [volume.split(":")[1] for volume in WORKER["volumes"]]
-    environment = WORKER["environment"]
-    assert environment["REFUSION_LEDGER"] in places
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_is_read_only_but_for_its_volumes_and_is_not_root(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["user"].split(":")[0] not in {"0", "root"}
+    for volume in service.get("volumes", ()):
+        source, _, rest = volume.partition(":")
+        assert source in COMPOSE["volumes"] or ((ROOT / source).exists() and rest.endswith(":ro"))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_container_serves_is_for_this_machine_alone(name):
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", ()))
+
+
+def test_by_default_there_are_a_broker_a_worker_and_the_site():
+    assert BY_DEFAULT == ["kafka", "worker", "web"]
+    profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", ())}
+    assert profiles == {"observability", "secured"}
+    for name in BY_DEFAULT:  # nothing that runs by default waits for what does not
+        assert SERVICES[name].get("depends_on", {}).keys() <= set(BY_DEFAULT)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_write_where_the_image_has_folders_of_their_user(name):
+    service = SERVICES[name]
+    places = [volume.split(":")[1] for volume in service["volumes"]]
+    environment = service.get("environment", {})
+    assert {environment.get(setting, places[0]) for setting in PLACES} <= set(places)
     assert "REFUSION_STATE_DIR=/state" in DOCKERFILE
-    assert "/state" in places
     assert "USER refusion" in DOCKERFILE
+    assert "useradd --system --uid 10001 " in DOCKERFILE
     for place in places:  # a new volume is owned by whoever owns the folder in the image
         assert f" {place}" in DOCKERFILE.partition("USER refusion")[0]
 
 
-def test_all_workers_share_one_ledger_and_no_log_is_thrown_away():
+PLACES = ["REFUSION_LEDGER", "REFUSION_LIS"]
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_all_workers_share_one_ledger_and_no_log_is_thrown_away(name):
     """An anonymous volume is each container's own, and goes with it."""
-    names = [volume.split(":")[0] for volume in WORKER["volumes"]]
-    assert {"state", "ledger"} == set(names) <= COMPOSE["volumes"].keys()
+    names = {volume.split(":")[1]: volume.split(":")[0] for volume in SERVICES[name]["volumes"]}
+    assert {"/state", "/ledger", "/lis"} <= names.keys()
+    assert set(names.values()) <= COMPOSE["volumes"].keys()
+
+
+def test_the_secured_cluster_shares_nothing_with_the_open_one():
+    """State and ledger belong to one journal."""
+    volumes = [
+        {volume.split(":")[0] for volume in SERVICES[name].get("volumes", ())}
+        for name in ("worker", "worker-secured", "kafka", "kafka-secured")
+    ]
+    assert volumes[0] & volumes[1] == volumes[2] & volumes[3] == set()
+
+
+def test_the_worker_of_the_secured_cluster_sees_no_password_but_its_own(tmp_path):
+    secured = SERVICES["worker-secured"]
+    assert not any(volume.startswith("security:") for volume in secured["volumes"])
+    folder, client = tmp_path / "security", tmp_path / "client"
+    client.mkdir()
+    container.main(["files", "--folder", str(folder), "--client", str(client)])
+    assert {path.name for path in client.iterdir()} == {"ca.pem", "worker.password"}
+    given = {name: str(value) for name, value in secured["environment"].items()}
+    for name in ("REFUSION_KAFKA_CA_FILE", "REFUSION_KAFKA_SASL_PASSWORD_FILE"):
+        given[name] = str(client / given[name].removeprefix("/client/"))
+    for name in list(given):
+        if given[name].startswith("${"):
+            given[name] = "0f" * 32
+    logon = Settings.load(given).bootstrap.logon
+    assert (logon.username, logon.password) == (
+        container.WORKER,
+        (folder / "security" / "worker.password").read_text(),
+    )
+    assert given["REFUSION_BOOTSTRAP"] == f"{container.HOST}:{container.PORT}"
+
+
+def test_the_files_of_the_secured_broker_are_its_users_alone_and_are_made_once(tmp_path):
+    def made():
+        container.main(["files", "--folder", str(tmp_path)])
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    first = made()
+    assert made() == first
+    assert {path.stat().st_mode & 0o077 for path in first if path.name != "ca.pem"} == {0}
+    server = (tmp_path / "server.properties").read_text()
+    assert "listeners=SASL_SSL://:9093,CONTROLLER://localhost:29093\n" in server
+    assert "authorizer.class.name=" in server
+    assert "PLAINTEXT://:" not in server
+    volumes = [volume.split(":")[1] for volume in SERVICES["kafka-secured"]["volumes"]]
+    assert str(PurePath(container.DATA).parent) in volumes
+    subprocess.run(["/bin/sh", "-n", tmp_path / "start.sh"], check=True)
+
+
+def test_the_worker_of_the_secured_cluster_has_the_rights_of_its_stages_and_no_more():
+    names = Settings.load({})
+    rights = container.rights_by_principal(names)
+    assert rights.keys() == {f"User:{role}" for role in (*ROLES, "worker")}
+    of_stages = {right for stage in STAGES for right in rights_of(stage, names)}
+    assert set(rights["User:worker"]) == of_stages
 
 
 def test_a_status_that_no_restart_mends_does_not_loop():
-    assert WORKER["restart"] == "on-failure:5"
+    assert {SERVICES[name]["restart"] for name in (*WORKERS, "web")} == {"on-failure:5"}
     unit = configparser.RawConfigParser(strict=False, comment_prefixes="#")
     unit.read(ROOT / "examples" / "refusion-worker.service")
     service = unit["Service"]
@@ -65,6 +158,13 @@ def test_the_units_secrets_are_files_of_settings_that_there_are():
     assert [file for _, file in named] == credentials
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_each_setting_of_our_containers_is_one_that_there_is(name):
+    known = {setting.name for setting in TABLE}
+    known |= {f"{setting.name}_FILE" for setting in TABLE if setting.secret}
+    assert SERVICES[name].get("environment", {}).keys() <= known
+
+
 def test_the_settings_of_the_compose_file_are_ones_that_a_worker_starts_with():
     given = {name: str(value) for name, value in WORKER["environment"].items()}
     keys = {name: "0f" * 32 for name, value in given.items() if value.startswith("${")}
@@ -75,7 +175,7 @@ def test_the_settings_of_the_compose_file_are_ones_that_a_worker_starts_with():
 
 def test_the_health_of_a_worker_is_asked_for():
     assert WORKER["healthcheck"]["test"] == ["CMD", "python", "-m", "streams.worker.health"]
-    assert WORKER["environment"]["REFUSION_METRICS_PORT"]
+    assert all(SERVICES[name]["environment"]["REFUSION_METRICS_PORT"] for name in WORKERS)
 
 
 ARGUMENTS = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
@@ -83,13 +183,19 @@ ARGUMENTS = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
 
 
 def test_images_have_fixed_tags():
-    images = [service["image"] for service in SERVICES.values() if "image" in service]
+    """Ours has the name without a tag that its build gives it."""
+    images = [service["image"] for service in SERVICES.values() if "build" not in service]
+    assert len(set(images)) == 4
     images += [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("FROM ")]
-    images += WORKER["build"]["args"].values()
-    fixed = [with_defaults(image) for image in images]
-    assert len(fixed) == 6
-    assert fixed.pop() == "0"
-    assert all(":" in image and not image.endswith(":latest") for image in fixed)
+    arguments = dict(WORKER["build"]["args"])
+    assert with_defaults(arguments.pop("DEMAND_DIGESTS")) == "0"
+    fixed = [with_defaults(image) for image in [*images, *arguments.values()]]
+    assert all(re.search(r":v?[0-9]", image) for image in fixed)
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name not in OURS])
+def test_each_image_of_others_can_be_given_by_its_digest(name):
+    assert re.match(r"\$\{[A-Z_]+_IMAGE:-", SERVICES[name]["image"])
 
 
 def with_defaults(text):

@@ -40,6 +40,21 @@ The starter's end of the pipe on standard input closes then.
 """
 
 
+def replica_properties(replicas: int, enough_replicas: int) -> dict[str, str]:
+    """Return the properties of a broker that say how often each record is kept."""
+    return {
+        "default.replication.factor": str(replicas),
+        "min.insync.replicas": str(enough_replicas),
+        "offsets.topic.replication.factor": str(replicas),
+        "transaction.state.log.replication.factor": str(replicas),
+        "transaction.state.log.min.isr": str(enough_replicas),
+        "share.coordinator.state.topic.replication.factor": str(replicas),
+        "share.coordinator.state.topic.min.isr": str(enough_replicas),
+        "group.initial.rebalance.delay.ms": "0",
+        "auto.create.topics.enable": "false",
+    }
+
+
 class Ports(NamedTuple):
     """The ports of a node on 127.0.0.1: for clients, and for the controllers of other nodes."""
 

@@ -14,7 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from streams.devtools.local_kafka.broker import HOST, JAVA_OPTIONS, Node, Ports, free_ports, is_free
+from streams.devtools.local_kafka.broker import (
+    HOST,
+    JAVA_OPTIONS,
+    Node,
+    Ports,
+    free_ports,
+    is_free,
+    replica_properties,
+)
 from streams.devtools.local_kafka.jars import LocalKafkaError, broker_jars
 from streams.devtools.local_kafka.secured import ADMIN, Credentials
 from streams.kafka.clients import KafkaClients
@@ -192,7 +200,6 @@ class LocalKafka:
         """Return the properties of a broker."""
         voters = (f"{peer.number}@{HOST}:{peer.ports.controller}" for peer in self.nodes)
         replicas = min(3, len(self.nodes))
-        enough_replicas = max(1, replicas - 1)
         security = self.credentials.properties() if self.credentials else {}
         protocol = self.credentials.protocol if self.credentials else "PLAINTEXT"
         listeners = f"{protocol}://{HOST}:{node.ports.broker}"
@@ -205,17 +212,9 @@ class LocalKafka:
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
             "log.dirs": "data",  # in the node's folder, whatever signs its name has
-            "default.replication.factor": str(replicas),
-            "min.insync.replicas": str(enough_replicas),
-            "offsets.topic.replication.factor": str(replicas),
-            "transaction.state.log.replication.factor": str(replicas),
-            "transaction.state.log.min.isr": str(enough_replicas),
-            "share.coordinator.state.topic.replication.factor": str(replicas),
-            "share.coordinator.state.topic.min.isr": str(enough_replicas),
+            **replica_properties(replicas, max(1, replicas - 1)),
             "offsets.topic.num.partitions": "12",
             "transaction.state.log.num.partitions": "12",
-            "group.initial.rebalance.delay.ms": "0",
-            "auto.create.topics.enable": "false",
             **security,
         } | self._properties
 

@@ -6,7 +6,7 @@ what access control lists give them.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,7 +33,11 @@ class Credentials:
     protocol: str = "SASL_SSL"
     """The protocol that clients and brokers talk, which is the name of its listener too."""
 
-    def __init__(self, folder: Path, principals: Iterable[str]) -> None:
+    def __init__(
+        self, folder: Path, principals: Iterable[str], hosts: Sequence[str] = ("localhost",)
+    ) -> None:
+        """The certificate is for this machine's own address and for `hosts`."""
+        self._hosts = hosts
         self.folder = folder / "security"
         self.principals = (ADMIN, *principals)
 
@@ -55,7 +59,7 @@ class Credentials:
         """Write the files that are missing."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self.keystore.exists():
-            key, certificate = _self_signed()
+            key, certificate = _self_signed(self._hosts)
             self.ca_file.write_bytes(certificate)
             write_ours(self.keystore, key + certificate)
         for principal in self.principals:
@@ -84,16 +88,12 @@ class Credentials:
 
     def properties(self) -> dict[str, str]:
         """Return the properties of a broker; the controllers' own listener stays plain."""
-        scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
-        password = self.password(ADMIN)
         return {
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
             "security.inter.broker.protocol": "SASL_SSL",
             "sasl.mechanism.inter.broker.protocol": MECHANISM,
             "sasl.enabled.mechanisms": MECHANISM,
-            f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": (
-                f'{scram} required username="{ADMIN}" password="{password}";'
-            ),
+            f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": self.jaas(ADMIN),
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(self.keystore),
             "ssl.truststore.type": "PEM",
@@ -101,6 +101,11 @@ class Credentials:
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": f"User:{ADMIN};User:ANONYMOUS",
         }
+
+    def jaas(self, principal: str) -> str:
+        """Return a principal's log-on as Java's programs read it."""
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
+        return f'{scram} required username="{principal}" password="{self.password(principal)}";'
 
     def format_arguments(self) -> list[str]:
         """Return the arguments with which a node's folder is made with the principals in it."""
@@ -124,11 +129,11 @@ def write_ours(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _self_signed() -> tuple[bytes, bytes]:
-    """Make a key and a certificate for this machine's own address, both in PEM."""
+def _self_signed(hosts: Iterable[str]) -> tuple[bytes, bytes]:
+    """Make a key and a certificate for this machine's own address and hosts, both in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a local Kafka")])
-    addresses = [x509.IPAddress(ip_address(HOST)), x509.DNSName("localhost")]
+    addresses = [x509.IPAddress(ip_address(HOST)), *map(x509.DNSName, hosts)]
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

@@ -15,6 +15,7 @@ from streams.stages import intake_position
 from streams.stages.intake import Intake, IntakeTopics
 from streams.wire.journal import encode_control
 from streams.wire.partitioner import partition_of
+from streams.wire.reporters import RegisteredReporter, ReporterRegister
 from streams.wire.validator import Validator
 from tests.support.lines import payment
 
@@ -78,6 +79,25 @@ def test_a_report_goes_to_its_citizens_partition_with_the_time_as_it_was_written
     assert dict(headers)["raw"] == b"raw/3/7"
     assert dict(headers)["ce_time"] == time.encode()
     assert key == IDENTITY.of("0101801234")[0].encode()
+
+
+def test_refused_records_are_counted_by_the_reporters_of_the_register_alone():
+    """A label for each number that somebody types would fill the memory of whoever watches."""
+    known = RegisteredReporter("12345678", "A", "other", None, "", None, "", 0, 10**6)
+    validator = Validator(load_rule_set(), False, register=ReporterRegister([known]))
+    bad = [
+        payment(reporter="12345678", period_end="2024-13-01"),
+        payment(reporter="12345678", amount_ore=-1),
+        payment(reporter="87654321"),
+        payment(reporter=["12345678"]),
+        b"{",
+        b"",
+    ]
+    records = [RawRecord(offset, None, value) for offset, value in enumerate(bad)]
+    counts = work(validator).process(records, len(records)).counts
+    by_reporter = {name: number for (of, name), number in counts.items() if of == "rejected_of"}
+    assert by_reporter == {"12345678": 2, "unknown": 4}
+    assert sum(number for (of, _), number in counts.items() if of == "rejected") == len(bad)
 
 
 # --- no offset any more ---------------------------------------------------------------------------

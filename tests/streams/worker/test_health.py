@@ -7,7 +7,8 @@ import pytest
 
 from streams.settings import Settings
 from streams.worker.health import problem
-from streams.worker.metrics import Metrics, serve
+from streams.worker.metrics import Metrics
+from streams.worker.metrics_server import serve
 
 
 @contextmanager

@@ -14,11 +14,13 @@ import pytest
 from streams.devtools.local_kafka import free_ports
 from streams.engine.ports import Processed
 from streams.settings import Settings, SettingsError
-from streams.worker.metrics import STANDSTILL_S, MeteredStage, Metrics, serve
+from streams.worker.metrics import STANDSTILL_S, MeteredStage, Metrics
+from streams.worker.metrics_server import serve
 
 CITIZEN = "8e35727e3d8d2d44a802ca54e344d263"
 COUNTS = {
     ("rejected", "internal_error"): 1,
+    ("rejected_of", "12345678"): 1,
     ("postings", "late_report"): 1,
     ("correction_rows", "late_report"): 2,
 }
@@ -94,6 +96,7 @@ def test_a_batch_counts_when_it_is_kept(metrics, worked):
         ("batch_records_count", {"stage": "citizens"}, 1),
         ("commit_seconds_count", {"stage": "citizens"}, 1),
         ("rejected_total", {"stage": "citizens", "reason": "internal_error"}, 1),
+        ("rejected_of_reporter_total", {"reporter": "12345678"}, 1),
         ("postings_total", {"reason": "late_report"}, 1),
         ("correction_rows_total", {"reason": "late_report"}, 2),
     ):
@@ -126,7 +129,10 @@ def test_no_label_names_a_citizen(metrics, worked):
         for sample in family.samples
         for name, label in sample.labels.items()
     }
-    assert {name for name, _ in labels} <= {"stage", "partition", "reason", "mechanism", "le"}
+    assert {name for name, _ in labels} <= {
+        "stage", "partition", "reason", "mechanism", "le",
+        "reporter",  # an authority, by its number in the register
+    }  # fmt: skip
     assert not any(CITIZEN in label for _, label in labels)
 
 
@@ -174,7 +180,7 @@ def test_it_is_off_and_bound_to_this_machine_unless_it_is_asked_for():
 
 
 def test_connections_that_ask_nothing_take_a_bounded_number_of_threads(monkeypatch):
-    monkeypatch.setattr("streams.worker.metrics.CONNECTIONS", 3)
+    monkeypatch.setattr("streams.worker.metrics_server.CONNECTIONS", 3)
     (port,) = free_ports(1)
     settings = Settings.load({"REFUSION_METRICS_PORT": str(port)})
     end = serve(Metrics(), settings, 0)
