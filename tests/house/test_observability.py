@@ -1,4 +1,4 @@
-"""What watches the product names what it tells: rules, dashboards, paragraphs of the handbook."""
+"""Rules, dashboards and the handbook name what the product tells, and nothing else."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def told():
         "gauge": ("",),
         "histogram": ("_bucket", "_sum", "_count"),
     }
-    names = {}
+    names: dict[str, set[str]] = {}
     metrics = Metrics()
     for collector in set(metrics.registry._collector_to_names):
         labels = set(getattr(collector, "_labelnames", ())) | {"instance", "job"}

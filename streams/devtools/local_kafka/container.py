@@ -64,7 +64,7 @@ def write_files(credentials: Credentials, folder: Path) -> None:
     logon = {
         "security.protocol": credentials.protocol,
         "sasl.mechanism": MECHANISM,
-        "sasl.jaas.config": credentials.jaas(ADMIN),
+        "sasl.jaas.config": credentials.login_line(ADMIN),
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": str(credentials.ca_file),
     }

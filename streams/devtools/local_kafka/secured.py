@@ -93,7 +93,7 @@ class Credentials:
             "security.inter.broker.protocol": "SASL_SSL",
             "sasl.mechanism.inter.broker.protocol": MECHANISM,
             "sasl.enabled.mechanisms": MECHANISM,
-            f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": self.jaas(ADMIN),
+            f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": self.login_line(ADMIN),
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(self.keystore),
             "ssl.truststore.type": "PEM",
@@ -102,7 +102,7 @@ class Credentials:
             "super.users": f"User:{ADMIN};User:ANONYMOUS",
         }
 
-    def jaas(self, principal: str) -> str:
+    def login_line(self, principal: str) -> str:
         """Return a principal's log-on as Java's programs read it."""
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
         return f'{scram} required username="{principal}" password="{self.password(principal)}";'
