@@ -62,10 +62,10 @@ def moved_counters(law: Law, was: WeekCounts, now: WeekCounts) -> Counters | Non
     """Give both counters, or None where they are what they were."""
     if was is now:
         return None
-    ((benefit, busy, _), status, second), (first_now, status_now, second_now) = was, now
-    benefit_now, busy_now, _ = first_now
+    busy, busy_now = was[0][1], now[0][1]
     if busy.bit_length() != busy_now.bit_length():  # another latest week
         return law.counters(now)
+    ((benefit, _, _), status, second), ((benefit_now, _, _), status_now, second_now) = was, now
     if (
         busy == busy_now
         and benefit == benefit_now

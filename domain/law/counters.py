@@ -100,8 +100,9 @@ def extend_resets(
     """Find all resets before `end`, given those before `start`.
 
     A busy week earns nothing, so a reset falls on a week of self-support: none is sought where all
-    weeks are busy. With k weeks earned at the end of a week, needed - k weeks can be jumped: each
-    week earns at most one, and weeks that drop out of the window only delay the reset.
+    weeks are busy, or too few have passed. With k weeks earned at the end of a week, needed - k
+    weeks can be jumped: each week earns at most one, and weeks that drop out of the window only
+    delay the reset.
     """
     first = max(start, 0)
     length = end - first
@@ -112,7 +113,9 @@ def extend_resets(
         run = benefit >> following
         if not run:
             return resets
-        began = following + lowest(run)
+        began = following + (run & -run).bit_length() - 1
+        if end - began <= window.needed:
+            return resets
         reset = _first_reset(window, busy, began, max(start, began), end)
         if reset == NO_WEEK:
             return resets

@@ -8,7 +8,7 @@ escaping: codes, numbers and dates all come from the catalogue or from validated
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 
 import orjson
@@ -23,6 +23,8 @@ from domain.law.counters import Counters
 from domain.law.rates import LETTER
 
 REFUSION = LETTER["refusion"]
+WEEKS_OF_A_MONTH = 6
+"""Weeks that may have days in one month."""
 
 
 def row_texts(citizen: str, revision: int, rows: Iterable[RowsToPost]) -> list[str]:
@@ -32,7 +34,7 @@ def row_texts(citizen: str, revision: int, rows: Iterable[RowsToPost]) -> list[s
     position = 0
     for same_kind in rows:
         month, group, cells = same_kind.month, same_kind.group, same_kind.cells
-        whose = _WHOSE[group.code, group.paying, group.financing]
+        when, whose = _WEEKS_OF[month], _WHOSE[group.code, group.paying, group.financing]
         kind: str = same_kind.kind
         if kind == "reversal":
             (posted,) = cells
@@ -42,7 +44,7 @@ def row_texts(citizen: str, revision: int, rows: Iterable[RowsToPost]) -> list[s
             atp = f',"atp_ore":{cell.atp_ore},"ordinal":' if cell.atp_ore else ',"ordinal":'
             before, after = _TERMS[cell.mechanism, cell.rate, cell.account]
             texts.append(
-                f"{begin}{position}{kind}{_WHEN[month, cell.week]}{whose}"
+                f"{begin}{position}{kind}{when[cell.week]}{whose}"
                 f"{cell.amount_ore}{atp}{cell.ordinal}{before}{cell.result_ore}{after}"
             )
             position += 1
@@ -59,9 +61,12 @@ def _negated(cell: Cell) -> Cell:
     )
 
 
-def _when(cell: tuple[int, int]) -> str:
-    month, week = cell
+def _when(month: int, week: int) -> str:
     return f'"month":"{month_text(month)}","week":"{week_text(week)}",'
+
+
+def _weeks_of(month: int) -> Memo[int, str]:
+    return Memo(partial(_when, month), WEEKS_OF_A_MONTH)
 
 
 def _whose(group: tuple[str, str | None, str | None]) -> str:
@@ -94,7 +99,7 @@ def _week(week: int | None) -> str:
     return _text(None if week is None else week_text(week))
 
 
-_WHEN = Memo(_when, 1 << 14)
+_WEEKS_OF = Memo(_weeks_of, 1 << 11)
 _WHOSE = Memo(_whose, 1 << 13)
 _TERMS = Memo(_terms, 1 << 10)
 _WEEK = Memo(_week, 1 << 13)

@@ -69,7 +69,7 @@ def _is_birthday(demo: bool, digits: str) -> bool:
     The seventh digit decides the century (CPR-kontoret, "Personnummeret i CPR"):
     0-3 19xx; 4 and 9 20xx up to 36, else 19xx; 5-8 20xx up to 57, else 18xx.
     """
-    day, month, year, seventh = (int(digits[at : at + 2]) for at in (0, 2, 4, 6))
+    day, month, year, seventh = int(digits[:2]), int(digits[2:4]), int(digits[4:6]), int(digits[6])
     if seventh <= 3:
         century = 1900
     elif seventh in {4, 9}:
