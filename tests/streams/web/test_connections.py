@@ -100,7 +100,6 @@ def test_one_network_leaves_room_for_others(monkeypatch):
 
 def test_who_does_not_read_an_answer_is_left(monkeypatch):
     with served(monkeypatch, READ_S=0.3) as port, opened(port) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(HEALTH.replace(b"healthz", b"large"))
         time.sleep(1)
         until, read = time.monotonic() + BOUND_S, 0
