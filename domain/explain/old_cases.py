@@ -1,5 +1,6 @@
 """The transitional status of a case, with the facts and the rules that decide it (§ 30)."""
 
+from domain.basics.sentences import sentence
 from domain.basics.weeks import day_text, week_text
 from domain.citizen.state import Citizen
 from domain.explain.reasons import OldCase
@@ -19,16 +20,17 @@ def old_case_reason(law: Law, book: Rulebook, citizen: Citizen) -> OldCase | Non
     if facts.keys() - {"disability_pension_award"}:
         rules.append(
             book.value(
-                "legacy.flex_referred_from", f"referred from {legacy.flex_referred_from}: ordinary"
+                "legacy.flex_referred_from",
+                sentence("rule.flex_referred", day=str(legacy.flex_referred_from)),
             )
         )
     if "disability_pension_award" in facts:
-        says = f"awarded from {legacy.disability_pension_awarded_from}: on the staircase"
+        says = sentence("rule.pension_awarded", day=str(legacy.disability_pension_awarded_from))
         rules.append(book.value("legacy.disability_pension_awarded_from", says))
     status = head.weeks.status
     if status.enters:
-        between = f"{legacy.flex_transition_from} to {legacy.flex_transition_to}"
-        says = f"referred {between}: from a new start in a fleksjob"
+        first, last = str(legacy.flex_transition_from), str(legacy.flex_transition_to)
+        says = sentence("rule.flex_transition", first=first, last=last)
         rules += [book.value("legacy.flex_transition_from", says), book.switch("LEGACY_COUNT")]
     if status.transfer in (0, NEVER):
         return OldCase(

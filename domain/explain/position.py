@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from domain.basics.sentences import NOTHING, Sentence, sentence
 from domain.basics.weeks import week_text
 from domain.citizen.state import Citizen
 from domain.explain.reasons import Ahead, CountReason, Earned, NewStartReason, State, WeekSpan
@@ -17,9 +18,9 @@ def cite_reset(law: Law, book: Rulebook) -> None:
     reset = law.rules.reset
     book.value(
         "reset.self_support_weeks",
-        f"{reset.self_support_weeks} whole weeks of self-support make a new start",
+        sentence("rule.reset_weeks", number=reset.self_support_weeks),
     )
-    book.value("reset.within_years", f"those within the last {reset.within_years} years count")
+    book.value("reset.within_years", sentence("rule.reset_years", number=reset.within_years))
     book.switch("WINDOW")
     book.switch("RESET_AT")
 
@@ -119,15 +120,11 @@ class Position:
 
     def _with_sentences(self, ahead: Ahead) -> Ahead:
         """Add the sentences; a future transfer changes the count by itself (§ 30, stk. 3)."""
-        comes = (
-            "with the first benefit week after" if self._law.new_start.ahead else "at the end of"
-        )
-        sentences = list(_ahead_sentences(ahead, comes))
+        key = "ahead.comes_after" if self._law.new_start.ahead else "ahead.comes_at"
+        sentences = list(_ahead_sentences(ahead, sentence(key)))
         if self.reading.second is not None and self.week < self.reading.status.transfer:
             transfer = week_text(self.reading.status.transfer)
-            sentences.append(
-                f"From the week of {transfer} the old weeks enter the count, which moves it up."
-            )
+            sentences.append(sentence("ahead.transfer", week=transfer))
         return replace(ahead, sentences=sentences)
 
     def _new_start_ahead(self) -> int:
@@ -185,28 +182,21 @@ def spans_of(weeks: Iterable[int]) -> list[WeekSpan]:
 # --- in sentences ------------------------------------------------------------------------------
 
 
-def _ahead_sentences(ahead: Ahead, comes: str) -> Iterator[str]:
-    percent = f"{ahead.next_refusion} % (medfinansiering {ahead.next_medfinansiering} %)"
-    if ahead.self_support_weeks is None:
-        yield (
-            f"The next benefit week is the first: {percent}. Until then no self-support is earned."
-        )
+def _ahead_sentences(ahead: Ahead, comes: Sentence) -> Iterator[Sentence]:
+    refusion, medfinansiering = ahead.next_refusion or 0, ahead.next_medfinansiering or 0
+    percent = {"refusion": refusion, "medfinansiering": medfinansiering}
+    if ahead.self_support_weeks is None or ahead.new_start is None:
+        yield Sentence("ahead.first", percent)
         return
     if ahead.benefit_weeks:
-        yield f"{_number(ahead.benefit_weeks, 'more benefit week')} until {percent}."
+        yield Sentence("ahead.step", {"number": ahead.benefit_weeks, **percent})
     else:
-        yield "There is no further step."
-    unless = (
-        f", unless earned ones drop out first: the next on {ahead.drops_out}"
-        if ahead.drops_out
-        else ""
+        yield sentence("ahead.last")
+    unless = sentence("ahead.unless", week=ahead.drops_out) if ahead.drops_out else NOTHING
+    yield sentence(
+        "ahead.new_start",
+        number=ahead.self_support_weeks,
+        unless=unless,
+        comes=comes,
+        week=ahead.new_start,
     )
-    weeks = _number(ahead.self_support_weeks, "whole week")
-    yield (
-        f"{weeks} of self-support until a new start{unless}."
-        f" If nothing but self-support follows, it comes {comes} the week of {ahead.new_start}."
-    )
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

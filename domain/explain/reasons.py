@@ -1,13 +1,15 @@
 """The values that make up an explanation.
 
 Programs may rely on their names (`refusion explain --json`). Weeks are their Mondays, months are
-`YYYY-MM`, money is in øre. A `rule` is a name in the explanation's `rules`.
+`YYYY-MM`, money is in øre. A `rule` is a name in the explanation's `rules`. What is
+said in words is a `Sentence`; JSON has it as text.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.basics.sentences import Sentence
 from domain.explain.fates import Fate
 from domain.ruledata.ruleset import Evidence, Mechanism
 
@@ -27,7 +29,7 @@ class Rule:
     `evidence_of` has the fields of the rule whose evidence differs from the rest.
     """
 
-    says: str
+    says: Sentence
     reference: str
     evidence: Evidence
     evidence_of: Mapping[str, Evidence]
@@ -158,7 +160,7 @@ class RowReason:
     result_ore: int | None
     account: str | None
     rule: str
-    why_none: str
+    why_none: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ class BidragReason:
     week: str
     paying: str
     financing: str
-    why_none: str
+    why_none: Sentence
     rules: list[str]
 
 
@@ -235,7 +237,7 @@ class Ahead:
     self_support_weeks: int | None
     new_start: str | None
     drops_out: str | None
-    sentences: list[str]
+    sentences: list[Sentence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,7 @@ class WeekReason:
     week: str
     iso_week: str
     state: State
-    because: str
+    because: Sentence
     touches: list[Touch]
     count: CountReason
     earned: Earned

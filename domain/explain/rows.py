@@ -5,6 +5,7 @@ See rules 4.2, items 2-5 and 9-11.
 
 from collections.abc import Iterator, Sequence
 
+from domain.basics.sentences import NOTHING, Sentence, sentence
 from domain.basics.weeks import first_day, month_text, slices, week_of, week_text
 from domain.citizen.fleksbidrag import Entitling, Working, entitling_cells, worked_out
 from domain.citizen.records import Part
@@ -18,7 +19,6 @@ from domain.law.staircase import OUTSIDE, Law
 from domain.law.week_counts import WeekCounts
 
 MECHANISM = {letter: mechanism for mechanism, letter in LETTER.items()}
-NOT_KNOWN = "not established: nothing is guessed (rate_missing)"
 
 
 Place = tuple[str, str | None, str | None]
@@ -80,9 +80,8 @@ def _row(
     if account:
         book.account(account)
     unrounded = _hundredths(amount_ore * rate)
-    return RowReason(
-        *said, number, MECHANISM[due.mechanism], rate, unrounded, due.result_ore, account, rule, ""
-    )
+    mechanism, result = MECHANISM[due.mechanism], due.result_ore
+    return RowReason(*said, number, mechanism, rate, unrounded, result, account, rule, NOTHING)
 
 
 def _cell(part: Part, week: int, place: Place) -> tuple[int, int]:
@@ -114,7 +113,8 @@ def _rule_of_rate(
 ) -> str:
     if reading.status.is_old(code, week):
         return book.value(
-            "legacy.flex_refusion", f"{law.rules.legacy.flex_refusion} % in old cases"
+            "legacy.flex_refusion",
+            sentence("rule.flex_refusion", percent=law.rules.legacy.flex_refusion),
         )
     if code in law.on_staircase:
         rule = book.band(week, number).rule
@@ -122,20 +122,20 @@ def _rule_of_rate(
     return book.benefit(code)
 
 
-def _why_none(law: Law, reading: WeekCounts, week: int, code: str, amount_ore: int) -> str:
+def _why_none(law: Law, reading: WeekCounts, week: int, code: str, amount_ore: int) -> Sentence:
     """Say why a cell gives no row, in the order in which the law asks."""
     if code.endswith(OUTSIDE):
-        return "outside the Act: not financed"
+        return sentence("none.outside")
     if reading.status.is_old(code, week):
         what = "ledighedsydelse" if code == LEDIGHEDSYDELSE else "førtidspension"
-        return f"an old case of {what}, whose percentage is {NOT_KNOWN}"
+        return sentence("none.old_case", benefit=what)
     if code in OLD_RATE_CODES:
-        return f"financed at an old percentage that is {NOT_KNOWN}"
+        return sentence("none.old_rate")
     if law.rules.benefits[code].mechanism is None:
-        return "not financed under the Act"
+        return sentence("none.not_financed")
     if not amount_ore:
-        return "what was paid and what was taken back come to nothing"
-    return f"months before {law.rules.dates.rates_from_month} have no rates"
+        return sentence("none.comes_to_nothing")
+    return sentence("none.before_rates", month=str(law.rules.dates.rates_from_month))
 
 
 # --- fleksbidrag ----------------------------------------------------------------------------------
@@ -181,31 +181,34 @@ def _bidrag(
     )
 
 
-def _why_no_bidrag(worked: Working) -> str:
+def _why_no_bidrag(worked: Working) -> Sentence:
     if worked.ore:
-        return ""
+        return NOTHING
     if worked.basis_kroner is None:
-        return f"B of the year is {NOT_KNOWN}"
+        return sentence("none.no_basis")
     if worked.wages_ore is None:
-        return "no wage is reported for the month, not even of 0"
-    return "it comes to nothing"
+        return sentence("none.no_wage")
+    return sentence("none.to_nothing")
 
 
 def _rules_of_bidrag(law: Law, book: Rulebook, part: Part) -> Iterator[str]:
     rules, week = law.rules.fleksbidrag, week_of(first_day(part.month) + 6)
     yield book.value(
         "fleksbidrag.only_at_refusion",
-        f"only where fleksløntilskud is at {rules.only_at_refusion} %",
+        sentence("rule.bidrag_only", percent=rules.only_at_refusion),
     )
-    yield book.value("fleksbidrag.share_percent", f"{rules.share_percent} % of B less R")
-    yield book.value("fleksbidrag.cap_percent", f"at most {rules.cap_percent} % of B")
+    share = sentence("rule.bidrag_share", percent=rules.share_percent)
+    yield book.value("fleksbidrag.share_percent", share)
+    cap = sentence("rule.bidrag_cap", percent=rules.cap_percent)
+    yield book.value("fleksbidrag.cap_percent", cap)
     yield book.value(
         "fleksbidrag.wage_reduction_percent",
-        f"less {rules.wage_reduction_percent} % of the month's wages",
+        sentence("rule.bidrag_wages", percent=rules.wage_reduction_percent),
     )
     if basis := law.rules.flex_basis.get(part.month // 12):
+        amount, year = f"{basis.kroner:,}", part.month // 12
         yield book.value(
-            "flex_basis", f"B is {basis.kroner:,} kr. a month in {part.month // 12}", week
+            "flex_basis", sentence("rule.bidrag_basis", amount=amount, year=year), week
         )
     yield book.switch("FB_READING")
     yield book.switch("FB_PRORATION")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from domain.basics.sentences import Sentence, sentence
 from domain.basics.weeks import monday
 from domain.explain.reasons import BandReason, Rule
 from domain.law.rates import staircase_in
@@ -25,9 +26,8 @@ class Rulebook:
     def switch(self, switch: str) -> str:
         """Cite the answer to an open question."""
         question = self._rules.questions[switch]
-        return self._use(
-            f"switches.{switch}", f"{question.value}: {question.meaning}", question.source
-        )
+        says = sentence("rule.switch", answer=question.value, meaning=question.meaning)
+        return self._use(f"switches.{switch}", says, question.source)
 
     def benefit(self, code: str) -> str:
         """Cite the catalogue's entry of a money code; money outside the Act has its own rule."""
@@ -35,17 +35,15 @@ class Rulebook:
             source = LegalSource(
                 "lov 994/2015 § 3, stk. 2; S-§3", "verified", "Reported with outside_act."
             )
-            return self._use(
-                OUTSIDE_ACT, "payments outside the Act are not financed and make the week O", source
-            )
+            return self._use(OUTSIDE_ACT, sentence("rule.outside_act"), source)
         benefit = self._rules.benefits[code]
         return self._use(f"catalogue.{code}", _benefit_says(benefit), benefit.source)
 
     def account(self, account: str) -> str:
         """Cite an account."""
-        return self.value(f"accounts.{account}", account)
+        return self.value(f"accounts.{account}", sentence("rule.account", account=account))
 
-    def value(self, name: str, says: str, week: int | None = None) -> str:
+    def value(self, name: str, says: Sentence, week: int | None = None) -> str:
         """Cite a rule with one value at a time; its source is that of the week's value."""
         return self._use(name, says, _holding(self._dated[name], week).source)
 
@@ -57,10 +55,12 @@ class Rulebook:
         staircase = staircase_in(self._rules, week)
         at = max(at for at, band in enumerate(staircase.bands) if band.from_week <= max(number, 1))
         band, step = staircase.bands[at], at + 1
-        weeks = f"{band.from_week}-{band.to_week}" if band.to_week else f"{band.from_week} and on"
-        says = (
-            f"benefit weeks {weeks}:"
-            f" refusion {band.refusion} %, medfinansiering {band.medfinansiering} %"
+        says = sentence(
+            "rule.step" if band.to_week else "rule.last_step",
+            first=band.from_week,
+            last=band.to_week or 0,
+            refusion=band.refusion,
+            medfinansiering=band.medfinansiering,
         )
         source = staircase.source
         rule = self._use(f"staircase.{step}", says, replace(source, reference=band.reference))
@@ -72,7 +72,7 @@ class Rulebook:
         """Return True if money of a week may have a rate: from the week of 28 December 2015 on."""
         return monday(week) >= self._rules.dates.turn_of_year_week.toordinal()
 
-    def _use(self, name: str, says: str, source: LegalSource) -> str:
+    def _use(self, name: str, says: Sentence, source: LegalSource) -> str:
         self.used[name] = Rule(
             says, source.reference, source.evidence, dict(source.evidence_of), source.note
         )
@@ -89,16 +89,26 @@ def _holding(values: Sequence[DatedValue], week: int | None) -> DatedValue:
     return values[-1]
 
 
-def _benefit_says(benefit: Benefit) -> str:
-    if benefit.mechanism is None:
-        financed = "not financed"
-    elif benefit.rate == "staircase":
-        more = f", {benefit.state_points:+} points for the State" if benefit.state_points else ""
-        financed = f"{benefit.mechanism} by the staircase{more}"
-    else:
-        financed = (
-            f"{benefit.mechanism} {benefit.rate} %" if benefit.rate != "computed" else "computed"
-        )
-    counts = "counts" if benefit.counts else "does not count"
-    blocks = "blocks" if benefit.blocks else "does not block"
-    return f"{benefit.name}: {financed}; {counts}, {blocks} self-support"
+def _benefit_says(benefit: Benefit) -> Sentence:
+    counts = "rule.counts" if benefit.counts else "rule.counts_not"
+    blocks = "rule.blocks" if benefit.blocks else "rule.blocks_not"
+    return sentence(
+        "rule.benefit",
+        name=benefit.name,
+        financed=_financed(benefit),
+        counts=sentence(counts),
+        blocks=sentence(blocks),
+    )
+
+
+def _financed(benefit: Benefit) -> Sentence:
+    mechanism, rate = benefit.mechanism, benefit.rate
+    if mechanism is None:
+        return sentence("financed.not")
+    if rate == "staircase":
+        if points := benefit.state_points:
+            return sentence("financed.points", mechanism=mechanism, points=f"{points:+}")
+        return sentence("financed.staircase", mechanism=mechanism)
+    if rate is None or rate == "computed":
+        return sentence("financed.computed")
+    return sentence("financed.fixed", mechanism=mechanism, rate=rate)

@@ -8,6 +8,7 @@ another explanation.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
+from domain.basics.sentences import Sentence, sentence
 from domain.basics.weeks import monday, sunday, week_of, week_text
 from domain.citizen.reports import Freeing, Report
 from domain.citizen.state import Citizen
@@ -84,7 +85,8 @@ def _cite(
     if at.began is not None:
         cite_reset(law, book)
     if at.week == week_of(law.counting_from):
-        book.value("dates.counting_from", f"weeks count from {rules.dates.counting_from}", at.week)
+        counting = sentence("rule.counting_from", day=str(rules.dates.counting_from))
+        book.value("dates.counting_from", counting, at.week)
 
 
 # --- its benefits ------------------------------------------------------------------------------
@@ -115,29 +117,22 @@ def _role(law: Law, citizen: Citizen, code: str, week: int) -> Role:
     return "blocks" if benefit.blocks else "neither"
 
 
-def _because(at: Position, touches: Sequence[Touch]) -> str:
+def _because(at: Position, touches: Sequence[Touch]) -> Sentence:
     """Explain the state of a week in a sentence."""
     touching = [touch for touch in touches if touch.touches]
     if at.state == "B":
-        codes = _codes(touching, "counts")
-        return f"{codes} a benefit week, counted once however many benefits it has"
+        return _made_by("because.benefit", touching, "counts")
     if at.state == "O":
-        codes = _codes(touching, "blocks", "outside_act", "old_case")
-        return f"{codes} a week of other support: it neither counts nor earns"
-    nothing = (
-        "none of what it has comes to more than nothing"
-        if touches
-        else "no support is reported in it"
-    )
-    if at.began is None:
-        return f"self-support, for {nothing}; nothing is earned before the first benefit week"
-    return f"a whole week of self-support, for {nothing}; it is earned"
+        return _made_by("because.other", touching, "blocks", "outside_act", "old_case")
+    nothing = sentence("nothing.net" if touches else "nothing.reported")
+    key = "because.not_begun" if at.began is None else "because.earned"
+    return sentence(key, nothing=nothing)
 
 
-def _codes(touches: Iterable[Touch], *roles: Role) -> str:
+def _made_by(key: str, touches: Iterable[Touch], *roles: Role) -> Sentence:
     """Name the benefits that give a week its state."""
     codes = list(dict.fromkeys(touch.benefit for touch in touches if touch.role in roles))
-    return f"{', '.join(codes)} {'makes' if len(codes) == 1 else 'make'} it"
+    return sentence(key, number=len(codes), codes=", ".join(codes))
 
 
 # --- the turn of the year ----------------------------------------------------------------------
@@ -149,7 +144,7 @@ def _turn_of_year(law: Law, book: Rulebook, at: Position) -> TurnOfYear | None:
     following = law.decided_by(at.week)
     rule = book.value(
         "dates.turn_of_year_rate_from",
-        f"its money takes the rate of the week of {week_text(following)}",
+        sentence("rule.turn_of_year", week=week_text(following)),
         at.week,
     )
     has_benefits = bool(at.reading.at(following).benefit >> following & 1)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from domain.basics.sentences import Sentence, sentence
 from domain.citizen.fleksbidrag import FLEKSBIDRAG
 from domain.explain.reasons import WeekReason
 
@@ -139,7 +140,7 @@ class MessageChange:
     financing: str | None
     before: ChangedRow | None
     after: ChangedRow | None
-    because: str
+    because: Sentence
 
     @property
     def difference_ore(self) -> int:
@@ -159,17 +160,6 @@ class Step:
     rules: str
     journal_offset: int
     changes: list[MessageChange]
-
-
-REASONS: Final = {
-    "rule_change": "another rule set or version of the program settles the citizen",
-    "recalculation": "the citizen was settled anew by order",
-    "late_report": "a report came after its month was closed",
-    "reversal": "a report was taken back",
-    "adjustment": "a report moved rows of earlier ones alone",
-    "report": "a report came in",
-}
-"""The reasons of contract section 3 in words."""
 
 
 def steps(rows: Sequence[PostedRow]) -> list[Step]:
@@ -236,15 +226,17 @@ def between(then: Iterable[PostedRow], now: Iterable[PostedRow]) -> list[Message
     ]
 
 
-def _because(before: ChangedRow | None, after: ChangedRow | None) -> str:
-    """Say in words how two rows of a cell differ."""
+def _because(before: ChangedRow | None, after: ChangedRow | None) -> Sentence:
+    """Say how two rows of a cell differ."""
     if before is None or after is None:
-        return "nothing stood for it" if before is None else "nothing is due for it any more"
+        return sentence("change.new" if before is None else "change.gone")
     differences = []
     if before.amount_ore != after.amount_ore:
-        differences.append("another amount")
+        differences.append(sentence("change.amount"))
     if before.ordinal != after.ordinal:
-        differences.append(f"benefit week {after.ordinal} instead of {before.ordinal}")
+        ordinals = {"after": str(after.ordinal), "before": str(before.ordinal)}
+        differences.append(sentence("change.ordinal", **ordinals))
     elif before.rate != after.rate:
-        differences.append("another rate for the same benefit week")
-    return ", ".join(differences) or "another account or ATP"
+        differences.append(sentence("change.rate"))
+    several = tuple(differences) or (sentence("change.other"),)
+    return sentence("change.several", differences=several)

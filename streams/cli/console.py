@@ -31,6 +31,14 @@ PURPOSE: Final = click.option(
     "--purpose", metavar="TEXT", default="", help="Why you look; it is recorded with your name."
 )
 """The option of commands that show a citizen."""
+LANGUAGE: Final = click.option(
+    "--language",
+    type=click.Choice(["da", "en"]),
+    default="en",
+    show_default=True,
+    help="The language of what is said in words.",
+)
+"""The option of commands that explain."""
 DIFFERS: Final = 1
 """The exit status where something that was compared is not the same."""
 WIDTH: Final = 140

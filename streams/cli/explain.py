@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from streams.cli.console import INPUT, PURPOSE
+from streams.cli.console import INPUT, LANGUAGE, PURPOSE
 from streams.kit.errors import UserError
 from streams.kit.logs import quiet_clients
 from streams.kit.secrets import own_environment
@@ -40,6 +40,7 @@ ISO_WEEK: Final = re.compile(r"([0-9]{4})-W([0-9]{2})")
     "  [default: the rule set of the last posting, or R-1]",
 )
 @PURPOSE
+@LANGUAGE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 def explain(**options: Any) -> None:
     """Explain a citizen's weeks by reports and rules.

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import orjson
-
 from domain.citizen.reports import Freeing
 from domain.explain.fates import ReportFate
 from domain.explain.reasons import ReportReason
@@ -13,6 +11,7 @@ from domain.explain.reports import report_reason
 from projections.ledger.citizen import Step, difference_of, steps
 from streams.explain.find import named_citizen
 from streams.explain.live import CitizenLedger, LiveError, record_look, reports_at
+from streams.kit.catalogue import Catalogue, Language, dumped
 from streams.ledger.table import LedgerTable
 from streams.settings import Settings
 
@@ -28,8 +27,8 @@ class Differences(NamedTuple):
     steps: list[Step]
     reports: dict[int, ReportReason]
 
-    def as_json(self) -> str:
-        """Write the changes as JSON, for programs."""
+    def as_json(self, language: Language = "en") -> str:
+        """Write the changes as JSON, for programs; only what is said in words has a language."""
         messages = [
             {
                 "revision": step.revision,
@@ -49,7 +48,7 @@ class Differences(NamedTuple):
             "messages": messages,
             "difference_ore": total,
         }
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+        return dumped(value, Catalogue(language))
 
 
 def differences_of(

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from domain.basics.sentences import Sentence, sentence
 from domain.citizen.reports import CaseFact, Freeing, Income, Payment, Report, Reversal
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
 from projections.ledger.entries import COUNTERS
@@ -100,16 +101,11 @@ class Live(NamedTuple):
     posted: list[PostedRow]
     whole: bool
 
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """Say to a person where the reports are from."""
         reports = sum(not isinstance(placed.report, Freeing) for placed in self.reports)
-        where = f"{reports} reports from partition {self.partition} of the journal"
-        if self.whole:
-            return f"{where}: all that it has of the citizen."
-        return (
-            f"{where}, found through the ledger, to which they add up. Reports that changed nothing"
-            " when they came are not among them; --whole-journal reads these too."
-        )
+        key = "source.whole" if self.whole else "source.ledger"
+        return sentence(key, number=reports, partition=self.partition)
 
 
 def record_look(settings: Settings, act: str, citizen: str, purpose: str, **scope: int) -> None:

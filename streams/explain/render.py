@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from domain.basics.kroner import kroner
 from domain.explain.reasons import (
     BandReason,
     CountReason,
@@ -21,24 +20,8 @@ from domain.explain.reasons import (
     WeekSpan,
 )
 from streams.explain.find import RejectedLine
+from streams.kit.catalogue import Catalogue
 
-FATES: Final = {
-    "counts": ("counts", ""),
-    "reversed": ("reversed", "Never counted: {by} reverses it."),
-    "delivered_again": (
-        "repeated",
-        "A report with the same content came before; this one changes nothing.",
-    ),
-    "too_many": ("refused", "A month of it had as many reports as it may have."),
-    "freed": ("freed", "An id was freed for another report; nothing of this one counts."),
-    "conflicting_duplicate": ("refused", "Its id came before with other content, which is kept."),
-    "reverses": ("reversal", "It reverses {by}."),
-    "reverses_group": ("reversal", "It reverses all reports of the group {by}."),
-    "reverses_again": ("reversal", "It changes nothing: {by} reversed the same report before."),
-    "waits": ("waits", "It reverses {by}, which has not come."),
-    "never_matches": ("reversal", "It changes nothing: {by} is a reversal itself."),
-}
-"""A word and a sentence for each fate of a report."""
 FILLING: Final = re.compile(" +\n")
 """The spaces with which rich fills up a line."""
 
@@ -78,44 +61,49 @@ def sentences(lines: Iterable[str]) -> Table:
     return table
 
 
-def refusionstaeller(count: CountReason) -> str:
+def refusionstaeller(count: CountReason, words: Catalogue) -> str:
     """Write the counter of benefit weeks."""
     if not count.reached:
-        return "Refusionstæller: 0; no benefit week since the start or the latest new start."
-    return f"Refusionstæller: {count.reached}, the benefit weeks {_spans(count.weeks)}."
+        return words.text("counter.none")
+    return words.text("counter.reached", number=count.reached, weeks=_spans(count.weeks, words))
 
 
-def genoptjeningstaeller(earned: Earned) -> str:
+def genoptjeningstaeller(earned: Earned, words: Catalogue) -> str:
     """Write the counter of self-support weeks."""
-    weeks = f": {_spans(earned.weeks)}" if earned.weeks else ""
-    return (
-        f"Genoptjeningstæller: {earned.earned} of {earned.needed}"
-        f" within the window from {earned.window_from}{weeks}."
+    spans = _spans(earned.weeks, words)
+    weeks = words.text("counter.earned_weeks", weeks=spans) if earned.weeks else ""
+    return words.text(
+        "counter.earned",
+        earned=earned.earned,
+        needed=earned.needed,
+        since=earned.window_from,
+        weeks=weeks,
     )
 
 
-def new_start_text(new_start: NewStartReason) -> str:
+def new_start_text(new_start: NewStartReason, words: Catalogue) -> str:
     """Write a new start with the weeks that made it."""
-    week, weeks = week_text(new_start.at_end_of), _spans(new_start.weeks)
-    return f"New start at the end of {week}, made by {weeks}."
+    week, weeks = week_text(new_start.at_end_of), _spans(new_start.weeks, words)
+    return words.text("counter.new_start", week=week, weeks=weeks)
 
 
-def step_text(band: BandReason) -> str:
+def step_text(band: BandReason, words: Catalogue) -> str:
     """Write a step of the staircase with its percentages."""
-    weeks = (
-        f"weeks {band.from_week}-{band.to_week}"
-        if band.to_week
-        else f"week {band.from_week} and on"
-    )
-    return (
-        f"Step {band.step} ({weeks}):"
-        f" refusion {band.refusion} %, medfinansiering {band.medfinansiering} %."
+    return words.text(
+        "counter.step" if band.to_week else "counter.last_step",
+        step=band.step,
+        first=band.from_week,
+        last=band.to_week or 0,
+        refusion=band.refusion,
+        medfinansiering=band.medfinansiering,
     )
 
 
-def _spans(weeks: Sequence[WeekSpan]) -> str:
+def _spans(weeks: Sequence[WeekSpan], words: Catalogue) -> str:
     return ", ".join(
-        f"{span.first} (1 week)" if span.number == 1 else f"{span.number} from {span.first}"
+        words.text("span.one", week=span.first)
+        if span.number == 1
+        else words.text("span.more", number=span.number, week=span.first)
         for span in weeks
     )
 
@@ -126,25 +114,30 @@ def week_text(monday: str) -> str:
     return f"{year}-W{number:02d} ({monday})"
 
 
-def old_case_text(case: OldCase) -> str:
+def old_case_text(case: OldCase, words: Catalogue) -> str:
     """Write the facts of a case and their effect."""
     said = ["; ".join(f"{fact} {', '.join(days)}" for fact, days in case.facts.items())]
     if case.flex == "never":
-        said.append("flex benefits are outside the staircase")
+        said.append(words.text("old.never"))
     elif case.flex == "from":
-        enters = ", when the old weeks enter the count" if case.old_weeks_enter else ""
-        said.append(f"flex benefits are on the staircase from {case.on_staircase_from}{enters}")
+        enters = words.text("old.enters") if case.old_weeks_enter else ""
+        since = str(case.on_staircase_from)
+        said.append(words.text("old.from", week=since, enters=enters))
     if case.old_pension:
-        said.append("førtidspension is outside the staircase")
-    ordinary = "" if len(said) > 1 else "; the staircase holds as for everybody"
-    return f"Facts of the case: {'; '.join(said)}{ordinary}.\n"
+        said.append(words.text("old.pension"))
+    ordinary = "" if len(said) > 1 else words.text("old.ordinary")
+    return words.text("old.facts", said="; ".join(said), ordinary=ordinary)
 
 
 # --- reports ------------------------------------------------------------------------------------
 
 
 def show_reports(
-    title: str, reports: Sequence[ReportReason], rejected: Sequence[RejectedLine], out: Console
+    title: str,
+    reports: Sequence[ReportReason],
+    rejected: Sequence[RejectedLine],
+    words: Catalogue,
+    out: Console,
 ) -> None:
     """Show reports and rejected lines under a heading; nothing if there are none."""
     if not reports and not rejected:
@@ -153,22 +146,32 @@ def show_reports(
     if reports:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for report in reports:
-            table.add_row(FATES[report.fate][0], report.cause, report_text(report))
+            fate = words.text(f"fate.{report.fate}")
+            table.add_row(fate, report.cause, report_text(report, words))
         out.print(table)
     for line in rejected:
-        out.print(
-            f"Line {line.line} about this citizen was rejected ({line.reason}): {line.detail}."
-        )
+        reason, detail = line.reason, line.detail
+        out.print(words.text("report.rejected", line=line.line, reason=reason, detail=detail))
     out.print()
 
 
-def report_text(report: ReportReason) -> str:
+def report_text(report: ReportReason, words: Catalogue) -> str:
     """Write the content of a report, and its fate."""
     said = []
     if report.type != "reversal":
-        days = " to ".join(day for day in (report.since, report.until) if day)
-        amount = "" if report.amount_ore is None else f", {kroner(report.amount_ore)} kr."
-        outside = " outside the Act" if report.outside_act else ""
-        said.append(f"{report.what}{outside} {days}{amount};")
-    said += [f"reported {report.reported_on}.", FATES[report.fate][1].format(by=report.by)]
+        said.append(_content(report, words))
+    said.append(words.text("report.reported", day=report.reported_on))
+    if words.knows(f"fate_says.{report.fate}"):
+        said.append(words.text(f"fate_says.{report.fate}", by=report.by))
     return " ".join(said).strip()
+
+
+def _content(report: ReportReason, words: Catalogue) -> str:
+    days = report.since or ""
+    if report.until:
+        days = words.text("report.days", since=days, until=report.until)
+    amount = ""
+    if report.amount_ore is not None:
+        amount = words.text("report.amount", amount=words.kroner(report.amount_ore))
+    outside = words.text("report.outside") if report.outside_act else ""
+    return words.text("report.content", what=report.what, outside=outside, days=days, amount=amount)

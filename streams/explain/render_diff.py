@@ -1,63 +1,72 @@
 """The changes of a run for a citizen, message by message."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from domain.basics.kroner import kroner
-from projections.ledger.citizen import REASONS, ChangedRow, MessageChange, difference_of
+from projections.ledger.citizen import ChangedRow, MessageChange, difference_of
 from streams.explain.diff import Differences
 from streams.explain.render import console, report_text
+from streams.kit.catalogue import Catalogue, Language
 
 
-def show_differences(differences: Differences) -> None:
+def show_differences(differences: Differences, language: Language = "en") -> None:
     """Show each message with its cause, and each cell before and after."""
-    out = console()
-    out.print(Text(f"Citizen {differences.citizen} in run {differences.run}\n", style="bold"))
+    out, words = console(), Catalogue(language)
+    title = words.text("diff.heading", citizen=differences.citizen, run=differences.run)
+    out.print(Text(f"{title}\n", style="bold"))
     for step in differences.steps:
-        out.print(Text(f"{step.cause}: {REASONS.get(step.reason, step.reason)}", style="bold"))
+        known = f"reason.{step.reason}"
+        reason = words.text(known) if words.knows(known) else step.reason
+        title = words.text("diff.message", cause=step.cause, reason=reason)
+        out.print(Text(title, style="bold"))
         report = differences.reports.get(step.journal_offset)
         if report is not None:
-            out.print(Padding(report_text(report), (0, 0, 0, 2)))
+            out.print(Padding(report_text(report, words), (0, 0, 0, 2)))
         if step.changes:
-            out.print(Padding(_changes(step.changes), (0, 0, 0, 2)))
+            out.print(Padding(_changes(step.changes, words), (0, 0, 0, 2)))
         else:
-            out.print("  No row moved; the counters did.")
-        out.print(f"  {_sums(difference_of(step.changes))}\n" if step.changes else "")
+            out.print(f"  {words.text('diff.counters')}")
+        out.print(f"  {_sums(difference_of(step.changes), words)}\n" if step.changes else "")
     total = [change for step in differences.steps for change in step.changes]
-    out.print(Text(f"In all: {_sums(difference_of(total))}", style="bold"))
+    in_all = words.text("diff.in_all", sums=_sums(difference_of(total), words))
+    out.print(Text(in_all, style="bold"))
 
 
-def _changes(changes: list[MessageChange]) -> Table:
+def _changes(changes: list[MessageChange], words: Catalogue) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("week", "benefit", "before", "after"):
-        table.add_column(column, no_wrap=column in ("week", "benefit"))
-    table.add_column("difference", justify="right", no_wrap=True)
-    table.add_column("because")
+    table.add_column(words.text("diff.week"), no_wrap=True)
+    table.add_column(words.text("week.benefit"), no_wrap=True)
+    for column in ("before", "after"):
+        table.add_column(words.text(f"diff.{column}"))
+    table.add_column(words.text("diff.difference"), justify="right", no_wrap=True)
+    table.add_column(words.text("diff.because"))
     for change in changes:
-        difference = kroner(change.difference_ore)
+        difference = words.kroner(change.difference_ore)
         table.add_row(
             change.week,
             change.benefit,
-            _side(change.before),
-            _side(change.after),
+            _side(change.before, words),
+            _side(change.after, words),
             difference,
-            change.because,
+            words.say(change.because),
         )
     return table
 
 
-def _side(side: ChangedRow | None) -> str:
-    return (
-        "-"
-        if side is None
-        else f"{kroner(side.amount_ore)} at {side.rate} % = {kroner(side.result_ore)}"
-    )
+def _side(side: ChangedRow | None, words: Catalogue) -> str:
+    if side is None:
+        return "-"
+    amount, result = words.kroner(side.amount_ore), words.kroner(side.result_ore)
+    return words.text("diff.side", amount=amount, rate=str(side.rate), result=result)
 
 
-def _sums(sums: Mapping[str, Any]) -> str:
-    money = [f"{mechanism} {kroner(ore)} kr." for mechanism, ore in sums.items() if ore]
-    return ", ".join(money) or "nothing in money"
+def _sums(sums: Mapping[str, int], words: Catalogue) -> str:
+    money = [
+        words.text("diff.sum", mechanism=mechanism, amount=words.kroner(ore))
+        for mechanism, ore in sums.items()
+        if ore
+    ]
+    return ", ".join(money) or words.text("diff.nothing")

@@ -21,6 +21,7 @@ from streams.explain.render import (
     step_text,
     week_text,
 )
+from streams.kit.catalogue import Catalogue
 
 STEP_STYLES: Final = (
     "black on green3",
@@ -35,33 +36,36 @@ STYLES: Final = {
     "+": "bold cyan",
     "*": "bold magenta",
 }
+SIGNS: Final = {"b": "before", "o": "other", ".": "self", "+": "earned", "*": "start"}
 TICKS: Final = (1, 10, 20, 30, 40, 50)
 WEEKS_IN_ROW: Final = 53
 
 
-def show_life(life: LifeReason, rejected: Sequence[RejectedLine], out: Console) -> None:
+def show_life(
+    life: LifeReason, rejected: Sequence[RejectedLine], words: Catalogue, out: Console
+) -> None:
     """Show a whole life: the strip, then sentences, then the reports that do not count."""
-    out.print(heading(f"Citizen {life.citizen}, by rule set {life.rule_set}"))
+    out.print(heading(words.text("life.heading", citizen=life.citizen, rules=life.rule_set)))
     if life.ahead is None:
-        out.print("No week with support: nothing counts, and nothing is earned.\n")
+        out.print(words.text("life.nothing") + "\n")
     else:
-        out.print(_strip(life.weeks))
-        out.print(_legend(life))
+        out.print(_strip(life.weeks, words))
+        out.print(_legend(life, words))
         out.print()
-        out.print(f"At the end of its last week with support, {week_text(life.ahead.week)}:")
-        out.print(sentences([*_standing(life), *life.ahead.sentences]))
+        out.print(words.text("life.standing", week=week_text(life.ahead.week)))
+        ahead = map(words.say, life.ahead.sentences)
+        out.print(sentences([*_standing(life, words), *ahead]))
     if life.old_case:
-        out.print(old_case_text(life.old_case))
+        out.print(old_case_text(life.old_case, words) + "\n")
     others = [report for report in life.reports if report.fate != "counts"]
-    show_reports(
-        f"Of {len(life.reports)} reports, those that do not simply count", others, rejected, out
-    )
+    title = words.text("life.others", number=len(life.reports))
+    show_reports(title, others, rejected, words, out)
     if life.weeks:
-        out.print("One week in full: the same command with --week and any of its days, such as")
+        out.print(words.text("life.one_week"))
         out.print(f"  --week {life.weeks[-1].week}")
 
 
-def _strip(weeks: Sequence[WeekOfLife]) -> Table:
+def _strip(weeks: Sequence[WeekOfLife], words: Catalogue) -> Table:
     """Lay out a row for each ISO year, with a sign for each of its weeks."""
     rows: dict[int, list[WeekOfLife | None]] = {}
     for week in weeks:
@@ -74,7 +78,7 @@ def _strip(weeks: Sequence[WeekOfLife]) -> Table:
         f"{tick:<{after - tick}}"
         for tick, after in zip(TICKS, (*TICKS[1:], WEEKS_IN_ROW), strict=True)
     )
-    table.add_row("week", Text(ruler, style="dim"))
+    table.add_row(words.text("life.ruler"), Text(ruler, style="dim"))
     for year, row in rows.items():
         signs = Text()
         for week_of_life in row:
@@ -100,29 +104,25 @@ def _style(sign: str) -> str:
     return STYLES[sign]
 
 
-def _legend(life: LifeReason) -> Text:
+def _legend(life: LifeReason, words: Catalogue) -> Text:
     """Explain the signs that are in the strip."""
-    meanings = {
-        "b": "benefit week before the rates",
-        "o": "other support",
-        ".": "self-support",
-        "+": "self-support that is earned now",
-        "*": "new start at its end",
-    }
+    meanings = {sign: words.text(f"sign.{name}") for sign, name in SIGNS.items()}
     signs = {_sign(week) for week in life.weeks}
-    steps = {sign: f"benefit week on step {sign}" for sign in sorted(signs) if sign.isdigit()}
+    numbers = sorted(sign for sign in signs if sign.isdigit())
+    steps = {sign: words.text("sign.step", step=sign) for sign in numbers}
     shown = {sign: text for sign, text in (steps | meanings).items() if sign in signs}
     line = Text()
     for sign, text in shown.items():
         rule = life.rules.get(f"staircase.{sign}")
-        percent = f" ({rule.says.split('refusion ')[1].split(',')[0]})" if rule else ""
+        percent = words.text("sign.percent", percent=rule.says.values["refusion"]) if rule else ""
         line.append(sign, style=_style(sign)).append(f" {text}{percent}   ")
     return line
 
 
-def _standing(life: LifeReason) -> Iterator[str]:
-    yield refusionstaeller(life.count)
+def _standing(life: LifeReason, words: Catalogue) -> Iterator[str]:
+    yield refusionstaeller(life.count, words)
     if life.band:
-        yield step_text(life.band)
-    yield genoptjeningstaeller(life.earned)
-    yield from map(new_start_text, life.new_starts)
+        yield step_text(life.band, words)
+    yield genoptjeningstaeller(life.earned, words)
+    for new_start in life.new_starts:
+        yield new_start_text(new_start, words)

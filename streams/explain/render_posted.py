@@ -6,58 +6,67 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from domain.basics.kroner import kroner
+from domain.basics.sentences import Sentence
 from projections.ledger.citizen import PostedRow, standing
 from streams.explain.render import heading, sentences
+from streams.kit.catalogue import Catalogue
 
 
-def show_posted(rows: Sequence[PostedRow], agree: bool, out: Console) -> None:
+def show_posted(rows: Sequence[PostedRow], agree: bool, words: Catalogue, out: Console) -> None:
     """Show the rows posted for a week, each with its run, and warn if they are not what is due."""
     if not agree:
-        out.print(
-            heading(
-                "The rows that stand are not what is due by these rules:"
-                " other rules were valid, or the ledger is behind."
-            )
-        )
+        out.print(heading(words.text("posted.disagree")))
     if not rows:
         return
-    out.print(heading("Rows posted for the week, in their order"))
+    out.print(heading(words.text("posted.heading")))
     stands = {row.id for row in standing(rows)}
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for row in rows:
-        table.add_row(
-            "stands" if row.id in stands else "reverses" if row.reverses else "reversed",
-            _posted(row),
-        )
+        fate = "stands" if row.id in stands else "reverses" if row.reverses else "reversed"
+        table.add_row(words.text(f"posted.{fate}"), posted_text(row, words))
     out.print(table)
     out.print()
 
 
-def show_row(row: PostedRow, rows: Sequence[PostedRow], out: Console) -> None:
+def show_row(row: PostedRow, rows: Sequence[PostedRow], words: Catalogue, out: Console) -> None:
     """Show the history of a row: the row it reversed, and the row that reversed it."""
-    out.print(heading(f"Row {row.id}"))
-    reverses = [f"It reverses {row.reverses}."] if row.reverses else []
+    out.print(heading(words.text("posted.one", id=str(row.id))))
+    reverses = [words.text("posted.it_reverses", id=row.reverses)] if row.reverses else []
     reversed_by = [
-        f"It was reversed by {other.id} ({_run_of(other)}), for {other.cause} ({other.reason})."
+        words.text(
+            "posted.was_reversed",
+            id=str(other.id),
+            run=_run_of(other, words),
+            cause=other.cause,
+            reason=other.reason,
+        )
         for other in rows
         if other.reverses == row.id
     ]
-    out.print(sentences([_posted(row), *reverses, *reversed_by]))
+    out.print(sentences([posted_text(row, words), *reverses, *reversed_by]))
 
 
-def show_source(sentence: str, out: Console) -> None:
+def show_source(sentence: Sentence, words: Catalogue, out: Console) -> None:
     """Say where the reports come from."""
-    out.print(Text(f"Worked out from {sentence}", style="dim"))
+    out.print(Text(words.text("source.of", sentence=sentence), style="dim"))
 
 
-def _posted(row: PostedRow) -> str:
-    money = f"{kroner(row.amount_ore or 0)} at {row.rate} % = {kroner(row.result_ore)} kr."
-    return (
-        f"{row.benefit} in {row.month}, {money} (week {row.ordinal}; {_run_of(row)}),"
-        f" for {row.cause} ({row.reason}); id {row.id}"
+def posted_text(row: PostedRow, words: Catalogue) -> str:
+    """Write a row with its run and its cause."""
+    return words.text(
+        "posted.row",
+        benefit=str(row.benefit),
+        month=str(row.month),
+        amount=words.kroner(row.amount_ore or 0),
+        rate=str(row.rate),
+        result=words.kroner(row.result_ore),
+        number=str(row.ordinal),
+        run=_run_of(row, words),
+        cause=row.cause,
+        reason=row.reason,
+        id=str(row.id),
     )
 
 
-def _run_of(row: PostedRow) -> str:
-    return "in no run yet" if row.run is None else f"run {row.run}"
+def _run_of(row: PostedRow, words: Catalogue) -> str:
+    return words.text("posted.no_run") if row.run is None else words.text("posted.run", run=row.run)

@@ -1,15 +1,20 @@
 """One week in full: its state, counters, money, reports and rules."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from domain.basics.kroner import kroner
-from domain.explain.reasons import BidragReason, RowReason, Rule, Touch, WeekReason
+from domain.explain.reasons import (
+    BidragReason,
+    RowReason,
+    Rule,
+    ShareReason,
+    Touch,
+    WeekReason,
+)
 from streams.explain.find import RejectedLine
 from streams.explain.render import (
     genoptjeningstaeller,
@@ -22,163 +27,202 @@ from streams.explain.render import (
     step_text,
     week_text,
 )
-
-STATES: Final = {"B": "benefit week", "O": "other support", "S": "self-support"}
-ROLES: Final = {
-    "counts": "counts",
-    "blocks": "blocks self-support",
-    "neither": "neither counts nor blocks",
-    "outside_act": "outside the Act: blocks",
-    "old_case": "old case: blocks",
-}
+from streams.kit.catalogue import Catalogue
 
 
-def show_week(reason: WeekReason, rejected: Sequence[RejectedLine], out: Console) -> None:
+def show_week(
+    reason: WeekReason, rejected: Sequence[RejectedLine], words: Catalogue, out: Console
+) -> None:
     """Show one week in full."""
-    out.print(
-        heading(
-            f"{reason.iso_week}, the week of {reason.week}: {STATES[reason.state]} ({reason.state})"
-        )
-    )
-    out.print(f"Citizen {reason.citizen}, by rule set {reason.rule_set}.\n")
-    out.print(f"{reason.because}.")
+    out.print(heading(week_title(reason, words)))
+    citizen = words.text("week.citizen", citizen=reason.citizen, rules=reason.rule_set)
+    out.print(f"{citizen}\n")
+    out.print(words.text("week.because", because=reason.because))
     if reason.touches:
-        out.print(Padding(_touches(reason.touches), (0, 0, 0, 2)))
+        out.print(Padding(_touches(reason.touches, words), (0, 0, 0, 2)))
     out.print()
-    out.print(heading("Counters"))
-    out.print(sentences(_counters(reason)))
+    out.print(heading(words.text("week.counters")))
+    out.print(sentences(counters(reason, words)))
     if reason.old_case:
-        out.print(old_case_text(reason.old_case))
-    out.print(heading("Money"))
-    out.print(_money(reason))
-    show_reports(
-        "Reports with a day in the week, and the facts of the case", reason.reports, rejected, out
-    )
-    out.print(heading("What changes it next, from the end of the week"))
-    out.print(sentences(reason.ahead.sentences))
-    out.print(heading("Rules, with their sources and how certain they are"))
-    out.print(_rules(reason.rules))
+        out.print(old_case_text(reason.old_case, words) + "\n")
+    out.print(heading(words.text("week.money")))
+    out.print(_money(reason, words))
+    show_reports(words.text("week.reports"), reason.reports, rejected, words, out)
+    out.print(heading(words.text("week.ahead")))
+    out.print(sentences(map(words.say, reason.ahead.sentences)))
+    out.print(heading(words.text("week.rules")))
+    out.print(_rules(reason.rules, words))
     out.print()
 
 
-def _touches(touches: Sequence[Touch]) -> Table:
-    table = _table("benefit", "net in the week", "", "touches the week")
+def week_title(reason: WeekReason, words: Catalogue) -> str:
+    """Write a week's name and state."""
+    return words.text(
+        "week.heading",
+        iso_week=reason.iso_week,
+        week=reason.week,
+        state=words.text(f"state.{reason.state}"),
+        letter=reason.state,
+    )
+
+
+def _touches(touches: Sequence[Touch], words: Catalogue) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(words.text("week.benefit"), overflow="fold")
+    table.add_column(words.text("week.net"), justify="right", no_wrap=True, overflow="fold")
+    table.add_column("", overflow="fold")
+    table.add_column(words.text("week.touches"), overflow="fold")
     for touch in touches:
         table.add_row(
             touch.benefit,
-            kroner(touch.net_ore),
-            ROLES[touch.role],
-            "yes" if touch.touches else "no",
+            words.kroner(touch.net_ore),
+            words.text(f"role.{touch.role}"),
+            words.text("week.yes" if touch.touches else "week.no"),
         )
     return table
 
 
-def _counters(reason: WeekReason) -> Iterator[str]:
-    yield refusionstaeller(reason.count)
-    yield genoptjeningstaeller(reason.earned)
+def counters(reason: WeekReason, words: Catalogue) -> Iterator[str]:
+    """Write both counters of a week, and what moved them."""
+    yield refusionstaeller(reason.count, words)
+    yield genoptjeningstaeller(reason.earned, words)
     if reason.last_new_start:
-        yield new_start_text(reason.last_new_start)
+        yield new_start_text(reason.last_new_start, words)
     if reason.new_start_here:
-        yield "At the end of this week both counters start again from zero (§ 6)."
+        yield words.text("counter.new_start_here")
     if reason.turn_of_year:
         turn = reason.turn_of_year
-        how = (
-            "its ordinal"
-            if turn.week_after_has_benefits
-            else "this week's count + 1, since that week has no benefits"
-        )
-        yield (
-            f"Money of this week takes the rate of {week_text(turn.rate_of_week)}:"
-            f" {how}, {turn.ordinal} (§ 29, stk. 3)."
+        has_benefits = turn.week_after_has_benefits
+        yield words.text(
+            "counter.turn_of_year",
+            week=week_text(turn.rate_of_week),
+            how=words.text("counter.its_ordinal" if has_benefits else "counter.count_and_one"),
+            number=turn.ordinal,
         )
     if reason.band:
-        yield step_text(reason.band)
+        yield step_text(reason.band, words)
 
 
-def _money(reason: WeekReason) -> RenderableType:
+def _money(reason: WeekReason, words: Catalogue) -> RenderableType:
     if not reason.rows:
-        return "No report has money in this week.\n"
-    rows = [part for row in reason.rows for part in _row(row)]
-    return Group(*rows, *(part for bidrag in reason.fleksbidrag for part in _bidrag(bidrag)))
+        return words.text("week.no_money") + "\n"
+    rows = [part for row in reason.rows for part in _row(row, words)]
+    fleksbidrag = [part for bidrag in reason.fleksbidrag for part in _bidrag(bidrag, words)]
+    return Group(*rows, *fleksbidrag)
 
 
-def _row(row: RowReason) -> Iterator[RenderableType]:
-    paying = f"paid by {row.paying or '-'}, financed by {row.financing or '-'}"
-    yield f"{row.benefit} in {row.month}, {paying}: {kroner(row.amount_ore)} kr."
+def row_title(row: RowReason, words: Catalogue) -> str:
+    """Write what a cell is about, and its amount."""
+    return words.text(
+        "row.of",
+        benefit=row.benefit,
+        month=row.month,
+        paying=row.paying or "-",
+        financing=row.financing or "-",
+        amount=words.kroner(row.amount_ore),
+    )
+
+
+def share_text(share: ShareReason, words: Catalogue) -> str:
+    """Write which part of a report's amount is in a cell."""
+    atp = share.amount_ore - share.base_ore
+    days = words.text("row.days", days=share.days, period=share.days_of_period)
+    is_by_days = share.split == "CALENDAR_DAYS"
+    return words.text(
+        "row.share",
+        part=days if is_by_days else words.text("row.by_split", split=share.split, days=days),
+        amount=words.kroner(share.amount_ore),
+        atp=words.text("row.atp", amount=words.kroner(atp)) if atp else "",
+    )
+
+
+def result_text(row: RowReason, words: Catalogue) -> str:
+    """Write the row that is due for a cell, or why there is none."""
+    if row.mechanism is None or row.result_ore is None:
+        return words.text("row.none", why=row.why_none)
+    is_rounded = row.unrounded and not row.unrounded.endswith(".00")
+    exact = _unrounded(row.unrounded or "", words) if is_rounded else ""
+    return words.text(
+        "row.result",
+        mechanism=row.mechanism,
+        rate=row.rate or 0,
+        exact=words.text("row.exact", amount=exact) if exact else "",
+        result=words.kroner(row.result_ore),
+        number=row.ordinal or 0,
+        account=words.text("row.account", account=row.account) if row.account else "",
+    )
+
+
+def _row(row: RowReason, words: Catalogue) -> Iterator[RenderableType]:
+    yield row_title(row, words)
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     table.add_column(overflow="fold")
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
     for share in row.shares:
-        atp = (
-            f", less {kroner(share.amount_ore - share.base_ore)} ATP"
-            if share.amount_ore != share.base_ore
-            else ""
-        )
-        days = f"{share.days} of {share.days_of_period} days"
-        part = days if share.split == "CALENDAR_DAYS" else f"by {share.split} for {days}"
-        of = f"{part} of {kroner(share.amount_ore)}{atp}"
-        table.add_row(share.cause, kroner(share.share_ore), of)
+        table.add_row(share.cause, words.kroner(share.share_ore), share_text(share, words))
     yield Padding(table, (0, 0, 0, 4))
-    if row.mechanism is None or row.result_ore is None:
-        yield Padding(f"= no row: {row.why_none}", (0, 0, 1, 4))
-        return
-    account = f", account {row.account}" if row.account else ""
-    exact = (
-        f"{_unrounded(row.unrounded)} kr., rounded "
-        if row.unrounded and not row.unrounded.endswith(".00")
-        else ""
-    )
-    result = (
-        f"= {row.mechanism} {row.rate} % = {exact}{kroner(row.result_ore)} kr."
-        f" (week {row.ordinal}{account})"
-    )
-    yield Padding(Text(result, style="bold"), (0, 0, 1, 4))
+    result = result_text(row, words)
+    yield Padding(result if row.result_ore is None else Text(result, style="bold"), (0, 0, 1, 4))
 
 
-def _bidrag(bidrag: BidragReason) -> Iterator[RenderableType]:
+def _bidrag(bidrag: BidragReason, words: Catalogue) -> Iterator[RenderableType]:
     """Show the arithmetic of a month's fleksbidrag."""
-    yield f"Fleksbidrag of {bidrag.month}: fleksløntilskud of this week is on the entitling step."
-    lines = []
-    if bidrag.basis_ore is not None:
-        lines.append(
-            f"B {kroner(bidrag.basis_ore)}, R {kroner(bidrag.refusion_ore)}:"
-            f" {_unrounded(bidrag.share_ore)} kr.,"
-        )
-        lines.append(f"at most {kroner(bidrag.cap_ore)} kr.")
-    if bidrag.wages_ore is not None:
-        wages = f"wages {kroner(bidrag.wages_ore)}: less {_unrounded(bidrag.reduction_ore)} kr.;"
-        days = (
-            f"{bidrag.entitling_days} of {bidrag.days} days with fleksløntilskud"
-            f" are on the step: × {bidrag.due}"
-        )
-        lines += [wages, days]
+    title, *lines, result = bidrag_lines(bidrag, words)
+    yield title
     if lines:
         yield Padding("\n".join(lines), (0, 0, 0, 4))
-    result = f"= {kroner(bidrag.amount_ore)} kr. from the State, in the week of {bidrag.week}"
-    if bidrag.why_none:
-        result = f"= none: {bidrag.why_none}"
     yield Padding(Text(result, style="bold"), (0, 0, 1, 4))
 
 
-def _unrounded(ore: str) -> str:
+def bidrag_lines(bidrag: BidragReason, words: Catalogue) -> Iterator[str]:
+    """Write the arithmetic of a month's fleksbidrag: what it is, its steps, and its result."""
+    yield words.text("bidrag.of", month=bidrag.month)
+    if bidrag.basis_ore is not None:
+        yield words.text(
+            "bidrag.basis",
+            basis=words.kroner(bidrag.basis_ore),
+            refusion=words.kroner(bidrag.refusion_ore),
+            share=_unrounded(bidrag.share_ore, words),
+        )
+        yield words.text("bidrag.cap", cap=words.kroner(bidrag.cap_ore))
+    if bidrag.wages_ore is not None:
+        yield words.text(
+            "bidrag.wages",
+            wages=words.kroner(bidrag.wages_ore),
+            reduction=_unrounded(bidrag.reduction_ore, words),
+        )
+        yield words.text(
+            "bidrag.days", entitling=bidrag.entitling_days, days=bidrag.days, due=bidrag.due
+        )
+    if bidrag.why_none:
+        yield words.text("bidrag.none", why=bidrag.why_none)
+    else:
+        amount = words.kroner(bidrag.amount_ore)
+        yield words.text("bidrag.result", amount=amount, week=bidrag.week)
+
+
+def _unrounded(ore: str, words: Catalogue) -> str:
     """Write øre with hundredths, such as `12345.67`, as kroner: `123.4567`."""
     sign, digits = ("-", ore[1:]) if ore.startswith("-") else ("", ore)
     whole, hundredths = digits.split(".")
-    return f"{sign}{int(whole) // 100:,}.{int(whole) % 100:02d}{hundredths}"
+    return words.number(f"{sign}{int(whole) // 100:,}.{int(whole) % 100:02d}{hundredths}")
 
 
 # --- rules --------------------------------------------------------------------------------------
 
 
-def _rules(rules: Mapping[str, Rule]) -> Table:
+def _rules(rules: Mapping[str, Rule], words: Catalogue) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     for name, rule in rules.items():
-        table.add_row(
-            name, rule.evidence, f"{rule.says.rstrip('.')}. {rule.reference}.{_marks(rule)}"
-        )
+        table.add_row(name, rule.evidence, rule_text(rule, words))
     return table
+
+
+def rule_text(rule: Rule, words: Catalogue) -> str:
+    """Write what a rule says, with its source."""
+    return f"{words.say(rule.says).rstrip('.')}. {rule.reference}.{_marks(rule)}"
 
 
 def _marks(rule: Rule) -> str:
@@ -189,13 +233,3 @@ def _marks(rule: Rule) -> str:
         if field not in ("note", "reference")
     }
     return f" ({', '.join(f'{field}: {mark}' for field, mark in marks.items())})" if marks else ""
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        is_money = column in ("net in the week", "amount")
-        table.add_column(
-            column, justify="right" if is_money else "left", no_wrap=is_money, overflow="fold"
-        )
-    return table

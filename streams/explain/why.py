@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-import orjson
-
+from domain.basics.sentences import sentence
 from domain.basics.weeks import day, week_of
 from domain.citizen.admission import refusal
 from domain.citizen.reports import Freeing, Report
@@ -25,6 +24,7 @@ from streams.explain.render import console
 from streams.explain.render_life import show_life
 from streams.explain.render_posted import show_posted, show_row, show_source
 from streams.explain.render_week import show_week
+from streams.kit.catalogue import Catalogue, Language, dumped
 from streams.kit.errors import UserError
 from streams.kit.progress import meter
 from streams.ledger.table import LedgerTable
@@ -48,6 +48,7 @@ class ExplainRequest:
     rules: str | None
     as_json: bool
     purpose: str = ""
+    language: Language = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +108,25 @@ def explain_to(say: Says, request: ExplainRequest, environ: Mapping[str, str]) -
     grounds = Grounds.of(Law(chosen) if chosen else laws.law(evidence.rules), evidence)
     row = _row_of(evidence, request.row) if request.row else None
     week = request.week if row is None or row.week is None else week_of(day(row.week))
+    words = Catalogue(request.language)
     if week is None:
         life = grounds.life()
         if request.as_json:
-            say(_as_json(life, evidence, None, []))
+            say(_as_json(life, evidence, None, [], words))
             return
-        show_life(life, evidence.refused, console())
+        show_life(life, evidence.refused, words, console())
     else:
         reason = grounds.week(week)
         posted = [each for each in evidence.posted if each.week == reason.week]
         if request.as_json:
-            say(_as_json(reason, evidence, row, posted))
+            say(_as_json(reason, evidence, row, posted, words))
             return
         if row is not None:
-            show_row(row, evidence.posted, console())
-        show_week(reason, evidence.refused, console())
+            show_row(row, evidence.posted, words, console())
+        show_week(reason, evidence.refused, words, console())
         if request.reports is None:
-            show_posted(posted, agree(reason, posted), console())
-    show_source(evidence.source["sentence"], console())
+            show_posted(posted, agree(reason, posted), words, console())
+    show_source(evidence.source["sentence"], words, console())
 
 
 def _refuse_what_does_not_go_together(request: ExplainRequest) -> None:
@@ -156,10 +158,9 @@ def _of_file(request: ExplainRequest, settings: Settings, rules: RuleSet) -> Evi
     with ExitStack() as stack:
         lines = Reader([opened(stack, request.reports or "-")], checked)
         found = find_in(lines, named_citizen(request.citizen, settings), settings, rules)
-    sentence = f"{len(found.reports)} reports from {request.reports}."
-    return Evidence(
-        found.citizen, found.reports, found.refused, [], {"from": "file", "sentence": sentence}
-    )
+    where = sentence("source.file", number=len(found.reports), file=str(request.reports))
+    source = {"from": "file", "sentence": where}
+    return Evidence(found.citizen, found.reports, found.refused, [], source)
 
 
 def _of_live_system(request: ExplainRequest, settings: Settings, laws: LawBook) -> Evidence:
@@ -202,7 +203,11 @@ def _row_of(evidence: Evidence, row_id: str) -> PostedRow:
 
 
 def _as_json(
-    explanation: Any, evidence: Evidence, row: PostedRow | None, posted: list[PostedRow]
+    explanation: Any,
+    evidence: Evidence,
+    row: PostedRow | None,
+    posted: list[PostedRow],
+    words: Catalogue,
 ) -> str:
     stands = {each.id for each in standing(evidence.posted)}
     value = {
@@ -215,4 +220,4 @@ def _as_json(
         value["posted_is_due"] = agree(explanation, posted)
     if row is not None:
         value["row"] = row._asdict()
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return dumped(value, words)

@@ -19,6 +19,7 @@ from projections.ledger.course import (
     own_rows,
     week_cost,
 )
+from streams.kit.catalogue import Catalogue
 from streams.web.citizen_desk import PostedLife
 from streams.web.citizen_strip import StripDrawer, WeekStrip, week_words
 from streams.web.lis_figures import DASH, Speaker
@@ -119,6 +120,7 @@ class CitizenPageMaker:
         self._rows = own_rows(life.rows, place)
         self._today = today
         self._standing = life.standing()
+        self._reasons = Catalogue(speaker.language)
 
     def page(self, moments: Moments | None) -> CitizenPage:
         """Make the page, with two moments compared where they are asked for."""
@@ -276,7 +278,7 @@ class CitizenPageMaker:
                 self._side(change.before),
                 self._side(change.after),
                 self._ore(change.difference_ore),
-                change.because,
+                self._reasons.say(change.because),
             )
             for change in changes[:MOST_CHANGES]
         ]

@@ -10,6 +10,7 @@ from streams.engine.ports import Batch
 from streams.explain.index import IndexInUseError, JournalIndex
 from streams.explain.live import CitizenLedger, LiveError
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
+from tests.support.told import in_english
 
 ANNA, BO = "6101801234", "6202801235"
 CITIZEN = IDENTITY.of(ANNA)[0]
@@ -67,7 +68,7 @@ def test_a_citizens_rows_come_in_order_with_the_run_they_are_in(ledger):
 def test_the_changes_of_each_message_have_a_before_and_an_after(ledger):
     first, second, counters, last = steps(ledger.rows(CITIZEN))
     (change,) = first.changes
-    assert (change.before, change.difference_ore, change.because) == (
+    assert (change.before, change.difference_ore, in_english(change.because)) == (
         None,
         800,
         "nothing stood for it",
@@ -76,11 +77,11 @@ def test_the_changes_of_each_message_have_a_before_and_an_after(ledger):
     assert change.before is not None
     assert change.after is not None
     assert (change.before.id, change.after.id, change.difference_ore) == ("first", "anew", -400)
-    assert change.because == "benefit week 5 instead of 1"
+    assert in_english(change.because) == "benefit week 5 instead of 1"
     assert counters.changes == []
     (change,) = last.changes
     assert (change.after, change.difference_ore) == (None, -400)
-    assert change.because == "nothing is due for it any more"
+    assert in_english(change.because) == "nothing is due for it any more"
 
 
 def test_rows_that_no_other_row_reverses_stand(ledger):

@@ -1,7 +1,9 @@
 """Reports of one citizen, and what the domain explains of them."""
 
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from domain.basics.sentences import Sentence
 from domain.basics.weeks import day, week_of
 from domain.citizen.reports import Freeing
 from domain.explain.life import explain_life
@@ -9,6 +11,7 @@ from domain.explain.week import explain_week
 from domain.law.staircase import Law
 from streams.citizens.rule_sets import load_rule_set
 from streams.explain.find import folded
+from streams.kit.catalogue import Catalogue
 from tests.support import product
 
 RULES = load_rule_set()
@@ -59,11 +62,25 @@ def told(*reports, rules=RULES):
 
 def week(monday, *reports, rules=RULES):
     law, citizen, known = told(*reports, rules=rules)
-    return explain_week(law, citizen, known, week_of(day(monday)))
+    return in_english(explain_week(law, citizen, known, week_of(day(monday))))
 
 
 def life_of(*reports, rules=RULES):
-    return explain_life(*told(*reports, rules=rules))
+    return in_english(explain_life(*told(*reports, rules=rules)))
+
+
+def in_english(value: Any) -> Any:
+    """Say the sentences of an explanation, as the command does."""
+    if isinstance(value, Sentence):
+        return Catalogue("en").say(value)
+    if isinstance(value, list):
+        return [in_english(each) for each in value]
+    if isinstance(value, dict):
+        return {name: in_english(each) for name, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        said = {each.name: in_english(getattr(value, each.name)) for each in fields(value)}
+        return replace(value, **said)
+    return value
 
 
 JANUARY = paid("january", "2024-01-01", "2024-01-31")

@@ -138,3 +138,19 @@ def test_weeks_are_named_by_a_day_or_as_iso_writes_them():
     assert week_number("2024-W05") == week_number("2024-01-29") == week_number("2024-02-04")
     with pytest.raises(UserError):
         week_number("2100-01-11")
+
+
+def test_an_explanation_is_told_in_danish_too(file):
+    life = refusion("explain", "--reports", file, "--language", "da", given=b"6101801234")
+    text = " ".join(life.stdout.decode().split())
+    assert "Ved udgangen af den sidste uge med støtte" in text
+    assert "Linje 6 om denne borger blev afvist (unknown_benefit)" in text
+    arguments = ("--reports", file, "--language", "da", "--week", "2024-02-04")
+    week = " ".join(refusion("explain", *arguments, given=b"6101801234").stdout.decode().split())
+    assert "KTH gør den til en uge med ydelser" in week
+    assert "12345678/january 1.161,29 3 af 31 dage af 12.000,00" in week
+    assert "= refusion 40 % = 464,5160 kr., afrundet 464,52 kr. (uge 5)" in week
+    done = refusion("explain", *arguments, "--json", given=b"6101801234")
+    reason = json.loads(done.stdout)["explanation"]
+    assert reason["ahead"]["sentences"][0].startswith("22 uger mere med ydelser")
+    assert reason["rows"][0]["why_none"] == ""
