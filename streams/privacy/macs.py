@@ -9,7 +9,7 @@ Sources: contract sections 11 and 12.
 """
 
 from binascii import hexlify
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b, sha256
 from hmac import compare_digest
 from struct import Struct
@@ -34,6 +34,10 @@ _KEY_ID_LABEL: Final = b"refusion mac key id\x00"
 _LENGTH: Final = Struct(">i")
 _FRAME: Final = Struct(">ii?")
 _ABSENT: Final = -1
+_DIGITS: Final = 2 * MAC_BYTES
+_NONE: Final[tuple[str, bytes | None]] = ("", None)
+_TYPE_AT: Final = -5
+"""The place of the type in the headers of an event, of which the last is the MAC."""
 MOST_FRAMES: Final = 64
 """Frames that are remembered for each key and partition."""
 
@@ -76,26 +80,44 @@ class PlaceMac:
         """`keys` are by their ids; the first marks."""
         named = ((f"{name}.".encode(), key) for name, key in keys.items())
         self._keyed = {name: _KeyedPlace(name, key, place) for name, key in named}
-        self._mark = next(iter(self._keyed.values())).of
+        self._marking = next(iter(self._keyed.values()))
 
     def header(
         self, key: bytes | None, event_type: bytes, value: bytes | None
     ) -> tuple[str, bytes]:
         """Return the header for a record that is written here."""
-        return MAC, self._mark(key, event_type, value)
+        return MAC, self._marking.of(key, event_type, value)
+
+    def headers_of(
+        self, event_type: bytes, entries: Iterable[tuple[bytes, bytes]]
+    ) -> list[tuple[str, bytes]]:
+        """Return the headers for many records of one type, all with a key and a value."""
+        name, begun_with = self._marking.name, self._marking.begun_with
+        begun: dict[int, blake2b] = {}
+        headers = []
+        for key, value in entries:
+            mac = begun.get(len(key))
+            if mac is None:
+                mac = begun[len(key)] = begun_with(event_type, len(key))
+            mac = mac.copy()
+            mac.update(key)
+            mac.update(value)
+            headers.append((MAC, name + hexlify(mac.digest()).translate(LETTERS)))
+        return headers
 
     def is_of(
         self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
     ) -> bool:
         """Tell whether a record that stands here was written here by one of us."""
-        given = dict(headers)
-        mac = given.get(MAC)
+        name, mac = headers[-1] if headers else _NONE
+        if name != MAC:
+            mac = dict(headers).get(MAC)
         if not mac:
             return False
-        keyed = self._keyed.get(mac[: -2 * MAC_BYTES])
+        keyed = self._keyed.get(mac[:-_DIGITS])
         if keyed is None:
             return False
-        return compare_digest(keyed.of(key, given.get(EVENT_TYPE) or b"", value), mac)
+        return compare_digest(keyed.of(key, event_type_of(headers), value), mac)
 
 
 class _KeyedPlace:
@@ -107,7 +129,7 @@ class _KeyedPlace:
 
     def __init__(self, name: bytes, key: bytes, place: bytes) -> None:
         """`name` is the key's id with the dot, with which a MAC begins."""
-        self._name = name
+        self.name = name
         self._begun = blake2b(_LENGTH.pack(len(place)) + place, digest_size=MAC_BYTES, key=key)
         self._framed: dict[tuple[bytes, int, bool], blake2b] = {}
 
@@ -115,9 +137,16 @@ class _KeyedPlace:
         """Return a record's MAC."""
         frame = event_type, _ABSENT if key is None else len(key), value is None
         mac = (self._framed.get(frame) or self._begin(frame)).copy()
-        mac.update(key or b"")
-        mac.update(value or b"")
-        return self._name + hexlify(mac.digest()).translate(LETTERS)
+        if key:
+            mac.update(key)
+        if value:
+            mac.update(value)
+        return self.name + hexlify(mac.digest()).translate(LETTERS)
+
+    def begun_with(self, event_type: bytes, key_length: int) -> blake2b:
+        """Return the hash of a record with a value, begun with its frame."""
+        frame = event_type, key_length, False
+        return self._framed.get(frame) or self._begin(frame)
 
     def _begin(self, frame: tuple[bytes, int, bool]) -> blake2b:
         event_type, key_length, is_empty = frame
@@ -127,6 +156,19 @@ class _KeyedPlace:
             self._framed.clear()
         self._framed[frame] = begun
         return begun
+
+
+def event_type_of(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """Return the type that a record's MAC covers.
+
+    It stands where an event has it, else in the last header of that name; whoever decides by a type
+    asks here, so that it is the one that was checked. A record of a batch that was just read is in
+    no cache of the processor: to look at each header would take several times as long.
+    """
+    name, event_type = headers[_TYPE_AT] if len(headers) >= -_TYPE_AT else _NONE
+    if name != EVENT_TYPE:
+        event_type = dict(headers).get(EVENT_TYPE)
+    return event_type or b""
 
 
 def mac_key_id(key: bytes) -> str:

@@ -8,7 +8,6 @@ from streams.engine.ports import Kafka, Record
 from streams.kit.errors import UserError
 from streams.privacy.macs import MacKeys, PlaceMac
 from streams.stages.state_entries import beginning_of
-from streams.wire.belief import is_marked
 
 log = logging.getLogger("refusion")
 
@@ -57,7 +56,8 @@ class PostingChecks(NamedTuple):
         """
         if expected is None:
             return records
-        ours = [each for each in records if is_marked(expected.mac, each)]
+        is_of = expected.mac.is_of
+        ours = [each for each in records if is_of(each.key, each.value, each.headers)]
         if len(ours) < len(records):
             if expected.until is not None and records[-1].offset >= expected.until:
                 raise UndecidedError(

@@ -7,13 +7,13 @@ written again with the next transaction, as the disk has it.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from streams.citizens.store import RocksStore
 from streams.engine.ports import Events, Headers, Kafka, Record
 from streams.kit.foreign import Foreign
-from streams.privacy.macs import EVENT_TYPE, MacKeys
+from streams.privacy.macs import EVENT_TYPE, MacKeys, event_type_of
 from streams.wire.belief import is_marked
 from streams.wire.journal_checks import Beginning, beginning
 
@@ -74,13 +74,13 @@ class StateEntries:
     # --- writing ----------------------------------------------------------------------------------
 
     def messages(
-        self, changes: Iterable[Change], position: int
+        self, changes: Sequence[Change], position: int
     ) -> list[tuple[bytes | None, bytes | None, Headers]]:
         """Mark the changes of the transaction that reaches a position."""
-        kind = entry_type(position)
-        mac = self._mac.header
+        kind = EVENT_TYPE, entry_type(position)
         self.reached(position)
-        return [(key, value, [(EVENT_TYPE, kind), mac(key, kind, value)]) for key, value in changes]
+        macs = self._mac.headers_of(kind[1], changes)
+        return [(key, value, [kind, mac]) for (key, value), mac in zip(changes, macs, strict=True)]
 
     def reached(self, position: int) -> None:
         """Note the position that the state reflects: entries of earlier ones are copies."""
@@ -133,7 +133,7 @@ class StateEntries:
             return True
         if not is_marked(self._mac, record):
             return False
-        position = position_of(dict(record.headers).get(EVENT_TYPE, b""))
+        position = position_of(event_type_of(record.headers))
         if position == UNNUMBERED:
             return True
         is_newest = position >= self._position

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.privacy.derived_keys import derived_key
 from streams.privacy.identity import Identity
-from streams.privacy.macs import MAC, MacKeys, PlaceMac
+from streams.privacy.macs import MAC, MacKeys, PlaceMac, event_type_of
 from streams.settings import Settings, SettingsError
 
 KEYS = MacKeys([b"a" * 32])
@@ -119,3 +119,26 @@ def test_demo_keys_are_known_wherever_they_are_given():
     assert demo.has_demo_keys
     assert keys(PSEUDONYM=ONE, SEAL=f"{TWO},{known}").has_demo_keys
     assert not keys(PSEUDONYM=ONE, SEAL=TWO).has_demo_keys
+
+
+@given(
+    st.lists(st.sampled_from(["ce_type", "ce_id", "mac", "x"]), max_size=9),
+    st.lists(st.sampled_from([TYPE, b"refusion.run", b"", None]), min_size=9, max_size=9),
+    st.integers(0, 9),
+)
+def test_of_several_types_that_decides_which_was_checked(names, contents, at):
+    """Whoever may write can put further headers around the MAC of a genuine record."""
+    mac = PLACE.header(b"key", TYPE, b"value")
+    headers = [
+        (name, b"no" if name == "mac" else content)
+        for name, content in zip(names, contents, strict=False)
+    ]
+    headers.insert(at, mac)
+    if PLACE.is_of(b"key", b"value", headers):
+        assert event_type_of(headers) == TYPE
+
+
+def test_many_records_of_one_type_have_the_macs_that_each_has():
+    entries = [(b"k" * length, b"value" * length) for length in (0, 3, 1, 3, 40)]
+    expected = [PLACE.header(key, TYPE, value) for key, value in entries]
+    assert PLACE.headers_of(TYPE, entries) == expected
