@@ -116,11 +116,13 @@ class DeadLetterReader:
         self._topics = topics_read
         self._dead_letters = settings.topic(topics.DEAD_LETTERS)
 
-    async def letters(self, wanted: Wanted) -> list[Letter]:
-        """The letters that fit, oldest first."""
+    async def letters(self, wanted: Wanted, since: datetime | None = None) -> list[Letter]:
+        """The letters that fit, oldest first; with `since`, those before it are not read."""
         fitting: list[Letter] = []
         seen: set[Source] = set()
-        for partition, start in (await self._topics.starts(self._dead_letters)).items():
+        name = self._dead_letters
+        starts = await (self._topics.since(name, since) if since else self._topics.starts(name))
+        for partition, start in starts.items():
             records = self._records(self._dead_letters, partition, start)
             reader = letter_reader(self._dead_letters, partition, seen)
             async for record, headers in reader.ours(records):

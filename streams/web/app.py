@@ -20,7 +20,13 @@ from starlette.types import Scope
 
 from streams.settings import Settings
 from streams.web import citizen_routes, contact, later, lis_routes, logon, news_list, public
-from streams.web.desk import approval_routes, rule_routes, run_routes
+from streams.web.desk import (
+    approval_routes,
+    letter_routes,
+    notice_routes,
+    rule_routes,
+    run_routes,
+)
 from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
@@ -36,6 +42,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     run_routes.router,
     approval_routes.router,
     rule_routes.router,
+    letter_routes.router,
+    notice_routes.router,
     later.router,
 )
 """The parts of the site."""

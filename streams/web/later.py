@@ -8,11 +8,9 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, HTTPException
 
-from streams.web.rights import AUDIT, CITIZENS, OPERATION, RouteRight
+from streams.web.rights import AUDIT, RouteRight
 
 PLACES: Final[dict[str, RouteRight]] = {
-    "/adviser": CITIZENS,
-    "/drift/doede-breve": OPERATION,
     "/revision": AUDIT,
     "/adgang": AUDIT,
 }

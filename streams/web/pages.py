@@ -43,6 +43,8 @@ MENU_OF_ROLES: Final[Sequence[tuple[str, str, frozenset[Role]]]] = (
         frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR, Role.OPERATOR}),
     ),
     ("/godkendelser", "frame.approvals", frozenset({Role.OPERATOR, Role.AUDITOR})),
+    ("/drift/doede-breve", "frame.letters", frozenset({Role.OPERATOR, Role.AUDITOR})),
+    ("/adviser", "frame.notices", frozenset({Role.CASEWORKER, Role.AUDITOR})),
     ("/regler", "frame.rules", frozenset(Role)),
 )  # fmt: skip
 """The entries of the menu that some roles have: those that may see the page."""

@@ -3,16 +3,23 @@
 import asyncio
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 from projections.runs.completeness import Finding
+from streams.acts.acts import Act
 from streams.acts.chain import genuine_entries
-from streams.acts.four_eyes import permission
+from streams.acts.four_eyes import GuardedAct, permission
+from streams.acts.topic import open_act_topic
 from streams.operations import runs
+from streams.operations.dead_letters import Letter, RefusalError, Sent
+from streams.operations.notice_shelf import NoticeLine, NoticeShelf
+from streams.operations.record_mask import masked
 from streams.operations.runs import Closed
 from streams.settings import Settings
-from streams.web.desk.works import DeskWorks
+from streams.web.access import AccessBook
+from streams.web.desk.works import DeskWorks, RetryOutcome
 from tests.support.acts_in_memory import MemoryActTopic
 from tests.support.lis_site import lis_environment
 from tests.support.site_client import a_site, visitor
@@ -32,6 +39,24 @@ PERSONS = """
 MISSING = Finding("missing", "12345678", "KTH", "2024-04", 1_234_500_00)
 
 
+CPR = "010190" + "1234"
+RECORD = (
+    f'{{"cpr": "{CPR}", "benefit": "KTX", "reporter": "12345678", "name": "Tage Hansen"}}'
+).encode()
+LETTERS = [
+    Letter(3, 17, "2126-11-27T08:00:00Z", "intake", "unknown_benefit", "benefit", "raw/0/5", "",
+           0, "", "", b"", "12345678"),
+    Letter(0, 2, "2126-11-27T09:00:00Z", "citizens", "internal_error", "", "reports/0/9", "c" * 32,
+           0, "", "", b"", ""),
+]  # fmt: skip
+NOTICED = [
+    NoticeLine("2026-11-02T08:00:00+00:00", "possible_duplicate", "ab" * 16, ("751",), "KTH",
+               "2024-01-01–2024-01-31", "12345678/P2", "23456789/P1", is_repeat=False),
+    NoticeLine("2026-11-01T08:00:00+00:00", "after_death", "cd" * 16, ("730",), "SDP-B",
+               "2024-02-05", "12345678/P9", "", is_repeat=False),
+]  # fmt: skip
+
+
 class MemoryWorks(DeskWorks):
     """Closes runs in memory, by the permission of real records."""
 
@@ -40,6 +65,7 @@ class MemoryWorks(DeskWorks):
         super().__init__(settings, self.topic.open)
         self.doubts = list(doubts)
         self.closed = []
+        self.noticed = NOTICED
 
     def close(self, closing, show):
         show(5, 10)
@@ -63,6 +89,28 @@ class MemoryWorks(DeskWorks):
         self.closed.append(closing)
         return outcome
 
+    def letters(self, wanted):
+        return [letter for letter in LETTERS if wanted.fits(letter)]
+
+    def masked_letter(self, place):
+        for letter in LETTERS:
+            if letter.place == place:
+                return letter, masked(RECORD)
+        raise RefusalError(f"there is no dead letter {place}")
+
+    def retry(self, asked):
+        letters = [letter for letter in LETTERS if not asked.places or letter.place in asked.places]
+        if asked.unchanged:
+            command = ["dead-letters", "retry", "--unchanged", *asked.places]
+            act = Act("dead-letters retry --unchanged", {"letters": [*asked.places]})
+            guarded = GuardedAct(act, command)
+            asyncio.run(permission(self.settings, guarded, self.topic.open))
+        self.closed.append(asked)
+        return RetryOutcome([Sent(letter, "raw/0/1") for letter in letters], 0, [])
+
+    def notices(self, days):
+        return NoticeShelf(datetime.now(UTC), list(self.noticed), is_cut=days > 60)
+
     def kept(self):
         """Return the records that were written, in order."""
         return [entry.fields for entry in genuine_entries(self.settings.macs(), self.topic.kept)]
@@ -85,8 +133,10 @@ def desk_settings(folder, tmp_path, **more):
 def desk_site(folder, tmp_path, doubts=(), works=MemoryWorks, **more):
     """Make a site over a folder of LIS, and return it with its works."""
     settings = desk_settings(folder, tmp_path, **more)
-    app = a_site(settings)
-    app.state.parts.works = made = works(settings, doubts)
+    made = works(settings, doubts)
+    open_topic = made.topic.open if isinstance(made, MemoryWorks) else open_act_topic
+    app = a_site(settings, access=AccessBook(settings, open_topic))
+    app.state.parts.works = made
     return app, made
 
 

@@ -17,8 +17,17 @@ from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.acts.writer import ActWriter
 from streams.kit.errors import UserError
 from streams.operations import runs
-from streams.operations.dead_letters import Sent, dead_letter_reader
+from streams.operations.dead_letters import (
+    Letter,
+    Sent,
+    Wanted,
+    dead_letter_reader,
+    unsealed,
+    with_reporter,
+)
 from streams.operations.letter_retry import Retry, chosen_letters, sent_if_permitted
+from streams.operations.notice_shelf import NoticeShelf, noticed
+from streams.operations.record_mask import masked
 from streams.operations.runs import Closed, Closing
 from streams.settings import Settings
 from streams.web.desk.chores import Show
@@ -59,6 +68,7 @@ class DeskWorks:
         self.settings = settings
         self._open_topic = open_topic
         self._lock = threading.Lock()
+        self._notices: dict[int, NoticeShelf] = {}
         self._requests = _Requests("", datetime.min.replace(tzinfo=UTC), {})
 
     # --- approvals --------------------------------------------------------------------------------
@@ -122,6 +132,26 @@ class DeskWorks:
 
     # --- dead letters -----------------------------------------------------------------------------
 
+    def letters(self, wanted: Wanted) -> list[Letter]:
+        """Return the refused records that are wanted, oldest first; `since` is a time."""
+
+        async def work() -> list[Letter]:
+            async with dead_letter_reader(self.settings) as reader:
+                return await reader.letters(wanted, datetime.fromisoformat(wanted.since))
+
+        return self._ask(work())
+
+    def masked_letter(self, place: str) -> tuple[Letter, str]:
+        """Return a refused record, and its text without what may tell whom it is about."""
+
+        async def work() -> Letter:
+            async with dead_letter_reader(self.settings) as reader:
+                return await reader.letter(place)
+
+        letter = self._ask(work())
+        text = masked(unsealed(self.settings, letter))
+        return with_reporter(self.settings, letter), text
+
     def retry(self, asked: Retry) -> RetryOutcome:
         """Send refused records again."""
 
@@ -132,6 +162,17 @@ class DeskWorks:
                 return RetryOutcome(sent, chosen.left_out, chosen.cannot)
 
         return asyncio.run(work())
+
+    # --- notices ----------------------------------------------------------------------------------
+
+    def notices(self, days: int) -> NoticeShelf:
+        """Return the notices of the last days; what was read a moment ago is not read again."""
+        with self._lock:
+            shelf = self._notices.get(days)
+            if shelf is None or shelf.is_old:
+                self._notices = {} if shelf is None and len(self._notices) > 3 else self._notices
+                shelf = self._notices[days] = self._ask(noticed(self.settings, days))
+            return shelf
 
     # --- all of them ------------------------------------------------------------------------------
 
