@@ -1,4 +1,4 @@
-"""Keeps how a command ended last on this machine, for `refusion status`: a small file by name."""
+"""Keeps how a command ended last on this machine, for `refusion status` and the site."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -9,6 +9,8 @@ from typing import Any, Final
 import orjson
 
 FOLDER: Final = "last-outcomes"
+RUN_CLOSE: Final = "run-close"
+"""The name of the outcome of closing a run, which may have been held."""
 
 
 def keep_outcome(state_dir: Path, name: str, outcome: Mapping[str, Any]) -> None:

@@ -51,6 +51,7 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import Offsets
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
+from streams.kit.last_outcomes import RUN_CLOSE, keep_outcome
 from streams.operations.key_gate import check_keys
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
 from streams.operations.stated_keys import begin_journal
@@ -221,6 +222,8 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
             if outcome.accepted or wants_two or is_approved():
                 await permission(settings, _guarded(asked, outcome))
             await _cut(settings, topics_read, outcome, last)
+            about = {"fine": outcome.closed, "run": outcome.run, "month": asked.month}
+            keep_outcome(settings.state_dir, RUN_CLOSE, about)
         return outcome
 
 
@@ -392,10 +395,6 @@ def _notice(run: int, finding: Finding) -> bytes:
         "expected_ore": finding.amount_ore,
     }
     detail = expected | {"advice": ADVICE["missing_reporter"]}
-    value = {
-        "schema": 1,
-        "type": "notice",
-        "code": "missing_reporter",
-        "reporter": finding.reporter,
-    }
-    return orjson.dumps(value | {"cause": f"run/{run}", "detail": detail})
+    common = {"schema": 1, "type": "notice", "code": "missing_reporter"}
+    about = {"reporter": finding.reporter, "cause": f"run/{run}", "detail": detail}
+    return orjson.dumps(common | about)

@@ -102,11 +102,13 @@ def site(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Watch the runs and send news as long as the site is up, and close what it keeps open."""
+    """Watch the runs and send mails as long as the site is up, and close what it keeps open."""
     parts: Parts = app.state.parts
-    tasks = [asyncio.create_task(each.run()) for each in (parts.board, parts.news_mail)]
+    mails = parts.news_mail, parts.status_mail
+    tasks = [asyncio.create_task(each.run()) for each in (parts.board, *mails)]
     yield
-    parts.news_mail.close()
+    for mail in mails:
+        mail.close()
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -3,7 +3,7 @@
     news/2026-11-20-ny-sats.markdown     "# Title", then text in Markdown
     operation.yaml                 windows: [{from, to, text}], faults: [{since, text, state}]
     calendar.yaml                  [{date, text}]
-    contacts.yaml                  {"730": [{name, phone, mail}], …}
+    contacts.yaml                  {"730": [{name, phone, mail, status_mails, language}], …}
     documents.yaml                 [{title, address, text}]
     accessibility.markdown               the accessibility statement
 
@@ -28,6 +28,8 @@ from streams.privacy.cpr import may_hold_cpr
 
 LARGEST_BYTES: Final = 256 * 1024
 MOST_NEWS: Final = 200
+STATUS_MAILS: Final = frozenset({"closed", "held", "delivered", "disturbance", "window"})
+"""The kinds of status mails that a contact person may want."""
 NEWS_NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)-[a-z0-9-]{1,80}")
 Read = TypeVar("Read")
 log = logging.getLogger("refusion")
@@ -68,11 +70,13 @@ class CalendarDay(NamedTuple):
 
 
 class ContactPerson(NamedTuple):
-    """Somebody of a municipality whom one may call."""
+    """Somebody of a municipality whom one may call, and who may want status mails."""
 
     name: str
     phone: str
     mail: str
+    status_mails: frozenset[str] = frozenset()
+    language: str = "da"
 
 
 class Document(NamedTuple):
@@ -218,12 +222,18 @@ def _days(entries: Any) -> list[CalendarDay]:
 
 def _contacts(entries: Mapping[str, Any]) -> dict[str, list[ContactPerson]]:
     return {
-        str(code): [
-            ContactPerson(*(str(person.get(key, "")) for key in ContactPerson._fields))
-            for person in persons
-        ]
+        str(code): [_contact(person) for person in persons]
         for code, persons in sorted(entries.items())
     }
+
+
+def _contact(person: Mapping[str, Any]) -> ContactPerson:
+    """Read a contact person. Raises ValueError for a kind of status mail that there is not."""
+    name, phone, mail = (str(person.get(key, "")) for key in ("name", "phone", "mail"))
+    wanted = frozenset(map(str, person.get("status_mails", ())))
+    if not wanted <= STATUS_MAILS:
+        raise ValueError("a kind of status mail that there is not")
+    return ContactPerson(name, phone, mail, wanted, str(person.get("language", "da")))
 
 
 def _documents(entries: Any) -> list[Document]:

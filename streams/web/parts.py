@@ -23,6 +23,7 @@ from streams.web.news_mail import NewsMail
 from streams.web.pages import Pages
 from streams.web.provider import OidcProvider
 from streams.web.sessions import Sessions
+from streams.web.status_mail import StatusMail
 
 
 @dataclass
@@ -47,13 +48,15 @@ class Parts:
     lis: LisDesk = field(init=False)
     citizens: CitizenDesk = field(init=False)
     news_mail: NewsMail = field(init=False)
+    status_mail: StatusMail = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the desks and the news list; they open nothing before they are asked."""
+        """Make the desks and the mails; they open nothing before they are asked."""
         self.works = DeskWorks(self.settings)
         self.lis = LisDesk(self.settings)
         self.citizens = CitizenDesk(self.settings)
         self.news_mail = NewsMail(self.settings, self.folder, self.url)
+        self.status_mail = StatusMail(self.settings, self.folder, self.board, self.url)
 
     @classmethod
     def of(cls, settings: Settings, url: str) -> "Parts":

@@ -10,6 +10,7 @@ import pytest
 from domain.citizen.doubts import ADVICE
 from streams.kafka import topics
 from streams.kafka.topics import TOPICS
+from streams.kit.last_outcomes import RUN_CLOSE, last_outcome
 from streams.operations import runs
 from streams.operations.runs import Closing, RunError
 from tests.support.lines import changed
@@ -322,9 +323,12 @@ def test_both_scandals_are_stopped_and_can_be_accepted(pipeline, refusion, tmp_p
     state, told, _ = refusion("close", "--month", "2023-07", "--dry-run", form=())
     assert (state, told[-4]) == (0, "Run 43 (2023-07) would be held.")
     assert refusion("close", "--month", "2023-07")[0] == 1
+    kept = last_outcome(pipeline.settings.state_dir, RUN_CLOSE) or {}
+    assert (kept["fine"], kept["month"]) == (False, "2023-07"), "status mails are made of it"
 
     state, told, _ = refusion("close", "--month", "2023-07", "--accept", "asked both, sag 4711")
     assert (state, told["closed"], told["accepted"]) == (0, True, ["asked both, sag 4711"])
+    assert (last_outcome(pipeline.settings.state_dir, RUN_CLOSE) or {})["fine"] is True
     assert told["control_sums"]["difference_ore"] == 0
     assert told["control_sums"]["settled_ore"] == (8 * 1_200 + 6 * 960) * MILLION
     (marker,) = markers(pipeline)
