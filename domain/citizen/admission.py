@@ -7,7 +7,7 @@ is valid for a citizen's partition. The rule set that is valid there has the las
 from typing import Literal
 
 from domain.citizen.records import FREED, WAITING
-from domain.citizen.reports import Opening, Payment, Report, cause
+from domain.citizen.reports import CitizenRecord, Copy, Join, Move, Opening, Payment, cause
 from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 
@@ -15,7 +15,7 @@ Refusal = Literal["", "unknown_benefit", "not_valid_in_period"]
 """A reason of contract section 2, or "" for a report that is admitted."""
 
 
-def refusal(law: Law, report: Report | Opening) -> Refusal:
+def refusal(law: Law, report: CitizenRecord) -> Refusal:
     """Tell why a law refuses a report that it sees for the first time.
 
     A benefit that the rule set does not have yet, such as HFP under R-1, is unknown. One that it
@@ -32,7 +32,9 @@ def refusal(law: Law, report: Report | Opening) -> Refusal:
     return ""
 
 
-def came_before(citizen: Citizen, report: Report | Opening) -> bool:
+def came_before(citizen: Citizen, report: CitizenRecord) -> bool:
     """Tell if a report was accepted before, maybe under another rule set."""
+    if isinstance(report, Move | Join | Copy):
+        return False
     seen = citizen.seen(cause(report))
     return seen is not None and seen.type not in {WAITING.type, FREED}

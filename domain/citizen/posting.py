@@ -24,7 +24,14 @@ Kind = Literal["result", "correction", "reversal", "opening"]
 """The kind of a row. A reversal negates the row of its cell; its kind is `correction` in JSON."""
 
 Reason = Literal[
-    "report", "late_report", "reversal", "adjustment", "recalculation", "rule_change", "opening"
+    "report",
+    "late_report",
+    "reversal",
+    "adjustment",
+    "recalculation",
+    "rule_change",
+    "opening",
+    "moved",
 ]
 
 

@@ -29,6 +29,8 @@ from domain.citizen.reports import IncomeLine, Line
 
 FORMAT = 2
 """The format of heads and parts. Parts are the same in format 1; a head of 1 has no sealed CPR."""
+TIED_FORMAT = 3
+"""The format of the head of a citizen who was merged: it has ties, which 2 does not know."""
 
 
 class StateError(Exception):

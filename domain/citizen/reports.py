@@ -205,6 +205,32 @@ ControlRecord = RunMarker | RulesRecord | Recalculation | KeysRecord | Freeing
 """Records that are in every partition of the journal, for all of its citizens."""
 
 
+class Move(NamedTuple):
+    """A record of one citizen: what was reported until here is another's, or comes again.
+
+    With it a merge with the `other` citizen begins, or the one that it `undoes` ends; then both
+    have such a record.
+    """
+
+    id: str
+    other: str
+    other_sealed: str
+    undoes: str = ""
+
+    @property
+    def to(self) -> str:
+        """Give the citizen to whom later reports go; "" where they stay."""
+        return "" if self.undoes else self.other
+
+
+class Join(NamedTuple):
+    """A record of one citizen: from here on copies of the `other` citizen's reports count."""
+
+    id: str
+    other: str
+    other_sealed: str
+
+
 class Opening(NamedTuple):
     """A row of one citizen that an earlier system settled (`domain.citizen.openings`)."""
 
@@ -219,6 +245,17 @@ class Opening(NamedTuple):
     rate: int
     result_ore: int
     reported: int
+
+
+class Copy(NamedTuple):
+    """A report or an opening row of a former number; it counts while the merge `move` does."""
+
+    report: Report | Opening
+    move: str
+
+
+CitizenRecord = Report | Opening | Move | Join | Copy
+"""Records that are in the partition of the citizen that they are about."""
 
 
 class ConflictingDuplicateError(Exception):

@@ -21,6 +21,7 @@ from domain.basics.named import made
 from domain.basics.weeks import monday, month_of, sunday
 from domain.citizen.records import (
     FORMAT,
+    TIED_FORMAT,
     EarlyReversal,
     Part,
     SeenReport,
@@ -46,10 +47,26 @@ class StateReader(Protocol):
         """Give the value of a key, or None."""
 
 
+class Ties(Struct, array_like=True, gc=False):
+    """The merges of a citizen with others (`domain.citizen.merges`).
+
+    `to` is the citizen that the reports go to from now on, or "", with the sealed CPR number and
+    the id of the merge. `joined` are the merges whose copies count here. `carried_out` are the
+    records of merges that came, each of which counts once.
+    """
+
+    to: str = ""
+    to_sealed: str = ""
+    move: str = ""
+    joined: list[str] = []
+    carried_out: list[str] = []
+
+
 class _StoredHead(Struct, array_like=True, gc=False):
     """A head as it is written: bitsets in hexadecimal, facts as (fact, date, times).
 
-    Format 1 has no sealed CPR. `waiting` is left out where no reversal waits.
+    Format 1 has no sealed CPR. `waiting` is left out where no reversal waits, `ties` where nobody
+    was merged.
     """
 
     format: int
@@ -65,6 +82,7 @@ class _StoredHead(Struct, array_like=True, gc=False):
     second_resets: list[int] | None
     cpr_sealed: str = ""
     waiting: list[EarlyReversal] = []
+    ties: Ties | None = None
 
 
 _HEADS = Decoder(_StoredHead)
@@ -83,7 +101,8 @@ class Head:
     """
 
     __slots__ = ("cpr_sealed", "engine", "facts", "last_week_with_money", "law", "months",
-                 "overpaid", "revision", "rules", "touched", "waiting", "weeks")  # fmt: skip
+                 "overpaid", "revision", "rules", "ties", "touched", "waiting",
+                 "weeks")  # fmt: skip
 
     def __init__(self, law: Law) -> None:
         self.settled_by(law)
@@ -96,6 +115,7 @@ class Head:
         self.facts: dict[str, dict[int, int]] = {}
         self.weeks = NO_WEEKS
         self.waiting: list[EarlyReversal] = []
+        self.ties: Ties | None = None
 
     def settled_by(self, law: Law) -> None:
         """Note that a law has settled all of the citizen."""
@@ -140,13 +160,15 @@ class Head:
             second and second.resets,
             self.cpr_sealed,
         )
+        if self.ties is not None:
+            return encode((TIED_FORMAT, *value[1:], self.waiting, self.ties))
         return encode((*value, self.waiting) if self.waiting else value)
 
     @classmethod
     def decode(cls, law: Law, value: bytes) -> "Head":
         """Read what `encode` has written. Raises StateError."""
         stored = decode(_HEADS, value)
-        if stored.format != FORMAT:
+        if stored.format != FORMAT and not (stored.ties and stored.format == TIED_FORMAT):
             check_format(stored.format)
         try:
             return cls._of(law, stored)
@@ -169,6 +191,7 @@ class Head:
             head.facts.setdefault(fact, {})[date] = times
         head.weeks = head.counted_by(law, stored.resets, stored.second_resets)
         head.waiting = stored.waiting
+        head.ties = stored.ties
         return head
 
 

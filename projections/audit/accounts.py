@@ -67,6 +67,8 @@ class Account:
     stands. `payments`: those that can be summed, by their names; `unsummed` are the benefits that
     cannot. `known` are the names of all reports, `reversed` the names that a reversal gives (a
     group's is a pair), `freed` those whose id was freed. `reports` are kept for a deep audit alone.
+    `is_moved` where the reports go to another citizen, `joined` are the merges whose copies count,
+    `merges` the ids of all records of merges.
     """
 
     revision: int = 0
@@ -81,6 +83,16 @@ class Account:
     reversed: set[str | tuple[str, str]] = field(default_factory=set)
     freed: set[str] = field(default_factory=set)
     reports: list[bytes] = field(default_factory=list)
+    is_moved: bool = False
+    joined: set[str] = field(default_factory=set)
+    merges: set[str] = field(default_factory=set)
+
+    def empty(self) -> None:
+        """Forget all reports: none of those that came so far counts here any more."""
+        self.payments.clear()
+        for names in (self.unsummed, self.known, self.reversed, self.freed):
+            names.clear()
+        self.reports.clear()
 
     def is_reversed(self, name: str, payment: SummedPayment) -> bool:
         """Tell whether a reversal names a payment, or its group."""

@@ -4,10 +4,28 @@ from array import array
 from collections import defaultdict
 from typing import Any, Final
 
+import orjson
+
 from domain.law.old_cases import TRANSITIONAL
 from domain.ruledata.ruleset import RuleSet
 from projections.audit.accounts import Account, SummedPayment
-from projections.audit.records import check_opening, check_report, json_object, raw_position
+from projections.audit.copies import (
+    COPY_HEADERS,
+    JOINED,
+    MERGES,
+    Copies,
+    check_merge,
+    copied_place,
+    plain_of_copy,
+    written_anew,
+)
+from projections.audit.records import (
+    check_headers,
+    check_opening,
+    check_report,
+    json_object,
+    raw_position,
+)
 from projections.audit.rows import OPENING, RulesNamed
 from projections.audit.scope import AuditedPartition, JournalSource
 from projections.audit.violations import BadRecordError, Headers
@@ -25,7 +43,7 @@ class JournalAudit:
     """Takes the records of the journal in order.
 
     `control` are offset and value of the control records; `raw` the offsets of the raw records that
-    the reports came from, by topic and partition.
+    the reports came from, by topic and partition; `copies` what there is of merged citizens.
     """
 
     def __init__(
@@ -33,6 +51,7 @@ class JournalAudit:
     ) -> None:
         self.control: list[tuple[int, bytes]] = []
         self.raw: defaultdict[tuple[str, int], array[int]] = defaultdict(lambda: array("q"))
+        self.copies = Copies()
         self._partition = partition
         self._scope = partition.scope
         self._catalogue = catalogue
@@ -43,11 +62,10 @@ class JournalAudit:
         """Take a record."""
         try:
             record = json_object(value)
-            if key and record["type"] == OPENING:
-                self._take_opening(offset, self._partition.citizen(key), record, headers)
+            if key and record["type"] in MERGES:
+                self._take_merge(offset, self._partition.citizen(key), record, headers)
             elif key:
-                citizen = self._partition.citizen(key)
-                self._take_report(offset, citizen, record, value or b"", headers)
+                self._take_keyed(offset, self._partition.citizen(key), record, headers, value)
             else:
                 self._take_control(offset, record, value or b"")
         except Exception as error:  # noqa: BLE001 - report_bad raises defects of ours again
@@ -84,6 +102,68 @@ class JournalAudit:
         if self._scope.deep(citizen.encode()):
             account.reports.append(value)
 
+    def _take_merge(
+        self, offset: int, citizen: str, record: dict[str, Any], headers: Headers
+    ) -> None:
+        """Take the record with which a merge, or its end, begins for a citizen."""
+        check_merge(record, headers, self._scope.cprs)
+        account = self._partition.account(citizen)
+        if self._led_to_nothing(offset) or record["id"] in account.merges:
+            return
+        account.merges.add(record["id"])
+        if record["type"] == JOINED:
+            account.joined.add(record["id"])
+            return
+        account.empty()
+        account.joined.discard(record["undoes"])
+        account.is_moved = not record["undoes"]
+        cause = f"{record['type']}/{record['id']}"
+        self._partition.sources[offset] = JournalSource(citizen, cause, must_post=True)
+
+    def _take_keyed(
+        self,
+        offset: int,
+        citizen: str,
+        record: dict[str, Any],
+        headers: Headers,
+        value: bytes | None,
+    ) -> None:
+        """Take a report or an opening row, or the copy of one that was a former number's."""
+        copied = plain_of_copy(record)
+        account = self._partition.accounts.get(citizen)
+        if copied is not None:
+            record, merge = copied
+            value = orjson.dumps(record)
+            self._note_copy(headers)
+            if account is None or merge not in account.joined:
+                return
+        if account is not None and account.is_moved:
+            if not self._led_to_nothing(offset) and not written_anew(headers):
+                self.copies.passed_on.append(offset)
+            self._note_raw(record, headers, is_copy=copied is not None)
+        elif record["type"] == OPENING:
+            self._take_opening(offset, citizen, record, headers)
+        else:
+            is_copy = copied is not None
+            self._take_report(offset, citizen, record, value or b"", headers, is_copy=is_copy)
+
+    def _note_copy(self, headers: Headers) -> None:
+        """Note of which record of the journal a copy is."""
+        place = copied_place(headers)
+        if place is not None and not written_anew(headers):
+            self.copies.copied.append(place)
+
+    def _note_raw(self, record: dict[str, Any], headers: Headers, *, is_copy: bool) -> None:
+        """Check a report's headers, and note which raw record it was; a copy was none."""
+        if is_copy:
+            check_headers(headers, COPY_HEADERS, self._scope.cprs)
+        elif (
+            record["type"] != OPENING
+            and (raw := raw_position(record, headers, self._scope.cprs)) is not None
+        ):
+            topic, partition, raw_offset = raw
+            self.raw[topic, partition].append(raw_offset)
+
     def _take_opening(
         self, offset: int, citizen: str, record: dict[str, Any], headers: Headers
     ) -> None:
@@ -96,12 +176,17 @@ class JournalAudit:
         account.known.add(name)
 
     def _take_report(
-        self, offset: int, citizen: str, record: dict[str, Any], value: bytes, headers: Headers
+        self,
+        offset: int,
+        citizen: str,
+        record: dict[str, Any],
+        value: bytes,
+        headers: Headers,
+        *,
+        is_copy: bool,
     ) -> None:
         check_report(record, self._catalogue)
-        if (raw := raw_position(record, headers, self._scope.cprs)) is not None:
-            topic, partition, raw_offset = raw
-            self.raw[topic, partition].append(raw_offset)
+        self._note_raw(record, headers, is_copy=is_copy)
         self._look_for_cpr(offset, citizen, record["report_id"])
         self._look_for_cpr(offset, citizen, record.get("group", ""))
         name = f"{record['reporter']}/{record['report_id']}"

@@ -33,7 +33,8 @@ CATALOGUE: Final = "*"
 class PartitionAudit:
     """The audit of one partition, or of a slice of its citizens; see the module.
 
-    `accounts` by citizen; `control` and `raw` as in `JournalAudit`; `totals` as in `RowLinks`.
+    `accounts` by citizen; `control`, `raw` and `copies` as in `JournalAudit`; `totals` as in
+    `RowLinks`.
     """
 
     def __init__(self, scope: AuditScope, partition: int, rules_named: RulesNamed) -> None:
@@ -52,6 +53,7 @@ class PartitionAudit:
         )
         self.control = self._journal.control
         self.raw = self._journal.raw
+        self.copies = self._journal.copies
         self.totals = self._postings.totals
 
     def journal(

@@ -10,6 +10,7 @@ from projections.audit.records import (
     POSTING_HEADERS,
     check_headers,
     check_sealed,
+    citizen_of,
     json_object,
     source_offset,
 )
@@ -17,6 +18,7 @@ from projections.audit.rows import OPENING, RowCheck
 from projections.audit.scope import AuditedPartition
 from projections.audit.violations import BadRecordError, Headers
 
+MOVED: Final = "moved"
 REASONS: Final = (
     "report",
     "adjustment",
@@ -25,8 +27,9 @@ REASONS: Final = (
     "recalculation",
     "rule_change",
     OPENING,
+    MOVED,
 )
-OF_CLOSED_MONTHS: Final = ("late_report", "recalculation", "rule_change", OPENING)
+OF_CLOSED_MONTHS: Final = ("late_report", "recalculation", "rule_change", OPENING, MOVED)
 """Reasons of messages that change a closed month."""
 ANEW: Final = ("recalculation", "rule_change")
 """Reasons of messages that no report of the citizen led to by itself."""
@@ -78,7 +81,9 @@ class PostingsAudit:
     def _take_message(
         self, offset: int, source: int, citizen: str, message: dict[str, Any]
     ) -> None:
-        is_posting = message.keys() == _MESSAGE_FIELDS and message["schema"] == 1
+        has_moved = message["reason"] == MOVED and _is_citizen(message.get("moved_to"))
+        fields = _MESSAGE_FIELDS | {"moved_to"} if has_moved else _MESSAGE_FIELDS
+        is_posting = message.keys() == fields and message["schema"] == 1
         if not is_posting or message["type"] != "postings":
             text = "not a posting message of schema 1 with exactly its fields"
             raise BadRecordError("format", text)
@@ -144,6 +149,11 @@ class PostingsAudit:
             if last and run != last + 1:
                 self._report("marker", at, f"run {run} follows run {last}")
             last = run
+
+
+def _is_citizen(name: object) -> bool:
+    """Tell whether a field names a citizen."""
+    return isinstance(name, str) and bool(citizen_of(name.encode()))
 
 
 def _run_of(value: bytes) -> int:

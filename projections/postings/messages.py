@@ -141,6 +141,13 @@ def posting_message(
     ).encode()
 
 
+def moved_to(message: bytes, citizen: str) -> bytes:
+    """Name in a message of a citizen's merge the one to whom the reports have gone."""
+    before, found, after = message.partition(b',"cpr_sealed":')
+    assert found, "a posting message has the sealed CPR number"
+    return before + f',"moved_to":"{citizen}"'.encode() + found + after
+
+
 def _quoted(text: str) -> str:
     """Write a printable text in JSON."""
     return orjson.dumps(text).decode() if '"' in text or "\\" in text else f'"{text}"'

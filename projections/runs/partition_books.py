@@ -1,14 +1,19 @@
 """Folds one partition of the journal into books, record by record."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from typing import Final
 
+from domain.citizen.merges import Standing
 from domain.citizen.reports import (
+    CitizenRecord,
     ControlRecord,
+    Copy,
     Freeing,
+    Join,
     KeysRecord,
+    Move,
     Opening,
     Payment,
     Recalculation,
@@ -58,12 +63,46 @@ class PartitionBooks:
         """Kept from the first opening row on."""
         self._reversed: list[CitizenPeriod] = []
         """Periods of payments that were reversed."""
+        self._merged: dict[str, Standing] = {}
+        """Citizens of whom the journal has a record of a merge."""
+        self._paid_by: defaultdict[str, set[str]] | None = None
+        """The names of payments by citizen; kept from the first merge on."""
         self._cut = 0
         self._books = Books()
         self.last_run = 0
 
-    def take(self, offset: int, citizen: str, report: Report | Opening | ControlRecord) -> None:
+    def take(self, offset: int, citizen: str, report: CitizenRecord | ControlRecord) -> None:
         """Take the next record."""
+        if isinstance(report, Move | Join | Copy) or citizen in self._merged:
+            self._take_merged(offset, citizen, report)
+            return
+        self._take(offset, citizen, report)
+
+    def _take_merged(
+        self, offset: int, citizen: str, record: CitizenRecord | ControlRecord
+    ) -> None:
+        """Take a record of a merge, or of a citizen who was merged."""
+        standing = self._merged.setdefault(citizen, Standing())
+        if isinstance(record, Join):
+            standing.joins(record)
+        elif isinstance(record, Move):
+            if standing.empties(record):
+                self._empty(offset, citizen)
+        elif isinstance(record, Report | Opening | Copy) and (report := standing.counting(record)):
+            self._take(offset, citizen, report)
+
+    def _empty(self, offset: int, citizen: str) -> None:
+        """Take all payments of a citizen out: what counts of them comes again, as a copy."""
+        if self._paid_by is None:
+            self._paid_by = defaultdict(set)
+            for key in self._paid:
+                self._paid_by[_citizen_of(key)].add(key)
+        for key in sorted(self._paid_by.pop(citizen, ())):
+            self._free(offset, key)
+        for group in [group for group in self._grouped if _citizen_of(group) == citizen]:
+            del self._grouped[group]
+
+    def _take(self, offset: int, citizen: str, report: Report | Opening | ControlRecord) -> None:
         if isinstance(report, RunMarker):
             self._begin_run(offset, report)
             return
@@ -114,6 +153,7 @@ class PartitionBooks:
             return
         if key not in self._paid:
             self._paid[key] = paid
+            self._name(key)
             if report.group and self._is_reversed(key, report):
                 self._paid[key] = None
                 self._reversed.append(paid.period_of(_citizen_of(key)))
@@ -125,6 +165,10 @@ class PartitionBooks:
             self._control(paid, self._shares(paid, 1), offset, 1)  # it should have been refused
         if self._unanswered is not None:
             self._answer(offset, _citizen_of(key), paid)
+
+    def _name(self, key: str) -> None:
+        if self._paid_by is not None:
+            self._paid_by[_citizen_of(key)].add(key)
 
     def _answer(self, offset: int, citizen: str, paid: PaidReport) -> None:
         """Count an opening row's money as settled: only the difference to it was posted."""
@@ -163,6 +207,7 @@ class PartitionBooks:
     def _reverse(self, offset: int, key: str) -> None:
         paid = self._paid.get(key)
         self._paid[key] = None
+        self._name(key)
         if paid is not None:
             self._reversed.append(paid.period_of(_citizen_of(key)))
             self._count(paid, -1, offset)

@@ -9,7 +9,7 @@ from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import month_number
 from projections.runs.books import Item
 
-NO_REPORT: Final = frozenset({"rule_change", "recalculation", "opening"})
+NO_REPORT: Final = frozenset({"rule_change", "recalculation", "opening", "moved"})
 """The reasons of messages that no report caused."""
 
 

@@ -10,7 +10,7 @@
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +44,8 @@ from streams.kafka.reading import Offsets, TopicReader, written_ms
 from streams.privacy.archive_keys import ArchiveKeys
 from streams.settings import Settings
 from streams.wire.belief import control_id, is_marked
+from streams.wire.merge_records import merge_in
+from streams.wire.partitioner import partition_of
 
 ARCHIVED: Final = (topics.ACCESS, topics.POSTINGS, topics.REPORTS)
 """The topics of a backup, in the order in which their ends are read."""
@@ -203,11 +205,27 @@ class _Backup:
 
     def _note_control(self, topic: topics.Topic, partition: int, record: Record) -> None:
         """Remember a control record of ours; one of somebody else's says nothing."""
-        if topic is not topics.REPORTS or record.key or not (name := control_id(record.value)):
+        if topic is not topics.REPORTS or not (named := self._named(partition, record)):
             return
         if is_marked(self._macs.at("reports", partition), record):
             for controls in (self._controls, self._new_controls):
-                add_controls(controls, {name: [partition]})
+                add_controls(controls, named)
+
+    def _named(self, partition: int, record: Record) -> Mapping[str, Iterable[int]]:
+        """Return the id of a control record, or of a merge, and the partitions that have it.
+
+        A merge is in the partitions of two citizens: each lacks the other's, and no other does.
+        """
+        if record.key:
+            merge, other = merge_in(record.value)
+            if not merge:
+                return {}
+            partitions = self._topics[topics.REPORTS.name].partitions
+            left = partition_of(other.encode(), partitions)
+            has = {partition, *range(partitions)} - ({left} - {partition})
+            return {merge: has}
+        name = control_id(record.value)
+        return {name: [partition]} if name else {}
 
     async def _write(
         self, topic: str, partition: int, bounds: tuple[int, int], records: list[ArchivedRecord]

@@ -5,7 +5,7 @@ citizen's records are kept as long as the rule says that is valid today (`retent
 years after the end of the year of the last day that any record of the citizen is about.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -91,11 +91,33 @@ def last_day_of(value: bytes) -> int:
     """Return the last day that a record of the journal is about."""
     record: dict[str, Any] = orjson.loads(value)
     texts = [record.get(name) for name in ("period_end", "date")]
-    texts.append(record["reported_at"][: len("YYYY-MM-DD")])
+    told_at = record.get("reported_at") or record["written_at"]  # that of a merge
+    texts.append(told_at[: len("YYYY-MM-DD")])
     days = [day(text) for text in texts if text]
     if "month" in record:
         days.append(first_day(month_number(record["month"]) + 1) - 1)
     return max(days)
+
+
+def merged_with(value: bytes) -> str:
+    """Return the other citizen of a record of a merge; "" for any other record."""
+    record: dict[str, Any] = orjson.loads(value)
+    return str(record.get("other", ""))
+
+
+def check_merges(erased: Container[str], others: Mapping[str, str]) -> None:
+    """Raise ErasureError where somebody was merged with a citizen who is to stay.
+
+    `others` has by citizen whom they were merged with, or parted from: the journal has the reports
+    of one under both.
+    """
+    left = {citizen: other for citizen, other in others.items() if other not in erased}
+    if left:
+        named = [f"{citizen} with {left[citizen]}" for citizen in sorted(left)[:NAMED]]
+        raise ErasureError(
+            f"{len(left)} of the list were merged with others, such as {', '.join(named)}: name"
+            " both numbers of a person, since the journal has reports of one under the other"
+        )
 
 
 def check_retention(

@@ -18,8 +18,10 @@ from streams.acts.four_eyes import GuardedAct, is_confirmed, permission
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.acts.writer import ActWriter
 from streams.archive.erasure import (
+    check_merges,
     check_retention,
     last_day_of,
+    merged_with,
     read_list,
     retention_rule,
 )
@@ -229,6 +231,7 @@ async def check_erasure(settings: Settings, reader: TopicReader, erased: Mapping
     today: date = datetime.now(UTC).date()
     name, keys = settings.topic(topics.REPORTS), {citizen.encode() for citizen in erased}
     last_days: dict[str, int] = {}
+    others: dict[str, str] = {}
     ends = await reader.ends(name)
     checks = await journal_checks(reader, name, settings.macs())
     for partition in sorted({partition_of(key, len(ends)) for key in keys}):
@@ -238,7 +241,10 @@ async def check_erasure(settings: Settings, reader: TopicReader, erased: Mapping
                 content = entries.read(record)  # each one: the order tells what is believed
                 if record.key in keys and not isinstance(content, Foreign):
                     citizen, last = record.key.decode(), last_day_of(record.value or b"")
+                    if other := merged_with(record.value or b""):
+                        others[citizen] = other
                     last_days[citizen] = max(last, last_days.get(citizen, last))
+    check_merges(erased, others)
     check_retention(erased, last_days, retention_rule(today), today)
 
 

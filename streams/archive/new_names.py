@@ -78,12 +78,23 @@ class Renaming:
 
     def _resealed(self, citizen: str, value: bytes, place: str) -> tuple[bytes, bytes]:
         """Return the new name, and the value with the new seal. Raises RenamingError."""
-        sealed = orjson.loads(value)["cpr_sealed"]
+        record = orjson.loads(value)
+        key, sealed = self._anew(citizen, record["cpr_sealed"], place)
+        value = value.replace(record["cpr_sealed"].encode(), sealed, 1)
+        if other := record.get("other"):  # with whom a citizen was merged
+            old = record["other_sealed"]
+            new_other, sealed = self._anew(other, old, place)
+            value = value.replace(other.encode(), new_other, 1)
+            value = value.replace(old.encode(), sealed, 1)
+        return key, value
+
+    def _anew(self, citizen: str, sealed: str, place: str) -> tuple[bytes, bytes]:
+        """Return a citizen's new name and new seal. Raises RenamingError."""
         try:
             new_citizen, new_sealed = self._new.of(self._old.unseal(citizen, sealed))
         except SealError as error:
             raise RenamingError(f"{place}: {error}") from None
-        return new_citizen.encode(), value.replace(sealed.encode(), new_sealed.encode(), 1)
+        return new_citizen.encode(), new_sealed.encode()
 
     def meets(self, citizen: str, value: bytes | None) -> bool:
         """Remember the new name of a citizen, by a record; tell whether it could be read."""

@@ -75,6 +75,8 @@ def without_names(message: dict[str, Any]) -> bytes:
         {**row, "id": None, "reverses": row.get("reverses") is not None} for row in message["rows"]
     ]
     names = {"citizen": None, "cpr_sealed": None, "revision": None}
+    if "moved_to" in message:
+        names["moved_to"] = None
     return orjson.dumps({**message, **names, "rows": rows}, option=orjson.OPT_SORT_KEYS)
 
 

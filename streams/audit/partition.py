@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
+from projections.audit.copies import Copies
 from projections.audit.cpr import CprSearch
 from projections.audit.deep import differences
 from projections.audit.partition import CATALOGUE, PartitionAudit
@@ -54,9 +55,7 @@ if TYPE_CHECKING:
     from domain.ruledata.ruleset import RuleSet
 
 SLICE_RECORDS: Final = 250_000
-"""Records of a partition's journal or postings in memory at a time: 500 MB at most, with the rows
-that stand."""
-
+"""Records of a partition's journal or postings in memory at a time, with rows: 500 MB at most."""
 
 UNMARKED: Final = "records of {topic} that nobody of ours wrote: passed over"
 """Note about records that lack our MAC where each must have one."""
@@ -104,7 +103,7 @@ class PartitionOutcome:
     """All that an audit says of one partition. `control` are offsets and values of control records.
 
     `raw` are the offsets of raw records that are still kept, by their topic and partition,
-    `raw_last` the last of all.
+    `raw_last` the last of all, `copies` those of merges.
     """
 
     partition: int
@@ -120,6 +119,7 @@ class PartitionOutcome:
     control: list[tuple[int, bytes]] | None = None
     raw: dict[tuple[str, int], "array[int]"] = field(default_factory=dict)
     raw_last: dict[tuple[str, int], int] = field(default_factory=dict)
+    copies: Copies = field(default_factory=Copies)
 
 
 def audit_partition(task: PartitionTask) -> PartitionOutcome:
@@ -229,8 +229,7 @@ class _Auditor:
         """The partition's records of the journal, without those that the stage passes over."""
         belief = self._checks.journal(self._task.partition)
         async for record in self._records(topics.REPORTS):
-            verdict = belief.of(record)
-            if verdict == "ours":
+            if (verdict := belief.of(record)) == "ours":
                 yield record
             else:
                 notes[PASSED_OVER[verdict]] += 1
@@ -239,11 +238,11 @@ class _Auditor:
 
     async def _audit_whole(self) -> None:
         """Audit all citizens of a partition as they are read."""
-        audit = self._new_audit(is_first=True)
-        async for record in self._journal(self.outcome.violations.notes):
+        audit, notes = self._new_audit(is_first=True), self.outcome.violations.notes
+        async for record in self._journal(notes):
             audit.journal(record.offset, record.key, record.value, record.headers)
             self.outcome.records += 1
-        async for record in self._ours(topics.POSTINGS, "postings", self.outcome.violations.notes):
+        async for record in self._ours(topics.POSTINGS, "postings", notes):
             audit.posting(record.offset, record.key, record.value, record.headers)
             self.outcome.records += 1
         self._end(audit)
@@ -253,8 +252,8 @@ class _Auditor:
         with ExitStack() as stack:
             reports = Scattered(stack, folder, "reports", self._task.slices)
             postings = Scattered(stack, folder, "postings", self._task.slices)
-            await self._scatter(self._journal(self.outcome.violations.notes), reports)
             notes = self.outcome.violations.notes
+            await self._scatter(self._journal(notes), reports)
             await self._scatter(self._ours(topics.POSTINGS, "postings", notes), postings)
         for number in range(self._task.slices):
             audit = self._new_audit(is_first=number == 0)
@@ -300,6 +299,7 @@ class _Auditor:
         outcome.totals.update(audit.totals)
         if audit.scope.first:
             outcome.control = audit.control
+        outcome.copies.add(audit.copies)
         self._keep_raw_offsets(audit)
         if self._task.sample.percent:
             self._compute_from_scratch(audit)
@@ -350,8 +350,8 @@ class _Auditor:
         )
         postings = self._ours(topics.POSTINGS, "postings", Counter())
         records = Records(self._journal(Counter()), postings)
-        violations, laws = self.outcome.violations, _laws(settings.rules)
-        self.outcome.folded = await audit_fold(fold_range, records, laws, violations)
+        laws = _laws(settings.rules)
+        self.outcome.folded = await audit_fold(fold_range, records, laws, self.outcome.violations)
         self.outcome.fold_s = time.process_time() - began
 
     async def _compare_files(self) -> None:

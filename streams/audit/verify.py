@@ -28,6 +28,7 @@ from projections.audit.violations import Violations
 from streams.audit.access_chains import check_acts
 from streams.audit.audited_topics import OpenTopics, VerifyError, open_live_topics
 from streams.audit.control import compare_control_records
+from streams.audit.copies import compare_copies
 from streams.audit.partition import (
     SLICE_RECORDS,
     PartitionOutcome,
@@ -179,6 +180,8 @@ async def _conclude(
     compare_accounts(files, [outcome.files for outcome in outcomes if outcome.files], violations)
     verified.files, verified.file_lines = files.files, files.lines
     compare_control_records(settings.topic(topics.REPORTS), outcomes, violations)
+    copies = {outcome.partition: outcome.copies for outcome in outcomes}
+    compare_copies(settings.topic(topics.REPORTS), copies, violations)
     verified.raw = await account_for_raw(reader, settings, snapshot, outcomes, refused, violations)
     verified.records += verified.raw.read
     violations.sort()

@@ -30,10 +30,26 @@ NOTHING = Outcome(None, [])
 CONFLICT = Outcome(None, [], "conflicting_duplicate")
 TOO_MANY = Outcome(None, [], "too_many")
 OPENING_CONFLICT = Outcome(None, [], "conflicting_opening")
+PASSED_ON = Outcome(None, [])
+"""The report is another citizen's: it goes on as a copy."""
 DEFECT = Outcome(None, [], "internal_error")
 NOT_ADMITTED = {
     reason: Outcome(None, [], reason) for reason in ("unknown_benefit", "not_valid_in_period")
 }
+
+
+class RecalculatedCitizens(NamedTuple):
+    """A part of a recalculation: its messages with their citizens, and the last citizen looked at.
+
+    `after` is that citizen, or "" where all is done. `unsealed` citizens were passed over: their
+    state is of format 1, without the sealed CPR that a message needs. Their next report brings
+    it, and settles them anew where the rules have changed. `failed` met a defect of ours.
+    """
+
+    postings: list[tuple[str, bytes]]
+    after: str
+    unsealed: int
+    failed: int
 
 
 def notice_text(citizen: str, name: str, notice: Notice) -> bytes:

@@ -4,9 +4,8 @@ The same code serves `refusion settle` and the worker. State is read through a s
 by whoever owns the batch: `changes` hands over every changed entry once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from domain.basics.named import made
 from domain.basics.weeks import month_text
@@ -14,17 +13,21 @@ from domain.citizen.admission import came_before, refusal
 from domain.citizen.aggregate import apply_report
 from domain.citizen.consequences import UNCHANGED, Settling
 from domain.citizen.freed_ids import free
+from domain.citizen.merges import came_again, counts, join
 from domain.citizen.openings import enter
 from domain.citizen.posting import post, post_fresh, post_opening, reason
 from domain.citizen.recalculation import settle_anew
 from domain.citizen.records import StateError
 from domain.citizen.reports import (
+    CitizenRecord,
     ConflictingDuplicateError,
+    Copy,
     Freeing,
+    Join,
     KeysRecord,
+    Move,
     Opening,
     Recalculation,
-    Report,
     RulesRecord,
     RunMarker,
     cause,
@@ -35,6 +38,7 @@ from domain.law.counters import Counters
 from domain.law.staircase import ENGINE, Law
 from domain.ruledata.changes import changed_benefits
 from projections.postings.messages import posting_message, run_message
+from streams.citizens.merges import NO_REPORTS, Merging
 from streams.citizens.outcomes import (
     CONFLICT,
     DEFECT,
@@ -43,14 +47,15 @@ from streams.citizens.outcomes import (
     OPENING_CONFLICT,
     TOO_MANY,
     Outcome,
+    RecalculatedCitizens,
     notice_text,
 )
 from streams.citizens.rule_sets import Laws
 from streams.citizens.store_port import HeldBack, Store
 from streams.kit.errors import BLAMELESS, UserError
 
-CitizensReport = tuple[str, str, Report | Opening]
-"""Citizen, sealed CPR and report or opening row."""
+CitizensReport = tuple[str, str, CitizenRecord]
+"""Citizen, sealed CPR and report, opening row or record of a merge."""
 
 Settleable = CitizensReport | RunMarker | RulesRecord | KeysRecord
 """A record that is settled by itself; a recalculation is not (`Partition.recalculate`)."""
@@ -61,20 +66,6 @@ OF_CITIZENS = (Recalculation, Freeing)
 
 CITIZENS_KEPT = 256
 """Heads kept decoded between batches: some kB each; citizens are mostly paid every month."""
-
-
-class RecalculatedCitizens(NamedTuple):
-    """A part of a recalculation: its messages with their citizens, and the last citizen looked at.
-
-    `after` is that citizen, or "" where all is done. `unsealed` citizens were passed over: their
-    state is of format 1, without the sealed CPR that a message needs. Their next report brings
-    it, and settles them anew where the rules have changed. `failed` met a defect of ours.
-    """
-
-    postings: list[tuple[str, bytes]]
-    after: str
-    unsealed: int
-    failed: int
 
 
 class Partition:
@@ -101,6 +92,7 @@ class Partition:
         self.closed_month = closed_month
         self.posted: list[tuple[str, int]] = []
         """Reason and number of correction rows of each message since the last call of `changes`."""
+        self.merging = Merging()
         self._concerned: dict[tuple[str, str], frozenset[str] | None] = {}
         self._open: dict[str, Citizen] = {}
         self._changed: dict[str, Citizen] = {}
@@ -128,6 +120,7 @@ class Partition:
     def _settle_by_itself(self, record: Settleable, held_back: HeldBack) -> Outcome:
         """Settle one record and hold its changes back; a defect undoes this record alone."""
         closed_month, law, posted = self.closed_month, self.law, len(self.posted)
+        passed_on = len(self.merging.passed_on)
         try:
             outcome = self.settle(record)
             held_back.changes.update(self._taken_changes())
@@ -136,6 +129,7 @@ class Partition:
         except Exception:  # noqa: BLE001 - as above
             self._open.clear()
             self._changed.clear()
+            self.merging.undo(passed_on)
             self.closed_month, self.law = closed_month, law
             del self.posted[posted:]
             return DEFECT
@@ -151,23 +145,27 @@ class Partition:
             citizen = self._open[citizen_id] = Citizen(
                 citizen_id, self._held_back or self._store, self.law
             )
-        if (refused := refusal(self.law, report)) and not came_before(citizen, report):
-            return NOT_ADMITTED[refused]
+        refused = refusal(self.law, report)
+        if refused and (outcome := self._refused(citizen, report, refused)):
+            return outcome
         self._changed[citizen_id] = citizen
         head = citizen.head
         if head.cpr_sealed != cpr_sealed:
             citizen.change_head().cpr_sealed = cpr_sealed
-        anew = None if head.law is self.law else self._take_up(citizen)
-        if isinstance(report, Opening):
-            entered = self._enter(citizen, report)
-            return entered if anew is None else entered._replace(settled_anew=anew)
+        anew = None
+        if head.law is not self.law:
+            if moved := self._settle_moved(citizen, report):
+                return moved
+            anew = self._take_up(citizen)
+        if isinstance(report, NO_REPORTS):
+            outcome = self._settle_other(citizen, cpr_sealed, report)
+            return outcome if anew is None else outcome._replace(settled_anew=anew)
         name = cause(report)
         try:
             settling = apply_report(self.law, citizen, report, name)
-        except ConflictingDuplicateError:
-            return CONFLICT._replace(settled_anew=anew)
-        except TooManyError:
-            return TOO_MANY._replace(settled_anew=anew)
+        except (ConflictingDuplicateError, TooManyError) as error:
+            refusal_of = CONFLICT if isinstance(error, ConflictingDuplicateError) else TOO_MANY
+            return refusal_of._replace(settled_anew=anew)
         if settling is UNCHANGED:
             return NOTHING if anew is None else NOTHING._replace(settled_anew=anew)
         posting = self._post(citizen, name, settling)
@@ -192,6 +190,44 @@ class Partition:
             citizen.id, revision, name, why, head.rules, head.cpr_sealed, counters, rows
         )
 
+    # --- merges -----------------------------------------------------------------------------------
+
+    def _settle_other(
+        self, citizen: Citizen, cpr_sealed: str, record: Opening | Move | Join | Copy
+    ) -> Outcome:
+        """Settle a record that is no report, of a citizen who is there."""
+        if isinstance(record, Opening):
+            return self._enter(citizen, record)
+        if isinstance(record, Copy):
+            is_here = counts(citizen, record)
+            return self.settle((citizen.id, cpr_sealed, record.report)) if is_here else NOTHING
+        if came_again(citizen, record):
+            return NOTHING
+        if isinstance(record, Move):
+            moved = self.merging.move(self.law, citizen, self._held_back or self._store, record)
+            self._open[citizen.id] = self._changed[citizen.id] = moved.left
+            self.posted.append(("moved", moved.corrections))
+            return Outcome(moved.message, [])
+        join(citizen, record)
+        return NOTHING
+
+    def _settle_moved(self, citizen: Citizen, record: CitizenRecord) -> Outcome | None:
+        """Settle a record of a citizen whose reports go to another; None where they do not."""
+        ties = citizen.head.ties
+        if ties is None or not ties.to:
+            return None
+        if isinstance(record, Move | Join):
+            return self._settle_other(citizen, "", record)
+        if isinstance(record, Copy) and not counts(citizen, record):
+            return NOTHING
+        return self.merging.pass_on(ties)
+
+    def _refused(self, citizen: Citizen, record: CitizenRecord, refused: str) -> Outcome | None:
+        """Give what becomes of a record that the law refuses; None where it came before."""
+        if came_before(citizen, record):
+            return None
+        return self._settle_moved(citizen, record) or NOT_ADMITTED[refused]
+
     # --- control records --------------------------------------------------------------------------
 
     def _carry_out(self, record: RunMarker | RulesRecord | KeysRecord) -> Outcome:
@@ -210,7 +246,8 @@ class Partition:
         assert not self._changed, "a recalculation begins a batch of its own"
         postings: list[tuple[str, bytes]] = []
         unsealed = failed = 0
-        looked_at = list(self._in_order(record, after, most))
+        one = _one_citizen(record)
+        looked_at = [one] if one else list(islice(self._store.citizens(after), most))
         for citizen_id in looked_at:
             citizen = self._open.get(citizen_id) or Citizen(citizen_id, self._store, self.law)
             self._changed[citizen_id] = citizen
@@ -232,7 +269,7 @@ class Partition:
                 del self._changed[citizen_id]
                 continue
             postings += [(citizen_id, message) for message in messages if message is not None]
-        is_over = len(looked_at) < most or _one_citizen(record)
+        is_over = len(looked_at) < most or one
         return RecalculatedCitizens(postings, "" if is_over else looked_at[-1], unsealed, failed)
 
     def _concerns(self, record: Recalculation | Freeing, citizen: Citizen) -> bool:
@@ -280,18 +317,10 @@ class Partition:
         except UserError:
             return None
 
-    def _in_order(self, record: Recalculation | Freeing, after: str, most: int) -> Iterable[str]:
-        if citizen := _one_citizen(record):
-            return (citizen,)
-        return islice(self._store.citizens(after), most)
-
     def _change_of(self, head: Head) -> str:
         """Name the change since a citizen was settled, as a cause."""
-        return (
-            f"engine/{ENGINE}"
-            if head.rules == self.law.rules.name
-            else f"rules/{self.law.rules.name}"
-        )
+        is_same = head.rules == self.law.rules.name
+        return f"engine/{ENGINE}" if is_same else f"rules/{self.law.rules.name}"
 
     def _settle_anew(self, citizen: Citizen, name: str) -> bytes | None:
         head = citizen.head
@@ -322,15 +351,9 @@ class Partition:
         counters = self.law.counters(head.weeks)
         self.posted.append(("opening", len(rows) - 1))
         message = posting_message(
-            citizen.id,
-            revision,
-            cause(opening),
-            "opening",
-            head.rules,
-            head.cpr_sealed,
-            counters,
-            rows,
-        )
+            citizen.id, revision, cause(opening), "opening", head.rules, head.cpr_sealed,
+            counters, rows,
+        )  # fmt: skip
         return Outcome(message, [])
 
     def _close(self, marker: RunMarker) -> bytes:
@@ -343,6 +366,7 @@ class Partition:
         self._open.clear()
         self._changed.clear()
         self.posted.clear()
+        self.merging.undo()
         self._held_back = None
 
     def changes(self) -> list[tuple[bytes, bytes]]:
@@ -355,6 +379,7 @@ class Partition:
         if len(self._open) > self._kept:
             self._open.clear()
         self.posted.clear()
+        self.merging.passed_on.clear()
         return changes
 
     def _taken_changes(self) -> list[tuple[bytes, bytes]]:
@@ -362,6 +387,9 @@ class Partition:
         for citizen in self._changed.values():
             changes += citizen.changes()
         self._changed.clear()
+        if self.merging.gone:
+            changes = [*self.merging.deletions(), *changes]
+            self._open.clear()
         return changes
 
 

@@ -160,6 +160,10 @@ class RocksStore:
                 yield citizen.decode()
             keys.seek(_behind(citizen.decode()))
 
+    def keys_of(self, citizen: str) -> Iterator[bytes]:
+        """Give all keys of a citizen, in order."""
+        return self.keys(f"{citizen}/".encode())
+
     def keys(self, prefix: bytes) -> Iterator[bytes]:
         """Give the keys with a prefix, in order."""
         keys = self._database.iter()

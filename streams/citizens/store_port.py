@@ -7,8 +7,6 @@ keys that begin with `OWN` belong to the partition itself.
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
-from domain.citizen.state import StateReader
-
 OWN: Final = b"_"
 """Prefix of keys that belong to the partition itself."""
 
@@ -24,6 +22,9 @@ class Store(Protocol):
 
     def citizens(self, after: str) -> Iterator[str]:
         """Give the citizens that have state, in order, from the one after `after` on."""
+
+    def keys_of(self, citizen: str) -> Iterable[bytes]:
+        """Give all keys of a citizen."""
 
 
 class MemoryStore(dict[bytes, bytes]):
@@ -48,11 +49,15 @@ class MemoryStore(dict[bytes, bytes]):
         names = {key.partition(b"/")[0].decode() for key in self if not key.startswith(OWN)}
         return iter(sorted(name for name in names if name > after))
 
+    def keys_of(self, citizen: str) -> list[bytes]:
+        """Give all keys of a citizen."""
+        return [key for key in self if key.startswith(f"{citizen}/".encode())]
+
 
 class HeldBack:
     """A store beneath changes that are not written to it yet."""
 
-    def __init__(self, store: StateReader) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.changes: dict[bytes, bytes] = {}
 
@@ -60,3 +65,9 @@ class HeldBack:
         """The value of a key as it is after the changes, or None. An empty value deletes."""
         value = self.changes.get(key)
         return self._store.get(key) if value is None else value or None
+
+    def keys_of(self, citizen: str) -> set[bytes]:
+        """Give all keys of a citizen, those of the changes too."""
+        own = f"{citizen}/".encode()
+        changed = (key for key in self.changes if key.startswith(own))
+        return {*self._store.keys_of(citizen), *changed}

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "export": "streams.cli.export:export",
     "keys": "streams.cli.keys:keys",
     "lis": "streams.cli.lis:lis",
+    "merge": "streams.cli.merge:merge",
     "opening": "streams.cli.opening:opening",
     "publish": "streams.cli.publish:publish",
     "rekey": "streams.cli.rekey:rekey",

@@ -16,7 +16,10 @@ from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
 from streams.devtools.written_messages import (
     ActMessage,
+    CopiedRecord,
+    JoinedRecord,
     MissingReporter,
+    MovedRecord,
     NoticeMessage,
     Postings,
     RunCut,
@@ -43,7 +46,7 @@ from streams.wire.shapes import (
     ReversalShape2,
 )
 
-VERSION: Final = "1.2.0"
+VERSION: Final = "1.3.0"
 """The version of the contract: an addition raises the second number, a new `schema` the first."""
 Object = dict[str, Any]
 
@@ -66,6 +69,9 @@ WRITTEN: Final[Mapping[str, Any]] = {
     "notice": NoticeMessage,
     "missing_reporter": MissingReporter,
     "act": ActMessage,
+    "moved": MovedRecord,
+    "joined": JoinedRecord,
+    "copied": CopiedRecord,
 }
 CONTROL: Final[Mapping[str, type]] = {
     "rules": RulesShape,
@@ -73,6 +79,8 @@ CONTROL: Final[Mapping[str, type]] = {
     "keys": KeysShape,
     "free": FreeShape,
 }
+MERGES: Final = ("moved", "joined", "copied")
+"""Records of merges, in the journal."""
 SEALED: Final[Object] = {
     "type": "string",
     "description": "The CPR number, AES-SIV with the citizen.",
@@ -160,7 +168,7 @@ def _plain(schema: Object) -> Object:
 
 CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "reports.raw": tuple(REPORTS),
-    "reports": (*(f"accepted_{name}" for name in REPORTS), "opening", *CONTROL, "run"),
+    "reports": (*(f"accepted_{name}" for name in REPORTS), "opening", *CONTROL, "run", *MERGES),
     "postings": ("postings", "run"),
     "notices": ("notice", "missing_reporter"),
     "access": ("act",),

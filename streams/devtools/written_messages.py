@@ -5,7 +5,7 @@ Tests compare them with every message of a settled population.
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict  # pydantic's wish on Python 3.11
 
 One = Literal[1]
@@ -65,7 +65,14 @@ class PostingRow(TypedDict):
 
 
 Reason = Literal[
-    "opening", "rule_change", "recalculation", "late_report", "reversal", "adjustment", "report"
+    "opening",
+    "rule_change",
+    "recalculation",
+    "late_report",
+    "reversal",
+    "adjustment",
+    "report",
+    "moved",
 ]
 
 
@@ -81,6 +88,9 @@ class Postings(TypedDict):
     cause: Annotated[str, Field(description="reporter/report_id, or the control record.")]
     reason: Reason
     rules: Annotated[str, Field(description="The rule set.")]
+    moved_to: NotRequired[
+        Annotated[Citizen, Field(description="The citizen for whom the reports count now.")]
+    ]
     cpr_sealed: Sealed
     counters: PostedCounters
     rows: list[PostingRow]
@@ -97,6 +107,52 @@ class RunCut(TypedDict):
     accepted: NotRequired[
         Annotated[list[str], Field(description="Why it was cut although it was held.")]
     ]
+
+
+class MovedRecord(TypedDict):
+    """A citizen is merged with another one, or parted: nothing that came before counts here."""
+
+    schema: One
+    type: Literal["moved"]
+    id: Annotated[str, Field(description="The merge, or its end.")]
+    other: Annotated[Citizen, Field(description="The citizen with whom it is merged or was.")]
+    other_sealed: Sealed
+    undoes: Annotated[
+        str, Field(description="The merge that ends. Empty: reports count for the other from here.")
+    ]
+    cpr_sealed: Sealed
+    reason: str
+    written_at: Annotated[str, Field(description="RFC 3339, UTC.")]
+
+
+class JoinedRecord(TypedDict):
+    """From here on copies of a former citizen's reports count for this one."""
+
+    schema: One
+    type: Literal["joined"]
+    id: Annotated[str, Field(description="The merge.")]
+    other: Citizen
+    other_sealed: Sealed
+    cpr_sealed: Sealed
+    written_at: Annotated[str, Field(description="RFC 3339, UTC.")]
+
+
+class CopyOrigin(TypedDict):
+    """The merge by which a copy counts, and the schema that the record had."""
+
+    merge: str
+    schema: int
+
+
+class CopiedRecord(TypedDict):
+    """A copy of a report or an opening row, whose other fields it has, for another citizen."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    schema: Literal[3]
+    type: Annotated[str, Field(description="The type of the record that it copies.")]
+    cpr_sealed: Sealed
+    moved: CopyOrigin
 
 
 class NoticeMessage(TypedDict):

@@ -10,7 +10,8 @@ from domain.explain.reasons import ReportReason
 from domain.explain.reports import report_reason
 from projections.ledger.citizen import Step, difference_of, steps
 from streams.explain.find import named_citizen
-from streams.explain.live import CitizenLedger, LiveError, record_look, reports_at
+from streams.explain.live import CitizenLedger, record_look, reports_at
+from streams.explain.placed import LiveError
 from streams.kit.catalogue import Catalogue, Language, dumped
 from streams.ledger.table import LedgerTable
 from streams.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from getpass import getpass
 from typing import NamedTuple
 
-from domain.citizen.reports import Freeing, Report, RunMarker
+from domain.citizen.reports import CitizenRecord, Freeing, Report, RunMarker
 from domain.citizen.state import Citizen
 from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
@@ -149,7 +149,7 @@ def folded(law: Law, citizen: str, reports: Sequence[Report | Freeing]) -> Citiz
 
 
 def settled(
-    partition: Partition, store: MemoryStore, citizen: str, report: Report | Freeing
+    partition: Partition, store: MemoryStore, citizen: str, report: CitizenRecord | Freeing
 ) -> list[bytes]:
     """Settle a report of a citizen, or free one of its ids. Returns the messages that follow."""
     if not isinstance(report, Freeing):

@@ -22,22 +22,28 @@ from typing import Final, NamedTuple
 import orjson
 
 from domain.basics.sentences import Sentence, sentence
-from domain.citizen.reports import CaseFact, Freeing, Income, Payment, Report, Reversal
+from domain.citizen.reports import Freeing
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
 from projections.ledger.entries import COUNTERS
 from streams.acts.acts import Act, checked_reason, record_act
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
-from streams.engine.ports import Record
 from streams.explain.find import settled
-from streams.explain.index import JournalIndex, freed_citizen
+from streams.explain.index import JournalIndex
+from streams.explain.placed import (
+    LiveError,
+    Placed,
+    PlacedRecord,
+    placed_record,
+    report_of,
+    standing_of,
+)
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
 from streams.kafka.reading import PartitionReader, open_partition
 from streams.kafka.topics import REPORTS
 from streams.kit.errors import UserError
-from streams.kit.foreign import Foreign, passed_over
 from streams.ledger.sql import sql_text
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.settings import Settings
@@ -60,10 +66,6 @@ Shown = Callable[[int, int], None]
 """Told how many records were read, of how many."""
 
 
-class LiveError(UserError):
-    """A citizen cannot be read; the message says why and what to do, and holds no CPR."""
-
-
 class LedgerCounters(NamedTuple):
     """The counters of a message as its first entry has them; all None in the others."""
 
@@ -80,13 +82,6 @@ class LedgerRun(NamedTuple):
     after_run: int
     data_month: str
     closed_at: str
-
-
-class Placed(NamedTuple):
-    """A report, or a record that frees the id of one, and its offset in the journal."""
-
-    offset: int
-    report: Report | Freeing
 
 
 class Live(NamedTuple):
@@ -228,16 +223,16 @@ def read_live(
         )
     if not _add_up(laws, citizen, older, posted):
         return _read_whole(settings, citizen, shown, [*older, *newer])
-    return Live(citizen, partition, older + newer, posted, whole=False)
+    return Live(citizen, partition, standing_of(citizen, older + newer), posted, whole=False)
 
 
 def _read_whole(
-    settings: Settings, citizen: str, shown: Shown, known: Sequence[Placed] = ()
+    settings: Settings, citizen: str, shown: Shown, known: Sequence[PlacedRecord] = ()
 ) -> Live:
     """Read every report of a citizen; those that are known already are not fetched again."""
     partition = partition_of(citizen.encode(), settings.partitions)
-    reports = asyncio.run(_all_reports(settings, citizen, partition, shown, known))
-    if not reports:
+    records = asyncio.run(_all_reports(settings, citizen, partition, shown, known))
+    if not records:
         raise LiveError(
             f"no report of citizen {citizen} is in the journal ({settings.topic(REPORTS)})"
         )
@@ -245,11 +240,11 @@ def _read_whole(
         posted = CitizenLedger(LedgerTable.open(settings.ledger)).rows(citizen)
     except LedgerError:  # the journal is enough
         posted = []
-    return Live(citizen, partition, reports, posted, whole=True)
+    return Live(citizen, partition, standing_of(citizen, records), posted, whole=True)
 
 
 def _add_up(
-    laws: LawBook, citizen: str, reports: Sequence[Placed], posted: Sequence[PostedRow]
+    laws: LawBook, citizen: str, records: Sequence[PlacedRecord], posted: Sequence[PostedRow]
 ) -> bool:
     """Return whether the reports, settled again by the ledger's rules, lead to its rows."""
     try:
@@ -258,7 +253,7 @@ def _add_up(
         return False
     store = MemoryStore()
     partition = Partition(law, store)
-    messages = [settled(partition, store, citizen, report) for _, report in reports]
+    messages = [settled(partition, store, citizen, record) for _, record in records]
     if not all(messages):
         return False
     return message_sums(map(orjson.loads, chain.from_iterable(messages))) == posted_sums(posted)
@@ -280,7 +275,7 @@ def _explained(settings: Settings) -> AbstractContextManager[None]:
 
 async def _fetch(
     settings: Settings, citizen: str, partition: int, offsets: Sequence[int], newest: int
-) -> tuple[list[Placed], list[Placed]]:
+) -> tuple[list[PlacedRecord], list[PlacedRecord]]:
     """Fetch the reports at these offsets, and the citizen's reports from `newest` on."""
     topic = settings.topic(REPORTS)
     with _explained(settings):
@@ -324,6 +319,17 @@ async def reports_at(
 
     Other control records are left out.
     """
+    records = await _records_at(settings, citizen, partition, offsets)
+    return [
+        Placed(offset, report)
+        for offset, record in records
+        if (report := report_of(record)) is not None
+    ]
+
+
+async def _records_at(
+    settings: Settings, citizen: str, partition: int, offsets: Sequence[int]
+) -> list[PlacedRecord]:
     return (await _fetch(settings, citizen, partition, offsets, NOTHING_NEWER))[0]
 
 
@@ -333,7 +339,7 @@ async def _report_at(
     place: str,
     offset: int,
     citizen: str,
-) -> Placed | None:
+) -> PlacedRecord | None:
     """Fetch the report at an offset; None for a control record, which has none."""
     record = await reader.record_at(offset, PATIENCE_MS)
     if record is None:
@@ -341,24 +347,24 @@ async def _report_at(
             f"the journal has nothing at {place}/{offset}, where the ledger says that a report is:"
             " REFUSION_LEDGER and REFUSION_PREFIX must be of the same topics"
         )
-    return _placed(journal, record, citizen)
+    return placed_record(journal, record, citizen)
 
 
 async def _reports_from(
     reader: PartitionReader, journal: RecordReader[JournalEntry], start: int, citizen: str
-) -> AsyncIterator[Placed]:
+) -> AsyncIterator[PlacedRecord]:
     """Yield a citizen's reports from an offset to the end."""
     if start >= reader.end:
         return
     async for batch in reader.read(start):
         for record in batch.records:
-            if placed := _placed(journal, record, citizen):
+            if placed := placed_record(journal, record, citizen):
                 yield placed
 
 
 async def _all_reports(
-    settings: Settings, citizen: str, partition: int, shown: Shown, known: Sequence[Placed]
-) -> list[Placed]:
+    settings: Settings, citizen: str, partition: int, shown: Shown, known: Sequence[PlacedRecord]
+) -> list[PlacedRecord]:
     """Fetch every report of a citizen, by the index of the partition, brought up to date."""
     folder = settings.state_dir / "journal-index" / f"{settings.prefix}{partition}"
     topic = settings.topic(REPORTS)
@@ -372,23 +378,6 @@ async def _all_reports(
                 index.close()
     left = sorted(set(offsets) - {placed.offset for placed in known})
     return sorted(
-        [*known, *await reports_at(settings, citizen, partition, left)],
+        [*known, *await _records_at(settings, citizen, partition, left)],
         key=lambda placed: placed.offset,
     )
-
-
-def _placed(reader: RecordReader[JournalEntry], record: Record, citizen: str) -> Placed | None:
-    """Return the report of a record, or what frees an id, if it is of this citizen and can be read.
-
-    A record that cannot be read is a dead letter by now.
-    """
-    if record.key != citizen.encode() and freed_citizen(record) != citizen:
-        return None
-    entry = reader.read(record)
-    if isinstance(entry, Foreign):
-        passed_over(entry)
-        return None
-    report = entry.report
-    if isinstance(report, Payment | Income | CaseFact | Reversal | Freeing):
-        return Placed(record.offset, report)
-    return None

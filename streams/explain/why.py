@@ -19,7 +19,8 @@ from domain.ruledata.ruleset import RuleSet
 from projections.ledger.citizen import PostedRow, agree, standing
 from streams.citizens.rule_sets import DEFAULT, LawBook, chosen_rule_set, load_rule_set
 from streams.explain.find import RejectedLine, find_in, folded, named_citizen
-from streams.explain.live import CitizenLedger, LiveError, Shown, read_live, record_look
+from streams.explain.live import CitizenLedger, Shown, read_live, record_look
+from streams.explain.placed import LiveError
 from streams.explain.render import console
 from streams.explain.render_life import show_life
 from streams.explain.render_posted import show_posted, show_row, show_source

@@ -11,7 +11,7 @@ A writer that dies in 3 leaves an open transaction, which the next writer ends, 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from streams.engine.fault_points import reached
-from streams.engine.ports import Headers
+from streams.engine.ports import Headers, Message
 from streams.kafka.clients import KafkaClients, heard
 from streams.kafka.reading import Offsets
 from streams.privacy.macs import EVENT_TYPE, MacKeys
@@ -100,7 +100,30 @@ class ControlWriter:
         await self._producer.commit_transaction()
         return offsets
 
-    async def _send(self, topic: str, value: bytes, **record: Any) -> "asyncio.Future[Any]":
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Step 3 in parts: what is appended within the block is committed at its end, or nothing.
+
+        What is read meanwhile lies before it, so that nothing can come in between.
+        """
+        await self._producer.begin_transaction()
+        try:
+            yield
+        except BaseException:
+            await self._producer.abort_transaction()
+            raise
+        reached(self._fault_name, "before_commit")
+        await self._producer.commit_transaction()
+
+    async def append(self, topic: str, messages: Iterable[tuple[int, Message]]) -> list[int]:
+        """Append messages to partitions within a transaction, and return their offsets."""
+        sent = [
+            await self._send(topic, value, key=key, partition=partition, headers=headers)
+            for partition, (key, value, headers) in messages
+        ]
+        return [place.offset for place in await asyncio.gather(*sent)]
+
+    async def _send(self, topic: str, value: bytes | None, **record: Any) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = await self._producer.send(topic, value, **record)
         future.add_done_callback(heard)
         return future

@@ -159,7 +159,8 @@ def _intake(names: TopicNames) -> Iterator[Right]:
 
 
 def _citizens(names: TopicNames) -> Iterator[Right]:
-    yield Right(Resource.TOPIC, names.topic(REPORTS), (*SEE, "Read"))
+    # What is reported for a number that was merged with another goes on in the journal.
+    yield Right(Resource.TOPIC, names.topic(REPORTS), (*SEE, "Read", "Write"))
     yield Right(Resource.TOPIC, names.topic(CITIZENS), (*SEE, "Read", "Write"))
     for topic in (POSTINGS, NOTICES, DEAD_LETTERS):
         yield Right(Resource.TOPIC, names.topic(topic), (*SEE, "Write"))

@@ -20,7 +20,18 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from domain.citizen.reports import Freeing, Recalculation, Report, RulesRecord, Scope
+from domain.citizen.merges import standing_reports
+from domain.citizen.reports import (
+    CitizenRecord,
+    Copy,
+    Freeing,
+    Join,
+    Move,
+    Opening,
+    Recalculation,
+    RulesRecord,
+    Scope,
+)
 from domain.law.staircase import Law
 from projections.whatif.replay import Difference, PostingsError, replay_citizen
 from streams.citizens.admission import JournalAdmission
@@ -125,19 +136,21 @@ def _settle(
 ) -> None:
     """Settle the citizens of one file."""
     for citizen, values in reports.items():
-        history = [report for value in values if (report := _report(citizen, value))]
-        if all(isinstance(report, Freeing) for report in history):
+        past = [record for value in values if (record := _record(citizen, value))]
+        if all(isinstance(record, Freeing) for record in past):
             continue  # a citizen of another partition
+        standing = (record for _, record in standing_reports(past))
+        history = [record for record in standing if not isinstance(record, Opening)]
         replay_citizen(law, citizen, history, postings.get(citizen, ()), scope, into)
 
 
-def _report(citizen: str, value: bytes) -> Report | Freeing | None:
-    """A report of the journal; None where it cannot be read: the citizens stage has refused it."""
+def _record(citizen: str, value: bytes) -> CitizenRecord | Freeing | None:
+    """A record of a citizen; None where it cannot be read: the citizens stage has refused it."""
     try:
-        report = journal.decode(citizen.encode(), value).report
+        record = journal.decode(citizen.encode(), value).report
     except (ValueError, KeyError, TypeError):
         return None
-    return report if isinstance(report, Report | Freeing) else None
+    return record if isinstance(record, CitizenRecord | Freeing) else None
 
 
 def _by_citizen(records: Iterable[tuple[bytes, bytes]]) -> dict[str, list[bytes]]:
@@ -175,6 +188,8 @@ async def _read(
             _scatter_freeing(share, record, reports)
             admission.take_up(part.rules)
             continue
+        if isinstance(entry.report, Move | Join | Copy):
+            gaps.begin_foreign(record.offset)  # of a transaction too
         if record.offset >= share.committed:
             part.unsettled += 1
             continue
@@ -232,9 +247,9 @@ TakenBack = Callable[[int, int], Awaitable[Sequence[tuple[int, bytes | None]]]]
 class JournalGaps:
     """Tells gaps of the journal that transactions leave from holes, where records are lost.
 
-    Of ours, control records alone are written in transactions, each of which leaves one marker in
-    each partition: an offset without a record. An aborted transaction leaves its records too. A
-    foreign record may come from a transaction of its own.
+    Of ours, control records and those of merges alone are written in transactions, each of which
+    leaves one marker in each of its partitions: an offset without a record. An aborted transaction
+    leaves its records too. A foreign record may come from a transaction of its own.
     """
 
     def __init__(self, place: str, taken_back: TakenBack) -> None:
@@ -256,7 +271,7 @@ class JournalGaps:
             self._open.add(name)
 
     def begin_foreign(self, offset: int) -> None:
-        """Note a foreign record: the marker of a transaction may be still to come."""
+        """Note a record of no known transaction: the marker of one may be still to come."""
         if len(self._open) < MOST_OPEN:
             self._open.add(f"foreign/{offset}")
 

@@ -286,7 +286,7 @@ async def _cut(
             ends = await _write(writer, settings, marker, notices)
     except OvertakenError:
         raise RunError(
-            "another `refusion run close` came in between; see `refusion run status`"
+            "another `refusion run close` came in between, or a merge; see `refusion run status`"
         ) from None
     except UnconfirmedError:
         raise RunError(

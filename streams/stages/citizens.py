@@ -2,6 +2,7 @@
 
 Partition p reads partition p of the journal and writes to partition p of `postings`, `notices` and
 of the changelog `citizens`, so that one transactional id for each partition fences all of them.
+What comes for a citizen who was merged with another goes on in the journal (`passing_on.py`).
 
 The state is on disk in RocksDB, with the position in the changelog that it has reached:
 
@@ -52,6 +53,7 @@ from streams.stages.dead_letter import dead_letter, refused_record
 from streams.stages.disk import Disk, DiskFolder
 from streams.stages.journal_entries import JournalEntries, settleable
 from streams.stages.own_entry import OwnEntry
+from streams.stages.passing_on import JournalCopies
 from streams.stages.state_entries import StateEntries
 from streams.wire.belief import JournalBelief
 from streams.wire.cloudevents import event_headers
@@ -80,13 +82,14 @@ class OpenTransactionError(UserError):
 
 
 class CitizenTopics(NamedTuple):
-    """The topics that the stage reads and writes."""
+    """The topics that the stage reads and writes; the journal has so many `partitions`."""
 
     journal: str
     postings: str
     notices: str
     citizens: str
     dead_letters: str
+    partitions: int
 
 
 class CitizenStage:
@@ -145,6 +148,7 @@ class CitizenWork:
         topic, events = stage.topics.citizens, stage.events
         self._kept = StateEntries(self._name, topic, partition, macs, events)
         self._again: list[tuple[bytes, bytes]] = []
+        self._copies = JournalCopies(stage.topic, stage.topics.partitions, macs)
         self._place = f"{stage.topic}/{partition}/"
         self._changes: list[tuple[bytes, bytes]] = []
         self._position = 0
@@ -171,11 +175,8 @@ class CitizenWork:
         self._own = self._own_entry()
         law = stage.laws.law(*self._own.rules)
         self._partition = Partition(law, self._disk.store, self._own.closed_month, laws=stage.laws)
-        macs, own, reader = (
-            stage.identity.macs,
-            self._own,
-            journal_reader(stage.topic, self._number),
-        )
+        macs, own = stage.identity.macs, self._own
+        reader = journal_reader(stage.topic, self._number)
         belief = JournalBelief(macs.at("reports", self._number), own.checked_from, own.controls)
         self._entries = JournalEntries(self._name, reader, belief, macs.key_ids, stage.events)
 
@@ -216,8 +217,7 @@ class CitizenWork:
         A recalculation begins a batch of its own, and goes on chunk by chunk until it is done.
         A disk whose state does not fit is thrown away when the partition begins again.
         """
-        pace = self._stage.paces[self._number]
-        began = time.monotonic()
+        pace, began = self._stage.paces[self._number], time.monotonic()
         first = pace.first_of(records)
         try:
             processed = self._process_first(first, _position_behind(records, len(first), position))
@@ -267,8 +267,11 @@ class CitizenWork:
                 headers = self._headers(record.offset, entry.at, NOTICE)
                 notices += [(record.key, notice, headers) for notice in outcome.notices]
         counts = self._counts(Counter(outcome.refused for outcome in outcomes if outcome.refused))
+        to = self._partition.merging.passed_on
+        copies = self._copies.outputs(self._place, records, outcomes, to)
         self._take_changes(position)
-        return Processed(self._outputs(postings, notices, dead), len(records), counts)
+        outputs = self._outputs(postings, notices, dead) + copies
+        return Processed(outputs, len(records), counts)
 
     def _counts(self, refused: Counter[str]) -> Counts:
         """The figures of the batch at hand."""

@@ -17,9 +17,13 @@ from domain.basics.compact_json import dumps
 from domain.basics.named import made
 from domain.basics.weeks import day, day_text, month_number, month_text, week_of, week_text
 from domain.citizen.reports import (
+    CitizenRecord,
     ControlRecord,
+    Copy,
     Freeing,
+    Join,
     KeysRecord,
+    Move,
     Opening,
     Recalculation,
     Report,
@@ -33,6 +37,14 @@ from domain.ruledata.ruleset import Mechanism
 from domain.ruledata.switches import NAME as RULE_SET_NAME
 from streams.engine.ports import Headers
 from streams.wire.cloudevents import event_headers
+from streams.wire.merge_records import (
+    COPY_SCHEMA,
+    JOINED,
+    MOVED,
+    JoinedLine,
+    MovedLine,
+    plain_record,
+)
 from streams.wire.shapes import (
     ALL,
     DATE_LENGTH,
@@ -60,7 +72,7 @@ class JournalEntry(NamedTuple):
 
     citizen: str
     cpr_sealed: str
-    report: Report | Opening | ControlRecord
+    report: CitizenRecord | ControlRecord
     at: str
 
 
@@ -242,9 +254,16 @@ class _OpeningLine(_Line, tag_field="type", tag=OPENING):
     medfinansiering_ore: int
 
 
-_OTHER: Final = _RunLine | _RulesLine | _RecalculateLine | _KeysLine | _FreeLine | _OpeningLine
-"""Types of fields of opening rows and control records; further fields may stand beside them."""
-_OTHER_TYPES: Final = frozenset({OPENING, "run", "rules", "recalculate", "keys", "free"})
+_OTHER: Final = (
+    _RunLine | _RulesLine | _RecalculateLine | _KeysLine | _FreeLine | _OpeningLine
+    | MovedLine | JoinedLine
+)  # fmt: skip
+"""Types of fields of opening rows, control records and records of merges.
+
+Further fields may stand beside them."""
+_OTHER_TYPES: Final = frozenset(
+    {OPENING, "run", "rules", "recalculate", "keys", "free", MOVED, JOINED}
+)
 
 
 def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
@@ -306,13 +325,19 @@ def newer_schema(value: bytes | None) -> int | None:
         return None
     schema, name = record.get("schema"), record.get("type")
     is_other = isinstance(name, str) and name in _OTHER_TYPES
-    known = 1 if is_other else NEWEST_SCHEMA
+    known = COPY_SCHEMA if MOVED in record else 1 if is_other else NEWEST_SCHEMA
     return schema if isinstance(schema, int) and schema > known else None
 
 
 def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:
-    """Read an opening row or a control record."""
+    """Read an opening row, a control record, or a record of a merge."""
     record = orjson.loads(value)
+    if (copied := plain_record(record)) is not None:
+        plain, merge = copied
+        entry = decode(key, orjson.dumps(plain))
+        if not isinstance(entry.report, Report | Opening):
+            raise ValueError("a copy of what is no report")
+        return entry._replace(report=Copy(entry.report, merge))
     msgspec.convert(record, _OTHER)
     match record["type"]:
         case "opening":
@@ -344,6 +369,11 @@ def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:
             place = record["citizen"], record["reporter"], record["report_id"]
             freeing = Freeing(record["id"], *place)
             return JournalEntry("", "", freeing, utc_time(record["written_at"]))
+        case "moved" | "joined" as name:
+            kind = Move if name == MOVED else Join
+            merge_record = kind(*(record[field] for field in kind._fields))
+            citizen, sealed = (key or b"").decode(), record["cpr_sealed"]
+            return JournalEntry(citizen, sealed, merge_record, utc_time(record["written_at"]))
     raise AssertionError("a type without a form")
 
 

@@ -194,7 +194,7 @@ def make_stages(
             for source in (NO_SOURCE, *sources_of(settings))
         ]
     if "citizens" in names:
-        citizen_topics = CitizenTopics(reports, postings, notices, citizens, dead)
+        citizen_topics = CitizenTopics(reports, postings, notices, citizens, dead, number)
         stages.append(CitizenStage(citizen_topics, laws, identity, kafka, folder.path))
     return stages
 

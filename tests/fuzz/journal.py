@@ -30,7 +30,7 @@ from tests.support import plain_checker, product
 from tests.support.lines import RECALCULATE, REPORTS, RULES, RUN
 from tests.support.lives import life
 
-TOPICS: Final = CitizenTopics("reports", "postings", "notices", "citizens", "dead-letters")
+TOPICS: Final = CitizenTopics("reports", "postings", "notices", "citizens", "dead-letters", 1)
 MACS: Final = product.IDENTITY.macs.at("reports", 0)
 CITIZEN, SEALED = product.IDENTITY.of("6101801234")
 AT: Final = "2024-03-01T10:00:00Z"

@@ -37,6 +37,7 @@ LOOKING = {
     "dead-letters show", "explain", "diff", "export", "keys state", "approvals list",
     "approve --refuse", "destinations", "destinations --confirm", "deliver", "lis borger",
 }  # fmt: skip
+FORMER_CPR = "6101901365"
 LIS = ("lis", "afregning", "--run", "50")
 """It fails until the stage `projections` has built its tables."""
 MAY = {
@@ -46,7 +47,7 @@ MAY = {
     "citizens": {"keys state"},
     "projections": {"keys state"},
     "operator": LOOKING
-    | {"publish", "publish --source", "dead-letters retry", "free-id", "opening load"},
+    | {"publish", "publish --source", "dead-letters retry", "free-id", "merge", "opening load"},
     "auditor": LOOKING | {"verify"},
     "site": LOOKING,
     "consumer": set(),
@@ -70,6 +71,7 @@ def installation(tmp_path_factory):
         for stage in STAGES:
             made.start(stage)
         publish(made, "upstream", cpr=CITIZEN_CPR, report_id="P1")
+        publish(made, "upstream", cpr=FORMER_CPR, report_id="F1")
         publish(made, "upstream", cpr=CITIZEN_CPR, report_id="bad", period_end="2023-01-01")
         made.wait_until_settled("operator")
         closed = made.run("operator", "run", "close", "--month", "2024-02")
@@ -138,6 +140,7 @@ def commands(installation, tmp_path_factory, delivering):
         "dead-letters show": (("dead-letters", "show", *places[:1]), ""),
         "dead-letters retry": (("dead-letters", "retry", "--unchanged", "--again"), ""),
         "free-id": (("free-id", *freed), CITIZEN_CPR),
+        "merge": (("merge", "--reason", "a test"), f"{FORMER_CPR}\n{CITIZEN_CPR}\n"),
         "explain": (("explain", *looked), CITIZEN_CPR),
         "diff": (("diff", "--run", "50", *looked), CITIZEN_CPR),
         "export": (("export", "--run", "50", "--out", str(folder / "out")), ""),

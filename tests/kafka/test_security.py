@@ -115,7 +115,7 @@ READS: dict[str, set[str]] = {
 WRITES: dict[str, set[str]] = {
     "upstream": {"reports.raw"},
     "intake": {"reports", "dead-letters"},
-    "citizens": {"citizens", "postings", "notices", "dead-letters"},
+    "citizens": {"reports", "citizens", "postings", "notices", "dead-letters"},
     "projections": set(),
     "operator": {"reports.raw", "reports", "notices", "access"},
     "backup": {"access"},

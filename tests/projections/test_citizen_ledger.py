@@ -8,7 +8,8 @@ import pytest
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums, standing, steps
 from streams.engine.ports import Batch
 from streams.explain.index import IndexInUseError, JournalIndex
-from streams.explain.live import CitizenLedger, LiveError
+from streams.explain.live import CitizenLedger
+from streams.explain.placed import LiveError
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
 from tests.support.told import in_english
 

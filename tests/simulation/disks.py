@@ -169,6 +169,10 @@ class SimulatedStore:
         """Give the citizens that have state, in order."""
         return self._data.citizens(after)
 
+    def keys_of(self, citizen: str) -> list[bytes]:
+        """Give all keys of a citizen."""
+        return self._data.keys_of(citizen)
+
     def keys(self, prefix: bytes) -> Iterator[bytes]:
         """Give the keys with a prefix, in order."""
         return iter(sorted(key for key in self._data if key.startswith(prefix)))

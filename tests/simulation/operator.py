@@ -23,6 +23,7 @@ from streams.wire.outcomes import AcceptedOpening
 from streams.wire.partitioner import partition_of
 from tests.simulation.clock import PROCESS, Process
 from tests.simulation.logs import COMMIT
+from tests.simulation.merging import Merging
 from tests.simulation.names import JOURNAL
 from tests.simulation.population import FIRST_MONTH, opening_rows
 
@@ -54,6 +55,8 @@ class Operator:
         world, plan = self._world, self._world.plan
         acts: list[Any] = [self._control] * plan.operator_acts
         acts += [self._load_openings] * bool(plan.openings) + [self._forge] * plan.foreign
+        merging = Merging(world, self._answered)
+        acts += [merging.merge] * plan.merges
         self._rng.shuffle(acts)
         for number, act in enumerate(acts):
             await asyncio.sleep(self._rng.uniform(0, 1.6 * plan.faulty_s / len(acts)))

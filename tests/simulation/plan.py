@@ -72,6 +72,8 @@ class Plan:
     operator_acts: int
     openings: int
     foreign: int
+    merges: int
+    """Acts by which two numbers become one person, or two again."""
     poison: int
     repeats: float
     """The share of reports that come again, some with other content."""
@@ -106,6 +108,7 @@ def plan_of(seed: int, pause_s: float | None = None, faulty_s: float = 0.0) -> P
         operator_acts=rng.randint(0, 6),
         openings=rng.choice((0, 0, 3)),
         foreign=rng.choice((0, 0, 4)),
+        merges=chance(seed, "merges").choice((0, 1, 3, 6)),
         poison=rng.choice((0, 0, 2)),
         repeats=rng.choice((0.0, 0.05, 0.3)),
         is_former=rng.random() < 0.25,
@@ -123,6 +126,8 @@ def plan_of(seed: int, pause_s: float | None = None, faulty_s: float = 0.0) -> P
         faults=frozenset(each for each in sorted(FAULTS) if rng.random() < 0.8),
     )
     drawn = frozenset(each for each in MISHAPS if rng.random() < (0.3 if few else 0.9))
+    if plan.is_former:  # which knows no merges
+        plan = replace(plan, merges=0)
     return replace(plan, mishaps=drawn)
 
 

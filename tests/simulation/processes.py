@@ -22,7 +22,7 @@ from tests.simulation.ports import SimulatedKafka
 BATCHES_AT_WORK = 2
 END_S = 30.0
 MOST_ARMED = 3
-CITIZEN_TOPICS = CitizenTopics(JOURNAL, POSTINGS, NOTICES, STATE, DEAD)
+CITIZEN_TOPICS = JOURNAL, POSTINGS, NOTICES, STATE, DEAD
 
 
 class FolderName(PurePosixPath):
@@ -75,7 +75,8 @@ class Worker:
             world.identity,
             kafka,
         )
-        yield CitizenStage(CITIZEN_TOPICS, world.laws, world.identity, kafka, folder)
+        citizen_topics = CitizenTopics(*CITIZEN_TOPICS, world.plan.partitions)
+        yield CitizenStage(citizen_topics, world.laws, world.identity, kafka, folder)
         if world.plan.has_ledger:
             writer = LedgerWriter("simulated", POSTINGS, world.plan.partitions)
             yield LedgerStage(

@@ -138,6 +138,7 @@ def _failing_at(prefix, real, position):
 
     def failing(*arguments):
         report = getattr(arguments[position], "report", arguments[position])
+        report = getattr(report, "report", report)  # a copy has it in itself
         if str(getattr(report, "report_id", "")).startswith(prefix):
             raise ZeroDivisionError("a defect that this report meets")
         return real(*arguments)

@@ -6,7 +6,16 @@ from tests.simulation.run import Outcome, run_plan
 
 MOST_TRIES = 60
 _HALVED = ("citizens", "months", "workers", "partitions", "raw_partitions", "faulty_s")
-_NONE = ("operator_acts", "openings", "foreign", "poison", "repeats", "is_former", "has_ledger")
+_NONE = (
+    "operator_acts",
+    "openings",
+    "foreign",
+    "merges",
+    "poison",
+    "repeats",
+    "is_former",
+    "has_ledger",
+)
 _RATES = ("lost_request", "lost_answer", "doubled", "slow", "refused")
 
 

@@ -13,7 +13,7 @@ from streams.wire.journal import encode
 from tests.support import product
 from tests.support.lives import life
 
-TOPICS = CitizenTopics("reports", "postings", "notices", "citizens", "dead-letters")
+TOPICS = CitizenTopics("reports", "postings", "notices", "citizens", "dead-letters", 1)
 AT = "2024-02-01T08:00:00Z"
 UNREADABLE = b"{"
 

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "explain": Reading("operator", (REPORTS, ACCESS)),
     "export": Reading("operator", (NOTICES, ACCESS)),
     "free-id": Reading("operator", (REPORTS, ACCESS)),
+    "merge": Reading("operator", (REPORTS, ACCESS)),
     "keys state": Reading("operator", (REPORTS, ACCESS)),
     "opening load": Reading("operator", (REPORTS, ACCESS)),
     "rekey": Reading("operator", (REPORTS, POSTINGS, ACCESS)),

@@ -68,6 +68,7 @@ class StagesInMemory:
                 name("notices"),
                 name("citizens"),
                 name("dead-letters"),
+                settings.partitions,
             ),
             LawBook(None),
             self._identity,

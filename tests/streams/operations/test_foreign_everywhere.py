@@ -166,7 +166,9 @@ def said_by_restore(topics, folder):
     names = map(topics.name, ("reports", "postings", "notices", "citizens", "dead-letters"))
     identity = topics.settings.identity()
     kafka: Any = LogsInMemory(topics)
-    stage = CitizenStage(CitizenTopics(*names), LawBook(None), identity, kafka, folder)
+    stage = CitizenStage(
+        CitizenTopics._make([*names, PARTITIONS]), LawBook(None), identity, kafka, folder
+    )
     found: list[Any] = []
     for at in range(PARTITIONS):
         work = stage.work(at)

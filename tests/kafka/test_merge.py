@@ -1,0 +1,131 @@
+"""`refusion merge`: two persons make two numbers one, and part them again."""
+
+import os
+import subprocess
+from typing import Any
+
+import orjson
+import pytest
+
+from domain.oracle import reference
+from streams.kafka import topics
+from streams.wire import journal
+from tests.support import product
+from tests.support.lines import payment
+from tests.support.lives import RULES
+from tests.support.pipeline import DONE_S, PROGRAM
+from tests.support.product import true_now
+
+FORMER, NEW = "6101901357", "6101901365"
+AT = "2024-02-01T08:00:00Z"
+BOTH = f"{FORMER}\n{NEW}\n"
+
+
+@pytest.fixture
+def refusion(pipeline):
+    def run(*arguments, given=BOTH, **more):
+        values = {name: text for name, (text, _) in pipeline.settings.values.items() if text}
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            check=False,
+            env={**os.environ, **values, **more},
+            input=given,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def published(cpr, report_id, month):
+    return payment(
+        cpr=cpr, report_id=report_id, atp_ore=0,
+        period_start=f"2024-{month:02}-01", period_end=f"2024-{month:02}-28",
+    )  # fmt: skip
+
+
+def posted(pipeline, cpr):
+    citizen = pipeline.settings.identity().of(cpr)[0]
+    found = [
+        orjson.loads(record.value)
+        for records in pipeline.records(topics.POSTINGS).values()
+        for record in records
+    ]
+    return [message for message in found if message.get("citizen") == citizen]
+
+
+def standing(pipeline, cpr):
+    return true_now(product.standing_rows(posted(pipeline, cpr)))
+
+
+def truth(*lines):
+    accepted: list[Any] = [product.record_of(orjson.loads(line)) for line in lines]
+    reports = [orjson.loads(journal.encode(report, "sealed", AT)) for _, _, report in accepted]
+    return true_now(reference.settle(reports, RULES).rows)
+
+
+def test_two_numbers_are_one_person_and_two_again(pipeline, refusion):
+    """A late report for the former number goes on, and the audit finds nothing."""
+    first, second = published(FORMER, "P1", 1), published(NEW, "P2", 2)
+    pipeline.publish([first, second])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    asked = ("merge", "--reason", "a new number")
+    waiting = refusion(*asked, REFUSION_FOUR_EYES="1")
+    assert waiting.returncode == 3, waiting.stderr
+    assert refusion(*asked, given=f"{FORMER}\n{FORMER}\n").returncode == 2
+    assert refusion(*asked, "--undo").returncode == 2
+    done = refusion(*asked, "--json")
+    assert done.returncode == 0, done.stderr
+    assert orjson.loads(done.stdout)["records"] == 1
+    assert not {FORMER, NEW} & set((done.stdout + done.stderr + waiting.stderr).split())
+    late = published(FORMER, "P3", 3)
+    pipeline.publish([late])
+    pipeline.wait_until_settled()
+    assert standing(pipeline, NEW) == truth(first, second, late)
+    assert standing(pipeline, FORMER) == []
+    moved = posted(pipeline, FORMER)[-1]
+    assert moved["reason"] == "moved"
+    assert moved["moved_to"] == pipeline.settings.identity().of(NEW)[0]
+    verified = refusion("verify", "--deep", "--fold", given="")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    undone = refusion(*asked, "--undo")
+    assert undone.returncode == 0, undone.stderr
+    pipeline.wait_until_settled()
+    assert standing(pipeline, NEW) == truth(second)
+    assert standing(pipeline, FORMER) == truth(first, late)
+    verified = refusion("verify", "--deep", "--fold", given="")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    pipeline.stop(worker)
+    pipeline.audit()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", ["before_transaction", "before_commit", "after_commit"])
+def test_a_late_report_goes_on_once_whenever_a_worker_dies(pipeline, refusion, point):
+    """The worker dies around the transaction in which the report goes on; another one follows."""
+    lines = [published(FORMER, "P1", 1), published(NEW, "P2", 2)]
+    pipeline.publish(lines)
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    pipeline.stop(worker)
+    done = refusion("merge", "--reason", "a new number")
+    assert done.returncode == 0, done.stderr
+    late = [published(FORMER, f"L{month}", month) for month in range(3, 9)]
+    dying = pipeline.start(REFUSION_TEST_KILL=f"citizens:{point}:3")
+    for line in late:
+        pipeline.publish([line])
+    assert dying.wait(DONE_S) != 0
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    assert standing(pipeline, NEW) == truth(*lines, *late)
+    assert standing(pipeline, FORMER) == []
+    copies = [
+        orjson.loads(record.value)["report_id"]
+        for records in pipeline.records(topics.REPORTS).values()
+        for record in records
+        if b'"moved":{' in record.value
+    ]
+    assert sorted(copies) == ["L3", "L4", "L5", "L6", "L7", "L8", "P1"]
+    pipeline.stop(worker)
+    pipeline.audit()

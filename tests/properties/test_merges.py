@@ -1,0 +1,148 @@
+"""Numbers that are merged are one person, and those that are parted again are two.
+
+Reports for three numbers come in any order, with reversals, repetitions and conflicts, while the
+numbers are merged, parted and merged again; partitions lag behind as far as they like. In the end
+each person has what the reference computes from the reports of all of their numbers.
+"""
+
+import random
+from typing import Any
+
+import orjson
+import pytest
+
+from domain.oracle import reference
+from streams.citizens.refold import postings_again
+from streams.citizens.rule_sets import LawBook
+from streams.operations.merge_plan import MergeError
+from streams.wire import journal
+from tests.support import product
+from tests.support.histories import fictive_cpr
+from tests.support.lives import RULES, short_life
+from tests.support.merging import PARTITIONS, Merging, merging_settings
+from tests.support.persons import Merge, Parting, Told, reports_by_person
+from tests.support.product import true_now
+
+EMPTY: dict[str, Any] = {"week": None, "seniority": 0, "earned": []}
+
+
+@pytest.fixture
+def world(tmp_path):
+    stages = Merging(merging_settings(tmp_path), tmp_path)
+    yield stages
+    stages.close()
+
+
+def renamed(report, prefix):
+    """A report whose id no other number has."""
+    names = [name for name in ("report_id", "reverses") if name in report]
+    return report | {name: f"{prefix}{report[name]}" for name in names}
+
+
+def lives_of(seed, rng):
+    """Reports of three numbers in their order; some of a number take another's reports back."""
+    lives = [
+        [renamed(report, f"n{number}-") for report in short_life(3 * seed + number, number)]
+        for number in range(3)
+    ]
+    for number, life in enumerate(lives):
+        other = lives[number - 1]
+        for report in rng.sample(life, min(2, len(life))):
+            back = {name: report[name] for name in ("schema", "reporter", "reported_at")}
+            back |= {"type": "reversal", "reverses": report["report_id"]}
+            back |= {"report_id": f"x{number}-{len(other)}", "cpr": fictive_cpr((number - 1) % 3)}
+            other.insert(rng.randint(0, len(other)), back)
+    return lives
+
+
+class Story:
+    """Draws from a seed what happens to three numbers."""
+
+    def __init__(self, world, seed):
+        self.rng = random.Random(seed)
+        self.world = world
+        self.lives = lives_of(seed, self.rng)
+        self.numbers = [fictive_cpr(number) for number in range(3)]
+        self.told: list[Told] = []
+        self.merges: list[tuple[str, str]] = []
+
+    def tell(self):
+        """Let all of it happen, and all partitions settle everything in the end."""
+        rng = self.rng
+        while any(self.lives):
+            rng.choice([*[self.report] * 4, self.lag, self.decide])()
+        for _ in range(3):
+            self.decide()
+        if rng.random() < 0.5 and self.merges:
+            self.part()
+        self.world.settle_all()
+
+    def report(self):
+        life = self.rng.choice([life for life in self.lives if life])
+        report = life.pop(0)
+        self.told.append(report)
+        self.world.publish([orjson.dumps(report)])
+        if self.rng.random() < 0.1:
+            self.world.publish([orjson.dumps(report)])
+        self.world.take_in()
+
+    def lag(self):
+        self.world.settle_some(self.rng.randrange(PARTITIONS), self.rng.randint(1, 9))
+
+    def decide(self):
+        self.part() if self.merges and self.rng.random() < 0.4 else self.merge()
+
+    def merge(self):
+        former, to = self.rng.sample(self.numbers, 2)
+        moved = {former for former, _ in self.merges}
+        reported = {report["cpr"] for report in self.told if isinstance(report, dict)}
+        if former in moved or to in moved or not {former, to} <= reported:
+            with pytest.raises(MergeError):
+                self.world.merge(former, to, "never")
+            return
+        self.world.merge(former, to, f"m{len(self.told)}")
+        self.merges.append((former, to))
+        self.told.append(Merge(former, to))
+
+    def part(self):
+        moved = {former for former, _ in self.merges}
+        former, to = self.rng.choice([merge for merge in self.merges if merge[1] not in moved])
+        self.world.part(former, to, f"m{len(self.told)}")
+        self.merges.remove((former, to))
+        self.told.append(Parting(former))
+
+
+def messages_of(world, cpr):
+    citizen = world.citizen(cpr)
+    found = [message for _, _, _, message in world.topics.messages()]
+    return [message for message in found if message["citizen"] == citizen]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_merged_numbers_are_one_person_however_things_come_about(world, seed):
+    if seed % 2:
+        world.state_keys()
+    story = Story(world, seed)
+    story.tell()
+    persons = reports_by_person(story.told)
+    for cpr in story.numbers:
+        messages = messages_of(world, cpr)
+        truth = reference.settle([in_the_journal(report) for report in persons.get(cpr, ())], RULES)
+        assert true_now(product.standing_rows(messages)) == true_now(truth.rows)
+        assert (messages[-1]["counters"] if messages else EMPTY) == truth.counters
+        revisions = [message["revision"] for message in messages]
+        assert revisions == list(range(1, len(messages) + 1))
+    assert_folding_gives_the_same(world)
+
+
+def in_the_journal(report):
+    accepted: Any = product.record_of(report)
+    return orjson.loads(journal.encode(accepted[2], "sealed", report["reported_at"]))
+
+
+def assert_folding_gives_the_same(world):
+    """The journal alone gives the bytes of the postings."""
+    for at in range(PARTITIONS):
+        entries = [journal.decode(each.key, each.value) for each in world.topics.of["reports"][at]]
+        posted = [each.value for each in world.topics.of["postings"][at]]
+        assert postings_again(entries, LawBook()) == posted
