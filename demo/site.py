@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 
 from rich.console import Console
 
-from demo.cluster import DemoError, Worker, close_run, cluster, environment, stop, watching
+from demo.cluster import DemoError, Worker, cluster, environment, stop, watching
 from demo.companions import Companion
 from demo.passage import settled, through
 from demo.population import arrived_by, simulated
@@ -33,6 +33,7 @@ from streams.devtools.local_kafka.broker import is_free
 from streams.kit.progress import meter
 from streams.kit.tuning import tune_garbage_collection
 from streams.operations.publish import publish
+from streams.operations.runs import Closing, close
 from streams.settings import Settings
 
 CITIZENS: Final = 2_000
@@ -49,6 +50,8 @@ PERSONS: Final = {
 }
 """The persons that one may be, by role, and what each sees."""
 OF_PLACE: Final = frozenset({"lis", "economy", "caseworker"})
+LOOKED_AT: Final = "en lille befolkning svinger; set efter og i orden"
+"""The reason with which the runs are closed: of few persons many a reporter has a quiet month."""
 LOOK_S: Final = 0.5
 REFUSION: Final = ("-c", "from streams.cli.main import main; main()")
 """Arguments with which Python is the command `refusion`."""
@@ -99,11 +102,19 @@ async def _settle(settings: Settings, worker: Worker, lines: Sequence[bytes]) ->
                 await publish(lines[done:cut], settings, lambda _: None)
                 await settled(watch, shown)
                 after = month_text(month_number(month) + 1)
-                await close_run(settings, month, f"{after}-05T08:00:00Z")
+                await _close(settings, month, f"{after}-05T08:00:00Z")
                 done = cut
             await publish(lines[done:], settings, lambda _: None)
             await settled(watch, shown)
         await watch.until("the ledger has everything", lambda: through(watch, "projections"))
+
+
+async def _close(settings: Settings, month: str, closed_at: str) -> None:
+    """Close a run as an operator does, who has looked at what holds it."""
+    asked = Closing(month, accept=(LOOKED_AT,), at=closed_at)
+    outcome = await close(settings, asked, lambda *_: None)
+    if not outcome.closed or outcome.unkept:
+        raise DemoError(f"the run of {month} was not closed: {outcome.unkept}")
 
 
 def _build_tables(settings: Settings) -> None:

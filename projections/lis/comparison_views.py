@@ -13,6 +13,7 @@ from projections.lis.money_views import MONTH, MUNICIPALITY, need
 from projections.lis.person_views import PERSONS, seniorities_of
 from projections.lis.scopes import ViewScope
 from projections.lis.small_numbers import (
+    SMALLEST_SHOWN,
     CountPart,
     hidden_counts,
     hidden_parts,
@@ -308,23 +309,40 @@ def _of_area(counted: list[_Counted], shown: list[_Shown]) -> _Shown:
 
 
 def _by_benefit(scope: ViewScope) -> dict[str, dict[str, dict[str, CountPart]]]:
-    """Count persons by month, municipality and benefit: all, and those on the last step."""
+    """Count persons by month, municipality and benefit: all, and those on the last step.
+
+    Where all benefits together are asked for, only places that they may tell too much of are read.
+    """
     wide = scope._replace(question=replace(scope.question, municipality=None, benefit=None))
-    last = {code: rates[-1] for code, rates in scope.on_staircase().items()}
     prefix = "booked_" if scope.question.based_on == "settled" else ""
+    last = " ".join(
+        f"WHEN '{code}' THEN {rates[-1]}" for code, rates in scope.on_staircase().items()
+    )
+    few = "" if scope.question.benefit else _FEW_OF_ALL
     found: dict[str, dict[str, dict[str, CountPart]]] = defaultdict(lambda: defaultdict(dict))
-    for place, month, code, rate, persons in wide.rows(
+    for place, month, code, whole, part in wide.ask(
         "persons",
-        f"municipality, month, benefit, rate, sum({prefix}persons)::BIGINT",
-        "AND benefit IS NOT NULL GROUP BY ALL ORDER BY ALL",
+        lambda condition: (
+            f"WITH counted AS (SELECT municipality, month, benefit, rate, CASE benefit {last} END"
+            f" AS last, sum({prefix}persons) AS persons FROM persons WHERE {condition}"
+            " AND benefit IS NOT NULL GROUP BY ALL), parts AS ("
+            "SELECT municipality, month, benefit,"
+            " CAST(sum(CASE WHEN rate IS NULL THEN persons ELSE 0 END) AS BIGINT) AS whole,"
+            " CAST(sum(CASE WHEN last IS NULL THEN NULL WHEN rate = last THEN persons ELSE 0 END)"
+            " AS BIGINT) AS part FROM counted GROUP BY municipality, month, benefit)"
+            f" SELECT * FROM parts WHERE whole <> 0 {few}"
+        ),
     ):
-        part = found[month][place].get(code, CountPart(0, 0 if code in last else None))
-        if rate is None:
-            part = part._replace(whole=persons)
-        elif rate == last.get(code):
-            part = part._replace(part=persons)
-        found[month][place][code] = part
+        found[month][place][code] = CountPart(whole, part)
     return found
+
+
+_FEW_OF_ALL: Final = (
+    "AND (municipality, month) IN (SELECT (municipality, month) FROM parts"
+    " GROUP BY municipality, month HAVING sum(whole) < 100"
+    f" OR COALESCE(max(LEAST(part, whole - part)), 0) < {SMALLEST_SHOWN})"
+)
+"""Places with few persons, or without a share that others can hide behind."""
 
 
 def _counted(scope: ViewScope, *leave_out: str) -> dict[str, dict[str, _Counted]]:

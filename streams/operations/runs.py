@@ -77,7 +77,8 @@ class RunError(UserError):
 class Closing(NamedTuple):
     """A request to close the run of a month.
 
-    `by_two`: another person agrees also where nothing is in doubt, as on the site.
+    `by_two`: another person agrees also where nothing is in doubt, as on the site. `at` is another
+    time than now, of a demonstration.
     """
 
     month: str
@@ -85,6 +86,7 @@ class Closing(NamedTuple):
     dry_run: bool = False
     accept: Sequence[str] = ()
     by_two: bool = False
+    at: str = ""
 
 
 @dataclass
@@ -103,6 +105,7 @@ class Closed:
     closed_at: str = ""
     accepted: Sequence[str] = ()
     unkept: str = ""
+    at: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -214,7 +217,7 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
         waited = time.monotonic()
         survey = await topics_read.survey(law, last, month, _of("records", progress))
         held_by = [*_too_early(month), *findings(survey.books, month)]
-        outcome = Closed(run_of(month), asked.month, survey, held_by, left)
+        outcome = Closed(run_of(month), asked.month, survey, held_by, left, at=asked.at)
         outcome.seconds = {"waited": waited - began, "read": time.monotonic() - waited}
         if not asked.dry_run:
             outcome.accepted = tuple(asked.accept) if held_by else ()
@@ -321,10 +324,8 @@ def _keep_completeness(settings: Settings, outcome: Closed) -> str:
 
 
 def _marker(outcome: Closed) -> RunMarker:
-    closed_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return RunMarker(
-        outcome.run, closed_at, month_number(outcome.data_month), tuple(outcome.accepted)
-    )
+    at = outcome.at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return RunMarker(outcome.run, at, month_number(outcome.data_month), tuple(outcome.accepted))
 
 
 async def _write(

@@ -31,8 +31,11 @@ LIVE: Final = frozenset({"kontrol", "forventet"})
 OF_ALL: Final = frozenset({"sammenligning"})
 """Views that read the counts of all municipalities, whichever is asked for."""
 MOST_ROWS: Final = 100_000
-"""Rows of a list of citizens or of lines of money, some 100 MB; a month of a large municipality has
-fewer."""
+"""Rows that an answer may be made of, some 100 MB.
+
+All months of all municipalities have more, which nobody reads; a month of a large municipality has
+fewer citizens.
+"""
 
 
 class LisRefusedError(Exception):
@@ -104,16 +107,17 @@ class LisDesk:
         """The rule set whose benefits and steps are meant."""
         return LawBook(self._settings.rules).catalogue()
 
-    def answered(
-        self, question: LisQuestion, *, persons: bool = False, is_list: bool = False
-    ) -> Answered:
-        """Answer a question; a list has a bound. Raises LisRefusedError."""
+    def answered(self, question: LisQuestion, *, persons: bool = False) -> Answered:
+        """Answer a question, if the rows that it reads are no more than a page may have.
+
+        Raises LisRefusedError.
+        """
         with self._marts() as marts:
             runs = _runs(marts)
             self._check(question, runs, has_runs=_has_runs(question, persons=persons))
 
             def asked() -> Answer:
-                bounded = marts.bounded(MOST_ROWS) if is_list else marts
+                bounded = marts.bounded(MOST_ROWS)
                 reader = OfAllReader(bounded) if question.view in OF_ALL else bounded
                 given = (self._settings.ledger, self.inhabitants, self.budgets)
                 return ask(reader, self.law, question, *given, persons=persons)

@@ -143,8 +143,7 @@ async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[Lis
         keys = MoneyKeys(asked.mechanism, asked.rate, asked.account, asked.reason)
         found = await run(desk.lines, question, keys, look.hidden)
     else:
-        persons, is_list = look.options.persons, look.names_citizens
-        found = await run(desk.answered, question, persons=persons, is_list=is_list)
+        found = await run(desk.answered, question, persons=look.options.persons)
     if look.shown.start and look.shown.start >= len(found.answer.rows):
         raise LisRefusedError(HTTPStatus.NOT_FOUND, "no_page")
     if look.hidden:

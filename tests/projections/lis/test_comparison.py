@@ -180,10 +180,9 @@ def asked_for(monkeypatch, benefit, own=None):
     )
     monkeypatch.setattr(comparison_views, "mean_percents", lambda _: {})
     rows = [
-        row
+        (place, MONTH, code, whole, None if LAST[code] is None else part)
         for place, parts in PARTS.items()
         for code, (whole, part) in parts.items()
-        for row in ((place, MONTH, code, None, whole), (place, MONTH, code, LAST[code], part))
     ]
     question = LisQuestion("sammenligning", municipality=own, benefit=benefit)
     scope = ViewScope(

@@ -121,6 +121,16 @@ def test_a_list_without_end_is_refused_with_what_to_do(folder, monkeypatch, path
         assert "Vælg en kommune, en måned eller en ydelse" in answer.text
 
 
+@pytest.mark.parametrize("view", ["beloeb", "anciennitet", "genoptjening", "personer"])
+def test_figures_of_all_municipalities_have_a_bound_too(folder, monkeypatch, view):
+    """All months of 98 municipalities are millions of rows, which no page shows."""
+    monkeypatch.setattr(lis_desk, "MOST_ROWS", 2)
+    who = client_of(lis_site(folder), visitor("auditor"))
+    for form in ("", *(f".{form}" for form in MEDIA)):
+        answer = who.get(f"/lis/{view}{form}")
+        assert (answer.status_code, "Vælg en kommune" in answer.text) == (400, True), form
+
+
 def test_a_file_is_recorded_before_it_is_given_whoever_it_names(folder):
     book = Book()
     who = client_of(lis_site(folder, access=book), visitor("lis", municipality=OWN))
