@@ -11,7 +11,16 @@ from typing import Any, Final
 
 from projections.lis.answers import AnswerRow, money, number, percent, ratio, text
 from projections.lis.bands import EARNED_FROM, SENIORITY_FROM, ends, first_of
-from projections.lis.money_views import AMOUNT, BENEFIT, MONTH, MUNICIPALITY, RATE
+from projections.lis.money_views import (
+    AMOUNT,
+    BENEFIT,
+    MEDFINANSIERING,
+    MONEY_SUMS,
+    MONTH,
+    MUNICIPALITY,
+    RATE,
+    REFUSION,
+)
 from projections.lis.scopes import ViewScope
 from projections.lis.tables import MARTS, WEEKS
 
@@ -260,7 +269,10 @@ def genoptjening_rows(scope: ViewScope) -> list[AnswerRow]:
 
 # --- the citizens behind the figures ------------------------------------------------------------
 
-BEHIND_PERSONER: Final = (*(MUNICIPALITY, MONTH, BENEFIT, RATE, CITIZEN), WEEKS_OF, AMOUNT)
+BEHIND_PERSONER: Final = (
+    *(MUNICIPALITY, MONTH, BENEFIT, RATE, CITIZEN, WEEKS_OF),
+    *(AMOUNT, REFUSION, MEDFINANSIERING),
+)
 BEHIND_ANCIENNITET: Final = (
     *(MUNICIPALITY, CITIZEN, AT_WEEK, number("seniority", "anciennitet")),
     number("from_week", "fra uge"),
@@ -274,10 +286,10 @@ BEHIND_GENOPTJENING: Final = (
 
 
 def behind_personer(scope: ViewScope) -> list[AnswerRow]:
-    """List the citizens who are counted by benefit and rate."""
+    """List the citizens who are counted by benefit and rate, with what is true of their month."""
     return scope.rows(
         "person_months",
-        f"municipality, month, benefit, rate, citizen, ({WEEKS})::BIGINT, sum(amount_ore)::BIGINT",
+        f"municipality, month, benefit, rate, citizen, ({WEEKS})::BIGINT, {MONEY_SUMS}",
         "AND benefit <> 'FB' GROUP BY municipality, month, benefit, rate, citizen"
         " HAVING sum(amount_ore) > 0 ORDER BY ALL",
     )

@@ -117,7 +117,9 @@ def hidden_parts(groups: Mapping[Place, CountPart]) -> tuple[set[Place], bool]:
     """
     counts = {name: group.whole for name, group in groups.items()}
     hidden, (is_safe,) = hidden_counts(counts, (), [counts])
-    return hidden, is_safe
+    whole, number = sum(counts[name] for name in hidden), len(hidden)
+    # With nobody to hide behind, the sum still tells nothing but where all are one, or all four.
+    return hidden, is_safe or (number > 1 and number < whole < number * (SMALLEST_SHOWN - 1))
 
 
 def hidden_shares(groups: Mapping[Place, CountPart]) -> tuple[set[Place], bool]:
@@ -134,6 +136,6 @@ def hidden_shares(groups: Mapping[Place, CountPart]) -> tuple[set[Place], bool]:
     if not telling:
         return set(), True
     others = [name for name, (whole, part) in with_share.items() if name not in telling and part]
-    if not others:
-        return telling, False
+    if not others:  # of two or more the sum tells nothing of each
+        return telling, len(telling) > 1
     return telling | {min(others, key=lambda name: (with_share[name], str(name)))}, True

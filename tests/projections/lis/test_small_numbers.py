@@ -103,6 +103,7 @@ def test_a_share_is_telling_where_its_part_or_the_rest_is_small():
 def test_no_part_of_a_sum_can_be_worked_out_from_the_others(drawn):
     counts = dict(enumerate(drawn))
     hidden, is_safe = hidden_parts({name: CountPart(count, None) for name, count in counts.items()})
+    are_all_small = all(is_small(counts[name]) for name in hidden)
     if len(hidden) <= 3:
         for values in possible(counts, hidden, [[*counts]], [is_safe]).values():
-            assert {1, 2, 3, 4, 5} <= values
+            assert len(values & {1, 2, 3, 4}) >= (2 if are_all_small else 4)

@@ -289,6 +289,10 @@ def test_municipalities_beside_each_other_hide_few_persons_of_others(marts, base
     posted, tables = marts
     rows = posted.seen(based_on, run)
     expected = plain.udvikling(rows)
+    of_benefits = [
+        plain.udvikling([row for row in rows if row.benefit == code])
+        for code in sorted({row.benefit for row in rows})
+    ]
     data_month = posted.data_months[posted.last_run(based_on, run)]
     weeks = defaultdict(list)
     for (place, _), (_, seniority, *_) in plain.paa_vej_ned(posted, based_on, run).items():
@@ -309,8 +313,23 @@ def test_municipalities_beside_each_other_hide_few_persons_of_others(marts, base
             elif persons < 5:
                 assert [*shown, median, change] == [None] * 5
             else:
+                parts = [found[place, month] for found in of_benefits if (place, month) in found]
+                counts = [part[0] for part in parts if part[0]]
+                if max(counts) < 5 and sum(counts) in (len(counts), 4 * len(counts)):
+                    assert shown[0] is None  # each benefit has one person, or each has four
+                    continue
                 is_telling = last in range(1, 5) or persons - last in range(1, 5)
+                is_telling |= _is_one_benefits(parts)
                 assert [shown[0], _number(shown[1])] == [persons, None if is_telling else share]
+
+
+def _is_one_benefits(parts):
+    """Tell whether all who are on the last step have one benefit, whose own share is hidden."""
+    lasts = [(persons, last) for persons, *_, last, _, _, _ in parts if last]
+    if len(lasts) != 1:
+        return False
+    ((persons, last),) = lasts
+    return persons < 5 or last < 5 or 0 < persons - last < 5
 
 
 def test_the_rows_of_one_citizen_are_those_of_the_months(marts):
@@ -335,6 +354,19 @@ def test_the_citizens_behind_a_count_are_as_many(marts):
             assert listed == details
         else:
             assert len(behind.rows) == sum(row[3] for row in counts.rows)
+
+
+def test_the_citizens_behind_persons_have_what_is_true_of_their_month(marts):
+    posted, tables = marts
+    behind = tables.answer(LisQuestion("personer"), persons=True)
+    sums = plain._sums(
+        posted.rows,
+        lambda row: (row.place, row.month, row.benefit, row.rate, row.citizen),
+        *plain.MONEY,
+    )
+    assert behind.rows
+    for *key, _weeks, amount, refusion, medfinansiering in behind.rows:
+        assert tuple(sums[tuple(key)]) == (amount, refusion, medfinansiering)
 
 
 def test_amounts_summed_by_fewer_columns_are_the_same_money(marts):
