@@ -119,18 +119,25 @@ LEFT JOIN told ON told.municipality = places.municipality AND told.benefit = cou
 
 
 def growth(january: int) -> str:
-    """Write how amounts changed with the last January, in millionths: the citizens' mix aside."""
+    """Write how amounts changed with the last January, in millionths: the citizens' mix aside.
+
+    Up to three months before it and after it are compared: one month is too few to tell a rise of
+    some percent from chance.
+    """
+    first, last = january - MONTHS_OF_AMOUNTS, january + MONTHS_OF_AMOUNTS - 1
     return f"""
 WITH told AS (
-    SELECT benefit, number, base_ore AS ore, CAST(persons * days AS DOUBLE) AS days
+    SELECT benefit, number >= {january} AS is_later, sum(base_ore) AS ore,
+        CAST(sum(persons * days) AS DOUBLE) AS days
     FROM known JOIN paid_days USING (benefit, month)
-    WHERE months_ahead = 0 AND number IN ({january - 1}, {january}) AND municipality IS NULL
+    WHERE months_ahead = 0 AND number BETWEEN {first} AND {last} AND municipality IS NULL
         AND benefit IS NOT NULL AND step IS NULL AND persons > 0
+    GROUP BY benefit, number >= {january}
 )
 SELECT CAST(round({MILLION} * sum(later.ore) / sum(later.days * earlier.ore / earlier.days))
     AS BIGINT)
 FROM told AS later JOIN told AS earlier USING (benefit)
-WHERE later.number = {january} AND earlier.number = {january - 1} AND earlier.ore > 0"""
+WHERE later.is_later AND NOT earlier.is_later AND earlier.ore > 0"""
 
 
 CORRECTED: Final = f"""
