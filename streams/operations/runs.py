@@ -75,10 +75,9 @@ class RunError(UserError):
 
 
 class Closing(NamedTuple):
-    """A request to close the run of a month.
+    """A request to close the run of a month; `at` is another time than now, of a demonstration.
 
-    `by_two`: another person agrees also where nothing is in doubt, as on the site. `at` is another
-    time than now, of a demonstration.
+    `by_two`: another person agrees also where nothing is in doubt, as on the site.
     """
 
     month: str
