@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import day, week_of
+from domain.explain.reasons import WeekOfLife
 from domain.law.rates import staircase_in
 from domain.law.staircase import Law
 from projections.ledger.citizen import (
@@ -134,6 +135,27 @@ def posted_weeks(law: Law, rows: Iterable[PostedRow], earned: Iterable[int]) -> 
             sign = EARNED if week in earned else OTHER if week in others else NO_ROW
             found.append(CourseWeek(week, sign))
     return found
+
+
+def lived_weeks(weeks: Iterable[WeekOfLife]) -> list[CourseWeek]:
+    """Give the weeks of an explained life."""
+    return [
+        CourseWeek(
+            week_of(day(each.week)), sign_of(each), each.reached if each.state == "B" else None
+        )
+        for each in weeks
+    ]
+
+
+def sign_of(week: WeekOfLife) -> str:
+    """Give the sign of an explained week."""
+    if week.state == "B":
+        return BEFORE_RATES if week.step is None else str(week.step)
+    if week.state == "O":
+        return OTHER
+    if week.new_start:
+        return NEW_START
+    return EARNED if week.earned_now else SELF_SUPPORT
 
 
 def step_of(law: Law, week: int, number: int) -> int:

@@ -34,7 +34,7 @@ def show_week(
     reason: WeekReason, rejected: Sequence[RejectedLine], words: Catalogue, out: Console
 ) -> None:
     """Show one week in full."""
-    out.print(heading(week_title(reason, words)))
+    out.print(heading(_title(reason, words)))
     citizen = words.text("week.citizen", citizen=reason.citizen, rules=reason.rule_set)
     out.print(f"{citizen}\n")
     out.print(words.text("week.because", because=reason.because))
@@ -55,7 +55,7 @@ def show_week(
     out.print()
 
 
-def week_title(reason: WeekReason, words: Catalogue) -> str:
+def _title(reason: WeekReason, words: Catalogue) -> str:
     """Write a week's name and state."""
     return words.text(
         "week.heading",

@@ -16,6 +16,7 @@ from projections.ledger.citizen import PostedRow
 from projections.ledger.course import CourseWeek, as_of, posted_weeks
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.explain.live import CitizenLedger, LedgerCounters, LedgerRun
+from streams.explain.why import Evidence, Grounds, live_evidence
 from streams.ledger.table import LedgerTable
 from streams.lis.counters import counters_of
 from streams.privacy.cpr import is_cpr
@@ -104,6 +105,11 @@ class CitizenDesk:
             return None
         return self._settings.identity().of(cpr)[0]
 
+    @property
+    def has_journal(self) -> bool:
+        """True if reports can be read: there are brokers."""
+        return self._settings.has_brokers
+
     def posted(self, citizen: str) -> PostedLife:
         """Read what was posted for a citizen; nothing is no error. Raises LedgerError."""
         ledger = CitizenLedger(LedgerTable.open(self._settings.ledger))
@@ -111,3 +117,8 @@ class CitizenDesk:
         runs = ledger.closed_runs(ledger.partition_of(citizen))
         rules = entries[-1][0].rules if entries else DEFAULT
         return PostedLife(citizen, entries, runs, self.laws.law(rules))
+
+    def evidence(self, citizen: str) -> tuple[Evidence, Grounds]:
+        """Read a citizen's reports from the journal, and fold them. Raises UserError."""
+        evidence = live_evidence(self._settings, self.laws, citizen)
+        return evidence, Grounds.of(self.laws.law(evidence.rules), evidence)

@@ -6,15 +6,19 @@ knows is shown at once; what the journal knows is asked for by a second request.
 
 import logging
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from domain.basics.weeks import week_of
+from domain.basics.weeks import day, week_of, week_text
+from streams.kit.catalogue import Catalogue
 from streams.kit.errors import UserError
+from streams.privacy.cpr import without_cpr
+from streams.web.citizen_explanations import CitizenExplainer, LifeExplanation, WeekExplanation
 from streams.web.citizen_looks import (
     CitizenLook,
     NotShownError,
@@ -23,13 +27,16 @@ from streams.web.citizen_looks import (
     session_of,
 )
 from streams.web.citizen_pages import CitizenPage, CitizenPageMaker, Moments
+from streams.web.citizen_paper import CitizenPaper
 from streams.web.lis_options import LONGEST, MOST_RUNS
 from streams.web.lis_routes import speaker_of
 from streams.web.pages import language_of, link
 from streams.web.parts import page as site_page
 from streams.web.parts import parts_of
-from streams.web.rights import CITIZENS, refused
+from streams.web.rights import CITIZENS, RouteRight, refused
 from streams.web.visitors import Visitor
+from streams.web.words import words_in
+from streams.wire.content import LAST_DAY
 
 BORGER: Final = "/borger"
 NOW: Final = "nu"
@@ -38,6 +45,11 @@ _UNKEPT: Final = {"Cache-Control": "no-store"}
 log = logging.getLogger("refusion")
 router = APIRouter()
 
+CITIZEN_FILE: Final = RouteRight("citizen file", CITIZENS.roles, of_data=True)
+FILE_NAME: Final = "borgerens-forloeb.pdf"
+LAST_WEEK: Final = week_of(LAST_DAY)
+
+Day = Annotated[str | None, Query(pattern=r"^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|)$")]
 Moment = Annotated[str | None, Query(pattern=rf"^(?:{MOMENT.pattern}|)$")]
 
 
@@ -89,7 +101,6 @@ async def find(
     return RedirectResponse(address, HTTPStatus.SEE_OTHER, _UNKEPT)
 
 
-@router.get(f"{BORGER}/{{token}}", include_in_schema=False)
 async def show(
     request: Request,
     visitor: Annotated[Visitor, Depends(CITIZENS)],
@@ -109,16 +120,109 @@ async def show(
         return _not_shown(request, NotShownError(HTTPStatus.NOT_FOUND, "no_run"))
     maker = CitizenPageMaker(life, speaker_of(request), look.place, today())
     made: CitizenPage = await look.parts.lanes.answers.run(maker.page, moments)
-    return _unkept(
-        site_page(
-            request,
-            "citizen/page.html",
-            page=made,
-            purpose=look.purpose,
-            address=f"{BORGER}/{token}",
-            is_compared=moments is not None,
-        )
+    return _shown(
+        look,
+        token,
+        "citizen/page.html",
+        page=made,
+        is_compared=moments is not None,
+        has_journal=look.parts.citizens.has_journal,
     )
+
+
+@router.get(f"{BORGER}/{{token}}/forklaring", include_in_schema=False)
+async def explain(
+    request: Request,
+    visitor: Annotated[Visitor, Depends(CITIZENS)],
+    token: str,
+    uge: Day = None,
+) -> Response:
+    """Explain a life, or one week of it, from the reports in the journal."""
+    week = week_in(uge)
+    try:
+        look = look_of_token(request, visitor, token)
+        await look.posted("explanation", **_of_week(week))
+    except NotShownError as error:
+        return _not_shown(request, error)
+    explainer = await explainer_of(look)
+    life: LifeExplanation | None = None
+    one: WeekExplanation | None = None
+    run = look.parts.lanes.answers.run
+    if explainer is not None and week is None:
+        life = await run(explainer.life, today())
+    elif explainer is not None and week is not None:
+        one = await run(explainer.week, week)
+    monday = "" if week is None else week_text(week)
+    given = {"life": life, "week": one, "monday": monday, "away": explainer is None}
+    return _shown(look, token, "citizen/explanation.html", **given)
+
+
+async def explainer_of(look: CitizenLook) -> CitizenExplainer | None:
+    """Read a citizen's reports; None where they cannot be read from here."""
+    desk = look.parts.citizens
+    if not desk.has_journal:
+        return None
+    try:
+        found = await look.parts.lanes.desk.run(desk.evidence, look.citizen)
+    except UserError as error:
+        log.warning("a citizen's reports cannot be read: %s", without_cpr(str(error)))
+        return None
+    language = language_of(look.request)
+    return CitizenExplainer(found, look.place, Catalogue(language), words_in(language))
+
+
+@router.get(f"{BORGER}/{{token}}.pdf", include_in_schema=False)
+async def give_paper(
+    request: Request,
+    visitor: Annotated[Visitor, Depends(CITIZEN_FILE)],
+    token: str,
+    uge: Day = None,
+) -> Response:
+    """Give a citizen's course, or the explanation of a week, as a PDF."""
+    week = week_in(uge)
+    try:
+        look = look_of_token(request, visitor, token)
+        life = await look.posted("pdf", **_of_week(week))
+    except NotShownError as error:
+        return _not_shown(request, error)
+    speaker, run = speaker_of(request), look.parts.lanes.answers.run
+    maker = CitizenPageMaker(life, speaker, look.place, today())
+    paper = CitizenPaper(await run(maker.page, None))
+    if (explainer := await explainer_of(look)) is not None:
+        if week is None:
+            paper = replace(paper, life=await run(explainer.life, today()))
+        else:
+            paper = replace(paper, week=await run(explainer.week, week))
+    values = paper.values(speaker.word, speaker.language)
+    made = await look.parts.lanes.paper.run(look.parts.typesetter.pdf, values)
+    headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'} | _UNKEPT
+    return Response(made, media_type="application/pdf", headers=headers)
+
+
+router.add_api_route(f"{BORGER}/{{token}}", show, include_in_schema=False)
+
+
+def _shown(look: CitizenLook, token: str, template: str, **values: Any) -> Response:
+    address = f"{BORGER}/{token}"
+    shown = values | {"purpose": look.purpose, "address": address}
+    return _unkept(site_page(look.request, template, **shown))
+
+
+def week_in(day_text: str | None) -> int | None:
+    """Return the week of a day in an address. Raises RequestValidationError for none of ours."""
+    if not day_text:
+        return None
+    try:
+        week = week_of(day(day_text))
+    except ValueError:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY) from None
+    if not 0 <= week <= LAST_WEEK:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY)
+    return week
+
+
+def _of_week(week: int | None) -> dict[str, str]:
+    return {} if week is None else {"week": week_text(week)}
 
 
 def moments_of(then: str | None, now: str | None) -> Moments | None:

@@ -1,4 +1,4 @@
-"""Sets a view of LIS as a PDF that can be read aloud (PDF/UA-1), with typst.
+"""Sets a view of LIS, or a citizen's course, as a PDF that is read aloud (PDF/UA-1), with typst.
 
 The same answer gives the same bytes: the fonts are our own, and no clock is asked.
 """
@@ -14,7 +14,11 @@ from typing import Any, Final
 import typst
 
 HERE: Final = Path(__file__).parent
-TEMPLATE: Final = HERE / "templates" / "lis" / "view.typ"
+TEMPLATES: Final = {
+    "view": HERE / "templates" / "lis" / "view.typ",
+    "citizen": HERE / "templates" / "citizen" / "course.typ",
+}
+"""The templates by their names in the values; a view of LIS where none is named."""
 FONTS: Final = HERE / "fonts"
 MOST_ROWS: Final = 2_000
 """Rows on paper, some forty pages; the files have all."""
@@ -23,10 +27,10 @@ _ONE_AT_A_TIME: Final = threading.Lock()
 
 
 def pdf(values: Mapping[str, Any]) -> bytes:
-    """Set the page of a view; `values` are what the template names."""
+    """Set a page; `values` are what its template names, which they name too."""
     given = dict(values) | {"picture": _in_our_font(str(values["picture"]))}
     with _ONE_AT_A_TIME:  # typst keeps what it read between two documents, for one thread
-        made = _typesetter().compile(
+        made = _typesetter(given.get("template", "view")).compile(
             format="pdf",
             sys_inputs={"data": json.dumps(given, ensure_ascii=False)},
             pdf_standards=["ua-1"],
@@ -37,9 +41,10 @@ def pdf(values: Mapping[str, Any]) -> bytes:
 
 
 @cache
-def _typesetter() -> typst.Compiler:
+def _typesetter(name: str) -> typst.Compiler:
+    template = TEMPLATES[name]
     return typst.Compiler(
-        str(TEMPLATE), root=str(TEMPLATE.parent), font_paths=[str(FONTS)], ignore_system_fonts=True
+        str(template), root=str(template.parent), font_paths=[str(FONTS)], ignore_system_fonts=True
     )
 
 

@@ -5,6 +5,7 @@ veraPDF 1.28.2 (Maven Central, MPL-2.0 or GPL-3.0) runs on the Java of the local
 
 import re
 import subprocess
+from functools import partial
 
 import pytest
 import typst
@@ -12,7 +13,9 @@ import typst
 from projections.lis.money_lines import LINES
 from projections.lis.views import VIEWS
 from streams.devtools.local_kafka.jars import java
+from streams.web import citizen_desk
 from streams.web.lis_pdf import FONTS
+from tests.support.citizen_site import citizen_site, evidence_of, some_lives, write_ledger
 from tests.support.lis_site import OWN, lis_folder, lis_site
 from tests.support.maven import maven_file
 from tests.support.site_client import client_of, visitor
@@ -69,6 +72,39 @@ def test_the_pdf_of_each_view_can_be_read_aloud_in_both_languages(app, tmp_path)
                 given.add(view)
     assert set(SHOWN) - given <= OF_ONE_CITIZEN
     assert set(verdicts(tmp_path).values()) == {"PASS"}
+
+
+def _evidence(reports, settings, _laws, _citizen):
+    return evidence_of(settings, reports)
+
+
+def _always(value, _desk):
+    return value
+
+
+@pytest.mark.long
+def test_the_pdf_of_a_citizen_can_be_read_aloud_in_both_languages(tmp_path, monkeypatch):
+    """With the reports of the journal, a week of them, and without."""
+    (lives,) = ([reports for reports in some_lives(5, ("the_window",)) if reports],)
+    write_ledger(tmp_path / "ledger", lives)
+    client = client_of(citizen_site(tmp_path), visitor("auditor"))
+    given = {"cpr": lives[0][0]["cpr"], "purpose": "sag 12/2024"}
+    (tmp_path / "pdf").mkdir()
+    read = partial(_evidence, lives[0])
+    monkeypatch.setattr(citizen_desk, "live_evidence", read)
+    for has_journal in (False, True):
+        seen = property(partial(_always, has_journal))
+        monkeypatch.setattr(citizen_desk.CitizenDesk, "has_journal", seen)
+        for language in ("", "/en"):
+            address = client.post(f"{language}/borger", data=given).headers["location"]
+            for name, query in (("life", ""), ("week", "?uge=2016-03-01")):
+                made = client.get(f"{address}.pdf{query}")
+                assert made.status_code == 200
+                file = f"{name}-{has_journal}{language.replace('/', '-')}.pdf"
+                (tmp_path / "pdf" / file).write_bytes(made.content)
+    found = verdicts(tmp_path / "pdf")
+    assert len(found) == 8
+    assert set(found.values()) == {"PASS"}
 
 
 @pytest.mark.long

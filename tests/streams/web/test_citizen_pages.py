@@ -1,0 +1,301 @@
+"""The pages of a citizen have the figures of the ledger and of `refusion explain`, to the øre."""
+
+import random
+import re
+import time
+from html import unescape
+
+import pytest
+
+from domain.basics.municipalities import municipality_of_row
+from domain.basics.weeks import day, week_of
+from domain.citizen.reports import Freeing, Payment
+from projections.ledger.citizen import standing
+from projections.ledger.course import as_of, lived_weeks, months, posted_weeks
+from streams.explain.why import Grounds
+from streams.kit.catalogue import Catalogue
+from streams.web import citizen_desk
+from streams.web.citizen_explanations import CitizenExplainer, own_causes
+from streams.web.citizen_pages import CitizenPageMaker, Moments
+from streams.web.lis_figures import Speaker
+from streams.web.words import words_in
+from tests.support.citizen_site import (
+    citizen_of,
+    citizen_settings,
+    citizen_site,
+    evidence_of,
+    some_lives,
+    write_ledger,
+)
+from tests.support.lives import THEMES
+from tests.support.site_client import client_of, visitor
+
+PURPOSE = "sag 12/2024"
+TODAY = week_of(day("2026-11-27"))
+
+
+@pytest.fixture(scope="module")
+def lives():
+    return [reports for reports in some_lives(5, sorted(THEMES)[:9]) if reports]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, lives):
+    made = tmp_path_factory.mktemp("figures")
+    write_ledger(made / "ledger", lives)
+    return made
+
+
+@pytest.fixture(scope="module")
+def settings(folder):
+    return citizen_settings(folder)
+
+
+@pytest.fixture
+def journal(monkeypatch, lives):
+    """The site reads these citizens' reports as it would read them from a journal."""
+    by_citizen = {citizen_of(reports): reports for reports in lives}
+
+    def read(settings, _laws, citizen):
+        return evidence_of(settings, by_citizen[citizen])
+
+    monkeypatch.setattr(citizen_desk, "live_evidence", read)
+    monkeypatch.setattr(citizen_desk.CitizenDesk, "has_journal", property(lambda _: True))
+
+
+@pytest.fixture
+def desk(settings):
+    return citizen_desk.CitizenDesk(settings)
+
+
+def speaker(desk):
+    return Speaker(words_in("da"), "da", desk.laws.law("R-1").rules)
+
+
+def ore(written):
+    return int(written.replace(".", "").replace(",", ""))
+
+
+def page_of(desk, reports, place=None, moments=None):
+    life = desk.posted(citizen_of(reports))
+    return life, CitizenPageMaker(life, speaker(desk), place, TODAY).page(moments)
+
+
+def test_amounts_are_those_of_the_rows_that_stand(desk, lives):
+    seen = 0
+    for reports in lives:
+        life, page = page_of(desk, reports)
+        rows = standing(life.rows)
+        for at, name in enumerate(("amount_ore", "refusion_ore", "medfinansiering_ore")):
+            total = sum(getattr(row, name) or 0 for row in rows)
+            assert sum(ore(year.figures[at]) for year in page.years) == total
+            of_months = [ore(line.figures[at]) for year in page.years for line in year.months]
+            assert sum(of_months) == total
+        seen += len(rows)
+    assert seen > 100
+
+
+def test_amounts_are_those_that_an_explanation_finds_due(desk, lives, settings):
+    """The rows of all explained weeks add up to the months of the page."""
+    for reports in lives[:4]:
+        citizen = citizen_of(reports)
+        evidence = evidence_of(settings, reports)
+        grounds = Grounds.of(desk.laws.law(evidence.rules), evidence)
+        posted = desk.posted(citizen).rows
+        weeks = sorted({row.week for row in posted if row.week})
+        due = {"refusion": 0, "medfinansiering": 0}
+        for monday in weeks:
+            reason = grounds.week(week_of(day(monday)))
+            for row in reason.rows:
+                if row.mechanism is not None:
+                    due[row.mechanism] += row.result_ore or 0
+            for bidrag in reason.fleksbidrag:
+                if bidrag.week == monday:
+                    due["refusion"] += bidrag.amount_ore
+        found = months(posted)
+        assert sum(month.refusion_ore for month in found) == due["refusion"]
+        assert sum(month.medfinansiering_ore for month in found) == due["medfinansiering"]
+
+
+def test_counters_are_those_that_an_explanation_finds(desk, lives, settings):
+    told = 0
+    for reports in lives:
+        at = desk.posted(citizen_of(reports)).standing()
+        evidence = evidence_of(settings, reports)
+        life = Grounds.of(desk.laws.law(evidence.rules), evidence).life()
+        if at is None or at.week is None or life.ahead is None:
+            continue
+        if week_of(day(life.ahead.week)) != at.week or life.ahead.next_refusion is None:
+            continue
+        is_anew = life.weeks[-1].new_start
+        expected = (0, 0) if is_anew else (life.count.reached, life.earned.earned)
+        assert (at.seniority, at.earned) == expected, citizen_of(reports)
+        told += 1
+    assert told > 2
+
+
+def test_the_strip_of_the_ledger_agrees_with_that_of_the_reports(desk, lives, settings):
+    seen = 0
+    for reports in lives:
+        life = desk.posted(citizen_of(reports))
+        evidence = evidence_of(settings, reports)
+        grounds = Grounds.of(desk.laws.law(evidence.rules), evidence)
+        lived = {each.week: each.sign for each in lived_weeks(grounds.life().weeks)}
+        for each in posted_weeks(life.law, life.rows, ()):
+            if each.sign.isdigit() and lived.get(each.week, "").isdigit():
+                seen += 1
+                assert lived[each.week] == each.sign or each.week == week_of(day("2015-12-28"))
+    assert seen > 50
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_moments_differ_by_what_was_posted_between_them(desk, lives, seed):
+    rng = random.Random(seed)
+    for reports in rng.sample(lives, 4):
+        life, page = page_of(desk, reports, moments=Moments(49, None))
+        compared = page.comparison
+        assert compared is not None
+        posted_later = [row for row in life.rows if row not in as_of(life.rows, 49)]
+        assert sum(ore(line.difference) for line in compared.pairs) == sum(
+            row.result_ore for row in posted_later
+        )
+        same = page_of(desk, reports, moments=Moments(51, 51))[1].comparison
+        assert same is not None
+        assert same.pairs == []
+
+
+def test_each_correction_is_a_pair_with_its_cause_and_its_difference(desk, lives):
+    seen = 0
+    for reports in lives:
+        life, page = page_of(desk, reports)
+        causes = {row.cause for row in life.rows}
+        for block in page.corrections:
+            seen += 1
+            assert block.cause in causes
+            assert block.pairs
+            assert block.reason
+    assert seen > 3
+
+
+def test_a_caseworker_sees_the_money_and_the_reports_of_the_own_municipality_alone(
+    desk, lives, settings
+):
+    hidden = 0
+    for reports in lives:
+        life = desk.posted(citizen_of(reports))
+        evidence = evidence_of(settings, reports)
+        for place in sorted(life.municipalities):
+            page = CitizenPageMaker(life, speaker(desk), place, TODAY).page(None)
+            mine = [
+                row
+                for row in standing(life.rows)
+                if municipality_of_row(row.mechanism or "", row.paying, row.financing) == place
+            ]
+            total = sum(row.amount_ore or 0 for row in mine)
+            assert sum(ore(year.figures[0]) for year in page.years) == total
+            seen = own_causes(evidence.reports, life.rows, place)
+            assert seen is not None
+            for report in evidence.reports:
+                if isinstance(report, Freeing):
+                    continue
+                name = f"{report.reporter}/{report.report_id}"
+                if isinstance(report, Payment) and place not in (report.paying, report.financing):
+                    assert name not in seen
+                    hidden += 1
+    assert hidden > 0
+
+
+def test_an_explanation_is_told_in_both_languages(desk, lives, settings):
+    reports = lives[0]
+    evidence = evidence_of(settings, reports)
+    found = evidence, Grounds.of(desk.laws.law(evidence.rules), evidence)
+    monday = found[1].life().weeks[0].week
+    said = {}
+    for language in ("da", "en"):
+        explainer = CitizenExplainer(found, None, Catalogue(language), words_in(language))
+        life, week = explainer.life(TODAY), explainer.week(week_of(day(monday)))
+        assert len(life.standing) > 1
+        assert week.because.endswith(".")
+        assert week.warning == ""
+        said[language] = (life.standing, week.because, [each.text for each in week.reports])
+    assert said["da"] != said["en"]
+
+
+def found_at(client, reports):
+    answer = client.post("/borger", data={"cpr": reports[0]["cpr"], "purpose": PURPOSE})
+    return answer.headers["location"]
+
+
+@pytest.mark.usefixtures("journal")
+def test_the_page_leads_to_the_explanation_and_that_to_a_week(folder, lives):
+    client = client_of(citizen_site(folder), visitor("auditor"))
+    reports = lives[0]
+    address = found_at(client, reports)
+    page = client.get(address).text
+    assert f'hx-get="{address}/forklaring"' in page
+    explained = client.get(f"{address}/forklaring")
+    assert (explained.status_code, explained.headers["cache-control"]) == (200, "no-store")
+    assert "Genoptjeningstæller" in explained.text
+    week = re.search(rf'href="({address}/forklaring\?uge=[0-9-]+)"', page)
+    assert week is not None
+    one = unescape(client.get(week[1]).text)
+    assert "Hvorfor ugen er, som den er" in one
+    assert reports[0]["cpr"] not in page + explained.text + one
+    for bad in ("soon", "1900-01-01", "2100-01-11", "2024-13-01"):
+        assert client.get(f"{address}/forklaring?uge={bad}").status_code == 422
+    assert client.get(f"{address}?fra=77&til=nu").status_code == 404
+    assert client.get(f"{address}?fra=x").status_code == 422
+
+
+def test_without_a_journal_the_page_is_there_and_says_so(folder, lives):
+    client = client_of(citizen_site(folder), visitor("auditor"))
+    address = found_at(client, lives[0])
+    page = client.get(address).text
+    assert "hx-get" not in page.partition('id="explained"')[2].partition("</section>")[0]
+    assert "kan ikke læses fra denne side" in page
+    assert client.get(f"{address}/forklaring").status_code == 200
+    assert client.get(f"{address}.pdf").content.startswith(b"%PDF-")
+
+
+@pytest.mark.usefixtures("journal")
+def test_the_pdf_is_an_export_on_record_and_for_who_is_logged_on(folder, lives):
+    app = citizen_site(folder)
+    client = client_of(app, visitor("auditor"))
+    address = found_at(client, lives[0])
+    whole = client.get(f"{address}.pdf")
+    assert whole.headers["content-type"] == "application/pdf"
+    assert whole.headers["cache-control"] == "no-store"
+    assert client.get(f"{address}.pdf").content == whole.content
+    week = client.get(f"{address}.pdf?uge=2016-01-05")
+    assert week.content.startswith(b"%PDF-")
+    assert client_of(app).get(f"{address}.pdf").status_code == 401
+    assert (
+        client_of(app, visitor("lis", municipality="730")).get(f"{address}.pdf").status_code == 403
+    )
+
+
+def test_the_strip_of_a_life_is_there_at_once(desk, lives):
+    """Processor time: a strip must come in 0.3 s, and other work beside it does not count."""
+    reports = max(lives, key=len)
+    desk.posted(citizen_of(reports))
+    spent = []
+    for _ in range(3):
+        began = time.process_time()
+        page_of(desk, reports)
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.3
+
+
+def test_no_word_of_the_pages_is_missing_in_either_language():
+    for language in ("da", "en"):
+        word = words_in(language)
+        for sign in ("before", "other", "start", "earned", "self", "none", "anew", "today"):
+            assert word(f"citizen.sign_{sign}")
+        for mark in ("verified", "inferred", "expert", "assumed"):
+            assert word(f"citizen.mark_{mark}")
+
+
+def test_the_text_alternative_of_the_strip_tells_every_week_in_order(desk, lives):
+    _, page = page_of(desk, max(lives, key=len))
+    told = unescape(page.strip.picture.partition("<desc>")[2].partition("</desc>")[0])
+    assert told.count(";") + 1 == len(page.strip.periods) > 1
