@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.kafka import security
-from streams.kit.secrets import FILE, own_environment, secret_in
+from streams.kit.secrets import FILE, given_in, own_environment, secret_in
 from streams.kit.setting import Origin, Setting, SettingsError, ShownSetting
 from streams.kit.setting_forms import (
     NUMBER,
@@ -48,6 +48,7 @@ from streams.settings_table import (
     PERSONS,
     PREFIX,
     PSEUDONYM_KEY,
+    RECEIPTS,
     REPLACEMENT_NUMBERS,
     REPLICAS,
     REPORTERS,
@@ -83,9 +84,8 @@ _DEMO_KEYS = {
 _FORMS: dict[str, Form] = {
     **dict.fromkeys((PREFIX.name, JOURNAL_PREFIX.name), TOPIC_PREFIX),
     **dict.fromkeys((PARTITIONS.name, REPLICAS.name), NUMBER),
-    **dict.fromkeys(
-        (DEMO.name, DEMO_ANYWHERE.name, REPLACEMENT_NUMBERS.name, FOUR_EYES.name), SWITCH
-    ),
+    **dict.fromkeys((DEMO.name, DEMO_ANYWHERE.name, REPLACEMENT_NUMBERS.name), SWITCH),
+    **dict.fromkeys((FOUR_EYES.name, RECEIPTS.name), SWITCH),
     **dict.fromkeys((PSEUDONYM_KEY.name, MASTER_KEY.name), hex_key(KEY_BYTES)),
     **dict.fromkeys((SEAL_KEY.name, JOURNAL_KEY.name), hex_keys(KEY_BYTES)),
     METRICS_PORT.name: PORT,
@@ -226,6 +226,11 @@ class Settings:
         """The file of expected payments. Raises SettingsError if it is not there."""
         return self._file(EXPECTED)
 
+    @property
+    def receipts(self) -> bool:
+        """True if reporters get receipts."""
+        return self._text(RECEIPTS) == "1"
+
     def _file(self, setting: Setting, kind: str = "file") -> Path | None:
         text = self._text(setting)
         is_there = Path.is_dir if kind == "folder" else Path.is_file
@@ -358,15 +363,9 @@ class Settings:
         return text
 
 
-def _given(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the setting's own text, and the name of the file that holds it."""
-    text, file = (environ.get(name, "").strip() for name in (setting.name, setting.name + FILE))
-    return text, file
-
-
 def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[str | None, Origin]:
     """A setting's text and where it comes from. Set to nothing counts as not set."""
-    text, file = _given(setting, environ)
+    text, file = given_in(environ, setting)
     if setting.secret and file:
         if text:
             raise SettingsError(
@@ -375,7 +374,7 @@ def _value(setting: Setting, environ: Mapping[str, str], demo: bool) -> tuple[st
         return secret_in(Path(file), setting.name + FILE), "file"
     if text:
         return text, "environment"
-    if demo and setting.name in _DEMO_KEYS and not any(_given(MASTER_KEY, environ)):
+    if demo and setting.name in _DEMO_KEYS and not any(given_in(environ, MASTER_KEY)):
         return _DEMO_KEYS[setting.name], "demo"
     if demo and setting is REPLICAS:
         return "1", "demo"

@@ -64,6 +64,12 @@ EXPECTED = Setting(
     "a file of expected payments (`refusion convert ydelsesindeks`) that `refusion run` holds"
     " against what was received; not set: nothing is held",
 )
+RECEIPTS = Setting(
+    "REFUSION_RECEIPTS",
+    "0",
+    "1: `refusion worker projections` tells reporters in the topic receipts what became of their"
+    " reports",
+)
 SFTP_KNOWN_HOSTS = Setting(
     "REFUSION_SFTP_KNOWN_HOSTS",
     "~/.ssh/known_hosts",
@@ -158,6 +164,7 @@ TABLE = (
     RULES,
     REPORTERS,
     EXPECTED,
+    RECEIPTS,
     SFTP_KNOWN_HOSTS,
     SFTP_KEY,
     DESTINATIONS,

@@ -7,6 +7,7 @@ shown it on the first day.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from projections.runs.payment_months import MonthShare
@@ -43,42 +44,45 @@ class ExpectedOfCitizen(NamedTuple):
     received_ore: int
 
 
+@dataclass
 class ExpectedPayments:
-    """Expected payments by citizen, reporter, benefit and month, and what was received of them."""
+    """Expected payments by citizen, reporter, benefit and month, and what was received of them.
 
-    def __init__(self) -> None:
-        self._covered: dict[tuple[str, str], set[int]] = defaultdict(set)
-        self._citizens: dict[Covered, dict[str, list[int]]] = defaultdict(dict)
-        """Øre that were expected and received, by citizen."""
+    `covered` are the months of which something is expected, by reporter and benefit; `citizens` the
+    øre that were expected and received, by citizen.
+    """
+
+    covered: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
+    citizens: dict[Covered, dict[str, list[int]]] = field(default_factory=lambda: defaultdict(dict))
 
     def __bool__(self) -> bool:
-        return bool(self._citizens)
+        return bool(self.citizens)
 
     @property
     def first_month(self) -> int | None:
         """The earliest month of which something is expected; None where nothing is."""
-        return min((month for _, _, month in self._citizens), default=None)
+        return min((month for _, _, month in self.citizens), default=None)
 
     def expect(
         self, citizen: str, reporter: str, benefit: str, shares: Iterable[MonthShare]
     ) -> None:
         """Take a payment that a payment system has made."""
         for month, ore, _ in shares:
-            self._covered[reporter, benefit].add(month)
-            _add(self._citizens[reporter, benefit, month], citizen, 0, ore)
+            self.covered[reporter, benefit].add(month)
+            _add(self.citizens[reporter, benefit, month], citizen, 0, ore)
 
     def covers(self, reporter: str, benefit: str) -> bool:
         """Tell whether anything is expected of a reporter and benefit."""
-        return (reporter, benefit) in self._covered
+        return (reporter, benefit) in self.covered
 
     def receive(
         self, citizen: str, reporter: str, benefit: str, shares: Iterable[MonthShare]
     ) -> None:
         """Take a payment that was received and stands."""
-        months = self._covered[reporter, benefit]
+        months = self.covered[reporter, benefit]
         for month, ore, _ in shares:
             if month in months:
-                _add(self._citizens[reporter, benefit, month], citizen, 1, ore)
+                _add(self.citizens[reporter, benefit, month], citizen, 1, ore)
 
     def lines(self) -> list[ExpectedLine]:
         """Hold the sums against each other, in order."""
@@ -91,14 +95,14 @@ class ExpectedPayments:
                 sum(expected != received for expected, received in citizens.values()),
                 sum(expected != 0 and not received for expected, received in citizens.values()),
             )
-            for place, citizens in sorted(self._citizens.items())
+            for place, citizens in sorted(self.citizens.items())
         ]
 
     def of_citizens(self) -> list[ExpectedOfCitizen]:
         """List the citizens' months whose amounts differ, the largest differences first."""
         found = [
             ExpectedOfCitizen(citizen, *place, expected, received)
-            for place, citizens in self._citizens.items()
+            for place, citizens in self.citizens.items()
             for citizen, (expected, received) in citizens.items()
             if expected != received
         ]

@@ -89,12 +89,13 @@ def table(files: tuple[str, ...], mapping: Path, rejects: str | None, as_json: b
 @click.option("--rejects", type=OUTPUT, help="Write what is refused to this file, with the reason.")
 @click.option("--json", "as_json", is_flag=True, help="Print the closing summary as JSON.")
 def ydelsesindeks(files: tuple[str, ...], tables: Path, rejects: str | None, as_json: bool) -> None:
-    """Convert answers of the Ydelsesindeks (SF1491 YdelseListeHent) to expected payments.
+    """Convert answers of the Ydelsesindeks.
 
-    FILES are answers, also packed with gzip or ZIP, folders of them, or - for standard input.
-    Expected payments are written to standard output, with pseudonyms in place of CPR numbers; set
-    REFUSION_EXPECTED to their file, and `refusion run` holds them against what was received.
-    Nothing is calculated with them. Rejects do not change the exit status.
+    These are answers of SF1491 YdelseListeHent; they become expected payments. FILES are answers,
+    also packed with gzip or ZIP, folders of them, or - for standard input. Expected payments are
+    written to standard output, with pseudonyms in place of CPR numbers; set REFUSION_EXPECTED to
+    their file, and `refusion run` holds them against what was received. Nothing is calculated with
+    them. Rejects do not change the exit status.
     """
     from streams.upstream.index_conversion import IndexConversion
     from streams.upstream.tables import UpstreamTables

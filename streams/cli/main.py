@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "merge": "streams.cli.merge:merge",
     "opening": "streams.cli.opening:opening",
     "publish": "streams.cli.publish:publish",
+    "receipts": "streams.cli.receipts:receipts",
     "rekey": "streams.cli.rekey:rekey",
     "repair": "streams.cli.repair:repair",
     "replay": "streams.cli.replay:replay",

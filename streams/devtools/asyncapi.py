@@ -22,9 +22,10 @@ from streams.devtools.written_messages import (
     MovedRecord,
     NoticeMessage,
     Postings,
+    ReceiptMessage,
     RunCut,
 )
-from streams.kafka.topics import TOPICS
+from streams.kafka.topics import RECEIPTS, TOPICS
 from streams.wire import cloudevents
 from streams.wire.control_shapes import (
     FreeShape,
@@ -46,7 +47,7 @@ from streams.wire.shapes import (
     ReversalShape2,
 )
 
-VERSION: Final = "1.3.0"
+VERSION: Final = "1.4.0"
 """The version of the contract: an addition raises the second number, a new `schema` the first."""
 Object = dict[str, Any]
 
@@ -72,6 +73,7 @@ WRITTEN: Final[Mapping[str, Any]] = {
     "moved": MovedRecord,
     "joined": JoinedRecord,
     "copied": CopiedRecord,
+    "receipt": ReceiptMessage,
 }
 CONTROL: Final[Mapping[str, type]] = {
     "rules": RulesShape,
@@ -172,6 +174,7 @@ CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "postings": ("postings", "run"),
     "notices": ("notice", "missing_reporter"),
     "access": ("act",),
+    "receipts": ("receipt",),
 }
 """The topics that others read or write, with their messages.
 
@@ -183,6 +186,7 @@ SENT_TO: Final = {
     "postings": "send",
     "notices": "send",
     "access": "send",
+    "receipts": "send",
 }
 KEYS: Final = {
     "reports.raw": "any",
@@ -190,6 +194,7 @@ KEYS: Final = {
     "postings": "the citizen; none for run markers",
     "notices": "the citizen or the reporter",
     "access": "the writer",
+    "receipts": "the reporter",
 }
 HEADERS: Final[Object] = {
     "type": "object",
@@ -199,7 +204,7 @@ HEADERS: Final[Object] = {
 
 def document() -> Object:
     """Return the whole document."""
-    kept = {topic.name: topic.settings for topic in TOPICS}
+    kept = {topic.name: topic.settings for topic in (*TOPICS, RECEIPTS)}
     return {
         "asyncapi": "3.0.0",
         "info": {

@@ -181,6 +181,26 @@ class MissingReporter(TypedDict):
     detail: dict[str, Any]
 
 
+Place = Annotated[str, Field(description="Topic, partition and offset of a record.")]
+
+
+class ReceiptMessage(TypedDict):
+    """A receipt tells a reporter what became of a report; what does not apply is left out."""
+
+    schema: One
+    type: Literal["receipt"]
+    status: Literal["accepted", "rejected", "noticed", "ignored"]
+    reporter: Annotated[str, Field(pattern="^[0-9]{8}$")]
+    report_id: NotRequired[str]
+    raw: NotRequired[Place]
+    journal: NotRequired[Place]
+    reason: NotRequired[str]
+    field: NotRequired[str]
+    code: NotRequired[str]
+    day: NotRequired[str]
+    deliveries: NotRequired[Annotated[int, Field(ge=1)]]
+
+
 Head = Annotated[tuple[str, int, str], Field(description="A record: writer, number and hash.")]
 
 

@@ -1,8 +1,8 @@
 """The rights that each role needs at the brokers, and no more: access control lists of Kafka.
 
 Source: contract section 11. A role is what one principal does; an installation may give several
-roles to one principal. A topic that a later version makes (`receipts`) is in the table already, so
-that rights are given once.
+roles to one principal. The rights to `receipts` are in the table whether receipts are told or not,
+so that rights are given once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,13 +22,12 @@ from streams.kafka.topics import (
     NOTICES,
     POSTINGS,
     RAW,
+    RECEIPTS,
     REPORTS,
     Topic,
     TopicError,
 )
 
-RECEIPTS: Final = "receipts"
-"""A topic of the contract that a later version makes."""
 STAGES: Final = (INTAKE, "citizens", "projections")
 KEYS: Final = "keys"
 CONTROL_WRITERS: Final = ("run", "replay", "free-id", KEYS)
@@ -172,8 +171,11 @@ def _citizens(names: TopicNames) -> Iterator[Right]:
 def _projections(names: TopicNames) -> Iterator[Right]:
     for topic in (POSTINGS, REPORTS, DEAD_LETTERS, NOTICES):
         yield Right(Resource.TOPIC, names.topic(topic), (*SEE, "Read"))
-    yield Right(Resource.TOPIC, names.prefix + RECEIPTS, (*SEE, "Write"))
+    yield Right(Resource.TOPIC, names.topic(RECEIPTS), (*SEE, "Write"))
     yield Right(Resource.GROUP, names.group("projections"), ("Read",))
+    told = f"{names.group(RECEIPTS.name)}."
+    yield Right(Resource.GROUP, told, ("Read",), Pattern.PREFIXED)
+    yield Right(Resource.TRANSACTIONAL_ID, told, ("Describe", "Write"), Pattern.PREFIXED)
 
 
 def _operator(names: TopicNames) -> Iterator[Right]:
@@ -235,7 +237,7 @@ def _reads(names: TopicNames, without: Topic | None = None) -> Iterator[Right]:
     for topic in (RAW, REPORTS, POSTINGS, NOTICES, DEAD_LETTERS, ACCESS):
         if topic is not without:
             yield Right(Resource.TOPIC, names.topic(topic), ("Read",))
-    yield Right(Resource.TOPIC, names.prefix + RECEIPTS, ("Read",))
+    yield Right(Resource.TOPIC, names.topic(RECEIPTS), ("Read",))
     for stage in STAGES:
         yield Right(Resource.GROUP, names.group(stage), ("Describe",))
     yield Right(Resource.GROUP, f"{names.group(INTAKE)}.", ("Describe",), Pattern.PREFIXED)

@@ -132,6 +132,11 @@ NOTICES: Final = Topic(
 DEAD_LETTERS: Final = Topic(
     "dead-letters", by_citizen=False, settings=_kept(str(90 * DAY_MS), max_message_bytes=_LARGE)
 )
+RECEIPTS: Final = Topic(
+    "receipts", by_citizen=True, settings=_kept(str(90 * DAY_MS), compression_type="zstd")
+)
+"""Made where receipts are told. Its key is the reporter; we give each a partition ourselves, so it
+has as many as the topics by citizen."""
 ACCESS: Final = Topic(
     "access",
     by_citizen=False,
@@ -165,9 +170,9 @@ def is_raw(name: str, raw: str) -> bool:
 TOPICS: Final = (RAW, REPORTS, POSTINGS, CITIZENS, NOTICES, DEAD_LETTERS, ACCESS)
 
 
-def all_topics(sources: Iterable[str]) -> tuple[Topic, ...]:
-    """Return the table with the raw topics of sources."""
-    return (*TOPICS, *map(raw_of, sources))
+def all_topics(sources: Iterable[str], *, receipts: bool = False) -> tuple[Topic, ...]:
+    """Return the table with the raw topics of sources, and that of receipts where they are told."""
+    return (*TOPICS, *map(raw_of, sources), *((RECEIPTS,) if receipts else ()))
 
 
 NEEDED: Final = {
@@ -178,10 +183,17 @@ NEEDED: Final = {
 """Topics that each stage cannot do without; each role has rights to its own alone."""
 
 
-def needed_by(stages: Iterable[str], sources: Iterable[str]) -> list[Topic]:
+NEEDED_TO_TELL: Final = (REPORTS, DEAD_LETTERS, NOTICES, RECEIPTS)
+
+
+def needed_by(
+    stages: Collection[str], sources: Iterable[str], *, receipts: bool = False
+) -> list[Topic]:
     """Return the topics that stages cannot do without; intake reads those of sources too."""
     needed = [topic for stage in stages for topic in NEEDED[stage]]
-    return needed + [raw_of(source) for source in sources if RAW in needed]
+    tells = receipts and "projections" in stages
+    of_sources = [raw_of(source) for source in sources if RAW in needed]
+    return [*needed, *of_sources, *(NEEDED_TO_TELL if tells else ())]
 
 
 async def ensure_topics(

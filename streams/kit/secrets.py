@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from streams.kit.setting import SettingsError
+from streams.kit.setting import Setting, SettingsError
 
 FILE: Final = "_FILE"
 """The end of a setting's name with which it names a file that holds the secret."""
@@ -85,3 +85,9 @@ def own_environment() -> dict[str, str]:
 def public_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return an environment without secrets: for any program that is not ours."""
     return {name: value for name, value in environ.items() if not SECRET.fullmatch(name)}
+
+
+def given_in(environ: Mapping[str, str], setting: Setting) -> tuple[str, str]:
+    """Return the setting's own text in an environment, and the name of the file that holds it."""
+    text, file = (environ.get(name, "").strip() for name in (setting.name, setting.name + FILE))
+    return text, file

@@ -194,7 +194,8 @@ async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
     with explained(
         settings.bootstrap, RunError, advice="see with `refusion run status` what is closed"
     ):
-        await ensure_topics_of(settings, topics.all_topics(sources_of(settings)))
+        sources = sources_of(settings)
+        await ensure_topics_of(settings, topics.all_topics(sources, receipts=settings.receipts))
         async with run_topics(settings) as topics_read:
             yield topics_read
 
@@ -389,12 +390,9 @@ async def _notices(
 
 
 def _notice(run: int, finding: Finding) -> bytes:
-    expected = {
-        "benefit": finding.benefit,
-        "month": finding.month,
-        "expected_ore": finding.amount_ore,
-    }
-    detail = expected | {"advice": ADVICE["missing_reporter"]}
+    missing = {"benefit": finding.benefit, "month": finding.month}
+    advice = ADVICE["missing_reporter"]
+    detail = missing | {"expected_ore": finding.amount_ore, "advice": advice}
     common = {"schema": 1, "type": "notice", "code": "missing_reporter"}
     about = {"reporter": finding.reporter, "cause": f"run/{run}", "detail": detail}
     return orjson.dumps(common | about)

@@ -49,7 +49,7 @@ from streams.engine.ports import (
 from streams.engine.sink import DeliverySink
 from streams.kit.errors import UserError
 from streams.privacy.identity import Identity
-from streams.stages.dead_letter import dead_letter, refused_record
+from streams.stages.dead_letter import dead_letter, raw_of, refused_record
 from streams.stages.disk import Disk, DiskFolder
 from streams.stages.journal_entries import JournalEntries, settleable
 from streams.stages.own_entry import OwnEntry
@@ -264,7 +264,7 @@ class CitizenWork:
                     for message in posted
                 ]
             if outcome.notices:
-                headers = self._headers(record.offset, entry.at, NOTICE)
+                headers = [*self._headers(record.offset, entry.at, NOTICE), *raw_of(record)]
                 notices += [(record.key, notice, headers) for notice in outcome.notices]
         counts = self._counts(Counter(outcome.refused for outcome in outcomes if outcome.refused))
         to = self._partition.merging.passed_on
@@ -373,9 +373,9 @@ class CitizenWork:
 
     def _dead_letter(self, record: Record, rejection: Rejection) -> Message:
         stage = self._stage
-        refused = refused_record(
-            stage.name, stage.topic, self._number, record, stage.topics.dead_letters
-        )
+        own = stage.name, stage.topic, self._number, record, stage.topics.dead_letters
+        refused = refused_record(*own)
+        refused = refused._replace(marks=[*refused.marks, *raw_of(record)])
         key = record.key or b""
         citizen = key.decode() if CITIZEN.fullmatch(key) else ""
         return dead_letter(stage.identity, rejection, refused, citizen)

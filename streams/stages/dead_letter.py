@@ -84,6 +84,11 @@ def marks(headers: Sequence[tuple[str, bytes]], topic: str) -> Headers:
     return [(name, value) for name, value in headers if name in MARKS and _is_in(value, topic)]
 
 
+def raw_of(record: Record) -> Headers:
+    """Return the header that says of which raw record a record of the journal was made."""
+    return [("raw", value) for name, value in record.headers if name == "raw" and value][:1]
+
+
 def _is_in(place: bytes | None, topic: str) -> bool:
     match = _PLACE.fullmatch(place or b"")
     return match is not None and match[1].decode() == topic

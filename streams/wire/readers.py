@@ -179,7 +179,8 @@ class LetterHeaders(NamedTuple):
     """The headers of a dead letter; those that it may lack are "" or 0.
 
     `cut_from` is the length in bytes of a record that was too long to be kept whole, `last_offset`
-    the last of several offsets of which nothing is kept.
+    the last of several offsets of which nothing is kept, `raw` the raw record of one that was
+    refused at settling.
     """
 
     stage: str
@@ -193,6 +194,7 @@ class LetterHeaders(NamedTuple):
     cut_from: int
     retry_of: str
     first: str
+    raw: str = ""
 
 
 _NUMBER: Final = r"[0-9]{1,18}"
@@ -211,6 +213,7 @@ _LETTER_HEADERS: Final = {
         "bytes": f"(?:{_NUMBER})?",
         "retry-of": f"(?:{_PLACE})?",
         "first": f"(?:{_PLACE})?",
+        "raw": f"(?:{_PLACE})?",
     }.items()
 }
 
@@ -258,4 +261,5 @@ def _letter(record: Record) -> LetterHeaders:
         int(texts["bytes"] or 0),
         texts["retry-of"],
         texts["first"],
+        texts["raw"],
     )

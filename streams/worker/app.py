@@ -144,7 +144,19 @@ def make_loops(
         ledger = _ledger_stage(settings, kafka)
         group, batches = settings.group(ledger.name), asyncio.Semaphore(BATCHES_FOR_LEDGER)
         loops.append(BatchLoop(measuring.metered(ledger), kafka, group, outage, batches))
+        for told in _receipt_stages(settings, folder, kafka) if settings.receipts else ():
+            group = settings.group(told.name)
+            loops.append(BatchLoop(measuring.metered(told), kafka, group, outage, batches))
     return loops
+
+
+def _receipt_stages(settings: Settings, folder: StateFolder, kafka: KafkaBrokers) -> list[Stage]:
+    from streams.stages.receipts import KINDS, ReceiptStage, ReceiptTopics  # noqa: PLC0415 - SQLite
+
+    names = (topics.REPORTS, topics.DEAD_LETTERS, topics.NOTICES, topics.RECEIPTS)
+    told, identity = ReceiptTopics(*map(settings.topic, names)), settings.identity()
+    make = partial(ReceiptStage, told, settings.partitions, identity, kafka, folder.path)
+    return [make(kind) for kind in KINDS]
 
 
 def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":

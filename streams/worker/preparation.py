@@ -29,12 +29,13 @@ async def prepare(
     Intake states the keys of a journal that is empty. Brokers that come back answer with many
     errors before they answer well: what is not ours to mend is said once, and tried again.
     """
-    needed = topics.needed_by(names, sources_of(settings))
+    sources, told_to = sources_of(settings), settings.receipts
+    needed = topics.needed_by(names, sources, receipts=told_to)
     told = ""
     while not stopping.is_set():
         try:
             warnings = await ensure_topics_of(
-                settings, topics.all_topics(sources_of(settings)), needed=needed
+                settings, topics.all_topics(sources, receipts=told_to), needed=needed
             )
             is_checked = await check_keys(settings)
             await check_partitions(settings)

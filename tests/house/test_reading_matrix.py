@@ -5,20 +5,15 @@ import pytest
 
 from streams.cli.main import main
 from streams.kafka.rights import ROLES, Pattern, Resource, rights_of
-from streams.kafka.topics import DEAD_LETTERS, NOTICES
+from streams.kafka.topics import RECEIPTS
 from streams.settings import Settings
 from tests.support.reading_matrix import COMMANDS, READ_NO_TOPIC, STAGES
 
 SETTINGS = Settings.load({"REFUSION_BOOTSTRAP": "127.0.0.1:1", "REFUSION_DEMO": "1"})
 ROLES_ELSEWHERE = {"upstream", "consumer", "site"}
 """Roles of programs that are not ours, or not made yet."""
-RECEIPTS = SETTINGS.prefix + "receipts"
-LATER = {
-    "projections": {SETTINGS.topic(topic) for topic in (DEAD_LETTERS, NOTICES)},
-    "operator": {RECEIPTS},
-    "auditor": {RECEIPTS},
-}
-"""Topics of the receipts of a later version, and of what these are made of."""
+LATER = {"auditor": {SETTINGS.topic(RECEIPTS)}}
+"""Topics that a role may read, and that no command of its own reads yet."""
 
 
 def names_of(command, *before):

@@ -4,7 +4,16 @@ from typing import Final, NamedTuple
 
 from projections.lis.views import VIEWS
 from streams.kafka import topics
-from streams.kafka.topics import ACCESS, CITIZENS, DEAD_LETTERS, NOTICES, POSTINGS, RAW, REPORTS
+from streams.kafka.topics import (
+    ACCESS,
+    CITIZENS,
+    DEAD_LETTERS,
+    NOTICES,
+    POSTINGS,
+    RAW,
+    RECEIPTS,
+    REPORTS,
+)
 
 
 class Reading(NamedTuple):
@@ -18,6 +27,7 @@ STAGES: Final = {
     "intake": Reading("intake", (RAW, REPORTS)),
     "citizens": Reading("citizens", (REPORTS, CITIZENS)),
     "projections": Reading("projections", (POSTINGS, REPORTS)),
+    "receipts.reports": Reading("projections", (REPORTS, DEAD_LETTERS, NOTICES)),
 }
 LOOKS: Final = {
     f"lis {view.name}" for view in VIEWS.values() if view.names_citizens or view.behind is not None
@@ -40,6 +50,7 @@ COMMANDS: Final = {
     "merge": Reading("operator", (REPORTS, ACCESS)),
     "keys state": Reading("operator", (REPORTS, ACCESS)),
     "opening load": Reading("operator", (REPORTS, ACCESS)),
+    "receipts": Reading("operator", (RECEIPTS,)),
     "rekey": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "replay": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
     "restore": Reading("operator", (REPORTS, POSTINGS, ACCESS)),
