@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench lis web lint law sources contract lock licences sbom audit
+.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench lis web lint law sources contract lock licences sbom audit release
 
 # Documents and tests are in UTF-8, whatever the locale of who works on them.
 test test-long test-night test-lowest hunt bench law contract lock licences sbom: export PYTHONUTF8 := 1
@@ -116,3 +116,8 @@ sbom: install build/audit/done
 # Status 1: a known vulnerability; 2: it could not be done, because no data can be had here.
 audit: install build/audit/done
 	@$(BIN)/python -m streams.devtools.supply_chain audit $(ALL_LOCKS)
+
+# The next step of a release: `make release VERSION=1.2.3`. The first time it writes the version and
+# the day, for somebody to commit; the second time what is given out, in dist/VERSION.
+release: install build/audit/done
+	@$(BIN)/python -m streams.devtools.release $(VERSION)

@@ -47,6 +47,7 @@ from streams.settings_table import (
     PARTITIONS,
     PERSONS,
     PREFIX,
+    PRICES,
     PSEUDONYM_KEY,
     RECEIPTS,
     REPLACEMENT_NUMBERS,
@@ -215,6 +216,11 @@ class Settings:
     def budgets(self) -> Path | None:
         """The file of the municipalities' budgets. Raises SettingsError if it is not there."""
         return self._file(BUDGETS)
+
+    @property
+    def prices(self) -> Path | None:
+        """The file of prices for invoices. Raises SettingsError if it is not there."""
+        return self._file(PRICES)
 
     @property
     def reporters(self) -> Path | None:

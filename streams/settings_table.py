@@ -46,6 +46,12 @@ BUDGETS = Setting(
     "a table municipality;month;finansieringsbeloeb, in kroner, that LIS holds what was settled"
     " against; not set: those columns are left out",
 )
+PRICES = Setting(
+    "REFUSION_PRICES",
+    None,
+    "a table valid_from;valid_to;unit;kroner_a_year;reference, by which `refusion invoices` makes"
+    " the basis of invoices",
+)
 RULES = Setting(
     "REFUSION_RULES",
     None,
@@ -161,6 +167,7 @@ TABLE = (
     LIS,
     INHABITANTS,
     BUDGETS,
+    PRICES,
     RULES,
     REPORTERS,
     EXPECTED,

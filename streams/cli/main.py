@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "diff": "streams.cli.diff:diff",
     "explain": "streams.cli.explain:explain",
     "export": "streams.cli.export:export",
+    "invoices": "streams.cli.invoices:invoices",
     "keys": "streams.cli.keys:keys",
     "lis": "streams.cli.lis:lis",
     "merge": "streams.cli.merge:merge",

@@ -18,7 +18,7 @@ PACKAGES = ("domain", "projections", "streams")
 BESIDE_THEM = ("bench", "demo", "examples", "tests")
 
 LONGEST_LINE = 100
-IN_DANISH = {"docs/law.md", "docs/filer-i-excel.md", "docs/sources.md"}
+IN_DANISH = {"docs/law.md", "docs/filer-i-excel.md", "docs/sources.md", "docs/fortegnelse.md"}
 
 
 def rooms():
