@@ -151,7 +151,7 @@ async def _check_first(writer: ActWriter, approved: ApprovalRequest, act_id: str
     """Raise ApprovalError where another process carries the same request out."""
     acts = [
         entry
-        for entry in await writer.entries(_horizon())
+        for entry in await writer.entries(horizon())
         if entry.fields["type"] == "act" and entry.fields.get("request") == approved.id
     ]
     if acts[0].fields["id"] != act_id:
@@ -248,12 +248,26 @@ async def requests(
         return await _requests(ActWriter(settings, topic))
 
 
+async def decisions(
+    settings: Settings, since: datetime, open_topic: OpenActTopic = open_act_topic
+) -> dict[int, Entry]:
+    """Read, by offset, the requests since a moment, and what was decided of any since then."""
+    async with open_topic(settings) as topic:
+        entries = await ActWriter(settings, topic).entries(since)
+    return {
+        entry.record.offset: entry
+        for entry in entries
+        if entry.fields["type"] == "request" or "request" in entry.fields
+    }
+
+
 async def _requests(writer: ActWriter) -> list[ApprovalRequest]:
-    entries = await writer.entries(_horizon() - timedelta(days=STALE_DAYS))
-    return requests_of(entries, _horizon())
+    entries = await writer.entries(horizon() - timedelta(days=STALE_DAYS))
+    return requests_of(entries, horizon())
 
 
-def _horizon() -> datetime:
+def horizon() -> datetime:
+    """Return the moment before which a request is stale."""
     return datetime.now(UTC) - timedelta(days=STALE_DAYS)
 
 

@@ -5,7 +5,7 @@ that follows again, goes on without being asked for anew.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -13,8 +13,11 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import orjson
+
+from domain.basics.weeks import first_day, month_number
 from streams.acts.acts import Act, record_act
-from streams.acts.four_eyes import GuardedAct, is_confirmed, permission
+from streams.acts.four_eyes import GuardedAct, is_approved, is_confirmed, permission
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.acts.writer import ActWriter
 from streams.archive.erasure import (
@@ -211,9 +214,13 @@ async def _has_citizens(new: Settings, reader: TopicReader) -> bool:
 async def permitted(
     settings: Settings, asked: RekeyRequest, act: Act, open_topic: OpenActTopic = open_act_topic
 ) -> None:
-    """Ask for another person's approval; what was approved before is recorded once more."""
+    """Ask for another person's approval; what was approved before is recorded once more.
+
+    Who carries out a request does that one, also where the same was approved before: else it would
+    stay open for ever, and could be carried out again.
+    """
     files = {} if asked.erase is None else {str(asked.erase): asked.erase}
-    if await is_confirmed(settings, act, open_topic):
+    if not is_approved() and await is_confirmed(settings, act, open_topic):
         await record_act(settings, act, open_topic)
     else:
         await permission(settings, GuardedAct(act, asked.command(), files), open_topic)
@@ -244,8 +251,44 @@ async def check_erasure(settings: Settings, reader: TopicReader, erased: Mapping
                     if other := merged_with(record.value or b""):
                         others[citizen] = other
                     last_days[citizen] = max(last, last_days.get(citizen, last))
+    for citizen, booked in (await last_booked(settings, reader, keys)).items():
+        last_days[citizen] = max(booked, last_days.get(citizen, booked))
     check_merges(erased, others)
     check_retention(erased, last_days, retention_rule(today), today)
+
+
+async def last_booked(
+    settings: Settings, reader: TopicReader, keys: Container[bytes]
+) -> dict[str, int]:
+    """Return the last day of the last month in whose run something of each citizen was booked.
+
+    A recalculation books long after the last report. What no run has closed yet is of the month
+    after the last run's; where none was closed, the reports alone tell.
+    """
+    found: dict[str, int] = {}
+    name = settings.topic(topics.POSTINGS)
+    if not await reader.partitions(name):
+        return found
+    checks = await journal_checks(reader, settings.topic(topics.REPORTS), settings.macs())
+    for partition, end in sorted((await reader.ends(name)).items()):
+        waiting: set[str] = set()
+        month = None
+        messages = once_each(name, partition, checks.mac("postings", partition))
+        async with (
+            aclosing(reader.records(name, partition, 0, end)) as records,
+            aclosing(messages.ours(records)) as ours,
+        ):
+            async for record, _ in ours:
+                message = orjson.loads(record.value or b"{}")
+                if message["type"] == "run":
+                    month = month_number(message["data_month"])
+                    found |= dict.fromkeys(waiting, first_day(month + 1) - 1)
+                    waiting.clear()
+                elif record.key in keys and message["rows"]:
+                    waiting.add(message["citizen"])
+        if month is not None:
+            found |= dict.fromkeys(waiting, first_day(month + 2) - 1)
+    return found
 
 
 # --- the proof ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from domain.basics.weeks import month_text
 from domain.citizen.reports import RunMarker
@@ -33,6 +33,9 @@ from streams.wire.readers import letter_reader
 from streams.wire.rejections import INTERNAL_ERROR
 from streams.wire.reporters import NO_SOURCE
 
+if TYPE_CHECKING:
+    from streams.acts.chain import Entry
+
 CLIENT: Final = "refusion-status"
 PEEK_MS: Final = 500
 """Milliseconds to wait for the oldest records."""
@@ -40,6 +43,8 @@ PEEK_BYTES: Final = 64 << 10
 FEW: Final = 2
 """Offsets that may be markers of transactions, which no stage has to come to."""
 DAY: Final = timedelta(days=1)
+OVERLAP: Final = timedelta(hours=1)
+"""The part of `access` that is read again at each look: clocks of machines and brokers differ."""
 DAILY: Final = timedelta(hours=26)
 """The age from which what is done each night was not done."""
 FULL_PERCENT: Final = 90
@@ -103,6 +108,9 @@ class DutyDesk:
         self._runs = RunTopics(settings, reader)
         self._last_run: RunMarker | None = None
         self._has_looked = False
+        self._decisions: dict[int, Entry] = {}
+        self._decided_to: datetime | None = None
+        """The last look at the acts; an earlier one read what is behind it."""
 
     async def report(self, late_s: float) -> DutyReport:
         """Report; a stage whose oldest record is older than `late_s` needs attention."""
@@ -178,10 +186,19 @@ class DutyDesk:
         return sum(end - starts[partition] for partition, end in ends.items()), reasons
 
     async def _approvals(self) -> list[dict[str, Any]]:
-        """Return the acts that wait for another person, without their arguments."""
+        """Return the acts that wait for another person, without their arguments.
+
+        Of `access`, which has each look at a person, the first look reads 30 days, behind which a
+        request is stale; each later one reads what came since.
+        """
+        since = four_eyes.horizon() if self._decided_to is None else self._decided_to - OVERLAP
+        looked_at = datetime.now(UTC)
+        self._decisions |= await four_eyes.decisions(self._settings, since)
+        self._decided_to = looked_at
+        entries = [entry for _, entry in sorted(self._decisions.items())]
         return [
             {name: request.fields[name] for name in ("id", "at", "user", "act")}
-            for request in await four_eyes.requests(self._settings)
+            for request in four_eyes.requests_of(entries, four_eyes.horizon())
             if request.state in {four_eyes.OPEN, four_eyes.APPROVED}
         ]
 

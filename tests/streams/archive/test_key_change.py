@@ -4,9 +4,13 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
 
+from domain.basics.weeks import day, first_day, month_number
+from streams.acts import four_eyes
 from streams.acts.acts import record_act
+from streams.acts.four_eyes import ApprovalError
 from streams.archive import key_change
 from streams.archive.erasure import ErasureError
 from streams.archive.key_change import (
@@ -14,16 +18,18 @@ from streams.archive.key_change import (
     act_of,
     check_erasure,
     check_prefix,
+    last_booked,
     permitted,
     posted,
 )
 from streams.archive.rekey import RekeyError
 from streams.archive.sameness import differences
-from streams.kit.errors import UserError
+from streams.kit.errors import AwaitingApproval, UserError
+from streams.kit.operating_user import acting_as
 from streams.settings import Settings
 from tests.streams.archive.conftest import ReaderFromOffsets
 from tests.streams.archive.test_rekey import NewSystem, TwoSystems
-from tests.support.acts_in_memory import MemoryActTopic
+from tests.support.acts_in_memory import ANNA, ANNA_TOO, BO, PERSONS, MemoryActTopic
 
 ASKED = RekeyRequest("anew.")
 
@@ -79,6 +85,49 @@ def test_a_rekey_that_goes_on_is_recorded_too(new, settings):
         assert len(topic.kept) == number
 
 
+def test_with_four_eyes_a_rekey_is_approved_once_and_then_followed_by_either(
+    new, settings, tmp_path
+):
+    """Each request that is approved is carried out: none stays open that could be done again."""
+    persons = tmp_path / "persons.yaml"
+    persons.write_text(PERSONS)
+    persons.chmod(0o600)
+    given = {"REFUSION_FOUR_EYES": "1", "REFUSION_PERSONS": str(persons)}
+    office = Settings(
+        {**settings.values, **{name: (text, "environment") for name, text in given.items()}}
+    )
+    topic, act = MemoryActTopic(), act_of(new.settings, ASKED)
+
+    def do(who, acted=act):
+        with acting_as(who):
+            asyncio.run(permitted(office, ASKED, acted, topic.open))
+
+    def request(who, acted=act):
+        with pytest.raises(AwaitingApproval) as waiting:
+            do(who, acted)
+        return waiting.value.request
+
+    def approve(request_id, who):
+        with acting_as(who):
+            approved = asyncio.run(four_eyes.approve(office, request_id, topic.open))
+        with four_eyes.carried_out(approved):
+            do(who)
+
+    first, again = request(ANNA), request(ANNA)
+    with pytest.raises(ApprovalError, match="is your own"):
+        approve(first, ANNA_TOO)
+    approve(first, BO)
+    approve(again, BO)
+    do(ANNA)  # to follow, another time
+    do(BO)
+    states = {each.id: each.state for each in asyncio.run(four_eyes.requests(office, topic.open))}
+    assert states == {first: "carried out", again: "carried out"}
+    with pytest.raises(ApprovalError, match="was carried out before"):
+        approve(first, BO)
+    other = act._replace(scope={**act.scope, "partitions": 99})
+    assert request(ANNA, other) not in states
+
+
 def test_nothing_is_written_into_a_journal_that_states_other_keys(clean, new, monkeypatch):
     written = []
 
@@ -123,6 +172,41 @@ def test_records_of_an_old_journal_keep_a_citizen_from_being_erased(copy):
     reader = ReaderFromOffsets(copy, copy.ends())
     with pytest.raises(ErasureError, match="must be kept still"):
         asyncio.run(check_erasure(copy.settings, reader, erased))
+
+
+def test_what_is_booked_late_keeps_a_citizen_as_what_is_reported_does(copy, monkeypatch):
+    """A recalculation for other rules books in a year in which nothing was reported."""
+    reader, booked = ReaderFromOffsets(copy, copy.ends()), {}
+    for records in copy.of["postings"].values():
+        runs = [
+            0,
+            *(
+                value["data_month"]
+                for each in records
+                if "data_month" in (value := orjson.loads(each.value))
+            ),
+        ]
+        assert len(runs) > 1, "the books have runs"
+        for record in records:
+            message = orjson.loads(record.value)
+            if message["type"] == "run":
+                runs.pop(0)
+            elif message["rows"]:
+                open_month = month_number(runs[0]) + 1 if len(runs) == 1 else month_number(runs[1])
+                booked[message["citizen"]] = first_day(open_month + 1) - 1
+    keys = {citizen.encode() for citizen in booked}
+    assert asyncio.run(last_booked(copy.settings, reader, keys)) == booked
+    assert asyncio.run(last_booked(copy.settings, reader, set())) == {}
+    monkeypatch.setattr(key_change, "last_day_of", lambda _: day("2010-01-01"))
+    erased = {min(booked): "because"}
+    with pytest.raises(ErasureError, match="must be kept still"):
+        asyncio.run(check_erasure(copy.settings, reader, erased))
+
+    async def nothing(*_):
+        return {}
+
+    monkeypatch.setattr(key_change, "last_booked", nothing)
+    asyncio.run(check_erasure(copy.settings, reader, erased))
 
 
 def test_a_copy_of_a_posting_is_compared_once_and_an_old_one_too(clean, copy):

@@ -1,11 +1,16 @@
 """A sentence says what needs attention, and nothing else rings a monitor."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streams.acts import four_eyes
+from streams.acts.chain import AccessRecord, Entry
 from streams.kit.last_outcomes import FOLDER, keep_outcome, last_outcome, outcome_kept
+from streams.operations import duty
 from streams.operations.duty import DiskDuty, DutyReport, StageDuty, attention
+from streams.settings import Settings
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -84,3 +89,29 @@ def test_an_outcome_that_cannot_be_kept_or_read_stops_nothing(tmp_path):
     for spoiled in (b"", b"[]", b'{"at": "never"}', b"{}"):
         (tmp_path / FOLDER / "verify.json").write_bytes(spoiled)
         assert last_outcome(tmp_path, "verify") is None
+
+
+def test_each_look_reads_of_the_acts_what_came_since_the_last_one(tmp_path, monkeypatch):
+    """`access` has each look at a person: days of it are not read every five seconds."""
+    settings = Settings.load({"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(tmp_path)})
+    asked = []
+
+    def entry(offset, **fields):
+        return Entry(AccessRecord(offset, b"", b"", ()), fields)
+
+    kept = {3: entry(3, type="request", id="a", at=text(NOW), user="anna", act="replay")}
+
+    async def decisions(_settings, since):
+        asked.append(datetime.now(UTC) - since)
+        return dict(kept)
+
+    monkeypatch.setattr(four_eyes, "decisions", decisions)
+    desk = duty.DutyDesk(settings, None)  # type: ignore[arg-type]
+    (waiting,) = asyncio.run(desk._approvals())
+    assert waiting["id"] == "a"
+    kept.clear()
+    assert len(asyncio.run(desk._approvals())) == 1
+    kept[9] = entry(9, type="refusal", request="a", user="bo", at=text(NOW))
+    assert asyncio.run(desk._approvals()) == []
+    assert asked[0] > timedelta(days=29)
+    assert max(asked[1:]) < timedelta(hours=2)
