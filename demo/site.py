@@ -13,12 +13,14 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NoReturn
 
+import orjson
 from rich.console import Console
 
 from demo.cluster import DemoError, Worker, cluster, environment, stop, watching
@@ -74,7 +76,7 @@ def present(console: Console, citizens: int) -> NoReturn:
             stop([worker])
         _build_tables(settings)
         with _worker(settings) as worker, site(settings) as (address, companions):
-            console.print(welcome(address), markup=False)
+            console.print(welcome(address, somebody(reports)), markup=False)
             while True:
                 worker.check()
                 for companion in companions:
@@ -178,11 +180,22 @@ def claims(role: str) -> dict[str, object]:
     return {"sub": role, "name": role.capitalize(), "roles": [role], **place}
 
 
-def welcome(address: str) -> str:
-    """Say where the site is, and who one may be."""
+def somebody(lines: Sequence[bytes]) -> str:
+    """Return the CPR number, a fictive one, of the citizen of PLACE with most reports."""
+    found = Counter(
+        report["cpr"]
+        for report in map(orjson.loads, lines)
+        if report.get("paying_municipality") == PLACE
+    )
+    return str(found.most_common(1)[0][0])
+
+
+def welcome(address: str, cpr: str) -> str:
+    """Say where the site is, who one may be, and whom one may look for."""
     persons = "\n".join(f"  {role:<11} {what}" for role, what in PERSONS.items())
     return (
         f"\nThe site is at {address}\n\nLog on as one of these; there is no password:\n{persons}\n"
+        f"\nAs caseworker or auditor, look for the fictive CPR number {cpr} at {address}/borger.\n"
         "\nCtrl-C stops it and leaves nothing."
     )
 

@@ -4,6 +4,7 @@ The ledger alone is enough for the strip, the counters and the money; reports an
 the journal, where there are brokers.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from domain.law.staircase import Law
 from projections.ledger.citizen import PostedRow
 from projections.ledger.course import CourseWeek, as_of, posted_weeks
 from streams.citizens.rule_sets import DEFAULT, LawBook
+from streams.explain.index import IndexInUseError
 from streams.explain.live import CitizenLedger, LedgerCounters, LedgerRun
 from streams.explain.why import Evidence, Grounds, live_evidence
 from streams.ledger.table import LedgerTable
@@ -24,6 +26,8 @@ from streams.settings import Settings
 
 BLANKS: Final = str.maketrans("", "", " \u00a0-\u2010\u2011\u2013")
 """Signs that people write between the digits of a CPR number."""
+INDEX_TRIES: Final = 20
+INDEX_PAUSE_S: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -120,5 +124,14 @@ class CitizenDesk:
 
     def evidence(self, citizen: str) -> tuple[Evidence, Grounds]:
         """Read a citizen's reports from the journal, and fold them. Raises UserError."""
-        evidence = live_evidence(self._settings, self.laws, citizen)
+        evidence = self._read(citizen)
         return evidence, Grounds.of(self.laws.law(evidence.rules), evidence)
+
+    def _read(self, citizen: str) -> Evidence:
+        """Read the reports, which wait where another reader has the index of their partition."""
+        for _ in range(INDEX_TRIES):
+            try:
+                return live_evidence(self._settings, self.laws, citizen)
+            except IndexInUseError:
+                time.sleep(INDEX_PAUSE_S)
+        return live_evidence(self._settings, self.laws, citizen)

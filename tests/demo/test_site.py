@@ -27,7 +27,7 @@ def test_each_person_has_the_role_and_place_that_are_told(role):
     visitor = visitor_of_claims(claims(role), GrantMap())
     assert visitor.roles == {Role(role)}
     assert visitor.municipality == (PLACE if role in OF_PLACE else None)
-    assert f"  {role} " in welcome("http://localhost:1")
+    assert f"  {role} " in welcome("http://localhost:1", "6101801234")
 
 
 def test_what_operators_have_written_is_shown(tmp_path):
