@@ -33,14 +33,18 @@ class Share(NamedTuple):
     """The share of the machine that an engine may have.
 
     What does not fit into its memory is put on disk; the process has some 300 MB beside it.
-    `threads` work on one question, `at_once` questions are asked at a time.
+    `threads` work on one question, `at_once` questions are asked at a time. One that `gives_back`
+    keeps little of what it has freed, so that others may have it; that costs some time.
     """
 
     memory_mb: int
     threads: int
     at_once: int
+    gives_back: bool = False
 
 
+KEPT_FREE: Final = "4MB"
+"""The memory that an engine keeps of what it has freed, where it gives back."""
 ALONE: Final = Share(1500, PROCESSORS, PROCESSORS)
 """The share of a command that does one thing."""
 
@@ -61,6 +65,13 @@ def engine(share: Share = ALONE) -> Iterator[Connection]:
         connection.execute("SET enable_progress_bar = false")  # it would stand in the answer
         connection.execute("SET preserve_insertion_order = false")  # it takes memory; we sort
         connection.execute("SET parquet_metadata_cache = true")  # files are never changed
+        if share.gives_back:
+            connection.execute("SET allocator_background_threads = true")
+            for name in (
+                "allocator_flush_threshold",
+                "allocator_bulk_deallocation_flush_threshold",
+            ):
+                connection.execute(f"SET {name} = '{KEPT_FREE}'")
         try:
             with engine_errors():
                 yield connection
