@@ -148,14 +148,24 @@ def _check_same(approved: ApprovalRequest, guarded: GuardedAct, files: Mapping[s
 
 
 async def _check_first(writer: ActWriter, approved: ApprovalRequest, act_id: str) -> None:
-    """Raise ApprovalError where another process carries the same request out."""
-    acts = [
-        entry
-        for entry in await writer.entries(horizon())
-        if entry.fields["type"] == "act" and entry.fields.get("request") == approved.id
-    ]
-    if acts[0].fields["id"] != act_id:
+    """Raise ApprovalError where another process carries the same request out, or it was refused."""
+    first = await _first_end(writer, approved.id)
+    if first.fields["type"] == "refusal":
+        raise ApprovalError(
+            f"request {approved.id} was refused before it was carried out; nothing was done"
+        )
+    if first.fields["id"] != act_id:
         raise _done_before(approved.id)
+
+
+async def _first_end(writer: ActWriter, request_id: str) -> Entry:
+    """Return the record that decided a request for ever: its act or its refusal, written first."""
+    entries = await writer.entries(horizon() - timedelta(days=STALE_DAYS))
+    return next(
+        entry
+        for entry in entries
+        if entry.fields["type"] in ("act", "refusal") and entry.fields.get("request") == request_id
+    )
 
 
 def _done_before(request: str) -> ApprovalError:
@@ -228,7 +238,11 @@ async def approve(
 async def refuse(
     settings: Settings, request_id: str, reason: str, open_topic: OpenActTopic = open_act_topic
 ) -> ApprovalRequest:
-    """Record that a request is refused, or withdrawn by who asked. Raises ApprovalError."""
+    """Record that a request is refused, or withdrawn by who asked.
+
+    Raises ApprovalError, also where it is being carried out already: whichever is recorded first
+    counts.
+    """
     async with open_topic(settings) as topic:
         writer = ActWriter(settings, topic)
         request = await _undecided(writer, request_id)
@@ -237,6 +251,8 @@ async def refuse(
             raise _unknown_person(user.user)
         refusal = {"request": request.id, "act": request.fields["act"], "reason": reason}
         await writer.write("refusal", refusal)
+        if (await _first_end(writer, request.id)).fields["type"] == "act":
+            raise _done_before(request.id)
         return request
 
 

@@ -12,6 +12,7 @@ from streams.acts.acts import Act
 from streams.acts.chain import AccessRecord, entry_of, headers
 from streams.acts.four_eyes import ApprovalError, GuardedAct
 from streams.acts.persons import PersonsError, read_persons
+from streams.acts.writer import ActWriter
 from streams.devtools.asyncapi import schemas
 from streams.kit.errors import AwaitingApproval
 from streams.kit.operating_user import acting_as
@@ -159,6 +160,41 @@ def test_of_two_who_approve_at_once_one_carries_it_out(office):
         assert office.ask(BO)
     with four_eyes.carried_out(two), pytest.raises(ApprovalError, match="carried out before"):
         office.ask(BO)
+
+
+def approved_only(office, request, who=BO):
+    with acting_as(who):
+        return asyncio.run(four_eyes.approve(office.settings, request, office.topic.open))
+
+
+def test_what_is_refused_after_its_approval_is_not_carried_out(office):
+    approved = approved_only(office, office.request())
+    office.refuse(approved.id, ANNA)
+    with (
+        four_eyes.carried_out(approved),
+        pytest.raises(ApprovalError, match="was refused before it was carried out; nothing was"),
+    ):
+        office.ask(BO)
+    assert office.states() == ["refused"]
+
+
+def test_what_is_being_carried_out_cannot_be_refused_any_more(office, monkeypatch):
+    """The act is recorded between the look of the one who refuses and the refusal."""
+    approved = approved_only(office, office.request())
+    write = ActWriter.write
+
+    async def late(writer, kind, given):
+        if kind == "refusal":
+            with acting_as(BO), four_eyes.carried_out(approved):
+                assert await four_eyes.permission(
+                    office.settings, office.guarded(), office.topic.open
+                )
+        return await write(writer, kind, given)
+
+    monkeypatch.setattr(ActWriter, "write", late)
+    with pytest.raises(ApprovalError, match="was carried out before"):
+        office.refuse(approved.id, ANNA)
+    assert office.states() == ["carried out"]
 
 
 def test_without_four_eyes_the_act_is_recorded_as_such(tmp_path):
