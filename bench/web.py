@@ -84,6 +84,8 @@ def pages(last: str) -> list[WebPage]:
         *map(WebPage, PUBLIC),
         WebPage("/lis", Role.ECONOMY),
         WebPage("/lis", Role.AUDITOR),
+        WebPage("/koersler", Role.AUDITOR),
+        WebPage("/regler", Role.AUDITOR),
         *views,
         *(
             page._replace(persons=True, names_citizens=True)

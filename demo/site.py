@@ -51,6 +51,11 @@ PERSONS: Final = {
     "auditor": "revisor: everything, to read",
 }
 """The persons that one may be, by role, and what each sees."""
+OPERATORS: Final = {
+    "anna": "driften: asks for the closing of a run, and sends dead letters again",
+    "bo": "driften: another person, who approves what Anna asks for",
+}
+"""The operators that one may be: two, as closing a run takes two persons."""
 OF_PLACE: Final = frozenset({"lis", "economy", "caseworker"})
 LOOKED_AT: Final = "en lille befolkning svinger; set efter og i orden"
 """The reason with which the runs are closed: of few persons many a reporter has a quiet month."""
@@ -143,11 +148,14 @@ def site(settings: Settings) -> Iterator[tuple[str, list[Companion]]]:
     given = environment(settings) | {
         "REFUSION_WEB_URL": address,
         "REFUSION_WEB_FOLDER": str(folder),
+        "REFUSION_FOUR_EYES": "1",
+        "REFUSION_PERSONS": str(_persons(folder / "persons.yaml")),
         "REFUSION_OIDC_ISSUER": issuer,
         "REFUSION_OIDC_CLIENT_ID": "refusion",
         "REFUSION_OIDC_CLIENT_SECRET": "of-a-demonstration",
     }
-    persons = [part for role in PERSONS for part in ("--user-claims", json.dumps(claims(role)))]
+    subjects = (*PERSONS, *OPERATORS)
+    persons = [part for name in subjects for part in ("--user-claims", json.dumps(claims(name)))]
     with ExitStack() as stack:
 
         def started(name: str, arguments: Sequence[str], asked: str) -> Companion:
@@ -174,10 +182,19 @@ def site(settings: Settings) -> Iterator[tuple[str, list[Companion]]]:
         )
 
 
-def claims(role: str) -> dict[str, object]:
-    """Return what the provider says of the person with a role."""
+def _persons(path: Path) -> Path:
+    """Write the file that says who the operators are, and return it."""
+    listed = [{"person": name.capitalize(), "subjects": [name]} for name in OPERATORS]
+    path.write_text(json.dumps(listed), "utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def claims(name: str) -> dict[str, object]:
+    """Return what the provider says of a person: an operator, or the one with a role."""
+    role = "operator" if name in OPERATORS else name
     place = {"municipality": [PLACE]} if role in OF_PLACE else {}
-    return {"sub": role, "name": role.capitalize(), "roles": [role], **place}
+    return {"sub": name, "name": name.capitalize(), "roles": [role], **place}
 
 
 def somebody(lines: Sequence[bytes]) -> str:
@@ -192,7 +209,8 @@ def somebody(lines: Sequence[bytes]) -> str:
 
 def welcome(address: str, cpr: str) -> str:
     """Say where the site is, who one may be, and whom one may look for."""
-    persons = "\n".join(f"  {role:<11} {what}" for role, what in PERSONS.items())
+    told = PERSONS | OPERATORS
+    persons = "\n".join(f"  {name:<11} {what}" for name, what in told.items())
     return (
         f"\nThe site is at {address}\n\nLog on as one of these; there is no password:\n{persons}\n"
         f"\nAs caseworker or auditor, look for the fictive CPR number {cpr} at {address}/borger.\n"

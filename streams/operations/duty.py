@@ -128,7 +128,7 @@ class DutyDesk:
             await self._approvals(),
             last_outcome(state_dir, "verify"),
             last_outcome(state_dir, "backup"),
-            list(_disks(self._settings)),
+            list(disks(self._settings)),
         )
         report.attention = list(attention(report, late_s))
         return report
@@ -212,7 +212,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[DutyDesk]:
             yield DutyDesk(settings, reader)
 
 
-def _disks(settings: Settings) -> Iterator[DiskDuty]:
+def disks(settings: Settings) -> Iterator[DiskDuty]:
     """Yield the disks of the state and the ledger, where they are on this machine."""
     for name, place in (("state", str(settings.state_dir)), ("ledger", settings.ledger)):
         if "://" in place:

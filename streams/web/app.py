@@ -19,9 +19,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from streams.settings import Settings
-from streams.web import citizen_routes, contact, later, lis_routes, logon, news_list, public
+from streams.web import citizen_routes, contact, lis_routes, logon, news_list, public
 from streams.web.desk import (
+    access_routes,
     approval_routes,
+    audit_routes,
     letter_routes,
     notice_routes,
     rule_routes,
@@ -44,7 +46,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     rule_routes.router,
     letter_routes.router,
     notice_routes.router,
-    later.router,
+    access_routes.router,
+    audit_routes.router,
 )
 """The parts of the site."""
 STATIC: Final = Path(__file__).parent / "static"

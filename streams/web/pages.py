@@ -46,6 +46,8 @@ MENU_OF_ROLES: Final[Sequence[tuple[str, str, frozenset[Role]]]] = (
     ("/drift/doede-breve", "frame.letters", frozenset({Role.OPERATOR, Role.AUDITOR})),
     ("/adviser", "frame.notices", frozenset({Role.CASEWORKER, Role.AUDITOR})),
     ("/regler", "frame.rules", frozenset(Role)),
+    ("/revision", "frame.audit", frozenset({Role.AUDITOR})),
+    ("/adgang", "frame.access", frozenset({Role.AUDITOR})),
 )  # fmt: skip
 """The entries of the menu that some roles have: those that may see the page."""
 FOOT: Final = (

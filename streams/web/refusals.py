@@ -15,7 +15,7 @@ from streams.web.pages import language_of
 from streams.web.parts import page
 from streams.web.words import words_in
 
-TOLD: Final = frozenset({400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 501, 503})
+TOLD: Final = frozenset({400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503})
 """Statuses that have words of their own; another one gets those of 400 or of 500."""
 NOT_IN_FORM: Final = 422
 UNKNOWN_FIELD: Final = "extra_forbidden"

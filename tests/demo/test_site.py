@@ -9,8 +9,9 @@ import sys
 import httpx2
 import pytest
 
-from demo.site import OF_PLACE, PERSONS, PLACE, claims, site, welcome
+from demo.site import OF_PLACE, OPERATORS, PERSONS, PLACE, _persons, claims, site, welcome
 from demo.site_folder import write_site_folder
+from streams.acts.persons import read_persons
 from streams.settings import Settings
 from streams.web.folder import Folder
 from streams.web.grants import GrantMap, visitor_of_claims
@@ -28,6 +29,16 @@ def test_each_person_has_the_role_and_place_that_are_told(role):
     assert visitor.roles == {Role(role)}
     assert visitor.municipality == (PLACE if role in OF_PLACE else None)
     assert f"  {role} " in welcome("http://localhost:1", "6101801234")
+
+
+def test_there_are_two_operators_who_are_two_persons(tmp_path):
+    assert len(OPERATORS) == 2
+    for name in OPERATORS:
+        who = visitor_of_claims(claims(name), GrantMap())
+        assert (who.subject, who.roles) == (name, frozenset({Role.OPERATOR}))
+        assert f"  {name} " in welcome("http://localhost:1", "6101801234")
+    known = read_persons(_persons(tmp_path / "persons.yaml"))
+    assert len({known.of_subject(name) for name in OPERATORS} - {None}) == 2
 
 
 def test_what_operators_have_written_is_shown(tmp_path):

@@ -14,9 +14,11 @@ from streams.acts.four_eyes import GuardedAct, permission
 from streams.acts.topic import open_act_topic
 from streams.operations import runs
 from streams.operations.dead_letters import Letter, RefusalError, Sent
+from streams.operations.duty import DiskDuty
 from streams.operations.notice_shelf import NoticeLine, NoticeShelf
 from streams.operations.record_mask import masked
 from streams.operations.runs import Closed
+from streams.operations.topic_sizes import TopicSizes
 from streams.settings import Settings
 from streams.web.access import AccessBook
 from streams.web.desk.works import DeskWorks, RetryOutcome
@@ -110,6 +112,10 @@ class MemoryWorks(DeskWorks):
 
     def notices(self, days):
         return NoticeShelf(datetime.now(UTC), list(self.noticed), is_cut=days > 60)
+
+    def sizes(self):
+        disks = [DiskDuty("state", "/x", 41.0, 12_000_000_000)]
+        return TopicSizes({"reports": 120_000, "postings": 240_000, "access": 12}, disks)
 
     def kept(self):
         """Return the records that were written, in order."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from streams.acts import four_eyes
+from streams.acts.act_search import ActQuestion, ActsFound, searched
 from streams.acts.four_eyes import ApprovalRequest, requests_of
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.acts.writer import ActWriter
@@ -29,6 +30,7 @@ from streams.operations.letter_retry import Retry, chosen_letters, sent_if_permi
 from streams.operations.notice_shelf import NoticeShelf, noticed
 from streams.operations.record_mask import masked
 from streams.operations.runs import Closed, Closing
+from streams.operations.topic_sizes import TopicSizes, topic_sizes
 from streams.settings import Settings
 from streams.web.desk.chores import Show
 
@@ -173,6 +175,16 @@ class DeskWorks:
                 self._notices = {} if shelf is None and len(self._notices) > 3 else self._notices
                 shelf = self._notices[days] = self._ask(noticed(self.settings, days))
             return shelf
+
+    # --- audit ------------------------------------------------------------------------------------
+
+    def acts(self, question: ActQuestion) -> ActsFound:
+        """Search the records of acts; the whole topic takes as long as reading it does."""
+        return asyncio.run(searched(self.settings, question, self._open_topic))
+
+    def sizes(self) -> TopicSizes:
+        """Count the records of the topics."""
+        return self._ask(topic_sizes(self.settings))
 
     # --- all of them ------------------------------------------------------------------------------
 

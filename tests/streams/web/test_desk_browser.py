@@ -12,6 +12,7 @@ from tests.support.site_client import visitor
 
 AUDITOR = visitor("auditor")
 PATHS = ("/koersler", "/koersler/51", "/godkendelser", "/regler", "/regler?soeg=trin")
+OF_AUDIT = ("/revision", "/adgang")
 OF_LETTERS = ("/drift/doede-breve", "/drift/doede-breve/3/17")
 
 
@@ -97,7 +98,7 @@ def test_axe_finds_nothing_and_narrow_pages_do_not_scroll_sideways(opened):
         for options in ({}, {"viewport": {"width": 320, "height": 640}}):
             page = opened("/koersler", who, **options)
             base = page.url.partition("/koersler")[0]
-            for path in (*PATHS, *OF_LETTERS):
+            for path in (*PATHS, *OF_LETTERS, *(OF_AUDIT if who is AUDITOR else ())):
                 page.goto(base + path)
                 assert violations(page) == [], path
                 assert not page.evaluate(wide), (path, options)

@@ -1,0 +1,165 @@
+"""Searches the records of acts: by time, act, person and citizen, within a bound on memory.
+
+    found = await searched(settings, ActQuestion(since=…, act="site citizen"))
+
+The topic is read once and what does not fit is let go, so a search costs the time that reading the
+asked-for days takes, and no more memory than the lines that are shown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from heapq import heappush, heapreplace
+from typing import Any, Final, NamedTuple
+
+from streams.acts.chain import AccessRecord, entry_of, is_genuine
+from streams.acts.topic import OpenActTopic, open_act_topic
+from streams.settings import Settings
+
+MOST: Final = 500
+"""Records that a search gives, the newest ones."""
+
+
+class ActQuestion(NamedTuple):
+    """A question names what is wanted: "" leaves a field open, `since` None reads the topic whole.
+
+    `sample` asks for so many looks at citizens, drawn by `draw`: the same number, the same sample.
+    """
+
+    since: datetime | None = None
+    until: str = ""
+    act: str = ""
+    who: str = ""
+    citizen: str = ""
+    sample: int = 0
+    draw: int = 0
+
+
+class ActLine(NamedTuple):
+    """A record of an act for people to read; of the citizens in it there is the number alone."""
+
+    at: str
+    offset: int
+    id: str
+    kind: str
+    act: str
+    who: str
+    roles: str
+    municipality: str
+    page: str
+    reason: str
+    citizens: int
+
+
+@dataclass
+class ActsFound:
+    """The newest records that fit, the newest first, and how many there are.
+
+    `foreign` records would fit, but nobody of ours wrote them: nothing of them is shown.
+    """
+
+    lines: list[ActLine] = field(default_factory=list)
+    count: int = 0
+    foreign: int = 0
+
+
+class _Search:
+    """Keeps the records that fit a question, within the bound."""
+
+    def __init__(self, settings: Settings, question: ActQuestion) -> None:
+        self._macs = settings.macs()
+        self._question = question
+        self._kept: list[tuple[int, ActLine]] = []
+        self._most = question.sample or MOST
+        self._count = 0
+        self._foreign = 0
+
+    def take(self, record: AccessRecord) -> bool:
+        """Look at a record, and let go of it."""
+        entry = entry_of(record)
+        if entry is None or not self._fits(entry.fields):
+            return False
+        if not is_genuine(self._macs, record):
+            self._foreign += 1
+            return False
+        self._count += 1
+        line = _line(record.offset, entry.fields)
+        rank = self._rank(line)
+        if len(self._kept) < self._most:
+            heappush(self._kept, (rank, line))
+        elif rank > self._kept[0][0]:
+            heapreplace(self._kept, (rank, line))
+        return False
+
+    def found(self) -> ActsFound:
+        """Return what was kept, the newest first."""
+        lines = sorted((line for _, line in self._kept), key=lambda line: -line.offset)
+        return ActsFound(lines, self._count, self._foreign)
+
+    def _rank(self, line: ActLine) -> int:
+        """Rank a record: the newest first, or by a draw that nobody can choose afterwards."""
+        if not self._question.sample:
+            return line.offset
+        drawn = blake2b(f"{self._question.draw}/{line.id}".encode(), digest_size=16)
+        return int.from_bytes(drawn.digest())
+
+    def _fits(self, fields: Mapping[str, Any]) -> bool:
+        asked, scope = self._question, _scope(fields)
+        citizens = _citizens(scope)
+        return (
+            (not asked.until or fields["at"] < asked.until)
+            and asked.act in ("", fields.get("act"))
+            and (not asked.who or asked.who.casefold() in _who(fields).casefold())
+            and (not asked.citizen or asked.citizen in citizens)
+            and (not asked.sample or bool(citizens))
+        )
+
+
+async def searched(
+    settings: Settings, question: ActQuestion, open_topic: OpenActTopic = open_act_topic
+) -> ActsFound:
+    """Search the records. Raises UserError where they cannot be read."""
+    search = _Search(settings, question)
+    async with open_topic(settings) as topic:
+        await topic.records(search.take, question.since)
+    return search.found()
+
+
+def _scope(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    scope = fields.get("scope")
+    return scope if isinstance(scope, dict) else {}
+
+
+def _citizens(scope: Mapping[str, Any]) -> list[str]:
+    """Return the pseudonyms that an act was about; commands name one, lists several."""
+    several, one = scope.get("citizens"), scope.get("citizen")
+    found = several if isinstance(several, list) else []
+    return [*found, one] if isinstance(one, str) and one else [*found]
+
+
+def _who(fields: Mapping[str, Any]) -> str:
+    visitor = _scope(fields).get("visitor")
+    subject = visitor.get("subject") if isinstance(visitor, dict) else None
+    return str(subject or fields.get("user") or "")
+
+
+def _line(offset: int, fields: Mapping[str, Any]) -> ActLine:
+    scope = _scope(fields)
+    visitor = scope.get("visitor")
+    visitor = visitor if isinstance(visitor, dict) else {}
+    persons = scope.get("persons")
+    citizens = len(_citizens(scope))
+    return ActLine(
+        fields["at"],
+        offset,
+        fields["id"],
+        fields["type"],
+        str(fields.get("act") or ""),
+        _who(fields),
+        ", ".join(map(str, visitor.get("roles") or ())),
+        str(visitor.get("municipality") or scope.get("municipality") or ""),
+        str(scope.get("page") or ""),
+        str(fields.get("reason") or ""),
+        citizens or (persons if isinstance(persons, int) else 0),
+    )
