@@ -282,7 +282,7 @@ def dead_letter(
         )
     if _SEALED_RECORD.fullmatch(value or b"") is None:
         raise BadRecordError("dead_letter", "its value is not sealed")
-    others = [(name, text) for name, text in headers if name != "citizen"]
+    others = [(name, text) for name, text in headers if name not in ("citizen", "mac")]
     check_headers(others, frozenset(_DEAD_LETTER_HEADERS), cprs)
     return DeadLetter(
         given["reason"],

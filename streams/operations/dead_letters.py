@@ -65,6 +65,8 @@ class Letter(NamedTuple):
     reporter: str
     last_offset: int = -1
     """The last offset of a batch of which nothing was read, or that of the record."""
+    is_proved: bool = False
+    """True if a MAC says that one of us wrote this; of former versions nothing does."""
 
     @property
     def place(self) -> str:
@@ -74,7 +76,9 @@ class Letter(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """Return the letter for programs, without the record itself."""
         return {"place": self.place} | {
-            name: value for name, value in self._asdict().items() if name != "sealed"
+            name: value
+            for name, value in self._asdict().items()
+            if name not in ("sealed", "is_proved")
         }
 
 
@@ -115,6 +119,7 @@ class DeadLetterReader:
         self._settings = settings
         self._topics = topics_read
         self._dead_letters = settings.topic(topics.DEAD_LETTERS)
+        self._macs = settings.macs_if_set()
 
     async def letters(self, wanted: Wanted, since: datetime | None = None) -> list[Letter]:
         """The letters that fit, oldest first; with `since`, those before it are not read."""
@@ -124,7 +129,7 @@ class DeadLetterReader:
         starts = await (self._topics.since(name, since) if since else self._topics.starts(name))
         for partition, start in starts.items():
             records = self._records(self._dead_letters, partition, start)
-            reader = letter_reader(self._dead_letters, partition, seen)
+            reader = letter_reader(self._dead_letters, partition, self._macs, seen)
             async for record, headers in reader.ours(records):
                 letter = with_reporter(self._settings, _letter(partition, record, headers))
                 if wanted.fits(letter):
@@ -146,7 +151,7 @@ class DeadLetterReader:
                 f"there is no dead letter {place}; they are kept for 90 days, see"
                 " `dead-letters list`"
             )
-        headers = letter_reader(self._dead_letters, partition).read(record)
+        headers = letter_reader(self._dead_letters, partition, self._macs).read(record)
         if isinstance(headers, Foreign):
             raise RefusalError(f"{headers} is no dead letter of ours; see `dead-letters list`")
         return _letter(partition, record, headers)
@@ -161,6 +166,8 @@ class DeadLetterReader:
         raw = {letter.source.rsplit("/", 2)[0] for letter in letters}
         of_sources = {name for name in raw if is_raw(name, self._settings.topic(topics.RAW))}
         for name in {*map(self._settings.topic, ours), *of_sources}:
+            if not await self._topics.partitions(name):  # somebody else's letter may name any
+                continue
             for partition, start in (await self._topics.since(name, since)).items():
                 async for record in self._records(name, partition, start):
                     named.update(
@@ -171,8 +178,10 @@ class DeadLetterReader:
         return {letter.place for letter in letters} & {place.partition("/")[2] for place in named}
 
     async def original(self, letter: Letter) -> Record | None:
-        """The record of the journal that a letter was made of; None where it is gone."""
+        """The record that a letter was made of; None where it is gone."""
         topic, partition, offset = letter.source.rsplit("/", 2)
+        if not await self._topics.partitions(topic):
+            return None
         return await self._record(topic, int(partition), int(offset))
 
     async def _record(self, topic: str, partition: int, offset: int) -> Record | None:
@@ -224,6 +233,7 @@ def _letter(partition: int, record: Any, headers: LetterHeaders) -> Letter:
         sealed,
         "",
         headers.last_offset,
+        headers.is_proved,
     )
 
 
@@ -275,8 +285,17 @@ def check_asked(letter: Letter, *, unchanged: bool) -> None:
         )
 
 
-def check_sendable(letter: Letter) -> None:
-    """Raise RefusalError for a letter that is not whole, or that nobody of ours wrote."""
+def check_sendable(letter: Letter, *, unchanged: bool = False) -> None:
+    """Raise RefusalError for a letter that is not whole, or that nobody of ours wrote.
+
+    The reason of a letter that nothing proves may be anybody's word: two persons look at it.
+    """
+    if letter.reason in OUR_FAULTS and not (letter.is_proved or unchanged):
+        raise RefusalError(
+            f"dead letter {letter.place}: a former version wrote it, or somebody else: nothing"
+            f" proves its reason ({letter.reason}); where it is right, send the same bytes again"
+            " with --unchanged"
+        )
     if letter.last_offset > int(letter.source.rpartition("/")[2]):
         raise RefusalError(
             f"dead letter {letter.place}: nothing of its batch was read, up to offset"
@@ -295,7 +314,11 @@ def check_sendable(letter: Letter) -> None:
 
 
 async def sendable(
-    settings: Settings, reader: DeadLetterReader, letters: Sequence[Letter]
+    settings: Settings,
+    reader: DeadLetterReader,
+    letters: Sequence[Letter],
+    *,
+    unchanged: bool = False,
 ) -> tuple[list[Letter], list[str]]:
     """Return the letters that can be sent again, and why others cannot.
 
@@ -306,7 +329,7 @@ async def sendable(
     cannot: list[str] = []
     for letter in letters:
         try:
-            check_sendable(letter)
+            check_sendable(letter, unchanged=unchanged)
             await _message(settings, reader, letter)
         except RefusalError as error:
             cannot.append(str(error))
@@ -349,6 +372,8 @@ async def _message(
     record = unsealed(settings, letter)
     topic, partition, _ = letter.source.rsplit("/", 2)
     if is_raw(topic, settings.topic(topics.RAW)):
+        if not letter.is_proved:
+            await _check_origin(reader, letter, record)
         return topic, None, record_key(record), record, marks
     if topic != settings.topic(topics.REPORTS):
         raise RefusalError(
@@ -362,3 +387,16 @@ async def _message(
         )
     kept = [(name, value) for name, value in original.headers if name not in (RETRY_OF, FIRST)]
     return topic, int(partition), original.key or b"", record, [*kept, *marks]
+
+
+async def _check_origin(reader: DeadLetterReader, letter: Letter, record: bytes) -> None:
+    """Raise RefusalError where nothing tells that a record came from the topic of that source.
+
+    Whoever may write to `dead-letters` can copy a letter of ours, and name another one.
+    """
+    original = await reader.original(letter)
+    if original is None or original.value != record:
+        raise RefusalError(
+            f"dead letter {letter.place}: a former version wrote it, or somebody else, and nothing"
+            f" proves that its record was at {letter.source}: its reporter sends it anew"
+        )

@@ -30,7 +30,7 @@ from streams.kit.last_outcomes import last_outcome
 from streams.operations.run_survey import RunTopics
 from streams.settings import Settings
 from streams.wire.readers import letter_reader
-from streams.wire.rejections import INTERNAL_ERROR
+from streams.wire.rejections import INTERNAL_ERROR, REASONS
 from streams.wire.reporters import NO_SOURCE
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ FEW: Final = 2
 DAY: Final = timedelta(days=1)
 OVERLAP: Final = timedelta(hours=1)
 """The part of `access` that is read again at each look: clocks of machines and brokers differ."""
+OTHER: Final = "other"
+"""The one name of all reasons that this version does not know."""
 DAILY: Final = timedelta(hours=26)
 """The age from which what is done each night was not done."""
 FULL_PERCENT: Final = 90
@@ -182,7 +184,7 @@ class DutyDesk:
                 async for record in records:
                     letter = letters.read(record)
                     if not isinstance(letter, Foreign):
-                        reasons[letter.reason] += 1
+                        reasons[letter.reason if letter.reason in REASONS else OTHER] += 1
         return sum(end - starts[partition] for partition, end in ends.items()), reasons
 
     async def _approvals(self) -> list[dict[str, Any]]:

@@ -69,9 +69,9 @@ async def chosen_letters(
     for letter in letters:
         check_asked(letter, unchanged=asked.unchanged)
         if asked.places:
-            check_sendable(letter)
+            check_sendable(letter, unchanged=asked.unchanged)
     if not asked.places:
-        letters, cannot = await sendable(settings, reader, letters)
+        letters, cannot = await sendable(settings, reader, letters, unchanged=asked.unchanged)
         if cannot and wanted.reason and not letters:
             raise RefusalError(cannot[0])
     before = set() if asked.again else await reader.sent_again(letters)

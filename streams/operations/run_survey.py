@@ -252,9 +252,10 @@ class RunTopics:
         starts = await self.since(topics.DEAD_LETTERS, since)
         recent = await self.since(topics.DEAD_LETTERS, cut)
         seen: set[Source] = set()
+        name = self._settings.topic(topics.DEAD_LETTERS)
         for partition, end in (await self.ends(topics.DEAD_LETTERS)).items():
             records = self._records(topics.DEAD_LETTERS, partition, starts[partition], end)
-            reader = letter_reader(self._settings.topic(topics.DEAD_LETTERS), partition, seen)
+            reader = letter_reader(name, partition, self._settings.macs_if_set(), seen)
             async for record, letter in reader.ours(records):
                 if letter.stage == "citizens":
                     refused[letter.partition].add(letter.offset)

@@ -15,7 +15,7 @@ from hmac import compare_digest
 from struct import Struct
 from typing import Final, Literal
 
-Role = Literal["reports", "postings", "citizens", "access", "origins"]
+Role = Literal["reports", "postings", "citizens", "access", "dead-letters", "origins"]
 """The topics whose records have a MAC, without the prefix of their names. `origins` is no topic: it
 is for proofs of where records of `reports` came from (`streams.archive.origins`)."""
 
@@ -71,6 +71,26 @@ class MacKeys:
         if place not in self._places:
             self._places[place] = PlaceMac(self._keys, f"{role}/{partition}".encode())
         return self._places[place]
+
+
+class LetterMac:
+    """The MAC of dead letters: over their headers too, which say where their record came from.
+
+    It is the same in each partition: to which one a letter goes is told when it is sent.
+    """
+
+    def __init__(self, macs: MacKeys) -> None:
+        self._place = macs.at("dead-letters", 0)
+
+    def header(self, value: bytes, headers: Sequence[tuple[str, bytes]]) -> tuple[str, bytes]:
+        """Return the header for a letter with these headers beside it."""
+        return self._place.header(repr([*headers]).encode(), b"", value)
+
+    def is_of(self, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> bool:
+        """Tell whether one of us wrote a letter, with these headers and no others."""
+        macs = [header for header in headers if header[0] == MAC]
+        others = [header for header in headers if header[0] != MAC]
+        return len(macs) == 1 and self._place.is_of(repr(others).encode(), value, macs)
 
 
 class PlaceMac:

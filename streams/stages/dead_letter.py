@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from streams.engine.ports import Headers, Message, Record, last_offset
 from streams.privacy.identity import Identity
+from streams.privacy.macs import LetterMac
 from streams.wire.rejections import Rejection
 
 MAX_RECORD_BYTES: Final = 5 << 20
@@ -72,7 +73,8 @@ def dead_letter(
     if len(record) > MAX_RECORD_BYTES:
         headers.append(("bytes", str(len(record)).encode()))
     headers += refused.marks
-    return None, identity.seal_record(record[:MAX_RECORD_BYTES]), headers
+    sealed = identity.seal_record(record[:MAX_RECORD_BYTES])
+    return None, sealed, [*headers, LetterMac(identity.macs).header(sealed, headers)]
 
 
 def marks(headers: Sequence[tuple[str, bytes]], topic: str) -> Headers:

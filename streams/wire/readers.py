@@ -18,7 +18,7 @@ from projections.runs.left_out import own_notice
 from streams.engine.ports import Record
 from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign, passed_over
-from streams.privacy.macs import PlaceMac
+from streams.privacy.macs import LetterMac, MacKeys, PlaceMac
 from streams.wire import journal
 from streams.wire.belief import JournalBelief, PostingOrder, is_marked
 from streams.wire.journal import JournalEntry
@@ -180,7 +180,8 @@ class LetterHeaders(NamedTuple):
 
     `cut_from` is the length in bytes of a record that was too long to be kept whole, `last_offset`
     the last of several offsets of which nothing is kept, `raw` the raw record of one that was
-    refused at settling.
+    refused at settling. `is_proved` says that one of us wrote all this; former versions proved
+    nothing.
     """
 
     stage: str
@@ -195,6 +196,7 @@ class LetterHeaders(NamedTuple):
     retry_of: str
     first: str
     raw: str = ""
+    is_proved: bool = False
 
 
 _NUMBER: Final = r"[0-9]{1,18}"
@@ -218,27 +220,36 @@ _LETTER_HEADERS: Final = {
 }
 
 
-Source = tuple[str, str, int, int]
-"""The stage that refused a record, and the record's place."""
+Source = tuple[str, str, int, int, bool]
+"""The stage that refused a record, the record's place, and whether the letter is proved."""
 
 
 def letter_reader(
-    topic: str, partition: int, seen: set[Source] | None = None
+    topic: str, partition: int, macs: MacKeys | None = None, seen: set[Source] | None = None
 ) -> RecordReader[LetterHeaders]:
     """A reader of a partition of `dead-letters`; the value stays sealed.
 
     A record is refused once. With `seen`, which the partitions share, further letters of it are
-    foreign: copies, or what an intake that died has written again.
+    foreign: copies, or what an intake that died has written again. A letter that somebody else
+    wrote before ours keeps ours from nobody.
     """
+    mac = None if macs is None else LetterMac(macs)
+
+    def letter_of(record: Record) -> LetterHeaders:
+        letter = _letter(record)
+        return letter._replace(
+            is_proved=mac is not None and mac.is_of(record.value, record.headers)
+        )
+
     if seen is None:
-        return RecordReader(_letter, topic, partition)
+        return RecordReader(letter_of, topic, partition)
 
     def first(record: Record) -> LetterHeaders:
-        letter = _letter(record)
+        letter = letter_of(record)
         source = letter.stage, letter.topic, letter.partition, letter.offset
-        if source in seen:
+        if (*source, True) in seen or (*source, letter.is_proved) in seen:
             raise ForeignError("the record was refused before")
-        seen.add(source)
+        seen.add((*source, letter.is_proved))
         return letter
 
     return RecordReader(first, topic, partition)

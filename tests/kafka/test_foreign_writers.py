@@ -189,3 +189,93 @@ def test_another_key_marks_from_where_two_persons_had_it_stated(pipeline, lives,
     pipeline.wait_until_settled()
     pipeline.stop(worker)
     assert not reasons(pipeline)
+
+
+# --- any headers ----------------------------------------------------------------------------------
+
+SPOILT = [
+    [(f"h{number}", b"x" * 20) for number in range(3_000)],
+    [("big", b"y" * 700_000)],
+    [("ce_type", b"\xff\xfe"), ("mac", b"m")],
+    [("", b"")],
+]
+
+
+def with_other_headers(pipeline, record):
+    """Copies of a record of ours, each with headers that somebody chose."""
+    headers = [(name, content or b"") for name, content in record.headers]
+    raw = pipeline.topic(topics.RAW).encode()
+    other = {"raw": raw + b"/0/1", "topic": raw + b".none", "reason": b"internal_error"}
+    yield [*headers, ("ce_type", b"refusion.run"), ("ce_id", b"x/0/1")]
+    yield [*headers[:-1], ("ce_type", b"refusion.state/r"), *headers[-1:]]
+    yield headers[::-1]
+    yield [(name, other.get(name, content)) for name, content in headers]
+
+
+async def written_by_others(pipeline, records):
+    """Write to every topic of ours what somebody without our keys may write."""
+    bootstrap = pipeline.settings.bootstrap
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=8 << 20) as producer:
+        for topic in topics.TOPICS:
+            name, key = pipeline.topic(topic), b"k" * 32
+            for headers in SPOILT:
+                await producer.send_and_wait(name, b"{}", key, 0, headers=headers)
+            for value in (b"[" * 60_000, b'{"schema":1,"type":"run","run":1e400}'):
+                await producer.send_and_wait(name, value, key, 0)
+            for partition, ours in records.get(topic.name, {}).items():
+                await producer.send_and_wait(name, b"", f"_partition/{partition}".encode(), 0)
+                for record in ours[::10]:
+                    for headers in with_other_headers(pipeline, record):
+                        await producer.send_and_wait(
+                            name, record.value, record.key, partition, headers=headers
+                        )
+
+
+@pytest.mark.long
+def test_no_headers_of_others_move_anything_or_end_a_command(pipeline, lives, tmp_path):
+    log = tmp_path / "log"
+    with log.open("w") as written:
+        worker = pipeline.start(log=written)
+    bad = [orjson.dumps(orjson.loads(line) | {"type": "gift"}) for line in lives[0][:5]]
+    pipeline.publish([*lives[0], *bad])
+    pipeline.wait_until_settled()
+    kept = [topic for topic in topics.TOPICS if topic is not topics.ACCESS]
+    asyncio.run(
+        written_by_others(pipeline, {topic.name: pipeline.records(topic) for topic in kept})
+    )
+    pipeline.publish(lives[1])
+    pipeline.wait_until_settled()
+    assert worker.poll() is None
+    said = {
+        command: pipeline_said(pipeline, *command)
+        for command in (
+            ("run", "status"),
+            ("dead-letters", "retry"),
+            ("approvals", "list"),
+            ("replay", "--dry-run"),
+        )
+    }
+    assert said["dead-letters", "retry"].startswith("0 sent again")
+    assert said["approvals", "list"].startswith("0 requests")
+    assert "0 with other rows, 0 messages to post" in said["replay", "--dry-run"]
+    assert "begins again" not in log.read_text()
+    pipeline.stop(worker)
+
+
+def pipeline_said(pipeline, *arguments):
+    """What a command prints that does all that it is asked for."""
+    given = {
+        name: value
+        for name, (value, origin) in pipeline.settings.values.items()
+        if origin == "environment"
+    }
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        env=os.environ | given,
+        capture_output=True,
+        check=False,
+        timeout=DONE_S,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
