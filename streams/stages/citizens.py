@@ -173,6 +173,7 @@ class CitizenWork:
             self._kept.reached(self._own_entry().reached)
             await self._catch_up(changelog)
         self._own = self._own_entry()
+        self._kept.check_own(self._own.reached)
         law = stage.laws.law(*self._own.rules)
         self._partition = Partition(law, self._disk.store, self._own.closed_month, laws=stage.laws)
         macs, own = stage.identity.macs, self._own

@@ -12,6 +12,7 @@ from typing import Final
 
 from streams.citizens.store import RocksStore
 from streams.engine.ports import Events, Headers, Kafka, Record
+from streams.kit.errors import UnworkableError
 from streams.kit.foreign import Foreign
 from streams.privacy.macs import EVENT_TYPE, MacKeys, event_type_of
 from streams.wire.belief import is_marked
@@ -85,6 +86,19 @@ class StateEntries:
     def reached(self, position: int) -> None:
         """Note the position that the state reflects: entries of earlier ones are copies."""
         self._position = max(position, self._position)
+
+    def check_own(self, reached: int) -> None:
+        """Raise UnworkableError where others are newer than the partition's own entry.
+
+        Each transaction writes it last. Where it is gone, all that it says of what was settled is
+        gone too: rule set, closed month, and which control records were carried out.
+        """
+        if reached < self._position:
+            raise UnworkableError(
+                f"{self._name}: the partition's own entry in {self._topic} is gone, while others"
+                " are there: somebody else wrote to the topic, and compaction took ours: make state"
+                " and postings anew (docs/rebuild.md), and take that right away"
+            )
 
     # --- reading ----------------------------------------------------------------------------------
 

@@ -141,7 +141,7 @@ def chosen(reader, letters, **asked):
 
 
 def test_no_letter_of_somebody_else_sends_a_record_to_the_topic_of_another_source():
-    """Who speaks for a reporter follows from the topic: an operator would lend his voice."""
+    """The topic says who speaks for a reporter, and an operator would speak for another one."""
     ours = written(reason=UNKNOWN_REPORTER)
     copied = said(ours, topic="refusion.reports.raw.other")._replace(offset=6)
     reader, letters = letters_of(ours, copied, written(offset=7))
@@ -157,7 +157,7 @@ def test_no_letter_of_somebody_else_sends_a_record_to_the_topic_of_another_sourc
 
 
 def test_no_letter_of_somebody_else_makes_an_error_in_content_one_of_ours():
-    """What is our fault is sent again by one person, all else by two."""
+    """One person sends again what is our fault, and two all else."""
     forged = said(written(reason=UNKNOWN_REPORTER), reason="internal_error")
     raw = {"reports.raw.kmd": [Record(5, b"{}")]}
     reader, letters = letters_of(forged, **raw)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
+from streams.kit.errors import UnworkableError
 from streams.stages.state_entries import MOST_AGAIN
 from tests.support.citizens_stage import (
     Changelog,
@@ -70,6 +71,20 @@ def test_a_restore_passes_over_what_others_wrote_and_copies_of_before(tmp_path, 
         assert found == {key: value for key, value in state.items() if key != b"_checkpoint"}
         assert "records that nobody of ours wrote, first citizens/0/" in caplog.text
         caplog.clear()
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_state_whose_own_entry_compaction_took_is_not_gone_on_with(tmp_path, settled, older):
+    """Somebody else wrote its key; without it the first rule set would be valid, and no run cut."""
+    changelog, earlier, _, _ = settled
+    own = earlier[-1]
+    put(changelog, own.key, own.value if older else None, own.headers if older else ())
+    changelog.records = [
+        record for record in changelog.records[:-1] if record.key != own.key
+    ] + changelog.records[-1:]
+    shutil.rmtree(tmp_path / "citizens-0")
+    with pytest.raises(UnworkableError, match="own entry in citizens is gone, while others"):
+        restored(tmp_path, changelog)
 
 
 def test_what_was_passed_over_is_written_again_so_that_compaction_keeps_ours(tmp_path, settled):
