@@ -263,7 +263,7 @@ def test_no_headers_of_others_move_anything_or_end_a_command(pipeline, lives, tm
 
 
 def pipeline_said(pipeline, *arguments):
-    """What a command prints that does all that it is asked for."""
+    """Run a command that does all that it is asked for, and return what it prints."""
     given = {
         name: value
         for name, (value, origin) in pipeline.settings.values.items()
