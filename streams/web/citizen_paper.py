@@ -37,7 +37,10 @@ class CitizenPaper:
         }
 
     def _life(self, word: Word) -> list[Section]:
-        tiles = [f"{each.label}: {each.figure}. {each.note}" for each in self.page.tiles]
+        tiles = [
+            ": ".join([each.label, each.figure]) + (f" ({each.note})" if each.note else "")
+            for each in self.page.tiles
+        ]
         found = [_section(word("citizen.now_heading"), bullets=tiles)]
         if self.life is None:
             paragraphs = [word("citizen.explanation_away")]
@@ -47,14 +50,12 @@ class CitizenPaper:
             ]
             return found
         paragraphs = [self.life.source, *([self.life.old_case] if self.life.old_case else [])]
+        others = [f"{each.fate}: {each.cause}. {each.text}" for each in self.life.reports]
         return [
             *found,
             _section(word("citizen.ahead"), bullets=self.life.ahead),
             _section(word("citizen.explanation"), paragraphs, self.life.standing),
-            _section(
-                self.life.reports_lead,
-                bullets=[f"{each.fate}: {each.cause}. {each.text}" for each in self.life.reports],
-            ),
+            *([_section(self.life.reports_lead, bullets=others)] if others else []),
         ]
 
     def _money(self, word: Word) -> list[Section]:

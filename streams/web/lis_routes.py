@@ -97,6 +97,7 @@ async def _made_page(look: LisLook, books: tuple[BookLine, ...]) -> Response:
         HTTPStatus.OK,
         page=page,
         is_of_citizens=look.names_citizens,
+        citizen=look.options.citizen if look.view == "borger" else None,
         purpose=look.purpose,
     )
 

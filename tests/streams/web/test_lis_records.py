@@ -199,6 +199,7 @@ def test_a_citizen_leads_to_its_months_and_back(folder):
     months = who.get(f"{address}&purpose=sag+12")
     assert months.status_code == 200
     assert "En borgers måneder" in months.text
+    assert re.search(r'href="/borger/[a-r]{64}">Se borgerens hele forløb', months.text)
     assert len(book.looks[-1].citizens) == 1
     stranger = client_of(app, visitor("caseworker", municipality=OWN))
     assert stranger.get(f"{address}&purpose=sag+12").status_code == 400
