@@ -70,6 +70,20 @@ _OF_PERIOD: Final = {
 _START: Final = frozenset({"StartDate", "AngivelsePeriodeStartDato", "StartDato"})
 _END: Final = frozenset({"EndDate", "AngivelsePeriodeSlutDato", "SlutDato"})
 _PERIOD: Final = "LoenPeriodeOplysningStruktur"
+_ANSWER: Final = "HovedOplysningerSvar"
+_PERSON: Final = "IndkomstOplysningPersonStruktur"
+_LEVELS: Final = frozenset(f"AngivelseNiveau{level}" for level in range(1, 10))
+
+
+_FIELD: Final = "BlanketFeltNummerIdentifikator"
+_CONTENT: Final = "AngivelseFeltIndholdTekst"
+_NUMBER_OF_BLANKET: Final = "BlanketNummerIdentifikator"
+_ERRORS: Final = frozenset({"FejlStruktur", "Fejl"})
+_READ: Final = frozenset(
+    {*_SCOPED, *_OF_PERIOD, *_START, *_END, _PERIOD, *_LEVELS, _FIELD, _CONTENT}
+    | {_NUMBER_OF_BLANKET, *_ERRORS}
+)
+"""Elements whose end is read."""
 
 
 def _local_name(name: str) -> str:
@@ -83,6 +97,8 @@ _LOCAL_NAMES: Final = Memo(_local_name, 1 << 10)
 
 class AnswerReader(BoundedXml):
     """Reads one file; hands each reported period to `take` and keeps what it counts."""
+
+    beginning = frozenset({_PERIOD, _ANSWER, _PERSON, *_LEVELS})
 
     def __init__(self, take: Callable[[ReportedPeriod], None]) -> None:
         super().__init__(_LOCAL_NAMES)
@@ -111,22 +127,24 @@ class AnswerReader(BoundedXml):
         if local == _PERIOD:
             self._period, self._line = {}, self.line
             self._blankets, self._open, self._size = [], [], 0
-        elif local.startswith("AngivelseNiveau") and self._period is not None:
+        elif local in _LEVELS:
+            if self._period is None:
+                return
             self._grow()
             blanket = Blanket("", [], [])
             (self._open[-1].below if self._open else self._blankets).append(blanket)
             self._open.append(blanket)
-        elif local in {"HovedOplysningerSvar", "IndkomstOplysningPersonStruktur"}:
-            self.counts["messages" if local.startswith("Hoved") else "persons"] += 1
+        else:
+            self.counts["messages" if local == _ANSWER else "persons"] += 1
 
     def closed(self, local: str, text: str) -> None:
         """Take a number or a text, where it is one that is read."""
         depth = len(self.path)
         if depth < self._deepest_scope:
             self._leave_scopes(depth)
-        if not local:
-            return
-        if local in _SCOPED:
+        if local not in _READ:
+            self._pass_over(local, text)
+        elif local in _SCOPED:
             scope = self._scopes[_SCOPED[local]]
             if scope and scope[-1][0] == depth:
                 scope.pop()
@@ -134,10 +152,15 @@ class AnswerReader(BoundedXml):
             self._deepest_scope = max(depth, self._deepest_scope)
         elif self._period is not None:
             self._end_in_period(local, text, self._period)
-        elif "HovedOplysningerSvar" in self.path and _TIME.fullmatch(text):
-            self._answered_at = text
-        elif local in {"FejlStruktur", "Fejl"}:
+        elif local in _ERRORS:
             self.counts["errors"] += 1
+        else:
+            self._pass_over(local, text)
+
+    def _pass_over(self, local: str, text: str) -> None:
+        """Take the time of the answer, which any element of its head may say."""
+        if self._period is None and local and _ANSWER in self.path and _TIME.fullmatch(text):
+            self._answered_at = text
 
     def _leave_scopes(self, depth: int) -> None:
         """Forget the numbers of elements that have ended."""
@@ -149,14 +172,14 @@ class AnswerReader(BoundedXml):
         )
 
     def _end_in_period(self, local: str, text: str, period: dict[str, str]) -> None:
-        if local == "BlanketFeltNummerIdentifikator":
+        if local == _FIELD:
             self._number = text
-        elif local == "AngivelseFeltIndholdTekst":
+        elif local == _CONTENT:
             self._add_field(text)
-        elif local == "BlanketNummerIdentifikator":
+        elif local == _NUMBER_OF_BLANKET:
             if self._open:
-                self._rename(_short(text, 5))
-        elif local.startswith("AngivelseNiveau"):
+                self._rename(_BLANKETS[text])
+        elif local in _LEVELS:
             self._open.pop()
         elif local in _OF_PERIOD:
             period[_OF_PERIOD[local]] = text
@@ -181,9 +204,9 @@ class AnswerReader(BoundedXml):
 
     def _add_field(self, text: str) -> None:
         self._grow()
-        number = _short(self._number, 3)
-        if self._open and number:
-            self._open[-1].fields.append((int(number), text))
+        number = _FIELDS[self._number]
+        if self._open and number is not None:
+            self._open[-1].fields.append((number, text))
         self._number = ""
 
     def _whole(self, period: dict[str, str]) -> ReportedPeriod:
@@ -215,3 +238,16 @@ def _short(text: str, digits: int) -> str:
     ('058', '16300', '')
     """
     return text[-digits:] if _NUMBER.fullmatch(text) else ""
+
+
+def _field_number(text: str) -> int | None:
+    digits = _short(text, 3)
+    return int(digits) if digits else None
+
+
+def _blanket_number(text: str) -> str:
+    return _short(text, 5)
+
+
+_FIELDS: Final = Memo(_field_number, 1 << 10)
+_BLANKETS: Final = Memo(_blanket_number, 1 << 10)

@@ -34,8 +34,10 @@ class BoundedXml:
     """Reads one file; a subclass is told of elements that begin and end, with their text.
 
     `counts` are what the subclass counts. `path` are the local names of the elements that are open,
-    "" for one of another namespace.
+    "" for one of another namespace. `beginning` are the elements whose beginning means something.
     """
+
+    beginning: frozenset[str]
 
     def __init__(self, names: Memo[str, str]) -> None:
         """`names` gives the local name of an element of ours, "" for another."""
@@ -44,7 +46,7 @@ class BoundedXml:
         self._local_names = names
         self._text: list[str] = []
         self._length = 0
-        self._names: set[str] = set()
+        self._names = Memo(self._learn, MOST_NAMES + 1)
         self._parser = expat.ParserCreate(namespace_separator=" ")
         settings = {
             "buffer_text": True,
@@ -116,39 +118,41 @@ class BoundedXml:
             "the XML declares a document type or an entity, which no answer does; it is not read",
         )
 
-    def _learn(self, name: str) -> None:
-        """Count a name that has not been there yet, with a bound for them all."""
+    def _learn(self, name: str) -> str:
+        """Count a name that is new, with a bound for them all; give its local part."""
         if len(name) > LONGEST_NAME:
             raise self.trouble("too_large", f"a name is longer than {LONGEST_NAME} characters")
-        self._names.add(name)
-        if len(self._names) > MOST_NAMES:
+        if len(self._names) >= MOST_NAMES:
             raise self.trouble("too_large", f"the XML has over {MOST_NAMES} different names")
+        return self._local_names[name]
 
     def _learn_namespace(self, prefix: str | None, uri: str | None) -> None:
         for name in (prefix or "", uri or ""):
-            if name not in self._names:
-                self._learn(name)
+            self._names[name]
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
-        for each in (name, *attributes):
-            if each not in self._names:
-                self._learn(each)
-        local = self._local_names[name]
-        self.path.append(local)
-        self._text.clear()
-        self._length = 0
-        if len(self.path) > DEEPEST:
+        for each in attributes:
+            self._names[each]
+        local, path = self._names[name], self.path
+        path.append(local)
+        if self._text:
+            self._text = []
+        if len(path) > DEEPEST:
             raise self.trouble("too_deep", f"the XML is nested deeper than {DEEPEST} elements")
-        self.opened(local)
+        if local in self.beginning:
+            self.opened(local)
 
     def _take_text(self, text: str) -> None:
-        self._length += len(text)
+        self._length = len(text) + (self._length if self._text else 0)
+        self._text.append(text)
         if self._length > LONGEST_TEXT:
             raise self.trouble("too_large", f"a text is longer than {LONGEST_TEXT} characters")
-        self._text.append(text)
 
     def _end(self, _name: str) -> None:
-        local = self.path.pop()
-        text = "".join(self._text).strip()
-        self._text.clear()
-        self.closed(local, text)
+        pieces = self._text
+        if pieces:
+            text = pieces[0] if len(pieces) == 1 else "".join(pieces)
+            self._text = []
+            self.closed(self.path.pop(), text.strip())
+        else:
+            self.closed(self.path.pop(), "")

@@ -39,6 +39,7 @@ _BY_PARENT: Final = {
     ("bevilgetydelseeffektueringmodtager", "partcprnummer"): "cpr_of_line",
 }
 """Elements of a line that mean something by what contains them."""
+_ANSWER: Final = "hovedoplysningersvar"
 _RECIPIENT: Final = ("oekonomiskeffektueringmodtager", "partcprnummer")
 
 
@@ -70,6 +71,8 @@ _LOCAL_NAMES: Final = Memo(_local_name, 1 << 10)
 class IndexReader(BoundedXml):
     """Reads one file; hands the lines of each payment to `take` together."""
 
+    beginning = frozenset({_PAYMENT, _LINE, _ANSWER})
+
     def __init__(self, take: Callable[[list[IndexLine]], None]) -> None:
         super().__init__(_LOCAL_NAMES)
         self._take = take
@@ -95,7 +98,7 @@ class IndexReader(BoundedXml):
             self._lines.append(self._line)
             if len(self._lines) > MOST_LINES:
                 raise self.trouble("too_large", f"a payment has over {MOST_LINES} lines")
-        elif local == "hovedoplysningersvar":
+        elif local == _ANSWER:
             self.counts["messages"] += 1
 
     def closed(self, local: str, text: str) -> None:
@@ -105,7 +108,7 @@ class IndexReader(BoundedXml):
         elif local == _PAYMENT and self._payment is not None:
             self._end_payment(self._payment)
         elif self._payment is None:
-            if "hovedoplysningersvar" in self.path and _TIME.fullmatch(text):
+            if _ANSWER in self.path and _TIME.fullmatch(text):
                 self._answered_at = text
         elif self._line is not None:
             name = _OF_LINE.get(local) or _BY_PARENT.get((self.path[-1], local))

@@ -6,6 +6,7 @@ two counts that must agree: all that the blankets hold, and what became of each 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from streams.upstream.answers import Blanket
@@ -38,9 +39,13 @@ class LineMoney:
         """Add up all money that blankets hold, by field; count what is no amount."""
         found: Counter[str] = Counter()
         for blanket in (each for top in blankets for each in top.all()):
-            for field in self._fields.get(blanket.number, ()):
-                for ore in self._readable(blanket, (field,), told):
-                    found[f"{field:03d}"] += ore
+            fields = self._fields.get(blanket.number, ())
+            for field, text in blanket.fields:
+                if field in fields and text:
+                    try:
+                        found[f"{field:03d}"] += ore_of(text) * self._signs.get(field, 1)
+                    except Refused:
+                        told["unreadable_amounts"] += 1
         return found
 
     def amount(self, line: RefundLine) -> int:
@@ -68,21 +73,16 @@ class LineMoney:
             return []
         return [
             ore_of(text) * self._signs.get(field, 1)
-            for field in fields
-            for text in blanket.texts(field)
+            for field, text in blanket.fields
+            if field in fields and text
         ]
 
-    def _readable(
-        self, blanket: Blanket | None, fields: tuple[int, ...], told: Counter[str] | None = None
-    ) -> Iterator[int]:
+    def _readable(self, blanket: Blanket | None, fields: tuple[int, ...]) -> Iterator[int]:
         """Yield the amounts of fields, without those that are none."""
-        for field in fields:
-            for text in blanket.texts(field) if blanket else ():
-                try:
+        for field, text in blanket.fields if blanket and fields else ():
+            if field in fields and text:
+                with suppress(Refused):
                     yield ore_of(text) * self._signs.get(field, 1)
-                except Refused:
-                    if told is not None:
-                        told["unreadable_amounts"] += 1
 
     def atp(self, line: RefundLine, amount_ore: int) -> int:
         """Give the ATP of a line. Raises Refused where it has another sign than the amount."""

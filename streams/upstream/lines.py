@@ -108,7 +108,9 @@ class LineConverter:
         held = self._money.held(period.blankets, told)
         made = PeriodReports([], held, Counter(), told, [])
         _count_unknown(period, told)
-        lines = sorted(lines_of(period.blankets), key=content_of)
+        lines = [*lines_of(period.blankets)]
+        if len(lines) > 1:
+            lines.sort(key=content_of)
         is_whole = all(line.is_reversed for line in lines)
         seen: Counter[tuple[object, ...]] = Counter()
         for line in lines:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -141,6 +142,7 @@ def content_of(line: RefundLine) -> tuple[object, ...]:
     return line.art, own, sorted(line.income.fields) if line.income else []
 
 
+@lru_cache(maxsize=1 << 12)
 def ore_of(text: str) -> int:
     """Read an amount in kroner with a decimal point. Raises Refused.
 
@@ -162,6 +164,7 @@ def account_of(line: RefundLine) -> str:
     return given[0] if given else ""
 
 
+@lru_cache(maxsize=1 << 8)
 def in_utc(text: str) -> str:
     """Write the time of an answer as reports have it; a time without a zone is taken as UTC.
 
