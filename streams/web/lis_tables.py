@@ -85,9 +85,9 @@ def _rows(answer: Answer, speaker: Speaker, paths: Paths, shown: range) -> Itera
             for figure, value in zip(figures, row, strict=True)
         ]
         yield TableRow(cells, _is_total(answer, row))
+    yield from _sum(answer, speaker, figures)
     for row in answer.areas:
         yield TableRow(_of_area(answer, speaker, row), is_sum=True)
-    yield from _sum(answer, speaker, figures)
 
 
 def _is_total(answer: Answer, row: AnswerRow) -> bool:

@@ -163,6 +163,22 @@ def test_on_paper_there_are_no_buttons_and_all_meanings(opened):
     assert page.pdf().startswith(b"%PDF-")
 
 
+LANDSCAPE = {"width": 1047, "height": 718}
+"""Paper of A4 without its margins, in pixels."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("view", ["prognose", "afregning", "korrektioner"])
+def test_no_table_is_cut_on_paper(opened, view):
+    page = opened(f"/lis/{view}?municipality={OWN}", viewport=LANDSCAPE)
+    page.emulate_media(media="print")
+    rights = page.evaluate(
+        "[...document.querySelectorAll('.lis-table')].map(e => e.getBoundingClientRect().right)"
+    )
+    assert rights
+    assert max(rights) <= LANDSCAPE["width"]
+
+
 @pytest.mark.long
 def test_a_caseworker_says_why_and_sees_a_citizen(opened):
     page = opened("/lis/genoptjening?persons=1", CASEWORKER)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from projections.lis.answers import Answer, number, text
 from projections.lis.comparison_views import BY_INHABITANTS
+from projections.lis.forecast_views import PROGNOSEFEJL
 from projections.lis.money_lines import LINE_FIGURES, LINES
 from projections.lis.money_views import BY_BUDGET
 from projections.lis.questions import LisQuestion
@@ -357,6 +358,39 @@ def test_a_sum_without_the_column_that_a_finding_needs_has_no_finding():
     figures = (text("reporter", "indberetter"), number("payments", "antal"))
     answer = Answer("fuldstaendighed", "", "known", 50, "R-1", figures, [("12345678", 5)])
     assert finding(answer, Speaker(words_in("da"), "da", load_rule_set()), None) == ""
+
+
+def test_how_wrong_the_forecasts_were_stands_beside_the_forecast(auditor, economy):
+    for who in (auditor, economy):
+        page = who.get(f"/lis/prognose?municipality={OWN}").text
+        beside = page.split('class="lis-beside"')[1].split("</section>")[0]
+        assert f'href="/lis/prognosefejl?municipality={OWN}"' in beside
+        assert "Bedre end begge gæt" in beside
+        ids = re.findall(r' id="([^"]+)"', page)
+        assert len(ids) == len({*ids})
+    assert 'class="lis-beside"' not in auditor.get("/lis/beloeb").text
+
+
+@pytest.mark.parametrize(
+    ("own", "better", "said"),
+    [
+        (OWN, "ja", "Prognoserne for kommunen tog 1,0 % fejl"),
+        (OWN, "nej", "kun bedre end begge enkle gæt i 0 af 1 tilfælde"),
+        (None, "ja", "Prognoserne for hele landet tog 2,0 % fejl"),
+    ],
+)
+def test_the_title_of_the_errors_says_whether_a_guess_is_as_good(own, better, said):
+    def row(place, error):
+        values = {"municipality": place, "months_ahead": 1, "forecasts": 24, "better": better}
+        values |= dict.fromkeys(("net_same_month_percent", "net_last_month_percent"), 300)
+        values |= {"net_error_percent": error}
+        return tuple(values.get(name) for name in (figure.name for figure in PROGNOSEFEJL))
+
+    answer = Answer(
+        "prognosefejl", "", "known", 50, "R-1", PROGNOSEFEJL, [row(OWN, 100)],
+        areas=[row(None, 200)],
+    )  # fmt: skip
+    assert said in finding(answer, Speaker(words_in("da"), "da", load_rule_set()), own)
 
 
 def test_the_menu_has_lis_for_who_may_see_some_of_it(app):
