@@ -81,14 +81,23 @@ def test_two_numbers_are_one_person_and_two_again(pipeline, refusion):
     assert not {FORMER, NEW} & set((done.stdout + done.stderr + waiting.stderr).split())
     late = published(FORMER, "P3", 3)
     pipeline.publish([late])
+    pipeline.wait_until(lambda: standing(pipeline, NEW) == truth(first, second, late))
     pipeline.wait_until_settled()
-    assert standing(pipeline, NEW) == truth(first, second, late)
     assert standing(pipeline, FORMER) == []
     moved = posted(pipeline, FORMER)[-1]
     assert moved["reason"] == "moved"
     assert moved["moved_to"] == pipeline.settings.identity().of(NEW)[0]
     verified = refusion("verify", "--deep", "--fold", given="")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    again = refusion("replay", "--dry-run", "--jobs", "1", "--json", given="")
+    assert again.returncode == 0, again.stderr
+    assert orjson.loads(again.stdout)["citizens_changed"] == 0
+    of_former = refusion("explain", "--whole-journal", given=FORMER)
+    assert of_former.returncode == 2
+    assert moved["moved_to"] in of_former.stderr
+    of_new = refusion("explain", "--whole-journal", "--json", given=NEW)
+    assert of_new.returncode == 0, of_new.stderr
+    assert len(orjson.loads(of_new.stdout)["explanation"]["reports"]) == 3
     undone = refusion(*asked, "--undo")
     assert undone.returncode == 0, undone.stderr
     pipeline.wait_until_settled()
@@ -103,22 +112,25 @@ def test_two_numbers_are_one_person_and_two_again(pipeline, refusion):
 @pytest.mark.long
 @pytest.mark.parametrize("point", ["before_transaction", "before_commit", "after_commit"])
 def test_a_late_report_goes_on_once_whenever_a_worker_dies(pipeline, refusion, point):
-    """The worker dies around the transaction in which the report goes on; another one follows."""
+    """The command dies before its commit, and is given again; then a worker dies, of several."""
     lines = [published(FORMER, "P1", 1), published(NEW, "P2", 2)]
     pipeline.publish(lines)
     worker = pipeline.start()
     pipeline.wait_until_settled()
     pipeline.stop(worker)
-    done = refusion("merge", "--reason", "a new number")
+    asked = ("merge", "--reason", "a new number")
+    killed = refusion(*asked, REFUSION_TEST_KILL="merge:before_commit:1")
+    assert killed.returncode < 0
+    done = refusion(*asked)
     assert done.returncode == 0, done.stderr
+    assert refusion(*asked).returncode == 2  # they are merged
     late = [published(FORMER, f"L{month}", month) for month in range(3, 9)]
-    dying = pipeline.start(REFUSION_TEST_KILL=f"citizens:{point}:3")
-    for line in late:
-        pipeline.publish([line])
+    pipeline.publish(late)
+    dying = pipeline.start(REFUSION_TEST_KILL=f"citizens:{point}:2")
     assert dying.wait(DONE_S) != 0
     worker = pipeline.start()
+    pipeline.wait_until(lambda: standing(pipeline, NEW) == truth(*lines, *late))
     pipeline.wait_until_settled()
-    assert standing(pipeline, NEW) == truth(*lines, *late)
     assert standing(pipeline, FORMER) == []
     copies = [
         orjson.loads(record.value)["report_id"]

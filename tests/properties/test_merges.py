@@ -23,6 +23,7 @@ from tests.support.merging import PARTITIONS, Merging, merging_settings
 from tests.support.persons import Merge, Parting, Told, reports_by_person
 from tests.support.product import true_now
 
+SEEDS = [pytest.param(seed, marks=[pytest.mark.long] if seed > 9 else []) for seed in range(60)]
 EMPTY: dict[str, Any] = {"week": None, "seniority": 0, "earned": []}
 
 
@@ -118,7 +119,7 @@ def messages_of(world, cpr):
     return [message for message in found if message["citizen"] == citizen]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_merged_numbers_are_one_person_however_things_come_about(world, seed):
     if seed % 2:
         world.state_keys()
@@ -146,3 +147,49 @@ def assert_folding_gives_the_same(world):
         entries = [journal.decode(each.key, each.value) for each in world.topics.of["reports"][at]]
         posted = [each.value for each in world.topics.of["postings"][at]]
         assert postings_again(entries, LawBook()) == posted
+
+
+def told_by(world, seed):
+    story = Story(world, seed)
+    story.tell()
+    return story
+
+
+def posted(world):
+    return [[each.value for each in world.topics.of["postings"][at]] for at in range(PARTITIONS)]
+
+
+@pytest.mark.parametrize("seed", [2, 5])
+def test_a_rebuild_passes_reports_on_again_and_posts_the_same(world, tmp_path, seed):
+    """The copies of a merge that was undone count nowhere, however often they come."""
+    world.state_keys()
+    told_by(world, seed)
+    before = posted(world)
+    anew = Merging(merging_settings(tmp_path / "anew"), tmp_path / "anew")
+    try:
+        anew.topics.of["reports"] = world.topics.of["reports"]
+        anew.settle_all()
+        assert posted(anew) == before
+    finally:
+        anew.close()
+    world.settle_all()
+    assert posted(world) == before
+
+
+def test_a_copied_record_of_a_merge_does_nothing(world):
+    """Else whoever may write to the journal could begin a merge again that was undone."""
+    former, to = fictive_cpr(0), fictive_cpr(1)
+    world.state_keys()
+    for number, life in enumerate(lives_of(3, random.Random(3))[:2]):
+        world.publish(orjson.dumps(report | {"cpr": fictive_cpr(number)}) for report in life)
+    world.settle_all()
+    world.merge(former, to, "m")
+    world.settle_all()
+    world.part(former, to, "u")
+    world.settle_all()
+    for at, records in world.topics.of["reports"].items():
+        for record in [each for each in records if orjson.loads(each.value).get("id") == "m"]:
+            world.topics.append("reports", at, record.key, record.value, record.headers)
+    world.publish([orjson.dumps(lives_of(3, random.Random(3))[0][-1] | {"report_id": "last"})])
+    world.settle_all()
+    assert messages_of(world, former)[-1]["cause"].endswith("/last")
