@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams import settings_table
 from streams.kafka import security
 from streams.kit.secrets import FILE, given_in, own_environment, secret_in
 from streams.kit.setting import Origin, Setting, SettingsError, ShownSetting
@@ -30,13 +31,9 @@ from streams.privacy.identity import KEY_BYTES, Identity
 from streams.privacy.macs import MacKeys
 from streams.settings_table import (
     BOOTSTRAP,
-    BUDGETS,
     DEMO,
     DEMO_ANYWHERE,
-    DESTINATIONS,
-    EXPECTED,
     FOUR_EYES,
-    INHABITANTS,
     JOURNAL_KEY,
     JOURNAL_PREFIX,
     LEDGER,
@@ -45,14 +42,11 @@ from streams.settings_table import (
     METRICS_HOST,
     METRICS_PORT,
     PARTITIONS,
-    PERSONS,
     PREFIX,
-    PRICES,
     PSEUDONYM_KEY,
     RECEIPTS,
     REPLACEMENT_NUMBERS,
     REPLICAS,
-    REPORTERS,
     RULES,
     SEAL_KEY,
     SFTP_KEY,
@@ -210,27 +204,27 @@ class Settings:
     @property
     def inhabitants(self) -> Path | None:
         """The file of inhabitants by municipality. Raises SettingsError if it is not there."""
-        return self._file(INHABITANTS)
+        return self._file(settings_table.INHABITANTS)
 
     @property
     def budgets(self) -> Path | None:
         """The file of the municipalities' budgets. Raises SettingsError if it is not there."""
-        return self._file(BUDGETS)
+        return self._file(settings_table.BUDGETS)
 
     @property
     def prices(self) -> Path | None:
         """The file of prices for invoices. Raises SettingsError if it is not there."""
-        return self._file(PRICES)
+        return self._file(settings_table.PRICES)
 
     @property
     def reporters(self) -> Path | None:
         """The file of the register of reporters. Raises SettingsError if it is not there."""
-        return self._file(REPORTERS)
+        return self._file(settings_table.REPORTERS)
 
     @property
     def expected(self) -> Path | None:
         """The file of expected payments. Raises SettingsError if it is not there."""
-        return self._file(EXPECTED)
+        return self._file(settings_table.EXPECTED)
 
     @property
     def receipts(self) -> bool:
@@ -276,7 +270,7 @@ class Settings:
     @property
     def destinations(self) -> Path | None:
         """The file of destinations; None where none is set."""
-        text = self._text(DESTINATIONS)
+        text = self._text(settings_table.DESTINATIONS)
         return None if text is None else Path(text)
 
     @property
@@ -297,7 +291,7 @@ class Settings:
     @property
     def persons(self) -> Path | None:
         """The file of persons; None where none is set, and nobody may approve."""
-        text = self._text(PERSONS)
+        text = self._text(settings_table.PERSONS)
         return None if text is None else Path(text)
 
     @property

@@ -39,6 +39,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "RULES",
         "REPORTERS",
         "EXPECTED",
+        "RECEIPTS",
         "SFTP_KNOWN_HOSTS",
         "SFTP_KEY",
         "DESTINATIONS",

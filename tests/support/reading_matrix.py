@@ -68,6 +68,7 @@ READ_NO_TOPIC: Final = frozenset(
         "convert eindkomst",
         "convert table",
         "convert ydelsesindeks",
+        "invoices",
         "lis build",
         "publish",
     }
