@@ -4,15 +4,16 @@ import os
 from contextlib import ExitStack
 from io import BufferedWriter
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import click
 
-from streams.cli.console import INPUT, OUTPUT, echo_json, load_settings, output
+from streams.cli.console import INPUT, LANGUAGE, OUTPUT, echo_json, load_settings, output
 from streams.kit.errors import UserError
 from streams.kit.named_file import NamedFile
 
 if TYPE_CHECKING:
+    from streams.kit.catalogue import Language
     from streams.offline.inputs import Reader
     from streams.offline.totals import Totals
 
@@ -24,6 +25,7 @@ NOTHING_READ: Final = 1
 @click.argument("files", nargs=-1, type=INPUT)
 @click.option("--rejects", type=OUTPUT, help="Write rejected lines to this file, with the reason.")
 @click.option("--notices", type=OUTPUT, help="Write notices of doubtful reports to this file.")
+@LANGUAGE
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
@@ -48,6 +50,7 @@ def settle(
     files: tuple[str, ...],
     rejects: str | None,
     notices: str | None,
+    language: "Language",
     jobs: int,
     rules: str,
     source: str | None,
@@ -64,6 +67,7 @@ def settle(
     from streams.kit.progress import meter
     from streams.offline.inputs import Reader, opened
     from streams.offline.settle import settle as settle_lines
+    from streams.offline.told_notices import ToldNotices
 
     rule_set, settings = chosen_rule_set(rules), load_settings()
     settings.identity()  # a missing key is an error before any file or process is created
@@ -72,6 +76,8 @@ def settle(
         inputs = [opened(stack, name) for name in files or ("-",)]
         reader, in_use = Reader(inputs), [file.stat for file in inputs]
         reject_file, notice_file = (_created(stack, name, in_use) for name in (rejects, notices))
+        if notice_file is not None and language != "en":
+            notice_file = cast("BinaryIO", ToldNotices(notice_file, language))
         progress = stack.enter_context(meter("lines"))
         totals = settle_lines(
             iter(reader),
