@@ -14,7 +14,9 @@ from streams.acts.writer import ActWriter
 from streams.audit.access_chains import AccessChains
 from streams.kafka import topics
 from streams.kafka.topic_layout import ensure_topics_of
-from streams.kit.errors import AwaitingApproval
+from streams.kit.errors import AwaitingApproval, UserError
+from streams.operations.dead_letters import Wanted
+from streams.operations.letter_retry import Retry
 from streams.operations.runs import Closing
 from streams.settings import Settings
 from streams.web.access import AccessBook, Look
@@ -22,6 +24,7 @@ from streams.web.board import look
 from streams.web.desk.actor import acting
 from streams.web.desk.works import DeskWorks
 from tests.support.acts_in_memory import ANNA, BO
+from tests.support.lines import PAYMENT, changed
 from tests.support.site_client import visitor
 
 
@@ -68,6 +71,31 @@ def test_the_board_sees_a_system_without_runs(settings):
     board = asyncio.run(seen())
     assert board.last is None
     assert board.waiting == {"intake": 0, "citizens": 0, "projections": 0}
+
+
+@pytest.mark.long
+def test_dead_letters_and_notices_are_read_as_the_command_line_reads_them(pipeline, as_person):
+    twice = changed(PAYMENT, report_id="again", channel="direct")
+    pipeline.publish([changed(PAYMENT), twice, changed(PAYMENT, report_id="bad", benefit="XYZ")])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    works = DeskWorks(pipeline.settings)
+    listed = json.loads(as_person(ANNA, "dead-letters", "list", "--json")[1])["letters"]
+    (letter,) = works.letters(Wanted(since="2020-01-01T00:00:00Z"))
+    assert (letter.place, letter.reason) == (listed[0]["place"], "unknown_benefit")
+    assert works.letters(Wanted(since="2099-01-01T00:00:00Z")) == []
+    shown, text = works.masked_letter(letter.place)
+    assert shown.reporter == listed[0]["reporter"]
+    assert "XYZ" in text
+    assert str(PAYMENT["cpr"]) not in text
+    with pytest.raises(UserError, match="--unchanged"):
+        works.retry(Retry((letter.place,)))
+    assert len(works.retry(Retry((letter.place,), unchanged=True)).sent) == 1
+    shelf = works.notices(7)
+    assert [line.code for line in shelf.lines] == ["possible_duplicate"]
+    assert shelf.lines[0].other
+    assert works.notices(7) is shelf
+    pipeline.stop(worker)
 
 
 def test_a_run_is_asked_for_on_the_site_and_closed_by_another_person_on_the_command_line(

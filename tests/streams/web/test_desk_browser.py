@@ -4,6 +4,7 @@ import pytest
 
 from streams.web.desk.approval_routes import CARRY
 from streams.web.desk.run_routes import CLOSE, LOOK
+from streams.web.lis_looks import PURPOSE
 from streams.web.sessions import COOKIE
 from tests.support.axe import violations
 from tests.support.browser import free_port, open_browser, serving
@@ -12,7 +13,7 @@ from tests.support.site_client import visitor
 
 AUDITOR = visitor("auditor")
 PATHS = ("/koersler", "/koersler/51", "/godkendelser", "/regler", "/regler?soeg=trin")
-OF_AUDIT = ("/revision", "/adgang")
+OF_AUDIT = ("/revision", "/adgang", "/adviser")
 OF_LETTERS = ("/drift/doede-breve", "/drift/doede-breve/3/17")
 
 
@@ -40,7 +41,9 @@ def opened(browser, desk):
     def at(path, who=ANNA, **options):
         context = browser.new_context(locale="da-DK", **options)
         contexts.append(context)
-        cookie = {"name": COOKIE, "value": app.state.parts.sessions.begin(who)}
+        sessions = app.state.parts.sessions
+        cookie = {"name": COOKIE, "value": sessions.begin(who)}
+        sessions.get(cookie["value"]).kept[PURPOSE] = "sag 1"
         kept = {"domain": "localhost", "path": "/", "secure": True, "httpOnly": True}
         context.add_cookies([cookie | kept | {"sameSite": "Lax"}])
         page = context.new_page()
@@ -74,13 +77,16 @@ def test_the_same_works_without_javascript(desk, opened):
     app, _ = desk
     anna = opened("/koersler", java_script_enabled=False)
     anna.get_by_role("button", name="Gennemse april 2024 nu").click()
+    anna.wait_for_url("**/koersler#gennemsyn")
     at_rest(app, LOOK)
     anna.reload()
     anna.get_by_label("Hvorfor skal den lukkes trods tvivlen?").fill("Randers er lukket")
     anna.get_by_role("button", name="Bed om at lukke kørsel 52").click()
+    anna.wait_for_url("**/koersler#lukning")
     at_rest(app, CLOSE)
     birte = opened("/godkendelser", BIRTE, java_script_enabled=False)
     birte.get_by_role("button", name="Godkend, og udfør").click()
+    birte.wait_for_url("**/godkendelser#arbejde")
     at_rest(app, CARRY)
     birte.reload()
     assert birte.get_by_text("Kørsel 52 (april 2024) er lukket").count()
