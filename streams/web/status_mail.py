@@ -9,7 +9,7 @@ is tried again each hour, for a week.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Final, NamedTuple
@@ -20,7 +20,7 @@ from streams.privacy.cpr import may_hold_cpr
 from streams.settings import Settings
 from streams.web.board import Board
 from streams.web.dates import moment_text, month_words
-from streams.web.folder import ContactPerson, Folder
+from streams.web.folder import STATUS_MAILS, ContactPerson, Folder
 from streams.web.mail import MailError, SiteMail, send_letter
 from streams.web.told_events import ToldEvents, ToldEventsError
 from streams.web.words import Language, words_in
@@ -28,6 +28,8 @@ from streams.web.words import Language, words_in
 LOOK_S: Final = 300.0
 AGAIN: Final = timedelta(hours=1)
 TRIED: Final = timedelta(days=7)
+OF_THE_BOARD: Final = frozenset({"closed", "delivered"})
+"""Kinds that are known once the board has read the journal."""
 log = logging.getLogger("refusion")
 
 
@@ -77,11 +79,24 @@ class StatusMail:
         if self._place is None:
             return
         try:
-            if not self._told.begin(self._seen):
-                for event in unchanged:
+            begun = self._begun_now(events)
+            for event in unchanged:
+                if event.kind not in begun:
                     self._send(self._place, event, now)
         except ToldEventsError as error:
             log.warning("the list of status mails that were sent cannot be used: %s", error)
+
+    def _begun_now(self, events: Sequence[StatusEvent]) -> set[str]:
+        """Return the kinds of which this look is the first that can see them.
+
+        What the ledger has is seen when the board has read it, which may be long after the start.
+        """
+        visible = STATUS_MAILS - (OF_THE_BOARD if self._board.seen is None else set())
+        return {
+            kind
+            for kind in sorted(visible)
+            if self._told.begin(kind, [event.key for event in events if event.kind == kind])
+        }
 
     def _events(self, now: datetime) -> Iterator[StatusEvent]:
         """Yield what there is to tell, whoever was told already."""

@@ -33,18 +33,16 @@ class ToldEvents:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
 
-    def begin(self, keys: Iterable[str]) -> bool:
-        """Note the events that were there before the file: they are told to nobody.
+    def begin(self, kind: str, keys: Iterable[str]) -> bool:
+        """Note the events of a kind that were there before the file: they are told to nobody.
 
-        Returns whether that was done now, which is once.
+        Returns whether that was done now, which is once for each kind.
         """
+        add = "INSERT OR IGNORE INTO events (key, finished) VALUES (?, 1)"
         with self._open() as file:
-            (version,) = file.execute("PRAGMA user_version").fetchone()
-            if version:
+            if not file.execute(add, (f"begun/{kind}",)).rowcount:
                 return False
-            finished = ((key,) for key in keys)
-            file.executemany("INSERT OR IGNORE INTO events (key, finished) VALUES (?, 1)", finished)
-            file.execute("PRAGMA user_version = 1")
+            file.executemany(add, ((key,) for key in keys))
             return True
 
     def waiting(self, key: str, addresses: Collection[str], now: datetime) -> list[str]:

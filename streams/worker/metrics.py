@@ -212,6 +212,9 @@ class MeteredStage:
         self.source_expires = stage.source_expires
         self.events = stage.events
         metrics.stages.append(stage)
+        metrics.records.labels(
+            stage.name
+        )  # 0 is told too: a stage that stands still from the start
         self.blameless = stage.blameless
 
     def work(self, partition: int) -> Work[Any]:

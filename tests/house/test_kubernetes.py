@@ -4,9 +4,11 @@ import click
 import pytest
 import yaml
 
+from domain.basics.weeks import month_number
 from streams.cli.main import main
 from streams.kafka.rights import ROLES
 from streams.settings import TABLE, Settings
+from streams.wire.control_records import run_of
 from tests.support.places import ROOT
 
 FOLDER = ROOT / "examples" / "kubernetes"
@@ -79,11 +81,11 @@ def test_a_program_starts_with_its_settings_and_each_secret_is_a_file_of_its_pod
     settings.identity()
     places = [str(settings.state_dir)]
     places += [settings.ledger] if name in READS_THE_LEDGER else []
-    places += [settings.lis] if name in READS_THE_LEDGER - {"export"} else []
+    places += [settings.lis] if name in READS_THE_LEDGER - {"close", "export"} else []
     assert all(any(place.startswith(path) for _, path in mounts) for place in places)
 
 
-READS_THE_LEDGER = {"worker", "site", "verify", "export"}
+READS_THE_LEDGER = {"worker", "site", "verify", "close", "export"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,6 +133,22 @@ def test_what_a_pod_mounts_is_there(name):
         if "persistentVolumeClaim" in each
     }
     assert all(("PersistentVolumeClaim", claim) in BY_NAME for claim in claims)
+
+
+@pytest.mark.parametrize("name", ["worker", "site", "close"])
+def test_who_writes_to_the_ledgers_folder_may(name):
+    (mount,) = [each for each in CONTAINERS[name]["volumeMounts"] if each["name"] == "ledger"]
+    assert not mount.get("readOnly")
+
+
+def test_a_pod_has_one_process_of_the_worker_whatever_the_cores_of_its_node():
+    """The port of its metrics, its probes and its memory are those of one."""
+    assert CONTAINERS["worker"]["args"] == ["worker", "--processes", "1"]
+
+
+def test_the_number_of_the_example_run_is_that_of_its_month():
+    given = environment_of("export")
+    assert run_of(month_number(given["MONTH"])) == int(given["RUN"])
 
 
 def test_selectors_find_the_pods_that_they_mean():

@@ -71,6 +71,17 @@ def to(messages):
     return sorted(message["To"] for message in messages)
 
 
+def test_a_site_that_starts_before_it_has_seen_the_journal_tells_no_old_run(mailbox, tmp_path):
+    world = World(mailbox, tmp_path)
+    world.look(3)
+    world.closed(9, "2026-11-02")
+    world.look(3)
+    assert mailbox.read() == []
+    world.closed(10)
+    world.look()
+    assert to(mailbox.read()) == [ANNE, BO]
+
+
 def test_a_run_that_is_closed_is_told_once_to_those_who_asked_for_it(world, mailbox):
     world.closed(10)
     world.look(1)
