@@ -273,17 +273,24 @@ def _of_month(
     sums, hides_more = [*areas.values()], bool(scope.inhabitants)
     hidden, safe = hidden_counts(persons, own, sums, hides_more=hides_more)
     shown = {}
+    given_away = {
+        place
+        for place in counted
+        if place not in own | hidden and told.gives_persons_away(place, persons[place])
+    }
     for place, figures in counted.items():
         if place in own:
             shown[place] = _figures(figures)
-        elif place in hidden or told.gives_persons_away(place, persons[place]):
+        elif place in hidden | given_away:
             shown[place] = _HIDDEN
         else:
             shown[place] = _without_telling_share(figures, told, place)
     return shown, (
         (area, _of_area([counted[place] for place in places], [shown[place] for place in places]))
         for (area, places), is_safe in zip(areas.items(), safe, strict=True)
-        if is_safe and not (scope.question.benefit and any(shown[at] == _HIDDEN for at in places))
+        if is_safe
+        and not given_away & {*places}
+        and not (scope.question.benefit and any(shown[at] == _HIDDEN for at in places))
     )
 
 

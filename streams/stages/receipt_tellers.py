@@ -228,7 +228,7 @@ class RejectedTeller(_Stateless):
             schema=1,
             status="rejected",
             reporter=reporter,
-            report_id=_id_in(content),
+            report_id=_id_in(content, is_looked_at=in_journal),
             raw=letter.raw if in_journal else place,
             journal=place if in_journal else "",
             reason=letter.reason,
@@ -237,13 +237,16 @@ class RejectedTeller(_Stateless):
         return receipt_message(receipt, f"{place}/rejected", time_in(content))
 
 
-def _id_in(content: dict[str, object]) -> str:
-    """Return the id of a rejected report; "" where it is none, or may hold a CPR number."""
+def _id_in(content: dict[str, object], *, is_looked_at: bool) -> str:
+    """Return the id of a rejected report; "" where it is none, or may hold a CPR number.
+
+    What stands in the journal was looked at before.
+    """
     name, cpr = content.get("report_id"), content.get("cpr")
     if not (isinstance(name, str) and is_id(name)):
         return ""
-    if "cpr_sealed" in content:
-        return name  # it stands in the journal, so it was looked at
+    if is_looked_at:
+        return name
     is_known = isinstance(cpr, str) and len(cpr) == 10 and cpr.isascii() and cpr.isdigit()
     return "" if (spells(name, str(cpr)) if is_known else may_hold_cpr(name)) else name
 

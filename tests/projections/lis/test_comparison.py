@@ -163,33 +163,36 @@ PARTS = {"730": {"KTH": (100, 40), "ADP": (60, 0), "LY": (2, 1), "REV": (9, 0), 
 LAST = {"KTH": 20, "ADP": None, "LY": 20, "REV": 20, "RFY": 20}
 
 
-def asked_for(monkeypatch, benefit, own=None):
-    """The persons and the share that are shown of each municipality, for a benefit or all."""
+def asked_for(monkeypatch, benefit, own=None, places=PARTS):
+    """The persons and the share that are shown of each municipality, for a benefit or all.
+
+    What is shown of the country stands under None.
+    """
     told = {
         place: [part for code, part in parts.items() if benefit in (None, code)]
-        for place, parts in PARTS.items()
+        for place, parts in places.items()
     }
     monkeypatch.setattr(
         comparison_views,
         "persons_of_steps",
         lambda scope: [
             (place, MONTH, sum(w for w, _ in found), 0, 0, 0, sum(p for _, p in found))
-            for place, parts in PARTS.items()
+            for place, parts in places.items()
             if (found := [x for c, x in parts.items() if scope.question.benefit in (None, c)])
         ],
     )
     monkeypatch.setattr(comparison_views, "mean_percents", lambda _: {})
     rows = [
         (place, MONTH, code, whole, None if LAST[code] is None else part)
-        for place, parts in PARTS.items()
+        for place, parts in places.items()
         for code, (whole, part) in parts.items()
     ]
     question = LisQuestion("sammenligning", municipality=own, benefit=benefit)
     scope = ViewScope(
         question, {}, RULES, lambda query, _: rows if "FROM persons" in query else [], list, {}
     )
-    found = {row[0]: row[2:4] for row in comparison_views.sammenligning_rows(scope) if row[0]}
-    assert found.keys() == {place for place, parts in told.items() if parts}
+    found = {row[0]: row[2:4] for row in comparison_views.sammenligning_rows(scope)}
+    assert found.keys() - {None} == {place for place, parts in told.items() if parts}
     return found
 
 
@@ -205,6 +208,13 @@ def test_few_persons_cannot_be_worked_out_by_subtracting_benefits(monkeypatch):
 
 def test_a_sum_is_not_shown_where_it_tells_that_each_benefit_has_one(monkeypatch):
     assert asked_for(monkeypatch, None)["825"] == (None, None)
+
+
+def test_the_country_is_not_shown_where_it_less_the_others_is_such_a_sum(monkeypatch):
+    """All of the country less the three others would be the five of Læsø, one for each."""
+    assert asked_for(monkeypatch, None).keys() == PARTS.keys()
+    without = {place: parts for place, parts in PARTS.items() if place != "825"}
+    assert asked_for(monkeypatch, None, places=without)[None][0] == 201 + 120 + 170
 
 
 def test_a_share_cannot_be_worked_out_by_subtracting_benefits(monkeypatch):

@@ -219,6 +219,7 @@ def test_a_group_whose_position_kafka_forgot_goes_on_by_the_disk(tellers):
     ("fields", "told"),
     [
         ({"report_id": f"X-{CANARY}"}, None),
+        ({"report_id": f"X-{CANARY}", "cpr_sealed": "k1.x"}, None),
         ({"report_id": "Y", "cpr": "0000000000"}, "Y"),
         ({"report_id": "2024-02-0001", "cpr": 7}, None),
         ({"report_id": 7}, None),
