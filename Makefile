@@ -60,7 +60,7 @@ hunt: install
 test-lowest: install
 	@.ci/lowest
 
-# `make bench lis`: one section alone. Those of LIS and of the site (`make bench web`) are not among
+# `make bench lis`: one section alone. It, `make bench web` and `make bench mass` are not among
 # those of `make bench`, they take long.
 bench: install
 	@$(BIN)/python -m bench $(filter-out bench,$(MAKECMDGOALS))

@@ -3,7 +3,8 @@
 The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a
 worker on Kafka, LEDGER_ROWS for a month's export (4000000 is a national one), LIS_RUNS and LIS_ROWS
 for the tables of LIS (12 runs of 4000000 rows) and the site's pages over them, which are measured
-only when they are named, WEB_REQUESTS (200) for how often a page is asked.
+only when they are named, WEB_REQUESTS (200) for how often a page is asked, MASS_CITIZENS (3500)
+for the mass correction (`make bench mass`).
 """
 
 import logging
@@ -17,7 +18,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import aggregate, books, law, lis, pipeline, replaying, settling, web
+from bench import aggregate, books, law, lis, mass_correction, pipeline, replaying, settling, web
 from bench.rig import Figure
 from streams.kit.stopping import Stopped, unwind_on_signals
 
@@ -34,6 +35,7 @@ SECTIONS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "books": lambda folder: books.figures(folder, LEDGER_ROWS),
     "lis": lis.figures,
     "web": web.figures,
+    "mass": mass_correction.figures,
     "kafka": lambda folder: pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS),
     "replay": lambda folder: replaying.figures(folder, REPLAY_CITIZENS),
 }
@@ -43,7 +45,7 @@ A fast path that is measured with and without it is a section too: its module se
 """
 
 
-ONLY_NAMED: Final = frozenset({"lis", "web"})
+ONLY_NAMED: Final = frozenset({"lis", "mass", "web"})
 """The sections that take so long that they are measured only when they are named."""
 
 
