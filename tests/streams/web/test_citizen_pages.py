@@ -36,7 +36,7 @@ TODAY = week_of(day("2026-11-27"))
 
 @pytest.fixture(scope="module")
 def lives():
-    return [reports for reports in some_lives(5, sorted(THEMES)[:9]) if reports]
+    return [reports for reports in some_lives(5, sorted(THEMES)[:6]) if reports]
 
 
 @pytest.fixture(scope="module")
