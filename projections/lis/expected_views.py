@@ -3,7 +3,6 @@
 They come from no mart, but from the table that `refusion run close` has kept.
 """
 
-import sys
 from typing import Final
 
 from projections.lis.answers import AnswerRow, Figure, money, number, text
@@ -62,12 +61,12 @@ def behind_forventet(scope: ViewScope) -> list[AnswerRow]:
 def _rows(scope: ViewScope) -> list[AnswerRow]:
     """Give the rows of the question's runs, month and benefit, in order."""
     asked = scope.question
-    last = sys.maxsize if asked.based_on == "known" or asked.run is None else asked.run
-    first = last if asked.based_on == "settled" else 0
+    last = None if asked.based_on == "known" else asked.run
+    is_one = asked.based_on == "settled"
     found = [
         row
         for row in scope.kept_expected()
-        if first <= row[_AT["run"]] <= last
+        if (last is None or (row[_AT["run"]] == last if is_one else row[_AT["run"]] <= last))
         and asked.month in (None, row[_AT["month"]])
         and asked.benefit in (None, row[_AT["benefit"]])
     ]

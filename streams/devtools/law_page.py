@@ -6,7 +6,6 @@ both current.
 """
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from streams.citizens.rule_sets import (
     read_document,
     rule_set_names,
 )
+from streams.privacy.cpr import digits_in
 
 
 def law_text(law_cases: Path, page: Path) -> str:
@@ -74,7 +74,7 @@ def cases_for_site(law_cases: Path) -> str:
             "shows": [*case.shows],
             "text": _without_numbers((law_cases / "cases" / case.link).read_text(encoding="utf-8")),
         }
-        for case in cases(law_cases, law_cases / "cases" / "page.md", known_rules())
+        for case in cases(law_cases, law_cases / "cases" / "law.md", known_rules())
     }
     head = "# The law cases of tests/law for the page of rules: made by `make law`, not by hand.\n"
     return head + yaml.safe_dump(found, allow_unicode=True, sort_keys=True, width=10_000)
@@ -82,8 +82,7 @@ def cases_for_site(law_cases: Path) -> str:
 
 def _without_numbers(text: str) -> str:
     """Call citizens A, B and so on in the place of their fictive CPR numbers."""
-    numbers = list(dict.fromkeys(re.findall(r"\b\d{10}\b", text)))
-    for at, number in enumerate(numbers):
+    for at, number in enumerate(dict.fromkeys(digits_in(text.encode()))):
         text = text.replace(number, chr(ord("A") + at))
     return text
 

@@ -215,13 +215,11 @@ def _clients(settings: Settings, request_timeout_s: float = 40.0) -> KafkaClient
 
 
 def _letter(partition: int, record: Any, headers: LetterHeaders) -> Letter:
-    sealed = record.value or b""
-    written_ms = min(max(record.timestamp, 0), LAST_MS)
-    at = datetime.fromtimestamp(written_ms / 1000, UTC).isoformat(timespec="seconds")
+    at = datetime.fromtimestamp(min(max(record.timestamp, 0), LAST_MS) / 1000, UTC)
     return Letter(
         partition,
         record.offset,
-        at.replace("+00:00", "Z"),
+        at.isoformat(timespec="seconds").replace("+00:00", "Z"),
         headers.stage,
         headers.reason,
         headers.field,
@@ -230,7 +228,7 @@ def _letter(partition: int, record: Any, headers: LetterHeaders) -> Letter:
         headers.cut_from,
         headers.retry_of,
         headers.first,
-        sealed,
+        record.value or b"",
         "",
         headers.last_offset,
         headers.is_proved,

@@ -66,9 +66,7 @@ RUN: Final = b"refusion.run"
 NOTICE: Final = b"refusion.notice"
 SOURCE: Final = b"refusion/citizens"
 LOOKED_AT: Final = 200
-"""Citizens of a recalculation in one transaction.
-
-They take tenths of a second, in which nothing else of the process runs."""
+"""Citizens of a recalculation in one transaction: tenths of a second in which nothing else runs."""
 RESTORE_SAID_S: Final = 10.0
 """Seconds between two log lines of a long restore."""
 log = logging.getLogger("refusion")
