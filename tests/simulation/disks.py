@@ -40,7 +40,7 @@ class Disks:
         if folder.is_torn:
             damaged()
             raise CorruptDiskError(f"the state in {path} cannot be read: its files are damaged")
-        folder.is_open, folder.is_of_another = True, False
+        folder.is_open = True
         return SimulatedStore(self, path, folder, damaged)
 
     def remove(self, path) -> None:
@@ -111,7 +111,7 @@ class Folder:
         self.is_open = False
         self.is_torn = False
         self.is_of_another = False
-        """Nobody has opened it since it was mixed up."""
+        """Nobody has written to it since it was mixed up: who opens it may die before the check."""
         self.flushed = MemoryStore()
         self.older = MemoryStore()
         self.unflushed: list[list[tuple[bytes, bytes]]] = []
@@ -187,6 +187,7 @@ class SimulatedStore:
         written = kept(changes)
         self._data.write(written)
         self._folder.unflushed.append(written)
+        self._folder.is_of_another = False
         self._shortages = 0
 
     def offer(self, changes: Iterable[tuple[bytes, bytes]]) -> bool:
