@@ -103,12 +103,12 @@ def counts(citizen: Citizen, copy: Copy) -> bool:
 class Standing:
     """Tells which records of a citizen's past count, as they come in the order of the journal.
 
-    For those who read the journal without settling it. `is_moved` is True while the reports go to
-    another citizen.
+    For those who read the journal without settling it. `to` is the citizen to whom the reports go,
+    or "".
     """
 
     def __init__(self) -> None:
-        self.is_moved = False
+        self.to = ""
         self._joined: set[str] = set()
         self._carried_out: set[str] = set()
 
@@ -118,7 +118,7 @@ class Standing:
             return False
         self._carried_out.add(record.id)
         self._joined.discard(record.undoes)
-        self.is_moved = bool(record.to)
+        self.to = record.to
         return True
 
     def joins(self, record: Join) -> None:
@@ -129,7 +129,7 @@ class Standing:
 
     def counting(self, record: Report | Opening | Copy) -> Report | Opening | None:
         """Give the report or opening row that a record is here; None where it is none."""
-        if self.is_moved:
+        if self.to:
             return None
         if isinstance(record, Copy):
             return record.report if record.move in self._joined else None

@@ -19,6 +19,7 @@ JOINED: Final = "joined"
 MERGES: Final = (MOVED, JOINED)
 COPY_HEADERS: Final = POSTING_HEADERS | {"moved-from"}
 _COPY_SCHEMA: Final = 3
+_MERGE_SCHEMA: Final = 3
 _FIELDS: Final = {
     MOVED: {"undoes", "reason"},
     JOINED: set(),
@@ -47,7 +48,7 @@ class Copies:
 def check_merge(record: dict[str, Any], headers: Headers, cprs: CprSearch) -> None:
     """Check the record with which a merge or its end begins. Raises BadRecordError."""
     kind = record["type"]
-    if record.keys() != _USUAL | _FIELDS[kind] or record["schema"] != 1:
+    if record.keys() != _USUAL | _FIELDS[kind] or record["schema"] != _MERGE_SCHEMA:
         raise BadRecordError("format", "not a record of a merge with exactly its fields")
     check_sealed(record["cpr_sealed"])
     citizen_of(record["other"].encode())

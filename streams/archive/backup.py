@@ -44,7 +44,7 @@ from streams.kafka.reading import Offsets, TopicReader, written_ms
 from streams.privacy.archive_keys import ArchiveKeys
 from streams.settings import Settings
 from streams.wire.belief import control_id, is_marked
-from streams.wire.merge_records import merge_in
+from streams.wire.merge_records import may_be_merge, merge_in
 from streams.wire.partitioner import partition_of
 
 ARCHIVED: Final = (topics.ACCESS, topics.POSTINGS, topics.REPORTS)
@@ -205,9 +205,11 @@ class _Backup:
 
     def _note_control(self, topic: topics.Topic, partition: int, record: Record) -> None:
         """Remember a control record of ours; one of somebody else's says nothing."""
-        if topic is not topics.REPORTS or not (named := self._named(partition, record)):
+        if topic is not topics.REPORTS or (record.key and not may_be_merge(record.value)):
             return
-        if is_marked(self._macs.at("reports", partition), record):
+        if is_marked(self._macs.at("reports", partition), record) and (
+            named := self._named(partition, record)
+        ):
             for controls in (self._controls, self._new_controls):
                 add_controls(controls, named)
 

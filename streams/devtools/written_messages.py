@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict  # pydantic's wish on Python 3.11
 
 One = Literal[1]
+Three = Literal[3]
 Week = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The Monday of a week.")]
 Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$", description="A month.")]
 Ore = Annotated[int, Field(description="Whole øre.")]
@@ -112,7 +113,7 @@ class RunCut(TypedDict):
 class MovedRecord(TypedDict):
     """A citizen is merged with another one, or parted: nothing that came before counts here."""
 
-    schema: One
+    schema: Three
     type: Literal["moved"]
     id: Annotated[str, Field(description="The merge, or its end.")]
     other: Annotated[Citizen, Field(description="The citizen with whom it is merged or was.")]
@@ -128,7 +129,7 @@ class MovedRecord(TypedDict):
 class JoinedRecord(TypedDict):
     """From here on copies of a former citizen's reports count for this one."""
 
-    schema: One
+    schema: Three
     type: Literal["joined"]
     id: Annotated[str, Field(description="The merge.")]
     other: Citizen

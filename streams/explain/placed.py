@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from domain.citizen.merges import standing_reports
+from domain.citizen.merges import Standing, standing_reports
 from domain.citizen.reports import CitizenRecord, Copy, Freeing, Join, Move, Opening, Report
 from streams.engine.ports import Record
 from streams.explain.index import freed_citizen
@@ -33,10 +33,13 @@ class PlacedRecord(NamedTuple):
 
 def standing_of(citizen: str, records: Sequence[PlacedRecord]) -> list[Placed]:
     """Return the reports that count for a citizen now. Raises LiveError for one who was moved."""
-    moves = [each.record for each in records if isinstance(each.record, Move)]
-    if moves and moves[-1].to:
+    merging = Standing()
+    for each in records:
+        if isinstance(each.record, Move):
+            merging.empties(each.record)
+    if merging.to:
         raise LiveError(
-            f"citizen {citizen} was merged with citizen {moves[-1].to}, for whom all reports count"
+            f"citizen {citizen} was merged with citizen {merging.to}, for whom all reports count"
             " now: name that one; `refusion diff` shows what was posted before"
         )
     standing = standing_reports(each.record for each in records)

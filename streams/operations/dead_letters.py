@@ -30,6 +30,7 @@ from streams.operations.publish import record_key
 from streams.privacy.identity import SealError
 from streams.settings import Settings, SettingsError
 from streams.stages.dead_letter import FIRST, RETRY_OF
+from streams.wire.merge_records import merge_in
 from streams.wire.readers import LetterHeaders, Source, letter_reader
 from streams.wire.rejections import FOREIGN_RECORD
 
@@ -382,6 +383,11 @@ async def _message(
     if original is None or original.value != record:
         raise RefusalError(
             f"dead letter {letter.place}: the journal no longer has its record at {letter.source}"
+        )
+    if merge_in(record)[0]:
+        raise RefusalError(
+            f"dead letter {letter.place} begins or ends a merge, which counts with what stands"
+            " behind it alone: part the two (`refusion merge --undo`) and merge them again"
         )
     kept = [(name, value) for name, value in original.headers if name not in (RETRY_OF, FIRST)]
     return topic, int(partition), original.key or b"", record, [*kept, *marks]

@@ -152,14 +152,7 @@ class _Merging:
                     )
                 )
             records_of(former, to, number, undo=undo)  # what came in between may forbid it
-            if former.moved is not None:
-                ended = former.moved.id
-                behind = [
-                    *writing.again(former, former.all_but(ended), number),
-                    *writing.again(to, to.all_but(ended), number),
-                ]
-            else:
-                behind = [*writing.copies(former, to, number)]
+            behind = writing.behind(former, to, number)
             await writer.append(self._topic, behind)
         return Merged(number, former.citizen, to.citizen, undo, len(behind))
 

@@ -40,6 +40,7 @@ from streams.wire.cloudevents import event_headers
 from streams.wire.merge_records import (
     COPY_SCHEMA,
     JOINED,
+    MERGE_SCHEMA,
     MOVED,
     JoinedLine,
     MovedLine,
@@ -325,7 +326,9 @@ def newer_schema(value: bytes | None) -> int | None:
         return None
     schema, name = record.get("schema"), record.get("type")
     is_other = isinstance(name, str) and name in _OTHER_TYPES
-    known = COPY_SCHEMA if MOVED in record else 1 if is_other else NEWEST_SCHEMA
+    known = 1 if is_other else NEWEST_SCHEMA
+    if MOVED in record or name in {MOVED, JOINED}:
+        known = max(COPY_SCHEMA, MERGE_SCHEMA)
     return schema if isinstance(schema, int) and schema > known else None
 
 

@@ -6,6 +6,7 @@ merge, and the schema that the record had. Its own schema is one that no report 
 whoever does not know merges refuses it.
 """
 
+import re
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -16,17 +17,24 @@ from domain.citizen.reports import Join, Move
 MOVED: Final = "moved"
 JOINED: Final = "joined"
 COPY_SCHEMA: Final = 3
+MERGE_SCHEMA: Final = 3
+"""The schema of `moved` and `joined`: versions that do not know them refuse it, and stop."""
+_OTHER: Final = re.compile("[0-9a-f]{32}")
 _NAMES_OTHER: Final = b'"other_sealed":'
 EVENTS: Final = {Move: b"refusion.moved", Join: b"refusion.joined"}
 """The header `ce_type` of the records of a merge."""
 
 
+_Schema = Annotated[int, msgspec.Meta(ge=MERGE_SCHEMA, le=MERGE_SCHEMA)]
+_Citizen = Annotated[str, msgspec.Meta(pattern=f"^{_OTHER.pattern}$")]
+
+
 class MovedLine(msgspec.Struct, kw_only=True, tag_field="type", tag=MOVED):
     """The fields of a record `moved`."""
 
-    schema: Annotated[int, msgspec.Meta(ge=1, le=1)]
+    schema: _Schema
     id: str
-    other: str
+    other: _Citizen
     other_sealed: str
     undoes: str
     cpr_sealed: str
@@ -37,9 +45,9 @@ class MovedLine(msgspec.Struct, kw_only=True, tag_field="type", tag=MOVED):
 class JoinedLine(msgspec.Struct, kw_only=True, tag_field="type", tag=JOINED):
     """The fields of a record `joined`."""
 
-    schema: Annotated[int, msgspec.Meta(ge=1, le=1)]
+    schema: _Schema
     id: str
-    other: str
+    other: _Citizen
     other_sealed: str
     cpr_sealed: str
     written_at: str
@@ -54,7 +62,8 @@ class CopyMark(msgspec.Struct, kw_only=True):
 
 def encode_merge(record: Move | Join, cpr_sealed: str, reason: str, written_at: str) -> bytes:
     """Write a record `moved` or `joined`; `cpr_sealed` is that of the citizen that is the key."""
-    fields: dict[str, Any] = {"schema": 1, "type": MOVED if isinstance(record, Move) else JOINED}
+    name = MOVED if isinstance(record, Move) else JOINED
+    fields: dict[str, Any] = {"schema": MERGE_SCHEMA, "type": name}
     fields |= record._asdict() | {"cpr_sealed": cpr_sealed}
     if isinstance(record, Move):
         fields["reason"] = reason
@@ -86,12 +95,24 @@ def plain_record(record: Any) -> tuple[dict[str, Any], str] | None:
     return plain | {"schema": moved.schema}, moved.merge
 
 
+def may_be_merge(value: bytes | None) -> bool:
+    """Tell at once, without reading it, that a record is none with which a merge begins or ends."""
+    return value is not None and _NAMES_OTHER in value
+
+
 def merge_in(value: bytes | None) -> tuple[str, str]:
-    """Return the id of a merge, or of its end, and the other citizen; "" for any other record."""
-    if not value or _NAMES_OTHER not in value:
+    """Return the id of a merge, or of its end, and the other citizen; "" for any other record.
+
+    >>> merge_in(b'{"id":"m","other":"abc","other_sealed":""}')
+    ('', '')
+    """
+    if not value or not may_be_merge(value):
         return "", ""
     try:
         record: Any = orjson.loads(value)
-        return f"merge/{record['id']}", str(record["other"])
+        number, other = record["id"], record["other"]
     except (ValueError, KeyError, TypeError):
         return "", ""
+    if not (isinstance(number, str) and isinstance(other, str) and _OTHER.fullmatch(other)):
+        return "", ""
+    return f"merge/{number}", other

@@ -101,13 +101,7 @@ class Merging:
                 await asyncio.sleep(AGAIN_S / 10)
         former, to = [(await self._past(citizen))[0] for citizen in pair]
         records_of(former, to, number, undo=undo)
-        behind = [*writing.copies(former, to, number)]
-        if undo:
-            ended = former.moved.id if former.moved else ""
-            behind = [
-                *writing.again(former, former.all_but(ended), number),
-                *writing.again(to, to.all_but(ended), number),
-            ]
+        behind = writing.behind(former, to, number)
         if not world.is_calm and self._rng.random() < 0.1:
             raise DiedError
         for at in sorted({at for at, _ in behind}):

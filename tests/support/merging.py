@@ -7,15 +7,16 @@ merged may be on its way for as long as it likes.
 import asyncio
 from typing import Any
 
+from domain.citizen.reports import Freeing
 from streams.operations.merge_plan import (
     CitizenPast,
     MergeWriting,
     PastRecord,
-    merge_of,
-    parting_of,
+    records_of,
 )
 from streams.settings import Settings
 from streams.wire.belief import JournalBelief
+from streams.wire.journal import encode_freeing
 from streams.wire.partitioner import partition_of
 from streams.wire.readers import journal_reader
 from tests.support.stages_in_memory import StagesInMemory
@@ -85,23 +86,24 @@ class Merging(StagesInMemory):
         return MergeWriting(name, partitions, self._identity.macs, "the same person", AT)
 
     def merge(self, former: str, to: str, number: str) -> None:
-        one, other = self.past(former), self.past(to)
-        move, join = merge_of(one, other, number)
-        writing = self._writing()
-        first = [writing.first(one, move), writing.first(other, join)]
-        self._append([*first, *writing.copies(one, other, number)])
+        self._decide(former, to, number, undo=False)
 
     def part(self, former: str, to: str, number: str) -> None:
+        self._decide(former, to, number, undo=True)
+
+    def _decide(self, former: str, to: str, number: str, *, undo: bool) -> None:
         one, other = self.past(former), self.past(to)
-        assert one.moved is not None
-        moves = parting_of(one, other, number)
+        records = records_of(one, other, number, undo=undo)
         writing = self._writing()
-        first = [writing.first(past, move) for past, move in zip((one, other), moves, strict=True)]
-        again = [
-            *writing.again(one, one.all_but(one.moved.id), number),
-            *writing.again(other, other.all_but(one.moved.id), number),
+        first = [
+            writing.first(past, each) for past, each in zip((one, other), records, strict=True)
         ]
-        self._append([*first, *again])
+        self._append([*first, *writing.behind(one, other, number)])
+
+    def free(self, cpr: str, reporter: str, report_id: str, number: str) -> None:
+        """Free an id of a number, as `refusion free-id` does."""
+        freeing = Freeing(number, self.citizen(cpr), reporter, report_id)
+        self._write_control(encode_freeing(freeing, "false", AT))
 
     def _append(self, messages) -> None:
         for at, (key, value, headers) in messages:

@@ -104,3 +104,11 @@ def test_who_was_merged_is_erased_with_the_other_alone(merged):
     with pytest.raises(ErasureError, match="both numbers"):
         check_merges({"a"}, {"a": "b"})
     check_merges({"a", "b"}, {"a": "b", "b": "a"})
+
+
+@pytest.mark.parametrize("other", ["abc", "a" * 32])
+def test_nobody_else_keeps_a_backup_from_being_whole(merged, tmp_path, other):
+    """Whoever may write to the journal writes what looks like one side of a merge."""
+    value = orjson.dumps({"id": "m", "other": other, "other_sealed": ""})
+    merged.topics.append("reports", 0, b"f" * 32, value, [])
+    assert Place(tmp_path / "disturbed").back_up(merged.topics).whole
