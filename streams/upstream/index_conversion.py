@@ -130,9 +130,24 @@ class IndexConversion:
             return 0
 
     def _expected(self, line: IndexLine) -> tuple[str, JsonObject | None]:
-        """Say what a line becomes, and give its expected payment. Raises Refused."""
-        if line.status and line.status in self._tables.index_not_paid:
-            return "not_paid", None
+        """Say what a line becomes, and give its expected payment. Raises Refused.
+
+        A payment that was not made is expected to be nothing: it may take the place of what an
+        earlier answer said of it.
+        """
+        is_paid = not (line.status and line.status in self._tables.index_not_paid)
+        try:
+            expected = self._payment(line)
+        except Refused:
+            if is_paid:
+                raise
+            expected = None
+        if is_paid:
+            return "not_for_refusion" if expected is None else "out", expected
+        return "not_paid", expected and expected | {"amount_ore": 0}
+
+    def _payment(self, line: IndexLine) -> JsonObject | None:
+        """Give a line's payment; None for one outside Ydelsesrefusion. Raises Refused."""
         if not is_cpr(line.cpr, self._demo):
             raise Refused("no_cpr", "cpr", "the benefit was granted to nobody with a CPR number")
         if not line.answered_at:
@@ -142,9 +157,9 @@ class IndexConversion:
         start, end = _days_of(line)
         code = self._benefit(line, end)
         if code is None:
-            return "not_for_refusion", None
+            return None
         citizen, _ = self._identity.of(line.cpr)
-        return "out", {
+        return {
             "schema": 1,
             "type": TYPE,
             "payment": content_letters(line.payment.lower()),

@@ -142,9 +142,12 @@ def test_what_no_table_decides_is_refused_and_what_was_not_paid_is_told(tables):
             payment("10", line("512", start="2013-12-31")),
         ),
     )
-    assert [(each["benefit"], each["reporter"], each["period_end"]) for each in made] == [
-        ("SDP-B", "11112222", "2024-01-31")
+    assert [(each["benefit"], each["reporter"], each["amount_ore"]) for each in made] == [
+        ("KTH", SE, 0),
+        ("SDP-B", "11112222", 12800),
     ]
+    assert made[1]["period_end"] == "2024-01-31"
+    assert totals.as_object()["expected"] == {"KTH": 1, "SDP-B": 1}
     assert [each["reason"] for each in rejects] == [
         "unknown_benefit_class", "no_owner", "no_cpr", "bad_period", "bad_period", "bad_amount",
         "no_payment_id", "bad_period",
@@ -198,6 +201,15 @@ def test_the_latest_answer_about_a_payment_holds_and_the_same_answer_counts_once
     later = answer(payment("u-1", line("70")), at="2024-02-06T08:00:00Z")
     assert expected_of(tables, first, first).lines()[0].expected_ore == 20000
     assert expected_of(tables, later, first).lines()[0].expected_ore == 7000
+
+
+def test_what_a_later_answer_says_was_not_paid_is_not_expected_any_more(tables):
+    first = answer(payment("U-1", line("100")), payment("U-2", line("30")))
+    at = "2024-02-06T08:00:00Z"
+    later = answer(payment("U-1", line("100"), status="Annulleret"), at=at)
+    expected = expected_of(tables, first, later)
+    assert expected.lines()[0].expected_ore == 3000
+    assert [each.lacking for each in expected.lines()] == [1]
 
 
 def test_what_is_lacking_differs_or_was_reversed_is_shown_by_reporter_and_citizen(tables):
