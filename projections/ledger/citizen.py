@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.basics.sentences import Sentence, sentence
 from domain.citizen.fleksbidrag import FLEKSBIDRAG
+from domain.citizen.openings import NO_ORDINAL
 from domain.explain.reasons import WeekReason
 
 LedgerCell = tuple[str, str, str, str | None, str | None]
@@ -233,7 +234,8 @@ def _because(before: ChangedRow | None, after: ChangedRow | None) -> Sentence:
     differences = []
     if before.amount_ore != after.amount_ore:
         differences.append(sentence("change.amount"))
-    if before.ordinal != after.ordinal:
+    is_counted = NO_ORDINAL not in (before.ordinal, after.ordinal)
+    if is_counted and before.ordinal != after.ordinal:
         ordinals = {"after": str(after.ordinal), "before": str(before.ordinal)}
         differences.append(sentence("change.ordinal", **ordinals))
     elif before.rate != after.rate:

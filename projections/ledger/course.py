@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import day, week_of
+from domain.citizen.fleksbidrag import FLEKSBIDRAG
+from domain.citizen.openings import NO_ORDINAL
 from domain.explain.reasons import WeekOfLife
 from domain.law.rates import staircase_in
 from domain.law.staircase import Law
@@ -27,13 +29,16 @@ NEW_START: Final = "*"
 BEFORE_RATES: Final = "b"
 SELF_SUPPORT: Final = "."
 NO_ROW: Final = "?"
+OPENED: Final = "e"
+"""An earlier system settled the week, by a rate that is none of the steps."""
 
 
 class CourseWeek(NamedTuple):
     """A week of a course.
 
     `sign` is the number of its step, or one of the signs above; `seniority` is the number of
-    benefit weeks. `begins_anew`: a new start came between the week and the benefit week before it.
+    benefit weeks, None where the ledger does not know it. `begins_anew`: a new start came between
+    the week and the benefit week before it.
     """
 
     week: int
@@ -54,7 +59,11 @@ class WeekRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CourseMonth:
-    """The money of a month, as its rows stand. `own_ore` is what the municipality bears itself."""
+    """The money of a month, as its rows stand.
+
+    `own_ore` is what the municipality bears itself of `amount_ore`. Fleksbidrag is refusion of a
+    month, for no spending of its own.
+    """
 
     month: str
     benefits: list[str]
@@ -113,28 +122,63 @@ def as_of(rows: Iterable[PostedRow], run: int | None) -> list[PostedRow]:
 
 def posted_weeks(law: Law, rows: Iterable[PostedRow], earned: Iterable[int]) -> list[CourseWeek]:
     """Give the weeks of a course from the first row that stands to the last, `earned` included."""
-    numbers: dict[int, int] = {}
-    others = set[int]()
-    for row in standing(rows):
-        benefit = law.rules.benefits.get(row.benefit or "")
-        week = week_of(day(row.week or ""))
-        if benefit is not None and benefit.counts and row.ordinal is not None:
-            numbers[week] = max(numbers.get(week, 0), row.ordinal)
-        else:
-            others.add(week)
+    counted, opened, others = _rows_by_week(law, rows)
     earned = {*earned}
-    known = [*numbers, *others, *earned]
+    known = [*counted, *opened, *others, *earned]
     if not known:
         return []
-    found, before = [], 0
+    found, before = list[CourseWeek](), None
     for week in range(min(known), max(known) + 1):
-        if (number := numbers.get(week)) is not None:
-            found.append(CourseWeek(week, str(step_of(law, week, number)), number, number < before))
-            before = number
+        if (number := counted.get(week)) is not None:
+            each = CourseWeek(week, str(step_of(law, week, number)), number)
+            if week == law.turn_week:  # its row has the number of the week after it
+                found.append(each._replace(seniority=None))
+                continue
+            found.append(each._replace(begins_anew=_is_anew(law, before, each)))
+            before = each
+        elif (share := opened.get(week)) is not None:
+            found.append(CourseWeek(week, _step_with(law, week, share)))
+            before = None  # nobody knows what it counted
         else:
             sign = EARNED if week in earned else OTHER if week in others else NO_ROW
             found.append(CourseWeek(week, sign))
     return found
+
+
+def _is_anew(law: Law, before: CourseWeek | None, each: CourseWeek) -> bool:
+    """Tell whether a new start came between two weeks of benefits.
+
+    A lower number alone does not say so: a row keeps the number that it was posted with while its
+    step is the same, and a late report moves the others. Steps are as they are now.
+    """
+    if before is None or before.sign < each.sign:
+        return False
+    is_long_enough = each.week - before.week > law.window.needed
+    is_lower = (each.seniority or 0) < (before.seniority or 0)
+    return each.sign < before.sign or (is_lower and is_long_enough)
+
+
+def _rows_by_week(
+    law: Law, rows: Iterable[PostedRow]
+) -> tuple[dict[int, int], dict[int, int], set[int]]:
+    """Give the numbers of weeks that count, the State's share in those of opening rows, others."""
+    counted, opened, others = dict[int, int](), dict[int, int](), set[int]()
+    for row in standing(rows):
+        benefit = law.rules.benefits.get(row.benefit or "")
+        week = week_of(day(row.week or ""))
+        if benefit is None or not benefit.counts or row.ordinal is None:
+            others.add(week)
+        elif row.ordinal == NO_ORDINAL:
+            opened[week] = state_share(row)
+        else:
+            counted[week] = max(counted.get(week, 0), row.ordinal)
+    return counted, opened, others
+
+
+def _step_with(law: Law, week: int, share: int) -> str:
+    """Give the sign of the step on which the State has a share."""
+    bands = staircase_in(law.rules, week).bands
+    return next((str(at) for at, band in enumerate(bands, 1) if band.refusion == share), OPENED)
 
 
 def lived_weeks(weeks: Iterable[WeekOfLife]) -> list[CourseWeek]:
@@ -165,11 +209,12 @@ def step_of(law: Law, week: int, number: int) -> int:
 
 
 def runs_of(weeks: Iterable[CourseWeek]) -> list[WeekRun]:
-    """Group weeks into runs of the same sign."""
+    """Group weeks into runs of the same sign; weeks with a number and without are apart."""
     found: list[WeekRun] = []
     for each in weeks:
         last = found[-1] if found else None
-        if last and (last.last + 1, last.sign, False) == (each.week, each.sign, each.begins_anew):
+        goes_on = (each.week - 1, each.sign, each.begins_anew, each.seniority is None)
+        if last and (last.last, last.sign, False, last.seniorities[1] is None) == goes_on:
             seniorities = (last.seniorities[0], each.seniority)
             found[-1] = last._replace(last=each.week, seniorities=seniorities)
         else:
@@ -194,7 +239,7 @@ def _month(month: str, rows: Sequence[PostedRow]) -> CourseMonth:
         month,
         sorted({row.benefit or "" for row in rows}),
         sorted({row.week or "" for row in rows}),
-        sum(row.amount_ore or 0 for row in rows),
+        sum(row.amount_ore or 0 for row in rows if row.benefit != FLEKSBIDRAG),
         sum(row.refusion_ore or 0 for row in rows),
         sum(row.medfinansiering_ore or 0 for row in rows),
         sum(map(own_share, rows)),
@@ -203,21 +248,30 @@ def _month(month: str, rows: Sequence[PostedRow]) -> CourseMonth:
 
 def own_share(row: PostedRow) -> int:
     """Return the øre of a row that the municipality bears itself."""
+    if row.benefit == FLEKSBIDRAG:
+        return 0
     if row.mechanism == "refusion":
         return (row.amount_ore or 0) - (row.refusion_ore or 0)
     return row.medfinansiering_ore or 0
 
 
+def state_share(row: PostedRow) -> int:
+    """Return the percentage of a row's amount that the State bears."""
+    rate = row.rate or 0
+    return rate if row.mechanism == "refusion" else 100 - rate
+
+
 def corrections(rows: Sequence[PostedRow]) -> list[CourseCorrection]:
-    """List the messages that changed what stood, the newest first."""
+    """List the messages that changed what stood, the newest first, each with all its changes."""
     run_of = {row.revision: row.run for row in rows}
     found = []
     for step in steps(rows):
-        changes = [change for change in step.changes if change.before is not None]
-        if changes:
-            sums = difference_of(changes)
+        if any(change.before is not None for change in step.changes):
+            sums = difference_of(step.changes)
             run = run_of[step.revision]
-            found.append(CourseCorrection(run, step.cause, step.reason, step.rules, changes, sums))
+            found.append(
+                CourseCorrection(run, step.cause, step.reason, step.rules, step.changes, sums)
+            )
     return found[::-1]
 
 
@@ -235,8 +289,7 @@ def week_cost(law: Law, rows: Iterable[PostedRow], next_rate: int | None) -> Wee
     latest = max(of_month, key=lambda row: (row.week or "", row.amount_ore or 0))
     alike = [row for row in of_month if row.benefit == latest.benefit]
     amount = max(row.amount_ore or 0 for row in alike)
-    paid = latest.rate or 0
-    state_pays = paid if latest.mechanism == "refusion" else 100 - paid
+    state_pays = state_share(latest)
     next_own = None if next_rate is None else amount * (100 - next_rate) // 100
     own = amount * (100 - state_pays) // 100
     return WeekCost(last, latest.benefit or "", amount, state_pays, own, next_own)

@@ -18,6 +18,7 @@ from projections.ledger.course import (
     EARNED,
     NEW_START,
     NO_ROW,
+    OPENED,
     OTHER,
     SELF_SUPPORT,
     CourseWeek,
@@ -60,6 +61,7 @@ _PLUS: Final = f'<path d="M2 {_MIDDLE[1]}h9M{_MIDDLE[0]} 3.5v9" stroke="{INK}" s
 _CIRCLE: Final = f'<circle cx="{_MIDDLE[0]}" cy="{_MIDDLE[1]}" r='
 MARKS: Final = {
     BEFORE_RATES: f'{_BOX} fill="#bdbdbd" {_THIN}/>',
+    OPENED: f'{_BOX} fill="#bdbdbd" {_THIN}/>{_CIRCLE}"3.5" fill="none" stroke="{INK}"/>',
     OTHER: f'{_BOX} fill="#e8e4d8" {_THIN}/>{_CIRCLE}"3.5" fill="none" stroke="{INK}"/>',
     NEW_START: f'{_BOX} fill="#ffffff" {_THIN}/>{_PLUS}"3.5"/>',
     EARNED: f'{_BOX} fill="#ffffff" {_THIN}/>{_PLUS}"1.6"/>',
@@ -229,13 +231,16 @@ class StripDrawer:
 
 NAMES: Final = {
     BEFORE_RATES: "before",
+    OPENED: "opened",
     OTHER: "other",
     NEW_START: "start",
     EARNED: "earned",
     SELF_SUPPORT: "self",
     NO_ROW: "none",
 }
-ORDER: Final = "123456789" + BEFORE_RATES + OTHER + NEW_START + EARNED + SELF_SUPPORT + NO_ROW
+ORDER: Final = (
+    "123456789" + BEFORE_RATES + OPENED + OTHER + NEW_START + EARNED + SELF_SUPPORT + NO_ROW
+)
 
 
 def step_mark(sign: str, share: int) -> str:

@@ -3,6 +3,7 @@
 There is no broker: what the site would read from the journal comes from the citizens' reports here.
 """
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,38 @@ def citizen_of(reports) -> str:
 def some_lives(seed, themes=("resets", "the_window", "a_faulty_upstream")):
     """Reports of a citizen for each theme."""
     return [life(theme, seed, citizen=number) for number, theme in enumerate(themes)]
+
+
+OPENED_CPR = "1205801238"
+
+
+def opened_life():
+    """Nine weeks of an earlier system on the third step, and reports; the last is of February.
+
+    It takes the place of the opening rows of that month.
+    """
+    common = {"schema": 1, "cpr": OPENED_CPR, "benefit": "KTH", "amount_ore": 270_000}
+    monday = date(2022, 1, 3)
+    weeks = [(monday + timedelta(7 * at)).isoformat() for at in range(9)]
+    opened = {
+        "type": "opening", "reported_at": "2022-03-01T08:00:00Z", "paying": "730",
+        "financing": "730", "mechanism": "refusion", "rate": 30, "refusion_ore": 81_000,
+    }  # fmt: skip
+    paid = {
+        "type": "benefit_payment", "reporter": "12345678", "paying_municipality": "730",
+        "channel": "eindkomst",
+    }  # fmt: skip
+    periods = [
+        {
+            "report_id": f"O-{month}", "period_start": f"2022-{month:02d}-01",
+            "period_end": f"2022-{month:02d}-28", "reported_at": f"2022-{month:02d}-28T08:00:00Z",
+        }
+        for month in (4, 5, 6, 2)
+    ]  # fmt: skip
+    return [
+        *(common | opened | {"month": week[:7], "week": week} for week in weeks),
+        *(common | paid | period for period in periods),
+    ]
 
 
 def write_ledger(folder: Path, lives) -> None:
@@ -83,7 +116,9 @@ def citizen_site(folder: Path, **more):
 def evidence_of(settings: Settings, reports) -> Evidence:
     """Give what the journal would give of a citizen."""
     citizen = citizen_of(reports)
-    records: list[Any] = [product.record_of(report)[2] for report in reports]
+    records: list[Any] = [
+        product.record_of(report)[2] for report in reports if report["type"] != "opening"
+    ]
     posted = CitizenLedger(LedgerTable.open(settings.ledger)).rows(citizen)
     rules = posted[-1].rules if posted else DEFAULT
     source = {"from": "journal", "sentence": "", "offsets": [*range(len(records))]}

@@ -10,8 +10,16 @@ import pytest
 from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import day, week_of
 from domain.citizen.reports import Freeing, Payment
-from projections.ledger.citizen import standing
-from projections.ledger.course import as_of, lived_weeks, months, posted_weeks
+from projections.ledger.citizen import difference_of, standing, steps
+from projections.ledger.course import (
+    OPENED,
+    as_of,
+    corrections,
+    lived_weeks,
+    months,
+    posted_weeks,
+    runs_of,
+)
 from streams.explain.why import Grounds
 from streams.kit.catalogue import Catalogue
 from streams.web import citizen_desk
@@ -24,6 +32,7 @@ from tests.support.citizen_site import (
     citizen_settings,
     citizen_site,
     evidence_of,
+    opened_life,
     some_lives,
     write_ledger,
 )
@@ -42,7 +51,7 @@ def lives():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, lives):
     made = tmp_path_factory.mktemp("figures")
-    write_ledger(made / "ledger", lives)
+    write_ledger(made / "ledger", [*lives, opened_life()])
     return made
 
 
@@ -87,7 +96,8 @@ def test_amounts_are_those_of_the_rows_that_stand(desk, lives):
         life, page = page_of(desk, reports)
         rows = standing(life.rows)
         for at, name in enumerate(("amount_ore", "refusion_ore", "medfinansiering_ore")):
-            total = sum(getattr(row, name) or 0 for row in rows)
+            of_bidrag = [row for row in rows if row.benefit == "FB" and name == "amount_ore"]
+            total = sum(getattr(row, name) or 0 for row in rows if row not in of_bidrag)
             assert sum(ore(year.figures[at]) for year in page.years) == total
             of_months = [ore(line.figures[at]) for year in page.years for line in year.months]
             assert sum(of_months) == total
@@ -166,7 +176,7 @@ def test_two_moments_differ_by_what_was_posted_between_them(desk, lives, seed):
 
 def test_each_correction_is_a_pair_with_its_cause_and_its_difference(desk, lives):
     seen = 0
-    for reports in lives:
+    for reports in [*lives, opened_life()]:
         life, page = page_of(desk, reports)
         causes = {row.cause for row in life.rows}
         for block in page.corrections:
@@ -175,6 +185,105 @@ def test_each_correction_is_a_pair_with_its_cause_and_its_difference(desk, lives
             assert block.pairs
             assert block.reason
     assert seen > 3
+
+
+def test_a_correction_sums_all_that_its_message_moved(desk, lives):
+    """As `refusion diff` sums the message: also the cells that had no row before."""
+    new_beside_old = 0
+    for reports in lives:
+        life, page = page_of(desk, reports)
+        found = corrections(life.rows)
+        by_revision = {
+            step.revision: step for step in steps(life.rows) if any(c.before for c in step.changes)
+        }
+        assert len(found) == len(by_revision) == len(page.corrections)
+        for correction, step in zip(found, reversed(by_revision.values()), strict=True):
+            assert correction.difference_ore == difference_of(step.changes)
+            rows = [row for row in life.rows if row.revision == step.revision]
+            assert sum(correction.difference_ore.values()) == sum(row.result_ore for row in rows)
+            new_beside_old += any(change.before is None for change in correction.changes)
+        for block, correction in zip(page.corrections, found, strict=True):
+            in_pairs = sum(ore(pair.difference) for pair in block.pairs)
+            assert in_pairs == sum(change.difference_ore for change in correction.changes)
+    assert new_beside_old > 3
+
+
+def test_weeks_of_an_earlier_system_have_their_rate_and_no_number(desk):
+    life, page = page_of(desk, opened_life())
+    weeks = life.weeks()
+    opened = [each for each in weeks if each.week < week_of(day("2022-01-31"))]
+    assert [each[1:] for each in opened] == [("3", None, False)] * 4
+    counted = [each for each in weeks if each.seniority is not None]
+    assert [each.seniority for each in counted[:2]] == [1, 2]
+    assert counted[0].week == week_of(day("2022-01-31"))
+    assert not any(each.begins_anew for each in weeks)
+    assert "ny start" not in page.strip.picture
+    assert all("0" not in pair.because for block in page.corrections for pair in block.pairs)
+    odd = [row._replace(rate=50) for row in standing(life.rows) if row.ordinal == 0]
+    assert {each.sign for each in posted_weeks(life.law, odd, ())} == {OPENED}
+
+
+def test_a_lower_number_after_weeks_of_an_earlier_system_is_no_new_start(desk):
+    life, _ = page_of(desk, opened_life())
+    opening, *_ = [row for row in life.rows if row.ordinal == 0]
+    real, *_ = [row for row in standing(life.rows) if row.ordinal == 1]
+    rows = [
+        real._replace(id="a", week="2021-12-20", ordinal=60),
+        opening._replace(id="b", week="2021-12-27", reverses=None),
+        real._replace(id="c", week="2022-01-03", ordinal=6),
+        real._replace(id="d", week="2022-01-10", ordinal=1),
+    ]
+    told = [(each.sign, each.seniority, each.begins_anew) for each in posted_weeks(
+        life.law, rows, ()
+    )]  # fmt: skip
+    assert told == [("4", 60, False), ("3", None, False), ("2", 6, False), ("1", 1, True)]
+    assert [run.seniorities for run in runs_of(posted_weeks(life.law, rows, ()))] == [
+        (60, 60), (None, None), (6, 6), (1, 1),
+    ]  # fmt: skip
+
+
+def test_a_new_start_in_the_strip_of_the_ledger_is_one_in_that_of_the_reports(
+    desk, lives, settings
+):
+    seen = 0
+    for reports in lives:
+        life = desk.posted(citizen_of(reports))
+        evidence = evidence_of(settings, reports)
+        lived = Grounds.of(desk.laws.law(evidence.rules), evidence).life().weeks
+        starts = [week_of(day(each.week)) for each in lived if each.new_start]
+        benefits = [week_of(day(each.week)) for each in lived if each.state == "B"]
+        for each in posted_weeks(life.law, life.rows, ()):
+            if each.begins_anew:
+                before = max(week for week in benefits if week < each.week)
+                assert any(before <= start < each.week for start in starts)
+                seen += 1
+    assert seen > 1
+
+
+def test_the_week_of_the_turn_of_2015_does_not_bear_its_neighbours_number(desk):
+    life, _ = page_of(desk, opened_life())
+    real, *_ = [row for row in standing(life.rows) if row.ordinal == 1]
+    rows = [
+        real._replace(id="a", week="2015-12-28", ordinal=27),
+        real._replace(id="b", week="2016-01-04", ordinal=27),
+        real._replace(id="c", week="2016-01-11", ordinal=28),
+    ]
+    told = [(each.sign, each.seniority) for each in posted_weeks(life.law, rows, ())]
+    assert told == [("3", None), ("3", 27), ("3", 28)]
+    assert [run.seniorities for run in runs_of(posted_weeks(life.law, rows, ()))] == [
+        (None, None), (27, 28),
+    ]  # fmt: skip
+
+
+def test_fleksbidrag_is_refusion_and_no_spending(desk):
+    life, _ = page_of(desk, opened_life())
+    paid = next(row for row in standing(life.rows) if row.ordinal == 1)
+    bidrag = paid._replace(
+        id="fb", benefit="FB", amount_ore=5000, refusion_ore=5000, rate=None, ordinal=None
+    )
+    of_both, of_paid = months([paid, bidrag])[0], months([paid])[0]
+    assert of_both.refusion_ore == of_paid.refusion_ore + 5000
+    assert (of_both.amount_ore, of_both.own_ore) == (of_paid.amount_ore, of_paid.own_ore)
 
 
 def test_a_caseworker_sees_the_money_and_the_reports_of_the_own_municipality_alone(
@@ -191,7 +300,7 @@ def test_a_caseworker_sees_the_money_and_the_reports_of_the_own_municipality_alo
                 for row in standing(life.rows)
                 if municipality_of_row(row.mechanism or "", row.paying, row.financing) == place
             ]
-            total = sum(row.amount_ore or 0 for row in mine)
+            total = sum(row.amount_ore or 0 for row in mine if row.benefit != "FB")
             assert sum(ore(year.figures[0]) for year in page.years) == total
             seen = own_causes(evidence.reports, life.rows, place)
             assert seen is not None
@@ -289,7 +398,17 @@ def test_the_strip_of_a_life_is_there_at_once(desk, lives):
 def test_no_word_of_the_pages_is_missing_in_either_language():
     for language in ("da", "en"):
         word = words_in(language)
-        for sign in ("before", "other", "start", "earned", "self", "none", "anew", "today"):
+        for sign in (
+            "before",
+            "opened",
+            "other",
+            "start",
+            "earned",
+            "self",
+            "none",
+            "anew",
+            "today",
+        ):
             assert word(f"citizen.sign_{sign}")
         for mark in ("verified", "inferred", "expert", "assumed"):
             assert word(f"citizen.mark_{mark}")
