@@ -275,6 +275,33 @@ def corrections(rows: Sequence[PostedRow]) -> list[CourseCorrection]:
     return found[::-1]
 
 
+def names_report(cause: str) -> bool:
+    """Tell whether a message's cause is a report: `reporter/report_id`, the reporter by digits."""
+    return cause.partition("/")[0].isdigit()
+
+
+def causes_of_amounts(rows: Sequence[PostedRow]) -> frozenset[str]:
+    """Return the causes that moved an amount of these rows of a municipality: reports of its own.
+
+    Others' reports move the numbers of its weeks, its opening rows of weeks for which they answer,
+    and its fleksbidrag.
+    """
+    return frozenset(
+        step.cause
+        for step in steps(rows)
+        for change in step.changes
+        if change.benefit != FLEKSBIDRAG and _moves_amount(change)
+    )
+
+
+def _moves_amount(change: MessageChange) -> bool:
+    before, after = change.before, change.after
+    if before is not None and before.ordinal == NO_ORDINAL and after is None:
+        return False
+    amounts = [0 if side is None else side.amount_ore for side in (before, after)]
+    return amounts[0] != amounts[1]
+
+
 def week_cost(law: Law, rows: Iterable[PostedRow], next_rate: int | None) -> WeekCost | None:
     """Give what a week costs the municipality now; None without a row on the staircase."""
     stairs = [

@@ -47,6 +47,12 @@ def console() -> Console:
 # --- words --------------------------------------------------------------------------------------
 
 
+def named(kind: str, name: str, words: Catalogue) -> str:
+    """Say a name of the contract, such as a reason, in words where the language has some."""
+    known = f"{kind}.{name}"
+    return words.text(known) if words.knows(known) else name
+
+
 def heading(text: str) -> Text:
     """Return a heading."""
     return Text(text, style="bold")
@@ -116,7 +122,8 @@ def week_text(monday: str) -> str:
 
 def old_case_text(case: OldCase, words: Catalogue) -> str:
     """Write the facts of a case and their effect."""
-    said = ["; ".join(f"{fact} {', '.join(days)}" for fact, days in case.facts.items())]
+    facts = [f"{named('fact', name, words)} {', '.join(days)}" for name, days in case.facts.items()]
+    said = ["; ".join(facts)]
     if case.flex == "never":
         said.append(words.text("old.never"))
     elif case.flex == "from":
@@ -174,4 +181,5 @@ def _content(report: ReportReason, words: Catalogue) -> str:
     if report.amount_ore is not None:
         amount = words.text("report.amount", amount=words.kroner(report.amount_ore))
     outside = words.text("report.outside") if report.outside_act else ""
-    return words.text("report.content", what=report.what, outside=outside, days=days, amount=amount)
+    what = named("fact", report.what, words) if report.type == "case_fact" else report.what
+    return words.text("report.content", what=what, outside=outside, days=days, amount=amount)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from projections.ledger.citizen import ChangedRow, MessageChange, difference_of
 from streams.explain.diff import Differences
-from streams.explain.render import console, report_text
+from streams.explain.render import console, named, report_text
 from streams.kit.catalogue import Catalogue, Language
 
 
@@ -18,8 +18,7 @@ def show_differences(differences: Differences, language: Language = "en") -> Non
     title = words.text("diff.heading", citizen=differences.citizen, run=differences.run)
     out.print(Text(f"{title}\n", style="bold"))
     for step in differences.steps:
-        known = f"reason.{step.reason}"
-        reason = words.text(known) if words.knows(known) else step.reason
+        reason = named("reason", step.reason, words)
         title = words.text("diff.message", cause=step.cause, reason=reason)
         out.print(Text(title, style="bold"))
         report = differences.reports.get(step.journal_offset)

@@ -7,8 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.basics.sentences import Sentence
+from domain.citizen.fleksbidrag import FLEKSBIDRAG
 from projections.ledger.citizen import PostedRow, standing
-from streams.explain.render import heading, sentences
+from streams.explain.render import heading, named, sentences
 from streams.kit.catalogue import Catalogue
 
 
@@ -38,7 +39,7 @@ def show_row(row: PostedRow, rows: Sequence[PostedRow], words: Catalogue, out: C
             id=str(other.id),
             run=_run_of(other, words),
             cause=other.cause,
-            reason=other.reason,
+            reason=named("reason", other.reason, words),
         )
         for other in rows
         if other.reverses == row.id
@@ -51,19 +52,19 @@ def show_source(sentence: Sentence, words: Catalogue, out: Console) -> None:
     out.print(Text(words.text("source.of", sentence=sentence), style="dim"))
 
 
-def posted_text(row: PostedRow, words: Catalogue) -> str:
-    """Write a row with its run and its cause."""
+def posted_text(row: PostedRow, words: Catalogue, cause: str = "") -> str:
+    """Write a row with its run and its cause, or what is to be said in place of its cause."""
     return words.text(
-        "posted.row",
+        "posted.bidrag" if row.benefit == FLEKSBIDRAG else "posted.row",
         benefit=str(row.benefit),
         month=str(row.month),
         amount=words.kroner(row.amount_ore or 0),
         rate=str(row.rate),
         result=words.kroner(row.result_ore),
-        number=str(row.ordinal),
+        number=words.text("posted.number", number=row.ordinal) if row.ordinal else "",
         run=_run_of(row, words),
-        cause=row.cause,
-        reason=row.reason,
+        cause=cause or row.cause,
+        reason=named("reason", row.reason, words),
         id=str(row.id),
     )
 

@@ -11,7 +11,7 @@ from domain.basics.weeks import month_of, month_text
 from domain.citizen.reports import CaseFact, Freeing, Income, Payment, Report, Reversal, cause
 from domain.explain.reasons import LifeReason, ReportReason, RowReason, WeekReason
 from projections.ledger.citizen import PostedRow, agree, standing
-from projections.ledger.course import is_of, lived_weeks, own_rows
+from projections.ledger.course import is_of, lived_weeks, names_report, own_rows
 from streams.explain.render import (
     genoptjeningstaeller,
     new_start_text,
@@ -189,9 +189,16 @@ class CitizenExplainer:
             for row in rows
         ]
         return [
-            ReportLine(words.text(f"posted.{fate}"), str(row.id), posted_text(row, words))
+            ReportLine(
+                words.text(f"posted.{fate}"), str(row.id), posted_text(row, words, self._cause(row))
+            )
             for fate, row in zip(fates, rows, strict=True)
         ]
+
+    def _cause(self, row: PostedRow) -> str:
+        """Name what a row was posted for, where it is nothing of another municipality."""
+        is_shown = self._own is None or row.cause in self._own or not names_report(row.cause)
+        return row.cause if is_shown else self._word("citizen.other_report")
 
     def _reports(self, reports: Sequence[ReportReason]) -> tuple[list[ReportLine], int]:
         """List the reports that the visitor sees, and count the others."""

@@ -14,8 +14,10 @@ from projections.ledger.course import (
     CourseCorrection,
     CourseMonth,
     as_of,
+    causes_of_amounts,
     corrections,
     months,
+    names_report,
     own_rows,
     week_cost,
 )
@@ -77,10 +79,11 @@ class CorrectionBlock:
 
 @dataclass(frozen=True)
 class MomentsCompared:
-    """Two moments beside each other; `options` are those that can be chosen for each."""
+    """Two moments beside each other: those that can be chosen, and the heads of their columns."""
 
     then: list[ChoiceOption]
     now: list[ChoiceOption]
+    heads: tuple[str, str]
     sentence: str
     counters: list[tuple[str, str, str]]
     pairs: list[PairLine]
@@ -118,6 +121,7 @@ class CitizenPageMaker:
         self._speaker = speaker
         self._word = speaker.word
         self._rows = own_rows(life.rows, place)
+        self._own = None if place is None else causes_of_amounts(self._rows)
         self._today = today
         self._standing = life.standing()
         self._reasons = Catalogue(speaker.language)
@@ -263,11 +267,16 @@ class CitizenPageMaker:
         return CorrectionBlock(
             run,
             self._speaker.named("reason", found.reason),
-            found.cause,
+            self._cause(found.cause),
             self._difference(found.difference_ore),
             self._pairs(found.changes),
             max(0, len(found.changes) - MOST_CHANGES),
         )
+
+    def _cause(self, cause: str) -> str:
+        """Name what led to a correction, where it is nothing of another municipality."""
+        is_shown = self._own is None or cause in self._own or not names_report(cause)
+        return cause if is_shown else self._word("citizen.other_cause")
 
     def _pairs(self, changes: Sequence[MessageChange]) -> list[PairLine]:
         return [
@@ -313,6 +322,7 @@ class CitizenPageMaker:
         return MomentsCompared(
             self._choices(asked.then),
             self._choices(asked.now),
+            (self._head(asked.then), self._head(asked.now)),
             self._word(key, then=words[0], now=words[1], number=len(changes), net=self._ore(net)),
             self._counters(asked),
             self._pairs(changes) if moments else [],
@@ -339,6 +349,11 @@ class CitizenPageMaker:
         if run is None:
             return self._word("citizen.now")
         return self._word("citizen.at_run", run=run)
+
+    def _head(self, run: int | None) -> str:
+        if run is None:
+            return self._word("citizen.now_capital")
+        return self._word("citizen.at_run_capital", run=run)
 
     def _choices(self, chosen: int | None) -> list[ChoiceOption]:
         runs = [

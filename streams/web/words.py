@@ -13,6 +13,9 @@ import yaml
 Language = Literal["da", "en"]
 FOLDER: Final = Path(__file__).parent / "words"
 
+ONE: Final = "__one"
+"""The end of the key of a sentence that is said where its value `number` is 1."""
+
 Word = Callable[..., str]
 """Returns the sentence of a key, with values put in by name."""
 
@@ -35,8 +38,10 @@ def words_in(language: Language) -> Word:
     """Return the function that says things in a language."""
 
     def word(key: str, **values: object) -> str:
+        of_one = f"{key}{ONE}"
         try:
-            sentence = catalogue()[key][language]
+            is_one = values.get("number") == 1 and of_one in catalogue()
+            sentence = catalogue()[of_one if is_one else key][language]
         except KeyError:
             raise WordError(f"there is no sentence {key} in {language}") from None
         return sentence.format(**values) if values else sentence

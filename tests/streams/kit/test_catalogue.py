@@ -23,6 +23,7 @@ from streams.kit.catalogue import (
     phrases,
     read_catalogue,
 )
+from streams.wire.shapes import Fact
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 TOP = Path(domain.__file__).parents[1]
@@ -36,7 +37,8 @@ MADE = {
     *(f"sign.{name}" for name in ("before", "other", "self", "earned", "start")),
     *(f"posted.{fate}" for fate in ("stands", "reverses", "reversed")),
     *(f"diff.{column}" for column in ("before", "after")),
-    *(f"reason.{reason}" for reason in REASONS if reason != "opening"),
+    *(f"reason.{reason}" for reason in REASONS),
+    *(f"fact.{fact}" for fact in get_args(Fact)),
 }
 """Ids that are put together when they are said."""
 

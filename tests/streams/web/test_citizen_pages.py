@@ -10,6 +10,7 @@ import pytest
 from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import day, week_of
 from domain.citizen.reports import Freeing, Payment
+from domain.explain.reasons import OldCase
 from projections.ledger.citizen import difference_of, standing, steps
 from projections.ledger.course import (
     OPENED,
@@ -17,16 +18,19 @@ from projections.ledger.course import (
     corrections,
     lived_weeks,
     months,
+    names_report,
     posted_weeks,
     runs_of,
 )
+from streams.explain.render import old_case_text
+from streams.explain.render_posted import posted_text
 from streams.explain.why import Grounds
 from streams.kit.catalogue import Catalogue
 from streams.web import citizen_desk
 from streams.web.citizen_explanations import CitizenExplainer, own_causes
 from streams.web.citizen_pages import CitizenPageMaker, Moments
 from streams.web.lis_figures import Speaker
-from streams.web.words import words_in
+from streams.web.words import ONE, catalogue, words_in
 from tests.support.citizen_site import (
     citizen_of,
     citizen_settings,
@@ -188,7 +192,7 @@ def test_each_correction_is_a_pair_with_its_cause_and_its_difference(desk, lives
 
 
 def test_a_correction_sums_all_that_its_message_moved(desk, lives):
-    """As `refusion diff` sums the message: also the cells that had no row before."""
+    """`refusion diff` sums the same, cells that had no row before included."""
     new_beside_old = 0
     for reports in lives:
         life, page = page_of(desk, reports)
@@ -289,7 +293,7 @@ def test_fleksbidrag_is_refusion_and_no_spending(desk):
 def test_a_caseworker_sees_the_money_and_the_reports_of_the_own_municipality_alone(
     desk, lives, settings
 ):
-    hidden = 0
+    hidden = hidden_causes = hidden_rows = 0
     for reports in lives:
         life = desk.posted(citizen_of(reports))
         evidence = evidence_of(settings, reports)
@@ -311,7 +315,71 @@ def test_a_caseworker_sees_the_money_and_the_reports_of_the_own_municipality_alo
                 if isinstance(report, Payment) and place not in (report.paying, report.financing):
                     assert name not in seen
                     hidden += 1
+            for block in page.corrections:
+                is_other = block.cause == "en indberetning uden beløb hos kommunen"
+                assert is_other or block.cause in seen or not names_report(block.cause)
+                hidden_causes += is_other
+            explainer = CitizenExplainer(
+                (evidence, Grounds.of(desk.laws.law(evidence.rules), evidence)),
+                place, Catalogue("da"), words_in("da"),
+            )  # fmt: skip
+            others = {row.cause for row in mine if names_report(row.cause)} - seen
+            for row in [row for row in mine if row.cause in others][:3]:
+                told = explainer.week(week_of(day(row.week or ""))).posted
+                assert told
+                assert not any(other in line.text for line in told for other in others)
+                assert any("en anden kommunes indberetning" in line.text for line in told)
+                hidden_rows += 1
     assert hidden > 0
+    assert hidden_causes > 0
+    assert hidden_rows > 0
+
+
+def test_a_single_week_row_or_report_is_not_said_in_the_plural():
+    assert words_in("da")("citizen.weeks", number=1) == "1 uge"
+    assert words_in("en")("citizen.weeks", number=1) == "1 week"
+    assert words_in("da")("citizen.weeks", number=2) == "2 uger"
+    for name in (key for key in catalogue() if key.endswith(ONE)):
+        assert name.removesuffix(ONE) in catalogue()
+    word = words_in("da")
+    assert "1 række er anderledes" in word(
+        "citizen.compare_differs", number=1, then="a", now="b", net="0"
+    )
+    assert word("citizen.hidden", number=1).startswith("1 indberetning vises ikke: den er")
+    words = Catalogue("da")
+    assert "ugen med ydelser x" in words.text("counter.reached", number=1, weeks="x")
+    assert words.text("source.file", number=1, file="x") == "1 indberetning fra x."
+
+
+def test_rows_and_facts_are_told_in_danish(desk, lives):
+    rows = {
+        row.reason: row
+        for reports in [*lives, opened_life()]
+        for row in desk.posted(citizen_of(reports)).rows
+        if row.id
+    }
+    assert {"late_report", "reversal", "opening"} <= rows.keys()
+    for reason, row in rows.items():
+        told = posted_text(row, Catalogue("da"))
+        assert f"({reason})" not in told
+        assert "uge 0" not in told
+        assert "None" not in told
+    case = OldCase({"flex_referral": ["2013-01-01"]}, "always", None, False, False, [])
+    assert "visitation til fleksjob 2013-01-01" in old_case_text(case, Catalogue("da"))
+
+
+def test_columns_of_a_comparison_bear_its_moments_and_those_of_a_correction_before_and_after(
+    desk, lives, folder
+):
+    page = page_of(desk, lives[0], moments=Moments(None, 49))[1]
+    assert page.comparison is not None
+    assert page.comparison.heads == ("Nu", "Kørsel 49")
+    client = client_of(citizen_site(folder), visitor("auditor"))
+    shown = client.get(f"{found_at(client, lives[0])}?fra=nu&til=49").text
+    compared = shown.partition('id="sammenlign"')[2]
+    assert re.search(r"<th[^>]*>Nu</th><th[^>]*>Kørsel 49</th>", compared)
+    corrected = shown.partition('id="korrektioner"')[2].partition("<section")[0]
+    assert re.search(r"<th[^>]*>Før</th><th[^>]*>Efter</th>", corrected)
 
 
 def test_an_explanation_is_told_in_both_languages(desk, lives, settings):
