@@ -77,6 +77,18 @@ class Finding(NamedTuple):
                 return f"the month {self.month} has not begun"
 
 
+def amounts_at_stake(found: Iterable[Finding]) -> dict[str, int]:
+    """Sum the amounts of doubts, in øre, by their code, reporter, benefit and month.
+
+    Of a jump it is how far it is from what was expected.
+    """
+    amounts: defaultdict[str, int] = defaultdict(int)
+    for doubt in found:
+        expected_ore = doubt.expected_ore if doubt.code == "jump" else 0
+        amounts[" ".join(filter(None, doubt[:4]))] += abs(doubt.amount_ore - expected_ore)
+    return dict(amounts)
+
+
 def findings(books: Books, month: int, thresholds: Thresholds = THRESHOLDS) -> list[Finding]:
     """All that holds the run of a month, the largest amounts first."""
     unsorted = [

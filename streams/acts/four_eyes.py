@@ -34,6 +34,8 @@ STALE_DAYS: Final = 30
 """Days after which a request cannot be approved any more."""
 OPEN: Final = "open"
 APPROVED: Final = "approved"
+AMOUNTS: Final = "amounts_ore"
+"""The field of `about` that tells the amounts which the second person agrees to."""
 
 
 class ApprovalError(UserError):
@@ -46,12 +48,19 @@ class GuardedAct(NamedTuple):
     `command` are the arguments of `refusion` with which it is done again. `files` are those that
     it names, by their whole paths, each with the file that is read for it; their content must still
     be the same then. `about` tells the second person more, such as sums, which may have changed.
+    `at_most` are amounts in øre by what they are for: they are told too, and may not be larger when
+    the act is done.
     """
 
     act: Act
     command: Sequence[str]
     files: Mapping[str, Path] = {}
     about: Mapping[str, Any] = {}
+    at_most: Mapping[str, int] = {}
+
+    def told(self) -> dict[str, Any]:
+        """Return what the second person is told beside the scope."""
+        return dict(self.about) | ({AMOUNTS: dict(self.at_most)} if self.at_most else {})
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of each file, by its path."""
@@ -126,7 +135,7 @@ async def permission(
         files = guarded.digests()
         if approved is None:
             asked = {"command": list(guarded.command), "files": files}
-            request = await writer.write("request", fields | asked | {"about": guarded.about})
+            request = await writer.write("request", fields | asked | {"about": guarded.told()})
             raise AwaitingApproval(request, guarded.act.name)
         _check_same(approved, guarded, files)
         act = fields | {"four_eyes": "approved", "request": approved.id}
@@ -143,6 +152,13 @@ def _check_same(approved: ApprovalRequest, guarded: GuardedAct, files: Mapping[s
         if asked[name] != value:
             raise ApprovalError(
                 f"request {approved.id}: its {name} would be another now than when it was asked"
+                " for; nothing was done: have it asked for again"
+            )
+    seen = asked["about"].get(AMOUNTS, {})
+    for what, ore in guarded.at_most.items():
+        if ore > seen.get(what, -1):
+            raise ApprovalError(
+                f"request {approved.id}: the amount of {what} is larger now than when it was asked"
                 " for; nothing was done: have it asked for again"
             )
 

@@ -1,6 +1,7 @@
 """`refusion approvals`: the acts that wait for another person."""
 
 import shlex
+from typing import Any
 
 import click
 
@@ -34,5 +35,16 @@ def list_(everything: bool, as_json: bool) -> None:
         click.echo(f"{request.id}  {fields['at']}  {fields['user']}  {request.state}{decided}")
         click.echo(f"  {command}")
         for name, value in fields["about"].items():
-            click.echo(f"  {name}: {value}")
+            for line in _lines(name, value):
+                click.echo(f"  {line}")
     click.echo(f"{len(requests):,} requests")
+
+
+def _lines(name: str, value: Any) -> list[str]:
+    """Say what a request is about: amounts in kroner, a line each."""
+    from domain.basics.kroner import kroner
+    from streams.acts.four_eyes import AMOUNTS
+
+    if name == AMOUNTS:
+        return [f"{doubt}: {kroner(ore)} kr." for doubt, ore in value.items()]
+    return [f"{name}: {value}"]

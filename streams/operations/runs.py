@@ -29,7 +29,7 @@ from domain.citizen.doubts import ADVICE
 from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
 from projections.postings.messages import run_message
-from projections.runs.completeness import Finding, findings, lines
+from projections.runs.completeness import Finding, amounts_at_stake, findings, lines
 from streams.acts.acts import Act, ReasonError, checked_reason
 from streams.acts.four_eyes import GuardedAct, is_approved, permission
 from streams.citizens.register_file import sources_of
@@ -233,16 +233,17 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
 def _guarded(asked: Closing, outcome: Closed) -> GuardedAct:
     """Return the closing of a run, by two persons where there are doubts or it was asked for so.
 
-    The second one accepts the doubts that the first one saw, and no others.
+    The second one accepts the doubts that the first one saw, no others, and no larger ones.
     """
-    doubts = sorted({" ".join(filter(None, doubt[:4])) for doubt in outcome.findings})
-    scope = {"run": outcome.run, "month": asked.month, "doubts": doubts}
+    amounts = amounts_at_stake(outcome.findings)
+    scope = {"run": outcome.run, "month": asked.month, "doubts": sorted(amounts)}
     reasons = [part for reason in asked.accept for part in ("--accept", reason)]
     without = [] if asked.wait else ["--no-wait"]
     name = "run close --accept" if outcome.accepted else "run close"
     return GuardedAct(
         Act(name, scope, "; ".join(asked.accept)),
         ["run", "close", "--month", asked.month, *without, *reasons],
+        at_most=amounts,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
@@ -15,13 +15,14 @@ from streams.acts.persons import Persons, read_persons
 from streams.kit.errors import UserError
 from streams.web.desk.actor import acting, acting_name
 from streams.web.desk.answers import moved, trouble_of
+from streams.web.desk.request_facts import RequestFact, facts_of, title_of
 from streams.web.desk.run_routes import may_decide
 from streams.web.desk.works import DeskWorks
+from streams.web.lis_figures import Speaker
 from streams.web.lis_routes import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import DECISIONS, OPERATION
 from streams.web.visitors import Visitor
-from streams.web.words import catalogue
 
 CARRY: Final = "carry out"
 MOST_DECIDED: Final = 50
@@ -36,6 +37,7 @@ class RequestCard:
 
     request: ApprovalRequest
     title: str
+    facts: Sequence[RequestFact]
     asked_by: str
     decided_by: str
     is_own: bool
@@ -114,7 +116,7 @@ async def _page(
     parts = parts_of(request)
     found, trouble = await trouble_of(parts.lanes.desk, _requests_and_persons, parts.works)
     requests, persons = found or ([], Persons({}, {}))
-    cards = _cards(requests, persons, visitor, parts.works, speaker_of(request).word)
+    cards = _cards(requests, persons, visitor, parts.works, speaker_of(request))
     return page(
         request,
         "desk/approvals.html",
@@ -140,7 +142,7 @@ def _cards(
     persons: Persons,
     visitor: Visitor,
     works: DeskWorks,
-    word: Any,
+    speaker: Speaker,
 ) -> list[RequestCard]:
     own = persons.of([acting_name(visitor)])
     cards = []
@@ -151,7 +153,8 @@ def _cards(
         cards.append(
             RequestCard(
                 request,
-                _title(request, word),
+                title_of(request, speaker.word),
+                facts_of(request, speaker),
                 _name(persons, request.fields["user"]),
                 _name(persons, request.decided_by),
                 is_own,
@@ -160,12 +163,6 @@ def _cards(
             )
         )
     return cards
-
-
-def _title(request: ApprovalRequest, word: Any) -> str:
-    act = str(request.fields["act"])
-    key = f"approvals.act_{act.replace(' --', '_').replace(' ', '_').replace('-', '_')}"
-    return str(word(key)) if key in catalogue() else act
 
 
 def _name(persons: Persons, user: str) -> str:

@@ -1,0 +1,74 @@
+"""Requests on the page of approvals: told in words, with their amounts, and without persons."""
+
+import html
+import re
+
+import pytest
+
+from streams.acts.acts import Act
+from streams.acts.four_eyes import GuardedAct, permission
+from streams.kit.errors import AwaitingApproval
+from streams.kit.operating_user import OperatingUser, acting_as
+from streams.operations import freed_ids, merges
+from streams.web.desk.approval_routes import CARRY
+from streams.web.desk.run_routes import CLOSE
+from tests.support.desk_site import ANNA, BIRTE, MISSING, at_rest, desk_site
+from tests.support.site_client import client_of
+
+MONTH = {"month": "2024-04"}
+FORMER, TO = "ab" * 16, "cd" * 16
+
+
+def ask(works, guarded):
+    """Ask for an act on the command line, as Anna."""
+    with acting_as(OperatingUser("anna", 1001, "ops1")), pytest.raises(AwaitingApproval):
+        works._ask(permission(works.settings, guarded, works.topic.open))
+
+
+def words_of(answer):
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+def test_an_operator_sees_no_person_in_a_request(folder, tmp_path):
+    app, works = desk_site(folder, tmp_path)
+    freeing = freed_ids.Freeing(id="x", citizen=FORMER, reporter="12345678", report_id="P-0101")
+    replay = {"rules": "", "municipality": "", "citizen": TO, "rule_set": "R-1"}
+    for guarded in (
+        merges._guarded(FORMER, TO, "nyt nummer", undo=False),
+        merges._guarded(FORMER, TO, "fejl", undo=True),
+        freed_ids._guarded(freeing, "forkert id"),
+        GuardedAct(Act("replay --apply", replay), ["replay", "--citizen", TO, "--apply"]),
+        GuardedAct(Act("later act", {"whom": FORMER, "run": 52}), ["later", FORMER]),
+    ):
+        ask(works, guarded)
+    page = client_of(app, BIRTE).get("/godkendelser")
+    assert FORMER not in page.text
+    assert TO not in page.text
+    assert "P-0101" not in page.text
+    told = words_of(page)
+    assert told.count("Hidtidigt nummer en borger Nyt nummer en borger") == 2
+    assert told.count("Skilles igen ja") == 1
+    assert "Om en borger" in told
+    assert "Indberetter 12345678" in told
+    assert "Regelsæt R-1" in told
+    assert "Læg en borgers to numre sammen" in told
+    for raw in ("False", "former", "undo", "report_id", "rule_set", "whom"):
+        assert raw not in told, raw
+
+
+def test_the_second_person_sees_the_amounts_and_they_may_not_grow(folder, tmp_path):
+    app, works = desk_site(folder, tmp_path, [MISSING])
+    anna, birte = client_of(app, ANNA), client_of(app, BIRTE)
+    anna.post("/koersler/luk", data=MONTH | {"reason": "Randers er lukket"})
+    request = at_rest(app, CLOSE).request
+    told = words_of(birte.get("/godkendelser"))
+    assert "12345678 KTH 2024-04: intet modtaget, 1.234.500 kr." in told
+    works.doubts = [MISSING._replace(amount_ore=MISSING.amount_ore + 1)]
+    birte.post(f"/godkendelser/{request}/godkend")
+    chore = at_rest(app, CARRY)
+    assert (chore.state, works.closed) == ("failed", [])
+    assert "is larger now" in chore.trouble
+    works.doubts = [MISSING._replace(amount_ore=MISSING.amount_ore - 1)]
+    birte.post(f"/godkendelser/{request}/godkend")
+    assert at_rest(app, CARRY).state == "done"
+    assert "Luk en kørsel trods tvivl: sat i gang" in words_of(birte.get("/godkendelser"))
