@@ -1,6 +1,7 @@
 """A site whose operators act on a topic in memory: two persons, and a run that may be closed."""
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -67,10 +68,14 @@ class MemoryWorks(DeskWorks):
         super().__init__(settings, self.topic.open)
         self.doubts = list(doubts)
         self.closed = []
+        self.may_go_on = threading.Event()
+        """Cleared, work begins and does not end."""
+        self.may_go_on.set()
         self.noticed = NOTICED
 
     def close(self, closing, show):
         show(5, 10)
+        assert self.may_go_on.wait(60)
         books = SimpleNamespace(kinds=Counter(BenefitPayment=1200), waiting=3)
         totals = SimpleNamespace(rows=2400, municipalities={"730": [1, 2, 3], "751": [1, 2, 3]})
         survey: Any = SimpleNamespace(
@@ -101,6 +106,7 @@ class MemoryWorks(DeskWorks):
         raise RefusalError(f"there is no dead letter {place}")
 
     def retry(self, asked):
+        assert self.may_go_on.wait(60)
         letters = [letter for letter in LETTERS if not asked.places or letter.place in asked.places]
         if asked.unchanged:
             command = ["dead-letters", "retry", "--unchanged", *asked.places]

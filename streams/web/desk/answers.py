@@ -5,11 +5,13 @@ from http import HTTPStatus
 from typing import Final, ParamSpec, TypeVar
 
 from fastapi import Request
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 
 from streams.kit.errors import UserError
 from streams.web.lanes import Lane
 from streams.web.pages import language_of, link
+from streams.web.parts import page
+from streams.web.words import words_in
 
 Found = TypeVar("Found")
 Given = ParamSpec("Given")
@@ -27,6 +29,20 @@ async def trouble_of(
         return await lane.run(work, *given, **named), ""
     except UserError as error:
         return None, str(error)
+
+
+def busy(request: Request, key: str = "desk.busy") -> Response:
+    """Say that nothing was begun, because other work of its kind goes on."""
+    word = words_in(language_of(request))
+    return page(
+        request,
+        "refusal.html",
+        HTTPStatus.CONFLICT,
+        title=word("desk.not_begun"),
+        text=word(key),
+        fields=[],
+        request_id="",
+    )
 
 
 def moved(request: Request, path: str) -> RedirectResponse:

@@ -14,9 +14,9 @@ from streams.acts.four_eyes import APPROVED, OPEN, ApprovalRequest
 from streams.acts.persons import Persons, read_persons
 from streams.kit.errors import UserError
 from streams.web.desk.actor import acting, acting_name
-from streams.web.desk.answers import moved, trouble_of
+from streams.web.desk.answers import busy, moved, trouble_of
 from streams.web.desk.request_facts import RequestFact, facts_of, title_of
-from streams.web.desk.run_routes import may_decide
+from streams.web.desk.run_routes import CARRY, may_decide
 from streams.web.desk.works import DeskWorks
 from streams.web.lis_figures import Speaker
 from streams.web.lis_routes import speaker_of
@@ -24,7 +24,6 @@ from streams.web.parts import page, parts_of
 from streams.web.rights import DECISIONS, OPERATION
 from streams.web.visitors import Visitor
 
-CARRY: Final = "carry out"
 MOST_DECIDED: Final = 50
 """Decided requests that are shown, the newest ones."""
 RequestId = Annotated[str, Path(pattern=r"^[a-z]{16}$")]
@@ -69,14 +68,18 @@ async def approve_request(
 ) -> Response:
     """Approve another person's request, and have it carried out."""
     parts = parts_of(request)
+    if parts.chores.is_busy(CARRY):
+        return busy(request)
     with acting(visitor):
         approved, trouble = await trouble_of(parts.lanes.desk, _approved, parts.works, request_id)
         if approved is None:
             return await _page(request, visitor, HTTPStatus.CONFLICT, refused=trouble)
-        parts.chores.begin(
+        _, is_new = parts.chores.begin(
             CARRY, approved.fields["act"], acting_name(visitor),
             partial(parts.works.carry_out, approved),
         )  # fmt: skip
+    if not is_new:
+        return busy(request, "desk.approved_not_begun")
     return moved(request, "/godkendelser#arbejde")
 
 

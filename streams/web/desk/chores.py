@@ -65,14 +65,18 @@ class Chores:
         """Return the last chore of a kind."""
         return self._last.get(kind)
 
+    def is_busy(self, kind: str) -> bool:
+        """Tell whether one of a kind is at work."""
+        last = self._last.get(kind)
+        return last is not None and last.is_running
+
     def begin(
         self, kind: str, about: str, by: str, work: Callable[[Show], Any]
     ) -> tuple[Chore, bool]:
         """Begin a chore, and tell whether it is a new one: one of its kind may be at work."""
         with self._lock:
-            running = self._last.get(kind)
-            if running is not None and running.is_running:
-                return running, False
+            if self.is_busy(kind):
+                return self._last[kind], False
             chore = self._last[kind] = Chore(kind, about, by, datetime.now(UTC))
         context = copy_context()
         thread = threading.Thread(

@@ -7,13 +7,13 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from streams.operations.dead_letters import OUR_FAULTS, Letter, Wanted, summary
 from streams.operations.letter_retry import Retry
 from streams.web.access import Look
 from streams.web.desk.actor import acting, acting_name
-from streams.web.desk.answers import moved, trouble_of
+from streams.web.desk.answers import busy, moved, trouble_of
 from streams.web.desk.run_routes import may_decide
 from streams.web.lis_routes import speaker_of
 from streams.web.parts import page, parts_of
@@ -113,15 +113,15 @@ async def send_letters_again(
     visitor: Annotated[Visitor, Depends(DECISIONS)],
     place: Annotated[str, Form(pattern=rf"^(?:{PLACE.pattern})?$")] = "",
     unchanged: Annotated[bool, Form()] = False,
-) -> RedirectResponse:
+) -> Response:
     """Send a record again, or all that met a defect; errors in content need another person."""
     parts = parts_of(request)
     asked = Retry((place,), unchanged=unchanged) if place else Retry()
     with acting(visitor):
-        parts.chores.begin(
+        _, is_new = parts.chores.begin(
             RETRY, place, acting_name(visitor), lambda _show: parts.works.retry(asked)
         )
-    return moved(request, f"{LETTERS}#arbejde")
+    return moved(request, f"{LETTERS}#arbejde") if is_new else busy(request)
 
 
 async def _record_list(request: Request, visitor: Visitor, wanted: Wanted) -> None:

@@ -7,23 +7,28 @@
 
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
+from domain.basics.weeks import month_number
+from streams.acts.four_eyes import APPROVED, OPEN, ApprovalRequest
 from streams.operations.runs import Closing
+from streams.privacy.cpr import may_hold_cpr
 from streams.web.desk.actor import acting, acting_name
-from streams.web.desk.answers import moved, trouble_of
+from streams.web.desk.answers import busy, moved, trouble_of
 from streams.web.desk.run_pages import look_of, run_details, run_overview
 from streams.web.lis_desk import LisRefusedError
 from streams.web.lis_routes import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import DECISIONS, RUNS, refused
 from streams.web.visitors import OF_ALL, Role, Visitor
+from streams.wire.control_records import run_of
 
 LOOK: Final = "run look"
 CLOSE: Final = "run close"
+CARRY: Final = "carry out"
 SEES_ALL: Final = OF_ALL | {Role.OPERATOR}
 """Roles that see the runs of all municipalities."""
 LONGEST_NUMBER: Final = 4
@@ -42,28 +47,44 @@ def place_of(visitor: Visitor) -> str | None:
 @router.get("/koersler", include_in_schema=False)
 async def runs_page(request: Request, visitor: Annotated[Visitor, Depends(RUNS)]) -> Response:
     """Show the open run, and those that are closed."""
+    return await _page(request, visitor)
+
+
+async def _page(
+    request: Request,
+    visitor: Visitor,
+    status: int = HTTPStatus.OK,
+    refused_because: str = "",
+    reason: str = "",
+) -> Response:
     place, parts = place_of(visitor), parts_of(request)
     speaker, values = speaker_of(request), dict[str, Any]()
+    chores, overview = parts.chores, None
     try:
         overview = await parts.lanes.answers.run(run_overview, parts.lis, place)
-        values["overview"] = overview
     except LisRefusedError as error:
-        values |= {"overview": None, "why": error.key}
+        values["why"] = error.key
+    look = look_of(chores.last(LOOK), speaker) if place is None else None
     if may_decide(visitor):
-        values |= await _waiting(request)
-    chores = parts.chores
+        open_run = overview.open_run if overview else None
+        closings, trouble = await _closings(request, open_run or (look.run if look else None))
+        values |= {"asked": closings, "trouble": trouble}
     return page(
         request,
         "desk/runs.html",
+        status,
         speaker=speaker,
         place=place,
         board=parts.board,
-        look=look_of(chores.last(LOOK), speaker) if place is None else None,
+        overview=overview,
+        look=look,
         looking=chores.last(LOOK) if place is None else None,
         closing=chores.last(CLOSE) if place is None else None,
         may_decide=may_decide(visitor),
         four_eyes=parts.settings.four_eyes,
-        **{"waiting": [], "trouble": ""} | values,
+        refused_because=refused_because,
+        reason="" if may_hold_cpr(reason) else reason,
+        **{"asked": Closings([], []), "trouble": ""} | values,
     )
 
 
@@ -94,12 +115,13 @@ async def look_at_run(
     request: Request,
     visitor: Annotated[Visitor, Depends(DECISIONS)],
     month: Annotated[str, Form(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")],
-) -> RedirectResponse:
+) -> Response:
     """Have the open run looked at; nothing is written."""
     parts = parts_of(request)
     asked = Closing(month, wait=False, dry_run=True)
-    parts.chores.begin(LOOK, month, acting_name(visitor), partial(parts.works.close, asked))
-    return moved(request, "/koersler#gennemsyn")
+    work = partial(parts.works.close, asked)
+    _, is_new = parts.chores.begin(LOOK, month, acting_name(visitor), work)
+    return moved(request, "/koersler#gennemsyn") if is_new else busy(request)
 
 
 @router.post("/koersler/luk", include_in_schema=False)
@@ -108,14 +130,20 @@ async def ask_to_close(
     visitor: Annotated[Visitor, Depends(DECISIONS)],
     month: Annotated[str, Form(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")],
     reason: Annotated[str, Form(max_length=500)] = "",
-) -> RedirectResponse:
-    """Ask for the closing of the open run, which another person approves."""
+) -> Response:
+    """Ask for the closing of the open run, which another person approves; once, not twice."""
     parts = parts_of(request)
-    accept = (reason.strip(),) if reason.strip() else ()
-    asked = Closing(month, accept=accept, by_two=True)
-    with acting(visitor):
-        parts.chores.begin(CLOSE, month, acting_name(visitor), partial(parts.works.close, asked))
-    return moved(request, "/koersler#lukning")
+    closings, trouble = await _closings(request, run_of(month_number(month)))
+    why = "runs.unseen" if trouble else "runs.waits_already" if closings.waiting else ""
+    if not why:
+        accept = (reason.strip(),) if reason.strip() else ()
+        work = partial(parts.works.close, Closing(month, accept=accept, by_two=True))
+        with acting(visitor):
+            _, is_new = parts.chores.begin(CLOSE, month, acting_name(visitor), work)
+        if is_new:
+            return moved(request, "/koersler#lukning")
+        why = "desk.busy"
+    return await _page(request, visitor, HTTPStatus.CONFLICT, why, reason)
 
 
 def may_decide(visitor: Visitor) -> bool:
@@ -123,13 +151,30 @@ def may_decide(visitor: Visitor) -> bool:
     return bool(visitor.roles & DECISIONS.roles)
 
 
-async def _waiting(request: Request) -> dict[str, Any]:
-    """Return the requests to close a run that wait, or why they cannot be seen."""
+class Closings(NamedTuple):
+    """The requests to close a run: those that wait, and those that came to nothing."""
+
+    waiting: list[ApprovalRequest]
+    failed: list[ApprovalRequest]
+
+
+async def _closings(request: Request, run: int | None) -> tuple[Closings, str]:
+    """Return the requests to close a run (None: any), or why they cannot be seen.
+
+    One that was approved, and is not being carried out here, has failed: it may be approved again,
+    and does not keep others from asking.
+    """
     parts = parts_of(request)
     requests, trouble = await trouble_of(parts.lanes.desk, parts.works.requests)
-    waiting = [
+    of_run = [
         each
         for each in requests or ()
-        if each.state in ("open", "approved") and each.fields["command"][:2] == ["run", "close"]
+        if each.fields["command"][:2] == ["run", "close"]
+        and run in (None, each.fields["scope"].get("run"))
     ]
-    return {"waiting": waiting, "trouble": trouble}
+    is_carried_out = parts.chores.is_busy(CARRY)
+    waiting = [
+        each for each in of_run if each.state == OPEN or (each.state == APPROVED and is_carried_out)
+    ]
+    failed = [each for each in of_run if each.state == APPROVED and not is_carried_out]
+    return Closings(waiting, failed), trouble

@@ -5,13 +5,15 @@ import re
 
 import pytest
 
+from domain.citizen.reports import Freeing
 from streams.acts.acts import Act
 from streams.acts.four_eyes import GuardedAct, permission
 from streams.kit.errors import AwaitingApproval
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations import freed_ids, merges
 from streams.web.desk.approval_routes import CARRY
-from streams.web.desk.run_routes import CLOSE
+from streams.web.desk.letter_routes import LETTERS, RETRY
+from streams.web.desk.run_routes import CLOSE, LOOK
 from tests.support.desk_site import ANNA, BIRTE, MISSING, at_rest, desk_site
 from tests.support.site_client import client_of
 
@@ -31,7 +33,7 @@ def words_of(answer):
 
 def test_an_operator_sees_no_person_in_a_request(folder, tmp_path):
     app, works = desk_site(folder, tmp_path)
-    freeing = freed_ids.Freeing(id="x", citizen=FORMER, reporter="12345678", report_id="P-0101")
+    freeing = Freeing("x", FORMER, "12345678", "P-0101")
     replay = {"rules": "", "municipality": "", "citizen": TO, "rule_set": "R-1"}
     for guarded in (
         merges._guarded(FORMER, TO, "nyt nummer", undo=False),
@@ -72,3 +74,69 @@ def test_the_second_person_sees_the_amounts_and_they_may_not_grow(folder, tmp_pa
     birte.post(f"/godkendelser/{request}/godkend")
     assert at_rest(app, CARRY).state == "done"
     assert "Luk en kørsel trods tvivl: sat i gang" in words_of(birte.get("/godkendelser"))
+
+
+def test_nothing_is_approved_while_other_work_goes_on_and_nothing_is_dropped(folder, tmp_path):
+    app, works = desk_site(folder, tmp_path)
+    anna, birte = client_of(app, ANNA), client_of(app, BIRTE)
+    anna.post("/koersler/luk", data=MONTH)
+    closing = at_rest(app, CLOSE).request
+    anna.post(LETTERS, data={"place": "3/17", "unchanged": "true"})
+    retrying = at_rest(app, RETRY).request
+    works.may_go_on.clear()
+    assert birte.post(f"/godkendelser/{retrying}/godkend").status_code == 303
+    answer = birte.post(f"/godkendelser/{closing}/godkend")
+    assert answer.status_code == 409
+    assert "Andet arbejde af samme slags er i gang" in answer.text
+    states = {request.id: request.state for request in works.requests()}
+    assert states == {closing: "open", retrying: "approved"}
+
+    anna.post("/koersler/gennemse", data=MONTH)
+    anna.post(LETTERS)
+    for path, data in (("/koersler/gennemse", MONTH), (LETTERS, {})):
+        assert anna.post(path, data=data).status_code == 409, path
+    works.may_go_on.set()
+    assert at_rest(app, CARRY).state == "done"
+    assert at_rest(app, RETRY).state == "done"
+    assert birte.post(f"/godkendelser/{closing}/godkend").status_code == 303
+    assert at_rest(app, CARRY).state == "done"
+
+
+def test_a_reason_is_not_lost_where_another_closing_is_asked_for(folder, tmp_path):
+    app, works = desk_site(folder, tmp_path, [MISSING])
+    anna = client_of(app, ANNA)
+    anna.post("/koersler/gennemse", data=MONTH)
+    at_rest(app, LOOK)
+    works.may_go_on.clear()
+    anna.post("/koersler/luk", data=MONTH | {"reason": "Randers er lukket"})
+    answer = anna.post("/koersler/luk", data=MONTH | {"reason": "Aarhus er åben"})
+    assert answer.status_code == 409
+    works.may_go_on.set()
+    assert at_rest(app, CLOSE).state == "waits"
+    answer = anna.post("/koersler/luk", data=MONTH | {"reason": "Aarhus er åben"})
+    assert answer.status_code == 409
+    assert "Der er bedt om at lukke kørslen" in words_of(answer)
+    assert len(works.requests()) == 1
+
+
+def test_only_a_request_for_the_open_run_that_waits_keeps_others_from_asking(folder, tmp_path):
+    app, works = desk_site(folder, tmp_path, [MISSING])
+    anna, birte = client_of(app, ANNA), client_of(app, BIRTE)
+    old = {"run": 51, "month": "2024-03", "doubts": []}
+    ask(works, GuardedAct(Act("run close", old), ["run", "close", "--month", "2024-03"]))
+    anna.post("/koersler/gennemse", data=MONTH)
+    at_rest(app, LOOK)
+    assert "Bed om at lukke kørsel 52" in anna.get("/koersler").text
+    anna.post("/koersler/luk", data=MONTH | {"reason": "Randers er lukket"})
+    request = at_rest(app, CLOSE).request
+    assert "Bed om at lukke kørsel 52" not in anna.get("/koersler").text
+
+    # --- what was approved could not be done: it may be asked for anew
+    works.doubts = [MISSING._replace(benefit="SDP-B")]
+    birte.post(f"/godkendelser/{request}/godkend")
+    assert at_rest(app, CARRY).state == "failed"
+    page = anna.get("/koersler").text
+    assert "blev godkendt, men kørslen er ikke lukket" in page
+    assert "Bed om at lukke kørsel 52" in page
+    anna.post("/koersler/luk", data=MONTH | {"reason": "Aarhus er lukket"})
+    assert at_rest(app, CLOSE).request not in ("", request)
