@@ -28,6 +28,7 @@ from streams.web.desk import (
     notice_routes,
     rule_routes,
     run_routes,
+    work_routes,
 )
 from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
@@ -42,6 +43,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     lis_routes.router,
     citizen_routes.router,
     run_routes.router,
+    work_routes.router,
     approval_routes.router,
     rule_routes.router,
     letter_routes.router,

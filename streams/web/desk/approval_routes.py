@@ -80,7 +80,7 @@ async def approve_request(
         )  # fmt: skip
     if not is_new:
         return busy(request, "desk.approved_not_begun")
-    return moved(request, "/godkendelser#arbejde")
+    return moved(request, "/godkendelser#godkendt")
 
 
 @router.post("/godkendelser/{request_id}/afvis", include_in_schema=False)

@@ -121,7 +121,7 @@ async def send_letters_again(
         _, is_new = parts.chores.begin(
             RETRY, place, acting_name(visitor), lambda _show: parts.works.retry(asked)
         )
-    return moved(request, f"{LETTERS}#arbejde") if is_new else busy(request)
+    return moved(request, f"{LETTERS}#afsendelse") if is_new else busy(request)
 
 
 async def _record_list(request: Request, visitor: Visitor, wanted: Wanted) -> None:

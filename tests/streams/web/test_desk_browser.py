@@ -2,8 +2,7 @@
 
 import pytest
 
-from streams.web.desk.approval_routes import CARRY
-from streams.web.desk.run_routes import CLOSE, LOOK
+from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from streams.web.lis_looks import PURPOSE
 from streams.web.sessions import COOKIE
 from tests.support.axe import violations
@@ -26,7 +25,8 @@ def browser():
 @pytest.fixture
 def desk(folder, tmp_path):
     """A site with a doubt about its run; its address."""
-    app, _ = desk_site(folder, tmp_path, [MISSING])
+    app, works = desk_site(folder, tmp_path, [MISSING])
+    app.state.works = works
     port = free_port()
     with serving(app, port):
         yield app, f"http://localhost:{port}"
@@ -72,6 +72,20 @@ def test_two_persons_in_two_browsers_close_a_run(desk, opened):
     assert at_rest(app, CARRY).state == "done"
 
 
+def test_a_page_says_one_thing_once_slow_work_has_ended(desk, opened):
+    app, _ = desk
+    works = app.state.works
+    anna = opened("/koersler")
+    works.may_go_on.clear()
+    anna.get_by_role("button", name="Gennemse april 2024 nu").click()
+    anna.get_by_text("5 af 10 poster er læst").wait_for()
+    assert anna.get_by_role("button", name="Gennemse april 2024 nu").count() == 0
+    works.may_go_on.set()
+    anna.get_by_role("button", name="Bed om at lukke kørsel 52").wait_for()
+    assert anna.get_by_role("button", name="Gennemse april 2024 nu").count() == 1
+    assert anna.get_by_text("Gennemse kørslen først").count() == 0
+
+
 @pytest.mark.long
 def test_the_same_works_without_javascript(desk, opened):
     app, _ = desk
@@ -86,7 +100,7 @@ def test_the_same_works_without_javascript(desk, opened):
     at_rest(app, CLOSE)
     birte = opened("/godkendelser", BIRTE, java_script_enabled=False)
     birte.get_by_role("button", name="Godkend, og udfør").click()
-    birte.wait_for_url("**/godkendelser#arbejde")
+    birte.wait_for_url("**/godkendelser#godkendt")
     at_rest(app, CARRY)
     birte.reload()
     assert birte.get_by_text("Kørsel 52 (april 2024) er lukket").count()

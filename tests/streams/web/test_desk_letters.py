@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.web.desk.approval_routes import CARRY
 from streams.web.desk.letter_routes import LETTERS, RETRY
+from streams.web.desk.run_routes import CARRY
 from tests.support.desk_site import ANNA, BIRTE, CPR, at_rest, desk_site
 from tests.support.site_client import client_of, visitor
 

@@ -11,11 +11,10 @@ from streams.acts.four_eyes import GuardedAct, permission
 from streams.kit.errors import AwaitingApproval
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations import freed_ids, merges
-from streams.web.desk.approval_routes import CARRY
 from streams.web.desk.letter_routes import LETTERS, RETRY
-from streams.web.desk.run_routes import CLOSE, LOOK
+from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from tests.support.desk_site import ANNA, BIRTE, MISSING, at_rest, desk_site
-from tests.support.site_client import client_of
+from tests.support.site_client import client_of, visitor
 
 MONTH = {"month": "2024-04"}
 FORMER, TO = "ab" * 16, "cd" * 16
@@ -140,3 +139,34 @@ def test_only_a_request_for_the_open_run_that_waits_keeps_others_from_asking(fol
     assert "Bed om at lukke kørsel 52" in page
     anna.post("/koersler/luk", data=MONTH | {"reason": "Aarhus er lukket"})
     assert at_rest(app, CLOSE).request not in ("", request)
+
+
+def test_how_far_work_is_is_asked_without_reading_anything_or_a_record(folder, tmp_path):
+    app, works = desk_site(folder, tmp_path)
+    anna = client_of(app, ANNA)
+    works.may_go_on.clear()
+    anna.post(LETTERS)
+    anna.post("/koersler/gennemse", data=MONTH)
+    assert 'hx-get="/arbejde/afsendelse"' in anna.get(LETTERS).text
+    assert 'hx-get="/arbejde/gennemsyn-svar"' in anna.get("/koersler").text
+    before = len(works.kept())
+    works.letters = works.requests = app.state.parts.lis.scope = None  # to read them is an error
+    for name in ("afsendelse", "gennemsyn-svar"):
+        answer = anna.get(f"/arbejde/{name}")
+        assert answer.status_code == 200
+        assert f'id="{name}"' in answer.text
+        assert "<main" not in answer.text
+        assert "HX-Refresh" not in answer.headers
+        english = anna.get(f"/en/arbejde/{name}").text
+        assert f'hx-get="/en/arbejde/{name}"' in english
+    assert len(works.kept()) == before
+    works.may_go_on.set()
+    at_rest(app, LOOK)
+    at_rest(app, RETRY)
+    for name in ("afsendelse", "gennemsyn-svar", "godkendt"):
+        assert anna.get(f"/arbejde/{name}").headers["HX-Refresh"] == "true"
+    assert anna.get("/arbejde/andet").status_code == 404
+    assert client_of(app, visitor("state")).get("/arbejde/gennemsyn-svar").status_code == 200
+    assert client_of(app, visitor("state")).get("/arbejde/afsendelse").status_code == 403
+    economy = client_of(app, visitor("economy", municipality="751"))
+    assert economy.get("/arbejde/gennemsyn-svar").status_code == 403

@@ -10,8 +10,7 @@ from streams.acts.four_eyes import GuardedAct, permission
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations.letter_retry import Retry
 from streams.operations.runs import Closing
-from streams.web.desk.approval_routes import CARRY
-from streams.web.desk.run_routes import CLOSE, LOOK
+from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from streams.web.desk.works import DeskWorks, closing_of, retry_of
 from tests.support.desk_site import ANNA, BIRTE, DORTE, MISSING, at_rest, desk_site
 from tests.support.site_client import client_of, visitor

@@ -8,9 +8,11 @@ from streams.web.app import right_of, routes_of
 NOT_MEASURED = {
     "/healthz", "/nyheder.atom", "/nyheder/{name}", "/kontakt", "/nyhedsmail",
     "/nyhedsmail/bekraeft", "/nyhedsmail/afmeld", "/tilgaengelighed", "/was", "/behandling",
-    "/log-paa", "/log-paa/svar", "/borger", "/borger/{token}", "/koersler/{run}", "/godkendelser",
+    "/log-paa", "/log-paa/svar", "/borger", "/borger/{token}",
+    "/borger/{token}/forklaring", "/koersler/{run}", "/godkendelser",
     "/drift/doede-breve", "/drift/doede-breve/{partition}/{offset}", "/adviser", "/adgang",
-    "/revision", "/regler/sager/{name}", *(f"/lis/{view}" for view in web.WITHOUT_ROWS),
+    "/revision", "/regler/sager/{name}", "/arbejde/{name}",
+    *(f"/lis/{view}" for view in web.WITHOUT_ROWS),
 }  # fmt: skip
 """Pages without a figure, and those that cannot be asked without more than a ledger."""
 
