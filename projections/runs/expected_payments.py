@@ -49,11 +49,13 @@ class ExpectedPayments:
     """Expected payments by citizen, reporter, benefit and month, and what was received of them.
 
     `covered` are the months of which something is expected, by reporter and benefit; `citizens` the
-    øre that were expected and received, by citizen.
+    øre that were expected and received, by citizen. `merged` names for each former citizen whose
+    number was merged the one for whom the reports count; payment systems may know the former alone.
     """
 
     covered: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     citizens: dict[Covered, dict[str, list[int]]] = field(default_factory=lambda: defaultdict(dict))
+    merged: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.citizens)
@@ -95,18 +97,36 @@ class ExpectedPayments:
                 sum(expected != received for expected, received in citizens.values()),
                 sum(expected != 0 and not received for expected, received in citizens.values()),
             )
-            for place, citizens in sorted(self.citizens.items())
+            for place, citizens in sorted(self._persons().items())
         ]
 
     def of_citizens(self) -> list[ExpectedOfCitizen]:
         """List the citizens' months whose amounts differ, the largest differences first."""
         found = [
             ExpectedOfCitizen(citizen, *place, expected, received)
-            for place, citizens in self.citizens.items()
+            for place, citizens in self._persons().items()
             for citizen, (expected, received) in citizens.items()
             if expected != received
         ]
         return sorted(found, key=lambda each: (-abs(each.expected_ore - each.received_ore), each))
+
+    def _persons(self) -> dict[Covered, dict[str, list[int]]]:
+        """Add up the numbers of one person, under the one for which the reports count."""
+        if not self.merged:
+            return self.citizens
+        persons: dict[Covered, dict[str, list[int]]] = defaultdict(dict)
+        for place, citizens in self.citizens.items():
+            for citizen, ores in citizens.items():
+                for at, ore in enumerate(ores):
+                    _add(persons[place], self._person(citizen), at, ore)
+        return persons
+
+    def _person(self, citizen: str) -> str:
+        met = set[str]()
+        while citizen in self.merged and citizen not in met:
+            met.add(citizen)
+            citizen = self.merged[citizen]
+        return citizen
 
 
 def _add(citizens: dict[str, list[int]], citizen: str, at: int, ore: int) -> None:

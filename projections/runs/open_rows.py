@@ -44,6 +44,12 @@ class UnansweredRows:
         if not any(has_days_in(start, end, opening.week) for start, end in self._periods[citizen]):
             self._standing[citizen].append(opening)
 
+    def leave(self, citizen: str) -> None:
+        """Forget a citizen, whose rows and payments come again where they count."""
+        for rows in (self._periods, self._standing):
+            rows.pop(citizen, None)
+        self._known = {name for name in self._known if not name.startswith(f"{citizen}/")}
+
     def answer(self, citizen: str, start: int, end: int) -> Iterator[AnsweredRow]:
         """Take a payment, reversed or not, the next record; gives the rows that it answers."""
         self._periods[citizen].add((start, end))

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.citizen.merges import Standing
 from domain.citizen.reports import (
@@ -30,6 +30,17 @@ from projections.runs.paid_reports import PaidReport, likeness, still_awaiting
 from projections.runs.payment_months import MonthShare, PaymentMonths
 
 _CONTROLS: Final = (RulesRecord, Recalculation, KeysRecord)
+
+
+class CitizenNames(NamedTuple):
+    """The names by which a citizen's payments and groups of payments are kept."""
+
+    payments: set[str]
+    groups: set[str]
+
+
+def _no_names() -> CitizenNames:
+    return CitizenNames(set(), set())
 
 
 class PartitionBooks:
@@ -65,8 +76,8 @@ class PartitionBooks:
         """Periods of payments that were reversed."""
         self._merged: dict[str, Standing] = {}
         """Citizens of whom the journal has a record of a merge."""
-        self._paid_by: defaultdict[str, set[str]] | None = None
-        """The names of payments by citizen; kept from the first merge on."""
+        self._names_of: defaultdict[str, CitizenNames] | None = None
+        """The names of payments and groups by citizen; kept from the first merge on."""
         self._cut = 0
         self._books = Books()
         self.last_run = 0
@@ -93,14 +104,19 @@ class PartitionBooks:
 
     def _empty(self, offset: int, citizen: str) -> None:
         """Take all payments of a citizen out: what counts of them comes again, as a copy."""
-        if self._paid_by is None:
-            self._paid_by = defaultdict(set)
+        if self._names_of is None:
+            self._names_of = defaultdict(_no_names)
             for key in self._paid:
-                self._paid_by[_citizen_of(key)].add(key)
-        for key in sorted(self._paid_by.pop(citizen, ())):
+                self._name(key)
+            for group in self._grouped:
+                self._names_of[_citizen_of(group)].groups.add(group)
+        payments, groups = self._names_of.pop(citizen, _no_names())
+        for key in sorted(payments):
             self._free(offset, key)
-        for group in [group for group in self._grouped if _citizen_of(group) == citizen]:
+        for group in groups:
             del self._grouped[group]
+        if self._unanswered is not None:
+            self._unanswered.leave(citizen)
 
     def _take(self, offset: int, citizen: str, report: Report | Opening | ControlRecord) -> None:
         if isinstance(report, RunMarker):
@@ -167,8 +183,12 @@ class PartitionBooks:
             self._answer(offset, _citizen_of(key), paid)
 
     def _name(self, key: str) -> None:
-        if self._paid_by is not None:
-            self._paid_by[_citizen_of(key)].add(key)
+        if self._names_of is not None:
+            self._names_of[_citizen_of(key)].payments.add(key)
+
+    def _name_group(self, group: str) -> None:
+        if self._names_of is not None:
+            self._names_of[_citizen_of(group)].groups.add(group)
 
     def _answer(self, offset: int, citizen: str, paid: PaidReport) -> None:
         """Count an opening row's money as settled: only the difference to it was posted."""
@@ -192,6 +212,7 @@ class PartitionBooks:
     def _is_reversed(self, key: str, report: Payment) -> bool:
         """Note a payment as one of its group, and tell whether that was reversed before."""
         group = f"{_citizen_of(key)}/{report.reporter}/{report.group}"
+        self._name_group(group)
         if (members := self._grouped.setdefault(group, [])) is None:
             return True
         members.append(key)
@@ -202,6 +223,7 @@ class PartitionBooks:
         for key in self._grouped.get(group) or ():
             if (paid := self._paid.get(key)) is not None and paid.group == name:
                 self._reverse(offset, key)
+        self._name_group(group)
         self._grouped[group] = None
 
     def _reverse(self, offset: int, key: str) -> None:
@@ -267,7 +289,12 @@ class PartitionBooks:
         self._find_doubled()
         if self._expected:
             self._hold_against(self._expected)
+            self._expected.merged |= self.merged_with()
         into.add(self._books)
+
+    def merged_with(self) -> dict[str, str]:
+        """Name the citizen for whom the reports of each former citizen count."""
+        return {citizen: standing.to for citizen, standing in self._merged.items() if standing.to}
 
     def _hold_against(self, expected: ExpectedPayments) -> None:
         """Tell the payments that stand to what is expected, in the amounts as they were paid."""

@@ -105,13 +105,17 @@ def merged_with(value: bytes) -> str:
     return str(record.get("other", ""))
 
 
-def check_merges(erased: Container[str], others: Mapping[str, str]) -> None:
+def check_merges(erased: Container[str], others: Mapping[str, Iterable[str]]) -> None:
     """Raise ErasureError where somebody was merged with a citizen who is to stay.
 
     `others` has by citizen whom they were merged with, or parted from: the journal has the reports
     of one under both.
     """
-    left = {citizen: other for citizen, other in others.items() if other not in erased}
+    left = {
+        citizen: staying[0]
+        for citizen, merged in others.items()
+        if (staying := sorted(other for other in merged if other not in erased))
+    }
     if left:
         named = [f"{citizen} with {left[citizen]}" for citizen in sorted(left)[:NAMED]]
         raise ErasureError(

@@ -5,6 +5,7 @@ that follows again, goes on without being asked for anew.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Container, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -238,7 +239,7 @@ async def check_erasure(settings: Settings, reader: TopicReader, erased: Mapping
     today: date = datetime.now(UTC).date()
     name, keys = settings.topic(topics.REPORTS), {citizen.encode() for citizen in erased}
     last_days: dict[str, int] = {}
-    others: dict[str, str] = {}
+    others: defaultdict[str, set[str]] = defaultdict(set)
     ends = await reader.ends(name)
     checks = await journal_checks(reader, name, settings.macs())
     for partition in sorted({partition_of(key, len(ends)) for key in keys}):
@@ -249,7 +250,7 @@ async def check_erasure(settings: Settings, reader: TopicReader, erased: Mapping
                 if record.key in keys and not isinstance(content, Foreign):
                     citizen, last = record.key.decode(), last_day_of(record.value or b"")
                     if other := merged_with(record.value or b""):
-                        others[citizen] = other
+                        others[citizen].add(other)
                     last_days[citizen] = max(last, last_days.get(citizen, last))
     for citizen, booked in (await last_booked(settings, reader, keys)).items():
         last_days[citizen] = max(booked, last_days.get(citizen, booked))

@@ -1,12 +1,15 @@
 """Merged numbers in backups, rekeys and audits: neither side of a merge without the other."""
 
+import asyncio
+
 import orjson
 import pytest
 
 from streams.archive.erasure import ErasureError, check_merges, last_day_of, merged_with
+from streams.archive.key_change import check_erasure
 from streams.archive.sameness import differences
 from streams.wire.partitioner import partition_of
-from tests.streams.archive.conftest import Place
+from tests.streams.archive.conftest import Place, ReaderFromOffsets
 from tests.streams.archive.test_rekey import NewSystem, posted
 from tests.support.audit_run import audit
 from tests.support.lines import payment
@@ -102,8 +105,8 @@ def test_who_was_merged_is_erased_with_the_other_alone(merged):
     assert last_day_of(record.value) > 0
     assert merged_with(of(FORMER, "P1", 1)) == ""
     with pytest.raises(ErasureError, match="both numbers"):
-        check_merges({"a"}, {"a": "b"})
-    check_merges({"a", "b"}, {"a": "b", "b": "a"})
+        check_merges({"a"}, {"a": {"b"}})
+    check_merges({"a", "b"}, {"a": {"b"}, "b": {"a"}})
 
 
 @pytest.mark.parametrize("other", ["abc", "a" * 32])
@@ -112,3 +115,13 @@ def test_nobody_else_keeps_a_backup_from_being_whole(merged, tmp_path, other):
     value = orjson.dumps({"id": "m", "other": other, "other_sealed": ""})
     merged.topics.append("reports", 0, b"f" * 32, value, [])
     assert Place(tmp_path / "disturbed").back_up(merged.topics).whole
+
+
+def test_whoever_was_merged_with_several_is_erased_with_all_of_them(merged):
+    """The new number was merged with two, in whatever order the journal has it."""
+    former, new, third = (merged.citizen(cpr) for cpr in (FORMER, NEW, THIRD))
+    for left_out in (former, third):
+        erased = dict.fromkeys({former, new, third} - {left_out}, "because")
+        reader = ReaderFromOffsets(merged.topics, merged.topics.ends())
+        with pytest.raises(ErasureError, match="both numbers"):
+            asyncio.run(check_erasure(merged.topics.settings, reader, erased))

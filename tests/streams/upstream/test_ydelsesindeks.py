@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from domain.basics.weeks import day, month_number
-from domain.citizen.reports import Payment, Reversal
+from domain.citizen.reports import Copy, Join, Move, Payment, Reversal
 from projections.lis.questions import LisQuestion
 from projections.runs.books import Books
 from projections.runs.expected_payments import ExpectedLine, ExpectedPayments
@@ -306,3 +306,17 @@ def test_lis_shows_what_each_run_kept_by_reporter_and_by_citizen(tables):
 def test_nothing_is_expected_where_nothing_was_given():
     assert not ExpectedPayments()
     assert ExpectedPayments().first_month is None
+
+
+def test_what_was_paid_to_a_former_number_is_held_against_the_new_one(tables):
+    """Payment systems go on naming the number that they have, in whichever partition it is."""
+    former, new = (DEMO.identity().of(cpr)[0] for cpr in (CPR, OTHER))
+    paid = answer(payment("1", line("100", end="2024-01-28", cpr=CPR)))
+    expected = expected_of(tables, paid)
+    _, report = received(former, "A", 10000)
+    held(expected, (former, report), (former, Move("m", new, "s")))
+    held(expected, (new, Join("m", former, "s")), (new, Copy(report, "m")))
+    assert expected.lines() == [
+        ExpectedLine(SE, "KTH", month_number("2024-01"), 1, 10000, 10000, 0, 0)
+    ]
+    assert expected.of_citizens() == []

@@ -1,0 +1,68 @@
+"""The books of a run follow merges: nothing counts twice, and no merge looks at everybody."""
+
+from domain.basics.weeks import first_day, week_of
+from domain.citizen.reports import Move, Opening, Reversal
+from projections.runs.books import Books
+from projections.runs.partition_books import PartitionBooks
+from tests.support.run_books import LAW, MONTH, UDK, payment
+
+OPENING = Opening(
+    MONTH, week_of(first_day(MONTH) + 7), "SDP-B", "730", "730", 500, 0, "refusion", 80, 400, 0
+)
+
+
+class NeverReadThrough(dict):
+    def __iter__(self):
+        raise AssertionError("all were looked at")
+
+    keys = items = values = __iter__
+
+
+def taken(fold, *records):
+    for offset, (citizen, record) in enumerate(records):
+        fold.take(offset, citizen, record)
+    books = Books()
+    fold.close(books)
+    return books
+
+
+def test_an_opening_row_that_comes_again_after_a_merge_is_answered_once():
+    paid = payment(MONTH, 700, report_id="P1")
+    books = taken(
+        PartitionBooks(LAW, 10**9, (), 0),
+        ("a", OPENING),
+        ("a", Move("m", "b", "s")),
+        ("a", Move("u", "b", "s", "m")),
+        ("a", OPENING),
+        ("a", paid),
+    )
+    assert books.control[UDK, "SDP-B", MONTH].opened == 500
+
+
+def test_an_opening_row_of_a_week_that_was_paid_before_a_merge_is_answered_by_what_comes_again():
+    paid = payment(MONTH, 700, report_id="P1")
+    merged = [("a", Move("m", "b", "s")), ("a", Move("u", "b", "s", "m"))]
+    books = taken(
+        PartitionBooks(LAW, 10**9, (), 0),
+        *[("a", OPENING), ("a", paid)],
+        *merged,
+        *[("a", OPENING), ("a", paid)],
+    )
+    assert books.control[UDK, "SDP-B", MONTH].opened == 2 * 500, "as it was posted twice"
+
+
+def test_no_merge_but_the_first_looks_at_the_groups_of_everybody():
+    fold = PartitionBooks(LAW, 10**9, (), 0)
+    records = [
+        (citizen, payment(MONTH, 700, report_id=f"P{citizen}")._replace(group=f"G{citizen}"))
+        for citizen in "abcd"
+    ]
+    for offset, (citizen, record) in enumerate(records):
+        fold.take(offset, citizen, record)
+    fold.take(10, "a", Move("m", "z", "s"))
+    fold._grouped = NeverReadThrough(fold._grouped)
+    fold.take(11, "e", records[0][1])
+    fold.take(12, "e", Reversal(UDK, "R", "", 0, "", "Ga"))
+    for offset, citizen in enumerate("be", 13):
+        fold.take(offset, citizen, Move(f"m{citizen}", "z", "s"))
+    assert {name.partition("/")[0] for name in dict.keys(fold._grouped)} == {"c", "d"}
