@@ -31,6 +31,7 @@ from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
 from streams.explain.find import settled
 from streams.explain.index import JournalIndex
+from streams.explain.patience import ENDLESS, Patience
 from streams.explain.placed import (
     LiveError,
     Placed,
@@ -200,21 +201,27 @@ class CitizenLedger:
 
 
 def read_live(
-    settings: Settings, laws: LawBook, citizen: str, *, whole: bool, shown: Shown
+    settings: Settings,
+    laws: LawBook,
+    citizen: str,
+    *,
+    whole: bool,
+    shown: Shown,
+    patience: Patience = ENDLESS,
 ) -> Live:
     """Read a citizen's reports and postings.
 
     Raises LiveError where there are none, or where a broker or the ledger is missing.
     """
     if whole:
-        return _read_whole(settings, citizen, shown)
+        return _read_whole(settings, citizen, shown, patience)
     ledger = CitizenLedger(LedgerTable.open(settings.ledger))
     posted, partition = ledger.rows(citizen), ledger.partition_of(citizen)
     offsets = sorted({row.journal_offset for row in posted})
     newest = ledger.newest(partition)
     if offsets and offsets[0] < 0:  # the ledger was not told where the reports are
-        return _read_whole(settings, citizen, shown)
-    older, newer = asyncio.run(_fetch(settings, citizen, partition, offsets, newest + 1))
+        return _read_whole(settings, citizen, shown, patience)
+    older, newer = patience.run(_fetch(settings, citizen, partition, offsets, newest + 1))
     if not older and not newer:
         raise LiveError(
             f"no report of citizen {citizen} is in the ledger or newer than it; if reports were"
@@ -222,16 +229,20 @@ def read_live(
             " --whole-journal"
         )
     if not _add_up(laws, citizen, older, posted):
-        return _read_whole(settings, citizen, shown, [*older, *newer])
+        return _read_whole(settings, citizen, shown, patience, [*older, *newer])
     return Live(citizen, partition, standing_of(citizen, older + newer), posted, whole=False)
 
 
 def _read_whole(
-    settings: Settings, citizen: str, shown: Shown, known: Sequence[PlacedRecord] = ()
+    settings: Settings,
+    citizen: str,
+    shown: Shown,
+    patience: Patience,
+    known: Sequence[PlacedRecord] = (),
 ) -> Live:
     """Read every report of a citizen; those that are known already are not fetched again."""
     partition = partition_of(citizen.encode(), settings.partitions)
-    records = asyncio.run(_all_reports(settings, citizen, partition, shown, known))
+    records = patience.run(_all_reports(settings, citizen, partition, shown, known))
     if not records:
         raise LiveError(
             f"no report of citizen {citizen} is in the journal ({settings.topic(REPORTS)})"

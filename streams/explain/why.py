@@ -20,6 +20,7 @@ from projections.ledger.citizen import PostedRow, agree, standing
 from streams.citizens.rule_sets import DEFAULT, LawBook, chosen_rule_set, load_rule_set
 from streams.explain.find import RejectedLine, find_in, folded, named_citizen
 from streams.explain.live import CitizenLedger, Shown, read_live, record_look
+from streams.explain.patience import ENDLESS, Patience
 from streams.explain.placed import LiveError
 from streams.explain.render import console
 from streams.explain.render_life import show_life
@@ -182,9 +183,10 @@ def live_evidence(
     citizen: str,
     whole: bool = False,
     shown: Shown = lambda _done, _total: None,
+    patience: Patience = ENDLESS,
 ) -> Evidence:
     """Read a citizen's reports and postings from the live system. Raises LiveError."""
-    live = read_live(settings, laws, citizen, whole=whole, shown=shown)
+    live = read_live(settings, laws, citizen, whole=whole, shown=shown, patience=patience)
     source = {
         "from": "journal" if live.whole else "ledger",
         "partition": live.partition,

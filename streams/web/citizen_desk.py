@@ -18,7 +18,9 @@ from projections.ledger.course import CourseWeek, as_of, posted_weeks
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.explain.index import IndexInUseError
 from streams.explain.live import CitizenLedger, LedgerCounters, LedgerRun
+from streams.explain.patience import Patience
 from streams.explain.why import Evidence, Grounds, live_evidence
+from streams.kit.errors import UnworkableError
 from streams.ledger.table import LedgerTable
 from streams.lis.counters import counters_of
 from streams.privacy.cpr import is_cpr
@@ -26,7 +28,8 @@ from streams.settings import Settings
 
 BLANKS: Final = str.maketrans("", "", " \u00a0-\u2010\u2011\u2013")
 """Signs that people write between the digits of a CPR number."""
-INDEX_TRIES: Final = 20
+PATIENCE_S: Final = 30.0
+"""Seconds that the reports of a citizen may take to be read."""
 INDEX_PAUSE_S: Final = 0.5
 
 
@@ -99,6 +102,17 @@ class CitizenDesk:
         """The rule sets by their names."""
         return LawBook(self._settings.rules)
 
+    def law(self, name: str) -> Law:
+        """Give the law of a rule set; one that came after the start of the site is read now.
+
+        Raises UnworkableError where there is none of this name.
+        """
+        try:
+            return self.laws.law(name)
+        except UnworkableError:
+            self.laws = LawBook(self._settings.rules)
+            return self.laws.law(name)
+
     def citizen_of(self, typed: str) -> str | None:
         """Return the pseudonym of a CPR number as somebody types it; None where it is none.
 
@@ -120,18 +134,23 @@ class CitizenDesk:
         entries = ledger.entries(citizen)
         runs = ledger.closed_runs(ledger.partition_of(citizen))
         rules = entries[-1][0].rules if entries else DEFAULT
-        return PostedLife(citizen, entries, runs, self.laws.law(rules))
+        return PostedLife(citizen, entries, runs, self.law(rules))
 
     def evidence(self, citizen: str) -> tuple[Evidence, Grounds]:
         """Read a citizen's reports from the journal, and fold them. Raises UserError."""
         evidence = self._read(citizen)
-        return evidence, Grounds.of(self.laws.law(evidence.rules), evidence)
+        return evidence, Grounds.of(self.law(evidence.rules), evidence)
 
     def _read(self, citizen: str) -> Evidence:
-        """Read the reports, which wait where another reader has the index of their partition."""
-        for _ in range(INDEX_TRIES):
+        """Read the reports, which wait where another reader has the index of their partition.
+
+        Raises LateError and IndexInUseError where this took too long.
+        """
+        patience = Patience(time.monotonic() + PATIENCE_S)
+        while True:
             try:
-                return live_evidence(self._settings, self.laws, citizen)
+                return live_evidence(self._settings, self.laws, citizen, patience=patience)
             except IndexInUseError:
+                if time.monotonic() + INDEX_PAUSE_S > (patience.until or 0):
+                    raise
                 time.sleep(INDEX_PAUSE_S)
-        return live_evidence(self._settings, self.laws, citizen)

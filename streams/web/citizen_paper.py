@@ -14,11 +14,15 @@ Section = dict[str, Any]
 
 @dataclass(frozen=True)
 class CitizenPaper:
-    """A citizen's page, and what the reports explain: the life, a week, or nothing."""
+    """A citizen's page, and what the reports explain: the life, a week, or nothing.
+
+    `away` names the sentence that says why it is nothing.
+    """
 
     page: CitizenPage
     life: LifeExplanation | None = None
     week: WeekExplanation | None = None
+    away: str = ""
 
     def values(self, word: Word, language: Language) -> Mapping[str, Any]:
         """Give the values that the template names."""
@@ -43,7 +47,7 @@ class CitizenPaper:
         ]
         found = [_section(word("citizen.now_heading"), bullets=tiles)]
         if self.life is None:
-            paragraphs = [word("citizen.explanation_away")]
+            paragraphs = [word(f"citizen.{self.away}")]
             found += [
                 _section(word("citizen.ahead"), bullets=self.page.ahead),
                 _section(word("citizen.explanation"), paragraphs=paragraphs),
@@ -51,6 +55,7 @@ class CitizenPaper:
             return found
         paragraphs = [self.life.source, *([self.life.old_case] if self.life.old_case else [])]
         others = [f"{each.fate}: {each.cause}. {each.text}" for each in self.life.reports]
+        others += _hidden(self.life.hidden, word)
         return [
             *found,
             _section(word("citizen.ahead"), bullets=self.life.ahead),
@@ -101,19 +106,35 @@ class CitizenPaper:
                 cell.result,
             )
         ]
-        hidden = [word("citizen.hidden", number=week.hidden)] if week.hidden else []
+        cells = [
+            *([week.warning] if week.warning else []),
+            *(cells or [word("citizen.no_money")]),
+        ]
+        touches = [
+            f"{each.cause}: {each.fate}. {word('citizen.touches_week')}: {each.text}"
+            for each in week.touches
+        ]
         told = [
+            (word("citizen.touches"), touches),
             (word("citizen.counters"), week.counters),
             (word("citizen.money"), [*cells, *(" ".join(each) for each in week.fleksbidrag)]),
             (
                 word("citizen.reports"),
-                [*(f"{each.fate}: {each.cause}. {each.text}" for each in week.reports), *hidden],
+                [
+                    *(f"{each.fate}: {each.cause}. {each.text}" for each in week.reports),
+                    *_hidden(week.hidden, word),
+                ],
             ),
             (word("citizen.posted"), [f"{each.fate}: {each.text}" for each in week.posted]),
             (word("citizen.ahead_week"), week.ahead),
             (word("citizen.rules"), [f"{each.cause}: {each.text}" for each in week.rules]),
+            (word("citizen.explanation"), [week.source]),
         ]
         return [_section(heading, bullets=bullets) for heading, bullets in told if bullets]
+
+
+def _hidden(number: int, word: Word) -> list[str]:
+    return [word("citizen.hidden", number=number)] if number else []
 
 
 def _section(

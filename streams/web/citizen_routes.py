@@ -15,6 +15,8 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from domain.basics.weeks import day, week_of, week_text
+from streams.explain.index import IndexInUseError
+from streams.explain.patience import LateError
 from streams.kit.catalogue import Catalogue
 from streams.kit.errors import UserError
 from streams.privacy.cpr import without_cpr
@@ -41,6 +43,8 @@ from streams.wire.content import LAST_DAY
 BORGER: Final = "/borger"
 NOW: Final = "nu"
 MOMENT: Final = re.compile(r"nu|[1-9][0-9]{0,3}")
+AWAY: Final = "explanation_away"
+AGAIN: Final = "explanation_again"
 _UNKEPT: Final = {"Cache-Control": "no-store"}
 log = logging.getLogger("refusion")
 router = APIRouter()
@@ -144,7 +148,7 @@ async def explain(
         await look.posted("explanation", **_of_week(week))
     except NotShownError as error:
         return _not_shown(request, error)
-    explainer = await explainer_of(look)
+    explainer, away = await explainer_of(look)
     life: LifeExplanation | None = None
     one: WeekExplanation | None = None
     run = look.parts.lanes.answers.run
@@ -153,22 +157,25 @@ async def explain(
     elif explainer is not None and week is not None:
         one = await run(explainer.week, week)
     monday = "" if week is None else week_text(week)
-    given = {"life": life, "week": one, "monday": monday, "away": explainer is None}
+    given = {"life": life, "week": one, "monday": monday, "away": away}
     return _shown(look, token, "citizen/explanation.html", **given)
 
 
-async def explainer_of(look: CitizenLook) -> CitizenExplainer | None:
-    """Read a citizen's reports; None where they cannot be read from here."""
+async def explainer_of(look: CitizenLook) -> tuple[CitizenExplainer | None, str]:
+    """Read a citizen's reports; where they are not read, the name of the sentence that says so."""
     desk = look.parts.citizens
     if not desk.has_journal:
-        return None
+        return None, AWAY
     try:
-        found = await look.parts.lanes.desk.run(desk.evidence, look.citizen)
+        found = await look.parts.lanes.journal.run(desk.evidence, look.citizen)
+    except (LateError, IndexInUseError, HTTPException) as error:
+        log.warning("a citizen's reports were not read in time (%s)", type(error).__name__)
+        return None, AGAIN
     except UserError as error:
         log.warning("a citizen's reports cannot be read: %s", without_cpr(str(error)))
-        return None
+        return None, AWAY
     language = language_of(look.request)
-    return CitizenExplainer(found, look.place, Catalogue(language), words_in(language))
+    return CitizenExplainer(found, look.place, Catalogue(language), words_in(language)), ""
 
 
 @router.get(f"{BORGER}/{{token}}.pdf", include_in_schema=False)
@@ -185,14 +192,16 @@ async def give_paper(
         life = await look.posted("pdf", **_of_week(week))
     except NotShownError as error:
         return _not_shown(request, error)
+    explainer, away = await explainer_of(look)
+    if week is not None and explainer is None:
+        return _not_shown(request, NotShownError(HTTPStatus.SERVICE_UNAVAILABLE, f"no_{away}"))
     speaker, run = speaker_of(request), look.parts.lanes.answers.run
     maker = CitizenPageMaker(life, speaker, look.place, today())
-    paper = CitizenPaper(await run(maker.page, None))
-    if (explainer := await explainer_of(look)) is not None:
-        if week is None:
-            paper = replace(paper, life=await run(explainer.life, today()))
-        else:
-            paper = replace(paper, week=await run(explainer.week, week))
+    paper = CitizenPaper(await run(maker.page, None), away=away)
+    if explainer is not None and week is None:
+        paper = replace(paper, life=await run(explainer.life, today()))
+    elif explainer is not None and week is not None:
+        paper = replace(paper, week=await run(explainer.week, week))
     values = paper.values(speaker.word, speaker.language)
     made = await look.parts.lanes.paper.run(look.parts.typesetter.pdf, values)
     headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'} | _UNKEPT

@@ -48,11 +48,13 @@ class Lane:
 class Lanes:
     """The lanes of one site.
 
-    They are for answers of LIS, those that ask the whole ledger, paper, looks at topics, and mail.
+    They are for answers of LIS, those that ask the whole ledger, paper, looks at topics, reports
+    of one citizen, and mail.
     """
 
     answers: Lane = field(default_factory=lambda: Lane(8, 200))
     ledger: Lane = field(default_factory=lambda: Lane(1, 5))
     paper: Lane = field(default_factory=lambda: Lane(AT_ONCE, 20))
     desk: Lane = field(default_factory=lambda: Lane(4, 40))
+    journal: Lane = field(default_factory=lambda: Lane(2, 20))
     mail: Lane = field(default_factory=lambda: Lane(4, 20))

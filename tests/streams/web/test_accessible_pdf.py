@@ -74,7 +74,7 @@ def test_the_pdf_of_each_view_can_be_read_aloud_in_both_languages(app, tmp_path)
     assert set(verdicts(tmp_path).values()) == {"PASS"}
 
 
-def _evidence(reports, settings, _laws, _citizen):
+def _evidence(reports, settings, _laws, _citizen, **_):
     return evidence_of(settings, reports)
 
 
@@ -99,11 +99,14 @@ def test_the_pdf_of_a_citizen_can_be_read_aloud_in_both_languages(tmp_path, monk
             address = client.post(f"{language}/borger", data=given).headers["location"]
             for name, query in (("life", ""), ("week", "?uge=2016-03-01")):
                 made = client.get(f"{address}.pdf{query}")
+                if query and not has_journal:
+                    assert made.status_code == 503
+                    continue
                 assert made.status_code == 200
                 file = f"{name}-{has_journal}{language.replace('/', '-')}.pdf"
                 (tmp_path / "pdf" / file).write_bytes(made.content)
     found = verdicts(tmp_path / "pdf")
-    assert len(found) == 8
+    assert len(found) == 6
     assert set(found.values()) == {"PASS"}
 
 

@@ -32,7 +32,7 @@ def app(tmp_path_factory, lives):
     write_ledger(folder / "ledger", lives)
     by_citizen = {citizen_of(reports): reports for reports in lives}
 
-    def read(settings, _laws, citizen):
+    def read(settings, _laws, citizen, **_):
         return evidence_of(settings, by_citizen[citizen])
 
     with pytest.MonkeyPatch.context() as patched:
@@ -194,7 +194,7 @@ def test_on_paper_there_are_no_forms_and_all_details(opened, lives):
 def test_the_strip_comes_first_where_the_reports_are_slow(opened, lives, monkeypatch):
     read: Any = vars(citizen_desk)["live_evidence"]
 
-    def slow(settings, laws, citizen):
+    def slow(settings, laws, citizen, **_):
         time.sleep(2)
         return read(settings, laws, citizen)
 

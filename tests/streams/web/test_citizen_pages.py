@@ -1,8 +1,10 @@
 """The pages of a citizen have the figures of the ledger and of `refusion explain`, to the øre."""
 
+import asyncio
 import random
 import re
 import time
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -22,13 +24,20 @@ from projections.ledger.course import (
     posted_weeks,
     runs_of,
 )
+from streams.citizens.rule_sets import LawBook
+from streams.explain import live
+from streams.explain.index import IndexInUseError
+from streams.explain.patience import LateError, Patience
 from streams.explain.render import old_case_text
 from streams.explain.render_posted import posted_text
 from streams.explain.why import Grounds
 from streams.kit.catalogue import Catalogue
+from streams.kit.errors import UnworkableError
 from streams.web import citizen_desk
 from streams.web.citizen_explanations import CitizenExplainer, own_causes
 from streams.web.citizen_pages import CitizenPageMaker, Moments
+from streams.web.citizen_paper import CitizenPaper
+from streams.web.lanes import Lane, Lanes
 from streams.web.lis_figures import Speaker
 from streams.web.words import ONE, catalogue, words_in
 from tests.support.citizen_site import (
@@ -69,7 +78,7 @@ def journal(monkeypatch, lives):
     """The site reads these citizens' reports as it would read them from a journal."""
     by_citizen = {citizen_of(reports): reports for reports in lives}
 
-    def read(settings, _laws, citizen):
+    def read(settings, _laws, citizen, **_):
         return evidence_of(settings, by_citizen[citizen])
 
     monkeypatch.setattr(citizen_desk, "live_evidence", read)
@@ -449,6 +458,102 @@ def test_the_pdf_is_an_export_on_record_and_for_who_is_logged_on(folder, lives):
     assert (
         client_of(app, visitor("lis", municipality="730")).get(f"{address}.pdf").status_code == 403
     )
+
+
+@pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize("error", [IndexInUseError("in use"), LateError("late")])
+def test_reports_that_are_not_read_in_time_can_be_asked_for_again(
+    folder, lives, monkeypatch, error
+):
+    def late(*_, **named):
+        assert named["patience"].until is not None
+        raise error
+
+    monkeypatch.setattr(citizen_desk, "live_evidence", late)
+    monkeypatch.setattr(citizen_desk, "PATIENCE_S", 0.0)
+    client = client_of(citizen_site(folder), visitor("auditor"))
+    address = found_at(client, lives[0])
+    explained = client.get(f"{address}/forklaring")
+    assert explained.status_code == 200
+    assert "Prøv igen om lidt" in explained.text
+    assert "kommandolinjen" not in explained.text
+    assert client.get(f"{address}.pdf").content.startswith(b"%PDF-")
+    of_week = client.get(f"{address}.pdf?uge=2016-01-05")
+    assert of_week.status_code == 503
+    assert "prøv igen om lidt" in of_week.text
+
+
+@pytest.mark.usefixtures("journal")
+def test_who_waits_for_reports_holds_up_no_look_at_topics(folder, lives):
+    lanes = Lanes(journal=Lane(1, -1))
+    client = client_of(citizen_site(folder, lanes=lanes), visitor("auditor"))
+    address = found_at(client, lives[0])
+    assert "Prøv igen om lidt" in client.get(f"{address}/forklaring").text
+    lanes = Lanes(desk=Lane(1, -1))
+    client = client_of(citizen_site(folder, lanes=lanes), visitor("auditor"))
+    address = found_at(client, lives[0])
+    assert "Prøv igen om lidt" not in client.get(f"{address}/forklaring").text
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_reading_of_reports_is_given_up_in_time(settings, lives, monkeypatch, whole):
+    """The reading tidies up before: the index of the partition is closed."""
+    closed = []
+
+    async def hangs(*_):
+        try:
+            await asyncio.sleep(600)
+        finally:
+            closed.append(True)
+
+    monkeypatch.setattr(live, "_all_reports", hangs)
+    monkeypatch.setattr(live, "_fetch", hangs)
+    with pytest.raises(LateError, match="try again"):
+        live.read_live(
+            settings, LawBook(), citizen_of(lives[0]), whole=whole, shown=lambda *_: None,
+            patience=Patience(time.monotonic() + 0.05),
+        )  # fmt: skip
+    assert closed == [True]
+
+
+def test_a_rule_set_that_came_after_the_start_of_the_site_is_read(
+    folder, lives, monkeypatch, tmp_path
+):
+    desk = citizen_desk.CitizenDesk(citizen_settings(folder, REFUSION_RULES=str(tmp_path)))
+    assert "R-9" not in desk.laws.names()
+    new = 'name: R-9\nbased_on: R-1\nvalid_from: 2014-07-01\nvalid_to: null\nnote: "Ny."\n'
+    (tmp_path / "R-9.yaml").write_text(new)
+    entries = live.CitizenLedger.entries
+
+    def by_new_rules(ledger, citizen):
+        found = entries(ledger, citizen)
+        return [(row._replace(rules="R-9"), counters) for row, counters in found]
+
+    monkeypatch.setattr(live.CitizenLedger, "entries", by_new_rules)
+    assert desk.posted(citizen_of(lives[0])).law.rules.name == "R-9"
+    with pytest.raises(UnworkableError):
+        desk.law("R-10")
+
+
+def test_the_paper_of_a_week_has_all_that_its_page_has(desk, lives, settings):
+    reports = lives[0]
+    evidence = evidence_of(settings, reports)
+    found = evidence, Grounds.of(desk.laws.law(evidence.rules), evidence)
+    explainer = CitizenExplainer(found, None, Catalogue("da"), words_in("da"))
+    _, page = page_of(desk, reports)
+    monday = next(row.week for row in desk.posted(citizen_of(reports)).rows if row.week)
+    week = replace(
+        explainer.week(week_of(day(monday))), warning="ADVARSEL", source="KILDE", hidden=3
+    )
+    printed = str(CitizenPaper(page, week=week).values(words_in("da"), "da"))
+    assert week.touches
+    told = [f"{each.cause}: {each.fate}. Berører ugen: {each.text}" for each in week.touches]
+    for text in ["ADVARSEL", "KILDE", "3 indberetninger vises ikke", *told, *week.counters]:
+        assert text in printed
+    life = replace(explainer.life(TODAY), hidden=3, source="KILDE")
+    printed = str(CitizenPaper(page, life=life).values(words_in("da"), "da"))
+    for text in ["KILDE", "3 indberetninger vises ikke", *life.standing, *life.ahead]:
+        assert text in printed
 
 
 def test_the_strip_of_a_life_is_there_at_once(desk, lives):
