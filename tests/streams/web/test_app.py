@@ -3,11 +3,13 @@
 import logging
 import re
 from hashlib import sha256
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from fastapi import APIRouter, Depends, Form
 
+import streams.web.app
 from streams.devtools.web_files import FOLDERS, SUMS, differences
 from streams.web.app import ROUTERS, RightlessRouteError, right_of, routes_of
 from streams.web.doorway import LARGEST_BODY
@@ -17,6 +19,7 @@ from streams.web.words import Language, catalogue
 from tests.support.site_client import NOWHERE, a_site, client_of, visitor
 
 CPR = "0101901234"
+WEB = Path(streams.web.app.__file__).parent
 
 
 def with_routes(add, **more):
@@ -59,6 +62,28 @@ def test_a_page_is_there_in_both_languages(path, title):
     answer = client_of(a_site()).get(path)
     assert answer.status_code == 200
     assert title in answer.text
+
+
+def test_a_width_of_a_list_outweighs_that_of_the_design_system():
+    """The design system's has more classes in its selector than any rule of ours."""
+    of_lists = {
+        f".{name}"
+        for path in (WEB / "templates").rglob("*.html")
+        for classes in re.findall(r'<[uo]l class="([^"{]*)"', path.read_text("utf-8"))
+        for name in classes.split()
+    }
+    assert {".tiles", ".lis-points"} <= of_lists
+    seen = 0
+    for path in (WEB / "static").glob("*.css"):
+        for selectors, told in re.findall(r"([^{}]+)\{([^{}]*)\}", path.read_text("utf-8")):
+            last = {selector.split()[-1] for selector in selectors.split(",") if selector.split()}
+            is_of_list = any(
+                part in of_lists or re.match(r"[uo]l\b", part) is not None for part in last
+            )
+            for width in re.findall(r"max-width:([^;}]*)", told) if is_of_list else []:
+                seen += 1
+                assert "!important" in width, (path.name, selectors)
+    assert seen > 5
 
 
 def test_no_sentence_is_missing_in_a_language():
