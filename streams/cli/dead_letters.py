@@ -8,7 +8,8 @@ import click
 from streams.cli.console import PURPOSE, answering, echo_json, load_settings, run_async
 
 if TYPE_CHECKING:
-    from streams.operations.dead_letters import DeadLetterReader, Letter, Sent
+    from streams.operations.dead_letters import DeadLetterReader, Letter
+    from streams.operations.letter_dispatch import Sent
     from streams.settings import Settings
 
 Result = TypeVar("Result")

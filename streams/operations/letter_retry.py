@@ -18,8 +18,10 @@ from streams.operations.dead_letters import (
     DeadLetterReader,
     Letter,
     RefusalError,
-    Sent,
     Wanted,
+)
+from streams.operations.letter_dispatch import (
+    Sent,
     check_asked,
     check_sendable,
     send_again,

@@ -4,11 +4,11 @@ A notice names a citizen by the pseudonym; what stands in it beside that is show
 like a CPR number, as an id of a report may hold one.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import heappush, heappushpop
 from typing import Any, Final, NamedTuple
 
 from projections.runs.files import concerned
@@ -23,7 +23,7 @@ from streams.settings import Settings
 from streams.wire.readers import notice_reader
 
 MOST: Final = 50_000
-"""Notices that are kept, the newest of each partition; some 25 MB."""
+"""Notices that are kept, the newest of all partitions; some 25 MB."""
 GOOD_FOR: Final = timedelta(minutes=5)
 REPEAT: Final = "repeat"
 
@@ -60,24 +60,58 @@ class NoticeShelf:
         return datetime.now(UTC) - self.read_at > GOOD_FOR
 
 
-async def noticed(settings: Settings, days: int) -> NoticeShelf:
-    """Read the notices about citizens of the last days. Raises NoticeShelfError."""
-    now, name = datetime.now(UTC), settings.topic(NOTICES)
-    lines: deque[NoticeLine] = deque(maxlen=MOST)
-    count = 0
+async def noticed(
+    settings: Settings, days: int, place: str | None = None, code: str = ""
+) -> NoticeShelf:
+    """Read the notices about citizens of the last days. Raises NoticeShelfError.
+
+    With `place` those that name a municipality, with `code` those of one kind.
+    """
+    now = datetime.now(UTC)
+    shelf = NewestNotices(place, code)
     with explained(settings.bootstrap, NoticeShelfError):
         async with open_topics(KafkaClients(settings.bootstrap, "refusion-notices")) as reader:
-            starts = await reader.since(name, now - timedelta(days=days))
-            ends = await reader.ends(name)
-            for partition, end in sorted(ends.items()):
-                records = reader.records(name, partition, starts[partition], end)
-                ours = notice_reader(name, partition)
-                async with aclosing(records):
-                    async for record, notice in ours.ours(records):
-                        if "citizen" in notice:
-                            count += 1
-                            lines.append(_line(notice, record))
-    return NoticeShelf(now, sorted(set(lines), reverse=True), count > MOST)
+            await _read(reader, settings.topic(NOTICES), now - timedelta(days=days), shelf)
+    return NoticeShelf(now, shelf.lines(), shelf.is_cut)
+
+
+async def _read(reader: Any, name: str, since: datetime, shelf: "NewestNotices") -> None:
+    starts = await reader.since(name, since)
+    for partition, end in sorted((await reader.ends(name)).items()):
+        records = reader.records(name, partition, starts[partition], end)
+        ours = notice_reader(name, partition)
+        async with aclosing(records):
+            async for record, notice in ours.ours(records):
+                if "citizen" in notice:
+                    shelf.take(_line(notice, record))
+
+
+class NewestNotices:
+    """Takes notices in any order, and keeps the newest of those that are wanted, each once."""
+
+    def __init__(self, place: str | None = None, code: str = "", most: int = MOST) -> None:
+        self._place = place
+        self._code = code
+        self._most = most
+        self._heap: list[NoticeLine] = []
+        self._kept: set[NoticeLine] = set()
+        self.is_cut = False
+
+    def take(self, line: NoticeLine) -> None:
+        """Keep a notice if it is wanted and new enough."""
+        is_wanted = self._place in (None, *line.municipalities) and self._code in ("", line.code)
+        if not is_wanted or line in self._kept:
+            return
+        self._kept.add(line)
+        if len(self._heap) < self._most:
+            heappush(self._heap, line)
+            return
+        self._kept.discard(heappushpop(self._heap, line))
+        self.is_cut = True
+
+    def lines(self) -> list[NoticeLine]:
+        """Return the notices, the newest first."""
+        return sorted(self._heap, reverse=True)
 
 
 def _line(notice: Mapping[str, Any], record: Any) -> NoticeLine:

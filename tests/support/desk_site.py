@@ -14,9 +14,11 @@ from streams.acts.chain import genuine_entries
 from streams.acts.four_eyes import GuardedAct, permission
 from streams.acts.topic import open_act_topic
 from streams.operations import runs
-from streams.operations.dead_letters import Letter, RefusalError, Sent
+from streams.operations.dead_letters import Letter, RefusalError, summary
 from streams.operations.duty import DiskDuty
-from streams.operations.notice_shelf import NoticeLine, NoticeShelf
+from streams.operations.letter_counts import LetterCounts
+from streams.operations.letter_dispatch import Sent
+from streams.operations.notice_shelf import NewestNotices, NoticeLine, NoticeShelf
 from streams.operations.record_mask import masked
 from streams.operations.runs import Closed
 from streams.operations.topic_sizes import TopicSizes
@@ -68,6 +70,7 @@ class MemoryWorks(DeskWorks):
         super().__init__(settings, self.topic.open)
         self.doubts = list(doubts)
         self.closed = []
+        self.is_cut = False
         self.may_go_on = threading.Event()
         """Cleared, work begins and does not end."""
         self.may_go_on.set()
@@ -97,7 +100,8 @@ class MemoryWorks(DeskWorks):
         return outcome
 
     def letters(self, wanted):
-        return [letter for letter in LETTERS if wanted.fits(letter)]
+        letters = [letter for letter in LETTERS if wanted.fits(letter)]
+        return LetterCounts(summary(letters), letters[::-1], is_cut=self.is_cut)
 
     def masked_letter(self, place):
         for letter in LETTERS:
@@ -107,7 +111,11 @@ class MemoryWorks(DeskWorks):
 
     def retry(self, asked):
         assert self.may_go_on.wait(60)
-        letters = [letter for letter in LETTERS if not asked.places or letter.place in asked.places]
+        letters = [
+            letter
+            for letter in LETTERS
+            if (letter.place in asked.places if asked.places else asked.wanted.fits(letter))
+        ]
         if asked.unchanged:
             command = ["dead-letters", "retry", "--unchanged", *asked.places]
             act = Act("dead-letters retry --unchanged", {"letters": [*asked.places]})
@@ -116,8 +124,11 @@ class MemoryWorks(DeskWorks):
         self.closed.append(asked)
         return RetryOutcome([Sent(letter, "raw/0/1") for letter in letters], 0, [])
 
-    def notices(self, days):
-        return NoticeShelf(datetime.now(UTC), list(self.noticed), is_cut=days > 60)
+    def notices(self, days, place=None, code=""):
+        shelf = NewestNotices(place, code)
+        for line in self.noticed:
+            shelf.take(line)
+        return NoticeShelf(datetime.now(UTC), shelf.lines(), is_cut=days > 60)
 
     def sizes(self):
         disks = [DiskDuty("state", "/x", 41.0, 12_000_000_000)]

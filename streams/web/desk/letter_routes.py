@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
-from streams.operations.dead_letters import OUR_FAULTS, Letter, Wanted, summary
+from streams.operations.dead_letters import OUR_FAULTS, Letter, Wanted
+from streams.operations.letter_counts import MOST_READ, LetterCounts
 from streams.operations.letter_retry import Retry
 from streams.web.access import Look
 from streams.web.desk.actor import acting, acting_name
@@ -25,8 +26,9 @@ from streams.wire.rejections import REASONS
 LETTERS: Final = "/drift/doede-breve"
 RETRY: Final = "dead-letters retry"
 DAYS: Final = (1, 7, 30, 90)
-SHOWN: Final = 100
-"""Letters that a page lists, the newest ones."""
+MOST_COUNTS: Final = 200
+"""Lines of the table of counts, the largest ones."""
+SINCE: Final = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z)?$"
 PLACE: Final = re.compile(r"[0-9]{1,6}/[0-9]{1,18}")
 router = APIRouter()
 
@@ -58,19 +60,22 @@ async def letters_page(
     wanted = Wanted(grund, trin, since)
     await _record_list(request, visitor, wanted)
     found, trouble = await trouble_of(parts.lanes.desk, parts.works.letters, wanted)
-    letters = found or []
+    letters = found or LetterCounts({}, [], is_cut=False)
     counts = [
         (stage, _reason(reason, word), reporter, count)
-        for (stage, reason, reporter), count in summary(letters).items()
+        for (stage, reason, reporter), count in letters.counts.items()
     ]
-    lines = [LetterLine(each, _reason(each.reason, word)) for each in letters[-SHOWN:][::-1]]
+    lines = [LetterLine(each, _reason(each.reason, word)) for each in letters.newest]
     return page(
         request,
         "desk/letters.html",
         lines=lines,
-        counts=counts,
-        count=len(letters),
-        has_ours=any(each.reason in OUR_FAULTS for each in letters),
+        counts=counts[:MOST_COUNTS],
+        more_counts=len(counts) - MOST_COUNTS,
+        count=letters.total,
+        most=MOST_READ if letters.is_cut else None,
+        ours=letters.ours,
+        since=since,
         days=DAYS,
         reasons=[(reason, _reason(reason, word)) for reason in REASONS],
         asked={"dage": dage, "grund": grund, "trin": trin},
@@ -113,10 +118,16 @@ async def send_letters_again(
     visitor: Annotated[Visitor, Depends(DECISIONS)],
     place: Annotated[str, Form(pattern=rf"^(?:{PLACE.pattern})?$")] = "",
     unchanged: Annotated[bool, Form()] = False,
+    trin: Annotated[str, Form(pattern=r"^(intake|citizens)?$")] = "",
+    siden: Annotated[str, Form(pattern=SINCE)] = "",
 ) -> Response:
-    """Send a record again, or all that met a defect; errors in content need another person."""
+    """Send a record again, or those of a page's choice that met a defect.
+
+    Errors in content need another person.
+    """
     parts = parts_of(request)
-    asked = Retry((place,), unchanged=unchanged) if place else Retry()
+    of_page = Wanted(stage=trin, since=siden)
+    asked = Retry((place,), unchanged=unchanged) if place else Retry(wanted=of_page)
     with acting(visitor):
         _, is_new = parts.chores.begin(
             RETRY, place, acting_name(visitor), lambda _show: parts.works.retry(asked)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
 from projections.runs.files import MEANINGS, REPEATED, Meaning
-from streams.operations.notice_shelf import NoticeLine, NoticeShelf
+from streams.operations.notice_shelf import NoticeLine
 from streams.web.access import Look
 from streams.web.citizen_looks import purpose_in, session_of
 from streams.web.citizen_tokens import CitizenTokens, tokens_of
@@ -67,8 +67,8 @@ async def notices_page(
     purpose = "" if came_from_elsewhere(request) else str(session.kept.get(PURPOSE, ""))
     if not purpose:
         return _asks(request, place)
-    found, trouble = await trouble_of(parts.lanes.desk, parts.works.notices, dage)
-    lines = _concerned(found, place, advis)
+    found, trouble = await trouble_of(parts.lanes.desk, parts.works.notices, dage, place, advis)
+    lines = found.lines if found else []
     shown = lines[(side - 1) * OF_PAGE : side * OF_PAGE]
     if shown:
         citizens = sorted({line.citizen for line in shown})
@@ -129,15 +129,6 @@ def _page(
 ) -> Response:
     shared = {"wants_purpose": False, "speaker": speaker_of(request), "place": place}
     return page(request, "desk/notices.html", status, **shared | values)
-
-
-def _concerned(shelf: NoticeShelf | None, place: str | None, code: str) -> list[NoticeLine]:
-    """Return the notices that name a municipality, or all of them; those of one code if given."""
-    return [
-        line
-        for line in (shelf.lines if shelf else ())
-        if place in (None, *line.municipalities) and code in ("", line.code)
-    ]
 
 
 def _groups(

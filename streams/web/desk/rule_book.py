@@ -4,10 +4,11 @@ The document is that of `make law` (`projections.pages.law`): every value with i
 evidence mark and cases, the open questions with their answers, and what another rule set changes.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from streams.citizens.rule_sets import PACKAGED, LawBook, read_document
 CASES: Final = Path(__file__).parent / "law_cases.yaml"
 CASE_ADDRESS: Final = "/regler/sager/"
 SOURCES: Final = "Kilder"
+MOST_BOOKS: Final = 16
+"""Documents that are kept, by the content of the files that they are made of."""
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -74,12 +77,24 @@ def law_cases() -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-@cache
 def rule_book(folder: Path | None, name: str, against: str = "") -> RuleBook:
     """Make the document of a rule set, or what another one changes against it.
 
     Raises UserError where a rule set is not known, or cannot be used.
     """
+    return _made(folder, name, against, _digest(folder))
+
+
+def _digest(folder: Path | None) -> str:
+    """Return the digest of the rule files of one's own: they may change while the site runs."""
+    known = hashlib.sha256()
+    for file in sorted(folder.glob("*.yaml")) if folder else ():
+        known.update(hashlib.sha256(file.read_bytes()).digest() + file.name.encode())
+    return known.hexdigest()
+
+
+@lru_cache(maxsize=MOST_BOOKS)
+def _made(folder: Path | None, name: str, against: str, _content: str) -> RuleBook:
     book = LawBook(folder)
     sources = read_document(PACKAGED, "sources.yaml")["sources"]  # type: ignore[index]
     cases = [

@@ -1,5 +1,6 @@
 """Makes the pages of runs from the marts, the receipts, and the last look at the open run."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,12 +28,14 @@ from streams.operations.runs import Closed
 from streams.web.desk.chores import Chore
 from streams.web.lis_desk import LisDesk, LisRun
 from streams.web.lis_figures import Speaker
+from streams.web.words import catalogue
 
 MOST_RUNS: Final = 60
 """Closed runs in the list, the newest ones: five years."""
 MOST_FINDINGS: Final = 200
 MOST_RECEIPTS: Final = 500
 LARGEST_RECEIPTS: Final = 16 << 20
+"""Bytes of the receipts that are read, from the end: the newest ones."""
 FRESH: Final = timedelta(hours=4)
 """The age up to which a look at the open run is good enough to close it by."""
 _NOTHING: Final = RunSums(0, 0, 0, 0, 0)
@@ -105,15 +108,25 @@ def receipts_of(state_dir: Path, run: int, place: str | None) -> list[Mapping[st
     """List the files of a run that were delivered from this machine, the newest first."""
     found: list[Mapping[str, Any]] = []
     with suppress(OSError):
-        path = state_dir / RECEIPTS
-        lines = path.read_bytes().splitlines() if path.stat().st_size <= LARGEST_RECEIPTS else []
-        for line in lines:
+        for line in _last_lines(state_dir / RECEIPTS):
             with suppress(ValueError, KeyError, TypeError):
                 receipt = orjson.loads(line)
                 parts = receipt["file"].split("-")
                 if int(parts[4]) == run and place in (None, parts[3]):
                     found.append(receipt)
     return found[::-1][:MOST_RECEIPTS]
+
+
+def _last_lines(path: Path) -> list[bytes]:
+    """Return the lines at the end of a file, so many as a page can read; the first is a whole one.
+
+    Raises OSError.
+    """
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - LARGEST_RECEIPTS)
+        file.seek(start)
+        lines = file.read(LARGEST_RECEIPTS).splitlines()
+    return lines[1:] if start else lines
 
 
 # --- the look at the open run ---------------------------------------------------------------------
@@ -159,12 +172,21 @@ def look_of(chore: Chore | None, speaker: Speaker) -> RunLook | None:
         survey.totals.rows,
         closed.left,
         survey.books.waiting,
-        survey.rejected,
+        {_rejected_as(name, speaker): count for name, count in survey.rejected.items()},
         [doubt_text(doubt, survey.names.get(doubt.reporter, ""), speaker) for doubt in told],
         len(closed.findings) - len(told),
         [file_name(kind, first, closed.run, at.isoformat()) for kind in COLUMNS],
         len(places),
     )
+
+
+def _rejected_as(name: str, speaker: Speaker) -> str:
+    """Say in words where and why reports were refused, as `intake: bad_cpr`."""
+    stage, _, reason = name.partition(": ")
+    keys = [f"letters.stage_{stage}", f"letters.reason_{reason}"]
+    if not all(key in catalogue() for key in keys):
+        return speaker.word("runs.rejected_otherwise")
+    return ": ".join(speaker.word(key) for key in keys)
 
 
 def doubt_text(doubt: Finding, name: str, speaker: Speaker) -> str:

@@ -20,12 +20,13 @@ from streams.kit.errors import UserError
 from streams.operations import runs
 from streams.operations.dead_letters import (
     Letter,
-    Sent,
     Wanted,
     dead_letter_reader,
     unsealed,
     with_reporter,
 )
+from streams.operations.letter_counts import LetterCounts, counted
+from streams.operations.letter_dispatch import Sent
 from streams.operations.letter_retry import Retry, chosen_letters, sent_if_permitted
 from streams.operations.notice_shelf import NoticeShelf, noticed
 from streams.operations.record_mask import masked
@@ -39,6 +40,8 @@ ANSWER_S: Final = 45.0
 """Seconds that a look at the topics may take."""
 OVERLAP: Final = timedelta(hours=1)
 """The time before the last look that is read again: clocks of writers differ."""
+MOST_SHELVES: Final = 4
+"""Readings of notices that are kept, those that were asked for last; each some 25 MB at most."""
 KEPT_DAYS: Final = 2 * four_eyes.STALE_DAYS
 """Days of which requests are shown."""
 
@@ -69,15 +72,15 @@ class DeskWorks:
     def __init__(self, settings: Settings, open_topic: OpenActTopic = open_act_topic) -> None:
         self.settings = settings
         self._open_topic = open_topic
-        self._lock = threading.Lock()
-        self._notices: dict[int, NoticeShelf] = {}
+        self._of_requests, self._of_notices = threading.Lock(), threading.Lock()
+        self._notices: dict[tuple[int, str | None, str], NoticeShelf] = {}
         self._requests = _Requests("", datetime.min.replace(tzinfo=UTC), {})
 
     # --- approvals --------------------------------------------------------------------------------
 
     def requests(self) -> list[ApprovalRequest]:
         """Return the requests of the last days, oldest first; what was seen is not read again."""
-        with self._lock:
+        with self._of_requests:
             self._requests = self._ask(self._newer_requests(self._requests))
             entries = [entry for _, entry in sorted(self._requests.entries.items())]
         return requests_of(entries, datetime.now(UTC) - timedelta(days=four_eyes.STALE_DAYS))
@@ -88,13 +91,15 @@ class DeskWorks:
             is_same = topic.identity == seen.identity
             since = seen.seen_to - OVERLAP if is_same else now - timedelta(days=KEPT_DAYS)
             entries = await ActWriter(self.settings, topic).entries(since)
+            oldest = (now - timedelta(days=KEPT_DAYS)).isoformat()
             kept = dict(seen.entries) if is_same else {}
             kept |= {
                 entry.record.offset: entry
                 for entry in entries
                 if entry.fields["type"] != "act" or entry.fields.get("request")
             }
-            return _Requests(topic.identity, now, kept)
+            recent = {at: each for at, each in kept.items() if each.fields["at"] >= oldest}
+            return _Requests(topic.identity, now, recent)
 
     def approve(self, request_id: str) -> ApprovalRequest:
         """Record that the visitor approves a request."""
@@ -134,12 +139,12 @@ class DeskWorks:
 
     # --- dead letters -----------------------------------------------------------------------------
 
-    def letters(self, wanted: Wanted) -> list[Letter]:
-        """Return the refused records that are wanted, oldest first; `since` is a time."""
+    def letters(self, wanted: Wanted) -> LetterCounts:
+        """Count the refused records that are wanted; `since` is a time."""
 
-        async def work() -> list[Letter]:
+        async def work() -> LetterCounts:
             async with dead_letter_reader(self.settings) as reader:
-                return await reader.letters(wanted, datetime.fromisoformat(wanted.since))
+                return await counted(reader, wanted, datetime.fromisoformat(wanted.since))
 
         return self._ask(work())
 
@@ -167,13 +172,18 @@ class DeskWorks:
 
     # --- notices ----------------------------------------------------------------------------------
 
-    def notices(self, days: int) -> NoticeShelf:
-        """Return the notices of the last days; what was read a moment ago is not read again."""
-        with self._lock:
-            shelf = self._notices.get(days)
+    def notices(self, days: int, place: str | None = None, code: str = "") -> NoticeShelf:
+        """Return the notices of the last days that a municipality, or with None all, may see.
+
+        What was read a moment ago is not read again.
+        """
+        with self._of_notices:
+            shelf = self._notices.pop((days, place, code), None)
             if shelf is None or shelf.is_old:
-                self._notices = {} if shelf is None and len(self._notices) > 3 else self._notices
-                shelf = self._notices[days] = self._ask(noticed(self.settings, days))
+                shelf = self._ask(noticed(self.settings, days, place, code))
+            self._notices[days, place, code] = shelf
+            while len(self._notices) > MOST_SHELVES:
+                self._notices.pop(next(iter(self._notices)))
             return shelf
 
     # --- audit ------------------------------------------------------------------------------------

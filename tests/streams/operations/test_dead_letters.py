@@ -10,9 +10,8 @@ from streams.operations.dead_letters import (
     Letter,
     RefusalError,
     Wanted,
-    check_sendable,
-    sendable,
 )
+from streams.operations.letter_dispatch import check_sendable, sendable
 from streams.settings import Settings
 from streams.stages.dead_letter import RefusedRecord, dead_letter, marks
 from streams.wire.rejections import INTERNAL_ERROR, UNKNOWN_REPORTER

@@ -8,7 +8,8 @@ import pytest
 
 from domain.citizen.reports import Move
 from streams.explain.placed import PlacedRecord, standing_of
-from streams.operations.dead_letters import Letter, sendable
+from streams.operations.dead_letters import Letter
+from streams.operations.letter_dispatch import sendable
 from streams.operations.merge_plan import MergeError
 from streams.wire import journal
 from streams.wire.merge_records import encode_merge

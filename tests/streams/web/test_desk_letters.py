@@ -1,5 +1,7 @@
 """Dead letters and notices on the site: masked or by token, on record, sent again by two."""
 
+import re
+
 import pytest
 
 from streams.web.desk.letter_routes import LETTERS, RETRY
@@ -33,7 +35,7 @@ def test_dead_letters_are_listed_masked_and_each_look_is_on_record(desk):
     ]
     assert anna.get(f"{LETTERS}/3/18").status_code == 404
     assert anna.get(f"{LETTERS}/x/y").status_code == 303
-    assert "1 døde breve" in anna.get(LETTERS, params={"grund": "unknown_benefit"}).text
+    assert "1 dødt brev" in anna.get(LETTERS, params={"grund": "unknown_benefit"}).text
 
 
 def test_where_no_look_can_be_recorded_nothing_is_shown(desk):
@@ -63,7 +65,7 @@ def test_what_met_a_defect_is_sent_by_one_and_an_error_in_content_by_two(desk):
     birte.post(f"/godkendelser/{request}/godkend")
     assert at_rest(app, CARRY).state == "done"
     assert [asked.places for asked in works.closed] == [(), ("3/17",)]
-    assert "1 indberetninger er sendt igen" in birte.get("/godkendelser").text
+    assert "1 indberetning er sendt igen" in birte.get("/godkendelser").text
     assert client_of(app, visitor("auditor")).post(LETTERS).status_code == 403
     assert anna.post(LETTERS, data={"place": "3/17; x"}).status_code == 422
 
@@ -103,3 +105,26 @@ def test_an_auditor_sees_the_notices_of_all_and_nobody_else_does(desk):
     assert "12345678/P9" not in both.get("/adviser").text
     linked = {"Sec-Fetch-Site": "cross-site"}
     assert "Hvorfor ser du" in client.get("/adviser", headers=linked).text
+
+
+def test_those_of_the_page_are_sent_again_and_no_others(desk):
+    app, works = desk
+    anna = client_of(app, ANNA)
+    page = anna.get(LETTERS, params={"trin": "citizens", "dage": 90}).text
+    assert "Send den ene igen, som programmet fejlede på" in page
+    values = dict(re.findall(r'type="hidden" name="(trin|siden)" value="([^"]+)"', page))
+    assert values.keys() == {"trin", "siden"}
+    anna.post(LETTERS, data=values)
+    at_rest(app, RETRY)
+    (asked,) = works.closed
+    assert (asked.wanted.stage, asked.wanted.since) == ("citizens", values["siden"])
+    assert "programmet fejlede på" not in anna.get(LETTERS, params={"trin": "intake"}).text
+    assert anna.post(LETTERS, data={"siden": "x"}).status_code == 422
+
+
+def test_the_page_tells_when_there_are_more_letters_than_it_reads(desk):
+    app, works = desk
+    anna = client_of(app, ANNA)
+    assert "flere, end siden læser" not in anna.get(LETTERS).text
+    works.is_cut = True
+    assert "Kun omkring de 200.000 nyeste er talt" in anna.get(LETTERS).text

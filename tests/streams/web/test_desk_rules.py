@@ -69,6 +69,43 @@ def test_a_case_that_shows_a_rule_is_one_link_away(client):
     assert client.get("/regler/sager/nothing").status_code == 404
 
 
+def test_each_case_is_shown_whole_and_to_any_role(client):
+    for name, case in law_cases().items():
+        page = html.unescape(client.get(f"/regler/sager/{name}").text)
+        assert case["text"].strip() in page, name
+        assert all(rule in page for rule in case["shows"]), name
+
+
+NEXT = """
+name: R-own
+based_on: R-1
+valid_from: 2014-07-01
+valid_to: null
+note: "Loven med en ny ydelse."
+benefits:
+  - code: NYD
+    name: {}
+    mechanism: refusion
+    rate: staircase
+    counts: yes
+    blocks: yes
+    valid_from: 2024-01-01
+    valid_to: null
+    before_first: not_in_force
+    reference: "tænkt; lovens paragraf og kilde"
+    evidence: assumed
+    note: "Hvad der er læst, og hvad der er antaget."
+"""
+
+
+def test_a_rule_file_that_changed_is_read_anew(tmp_path):
+    for name in ("Første ydelse", "Anden ydelse"):
+        (tmp_path / "R-own.yaml").write_text(NEXT.format(name))
+        book = rule_book(tmp_path, "R-own")
+        assert book.found([name.casefold()]), name
+    assert rule_book(tmp_path, "R-own") is book
+
+
 def test_links_to_sources_lead_to_their_addresses():
     book = rule_book(None, "R-1")
     linked = {

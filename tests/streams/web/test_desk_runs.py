@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,8 @@ from streams.acts.four_eyes import GuardedAct, permission
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations.letter_retry import Retry
 from streams.operations.runs import Closing
+from streams.web.desk import run_pages
+from streams.web.desk import works as desk_works
 from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from streams.web.desk.works import DeskWorks, closing_of, retry_of
 from tests.support.desk_site import ANNA, BIRTE, DORTE, MISSING, at_rest, desk_site
@@ -34,6 +37,7 @@ def test_one_operator_asks_and_another_closes_the_run(folder, tmp_path):
     page = anna.get("/koersler").text
     assert "Kørsel 52 (april 2024) kan lukkes" in page
     assert "yr-ydelsesrefusion-beregning-730-0052" in page
+    assert "4 (Modtagelse: intet gyldigt CPR-nummer)" in page
     assert anna.post("/koersler/luk", data=MONTH).status_code == 303
     request = request_of(app)
     assert works.closed == []
@@ -185,6 +189,35 @@ def test_receipts_of_a_run_are_shown_to_whom_they_concern(folder, tmp_path):
     economy = client_of(app, visitor("economy", municipality="751")).get("/koersler/51").text
     assert re.findall(r"beregning-(\d+)", economy) == ["751"]
     assert "beregning-730" in client_of(app, ANNA).get("/koersler/51").text
+
+
+def test_of_very_many_receipts_the_newest_are_shown(folder, tmp_path, monkeypatch):
+    app, _ = desk_site(folder, tmp_path)
+    (tmp_path / "state").mkdir(exist_ok=True)
+    name = "yr-ydelsesrefusion-beregning-{}-0051-2024-04-05.csv"
+    told = {"at": "2024-04-06T08:00:00Z", "to": "sftp://a", "bytes": 5, "sha256": "f" * 64}
+    lines = [json.dumps(told | {"file": name.format(place)}) + "\n" for place in ("730", "751")]
+    (tmp_path / "state" / "receipts.jsonl").write_text("".join(lines))
+    monkeypatch.setattr(run_pages, "LARGEST_RECEIPTS", len(lines[1]) + 10)
+    page = client_of(app, ANNA).get("/koersler/51").text
+    assert re.findall(r"beregning-(\d+)", page) == ["751"]
+
+
+def test_requests_that_are_read_and_old_are_not_kept(folder, tmp_path, monkeypatch):
+    app, works = desk_site(folder, tmp_path)
+    client_of(app, ANNA).post("/koersler/luk", data=MONTH)
+    request_of(app)
+    assert len(works.requests()) == 1
+    monkeypatch.setattr(desk_works, "KEPT_DAYS", -1)
+    monkeypatch.setattr(desk_works, "OVERLAP", timedelta(0))
+    works.requests()
+    assert works._requests.entries == {}
+
+
+def test_notices_that_are_slow_do_not_hold_up_approvals(folder, tmp_path):
+    _, works = desk_site(folder, tmp_path)
+    with works._of_notices:
+        assert works.requests() == []
 
 
 def test_commands_of_requests_are_read_as_the_command_line_reads_them():
