@@ -21,7 +21,7 @@ def merge(former: str | None, new: str | None, undo: bool, reason: str, as_json:
     first two lines of standard input), the former one first. This needs two persons.
     """
     from streams.explain.find import named_citizen
-    from streams.operations.merge_plan import MergeError
+    from streams.operations.merge_past import MergeError
     from streams.operations.merges import merge as do_merge
 
     with answering(as_json):

@@ -1,6 +1,7 @@
 """An index of one partition of the journal: the offsets of each citizen's records, on disk.
 
     <citizen>/<offset, 16 hex digits>    for each record, and each that frees an id of the citizen
+    _rules/<offset>                      for each record that names the rule set
     _position                            the journal's identity, the offset read so far, and FORM
 
 The first use reads the whole partition; after that only what is new is read. The folder may be
@@ -18,12 +19,15 @@ import orjson
 from streams.citizens.store import CorruptDiskError, DiskError, RocksStore
 from streams.engine.ports import Changelog, Record
 from streams.kit.errors import UserError
+from streams.wire.belief import control_id
 from streams.wire.readers import CITIZEN
 
 POSITION: Final = b"_position"
 HERE: Final = b"1"
-FORM: Final = 2
-"""The form of the index; one of another form, which knows of no freed ids, is made anew."""
+RULES: Final = "_rules"
+"""Stands in the place of the citizen for records that name the rule set."""
+FORM: Final = 3
+"""The form of the index; one of another form, which knows of less, is made anew."""
 
 
 class IndexInUseError(UserError):
@@ -64,9 +68,9 @@ class JournalIndex:
         start = self._position
         async for batch in journal.read(start):
             entries = [
-                (_key(citizen, record.offset), HERE)
+                (_key(named, record.offset), HERE)
                 for record in batch.records
-                if CITIZEN.fullmatch(citizen := record.key or freed_citizen(record).encode())
+                if (named := _named(record))
             ]
             noted = orjson.dumps(
                 {"journal": self._identity, "offset": batch.position, "form": FORM}
@@ -84,6 +88,14 @@ class JournalIndex:
         """Close the folder; it is a cache, and no error of it hides another."""
         with suppress(DiskError):
             self._store.close()
+
+
+def _named(record: Record) -> bytes:
+    """Return the citizen whom a record is about, or RULES; nothing for any other record."""
+    citizen = record.key or freed_citizen(record).encode()
+    if not citizen and (control_id(record.value) or "").startswith("rules/"):
+        return RULES.encode()
+    return citizen if CITIZEN.fullmatch(citizen) else b""
 
 
 def freed_citizen(record: Record) -> str:

@@ -24,7 +24,9 @@ from streams.kafka.control import (
 from streams.kafka.errors import explained
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
+from streams.operations.citizen_past import past_of
 from streams.operations.key_gate import check_keys
+from streams.operations.merge_past import CitizenPast
 from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings
 from streams.wire import journal
@@ -59,9 +61,23 @@ async def free_id(settings: Settings, freeing: Freeing, reason: str) -> None:
     with explained(settings.bootstrap, FreeingError, advice="free the id again: twice is once"):
         await ensure_topics_of(settings)
         await check_keys(settings)
+        check_place(await past_of(settings, _clients(settings), freeing.citizen))
         await permission(settings, _guarded(freeing, reason))
         await begin_journal(settings)
         await _write(settings, freeing, reason)
+
+
+def check_place(past: CitizenPast) -> None:
+    """Raise FreeingError for a former number: the ids of its reports are the new one's."""
+    if past.moved is not None:
+        raise FreeingError(
+            f"citizen {past.citizen} was merged with citizen {past.moved.to}, for whom all reports"
+            " count now: free the id there, for both numbers"
+        )
+
+
+def _clients(settings: Settings) -> KafkaClients:
+    return KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
 
 
 def _guarded(freeing: Freeing, reason: str) -> GuardedAct:
@@ -77,10 +93,9 @@ async def _write(settings: Settings, freeing: Freeing, reason: str) -> None:
     event_id = f"free/{freeing.id}".encode()
     headers = event_headers(event_id, b"refusion.free", b"refusion/free-id", at)
     record = ControlRecord(journal.encode_freeing(freeing, reason, at), headers)
-    clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
     try:
         macs, name = settings.macs(), f"{settings.prefix}{CLIENT}"
-        async with control_writer(clients, macs, name, CLIENT) as writer:
+        async with control_writer(_clients(settings), macs, name, CLIENT) as writer:
             await writer.write(settings.topic(topics.REPORTS), settings.partitions, [record])
     except OvertakenError:
         raise FreeingError("somebody else freed an id in between; free yours again") from None

@@ -14,143 +14,34 @@ out.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from domain.citizen.openings import has_days_in
-from domain.citizen.reports import (
-    Copy,
-    Freeing,
-    Join,
-    Move,
-    Opening,
-    Payment,
-    Report,
-    Reversal,
-    cause,
-    says_the_same,
-)
+from domain.citizen.reports import Copy, Freeing, Join, Move
 from streams.citizens.merges import PassedOn
-from streams.engine.ports import Headers, Message, Record
-from streams.kit.errors import UserError
+from streams.engine.ports import Headers, Message
+from streams.operations.merge_checks import (
+    check_admission,
+    check_ids,
+    check_openings,
+    check_room,
+    left_out,
+)
+from streams.operations.merge_past import (
+    CitizenPast,
+    MergeError,
+    PastRecord,
+    brought_by,
+    ids_taken,
+    report_of,
+)
 from streams.privacy.macs import EVENT_TYPE, MAC, MacKeys
 from streams.stages.passing_on import JournalCopies
 from streams.wire.cloudevents import event_headers
-from streams.wire.journal import JournalEntry, encode_freeing
+from streams.wire.journal import encode_freeing
 from streams.wire.merge_records import EVENTS, encode_merge
 
 SOURCE: Final = b"refusion/merge"
-
-
-class MergeError(UserError):
-    """Two citizens cannot be merged, or parted; the message says why and what to do."""
-
-
-class PastRecord(NamedTuple):
-    """A record of the journal that is of a citizen, or frees an id of one."""
-
-    record: Record
-    entry: JournalEntry
-
-
-@dataclass
-class CitizenPast:
-    """All that the journal has of one citizen, in its order.
-
-    `since` are the records that count, or wait for it, since the citizen was emptied last;
-    `before_merge` those of before, where that was a merge.
-    """
-
-    citizen: str
-    partition: int
-    since: list[PastRecord] = field(default_factory=list)
-    before_merge: list[PastRecord] = field(default_factory=list)
-    cpr_sealed: str = ""
-    moved: Move | None = None
-    joined: list[str] = field(default_factory=list)
-    _carried_out: set[str] = field(default_factory=set)
-
-    def take(self, kept: PastRecord) -> None:
-        """Take the next record; a record of a merge that comes again does nothing."""
-        content = kept.entry.report
-        self.cpr_sealed = kept.entry.cpr_sealed or self.cpr_sealed
-        if isinstance(content, Move | Join):
-            if content.id not in self._carried_out:
-                self._carried_out.add(content.id)
-                self._merge(content)
-        elif not isinstance(content, Copy) or content.move in self.joined:
-            self.since.append(kept)
-
-    def _merge(self, record: Move | Join) -> None:
-        if isinstance(record, Join):
-            self.joined.append(record.id)
-            return
-        self.before_merge, self.since = (self.since, []) if record.to else ([], [])
-        self.moved = record if record.to else None
-        self.joined = [merge for merge in self.joined if merge != record.undoes]
-
-    def all_but(self, merge: str) -> list[PastRecord]:
-        """Return what counts without a merge: nothing that it brought, and what went on by it."""
-        kept = (*self.before_merge, *self.since)
-        return [each for each in kept if _brought_by(each) != merge]
-
-
-def _brought_by(kept: PastRecord) -> str:
-    """Return the merge that has brought a record; "" where none has."""
-    content = kept.entry.report
-    if isinstance(content, Freeing):
-        merge, dot, _ = content.id.partition(".")
-        return merge if dot else ""
-    return content.move if isinstance(content, Copy) else ""
-
-
-def _report_of(kept: PastRecord) -> Report | Opening | None:
-    content = kept.entry.report
-    plain = content.report if isinstance(content, Copy) else content
-    return plain if isinstance(plain, Report | Opening) else None
-
-
-def _names(report: Report | Opening) -> list[str]:
-    """Name the ids that a report takes: its own, and the one that it takes back."""
-    if isinstance(report, Reversal) and report.reverses:
-        return [cause(report), f"{report.reporter}/{report.reverses}"]
-    return [cause(report)]
-
-
-class PastIds:
-    """The ids among records of a citizen, in their order.
-
-    `first` has by id the report that has it now, `taken` also the ids that reversals name, and
-    `ever` those of before an id was freed as well. `freed` has what had an id before it was freed
-    last. `idle` are the places of records that free an id which nothing had, or a reversal.
-    """
-
-    def __init__(self, past: Iterable[PastRecord]) -> None:
-        self.first: dict[str, Report | Opening] = {}
-        self.taken: set[str] = set()
-        self.ever: set[str] = set()
-        self.freed: dict[str, Report | Opening | None] = {}
-        self.idle: set[int] = set()
-        for place, kept in enumerate(past):
-            if isinstance(kept.entry.report, Freeing):
-                self._free(place, kept.entry.report.name)
-            elif (report := _report_of(kept)) is not None:
-                self.first.setdefault(cause(report), report)
-                self.taken.update(_names(report))
-        self.ever |= self.taken
-
-    def _free(self, place: int, name: str) -> None:
-        if name not in self.taken or isinstance(self.first.get(name), Reversal):
-            self.idle.add(place)
-            return
-        self.freed[name] = self.first.pop(name, None)
-        self.taken.discard(name)
-        self.ever.add(name)
-
-    def vacant(self) -> set[str]:
-        """Return the ids that were freed and that nothing has taken since."""
-        return self.freed.keys() - self.taken
 
 
 class MergeWriting:
@@ -189,9 +80,9 @@ class MergeWriting:
     ) -> Iterator[tuple[int, Message]]:
         """Copy all that counts of a citizen for another."""
         passed_on = PassedOn(to.citizen, to.cpr_sealed, merge)
-        left_out = _left_out(past, to)
+        without_copy = left_out(past, to)
         for number, kept in enumerate(past.since):
-            if number in left_out:
+            if number in without_copy:
                 continue
             if isinstance(kept.entry.report, Freeing):
                 yield from self._freed(kept.entry.report, to.citizen, f"{merge}.{number}")
@@ -207,7 +98,7 @@ class MergeWriting:
         for number, kept in enumerate(again):
             record, entry = kept
             if isinstance(entry.report, Freeing):
-                merge = _brought_by(kept)
+                merge = brought_by(kept)
                 begin = f"{merge}." if merge in past.joined else ""
                 yield from self._freed(entry.report, past.citizen, f"{begin}{ending}.{number}")
                 continue
@@ -252,9 +143,13 @@ def merge_of(former: CitizenPast, to: CitizenPast, number: str) -> tuple[Move, J
                 f"nothing has been reported for the {which} number yet, so there is nothing to"
                 " merge: do it when its first report has come"
             )
-    _check_ids(former, to)
+    check_ids(former, to)
     for past, other in ((former, to), (to, former)):
-        _check_openings(past, other)
+        check_openings(past, other)
+    without_copy = left_out(former, to)
+    copied = [kept for place, kept in enumerate(former.since) if place not in without_copy]
+    check_admission(to.law, copied, to.since)
+    check_room(to, copied)
     move = Move(number, to.citizen, to.cpr_sealed)
     return move, Join(number, former.citizen, former.cpr_sealed)
 
@@ -268,6 +163,8 @@ def parting_of(former: CitizenPast, to: CitizenPast, number: str) -> tuple[Move,
             f"the new number was merged with another one since ({to.moved.to}): undo that first"
         )
     ended = former.moved.id
+    for past, again in ((former, kept_by_former(former, to)), (to, to.all_but(ended))):
+        check_admission(past.law, again)
     return (
         Move(number, to.citizen, to.cpr_sealed, ended),
         Move(number, former.citizen, former.cpr_sealed, ended),
@@ -284,108 +181,17 @@ def kept_by_former(former: CitizenPast, to: CitizenPast) -> list[PastRecord]:
     copied: Counter[str] = Counter()
     freed: defaultdict[tuple[str, int], list[PastRecord]] = defaultdict(list)
     for kept in to.since:
-        content, merged_by = kept.entry.report, _brought_by(kept)
+        content, merged_by = kept.entry.report, brought_by(kept)
         if isinstance(content, Copy) and merged_by == merge:
-            copied.update(_names(content.report))
+            copied.update(ids_taken(content.report))
         elif isinstance(content, Freeing) and merged_by != merge and copied[content.name]:
             freed[content.name, copied[content.name]].append(kept)
     counting: list[PastRecord] = []
     met: Counter[str] = Counter()
     for kept in former.all_but(merge):
         counting.append(kept)
-        report = _report_of(kept)
-        for name in () if report is None else _names(report):
+        report = report_of(kept)
+        for name in () if report is None else ids_taken(report):
             met[name] += 1
             counting += freed.pop((name, met[name]), ())
     return counting
-
-
-def _left_out(past: CitizenPast, to: CitizenPast) -> set[int]:
-    """Return the places of a past that another citizen gets no copy of.
-
-    They are what would free an id that nothing had; whatever has to do with an id that was freed
-    and is the other's; and opening rows that have made way for a payment.
-    """
-    mine, payments = PastIds(past.since), _payments(past)
-    names = mine.vacant() & PastIds(to.since).ever
-    left_out = set(mine.idle)
-    for place, kept in enumerate(past.since):
-        content, report = kept.entry.report, _report_of(kept)
-        has = [content.name] if isinstance(content, Freeing) else []
-        if isinstance(report, Opening):
-            if _is_answered(report, payments):
-                left_out.add(place)
-        elif report is not None:
-            has = _names(report)
-        if not names.isdisjoint(has):
-            left_out.add(place)
-    return left_out
-
-
-def _check_ids(former: CitizenPast, to: CitizenPast) -> None:
-    """Raise MergeError where two numbers' ids, taken as one set of ids, would lose a report."""
-    mine, theirs = PastIds(former.since), PastIds(to.since)
-    shared = (mine.ever & theirs.ever) - mine.vacant()
-    lost = sorted(name for name in shared if _loses(name, mine, theirs))
-    if lost:
-        raise MergeError(
-            f"{len(lost)} ids have other contents under the two numbers, or were freed under one of"
-            f" them, such as {lost[0]}, so that one of two reports would not count: free the id"
-            " under the former number (`refusion free-id`; where a reversal has it there, under the"
-            " new one), and have the reporter report what is true under another id"
-        )
-
-
-def _loses(name: str, former: PastIds, to: PastIds) -> bool:
-    """Tell if a report is lost where two numbers' reports come under an id one after the other."""
-    one, other = former.first.get(name), to.first.get(name)
-    if isinstance(one, Opening) or isinstance(other, Opening):
-        return False  # they are looked at week by week
-    if name in to.vacant():
-        return name in former.freed or _is_same(one, to.freed[name])
-    if name in former.freed or name in to.freed:
-        return True
-    return one is not None and other is not None and not _is_same(one, other)
-
-
-def _is_same(one: Report | Opening | None, other: Report | Opening | None) -> bool:
-    if isinstance(one, Opening | None) or isinstance(other, Opening | None):
-        return False
-    return says_the_same(one, other)
-
-
-def _check_openings(past: CitizenPast, other: CitizenPast) -> None:
-    """Raise MergeError where an opening row would make way for what the other number has.
-
-    A cell has one opening row, and all rows of a week make way for the first payment in it.
-    """
-    rows, theirs = _openings(past), _openings(other)
-    if not rows:
-        return
-    mine, payments = _payments(past), _payments(other)
-    lost = sorted(
-        name
-        for name, row in rows.items()
-        if not _is_answered(row, mine) and (name in theirs or _is_answered(row, payments))
-    )
-    if lost:
-        raise MergeError(
-            f"{len(lost)} opening rows would make way for what the other number has in the same"
-            f" week, such as {lost[0]}: have the payments of that week reported for both numbers,"
-            " as they were paid; they take the place of the rows"
-        )
-
-
-def _is_answered(row: Opening, payments: Iterable[Payment]) -> bool:
-    """Tell if a payment has days in the week of an opening row."""
-    return any(has_days_in(paid.start, paid.end, row.week) for paid in payments)
-
-
-def _openings(past: CitizenPast) -> dict[str, Opening]:
-    first = PastIds(past.since).first
-    return {name: row for name, row in first.items() if isinstance(row, Opening)}
-
-
-def _payments(past: CitizenPast) -> list[Payment]:
-    reports = (_report_of(kept) for kept in past.since)
-    return [report for report in reports if isinstance(report, Payment)]

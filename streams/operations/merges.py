@@ -11,16 +11,11 @@ The transactional id is that of run markers. So a merge lies before or behind a 
 partitions, and a run has both sides of it or none.
 """
 
-import asyncio
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from streams.acts.acts import Act, checked_reason
 from streams.acts.four_eyes import GuardedAct, permission
-from streams.explain.index import JournalIndex
-from streams.explain.live import FETCH_BYTES, PATIENCE_MS
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
 from streams.kafka.control import (
@@ -31,32 +26,21 @@ from streams.kafka.control import (
     control_writer,
 )
 from streams.kafka.errors import explained
-from streams.kafka.reading import open_partition, open_topics
+from streams.kafka.reading import open_topics
 from streams.kafka.topic_layout import ensure_topics_of
-from streams.kit.foreign import Foreign, passed_over
+from streams.operations.citizen_past import PastReader, Shown
 from streams.operations.freed_ids import new_record_id
 from streams.operations.key_gate import check_keys
-from streams.operations.merge_plan import (
-    CitizenPast,
-    MergeError,
-    MergeWriting,
-    PastRecord,
-    records_of,
-)
+from streams.operations.merge_past import MergeError
+from streams.operations.merge_plan import MergeWriting, records_of
 from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings
-from streams.wire.journal_checks import JournalChecks, journal_checks
+from streams.wire.journal_checks import journal_checks
 from streams.wire.partitioner import partition_of
-from streams.wire.readers import journal_reader
 
 CLIENT: Final = "merge"
 WRITER: Final = "run"
 """The ending of the transactional id, which run markers have too."""
-OTHERS_S: Final = 5.0
-"""Seconds for transactions of others that are open before ours."""
-PAUSE_S: Final = 0.1
-
-Shown = Callable[[int, int], None]
 
 
 class Merged(NamedTuple):
@@ -124,12 +108,12 @@ class _Merging:
                 " none; ask for it again, which says so where they were"
             ) from None
 
-    def _new_past(self, citizen: str) -> "_Past":
+    def _new_past(self, citizen: str) -> PastReader:
         at = partition_of(citizen.encode(), self._settings.partitions)
-        return _Past(self._settings, self._clients, citizen, at, self._checks, self._shown)
+        return PastReader(self._settings, self._clients, citizen, at, self._checks, self._shown)
 
     async def _write(
-        self, writer: ControlWriter, pasts: "list[_Past]", reason: str, *, undo: bool
+        self, writer: ControlWriter, pasts: list[PastReader], reason: str, *, undo: bool
     ) -> Merged:
         """Do step 3."""
         former, to = (past.past for past in pasts)
@@ -155,67 +139,3 @@ class _Merging:
             behind = writing.behind(former, to, number)
             await writer.append(self._topic, behind)
         return Merged(number, former.citizen, to.citizen, undo, len(behind))
-
-
-class _Past:
-    """Reads what the journal has of one citizen, further and further."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        clients: KafkaClients,
-        citizen: str,
-        partition: int,
-        checks: JournalChecks,
-        shown: Shown,
-    ) -> None:
-        self.past = CitizenPast(citizen, partition)
-        self._clients = clients
-        self._topic = settings.topic(topics.REPORTS)
-        self._folder = settings.state_dir / "journal-index" / f"{settings.prefix}{partition}"
-        self._reader = journal_reader(self._topic, partition, checks.journal(partition))
-        self._shown = shown
-        self._read_to = 0
-
-    async def read_on(self, before: int) -> None:
-        """Take what is new; all that lies before an offset must be there. Raises MergeError."""
-        offsets = await self._offsets(before)
-        citizen, at = self.past.citizen, self.past.partition
-        async with open_partition(
-            self._clients, self._topic, at, max_partition_fetch_bytes=FETCH_BYTES
-        ) as log:
-            for offset in offsets:
-                record = await log.record_at(offset, PATIENCE_MS)
-                if record is None:
-                    raise MergeError(
-                        f"the journal has nothing at {self._topic}/{at}/{offset}, where a record of"
-                        f" citizen {citizen} was: look at it with `refusion verify`"
-                    )
-                entry = self._reader.read(record)
-                if isinstance(entry, Foreign):
-                    passed_over(entry)
-                    continue
-                self.past.take(PastRecord(record, entry))
-
-    async def _offsets(self, before: int) -> list[int]:
-        """Return the offsets of the citizen's records that were not taken yet."""
-        until = time.monotonic() + OTHERS_S
-        while True:
-            at = self.past.partition
-            async with open_partition(self._clients, self._topic, at) as log:
-                if log.end >= before:
-                    index = JournalIndex(self._folder, log.identity)
-                    try:
-                        await index.catch_up(log, self._shown)
-                        offsets = index.offsets(self.past.citizen)
-                    finally:
-                        index.close()
-                    start, self._read_to = self._read_to, log.end
-                    return [offset for offset in offsets if start <= offset < log.end]
-            if time.monotonic() > until:
-                raise MergeError(
-                    f"another transaction is open in {self._topic}, partition {at}: nothing was"
-                    " written; ask for it again when it has ended (`refusion repair transactions"
-                    " --dry-run` shows those that hang)"
-                )
-            await asyncio.sleep(PAUSE_S)

@@ -17,7 +17,7 @@ import pytest
 from domain.oracle import reference
 from streams.citizens.refold import postings_again
 from streams.citizens.rule_sets import LawBook
-from streams.operations.merge_plan import MergeError
+from streams.operations.merge_past import MergeError
 from streams.wire import journal
 from tests.properties.test_openings import expected_rows, openings_of, standing
 from tests.support import product

@@ -11,16 +11,12 @@ import asyncio
 import orjson
 from aiokafka.errors import KafkaError
 
-from domain.citizen.reports import Move
+from domain.citizen.reports import Move, RulesRecord
+from streams.citizens.rule_sets import LawBook
 from streams.kafka.control import TRANSACTION_S
 from streams.kit.foreign import Foreign
-from streams.operations.merge_plan import (
-    CitizenPast,
-    MergeError,
-    MergeWriting,
-    PastRecord,
-    records_of,
-)
+from streams.operations.merge_past import CitizenPast, MergeError, PastRecord
+from streams.operations.merge_plan import MergeWriting, records_of
 from streams.wire.belief import JournalBelief
 from streams.wire.partitioner import partition_of
 from streams.wire.readers import journal_reader
@@ -123,7 +119,7 @@ class Merging:
         """Read what the journal has of a citizen, and the ids of the merges among it."""
         world = self._world
         at = partition_of(citizen.encode(), world.plan.partitions)
-        past, ids = CitizenPast(citizen, at), set()
+        past, ids = CitizenPast(citizen, at, LawBook()), set()
         belief = JournalBelief(world.identity.macs.at("reports", at))
         reader = journal_reader(JOURNAL, at, belief)
         log = world.log(JOURNAL, at)
@@ -131,7 +127,8 @@ class Merging:
             entry = reader.read(record)
             if isinstance(entry, Foreign):
                 continue
-            if citizen in (entry.citizen, getattr(entry.report, "citizen", "")):
+            named = entry.citizen, getattr(entry.report, "citizen", "")
+            if citizen in named or isinstance(entry.report, RulesRecord):
                 past.take(PastRecord(record, entry))
                 if isinstance(entry.report, Move):
                     ids.add(entry.report.id)

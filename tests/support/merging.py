@@ -7,13 +7,10 @@ merged may be on its way for as long as it likes.
 import asyncio
 from typing import Any
 
-from domain.citizen.reports import Freeing
-from streams.operations.merge_plan import (
-    CitizenPast,
-    MergeWriting,
-    PastRecord,
-    records_of,
-)
+from domain.citizen.reports import Freeing, RulesRecord
+from streams.citizens.rule_sets import LawBook
+from streams.operations.merge_past import CitizenPast, PastRecord
+from streams.operations.merge_plan import MergeWriting, records_of
 from streams.settings import Settings
 from streams.wire.belief import JournalBelief
 from streams.wire.journal import encode_freeing
@@ -72,12 +69,13 @@ class Merging(StagesInMemory):
         """All that the journal has of a number."""
         citizen = self.citizen(cpr)
         at = partition_of(citizen.encode(), self._settings.partitions)
-        past = CitizenPast(citizen, at)
+        past = CitizenPast(citizen, at, LawBook())
         belief = JournalBelief(self._identity.macs.at("reports", at))
         reader = journal_reader(self.topics.name("reports"), at, belief)
         for record in self.topics.of["reports"][at]:
             entry: Any = reader.read(record)
-            if citizen in (entry.citizen, getattr(entry.report, "citizen", "")):
+            named = entry.citizen, getattr(entry.report, "citizen", "")
+            if citizen in named or isinstance(entry.report, RulesRecord):
                 past.take(PastRecord(record, entry))
         return past
 

@@ -6,11 +6,13 @@ from typing import Any
 import orjson
 import pytest
 
+from domain.citizen import room
 from domain.citizen.reports import Move
 from streams.explain.placed import PlacedRecord, standing_of
 from streams.operations.dead_letters import Letter
+from streams.operations.freed_ids import FreeingError, check_place
 from streams.operations.letter_dispatch import sendable
-from streams.operations.merge_plan import MergeError
+from streams.operations.merge_past import MergeError
 from streams.wire import journal
 from streams.wire.merge_records import encode_merge
 from streams.wire.shapes import NEWEST_SCHEMA
@@ -29,10 +31,12 @@ def world(tmp_path):
     stages.close()
 
 
-def tell(world, *reports):
+def tell(world, *reports, **fields):
     for cpr, report_id, amount_ore, month in reports:
         days = {"period_start": f"2024-{month:02}-01", "period_end": f"2024-{month:02}-28"}
-        report = payment(cpr=cpr, report_id=report_id, atp_ore=0, amount_ore=amount_ore, **days)
+        report = payment(
+            cpr=cpr, report_id=report_id, atp_ore=0, amount_ore=amount_ore, **days, **fields
+        )
         world.publish([report])
         world.settle_all()
 
@@ -122,6 +126,71 @@ def test_what_a_merge_has_freed_again_is_not_freed_when_it_is_undone(world):
     part(world)
     tell(world, (NEW, "X", 1_000, 1))
     assert paid(world, NEW) == 501_000
+
+
+def test_no_id_of_a_former_number_is_freed_without_a_word(world):
+    """Its reports are the new citizen's, so that nothing would be freed."""
+    tell(world, (FORMER, "X", 1_000, 1), (NEW, "Y", 500_000, 2))
+    merge(world)
+    check_place(world.past(NEW))
+    with pytest.raises(FreeingError, match=world.citizen(NEW)):
+        check_place(world.past(FORMER))
+    part(world)
+    check_place(world.past(FORMER))
+
+
+# --- rule sets and room -----------------------------------------------------------------------
+
+
+def test_what_a_rule_set_did_not_admit_does_not_come_to_count_by_a_merge(world):
+    """HFP is of R-2: its reporter may have reported it anew under another id since."""
+    tell(world, (FORMER, "P1", 1_000, 1), (NEW, "P2", 500_000, 2))
+    tell(world, (FORMER, "H1", 70, 3), (NEW, "H2", 70, 3), benefit="HFP")
+    world.take_up("R-2")
+    world.settle_all()
+    merge(world)
+    assert paid(world, NEW) == 501_000
+    part(world)
+    assert (paid(world, FORMER), paid(world, NEW)) == (1_000, 500_000)
+
+
+def test_what_was_settled_is_not_refused_by_the_rule_set_of_today(world):
+    world.take_up("R-2")
+    tell(world, (FORMER, "P1", 1_000, 1), (NEW, "P2", 500_000, 2))
+    tell(world, (FORMER, "H1", 70, 3), benefit="HFP")
+    world.take_up("R-1")
+    with pytest.raises(MergeError, match="R-1, by which they would be settled anew"):
+        merge(world)
+    world.take_up("R-2")
+    merge(world)
+    assert paid(world, NEW) == 501_070
+    world.take_up("R-1")
+    with pytest.raises(MergeError, match="does not admit them"):
+        part(world)
+
+
+def test_what_was_taken_back_may_be_refused_by_the_rule_set_of_today(world):
+    world.take_up("R-2")
+    tell(world, (FORMER, "P1", 1_000, 1), (NEW, "P2", 500_000, 2))
+    tell(world, (FORMER, "H1", 70, 3), benefit="HFP")
+    back = {"schema": 1, "type": "reversal", "report_id": "R", "reverses": "H1", "cpr": FORMER}
+    back |= {"reporter": REPORTER, "reported_at": "2024-06-01T08:00:00Z"}
+    world.publish([orjson.dumps(back)])
+    world.settle_all()
+    world.take_up("R-1")
+    merge(world)
+    assert paid(world, NEW) == 501_000
+
+
+def test_no_month_of_one_person_overflows_by_a_merge(world, monkeypatch):
+    monkeypatch.setattr(room, "MOST_REPORTS", 2)
+    tell(world, (FORMER, "P1", 1, 1), (FORMER, "P2", 2, 1), (NEW, "P3", 3, 2))
+    tell(world, (NEW, "P1", 1, 1))
+    merge(world)
+    part(world)
+    tell(world, (NEW, "P4", 4, 1))
+    with pytest.raises(MergeError, match="reports in a month"):
+        merge(world)
 
 
 # --- copies of records of merges --------------------------------------------------------------
