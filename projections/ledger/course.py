@@ -191,6 +191,23 @@ def lived_weeks(weeks: Iterable[WeekOfLife]) -> list[CourseWeek]:
     ]
 
 
+def with_opened_weeks(
+    law: Law, lived: Sequence[CourseWeek], rows: Iterable[PostedRow]
+) -> list[CourseWeek]:
+    """Put weeks that an earlier system settled, which no report tells of, into a lived course."""
+    opened = _rows_by_week(law, rows)[1]
+    by_week = {each.week: each for each in lived}
+    for week, share in opened.items():
+        if week not in by_week or by_week[week].seniority is None:
+            by_week[week] = CourseWeek(week, _step_with(law, week, share))
+    if not by_week:
+        return []
+    return [
+        by_week.get(week, CourseWeek(week, NO_ROW))
+        for week in range(min(by_week), max(by_week) + 1)
+    ]
+
+
 def sign_of(week: WeekOfLife) -> str:
     """Give the sign of an explained week."""
     if week.state == "B":

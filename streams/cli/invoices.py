@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 def invoices(half: str, out: Path | None, as_json: bool) -> None:
-    """Make the basis of the municipalities' invoices for half a year.
+    """Make the basis of the invoices of half a year.
 
     Units times price: inhabitants (REFUSION_INHABITANTS) or citizens with a row (the tables of
     LIS), by the dated table of prices (REFUSION_PRICES). Nothing in it names a person.

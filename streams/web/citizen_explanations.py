@@ -11,7 +11,7 @@ from domain.basics.weeks import month_of, month_text
 from domain.citizen.reports import CaseFact, Freeing, Income, Payment, Report, Reversal, cause
 from domain.explain.reasons import LifeReason, ReportReason, RowReason, WeekReason
 from projections.ledger.citizen import PostedRow, agree, standing
-from projections.ledger.course import is_of, lived_weeks, names_report, own_rows
+from projections.ledger.course import is_of, lived_weeks, names_report, own_rows, with_opened_weeks
 from streams.explain.render import (
     genoptjeningstaeller,
     new_start_text,
@@ -101,7 +101,9 @@ class CitizenExplainer:
     def life(self, today: int) -> LifeExplanation:
         """Explain the whole life."""
         life, words = self._grounds.life(), self._words
-        drawer = StripDrawer(self._grounds.law, self._word, lived_weeks(life.weeks), today)
+        law, posted = self._grounds.law, self._evidence.posted
+        weeks = with_opened_weeks(law, lived_weeks(life.weeks), posted)
+        drawer = StripDrawer(law, self._word, weeks, today)
         others = [report for report in life.reports if report.fate != "counts"]
         lines, hidden = self._reports(others)
         return LifeExplanation(

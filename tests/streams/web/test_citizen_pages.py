@@ -23,6 +23,7 @@ from projections.ledger.course import (
     names_report,
     posted_weeks,
     runs_of,
+    with_opened_weeks,
 )
 from streams.citizens.rule_sets import LawBook
 from streams.explain import live
@@ -253,6 +254,23 @@ def test_a_lower_number_after_weeks_of_an_earlier_system_is_no_new_start(desk):
     assert [run.seniorities for run in runs_of(posted_weeks(life.law, rows, ()))] == [
         (60, 60), (None, None), (6, 6), (1, 1),
     ]  # fmt: skip
+
+
+def test_weeks_of_an_earlier_system_stay_in_the_strip_of_the_reports(desk, settings):
+    evidence = evidence_of(settings, opened_life())
+    law = desk.laws.law(evidence.rules)
+    lived = lived_weeks(Grounds.of(law, evidence).life().weeks)
+    weeks = with_opened_weeks(law, lived, evidence.posted)
+    first = week_of(day("2022-01-03"))
+    assert [each[:3] for each in weeks[:4]] == [(first + at, "3", None) for at in range(4)]
+    assert weeks[4:] == lived
+    assert with_opened_weeks(law, lived, ()) == lived
+    opening, *_ = [row for row in standing(evidence.posted) if row.ordinal == 0]
+    paid = opening._replace(week="2022-02-07")
+    free = opening._replace(week="2022-03-14")
+    told = {each.week: each.sign for each in with_opened_weeks(law, lived, [paid, free])}
+    assert told[week_of(day("2022-02-07"))] == "1"
+    assert told[week_of(day("2022-03-14"))] == "3"
 
 
 def test_a_new_start_in_the_strip_of_the_ledger_is_one_in_that_of_the_reports(
