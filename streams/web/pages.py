@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.dates import day_text, moment_text, month_words
+from streams.web.desk.refusal_words import said
 from streams.web.visitors import NOBODY, READERS, Role, Visitor
 from streams.web.words import Language, words_in
 
@@ -127,6 +128,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self.environment.globals["said"] = said
 
     def page(
         self, request: Request, template: str, status: int = 200, **values: Any

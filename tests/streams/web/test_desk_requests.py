@@ -8,12 +8,13 @@ import pytest
 from domain.citizen.reports import Freeing
 from streams.acts.acts import Act
 from streams.acts.four_eyes import GuardedAct, permission
+from streams.cli.approvals import _lines
 from streams.kit.errors import AwaitingApproval
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations import freed_ids, merges
 from streams.web.desk.letter_routes import LETTERS, RETRY
 from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
-from tests.support.desk_site import ANNA, BIRTE, MISSING, at_rest, desk_site
+from tests.support.desk_site import ANNA, BIRTE, DORTE, MISSING, at_rest, desk_site
 from tests.support.site_client import client_of, visitor
 
 MONTH = {"month": "2024-04"}
@@ -170,3 +171,44 @@ def test_how_far_work_is_is_asked_without_reading_anything_or_a_record(folder, t
     assert client_of(app, visitor("state")).get("/arbejde/afsendelse").status_code == 403
     economy = client_of(app, visitor("economy", municipality="751"))
     assert economy.get("/arbejde/gennemsyn-svar").status_code == 403
+
+
+def test_the_usual_refusals_are_told_in_the_language_of_the_page(folder, tmp_path):
+    app, works = desk_site(folder, tmp_path, [MISSING])
+    anna, birte = client_of(app, ANNA), client_of(app, BIRTE)
+    anna.post("/koersler/luk", data=MONTH | {"reason": "Randers er lukket"})
+    request = at_rest(app, CLOSE).request
+    act = f"/godkendelser/{request}"
+
+    def refused(client, path, **data):
+        answer = client.post(path, data=data)
+        assert answer.status_code in (409, 422)
+        (alert,) = re.findall(r'role="alert">(.*?)</div></div>', answer.text, re.DOTALL)
+        assert 'lang="en"' not in alert, alert
+        return html.unescape(alert)
+
+    assert "Det er din egen anmodning" in refused(anna, f"{act}/godkend")
+    assert "Du står ikke i filen" in refused(client_of(app, DORTE), f"{act}/godkend")
+    assert "ingen anmodning med det id" in refused(birte, f"/godkendelser/{'a' * 16}/godkend")
+    assert "Skriv en begrundelse" in refused(birte, f"{act}/afvis", reason="")
+    cpr = "010190" + "1234"
+    assert "skriv den uden" in refused(birte, f"{act}/afvis", reason=f"se {cpr}")
+    for doubt, told in (
+        (MISSING._replace(amount_ore=MISSING.amount_ore + 1), "er større nu"),
+        (MISSING._replace(benefit="SDP-B"), "noget andet nu, end der blev bedt om"),
+    ):
+        works.doubts = [doubt]
+        birte.post(f"{act}/godkend")
+        assert at_rest(app, CARRY).state == "failed"
+        assert told in html.unescape(birte.get("/godkendelser").text)
+    assert birte.post(f"{act}/afvis", data={"reason": "for tidligt"}).status_code == 303
+    assert "afvist eller forældet" in refused(birte, f"{act}/godkend")
+    english = anna.get("/en/godkendelser").text
+    assert "something else now than was asked for" in english
+
+
+def test_the_command_line_lists_the_amounts_in_kroner():
+    assert _lines("amounts_ore", {"jump 12345678 KTH 2024-04": 1_234_500_05}) == [
+        "jump 12345678 KTH 2024-04: 1,234,500.05 kr."
+    ]
+    assert _lines("messages", 5) == ["messages: 5"]
