@@ -1,6 +1,7 @@
 """Reads the records of the journal for settling, and passes over those that are not ours."""
 
 import logging
+import re
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from streams.wire.readers import RecordReader, refuse_newer
 
 FOREIGN: Final = Outcome(None, [], "foreign_record")
 TOO_LARGE: Final = Outcome(None, [], "too_large")
+_KEY_ID: Final = re.compile("m[0-9a-f]{8}")
 
 log = logging.getLogger("refusion")
 
@@ -106,8 +108,9 @@ def _own_report(record: Record) -> JournalEntry | None:
 def check_marking_keys(known: Collection[str], stated: KeysRecord) -> None:
     """Raise UnworkableError where a journal states a key for its MACs that is not known."""
     if missing := sorted(set(stated.journal_keys) - set(known)):
+        named = missing[0] if _KEY_ID.fullmatch(missing[0]) else "of another form than ours"
         raise UnworkableError(
-            f"the journal states a key for its MACs ({missing[0]}) that is not in"
+            f"the journal states a key for its MACs ({named}) that is not in"
             f" {JOURNAL_KEY.name}: what was written with it would be taken for somebody else's;"
             " set all keys that were in use, the newest first"
         )

@@ -325,8 +325,8 @@ def newer_schema(value: bytes | None) -> int | None:
     if not isinstance(record, dict):
         return None
     schema, name = record.get("schema"), record.get("type")
-    is_other = isinstance(name, str) and name in _OTHER_TYPES
-    known = 1 if is_other else NEWEST_SCHEMA
+    name = name if isinstance(name, str) else ""
+    known = 1 if name in _OTHER_TYPES else NEWEST_SCHEMA
     if MOVED in record or name in {MOVED, JOINED}:
         known = max(COPY_SCHEMA, MERGE_SCHEMA)
     return schema if isinstance(schema, int) and schema > known else None
