@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from domain.oracle import reference
+from domain.oracle.reports import valid_reports
 from streams.citizens.refold import postings_again
 from streams.citizens.rule_sets import LawBook
 from streams.operations.merge_past import MergeError
@@ -149,8 +150,14 @@ class Story:
         except MergeError:
             assert self.may_be_refused(former, to)
             return
+        before = reports_by_person(self.told)
+        rows = [*self.standing_openings(former), *self.standing_openings(to)]
         self.merges.append((former, to))
         self.told.append(Merge(former, to))
+        after = reports_by_person(self.told)[to]
+        assert_nothing_is_lost([before.get(former, []), before.get(to, [])], after)
+        assert len({cell_of(row) for row in rows}) == len(rows)
+        assert not any(is_answered(row, payments_in(after)) for row in rows)
 
     def may_be_refused(self, former, to):
         """Tell if an id of both was freed or has other contents, or if opening rows are there."""
@@ -187,6 +194,29 @@ class Story:
             own = [paid for paid in payments_in(self.told) if paid["cpr"] == number]
             found += [row for row in rows if end == cpr and not is_answered(row, own)]
         return found
+
+
+def assert_nothing_is_lost(before, after):
+    """Whatever stood for one of two numbers stands for the person, unless it is taken back."""
+    taken_back = {
+        (report["reporter"], report.get("reverses"), report.get("reverses_group"))
+        for report in after
+        if report["type"] == "reversal"
+    }
+    stands = [content_of(report) for report in valid_reports(map(content_of, after))]
+    for reports in before:
+        for report in valid_reports(map(content_of, reports)):
+            by_id, by_group = (report["report_id"], None), (None, report.get("group") or "")
+            ways = {(report["reporter"], *way) for way in (by_id, by_group)}
+            assert report in stands or ways & taken_back, report
+
+
+def content_of(report):
+    return {name: value for name, value in report.items() if name not in ("cpr", "reported_at")}
+
+
+def cell_of(opening):
+    return tuple(opening[name] for name in ("month", "week", "benefit", "paying", "financing"))
 
 
 def payments_in(told: Any) -> list[Any]:

@@ -125,3 +125,32 @@ def test_whoever_was_merged_with_several_is_erased_with_all_of_them(merged):
         reader = ReaderFromOffsets(merged.topics, merged.topics.ends())
         with pytest.raises(ErasureError, match="both numbers"):
             asyncio.run(check_erasure(merged.topics.settings, reader, erased))
+
+
+def test_new_keys_keep_what_was_freed_before_and_while_numbers_were_merged(tmp_path):
+    """Records that free an id come again in every partition, at their places among the copies."""
+    stages = Merging(merging_settings(tmp_path / "state"), tmp_path / "state")
+    stages.state_keys()
+    reporter = orjson.loads(payment())["reporter"]
+    try:
+        stages.publish([of(FORMER, "X", 1), of(FORMER, "Y", 2), of(NEW, "P", 3)])
+        stages.settle_all()
+        stages.free(FORMER, reporter, "X", "f")
+        stages.publish([of(FORMER, "X", 4)])
+        stages.settle_all()
+        stages.merge(FORMER, NEW, "first")
+        stages.settle_all()
+        stages.free(NEW, reporter, "Y", "g")
+        stages.publish([of(FORMER, "late", 5)])
+        stages.settle_all()
+        stages.part(FORMER, NEW, "second")
+        stages.settle_all()
+        new = NewSystem(stages.topics, tmp_path / "anew", partitions=7)
+        assert new.rekey().left_out == {}
+        for _ in range(3):
+            new.stages.settle()
+        assert differences(posted(stages.topics), posted(new.topics)) == []
+        assert audit(new.topics, sample_percent=100, fold=True).violations.named == []
+        new.stages.close()
+    finally:
+        stages.close()
