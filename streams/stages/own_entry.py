@@ -59,11 +59,12 @@ class OwnEntry:
     """The entry of one partition, as it was read and as it is written next."""
 
     def __init__(self, name: str, value: bytes | None) -> None:
-        """`name` is the partition's in log lines.
+        """`name` is the partition's in log lines; `is_there` says whether the state has an entry.
 
         Raises UnworkableError for a newer version's entry, StateError for what is none of ours.
         """
         self._name = name
+        self.is_there = bool(value)
         self._fields = _read(value)
         self._check_versions()
 

@@ -87,13 +87,14 @@ class StateEntries:
         """Note the position that the state reflects: entries of earlier ones are copies."""
         self._position = max(position, self._position)
 
-    def check_own(self, reached: int) -> None:
-        """Raise UnworkableError where others are newer than the partition's own entry.
+    def check_own(self, *, is_there: bool) -> None:
+        """Raise UnworkableError where there are entries, but not the partition's own.
 
         Each transaction writes it last. Where it is gone, all that it says of what was settled is
-        gone too: rule set, closed month, and which control records were carried out.
+        gone too: rule set, closed month, and which control records were carried out. One of the
+        former version says no position, and is one all the same.
         """
-        if reached < self._position:
+        if not is_there and self._position > UNNUMBERED:
             raise UnworkableError(
                 f"{self._name}: the partition's own entry in {self._topic} is gone, while others"
                 " are there: somebody else wrote to the topic, and compaction took ours: make state"

@@ -95,7 +95,10 @@ def test_topics_with_other_partitions_are_said_and_end_all(refusion, settings):
 def test_sigterm_during_the_start_is_a_good_end(pipeline, processes):
     worker = pipeline.start_program("worker", "--processes", processes)
     pipeline.wait_until(lambda: has_loaded(worker.pid, "uvloop"))  # in the middle of its imports
-    pipeline.stop(worker)
+    worker.send_signal(signal.SIGTERM)
+    # Who is not root cannot look into the process, and may stop it before its command has begun.
+    too_early = {128 + signal.SIGTERM} if os.geteuid() else set()
+    assert worker.wait(DONE_S) in {0} | too_early
 
 
 def test_help_names_the_stages(refusion):

@@ -9,6 +9,7 @@ import pytest
 
 from streams.kit.errors import UnworkableError
 from streams.stages.state_entries import MOST_AGAIN
+from tests.support import product
 from tests.support.citizens_stage import (
     Changelog,
     closed,
@@ -85,6 +86,18 @@ def test_state_whose_own_entry_compaction_took_is_not_gone_on_with(tmp_path, set
     shutil.rmtree(tmp_path / "citizens-0")
     with pytest.raises(UnworkableError, match="own entry in citizens is gone, while others"):
         restored(tmp_path, changelog)
+
+
+def test_the_own_entry_of_a_former_version_is_one_although_it_says_no_position(tmp_path, settled):
+    """Workers are exchanged one by one, and back: the former version wrote last."""
+    changelog, *_ = settled
+    own = changelog.records[-1]
+    fields = {name: said for name, said in orjson.loads(own.value).items() if name != "position"}
+    value = orjson.dumps(fields)
+    mac = product.IDENTITY.macs.at("citizens", 0).header(own.key, b"", value)
+    put(changelog, own.key, value, [mac])
+    shutil.rmtree(tmp_path / "citizens-0")
+    closed(restored(tmp_path, changelog))
 
 
 def test_what_was_passed_over_is_written_again_so_that_compaction_keeps_ours(tmp_path, settled):
