@@ -1,9 +1,10 @@
 """`refusion convert`: upstream's own formats become reports."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import click
 
@@ -39,12 +40,7 @@ def eindkomst(
     settings = load_settings()
     own = UpstreamTables(tables)
     own.reversed_report  # noqa: B018 - it refuses to start where this is not set
-    with ExitStack() as stack:
-        refused = stack.enter_context(Path(rejects).open("wb")) if rejects else None
-        conversion = AnswerConversion(settings, own, output(), refused)
-        conversion.convert(files)
-        output().flush()
-    _show_totals(conversion.totals, as_json=as_json)
+    _convert_files(partial(AnswerConversion, settings, own), files, rejects, as_json=as_json)
 
 
 @convert.command()
@@ -70,12 +66,7 @@ def table(files: tuple[str, ...], mapping: Path, rejects: str | None, as_json: b
 
     settings = load_settings()
     columns = TableMapping(mapping)
-    with ExitStack() as stack:
-        refused = stack.enter_context(Path(rejects).open("wb")) if rejects else None
-        conversion = TableConversion(settings, columns, output(), refused)
-        conversion.convert(files)
-        output().flush()
-    _show_totals(conversion.totals, as_json=as_json)
+    _convert_files(partial(TableConversion, settings, columns), files, rejects, as_json=as_json)
 
 
 @convert.command()
@@ -101,11 +92,8 @@ def ydelsesindeks(files: tuple[str, ...], tables: Path, rejects: str | None, as_
     from streams.upstream.tables import UpstreamTables
 
     settings = load_settings()
-    with ExitStack() as stack:
-        refused = stack.enter_context(Path(rejects).open("wb")) if rejects else None
-        conversion = IndexConversion(settings, UpstreamTables(tables), output(), refused)
-        conversion.convert(files)
-    _show_totals(conversion.totals, as_json=as_json)
+    own = UpstreamTables(tables)
+    _convert_files(partial(IndexConversion, settings, own), files, rejects, as_json=as_json)
 
 
 class _Summary(Protocol):
@@ -116,6 +104,33 @@ class _Summary(Protocol):
 
     def sentences(self) -> Iterable[str]:
         """Give it in words."""
+
+
+class _Conversion(Protocol):
+    """The conversion of one of the formats."""
+
+    @property
+    def totals(self) -> _Summary:
+        """Give the closing summary."""
+
+    def convert(self, names: Sequence[str]) -> None:
+        """Convert files, one after the other."""
+
+
+def _convert_files(
+    begun: Callable[[IO[bytes], IO[bytes] | None], _Conversion],
+    files: Sequence[str],
+    rejects: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Convert files to standard output, and tell the summary; `rejects` is a file's name."""
+    with ExitStack() as stack:
+        refused = stack.enter_context(Path(rejects).open("wb")) if rejects else None
+        conversion = begun(output(), refused)
+        conversion.convert(files)
+        output().flush()
+    _show_totals(conversion.totals, as_json=as_json)
 
 
 def _show_totals(totals: _Summary, *, as_json: bool) -> None:

@@ -9,14 +9,11 @@ import orjson
 from streams.citizens.rule_sets import LawBook
 from streams.settings import Settings
 from streams.upstream.answers import AnswerReader, ReportedPeriod
-from streams.upstream.bounded_xml import XmlTrouble
 from streams.upstream.kept_lines import KeptLines
 from streams.upstream.lines import ASIDE, LineConverter, PeriodReports, aside_of
-from streams.upstream.sources import DAMAGED, DAMAGED_SENTENCE, sources
 from streams.upstream.tables import UpstreamTables
+from streams.upstream.xml_files import XmlFiles
 
-ENDINGS: Final = (".xml", ".xml.gz", ".zip")
-"""Files of a folder that are read."""
 FACTS: Final = "facts.jsonl"
 NOT_REPORTED: Final = ("rejected", "reversals", "not_for_refusion", "beside_16300", ASIDE)
 """Names of the money that no report has, by what became of it."""
@@ -113,7 +110,7 @@ class ConversionTotals:
                 yield f"{name}: {found[name]}"
 
 
-class AnswerConversion:
+class AnswerConversion(XmlFiles):
     """Converts files one after the other; reports go to `out`, what is refused to `rejects`."""
 
     def __init__(
@@ -123,9 +120,9 @@ class AnswerConversion:
         self._catalogue = LawBook(settings.rules).catalogue().benefits
         self._demo = settings.accepts_sixty
         self._tables = tables
-        self._out, self._rejects = out, rejects
-        self._file = ""
+        self._out = out
         self.totals = ConversionTotals()
+        super().__init__(rejects, self.totals)
 
     def convert(self, names: Sequence[str]) -> None:
         """Convert all files, and pass the reports of `facts.jsonl` through.
@@ -134,30 +131,19 @@ class AnswerConversion:
         """
         with KeptLines(self._tables.own_folder) as kept:
             self._lines = LineConverter(self._tables, self._catalogue, kept, demo=self._demo)
-            self._convert_files(names)
+            self._read_files(names)
+            self._pass_facts_through()
             self._out.flush()
 
-    def _convert_files(self, names: Sequence[str]) -> None:
-        for name in names:
-            for label, source in sources(name, ENDINGS):
-                self._convert_file(label, source)
+    def _pass_facts_through(self) -> None:
         if (path := self._tables.own_folder / FACTS).is_file():
             with path.open("rb") as file:
                 for line in filter(bytes.strip, file):
                     self._out.write(line.rstrip(b"\r\n") + b"\n")
                     self.totals.told["passed_through"] += 1
 
-    def _convert_file(self, label: str, source: Any) -> None:
-        self._file = label
-        reader = AnswerReader(self._take)
-        try:
-            with source as file:
-                reader.read(file)
-        except XmlTrouble as trouble:
-            self._reject(trouble.line, trouble.reason, None, str(trouble))
-        except DAMAGED:
-            self._reject(0, "bad_archive", None, DAMAGED_SENTENCE)
-        self.totals.counts += reader.counts
+    def _reader(self) -> AnswerReader:
+        return AnswerReader(self._take)
 
     def _take(self, period: ReportedPeriod) -> None:
         made = self._lines.convert(period)
@@ -166,10 +152,3 @@ class AnswerConversion:
         self.totals.take(made)
         for refused in made.refused:
             self._reject(period.line, refused.reason, refused.field, str(refused))
-
-    def _reject(self, line: int, reason: str, field: str | None, detail: str) -> None:
-        self.totals.rejects[reason] += 1
-        if self._rejects is not None:
-            place = {"file": self._file, "line": line}
-            told = place | {"reason": reason, "field": field, "detail": detail}
-            self._rejects.write(orjson.dumps(told) + b"\n")

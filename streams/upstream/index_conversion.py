@@ -16,12 +16,10 @@ from domain.basics.weeks import day, day_text
 from streams.citizens.rule_sets import LawBook
 from streams.privacy.cpr import is_cpr
 from streams.settings import Settings
-from streams.upstream.bounded_xml import XmlTrouble
-from streams.upstream.conversion import ENDINGS
 from streams.upstream.index_answers import IndexLine, IndexReader
 from streams.upstream.refund_lines import JsonObject, Refused, content_letters, in_utc, ore_of
-from streams.upstream.sources import DAMAGED, DAMAGED_SENTENCE, sources
 from streams.upstream.tables import UpstreamTables
+from streams.upstream.xml_files import XmlFiles
 
 TYPE: Final = "expected_payment"
 EARLIEST: Final = day("2014-01-01")
@@ -73,7 +71,7 @@ class IndexTotals:
                 yield f"{name}: " + ", ".join(f"{key} {n}" for key, n in found[name].items())
 
 
-class IndexConversion:
+class IndexConversion(XmlFiles):
     """Converts files one after the other; expected payments go to `out`."""
 
     def __init__(
@@ -83,28 +81,17 @@ class IndexConversion:
         self._demo = settings.accepts_sixty
         self._identity = settings.identity()
         self._tables = tables
-        self._out, self._rejects = out, rejects
-        self._file = ""
+        self._out = out
         self.totals = IndexTotals()
+        super().__init__(rejects, self.totals)
 
     def convert(self, names: Sequence[str]) -> None:
         """Convert all files. Raises UserError."""
-        for name in names:
-            for label, source in sources(name, ENDINGS):
-                self._convert_file(label, source)
+        self._read_files(names)
         self._out.flush()
 
-    def _convert_file(self, label: str, source: Any) -> None:
-        self._file = label
-        reader = IndexReader(self._take)
-        try:
-            with source as file:
-                reader.read(file)
-        except XmlTrouble as trouble:
-            self._reject(trouble.line, trouble.reason, None, str(trouble))
-        except DAMAGED:
-            self._reject(0, "bad_archive", None, DAMAGED_SENTENCE)
-        self.totals.counts += reader.counts
+    def _reader(self) -> IndexReader:
+        return IndexReader(self._take)
 
     def _take(self, lines: list[IndexLine]) -> None:
         """Convert the lines of a payment, which stand or fall by themselves."""
@@ -194,13 +181,6 @@ class IndexConversion:
         row = self._tables.index_owner(line.owner, on)
         self.totals.counts["owners_as_reporters"] += row is None
         return line.owner if row is None else row.reporter
-
-    def _reject(self, line: int, reason: str, field: str | None, detail: str) -> None:
-        self.totals.rejects[reason] += 1
-        if self._rejects is not None:
-            place = {"file": self._file, "line": line}
-            told = place | {"reason": reason, "field": field, "detail": detail}
-            self._rejects.write(orjson.dumps(told) + b"\n")
 
 
 def _days_of(line: IndexLine) -> tuple[int, int]:

@@ -6,7 +6,6 @@ knows is shown at once; what the journal knows is asked for by a second request.
 
 import logging
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -149,13 +148,7 @@ async def explain(
     except NotShownError as error:
         return _not_shown(request, error)
     explainer, away = await explainer_of(look)
-    life: LifeExplanation | None = None
-    one: WeekExplanation | None = None
-    run = look.parts.lanes.answers.run
-    if explainer is not None and week is None:
-        life = await run(explainer.life, today())
-    elif explainer is not None and week is not None:
-        one = await run(explainer.week, week)
+    life, one = await _explained(look, explainer, week)
     monday = "" if week is None else week_text(week)
     given = {"life": life, "week": one, "monday": monday, "away": away}
     return _shown(look, token, "citizen/explanation.html", **given)
@@ -178,6 +171,18 @@ async def explainer_of(look: CitizenLook) -> tuple[CitizenExplainer | None, str]
     return CitizenExplainer(found, look.place, Catalogue(language), words_in(language)), ""
 
 
+async def _explained(
+    look: CitizenLook, explainer: CitizenExplainer | None, week: int | None
+) -> tuple[LifeExplanation | None, WeekExplanation | None]:
+    """Explain one week, or the life where none is asked for; nothing without an explainer."""
+    run = look.parts.lanes.answers.run
+    if explainer is None:
+        return None, None
+    if week is None:
+        return await run(explainer.life, today()), None
+    return None, await run(explainer.week, week)
+
+
 @router.get(f"{BORGER}/{{token}}.pdf", include_in_schema=False)
 async def give_paper(
     request: Request,
@@ -197,11 +202,8 @@ async def give_paper(
         return _not_shown(request, NotShownError(HTTPStatus.SERVICE_UNAVAILABLE, f"no_{away}"))
     speaker, run = speaker_of(request), look.parts.lanes.answers.run
     maker = CitizenPageMaker(life, speaker, look.place, today())
-    paper = CitizenPaper(await run(maker.page, None), away=away)
-    if explainer is not None and week is None:
-        paper = replace(paper, life=await run(explainer.life, today()))
-    elif explainer is not None and week is not None:
-        paper = replace(paper, week=await run(explainer.week, week))
+    course = await run(maker.page, None)
+    paper = CitizenPaper(course, *await _explained(look, explainer, week), away=away)
     values = paper.values(speaker.word, speaker.language)
     made = await look.parts.lanes.paper.run(look.parts.typesetter.pdf, values)
     headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'} | _UNKEPT

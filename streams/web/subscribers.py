@@ -5,20 +5,19 @@ was sent is noted address by address, so that a stop in the middle sends nobody 
 but, at worst, the one mail that was under way.
 """
 
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
+from streams.web.own_file import own_file
 from streams.web.words import Language
 
 NAME: Final = "news-subscribers.sqlite"
 MOST: Final = 10_000
 """Addresses at most."""
-WAIT_S: Final = 10.0
 _SCHEMA: Final = """
 PRAGMA secure_delete = ON;
 CREATE TABLE IF NOT EXISTS subscribers
@@ -103,12 +102,7 @@ class Subscribers:
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Yield the file within one transaction. Raises SubscribersError."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            with closing(sqlite3.connect(self._path, timeout=WAIT_S)) as file:
-                file.executescript(_SCHEMA)
-                with file:
-                    file.execute("BEGIN IMMEDIATE")
-                    yield file
+            with own_file(self._path, _SCHEMA) as file:
+                yield file
         except (OSError, sqlite3.Error) as error:
             raise SubscribersError(type(error).__name__) from error

@@ -5,17 +5,17 @@ was sent is noted address by address, so that a stop in the middle sends nobody 
 at worst, the one mail that was under way.
 """
 
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from streams.web.own_file import own_file
+
 NAME: Final = "status-mails.sqlite"
-WAIT_S: Final = 10.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS events
     (key TEXT PRIMARY KEY, first_tried TEXT, not_before TEXT, finished INTEGER NOT NULL DEFAULT 0);
@@ -88,13 +88,8 @@ class ToldEvents:
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Yield the file within one transaction. Raises ToldEventsError."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            with closing(sqlite3.connect(self._path, timeout=WAIT_S)) as file:
-                file.executescript(_SCHEMA)
-                with file:
-                    file.execute("BEGIN IMMEDIATE")
-                    yield file
+            with own_file(self._path, _SCHEMA) as file:
+                yield file
         except (OSError, sqlite3.Error) as error:
             raise ToldEventsError(type(error).__name__) from error
 
