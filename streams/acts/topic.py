@@ -100,6 +100,5 @@ async def open_act_topic(settings: Settings) -> AsyncIterator[ActTopic]:
         async with clients.producer(
             enable_idempotence=True, max_request_size=LARGE_BYTES, compression_type="zstd"
         ) as producer:
-            await producer.start()
             identity = await topic_identity(producer.client, name)
             yield KafkaActTopic(clients, producer, name, identity)

@@ -69,7 +69,6 @@ class BulkSender:
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         ) as producer:
-            await producer.start()
             self._producer: AIOKafkaProducer = producer
             partitions = sorted(await producer.partitions_for(self._topic))
             self._partition_of = lru_cache(maxsize=None)(

@@ -20,6 +20,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     NodeNotReadyError,
     RequestTimedOutError,
 )
@@ -28,6 +29,9 @@ from streams.kafka import patches
 from streams.kafka.errors import pass_over_unheard
 from streams.kafka.security import logon_at
 
+START_S: Final = 60.0
+"""Seconds that a producer's start may take: aiokafka asks for its id without end, so that a broker
+which goes at that moment would be waited for for ever. Longer than a broker's restart."""
 STOP_S: Final = 5.0
 """Seconds that a client's stop may take; it may wait for a lost broker without end."""
 
@@ -72,11 +76,16 @@ class KafkaClients:
 
     @asynccontextmanager
     async def producer(
-        self, *, stop_s: float = STOP_S, **settings: Any
+        self, *, start_s: float = START_S, stop_s: float = STOP_S, **settings: Any
     ) -> AsyncIterator[AIOKafkaProducer]:
-        """Make a producer for the length of a block, which starts it: a start may need a limit."""
+        """Start a producer for the length of a block. Raises KafkaTimeoutError after `start_s`."""
         producer = self.new_producer(**settings)
         try:
+            try:
+                async with asyncio.timeout(start_s):
+                    await producer.start()
+            except TimeoutError:
+                raise KafkaTimeoutError(f"no producer could start within {start_s:.0f} s") from None
             yield producer
         finally:
             await close_producer(producer, stop_s)

@@ -137,16 +137,16 @@ async def control_writer(
 
     `fault_name` names the writer in tests that stop it half-way (`streams.engine.fault_points`).
     """
-    async with clients.producer(
-        stop_s=COMMIT_S,
-        transactional_id=transactional_id,
-        transaction_timeout_ms=int(TRANSACTION_S * 1000),
-    ) as producer:
-        try:
+    try:
+        async with clients.producer(
+            start_s=COMMIT_S,
+            stop_s=COMMIT_S,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=int(TRANSACTION_S * 1000),
+        ) as producer:
             async with asyncio.timeout(COMMIT_S):
-                await producer.start()
                 yield ControlWriter(producer, macs, fault_name)
-        except ProducerFenced:
-            raise OvertakenError from None
-        except TimeoutError:
-            raise UnconfirmedError from None
+    except ProducerFenced:
+        raise OvertakenError from None
+    except TimeoutError:
+        raise UnconfirmedError from None

@@ -57,7 +57,6 @@ async def open_copy_writer(clients: KafkaClients) -> AsyncIterator[CopyWriter]:
     async with clients.producer(
         enable_idempotence=True, compression_type="zstd", max_request_size=LARGE_BYTES
     ) as producer:
-        await producer.start()
         yield CopyWriter(producer)
 
 
@@ -91,5 +90,4 @@ async def open_atomic_writer(
         transaction_timeout_ms=int(WRITE_S * 1000),
         max_request_size=LARGE_BYTES,
     ) as producer:
-        await producer.start()
         yield AtomicCopyWriter(producer)

@@ -106,7 +106,6 @@ async def send_again(
         async with clients_of(settings, SEND_S).producer(
             enable_idempotence=True, max_request_size=LARGE_BYTES, compression_type="zstd"
         ) as producer:
-            await producer.start()
             for letter, (topic, partition, key, value, headers) in zip(
                 letters, messages, strict=True
             ):

@@ -276,7 +276,6 @@ async def _write(
         async with clients.producer(
             enable_idempotence=True, compression_type="zstd", linger_ms=20
         ) as producer:
-            await producer.start()
             for _, accepted in rows:
                 citizen, message, partition = _message(identity, accepted, settings.partitions)
                 key, value, headers = message

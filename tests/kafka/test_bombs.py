@@ -34,7 +34,6 @@ def send_batches(pipeline, topic, batches):
     async def sent():
         clients = KafkaClients(pipeline.settings.bootstrap, "refusion-test")
         async with clients.producer() as producer:
-            await producer.start()
             name, client = pipeline.topic(topic), producer.client
             await client.set_topics([name])
             for partition, batch in batches:

@@ -161,7 +161,6 @@ async def read(clients, topic):
 
 async def write(clients, topic):
     async with clients.producer() as producer:
-        await producer.start()
         await producer.send_and_wait(topic, b"x", key=b"x", partition=0)
 
 
@@ -174,8 +173,8 @@ async def join(clients, group, topic):
 
 
 async def fence(clients, transactional_id):
-    async with clients.producer(transactional_id=transactional_id) as producer:
-        await producer.start()
+    async with clients.producer(transactional_id=transactional_id):
+        pass
 
 
 @pytest.mark.long
