@@ -21,6 +21,8 @@ NAMESPACES: Final = "http://rep.oio.dk/"
 """The beginning of the namespaces of eIndkomst, and of the elements that it borrows."""
 MOST_FIELDS: Final = 4_000
 """Fields, and blankets, of one reported period."""
+MOST_PERIODS: Final = 20_000
+"""Reported periods of one person in one answer."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
 _NUMBER: Final = re.compile("[0-9]{1,18}")
 
@@ -44,7 +46,10 @@ class Blanket(NamedTuple):
 
 
 class ReportedPeriod(NamedTuple):
-    """One reported period of a person and reporter, as the answer has it; texts may be ""."""
+    """One reported period of a person and reporter, as the answer has it; texts may be "".
+
+    `person` is the same object for all periods of one person in one answer.
+    """
 
     line: int
     answered_at: str
@@ -54,11 +59,14 @@ class ReportedPeriod(NamedTuple):
     start: str
     end: str
     disposed_on: str
+    employment: str
     blankets: list[Blanket]
+    person: object
 
 
+_CPR: Final = "PersonCivilRegistrationIdentifier"
 _SCOPED: Final = {
-    "PersonCivilRegistrationIdentifier": "cpr",
+    _CPR: "cpr",
     "VirksomhedSENummerIdentifikator": "reporter",
     "VirksomhedSENummerIdentifier": "reporter",
 }
@@ -66,6 +74,7 @@ _SCOPED: Final = {
 _OF_PERIOD: Final = {
     "AngivelseVirksomhedEgenIdentifikator": "report",
     "IndkomstPersonGruppeDispositionDato": "disposed_on",
+    "AnsaettelseforholdMedarbejderIdentifikator": "employment",
 }
 _START: Final = frozenset({"StartDate", "AngivelsePeriodeStartDato", "StartDato"})
 _END: Final = frozenset({"EndDate", "AngivelsePeriodeSlutDato", "SlutDato"})
@@ -111,6 +120,7 @@ class AnswerReader(BoundedXml):
         self._blankets: list[Blanket] = []
         self._open: list[Blanket] = []
         self._size = 0
+        self._person, self._periods = object(), 0
         self._number = ""
         self._ended: list[ReportedPeriod] = []
 
@@ -136,6 +146,7 @@ class AnswerReader(BoundedXml):
             self._open.append(blanket)
         else:
             self.counts["messages" if local == _ANSWER else "persons"] += 1
+            self._person, self._periods = object(), 0
 
     def closed(self, local: str, text: str) -> None:
         """Take a number or a text, where it is one that is read."""
@@ -149,6 +160,8 @@ class AnswerReader(BoundedXml):
             if scope and scope[-1][0] == depth:
                 scope.pop()
             scope.append((depth, text))
+            if local == _CPR and self._period is None:
+                self._person, self._periods = object(), 0
             self._deepest_scope = max(depth, self._deepest_scope)
         elif self._period is not None:
             self._end_in_period(local, text, self._period)
@@ -210,10 +223,13 @@ class AnswerReader(BoundedXml):
         self._number = ""
 
     def _whole(self, period: dict[str, str]) -> ReportedPeriod:
-        report, start, end, disposed_on = (
-            period.get(name, "") for name in ("report", "start", "end", "disposed_on")
+        report, start, end, disposed_on, employment = (
+            period.get(name, "") for name in ("report", "start", "end", "disposed_on", "employment")
         )
         self.counts["periods"] += 1
+        self._periods += 1
+        if self._periods > MOST_PERIODS:
+            raise self.trouble("too_large", f"a person has over {MOST_PERIODS} reported periods")
         return ReportedPeriod(
             self._line,
             self._answered_at,
@@ -223,7 +239,9 @@ class AnswerReader(BoundedXml):
             start,
             end,
             disposed_on,
+            employment,
             self._blankets,
+            self._person,
         )
 
     def _held(self, name: str) -> str:

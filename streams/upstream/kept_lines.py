@@ -37,7 +37,9 @@ _SCHEMA: Final = """
     create table if not exists versions (
         line blob, version integer, content blob, reports integer, primary key (line, version)
     ) without rowid;
+    create table if not exists ids (are_former integer not null);
 """
+_IS_THERE: Final = "select count(*) from sqlite_master where name = 'versions'"
 _FIRST: Final = "insert into versions values (?, 1, ?, ?) on conflict do nothing"
 
 
@@ -47,6 +49,8 @@ class KeptLines:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self._salt = b""
+        self.has_former = False
+        """Some of its lines may have the ids that they had before money was in them."""
 
     def __enter__(self) -> "KeptLines":
         """Open the file, or make it. Raises UserError."""
@@ -56,9 +60,11 @@ class KeptLines:
             raise UserError(_CANNOT_WRITE) from None
         try:
             self._file.execute("begin immediate")
+            was_there: tuple[int] = self._file.execute(_IS_THERE).fetchone()
             for statement in _SCHEMA.split(";"):
                 self._file.execute(statement)
             self._salt = self._salted()
+            self.has_former = self._told_former(was_there[0])
         except sqlite3.Error:
             self._file.close()
             raise UserError(_CANNOT_WRITE) from None
@@ -87,6 +93,14 @@ class KeptLines:
             known = (token_bytes(16),)
             self._file.execute("insert into salt values (?)", known)
         return known[0]
+
+    def _told_former(self, was_there: int) -> bool:
+        """Tell whether lines were kept before ids had the money; say so in the file once."""
+        told: tuple[int] | None = self._file.execute("select are_former from ids").fetchone()
+        if told is None:
+            told = (was_there,)
+            self._file.execute("insert into ids values (?)", told)
+        return bool(told[0])
 
     def key(self, start: int, *content: object) -> bytes:
         """Give the key of a line: lines of the same time lie together."""

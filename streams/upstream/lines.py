@@ -18,6 +18,7 @@ from domain.ruledata.ruleset import Benefit
 from streams.privacy.cpr import is_cpr
 from streams.upstream.answers import ReportedPeriod
 from streams.upstream.kept_lines import KeptLines, ids_of
+from streams.upstream.line_ids import FormerIds, LineIds
 from streams.upstream.line_money import LineMoney
 from streams.upstream.refund_lines import (
     PENSIONS,
@@ -72,15 +73,11 @@ class PeriodReports(NamedTuple):
 
 
 class LineAtHand(NamedTuple):
-    """A line on its way: what all its reports have, its days, and what is to be counted.
-
-    `wage_period` is that of the blankets around it, where the line has other days of its own.
-    """
+    """A line on its way: what all its reports have, its days, and what is to be counted."""
 
     common: JsonObject
     line: RefundLine
     days: tuple[int, int]
-    wage_period: tuple[str, ...]
     told: Counter[str]
 
 
@@ -101,6 +98,7 @@ class LineConverter:
         self._kept = kept
         self._demo = demo
         self._money = LineMoney(tables.signs, tables.atp_field)
+        self._ids, self._former = LineIds(), FormerIds()
 
     def convert(self, period: ReportedPeriod) -> PeriodReports:
         """Make the reports of a reported period."""
@@ -112,11 +110,12 @@ class LineConverter:
         if len(lines) > 1:
             lines.sort(key=content_of)
         is_whole = all(line.is_reversed for line in lines)
-        seen: Counter[tuple[object, ...]] = Counter()
+        self._ids.begin(period)
+        self._former = FormerIds()
         for line in lines:
             made.explained["beside_16300"] += self._money.beside(line)
             try:
-                self._convert_line(period, line, seen, made, is_whole=is_whole)
+                self._convert_line(period, line, made, is_whole=is_whole)
             except Refused as refused:
                 made.refused.append(refused)
                 self._explain("rejected", line, made)
@@ -126,7 +125,6 @@ class LineConverter:
         self,
         period: ReportedPeriod,
         line: RefundLine,
-        seen: Counter[tuple[object, ...]],
         made: PeriodReports,
         *,
         is_whole: bool,
@@ -147,37 +145,32 @@ class LineConverter:
             raise Refused("unclear_reversal", "reverses", sentence)
         told: Counter[str] = Counter() if is_marked else made.told
         days = self._period(period, line, told)
-        around = period.start, period.end
-        wage_period = around if around != tuple(map(day_text, days)) else ()
-        hand = LineAtHand(common, line, days, wage_period, told)
-        base = self._base_id(hand, seen)
-        key = self._kept.key(
-            hand.days[0], common["reporter"], common["cpr"], base, content_of(line)
-        )
+        hand = LineAtHand(common, line, days, told)
+        base, key = self._id_and_key(period, hand)
         if is_marked:
             self._take_back(hand, base, key, made)
         else:
             self._write(hand, base, key, made)
 
-    def _base_id(self, hand: LineAtHand, seen: Counter[tuple[object, ...]]) -> str:
-        """Give the id of a line: that of its place, and of its number among the lines there.
+    def _id_and_key(self, period: ReportedPeriod, hand: LineAtHand) -> tuple[str, bytes]:
+        """Give the id of a line, and the key by which it is kept.
 
-        Lines come in the order of their content. One that is shown as reversed has the number of
-        the line with the same content, which it takes back; one that is shown with negative
-        amounts is a line of its own.
+        One that is shown with negative amounts is a line of its own; one that is shown as reversed
+        has the id of the line with the same content, which it takes back.
         """
-        line = hand.line
-        own = ["negative"] if line.is_reversed and self._shown == "negative" else []
-        place = (line.art, account_of(line), hand.days, *hand.wage_period, *own)
-        of_place = hand.common["cpr"], place
-        of_content = *of_place, repr(content_of(line))
-        copy = *of_content, line.is_reversed
-        if of_content not in seen:
-            seen[of_content] = seen[of_place]
-        seen[copy] += 1
-        number = seen[of_content] + seen[copy]
-        seen[of_place] = max(seen[of_place], number)
-        return report_id_of(hand.common, *place, number)
+        line, common, days = hand.line, hand.common, hand.days
+        cpr = common["cpr"]
+        is_negative = line.is_reversed and self._shown == "negative"
+        if self._kept.has_former:
+            former = self._former.parts(period, line, cpr, days, is_negative=is_negative)
+            base = report_id_of(common, *former)
+            key = self._kept.key(days[0], common["reporter"], cpr, base, content_of(line))
+            if self._kept.versions(key):
+                return base, key
+        base = report_id_of(
+            common, *self._ids.parts(period, line, cpr, days, is_negative=is_negative)
+        )
+        return base, self._kept.key(days[0], common["reporter"], cpr, base)
 
     def _write(self, hand: LineAtHand, base: str, key: bytes, made: PeriodReports) -> None:
         """Write the reports of a line, and take back those that it was before. Raises Refused."""
