@@ -358,8 +358,19 @@ def _second_person(persons: Persons, request: ApprovalRequest) -> str:
             f"request {request.id} is your own: another person approves it; withdraw it with"
             " --refuse"
         )
+    _check_owner(persons, own | asking)
     (person,) = own
     return person
+
+
+def _check_owner(persons: Persons, acting: frozenset[str]) -> None:
+    """Raise ApprovalError where one who asks or approves may change who is which person."""
+    if found := persons.of([persons.owner]) & acting:
+        raise ApprovalError(
+            f"the file of persons (REFUSION_PERSONS) belongs to {persons.owner}, a user of"
+            f" {min(found)}, who asks or approves and could make two persons of one; give the file"
+            " to somebody else, such as root"
+        )
 
 
 def _unknown_person(user: str) -> ApprovalError:

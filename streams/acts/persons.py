@@ -1,10 +1,14 @@
 """Reads the file of persons: which users and which OIDC subjects are one and the same person.
 
-- person: Anna Andersen
-users: [anna, anna-admin]
-subjects: ["8f14e45f-ceea-467f"]
+    - person: Anna Andersen
+      users: [anna, anna-admin]
+      subjects: ["8f14e45f-ceea-467f"]
+
+Whoever can change it can make two persons of himself. So it is read only where its owner and root
+alone can change it, and the owner's own requests and approvals do not count.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +16,10 @@ from typing import Any, Final
 from domain.ruledata.ruleset import RuleError
 from streams.citizens.rule_sets import parsed_yaml
 from streams.kit.errors import UserError
+from streams.kit.operating_user import user_name
+from streams.kit.owned_file import ROOT, NotSafeError, read_owned
 
 LARGEST_BYTES: Final = 1 << 20
-OTHERS_MAY_WRITE: Final = 0o022
 OF_SUBJECT: Final = "oidc:"
 """The beginning of the name under which a visitor of the site acts, before the OIDC subject.
 
@@ -28,11 +33,17 @@ class PersonsError(UserError):
 
 
 class Persons:
-    """Persons by the names of their users and by their subjects."""
+    """Persons by the names of their users and by their subjects.
 
-    def __init__(self, of_user: Mapping[str, str], of_subject: Mapping[str, str]) -> None:
+    `owner` is the user who may change the file; "" for root, who may change anything.
+    """
+
+    def __init__(
+        self, of_user: Mapping[str, str], of_subject: Mapping[str, str], owner: str = ""
+    ) -> None:
         self._of_user = of_user
         self._of_subject = of_subject
+        self.owner = owner
 
     def of(self, names: Iterable[str]) -> frozenset[str]:
         """Return the persons behind the names of users; usually there is one, or none."""
@@ -58,21 +69,19 @@ def read_persons(path: Path | None) -> Persons:
     if path is None:
         return Persons({}, {})
     try:
-        state = path.stat()
-        text = path.read_bytes()[: LARGEST_BYTES + 1]
+        text, owner = read_owned(path, LARGEST_BYTES)
     except OSError as error:
         raise PersonsError(f"REFUSION_PERSONS: {path}: {error.strerror}") from error
-    if state.st_mode & OTHERS_MAY_WRITE:
+    except NotSafeError as error:
         raise PersonsError(
-            f"REFUSION_PERSONS: {path} can be written by others than its owner, who could make two"
-            " persons of one; take that right away with `chmod go-w`"
-        )
+            f"REFUSION_PERSONS: {error} (who changes the file could make two persons of one)"
+        ) from None
     if len(text) > LARGEST_BYTES:
         raise PersonsError(f"REFUSION_PERSONS: {path} is larger than {LARGEST_BYTES:,} bytes")
-    return _persons_of(path, text)
+    return _persons_of(path, text, "" if owner == ROOT else user_name(owner))
 
 
-def _persons_of(path: Path, text: bytes) -> Persons:
+def _persons_of(path: Path, text: bytes, owner: str) -> Persons:
     try:
         listed = parsed_yaml(text, path.name)
     except RuleError as error:
@@ -84,6 +93,7 @@ def _persons_of(path: Path, text: bytes) -> Persons:
             f"REFUSION_PERSONS: {path} must be a list of persons, each with `person` and lists of"
             f" `users` and `subjects`; {_FORM}"
         )
+    _check_spellings(path, [person["person"] for person in listed])
     maps: dict[str, dict[str, str]] = {"users": {}, "subjects": {}}
     for person in listed:
         for kind, of_kind in maps.items():
@@ -92,7 +102,19 @@ def _persons_of(path: Path, text: bytes) -> Persons:
                     raise PersonsError(
                         f"REFUSION_PERSONS: {path}: {name} is of two persons; leave one out"
                     )
-    return Persons(maps["users"], maps["subjects"])
+    return Persons(maps["users"], maps["subjects"], owner)
+
+
+def _check_spellings(path: Path, names: Iterable[str]) -> None:
+    """Raise PersonsError where two names differ in capitals, blanks or accents' coding alone."""
+    spellings: dict[str, str] = {}
+    for name in names:
+        alike = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        if (other := spellings.setdefault(alike, name)) != name:
+            raise PersonsError(
+                f"REFUSION_PERSONS: {path}: {other!r} and {name!r} may be one person; write one"
+                " name in one way"
+            )
 
 
 def _is_person(entry: Any) -> bool:

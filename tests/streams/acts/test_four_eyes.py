@@ -7,7 +7,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from streams.acts import four_eyes
+from streams.acts import four_eyes, persons
 from streams.acts.acts import Act
 from streams.acts.chain import AccessRecord, entry_of, headers
 from streams.acts.four_eyes import ApprovalError, GuardedAct
@@ -102,6 +102,29 @@ def test_one_person_is_not_two_by_having_two_users(office):
         office.approve(office.request(ANNA), BO._replace(sudo_user="anna-admin"))
     with pytest.raises(ApprovalError, match="is your own"):
         office.approve(office.request(BO._replace(login_user="anna")), ANNA_TOO)
+
+
+@pytest.mark.parametrize("owner", ["anna-admin", "bo"], ids=["who-asked", "who-approves"])
+def test_who_may_change_who_is_which_person_neither_asks_nor_approves(office, monkeypatch, owner):
+    """The file is its owner's to write, who may be one of the two, by any of his users."""
+    request = office.request(ANNA)
+    monkeypatch.setattr(persons, "ROOT", -1)
+    monkeypatch.setattr(persons, "user_name", lambda _uid: owner)
+    with pytest.raises(ApprovalError, match=f"belongs to {owner}, a user of .*could make two"):
+        office.approve(request, BO)
+    assert office.states() == ["open"], "nothing was approved"
+    monkeypatch.setattr(persons, "user_name", lambda _uid: "refusion")
+    assert office.approve(request, BO)
+
+
+def test_a_file_of_persons_behind_a_folder_of_others_approves_nothing(office):
+    """Somebody who may write to the folder puts a file of his own there."""
+    request = office.request(ANNA)
+    office.folder.chmod(0o777)
+    with pytest.raises(PersonsError, match="who could put another file there"):
+        office.approve(request, BO)
+    office.folder.chmod(0o755)
+    assert office.approve(request, BO)
 
 
 def test_who_is_no_person_of_the_file_neither_approves_nor_is_approved(office):
@@ -224,6 +247,8 @@ def test_four_eyes_are_the_default_but_in_demo_mode(given, expected):
         ("- {person: A, users: anna}", "must be a list of persons"),
         ("- {person: A, user: [anna]}", "must be a list of persons"),
         ("- {person: A, users: [a]}\n- {person: B, users: [a]}", "a is of two persons"),
+        ("- {person: Åse B, users: [a]}\n- {person: 'åse  b', users: [b]}", "may be one person"),
+        ("- {person: Åse, users: [a]}\n- {person: A\u030ase, users: [b]}", "may be one person"),
     ],
 )
 def test_a_file_of_persons_that_is_none_is_refused(tmp_path, text, said):
