@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench lis web lint law sources contract lock licences sbom audit release
+.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench country lis mass web lint law sources contract lock licences sbom audit release
 
 # Documents and tests are in UTF-8, whatever the locale of who works on them.
 test test-long test-night test-lowest hunt bench law contract lock licences sbom: export PYTHONUTF8 := 1
@@ -60,12 +60,18 @@ hunt: install
 test-lowest: install
 	@.ci/lowest
 
-# `make bench lis`: one section alone. It, `make bench web` and `make bench mass` are not among
-# those of `make bench`, they take long.
+# `make bench lis`: one section alone. It, country, web and mass are not among those of `make bench`:
+# they take long.
 bench: install
 	@$(BIN)/python -m bench $(filter-out bench,$(MAKECMDGOALS))
 
+country:
+	@:
+
 lis:
+	@:
+
+mass:
 	@:
 
 web:

@@ -4,7 +4,8 @@ The environment sets the size of the memory figures: CITIZENS for `settle`, KAFK
 worker on Kafka, LEDGER_ROWS for a month's export (4000000 is a national one), LIS_RUNS and LIS_ROWS
 for the tables of LIS (12 runs of 4000000 rows) and the site's pages over them, which are measured
 only when they are named, WEB_REQUESTS (200) for how often a page is asked, MASS_CITIZENS (3500)
-for the mass correction (`make bench mass`).
+for the mass correction (`make bench mass`), COUNTRY_CITIZENS (1400000) and COUNTRY_MONTHS (12) for
+a country's year (`make bench country`), whose prices are in the file in PRICES.
 """
 
 import logging
@@ -18,7 +19,18 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import aggregate, books, law, lis, mass_correction, pipeline, replaying, settling, web
+from bench import (
+    aggregate,
+    books,
+    country,
+    law,
+    lis,
+    mass_correction,
+    pipeline,
+    replaying,
+    settling,
+    web,
+)
 from bench.rig import Figure
 from streams.kit.stopping import Stopped, unwind_on_signals
 
@@ -36,6 +48,7 @@ SECTIONS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "lis": lis.figures,
     "web": web.figures,
     "mass": mass_correction.figures,
+    "country": country.figures,
     "kafka": lambda folder: pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS),
     "replay": lambda folder: replaying.figures(folder, REPLAY_CITIZENS),
 }
@@ -45,7 +58,7 @@ A fast path that is measured with and without it is a section too: its module se
 """
 
 
-ONLY_NAMED: Final = frozenset({"lis", "mass", "web"})
+ONLY_NAMED: Final = frozenset({"country", "lis", "mass", "web"})
 """The sections that take so long that they are measured only when they are named."""
 
 

@@ -1,0 +1,307 @@
+"""A country for a year: the commands of its months on a real Kafka, and what a citizen costs.
+
+COUNTRY_CITIZENS has the number of citizens, 1,400,000 if it is not set; several (350000,700000)
+show what grows faster than the work. COUNTRY_MONTHS has how many months (12).
+
+1. The year is simulated, and cut into the months in which its reports arrive.
+2. For each month two workers settle what `refusion publish` sends, then the run is closed and
+   exported.
+3. A disk is lost, and all state is restored. Everybody is settled anew by another rule set, first
+   as a dry run, then applied. `refusion verify` audits all of it.
+"""
+
+import asyncio
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from typing import Final, NamedTuple
+
+from bench.cost import Used, cost_rows
+from bench.rig import PARTITION_NUMBERS, Bench, BenchError, Figure, bench, reached
+from demo.cluster import Worker, environment, stop
+from domain.basics.weeks import month_number, month_text
+from streams.devtools.local_kafka import LocalKafka
+from streams.devtools.local_kafka.broker import Node
+from streams.settings_table import FOUR_EYES, LEDGER, LIS
+from streams.wire.control_records import run_of
+from streams.worker.app import STAGES
+
+SIZES: Final = os.environ.get("COUNTRY_CITIZENS", "1400000")
+MONTHS: Final = int(os.environ.get("COUNTRY_MONTHS", "12"))
+FIRST: Final = month_number("2023-01")
+WORKERS: Final = 2
+PROGRAM: Final = Path(sys.executable).parent / "refusion"
+OTHER_RULES: Final = "R-2"
+"""The rule set by which everybody is settled anew: with the same money, so that what costs time is
+the work and not the corrections."""
+REPORTED: Final = b'"reported_at":"'
+MONTH_BYTES: Final = len("2023-01")
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+MEGA: Final = 1e6
+BLOCK: Final = 512
+"""Bytes of a block, in which a file system counts what a file takes."""
+KEPT: Final = ("reports", "postings", "citizens", "notices")
+"""The topics that are kept; raw reports go after a week."""
+
+
+class Spent(NamedTuple):
+    """The clock and processor seconds of a step: those of the broker, workers and commands."""
+
+    clock_s: float
+    cpu_s: float
+
+
+class Country:
+    """One size of the country: its folder, its broker, its workers, and what they have spent."""
+
+    def __init__(self, run: Bench, folder: Path, node: Node, citizens: int) -> None:
+        self.citizens = citizens
+        self.figures: list[Figure] = []
+        self._run = run
+        self._folder = folder
+        assert node.pid is not None
+        self._broker = node.pid
+        self._data = node.folder / "data"
+        self._workers: list[Worker] = []
+
+    async def whole(self) -> None:
+        """Go through the year and what comes after it."""
+        months = self._simulated()
+        self._workers = [self._run.start(f"worker-{at}", STAGES) for at in range(WORKERS)]
+        await self._run.shared(self._workers, STAGES)
+        published = 0
+        with self._measured() as year:
+            for month, lines in months:
+                published += await self._month(month, lines, published)
+        self._figure(f"the year's {published:,} reports", _said(year[0]))
+        self._sizes()
+        self.figures += cost_rows(self._used(year[0].cpu_s))
+        await self._restored()
+        await self._recalculated()
+        await self._audited()
+
+    # --- the year ---------------------------------------------------------------------------------
+
+    def _simulated(self) -> list[tuple[str, Path]]:
+        """Simulate the year into a file for each month of arrival; the rest comes with the last."""
+        last = FIRST + MONTHS - 1
+        command = [
+            *(str(PROGRAM), "simulate", "--citizens", str(self.citizens), "--seed", "1"),
+            *("--months", f"{month_text(FIRST)}..{month_text(last)}"),
+        ]
+        files = {month: self._folder / f"{month_text(month)}.jsonl" for month in _months()}
+        out = {month: path.open("wb") for month, path in files.items()}
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as simulating:
+            assert simulating.stdout is not None
+            for line in simulating.stdout:
+                out[_arrives(line)].write(line)
+        for file in out.values():
+            file.close()
+        if simulating.returncode:
+            raise BenchError("the country could not be simulated")
+        return [(month_text(month), path) for month, path in files.items()]
+
+    async def _month(self, month: str, lines: Path, before: int) -> int:
+        """Publish, settle, close and export a month. Returns the number of its reports."""
+        number = _lines_in(lines)
+        with self._measured() as settling:
+            await self._command("publish", str(lines))
+            await reached(month, self._run.committed("intake"), before + number)
+            await self._caught_up()
+        with self._measured() as closing:
+            await self._command("run", "close", "--month", month, "--accept", "a measurement")
+        run = str(run_of(month_number(month)))
+        with self._measured() as exporting:
+            await self._command("export", "--run", run, "--out", str(self._folder / "files"))
+        peak = max(_peak_mb(worker) for worker in self._workers)
+        self._figure(
+            f"{month}: {number:,} reports, raw to ledger",
+            f"{number / settling[0].clock_s:,.0f}/s, {_said(settling[0])}, {peak:,.0f} MB",
+        )
+        self._figure(f"{month}: close, export", f"{_said(closing[0])}; {_said(exporting[0])}")
+        return number
+
+    async def _caught_up(self) -> None:
+        """Wait until the stages behind intake have processed everything."""
+        for stage in ("citizens", "projections"):
+
+            async def over(stage: str = stage) -> bool:
+                return (await self._run.watch.lag(stage)).over
+
+            until = time.monotonic() + 3600
+            while not await over():
+                if time.monotonic() > until:
+                    raise BenchError(f"{stage} is an hour behind")
+                await asyncio.sleep(0.2)
+
+    # --- after it ---------------------------------------------------------------------------------
+
+    async def _restored(self) -> None:
+        """Lose all disks of state, and wait until the workers have restored them."""
+        await asyncio.to_thread(self._stop)
+        for folder in self._run.settings.state_dir.glob("worker-*"):
+            rmtree(folder)
+        with self._measured() as restoring:
+            self._workers = [self._run.start(f"again-{at}", STAGES) for at in range(WORKERS)]
+            await self._run.shared(self._workers, STAGES)
+            logs = [self._run.settings.state_dir / f"again-{at}" / "log" for at in range(WORKERS)]
+            while sum(log.read_text().count("restored ") for log in logs) < len(PARTITION_NUMBERS):
+                await asyncio.sleep(0.2)
+        self._figure("restore of all state", _said(restoring[0]))
+
+    async def _recalculated(self) -> None:
+        """Settle everybody anew by another rule set: a dry run, then applied until it stands."""
+        with self._measured() as looking:
+            await self._command("replay", "--rules", OTHER_RULES, "--dry-run", "--jobs", "2")
+        self._figure("everybody settled anew, dry run", _said(looking[0]))
+        with self._measured() as applying:
+            await self._command("replay", "--rules", OTHER_RULES, "--apply", "--yes")
+            await self._caught_up()
+        self._figure("the same, applied", _said(applying[0]))
+
+    async def _audited(self) -> None:
+        with self._measured() as auditing:
+            await self._command("verify", "--jobs", "2")
+        self._figure("verify", _said(auditing[0]))
+
+    def _stop(self) -> None:
+        stop(self._workers)
+        self._workers = []
+
+    # --- measuring --------------------------------------------------------------------------------
+
+    async def _command(self, *words: str) -> None:
+        """Run a command of the program to its end, and raise BenchError where it fails."""
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM,
+            *words,
+            env=environment(self._run.settings),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        _, said = await process.communicate()
+        if process.returncode:
+            raise BenchError(f"refusion {words[0]}: status {process.returncode}: {said.decode()}")
+
+    def _cpu_s(self) -> float:
+        """Return the processor seconds so far: the broker, the workers, and what has ended."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        living = [self._broker, *(worker.process.pid for worker in self._workers)]
+        return ended.ru_utime + ended.ru_stime + sum(map(_cpu_s, living))
+
+    @contextmanager
+    def _measured(self) -> Iterator[list[Spent]]:
+        """Measure a block; the list has its spending when it is over."""
+        spent: list[Spent] = []
+        clock, cpu = time.monotonic(), self._cpu_s()
+        yield spent
+        spent.append(Spent(time.monotonic() - clock, self._cpu_s() - cpu))
+
+    def _figure(self, subject: str, figure: str) -> None:
+        """Note a figure, and show it: the whole takes hours."""
+        self.figures.append((f"{self.citizens:,} citizens, {subject}", figure, ""))
+        print(f"{self.citizens:,} citizens, {subject}: {figure}", flush=True)
+
+    def _sizes(self) -> None:
+        """Note the bytes on disk, by topic and by store."""
+        for name, size in [*self._topic_bytes().items(), *self._store_bytes().items()]:
+            self._figure(f"on disk: {name}", f"{size / MEGA:,.0f} MB, {self._each(size)}")
+
+    def _each(self, size: int) -> str:
+        return f"{size / self.citizens:,.0f} bytes a citizen"
+
+    def _topic_bytes(self) -> dict[str, int]:
+        """Return the bytes of each topic that is kept, by its name without the prefix."""
+        prefix, sizes = self._run.settings.prefix, dict.fromkeys(KEPT, 0)
+        for folder in self._data.glob(f"{prefix}*"):
+            topic = folder.name.removeprefix(prefix).rpartition("-")[0]
+            if topic in sizes:
+                sizes[topic] += _bytes_in(folder)
+        return sizes
+
+    def _store_bytes(self) -> dict[str, int]:
+        state = self._run.settings.state_dir
+        workers = [path for path in state.iterdir() if (path / "log").exists()]
+        return {
+            "state": sum(map(_bytes_in, workers)),
+            "ledger": _bytes_in(self._folder / "ledger"),
+            "tables of LIS": _bytes_in(self._folder / "lis"),
+            "files": _bytes_in(self._folder / "files"),
+        }
+
+    def _used(self, cpu_s: float) -> Used:
+        topics, stores = self._topic_bytes(), self._store_bytes()
+        return Used(self.citizens, cpu_s, sum(topics.values()), sum(stores.values()))
+
+
+# --- the whole --------------------------------------------------------------------------------
+
+
+def figures(folder: Path) -> list[Figure]:
+    """Measure each size of the country."""
+    return [row for size in SIZES.split(",") for row in _size(folder / size, int(size))]
+
+
+def _size(folder: Path, citizens: int) -> list[Figure]:
+    (folder / "kafka").mkdir(parents=True)
+    try:
+        with LocalKafka(folder=folder / "kafka") as kafka:
+            return asyncio.run(_country(kafka, folder, citizens))
+    finally:
+        rmtree(folder)
+
+
+async def _country(kafka: LocalKafka, folder: Path, citizens: int) -> list[Figure]:
+    more = {
+        LEDGER.name: str(folder / "ledger"),
+        LIS.name: str(folder / "lis"),
+        FOUR_EYES.name: "0",
+    }
+    (node,) = kafka.nodes
+    async with bench(kafka.bootstrap, folder, more) as run:
+        country = Country(run, folder, node, citizens)
+        await country.whole()
+        return country.figures
+
+
+def _months() -> range:
+    return range(FIRST, FIRST + MONTHS)
+
+
+def _arrives(line: bytes) -> int:
+    """Return the month in which a report arrives: within the year, the first or the last."""
+    at = line.index(REPORTED) + len(REPORTED)
+    month = month_number(line[at : at + MONTH_BYTES].decode())
+    return min(max(month, FIRST), FIRST + MONTHS - 1)
+
+
+def _lines_in(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_blocks * BLOCK for path in folder.rglob("*") if path.is_file())
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor seconds of a process and of its children that have ended."""
+    _, _, after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    return sum(map(int, after_name.split()[11:15])) / TICKS
+
+
+def _peak_mb(worker: Worker) -> float:
+    status = Path(f"/proc/{worker.process.pid}/status").read_text()
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    return int(kilobytes) / 1024
+
+
+def _said(spent: Spent) -> str:
+    return f"{spent.clock_s:,.0f} s, {spent.cpu_s:,.0f} s of processor time"

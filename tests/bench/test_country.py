@@ -1,0 +1,19 @@
+"""A country's year, as small as it can be: every step of it is measured."""
+
+import pytest
+
+from bench import country
+
+
+@pytest.mark.long
+def test_a_small_country_goes_through_all_of_its_year(monkeypatch, tmp_path):
+    monkeypatch.setattr(country, "SIZES", "300")
+    monkeypatch.setattr(country, "MONTHS", 2)
+    rows = {subject: figure for subject, figure, _ in country.figures(tmp_path)}
+    steps = [
+        "2023-01: close, export", "2023-02: close, export", "on disk: state", "on disk: ledger",
+        "restore of all state", "everybody settled anew, dry run", "the same, applied", "verify",
+    ]  # fmt: skip
+    assert {f"300 citizens, {step}" for step in steps} <= rows.keys()
+    assert rows["a citizen and year: processor"].endswith(" ms")
+    assert not list(tmp_path.iterdir()), "the folder of the country is still there"
