@@ -104,12 +104,15 @@ class Standing:
     """Tells which records of a citizen's past count, as they come in the order of the journal.
 
     For those who read the journal without settling it. `to` is the citizen to whom the reports go,
-    or "".
+    or "". Whoever begins behind the journal's start has not seen all merges: one of which a copy
+    comes holds unless its end was seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_from_start: bool = True) -> None:
         self.to = ""
+        self._is_from_start = is_from_start
         self._joined: set[str] = set()
+        self._ended: set[str] = set()
         self._carried_out: set[str] = set()
 
     def empties(self, record: Move) -> bool:
@@ -118,8 +121,13 @@ class Standing:
             return False
         self._carried_out.add(record.id)
         self._joined.discard(record.undoes)
+        self._ended.add(record.undoes)
         self.to = record.to
         return True
+
+    def was_moved(self, to: str) -> None:
+        """Take it from a copy that reports have gone to another citizen since before the start."""
+        self.to = to
 
     def joins(self, record: Join) -> None:
         """Take a record `joined`."""
@@ -132,8 +140,15 @@ class Standing:
         if self.to:
             return None
         if isinstance(record, Copy):
-            return record.report if record.move in self._joined else None
+            return record.report if self._holds(record.move) else None
         return record
+
+    def knows(self, merge: str) -> bool:
+        """Tell if a merge was seen to begin or to end."""
+        return merge in self._joined or merge in self._ended
+
+    def _holds(self, merge: str) -> bool:
+        return merge in self._joined or not (self._is_from_start or merge in self._ended)
 
 
 def standing_reports(

@@ -6,7 +6,7 @@ shown it on the first day.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -85,6 +85,12 @@ class ExpectedPayments:
         for month, ore, _ in shares:
             if month in months:
                 _add(self.citizens[reporter, benefit, month], citizen, 1, ore)
+
+    def take_back(self, is_theirs: Callable[[str], bool]) -> None:
+        """Forget what was received of some citizens: their records are read again."""
+        for citizens in self.citizens.values():
+            for citizen in filter(is_theirs, citizens):
+                citizens[citizen][1] = 0
 
     def lines(self) -> list[ExpectedLine]:
         """Hold the sums against each other, in order."""

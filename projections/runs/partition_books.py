@@ -25,6 +25,7 @@ from domain.citizen.reports import (
 from domain.law.staircase import Law
 from projections.runs.books import Books
 from projections.runs.expected_payments import ExpectedPayments
+from projections.runs.late_copies import LateCopies, Place
 from projections.runs.open_rows import CitizenPeriod, UnansweredRows
 from projections.runs.paid_reports import PaidReport, likeness, still_awaiting
 from projections.runs.payment_months import MonthShare, PaymentMonths
@@ -48,7 +49,8 @@ class PartitionBooks:
 
     `settled_to` is the offset up to which the citizens stage has settled, `refused` are the offsets
     that it refused. `first_month` is the first month whose control sums are kept: every record of
-    it must be taken. `expected` is held against the payments that stand.
+    it must be taken. `expected` is held against the payments that stand. `late` tells of merges
+    from before the books begin, None where they begin with the journal; `partition` is this one.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class PartitionBooks:
         refused: Collection[int],
         first_month: int,
         expected: ExpectedPayments | None = None,
+        late: LateCopies | None = None,
+        partition: int = 0,
     ) -> None:
         self._months = PaymentMonths(law)
         self._counting_from = law.counting_from
@@ -74,6 +78,11 @@ class PartitionBooks:
         """Kept from the first opening row on."""
         self._reversed: list[CitizenPeriod] = []
         """Periods of payments that were reversed."""
+        self._late = late
+        self._gone_on = {} if late is None else late.of(partition)
+        """Offsets of what went on to others by merges that were not seen."""
+        self.passed_over: set[int] = set()
+        """Offsets of what came for a citizen whose reports go on to another."""
         self._merged: dict[str, Standing] = {}
         """Citizens of whom the journal has a record of a merge."""
         self._names_of: defaultdict[str, CitizenNames] | None = None
@@ -82,25 +91,49 @@ class PartitionBooks:
         self._books = Books()
         self.last_run = 0
 
-    def take(self, offset: int, citizen: str, report: CitizenRecord | ControlRecord) -> None:
-        """Take the next record."""
+    def take(
+        self,
+        offset: int,
+        citizen: str,
+        report: CitizenRecord | ControlRecord,
+        source: Place | None = None,
+    ) -> None:
+        """Take the next record; `source` is the place of what a copy is of."""
+        if self._gone_on and offset in self._gone_on:
+            self._standing(citizen).was_moved(self._gone_on[offset])
         if isinstance(report, Move | Join | Copy) or citizen in self._merged:
-            self._take_merged(offset, citizen, report)
+            self._take_merged(offset, citizen, report, source)
             return
         self._take(offset, citizen, report)
 
+    def _standing(self, citizen: str) -> Standing:
+        if citizen not in self._merged:
+            self._merged[citizen] = Standing(is_from_start=self._late is None)
+        return self._merged[citizen]
+
     def _take_merged(
-        self, offset: int, citizen: str, record: CitizenRecord | ControlRecord
+        self,
+        offset: int,
+        citizen: str,
+        record: CitizenRecord | ControlRecord,
+        source: Place | None,
     ) -> None:
         """Take a record of a merge, or of a citizen who was merged."""
-        standing = self._merged.setdefault(citizen, Standing())
+        standing = self._standing(citizen)
         if isinstance(record, Join):
             standing.joins(record)
         elif isinstance(record, Move):
             if standing.empties(record):
                 self._empty(offset, citizen)
-        elif isinstance(record, Report | Opening | Copy) and (report := standing.counting(record)):
-            self._take(offset, citizen, report)
+        elif isinstance(record, Report | Opening | Copy):
+            report = standing.counting(record)
+            if isinstance(record, Copy) and self._late and not standing.knows(record.move):
+                report = report if self._late.take(source, citizen) else None
+            if report is not None:
+                self._take(offset, citizen, report)
+            elif standing.to:
+                self.passed_over.add(offset)
+                self._books.waiting += offset >= self._settled_to
 
     def _empty(self, offset: int, citizen: str) -> None:
         """Take all payments of a citizen out: what counts of them comes again, as a copy."""

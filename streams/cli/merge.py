@@ -1,40 +1,81 @@
 """`refusion merge`: two numbers are one person, or are parted again."""
 
+import sys
+from typing import TYPE_CHECKING, Final
+
 import click
 
-from streams.cli.console import answering, echo_json, load_settings, run_with_progress
+from streams.cli.console import DIFFERS, answering, echo_json, load_settings, run_with_progress
+
+if TYPE_CHECKING:
+    from streams.operations.merge_pairs import MergedPairs, MergePair
+
+NONE_DONE: Final = 2
+"""The exit status where no pair of several could be done."""
 
 
 @click.command()
-@click.argument("former", required=False)
-@click.argument("new", required=False)
+@click.argument("names", nargs=-1, metavar="[FORMER NEW]...")
+@click.option("--pairs", "given", is_flag=True, help="Read pairs from standard input, one a line.")
 @click.option("--undo", is_flag=True, help="They are two persons after all: part them.")
 @click.option(
     "--reason", required=True, metavar="REASON", help="Why; it is kept for ever in the journal."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def merge(former: str | None, new: str | None, undo: bool, reason: str, as_json: bool) -> None:
+def merge(names: tuple[str, ...], given: bool, undo: bool, reason: str, as_json: bool) -> None:
     """Merge two numbers of one person, or part them.
 
     What was reported for FORMER, and what is reported for it later, counts for NEW. The two are
     pseudonyms, as in postings. Without them the command asks for two CPRs (or reads them from the
     first two lines of standard input), the former one first. This needs two persons.
+
+    Several pairs are one act: each is merged whole or not at all, and the exit status is 1 where
+    only some could be, 2 where none could. A line of --pairs has the former CPR or pseudonym, a
+    space and the new one.
     """
-    from streams.explain.find import named_citizen
     from streams.operations.merge_past import MergeError
     from streams.operations.merges import merge as do_merge
 
     with answering(as_json):
-        if former is not None and new is None:
-            raise MergeError("name both numbers, or none: then the command asks for them")
-        settings = load_settings()
-        one, other = named_citizen(former, settings), named_citizen(new, settings)
-        merged = run_with_progress(
+        pairs = _pairs(names, given=given)
+        done = run_with_progress(
             "records",
-            lambda settings, show: do_merge(settings, one, other, reason, undo=undo, shown=show),
+            lambda settings, show: do_merge(settings, pairs, reason, undo=undo, shown=show),
         )
+    if given or len(pairs) > 1:
+        _show(done, as_json=as_json)
+        return
+    for not_done in done.not_done:
+        raise MergeError(not_done.why)
+    (merged,) = done.merged
     if as_json:
         echo_json(merged._asdict())
     else:
-        done = "are two persons again" if merged.undone else "are one person, under the new number"
-        click.echo(f"the two numbers {done} (moved/{merged.id}, {merged.records:,} records)")
+        click.echo(merged.sentence())
+
+
+def _pairs(names: tuple[str, ...], *, given: bool) -> "list[MergePair]":
+    """Return the pairs that are named, given on standard input or asked for."""
+    from streams.explain.find import named_citizen
+    from streams.kit.standard_streams import standard_input
+    from streams.operations.merge_pairs import MergePair, pairs_of, read_pairs
+    from streams.operations.merge_past import MergeError
+
+    if given and names:
+        raise MergeError("--pairs reads the numbers from standard input: name none beside it")
+    settings = load_settings()
+    if given:
+        return read_pairs(standard_input(), settings)
+    if names:
+        return pairs_of([named_citizen(name, settings) for name in names])
+    return [MergePair(named_citizen(None, settings), named_citizen(None, settings))]
+
+
+def _show(done: "MergedPairs", *, as_json: bool) -> None:
+    """Show what became of each pair, and end with the status that says it."""
+    if as_json:
+        echo_json(done.as_json())
+    else:
+        click.echo("\n".join(done.sentences()))
+    if done.not_done:
+        sys.exit(DIFFERS if done.merged else NONE_DONE)

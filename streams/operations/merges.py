@@ -9,10 +9,14 @@
 
 The transactional id is that of run markers. So a merge lies before or behind a marker in all
 partitions, and a run has both sides of it or none.
+
+Several pairs of one call are one act with one permission. Then steps 2 and 3 are done for one pair
+after the other, so that a pair may go on where the one before it ended.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from streams.acts.acts import Act, checked_reason
 from streams.acts.four_eyes import GuardedAct, permission
@@ -31,6 +35,7 @@ from streams.kafka.topic_layout import ensure_topics_of
 from streams.operations.citizen_past import PastReader, Shown
 from streams.operations.freed_ids import new_record_id
 from streams.operations.key_gate import check_keys
+from streams.operations.merge_pairs import Merged, MergedPairs, MergePair, PairNotDone, check_pairs
 from streams.operations.merge_past import MergeError
 from streams.operations.merge_plan import MergeWriting, records_of
 from streams.operations.stated_keys import begin_journal
@@ -41,69 +46,92 @@ from streams.wire.partitioner import partition_of
 CLIENT: Final = "merge"
 WRITER: Final = "run"
 """The ending of the transactional id, which run markers have too."""
+ADVICE: Final = "ask for it again: nothing was written, or all of it"
 
 
-class Merged(NamedTuple):
-    """A merge, or the end of one, and the number of records that count again."""
-
-    id: str
-    former: str
-    to: str
-    undone: bool
-    records: int
+class UnreachedError(MergeError):
+    """Kafka does not answer, or refuses us: the next pair would meet the same."""
 
 
 async def merge(
-    settings: Settings, former: str, to: str, reason: str, *, undo: bool, shown: Shown
-) -> Merged:
-    """Merge two citizens, or part them, with permission. Raises UserError, AwaitingApproval."""
+    settings: Settings, pairs: Sequence[MergePair], reason: str, *, undo: bool, shown: Shown
+) -> MergedPairs:
+    """Merge citizens, or part them, with permission. Raises UserError, AwaitingApproval."""
     checked_reason("--reason", reason)
-    if former == to:
-        raise MergeError("the former number and the new one are the same: give two numbers")
-    advice = "ask for it again: nothing was written, or all of it"
-    with explained(settings.bootstrap, MergeError, advice=advice):
+    check_pairs(pairs)
+    with explained(settings.bootstrap, MergeError, advice=ADVICE):
         await ensure_topics_of(settings)
         await check_keys(settings)
-        await permission(settings, _guarded(former, to, reason, undo=undo))
+        await permission(settings, _guarded(pairs, reason, undo=undo))
         await begin_journal(settings)
-        merging = _Merging(settings, shown)
-        return await merging.run(former, to, reason, undo=undo)
+    return await one_by_one(pairs, _Merging(settings, shown, reason, undo=undo).run)
 
 
-def _guarded(former: str, to: str, reason: str, *, undo: bool) -> GuardedAct:
-    scope = {"former": former, "to": to, "undo": undo}
-    command = [CLIENT, former, to, f"--reason={reason}", *["--undo"] * undo]
-    return GuardedAct(Act(CLIENT, scope, reason), command)
+async def one_by_one(
+    pairs: Sequence[MergePair], run: Callable[[MergePair], Awaitable[Merged]]
+) -> MergedPairs:
+    """Run each pair by itself; none behind one for which Kafka could not be reached."""
+    done, not_done = list[Merged](), list[PairNotDone]()
+    unreached = ""
+    for pair in pairs:
+        if unreached:
+            why = f"not tried, for what was said of a pair before it: {unreached}"
+            not_done.append(PairNotDone(*pair, why))
+            continue
+        try:
+            done.append(await run(pair))
+        except UnreachedError as error:
+            unreached = str(error)
+            not_done.append(PairNotDone(*pair, unreached))
+        except MergeError as error:
+            not_done.append(PairNotDone(*pair, str(error)))
+    return MergedPairs(done, not_done)
+
+
+def _guarded(pairs: Sequence[MergePair], reason: str, *, undo: bool) -> GuardedAct:
+    names = [name for pair in pairs for name in pair]
+    command = [CLIENT, *names, f"--reason={reason}", *["--undo"] * undo]
+    scope: dict[str, Any] = {"former": names[0], "to": names[1], "undo": undo}
+    if len(pairs) == 1:
+        return GuardedAct(Act(CLIENT, scope, reason), command)
+    scope |= {"former": [pair.former for pair in pairs], "to": [pair.to for pair in pairs]}
+    return GuardedAct(Act(CLIENT, scope, reason), command, about={"pairs": len(pairs)})
 
 
 class _Merging:
     """A merge at work."""
 
-    def __init__(self, settings: Settings, shown: Shown) -> None:
+    def __init__(self, settings: Settings, shown: Shown, reason: str, *, undo: bool) -> None:
         self._settings = settings
         self._shown = shown
+        self._reason = reason
+        self._undo = undo
         self._clients = KafkaClients(settings.bootstrap, f"refusion-{CLIENT}")
         self._topic = settings.topic(topics.REPORTS)
 
-    async def run(self, former: str, to: str, reason: str, *, undo: bool) -> Merged:
-        """Do steps 2 and 3."""
+    async def run(self, pair: MergePair) -> Merged:
+        """Do steps 2 and 3 for a pair. Raises MergeError."""
+        with explained(self._settings.bootstrap, UnreachedError, advice=ADVICE):
+            return await self._run(pair)
+
+    async def _run(self, pair: MergePair) -> Merged:
         settings, macs = self._settings, self._settings.macs()
         async with open_topics(self._clients) as opened:
             self._checks = await journal_checks(opened, self._topic, macs)
-        pasts = [self._new_past(citizen) for citizen in (former, to)]
+        pasts = [self._new_past(citizen) for citizen in pair]
         for past in pasts:
             await past.read_on(0)
         try:
             name = f"{settings.prefix}{WRITER}"
             async with control_writer(self._clients, macs, name, CLIENT) as writer:
-                return await self._write(writer, pasts, reason, undo=undo)
+                return await self._write(writer, pasts)
         except OvertakenError:
             raise MergeError(
                 "a run was closed, or others were merged, in between: nothing was written; ask for"
                 " it again"
             ) from None
         except UnconfirmedError:
-            raise MergeError(
+            raise UnreachedError(
                 f"Kafka has not confirmed the records in {COMMIT_S:.0f} s: they were written all or"
                 " none; ask for it again, which says so where they were"
             ) from None
@@ -112,15 +140,14 @@ class _Merging:
         at = partition_of(citizen.encode(), self._settings.partitions)
         return PastReader(self._settings, self._clients, citizen, at, self._checks, self._shown)
 
-    async def _write(
-        self, writer: ControlWriter, pasts: list[PastReader], reason: str, *, undo: bool
-    ) -> Merged:
+    async def _write(self, writer: ControlWriter, pasts: list[PastReader]) -> Merged:
         """Do step 3."""
+        undo = self._undo
         former, to = (past.past for past in pasts)
         number, at = new_record_id(), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         records = records_of(former, to, number, undo=undo)
         writing = MergeWriting(
-            self._topic, self._settings.partitions, self._settings.macs(), reason, at
+            self._topic, self._settings.partitions, self._settings.macs(), self._reason, at
         )
         first = [
             writing.first(past.past, record) for past, record in zip(pasts, records, strict=True)

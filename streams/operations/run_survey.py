@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 
 from domain.basics.weeks import first_day
-from domain.citizen.reports import RunMarker
+from domain.citizen.reports import Copy, RunMarker
 from domain.law.staircase import Law
 from projections.postings.reading import PostedMessage
 from projections.runs.books import Books
@@ -21,6 +22,7 @@ from projections.runs.completeness import THRESHOLDS
 from projections.runs.expected_payments import ExpectedPayments
 from projections.runs.partition_books import PartitionBooks
 from projections.runs.payment_months import PaymentMonths
+from projections.runs.run_books import RunBooks
 from projections.runs.totals import RunTotals
 from streams.citizens.register_file import load_register, sources_of
 from streams.engine.ports import Record
@@ -31,10 +33,12 @@ from streams.kafka.rights import STAGES
 from streams.kafka.topics import Topic
 from streams.kit.errors import UserError
 from streams.settings import Settings
+from streams.stages.passing_on import source_of
 from streams.upstream.expected_file import read_expected
 from streams.wire.cloudevents import source_offset
 from streams.wire.journal import JournalEntry
 from streams.wire.journal_checks import CLOCKS, JournalChecks, journal_checks
+from streams.wire.partitioner import partition_of
 from streams.wire.readers import RecordReader, Source, journal_reader, letter_reader, once_each
 from streams.wire.rejections import REASONS
 from streams.wire.reporters import NO_SOURCE
@@ -222,26 +226,41 @@ class RunTopics:
         refused, rejected = await self._dead_letters(since, cut)
         posted = await self._posted(last, settled_to, cut)
         meter = _Meter(progress, sum(ends[at] - starts[at] for at in ends) + posted.total)
-        books = Books()
-        for partition, end in sorted(ends.items()):
-            fold = PartitionBooks(
-                law, settled_to.get(partition, 0), refused[partition], first_month, expected
-            )
-            records = self._records(topics.REPORTS, partition, starts[partition], end)
-            reader = await self._journal_reader(partition)
-            async for record, entry in reader.ours(meter.counted(records)):
-                fold.take(record.offset, entry.citizen, entry.report)
+        begins = None if whole else starts
+        run_books = RunBooks(law, settled_to, refused, first_month, expected, begins)
+
+        async def read(partition: int) -> None:
+            fold = run_books.begin(partition)
+            await self._read_into(fold, partition, starts[partition], ends[partition], meter)
             if last is not None and fold.last_run != last.run:
                 raise UserError(
                     f"run {last.run} is being closed at this moment: ask again; if this stays, the"
                     f" clocks of those who write to Kafka differ by more than {CLOCKS.days} day"
                 )
-            fold.close(books)
+            run_books.close(partition, fold)
+
+        for partition in sorted(ends):
+            await read(partition)
+        for partition in run_books.wrong(partial(_partition_of, len(ends))):
+            await read(partition)
+        books = run_books.whole()
         totals = await self._totals(law, posted, meter)
         books.settle(totals.settled, first_month)
         register = load_register(self._settings)
         names = {} if register is None else register.names()
         return Survey(books, totals, rejected, meter.done, names, settled_to, expected)
+
+    async def _read_into(
+        self, fold: PartitionBooks, partition: int, start: int, end: int, meter: "_Meter"
+    ) -> None:
+        """Fold the records of a partition of the journal."""
+        journal = self._settings.topic(topics.REPORTS)
+        reader = await self._journal_reader(partition)
+        records = self._records(topics.REPORTS, partition, start, end)
+        async for record, entry in reader.ours(meter.counted(records)):
+            is_copy = isinstance(entry.report, Copy)
+            source = source_of([*record.headers], journal) if is_copy else None
+            fold.take(record.offset, entry.citizen, entry.report, source)
 
     async def _dead_letters(
         self, since: datetime | None, cut: datetime | None
@@ -342,6 +361,10 @@ class _Meter:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _partition_of(partitions: int, citizen: str) -> int:
+    return partition_of(citizen.encode(), partitions)
 
 
 def _first_month(month: int | None, expected: ExpectedPayments) -> int | None:

@@ -4,6 +4,7 @@ They are written into the journal in the transaction that settles the report's o
 goes on exactly once, and in its order.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -17,8 +18,21 @@ from streams.wire.partitioner import partition_of
 
 MOVED_FROM: Final = "moved-from"
 """The header of a copy: the place in the journal of the record that it copies."""
+_PLACE: Final = re.compile(rb"([A-Za-z0-9._-]+)/([0-9]{1,9})/([0-9]{1,18})")
 _OF_THE_PLACE: Final = frozenset({MAC, MOVED_FROM, "raw", "origin", "origin_raw", "origin_time"})
 """Headers that tell where a record came from; a copy has its own."""
+
+
+def source_of(headers: Headers, journal: str) -> tuple[int, int] | None:
+    """Return partition and offset of what a copy is of; None where it is of another journal.
+
+    >>> source_of([("moved-from", b"refusion.reports/3/812")], "refusion.reports")
+    (3, 812)
+    """
+    for name, text in headers:
+        if name == MOVED_FROM and (match := _PLACE.fullmatch(text or b"")):
+            return (int(match[2]), int(match[3])) if match[1].decode() == journal else None
+    return None
 
 
 class JournalCopies:

@@ -57,9 +57,11 @@ def as_person(settings, tmp_path):
     }
     given |= {"REFUSION_FOUR_EYES": "1", "REFUSION_PERSONS": str(persons), "LOGNAME": "bo"}
 
-    def run(who, *arguments, **environment) -> tuple[int, str, str]:
+    def run(who, *arguments, stdin="", **environment) -> tuple[int, str, str]:
         with acting_as(who):
-            done = CliRunner().invoke(main, list(map(str, arguments)), env=given | environment)
+            done = CliRunner().invoke(
+                main, list(map(str, arguments)), input=stdin, env=given | environment
+            )
         return done.exit_code, done.stdout, done.stderr
 
     return run

@@ -11,12 +11,13 @@ from domain.oracle import reference
 from streams.kafka import topics
 from streams.wire import journal
 from tests.support import product
+from tests.support.acts_in_memory import ANNA, BO
 from tests.support.lines import payment
 from tests.support.lives import RULES
 from tests.support.pipeline import DONE_S, PROGRAM
 from tests.support.product import true_now
 
-FORMER, NEW = "6101901357", "6101901365"
+FORMER, NEW, THIRD = "6101901357", "6101901365", "6101901360"
 AT = "2024-02-01T08:00:00Z"
 BOTH = f"{FORMER}\n{NEW}\n"
 
@@ -107,6 +108,45 @@ def test_two_numbers_are_one_person_and_two_again(pipeline, refusion):
     assert verified.returncode == 0, verified.stdout + verified.stderr
     pipeline.stop(worker)
     pipeline.audit()
+
+
+def test_several_pairs_are_one_act_of_two_persons_and_each_is_whole_or_not_there(
+    pipeline, as_person
+):
+    lines = [
+        published(cpr, f"P{month}", month) for month, cpr in enumerate((FORMER, NEW, THIRD), 1)
+    ]
+    pipeline.publish(lines)
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    of = pipeline.settings.identity().of
+    possible = f"{FORMER} {NEW}\n\n{of(THIRD)[0]};{of(NEW)[0]}\n"
+    asked = ("merge", "--pairs", "--reason", "new numbers")
+    status, told, said = as_person(ANNA, *asked, stdin=f"{FORMER} {NEW}\n{THIRD}\n")
+    assert (status, "line 2" in said, THIRD in said + told) == (2, True, False)
+    status, told, said = as_person(ANNA, *asked, stdin=f"{possible}{NEW} {FORMER}\n")
+    assert status == 3, said
+    (waiting,) = orjson.loads(as_person(BO, "approvals", "list", "--json")[1])
+    assert waiting["about"] == {"pairs": 3}
+    status, told, said = as_person(BO, "approve", told.strip(), "--json")
+    done = orjson.loads(told)
+    assert (status, len(done["merged"]), done["fine"]) == (1, 2, False), said
+    ((pair, why),) = [((no["former"], no["to"]), no["why"]) for no in done["not_done"]]
+    assert pair == (of(NEW)[0], of(FORMER)[0])
+    assert of(NEW)[0] in why
+    pipeline.wait_until_settled()
+    assert standing(pipeline, NEW) == truth(lines[1], lines[0], lines[2])
+    status, told, said = as_person(ANNA, *asked, stdin=possible)
+    status, told, said = as_person(BO, "approve", told.strip())
+    assert (status, told.count("not done: ")) == (2, 2), said
+    assert told.endswith("0 pairs done, 2 not done\n")
+    status, told, said = as_person(ANNA, *asked, "--undo", stdin=possible)
+    status, told, said = as_person(BO, "approve", told.strip())
+    assert (status, told.count("are two persons again")) == (0, 2), said
+    pipeline.wait_until_settled()
+    for cpr, line in zip((FORMER, NEW, THIRD), lines, strict=True):
+        assert standing(pipeline, cpr) == truth(line)
+    pipeline.stop(worker)
 
 
 @pytest.mark.long

@@ -128,15 +128,15 @@ def expected(lives, openings):
     sums: defaultdict[tuple, int] = defaultdict(int)
     for reports in lives:
         for row in reference.settle(reports, RULES).rows if reports else ():
-            sums[_key(row, reports[0]["cpr"])] += row["refusion_ore"] + row["medfinansiering_ore"]
+            sums[key_of(row, reports[0]["cpr"])] += row["refusion_ore"] + row["medfinansiering_ore"]
     for opening in openings:
-        sums[_key(opening, opening["cpr"])] -= (
+        sums[key_of(opening, opening["cpr"])] -= (
             opening["refusion_ore"] + opening["medfinansiering_ore"]
         )
     return {key: ore for key, ore in sums.items() if ore}
 
 
-def _key(row, cpr):
+def key_of(row, cpr):
     is_refusion = row["mechanism"] == "refusion"
     rates = (row["rate"], 0) if is_refusion else (0, row["rate"])
     place = row["paying"] if is_refusion else row["financing"]

@@ -22,6 +22,7 @@ from streams.wire.partitioner import partition_of
 from streams.wire.readers import journal_reader
 from tests.simulation.logs import COMMIT
 from tests.simulation.names import JOURNAL
+from tests.simulation.population import reports_in
 
 AT = "2024-02-01T08:00:00Z"
 COMMIT_S = 30.0
@@ -51,7 +52,7 @@ class Merging:
         if undo:
             pair = self._rng.choice(self._merged)
         else:
-            known = (line for line in self._world.lines if line.startswith(b"{"))
+            known = reports_in(self._world.lines)
             persons = sorted({orjson.loads(line)["cpr"] for line in known})
             if len(persons) < len(("former", "new")):
                 return

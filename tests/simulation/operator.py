@@ -25,7 +25,7 @@ from tests.simulation.clock import PROCESS, Process
 from tests.simulation.logs import COMMIT
 from tests.simulation.merging import Merging
 from tests.simulation.names import JOURNAL
-from tests.simulation.population import FIRST_MONTH, opening_rows
+from tests.simulation.population import FIRST_MONTH, opening_rows, reports_in
 
 KINDS = ("run", "run", "run", "recalculate", "recalculate", "rules", "free")
 AT = "2024-02-01T08:00:00Z"
@@ -108,7 +108,7 @@ class Operator:
 
     def _persons(self):
         """Draw a citizen with a report of theirs; nobody where nobody has reports."""
-        reports = [line for line in self._world.lines if line.startswith(b"{")]
+        reports = reports_in(self._world.lines)
         for line in self._rng.sample(reports, min(1, len(reports))):
             report = orjson.loads(line)
             yield self._world.identity.of(report["cpr"])[0], report

@@ -59,10 +59,15 @@ def _other_content(line: bytes) -> bytes:
     return orjson.dumps(report)
 
 
+def reports_in(lines) -> list[bytes]:
+    """The lines that are reports; rubbish may begin as they do."""
+    return [line for line in lines if b'"cpr"' in line]
+
+
 def opening_rows(plan, lines) -> list[dict]:
     """Rows of an earlier system for citizens of the population."""
     rng = plan.chance("openings")
-    persons = sorted({orjson.loads(line)["cpr"] for line in lines if b'"cpr"' in line})
+    persons = sorted({orjson.loads(line)["cpr"] for line in reports_in(lines)})
     rows = []
     for _ in range(plan.openings if persons else 0):
         week = rng.choice(("2023-01-09", "2023-02-06", "2022-11-07"))

@@ -5,6 +5,7 @@ merged may be on its way for as long as it likes.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from domain.citizen.reports import Freeing, RulesRecord
@@ -83,20 +84,34 @@ class Merging(StagesInMemory):
         name, partitions = self.topics.name("reports"), self._settings.partitions
         return MergeWriting(name, partitions, self._identity.macs, "the same person", AT)
 
-    def merge(self, former: str, to: str, number: str) -> None:
-        self._decide(former, to, number, undo=False)
+    def merge(
+        self, former: str, to: str, number: str, between: Callable[[], None] = lambda: None
+    ) -> None:
+        """Merge; `between` the first records and those behind them something may happen."""
+        self._decide(former, to, number, undo=False, between=between)
 
     def part(self, former: str, to: str, number: str) -> None:
         self._decide(former, to, number, undo=True)
 
-    def _decide(self, former: str, to: str, number: str, *, undo: bool) -> None:
+    def _decide(
+        self,
+        former: str,
+        to: str,
+        number: str,
+        *,
+        undo: bool,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         one, other = self.past(former), self.past(to)
         records = records_of(one, other, number, undo=undo)
         writing = self._writing()
         first = [
             writing.first(past, each) for past, each in zip((one, other), records, strict=True)
         ]
-        self._append([*first, *writing.behind(one, other, number)])
+        behind = writing.behind(one, other, number)
+        self._append(first)
+        between()
+        self._append(behind)
 
     def free(self, cpr: str, reporter: str, report_id: str, number: str) -> None:
         """Free an id of a number, as `refusion free-id` does."""

@@ -17,7 +17,7 @@ PLAIN: Final = frozenset(
     {
         "run", "letters", "reporter", "rules", "rule_set", "rule_set_digest", "sha256",
         "municipalities", "seal_keys", "journal_keys", "pseudonym_key", "prefix", "partitions",
-        "keys", "erase", "messages", "citizens",
+        "keys", "erase", "messages", "citizens", "pairs",
     }
 )  # fmt: skip
 """Names whose values are shown as they are: none of them names a person."""
@@ -73,6 +73,8 @@ def _values(name: str, value: Any, speaker: Speaker) -> list[str]:
     }
     if name not in shown:
         return []
+    if name in CITIZENS and isinstance(value, list):
+        return [str(len(value))]
     return [shown[name](each) for each in (value if isinstance(value, list) else [value])]
 
 

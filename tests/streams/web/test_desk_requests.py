@@ -12,6 +12,7 @@ from streams.cli.approvals import _lines
 from streams.kit.errors import AwaitingApproval
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations import freed_ids, merges
+from streams.operations.merge_pairs import MergePair
 from streams.web.desk.letter_routes import LETTERS, RETRY
 from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from tests.support.desk_site import ANNA, BIRTE, DORTE, MISSING, at_rest, desk_site
@@ -36,8 +37,9 @@ def test_an_operator_sees_no_person_in_a_request(folder, tmp_path):
     freeing = Freeing("x", FORMER, "12345678", "P-0101")
     replay = {"rules": "", "municipality": "", "citizen": TO, "rule_set": "R-1"}
     for guarded in (
-        merges._guarded(FORMER, TO, "nyt nummer", undo=False),
-        merges._guarded(FORMER, TO, "fejl", undo=True),
+        merges._guarded([MergePair(FORMER, TO)], "nyt nummer", undo=False),
+        merges._guarded([MergePair(FORMER, TO)], "fejl", undo=True),
+        merges._guarded([MergePair(FORMER, TO), MergePair(TO, FORMER)], "nye", undo=False),
         freed_ids._guarded(freeing, "forkert id"),
         GuardedAct(Act("replay --apply", replay), ["replay", "--citizen", TO, "--apply"]),
         GuardedAct(Act("later act", {"whom": FORMER, "run": 52}), ["later", FORMER]),
