@@ -89,6 +89,7 @@ def test_the_recipes_are_there():
     assert RECIPES.keys() >= MUST_HAVE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_can_be_followed_with_the_tools_at_hand(name, copy):
     copy.follow(RECIPES[name])

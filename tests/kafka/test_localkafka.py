@@ -236,6 +236,7 @@ def command(folder, *arguments):
     return done.returncode, done.stdout.strip(), done.stderr
 
 
+@pytest.mark.long
 def test_the_command_starts_one_that_stays_with_its_data(tmp_path, prefix):
     folder = tmp_path / "data"
     assert command(folder, "address")[0] == 1

@@ -115,6 +115,7 @@ def test_no_poisonous_record_stops_a_partition(pipeline, lives, tmp_path):
 # --- load -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_thousands_of_reports_of_one_citizen_in_a_month_are_settled_in_small_batches(
     pipeline, tmp_path
 ):

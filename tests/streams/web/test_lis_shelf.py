@@ -3,6 +3,8 @@
 import shutil
 from functools import partial
 
+import pytest
+
 from streams.lis.store import MartStore
 from streams.web.lis_shelf import LOOK_S, MartsShelf
 from tests.properties.test_lis import built
@@ -11,6 +13,7 @@ from tests.support.lis_site import lis_folder
 RUNS = "SELECT run FROM runs WHERE run IS NOT NULL ORDER BY run"
 
 
+@pytest.mark.long
 def test_marts_that_were_deleted_and_built_again_under_the_same_number_are_read(tmp_path):
     folder = lis_folder(tmp_path)
     times = iter(range(0, 1_000, int(2 * LOOK_S)))

@@ -156,6 +156,7 @@ def some_limits(**some):
     return SiteLimits.usual()._replace(**some)
 
 
+@pytest.mark.long
 def test_a_town_hall_behind_one_address_logs_on_in_the_morning(app):
     statuses = {client_of(app).get("/log-paa").status_code for _ in range(300)}
     assert statuses == {303}
