@@ -69,7 +69,7 @@ async def _compare(
 ) -> int:
     postings = _PostingsCursor(fold_range, records.postings)
     try:
-        async for batch in _batches(fold_range, records.journal):
+        async for batch in settled_entries(fold_range, records.journal):
             for offset, message in fold.fold(batch):
                 await postings.expect(offset, message)
         await postings.end()
@@ -80,7 +80,7 @@ async def _compare(
     return postings.compared
 
 
-async def _batches(
+async def settled_entries(
     fold_range: FoldRange, records: AsyncIterator[Record]
 ) -> AsyncIterator[list[tuple[int, JournalEntry]]]:
     """The settled records of the journal; those that the stage refused led to nothing."""

@@ -11,7 +11,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -33,8 +33,8 @@ from projections.audit.state_entries import check_state
 from projections.audit.violations import BadRecordError, Violation, Violations, as_bad
 from projections.runs.files import Names
 from streams.audit.audited_topics import OpenTopics
+from streams.audit.believed import BelievedRecords
 from streams.audit.fold import FoldRange, Records, audit_fold
-from streams.audit.processes import count_read
 from streams.audit.run_files import FilesAudit, RunLines
 from streams.audit.snapshot import Snapshot
 from streams.citizens.rule_sets import DEFAULT, LawBook
@@ -45,10 +45,7 @@ from streams.kit.errors import UserError
 from streams.kit.scratch import scratch_folder
 from streams.kit.spool import Scattered
 from streams.privacy.cpr import digits_in
-from streams.privacy.macs import Role
 from streams.settings import Settings, SettingsError
-from streams.wire.belief import is_marked
-from streams.wire.journal_checks import JournalChecks, beginning
 from streams.wire.partitioner import partition_of
 
 if TYPE_CHECKING:
@@ -56,14 +53,6 @@ if TYPE_CHECKING:
 
 SLICE_RECORDS: Final = 250_000
 """Records of a partition's journal or postings in memory at a time, with rows: 500 MB at most."""
-
-UNMARKED: Final = "records of {topic} that nobody of ours wrote: passed over"
-"""Note about records that lack our MAC where each must have one."""
-PASSED_OVER: Final = {
-    "foreign": "records of the journal that nobody of ours wrote: passed over",
-    "repeated": "copies of control records in the journal: passed over",
-}
-"""Notes about records that lead to nothing, by what is said of them (`streams.wire.belief`)."""
 
 
 class Sample(NamedTuple):
@@ -174,15 +163,14 @@ class _Auditor:
         self.outcome = PartitionOutcome(task.partition)
         self._task = task
         self._settings = task.settings
-        self._reader = reader
         self._settled_to = task.snapshot.settled_to.get(task.partition, 0)
         self._rules_named = partial(_rules_named, task.settings)
         self._pseudonym = pseudonym(task.settings)
-        self._checks = JournalChecks(task.settings.macs_if_set())
+        self._records = BelievedRecords(reader, task.settings, task.snapshot, task.partition)
 
     async def audit(self) -> None:
         """Audit all that the task asks for."""
-        await self._look_at_beginning()
+        await self._records.look_at_beginning()
         if self._task.slices == 1:
             await self._audit_whole()
         else:
@@ -192,57 +180,20 @@ class _Auditor:
             await self._fold()
         if self._task.runs:
             await self._compare_files()
-        await self._check_each(topics.NOTICES, self._records(topics.NOTICES), self._check_notice)
+        await self._check_each(topics.NOTICES, self._records.of(topics.NOTICES), self._check_notice)
         notes = self.outcome.violations.notes
-        entries = self._ours(topics.CITIZENS, "citizens", notes)
+        entries = self._records.ours(topics.CITIZENS, "citizens", notes)
         await self._check_each(topics.CITIZENS, entries, self._check_state)
-
-    def _records(self, topic: topics.Topic) -> AsyncIterator[Record]:
-        """The partition's records of a topic, counted for whoever waits."""
-        name, partition = self._settings.topic(topic), self._task.partition
-        bounds = self._task.snapshot.bounds(name, partition)
-        return self._reader.records(name, partition, *bounds, count_read)
-
-    async def _look_at_beginning(self) -> None:
-        """Find out whether the journal begins with its keys: all that follows has a MAC then."""
-        partition, macs = self._task.partition, self._settings.macs_if_set()
-        if macs is None:
-            return
-        name = self._settings.topic(topics.REPORTS)
-        bounds = self._task.snapshot.bounds(name, partition)
-        async with aclosing(self._reader.records(name, partition, *bounds)) as records:
-            how, _ = await beginning(macs.at("reports", partition), records)
-        self._checks = JournalChecks(macs, {}, frozenset({partition} if how == "keys" else ()))
-
-    async def _ours(
-        self, topic: topics.Topic, role: Role, notes: Counter[str]
-    ) -> AsyncIterator[Record]:
-        """The partition's records of a topic, without those that lack a MAC that they must have."""
-        mac = self._checks.mac(role, self._task.partition)
-        async for record in self._records(topic):
-            if mac is None or is_marked(mac, record):
-                yield record
-            else:
-                notes[UNMARKED.format(topic=topic.name)] += 1
-
-    async def _journal(self, notes: Counter[str]) -> AsyncIterator[Record]:
-        """The partition's records of the journal, without those that the stage passes over."""
-        belief = self._checks.journal(self._task.partition)
-        async for record in self._records(topics.REPORTS):
-            if (verdict := belief.of(record)) == "ours":
-                yield record
-            else:
-                notes[PASSED_OVER[verdict]] += 1
 
     # --- journal and postings ---------------------------------------------------------------------
 
     async def _audit_whole(self) -> None:
         """Audit all citizens of a partition as they are read."""
         audit, notes = self._new_audit(is_first=True), self.outcome.violations.notes
-        async for record in self._journal(notes):
+        async for record in self._records.journal(notes):
             audit.journal(record.offset, record.key, record.value, record.headers)
             self.outcome.records += 1
-        async for record in self._ours(topics.POSTINGS, "postings", notes):
+        async for record in self._records.ours(topics.POSTINGS, "postings", notes):
             audit.posting(record.offset, record.key, record.value, record.headers)
             self.outcome.records += 1
         self._end(audit)
@@ -253,8 +204,8 @@ class _Auditor:
             reports = Scattered(stack, folder, "reports", self._task.slices)
             postings = Scattered(stack, folder, "postings", self._task.slices)
             notes = self.outcome.violations.notes
-            await self._scatter(self._journal(notes), reports)
-            await self._scatter(self._ours(topics.POSTINGS, "postings", notes), postings)
+            await self._scatter(self._records.journal(notes), reports)
+            await self._scatter(self._records.ours(topics.POSTINGS, "postings", notes), postings)
         for number in range(self._task.slices):
             audit = self._new_audit(is_first=number == 0)
             for record in reports.read(number):
@@ -348,8 +299,8 @@ class _Auditor:
             self._settled_to,
             task.defects,
         )
-        postings = self._ours(topics.POSTINGS, "postings", Counter())
-        records = Records(self._journal(Counter()), postings)
+        postings = self._records.ours(topics.POSTINGS, "postings", Counter())
+        records = Records(self._records.journal(Counter()), postings)
         laws = _laws(settings.rules)
         self.outcome.folded = await audit_fold(fold_range, records, laws, self.outcome.violations)
         self.outcome.fold_s = time.process_time() - began
@@ -363,7 +314,7 @@ class _Auditor:
         )
         topic = self._settings.topic(topics.POSTINGS)
         audit = FilesAudit(topic, self._task.partition, self._settled_to, names)
-        postings = self._ours(topics.POSTINGS, "postings", Counter())
+        postings = self._records.ours(topics.POSTINGS, "postings", Counter())
         await audit.compare(postings, self._task.runs)
         self.outcome.violations.merge(audit.violations)
         self.outcome.files = audit

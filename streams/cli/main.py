@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "acl": "streams.cli.acl:acl",
     "approvals": "streams.cli.approvals:approvals",
     "approve": "streams.cli.approve:approve",
+    "audit": "streams.cli.audit:audit",
     "backup": "streams.cli.backup:backup",
     "free-id": "streams.cli.free_id:free_id",
     "compare": "streams.cli.compare:compare",

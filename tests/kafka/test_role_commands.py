@@ -36,6 +36,7 @@ LOOKING = {
     "run status", "run close --dry-run", "replay --dry-run", "dead-letters list",
     "dead-letters show", "explain", "diff", "export", "keys state", "approvals list",
     "approve --refuse", "destinations", "destinations --confirm", "deliver", "lis borger",
+    "audit package",
 }  # fmt: skip
 FORMER_CPR = "6101901365"
 LIS = ("lis", "afregning", "--run", "50")
@@ -152,6 +153,7 @@ def commands(installation, tmp_path_factory, delivering):
         "deliver": (("deliver", "--run", "50", "--municipality", "730", "--from", str(files)), ""),
         "lis borger": (("lis", "borger", *looked), CITIZEN_CPR),
         "opening load": (("opening", "load", str(opening)), ""),
+        "audit package": (("audit", "package", "--run", "50", "--out", str(folder / "p.zip")), ""),
         "verify": (("verify", "--fold", "--jobs", "1"), ""),
     }
 

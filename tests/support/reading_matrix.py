@@ -37,6 +37,8 @@ COMMANDS: Final = {
     **dict.fromkeys(sorted(LOOKS), Reading("operator", (ACCESS,))),
     "approvals list": Reading("operator", (ACCESS,)),
     "approve": Reading("operator", (ACCESS,)),
+    "audit check": Reading("auditor", (REPORTS, POSTINGS, DEAD_LETTERS)),
+    "audit package": Reading("auditor", (REPORTS, POSTINGS, DEAD_LETTERS, ACCESS)),
     "backup": Reading("backup", (REPORTS, POSTINGS, ACCESS)),
     "dead-letters list": Reading("operator", (DEAD_LETTERS,)),
     "dead-letters show": Reading("operator", (DEAD_LETTERS, ACCESS)),

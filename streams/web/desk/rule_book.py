@@ -77,6 +77,14 @@ def law_cases() -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
+def listed_cases() -> list[LawCase]:
+    """Return the worked cases as the document names them."""
+    return [
+        LawCase(case["title"], CASE_ADDRESS + at, tuple(case["shows"]))
+        for at, case in law_cases().items()
+    ]
+
+
 def rule_book(folder: Path | None, name: str, against: str = "") -> RuleBook:
     """Make the document of a rule set, or what another one changes against it.
 
@@ -97,10 +105,7 @@ def _digest(folder: Path | None) -> str:
 def _made(folder: Path | None, name: str, against: str, _content: str) -> RuleBook:
     book = LawBook(folder)
     sources = read_document(PACKAGED, "sources.yaml")["sources"]  # type: ignore[index]
-    cases = [
-        LawCase(case["title"], CASE_ADDRESS + at, tuple(case["shows"]))
-        for at, case in law_cases().items()
-    ]
+    cases = listed_cases()
     rules = book.law(name).rules
     later = [book.law(against).rules] if against else []
     text = law_pages(rules, sources, cases, later)
