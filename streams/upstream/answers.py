@@ -11,8 +11,11 @@ nothing is kept of it when it has ended.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from domain.basics.cache import Memo
 from streams.upstream.bounded_xml import BoundedXml
@@ -27,7 +30,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\
 _NUMBER: Final = re.compile("[0-9]{1,18}")
 
 
-class Blanket(NamedTuple):
+class Blanket(Struct, gc=False):
     """A blanket: its number, its fields as (number, text), and the blankets below it."""
 
     number: str
@@ -38,16 +41,18 @@ class Blanket(NamedTuple):
         """Return the texts of a field."""
         return [text for field, text in self.fields if field == number and text]
 
-    def all(self) -> "Iterator[Blanket]":
-        """Yield the blanket and all below it."""
-        yield self
-        for blanket in self.below:
-            yield from blanket.all()
+    def first_text(self, number: int) -> str:
+        """Return the first text of a field, or ""."""
+        for field, text in self.fields:
+            if field == number and text:
+                return text
+        return ""
 
 
 class ReportedPeriod(NamedTuple):
     """One reported period of a person and reporter, as the answer has it; texts may be "".
 
+    `blankets` are those at the top, `all_blankets` with all below them, in the order of the answer.
     `person` is the same object for all periods of one person in one answer.
     """
 
@@ -61,6 +66,7 @@ class ReportedPeriod(NamedTuple):
     disposed_on: str
     employment: str
     blankets: list[Blanket]
+    all_blankets: list[Blanket]
     person: object
 
 
@@ -88,11 +94,6 @@ _FIELD: Final = "BlanketFeltNummerIdentifikator"
 _CONTENT: Final = "AngivelseFeltIndholdTekst"
 _NUMBER_OF_BLANKET: Final = "BlanketNummerIdentifikator"
 _ERRORS: Final = frozenset({"FejlStruktur", "Fejl"})
-_READ: Final = frozenset(
-    {*_SCOPED, *_OF_PERIOD, *_START, *_END, _PERIOD, *_LEVELS, _FIELD, _CONTENT}
-    | {_NUMBER_OF_BLANKET, *_ERRORS}
-)
-"""Elements whose end is read."""
 
 
 def _local_name(name: str) -> str:
@@ -104,25 +105,51 @@ def _local_name(name: str) -> str:
 _LOCAL_NAMES: Final = Memo(_local_name, 1 << 10)
 
 
+_Ends = dict[str, Callable[[str], None]]
+
+
 class AnswerReader(BoundedXml):
     """Reads one file; hands each reported period to `take` and keeps what it counts."""
-
-    beginning = frozenset({_PERIOD, _ANSWER, _PERSON, *_LEVELS})
 
     def __init__(self, take: Callable[[ReportedPeriod], None]) -> None:
         super().__init__(_LOCAL_NAMES)
         self._take = take
         self._scopes: dict[str, list[tuple[int, str]]] = {"cpr": [], "reporter": []}
-        self._deepest_scope = 0
         self._answered_at = ""
-        self._period: dict[str, str] | None = None
+        self._texts: dict[str, str] = {}
         self._line = 0
         self._blankets: list[Blanket] = []
+        self._all: list[Blanket] = []
         self._open: list[Blanket] = []
         self._size = 0
         self._person, self._periods = object(), 0
         self._number = ""
         self._ended: list[ReportedPeriod] = []
+        scoped: _Ends = {name: partial(self._hold, scope) for name, scope in _SCOPED.items()}
+        self._outside: _Ends = {
+            **scoped,
+            **dict.fromkeys(_ERRORS, self._count_error),
+            _CPR: self._begin_person,
+            _ANSWER: self._end_answer,
+        }
+        self._inside: _Ends = {
+            **scoped,
+            **{name: partial(self._tell, told) for name, told in _OF_PERIOD.items()},
+            **dict.fromkeys(_START, partial(self._tell_first, "start")),
+            **dict.fromkeys(_END, partial(self._tell_first, "end")),
+            **dict.fromkeys(_LEVELS, self._end_blanket),
+            _FIELD: self._take_number,
+            _CONTENT: self._add_field,
+            _NUMBER_OF_BLANKET: self._name_blanket,
+            _PERIOD: self._end_period,
+        }
+        self._begins_outside = {
+            _PERIOD: self._begin_period,
+            _ANSWER: self._begin_answer,
+            _PERSON: self._count_person,
+        }
+        self._begins_inside = self._begins_outside | dict.fromkeys(_LEVELS, self._begin_blanket)
+        self.begins, self.ends = self._begins_outside, self._outside
 
     def hand_on(self) -> None:
         """Hand on the periods that have ended."""
@@ -130,123 +157,122 @@ class AnswerReader(BoundedXml):
         for period in ended:
             self._take(period)
 
-    # --- elements ---------------------------------------------------------------------------------
+    # --- answers and persons ----------------------------------------------------------------------
 
-    def opened(self, local: str) -> None:
-        """Begin a period, or a blanket of one."""
-        if local == _PERIOD:
-            self._period, self._line = {}, self.line
-            self._blankets, self._open, self._size = [], [], 0
-        elif local in _LEVELS:
-            if self._period is None:
-                return
-            self._grow()
-            blanket = Blanket("", [], [])
-            (self._open[-1].below if self._open else self._blankets).append(blanket)
-            self._open.append(blanket)
-        else:
-            self.counts["messages" if local == _ANSWER else "persons"] += 1
-            self._person, self._periods = object(), 0
+    def _begin_answer(self) -> None:
+        self.counts["messages"] += 1
+        self._person, self._periods = object(), 0
+        self.reads_others = self.ends is self._outside
 
-    def closed(self, local: str, text: str) -> None:
-        """Take a number or a text, where it is one that is read."""
-        depth = len(self.path)
-        if depth < self._deepest_scope:
-            self._leave_scopes(depth)
-        if local not in _READ:
-            self._pass_over(local, text)
-        elif local in _SCOPED:
-            scope = self._scopes[_SCOPED[local]]
-            if scope and scope[-1][0] == depth:
-                scope.pop()
-            scope.append((depth, text))
-            if local == _CPR and self._period is None:
-                self._person, self._periods = object(), 0
-            self._deepest_scope = max(depth, self._deepest_scope)
-        elif self._period is not None:
-            self._end_in_period(local, text, self._period)
-        elif local in _ERRORS:
-            self.counts["errors"] += 1
-        else:
-            self._pass_over(local, text)
+    def _end_answer(self, _text: str) -> None:
+        self.reads_others = _ANSWER in self.path
 
-    def _pass_over(self, local: str, text: str) -> None:
+    def passed_over(self, local: str, text: str) -> None:
         """Take the time of the answer, which any element of its head may say."""
-        if self._period is None and local and _ANSWER in self.path and _TIME.fullmatch(text):
+        if local and _TIME.fullmatch(text):
             self._answered_at = text
 
-    def _leave_scopes(self, depth: int) -> None:
+    def _count_error(self, _text: str) -> None:
+        self.counts["errors"] += 1
+
+    def _count_person(self) -> None:
+        self.counts["persons"] += 1
+        self._person, self._periods = object(), 0
+
+    def _begin_person(self, text: str) -> None:
+        self._person, self._periods = object(), 0
+        self._hold("cpr", text)
+
+    def _hold(self, name: str, text: str) -> None:
+        """Hold a number for all that its parent contains."""
+        depth, scope = len(self.path), self._scopes[name]
+        if scope and scope[-1][0] == depth:
+            scope.pop()
+        scope.append((depth, text))
+        self.fewest = max(depth, self.fewest)
+
+    def left(self) -> None:
         """Forget the numbers of elements that have ended."""
+        depth = len(self.path)
         for scope in self._scopes.values():
             while scope and scope[-1][0] > depth:
                 scope.pop()
-        self._deepest_scope = max(
-            (scope[-1][0] for scope in self._scopes.values() if scope), default=0
+        self.fewest = max((scope[-1][0] for scope in self._scopes.values() if scope), default=0)
+
+    def _held(self, name: str) -> str:
+        scope = self._scopes[name]
+        return scope[-1][1] if scope else ""
+
+    # --- reported periods -------------------------------------------------------------------------
+
+    def _begin_period(self) -> None:
+        self._texts, self._line = {}, self.line
+        self._blankets, self._all, self._open, self._size = [], [], [], 0
+        self.begins, self.ends = self._begins_inside, self._inside
+        self.reads_others = False
+
+    def _tell(self, name: str, text: str) -> None:
+        self._texts[name] = text
+
+    def _tell_first(self, name: str, text: str) -> None:
+        self._texts.setdefault(name, text)
+
+    def _end_period(self, _text: str) -> None:
+        self.begins, self.ends = self._begins_outside, self._outside
+        self.reads_others = _ANSWER in self.path
+        self.counts["periods"] += 1
+        self._periods += 1
+        if self._periods > MOST_PERIODS:
+            raise self.trouble("too_large", f"a person has over {MOST_PERIODS} reported periods")
+        told = self._texts.get
+        self._ended.append(
+            ReportedPeriod(
+                self._line,
+                self._answered_at,
+                self._held("cpr"),
+                self._held("reporter"),
+                told("report", ""),
+                told("start", ""),
+                told("end", ""),
+                told("disposed_on", ""),
+                told("employment", ""),
+                self._blankets,
+                self._all,
+                self._person,
+            )
         )
 
-    def _end_in_period(self, local: str, text: str, period: dict[str, str]) -> None:
-        if local == _FIELD:
-            self._number = text
-        elif local == _CONTENT:
-            self._add_field(text)
-        elif local == _NUMBER_OF_BLANKET:
-            if self._open:
-                self._rename(_BLANKETS[text])
-        elif local in _LEVELS:
-            self._open.pop()
-        elif local in _OF_PERIOD:
-            period[_OF_PERIOD[local]] = text
-        elif local in _START or local in _END:
-            period.setdefault("start" if local in _START else "end", text)
-        elif local == _PERIOD:
-            self._period = None
-            self._ended.append(self._whole(period))
+    # --- blankets ---------------------------------------------------------------------------------
 
-    def _rename(self, number: str) -> None:
-        """Give the open blanket its number."""
-        former = self._open[-1]
-        blanket = self._open[-1] = former._replace(number=number)
-        among = self._open[-2].below if len(self._open) > 1 else self._blankets
-        among[-1] = blanket
-        self.counts[f"blanket {number}"] += 1
+    def _begin_blanket(self) -> None:
+        self._grow()
+        blanket = Blanket("", [], [])
+        (self._open[-1].below if self._open else self._blankets).append(blanket)
+        self._all.append(blanket)
+        self._open.append(blanket)
+
+    def _end_blanket(self, _text: str) -> None:
+        self._open.pop()
+
+    def _name_blanket(self, text: str) -> None:
+        if self._open:
+            number = self._open[-1].number = _BLANKETS[text]
+            self.counts[f"blanket {number}"] += 1
 
     def _grow(self) -> None:
         self._size += 1
         if self._size > MOST_FIELDS:
             raise self.trouble("too_large", f"a reported period has over {MOST_FIELDS} fields")
 
+    def _take_number(self, text: str) -> None:
+        self._number = text
+
     def _add_field(self, text: str) -> None:
         self._grow()
         number = _FIELDS[self._number]
-        if self._open and number is not None:
+        if number is not None and self._open:
             self._open[-1].fields.append((number, text))
         self._number = ""
-
-    def _whole(self, period: dict[str, str]) -> ReportedPeriod:
-        report, start, end, disposed_on, employment = (
-            period.get(name, "") for name in ("report", "start", "end", "disposed_on", "employment")
-        )
-        self.counts["periods"] += 1
-        self._periods += 1
-        if self._periods > MOST_PERIODS:
-            raise self.trouble("too_large", f"a person has over {MOST_PERIODS} reported periods")
-        return ReportedPeriod(
-            self._line,
-            self._answered_at,
-            self._held("cpr"),
-            self._held("reporter"),
-            report,
-            start,
-            end,
-            disposed_on,
-            employment,
-            self._blankets,
-            self._person,
-        )
-
-    def _held(self, name: str) -> str:
-        scope = self._scopes[name]
-        return scope[-1][1] if scope else ""
 
 
 def _short(text: str, digits: int) -> str:

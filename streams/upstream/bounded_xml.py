@@ -6,10 +6,13 @@ the URI of their namespace, never by a prefix; others are passed over.
 """
 
 from collections import Counter
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 from xml.parsers import expat
 
 from domain.basics.cache import Memo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 READ_BYTES: Final = 1 << 16
 DEEPEST: Final = 64
@@ -34,18 +37,21 @@ class BoundedXml:
     """Reads one file; a subclass is told of elements that begin and end, with their text.
 
     `counts` are what the subclass counts. `path` are the local names of the elements that are open,
-    "" for one of another namespace. `beginning` are the elements whose beginning means something.
+    "" for one of another namespace. `begins` and `ends` are what is called for an element, by its
+    local name; for all others `passed_over` is called while `reads_others` says so. `left` is
+    called where fewer elements are open than `fewest`.
     """
-
-    beginning: frozenset[str]
 
     def __init__(self, names: Memo[str, str]) -> None:
         """`names` gives the local name of an element of ours, "" for another."""
         self.counts: Counter[str] = Counter()
         self.path: list[str] = []
+        self.begins: dict[str, Callable[[], None]] = {}
+        self.ends: dict[str, Callable[[str], None]] = {}
+        self.fewest = 0
+        self.reads_others = False
         self._local_names = names
-        self._text: list[str] = []
-        self._length = 0
+        self._text = ""
         self._names = Memo(self._learn, MOST_NAMES + 1)
         self._parser = expat.ParserCreate(namespace_separator=" ")
         settings = {
@@ -66,13 +72,12 @@ class BoundedXml:
         """The line at which the reading is."""
         return self._parser.CurrentLineNumber
 
-    def opened(self, local: str) -> None:
-        """Take the beginning of an element, which is the last of the path."""
+    def passed_over(self, local: str, text: str) -> None:
+        """Take the end of an element for which nothing else is called."""
         raise NotImplementedError
 
-    def closed(self, local: str, text: str) -> None:
-        """Take the end of an element, which is no longer in the path, with its own text."""
-        raise NotImplementedError
+    def left(self) -> None:
+        """Take the end of an element that was among the fewest."""
 
     def hand_on(self) -> None:
         """Hand on what has ended: outside the parser, whose errors mean the file."""
@@ -131,28 +136,32 @@ class BoundedXml:
             self._names[name]
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
-        for each in attributes:
-            self._names[each]
+        if attributes:
+            for each in attributes:
+                self._names[each]
         local, path = self._names[name], self.path
         path.append(local)
-        if self._text:
-            self._text = []
+        self._text = ""
         if len(path) > DEEPEST:
             raise self.trouble("too_deep", f"the XML is nested deeper than {DEEPEST} elements")
-        if local in self.beginning:
-            self.opened(local)
+        if local in self.begins:
+            self.begins[local]()
 
     def _take_text(self, text: str) -> None:
-        self._length = len(text) + (self._length if self._text else 0)
-        self._text.append(text)
-        if self._length > LONGEST_TEXT:
+        if self._text:
+            text = self._text + text
+        self._text = text
+        if len(text) > LONGEST_TEXT:
             raise self.trouble("too_large", f"a text is longer than {LONGEST_TEXT} characters")
 
     def _end(self, _name: str) -> None:
-        pieces = self._text
-        if pieces:
-            text = pieces[0] if len(pieces) == 1 else "".join(pieces)
-            self._text = []
-            self.closed(self.path.pop(), text.strip())
-        else:
-            self.closed(self.path.pop(), "")
+        """Call what is called for an element that has left the path, with its own text."""
+        path, text = self.path, self._text
+        local = path.pop()
+        if len(path) < self.fewest:
+            self.left()
+        if local in self.ends:
+            self.ends[local](text.strip())
+        elif self.reads_others:
+            self.passed_over(local, text.strip())
+        self._text = ""

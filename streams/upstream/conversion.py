@@ -35,13 +35,15 @@ class ConversionTotals:
 
         Money out is that of the reports that are written, so that the difference can tell.
         """
-        self.told += made.told
-        self.money_in.update(made.held)
-        self.money_out.update(made.explained)
+        parts = (self.told, made.told), (self.money_in, made.held), (self.money_out, made.explained)
+        for total, part in parts:
+            for name, number in part.items():
+                total[name] += number
         for report in made.reports:
             if "amount_ore" in report:
                 self.money_out[report.get("benefit") or WAGE] += report["amount_ore"]
-                self.money_out.update(aside_of(report))
+                for name, ore in aside_of(report).items():
+                    self.money_out[name] += ore
 
     def told_by(self, name: str) -> dict[str, int]:
         """Return what was counted under a name, by what follows it."""

@@ -71,10 +71,14 @@ _LOCAL_NAMES: Final = Memo(_local_name, 1 << 10)
 class IndexReader(BoundedXml):
     """Reads one file; hands the lines of each payment to `take` together."""
 
-    beginning = frozenset({_PAYMENT, _LINE, _ANSWER})
-
     def __init__(self, take: Callable[[list[IndexLine]], None]) -> None:
         super().__init__(_LOCAL_NAMES)
+        self.begins = {
+            _PAYMENT: self._begin_payment,
+            _LINE: self._begin_line,
+            _ANSWER: self._count_answer,
+        }
+        self.reads_others = True
         self._take = take
         self._answered_at = ""
         self._payment: dict[str, str] | None = None
@@ -89,19 +93,20 @@ class IndexReader(BoundedXml):
         for lines in ended:
             self._take(lines)
 
-    def opened(self, local: str) -> None:
-        """Begin a payment, or a line of one."""
-        if local == _PAYMENT:
-            self._payment, self._lines, self._at = {}, [], self.line
-        elif local == _LINE and self._payment is not None:
+    def _begin_payment(self) -> None:
+        self._payment, self._lines, self._at = {}, [], self.line
+
+    def _begin_line(self) -> None:
+        if self._payment is not None:
             self._line = {}
             self._lines.append(self._line)
             if len(self._lines) > MOST_LINES:
                 raise self.trouble("too_large", f"a payment has over {MOST_LINES} lines")
-        elif local == _ANSWER:
-            self.counts["messages"] += 1
 
-    def closed(self, local: str, text: str) -> None:
+    def _count_answer(self) -> None:
+        self.counts["messages"] += 1
+
+    def passed_over(self, local: str, text: str) -> None:
         """Take a text, where it is one that is read."""
         if local == _LINE:
             self._line = None

@@ -5,14 +5,14 @@ two counts that must agree: all that the blankets hold, and what became of each 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Container, Mapping
 from typing import Final
 
 from streams.upstream.answers import Blanket
 from streams.upstream.refund_lines import (
     INCOME,
     ON_LINE,
+    ORE,
     PENSIONS,
     REFUND,
     SUBSIDY,
@@ -22,9 +22,25 @@ from streams.upstream.refund_lines import (
     ore_of,
 )
 
-ALONE: Final = tuple(dict.fromkeys((*WAGES, *ON_LINE[1:])))
+KNOWN_FIELDS: Final[Mapping[str, frozenset[int]]] = {
+    "11000": frozenset({1, 6, 11, 12, 16, 151}),
+    "16000": frozenset({19, 20, 21, 150}),
+    "16001": frozenset(
+        {57, 58, 59, 60, 70, 71, 75, 76, 78, 95, 96, 97, 197, 198, 199, 200, 215, 216, 217}
+    ),
+    "16300": frozenset({58, 70, 71, 78, 95, 201, 202, 203, 204, 205}),
+}
+"""Fields of the blankets that are read; others of them are counted and told."""
+_NOT_READ: Final = frozenset({"16002", "16200", "16201", "16202"})
+"""Blankets about holiday pay, which nothing here needs."""
+ALONE: Final = frozenset({*WAGES, *ON_LINE})
 """Fields of 16001 that may hold the amount of a line without 16300."""
-_AMOUNTS: Final = {REFUND: ON_LINE, INCOME: (*ALONE, SUBSIDY)}
+_ON_LINE: Final = frozenset(ON_LINE)
+_SUBSIDY: Final = frozenset({SUBSIDY})
+_PENSIONS: Final = frozenset(PENSIONS)
+_INCOME: Final = ALONE | _SUBSIDY
+_BESIDE: Final = {False: _INCOME | _PENSIONS, True: ALONE | _PENSIONS}
+"""Fields of 16001 that stand beside its lines, by whether these take the subsidy."""
 
 
 class LineMoney:
@@ -32,20 +48,36 @@ class LineMoney:
 
     def __init__(self, signs: Mapping[int, int], atp_field: int) -> None:
         self._signs = signs
-        self._atp_field = atp_field
-        self._fields = _AMOUNTS | {INCOME: (*_AMOUNTS[INCOME], *PENSIONS, atp_field)}
+        self._atp = frozenset({atp_field})
+        money = {REFUND: _ON_LINE, INCOME: _INCOME | _PENSIONS | self._atp}
+        self._kinds = {
+            number: {
+                field: f"{field:03d}" if field in money.get(number, ()) else ""
+                for field in known | money.get(number, frozenset())
+            }
+            for number, known in KNOWN_FIELDS.items()
+        }
 
     def held(self, blankets: list[Blanket], told: Counter[str]) -> Counter[str]:
-        """Add up all money that blankets hold, by field; count what is no amount."""
+        """Add up all money that blankets hold, by field; count what is unknown or no amount."""
         found: Counter[str] = Counter()
-        for blanket in (each for top in blankets for each in top.all()):
-            fields = self._fields.get(blanket.number, ())
+        for blanket in blankets:
+            number = blanket.number
+            kinds = self._kinds.get(number)
+            if kinds is None:
+                if number not in _NOT_READ:
+                    told[f"unknown_blanket {number or '-'}"] += 1
+                continue
             for field, text in blanket.fields:
-                if field in fields and text:
-                    try:
-                        found[f"{field:03d}"] += ore_of(text) * self._signs.get(field, 1)
-                    except Refused:
+                name = kinds.get(field)
+                if name is None:
+                    told[f"unknown_field {number}/{field:03d}"] += 1
+                elif name and text:
+                    ore = ORE[text]
+                    if ore is None:
                         told["unreadable_amounts"] += 1
+                    else:
+                        found[name] += ore * self._signs.get(field, 1)
         return found
 
     def amount(self, line: RefundLine) -> int:
@@ -60,15 +92,15 @@ class LineMoney:
     def _amounts(self, line: RefundLine) -> list[int]:
         if line.line is None:
             return self._exact(line.income, ALONE)
-        found = self._exact(line.line, ON_LINE)
-        return found or (self._exact(line.income, (SUBSIDY,)) if takes_subsidy(line) else [])
+        found = self._exact(line.line, _ON_LINE)
+        return found or (self._exact(line.income, _SUBSIDY) if takes_subsidy(line) else [])
 
-    def sums(self, line: RefundLine, fields: tuple[int, ...]) -> int | None:
+    def sums(self, line: RefundLine, fields: Container[int]) -> int | None:
         """Add up fields of a line's 16001; None where it has none of them. Raises Refused."""
         found = self._exact(line.income, fields)
         return sum(found) if found else None
 
-    def _exact(self, blanket: Blanket | None, fields: tuple[int, ...]) -> list[int]:
+    def _exact(self, blanket: Blanket | None, fields: Container[int]) -> list[int]:
         if blanket is None:
             return []
         return [
@@ -77,16 +109,18 @@ class LineMoney:
             if field in fields and text
         ]
 
-    def _readable(self, blanket: Blanket | None, fields: tuple[int, ...]) -> Iterator[int]:
-        """Yield the amounts of fields, without those that are none."""
-        for field, text in blanket.fields if blanket and fields else ():
-            if field in fields and text:
-                with suppress(Refused):
-                    yield ore_of(text) * self._signs.get(field, 1)
+    def _readable(self, blanket: Blanket | None, fields: Container[int]) -> int:
+        """Add up the amounts of fields, without those that are none."""
+        total = 0
+        if blanket is not None:
+            for field, text in blanket.fields:
+                if field in fields and text:
+                    total += (ORE[text] or 0) * self._signs.get(field, 1)
+        return total
 
     def atp(self, line: RefundLine, amount_ore: int) -> int:
         """Give the ATP of a line. Raises Refused where it has another sign than the amount."""
-        self._exact(line.income, (self._atp_field,))
+        self._exact(line.income, self._atp)
         atp_ore = self._atp_share(line)
         if atp_ore * amount_ore < 0:
             raise Refused(
@@ -100,11 +134,11 @@ class LineMoney:
 
         Only lines of the ATP's sign have a share, where there are any.
         """
-        atp_ore = sum(self._readable(line.income, (self._atp_field,)))
+        atp_ore = self._readable(line.income, self._atp)
         if len(line.beside) < 2 or not atp_ore:
             return atp_ore
         inside = sorted(line.beside, key=lambda each: sorted(each.fields))
-        signed = [sum(self._readable(each, ON_LINE)) for each in inside]
+        signed = [self._readable(each, _ON_LINE) for each in inside]
         amounts = [abs(ore) if ore * atp_ore > 0 else 0 for ore in signed]
         if not any(amounts):
             amounts = [*map(abs, signed)] if any(signed) else [1] * len(inside)
@@ -115,22 +149,20 @@ class LineMoney:
     def own(self, line: RefundLine) -> int:
         """Add up all amounts that are a line's own."""
         if line.line is None:
-            return sum(self._readable(line.income, _AMOUNTS[INCOME]))
-        own = sum(self._readable(line.line, ON_LINE))
-        return own + sum(self._readable(line.income, (SUBSIDY,) if takes_subsidy(line) else ()))
+            return self._readable(line.income, _INCOME)
+        own = self._readable(line.line, _ON_LINE)
+        return own + (self._readable(line.income, _SUBSIDY) if takes_subsidy(line) else 0)
 
     def aside(self, line: RefundLine) -> int:
         """Add up what a report may have beside its amount: the share of the ATP, and pension."""
-        pension = sum(self._readable(line.income, () if line.line else PENSIONS))
+        pension = 0 if line.line else self._readable(line.income, _PENSIONS)
         return pension + self._atp_share(line)
 
     def beside(self, line: RefundLine) -> int:
         """Add up the money of a 16001 that stands beside its lines; the first of them tells it."""
         if line.line is None or not line.is_first:
             return 0
-        taken = (SUBSIDY,) if takes_subsidy(line) else ()
-        fields = tuple(field for field in _AMOUNTS[INCOME] if field not in taken)
-        return sum(self._readable(line.income, (*fields, *PENSIONS)))
+        return self._readable(line.income, _BESIDE[takes_subsidy(line)])
 
 
 def takes_subsidy(line: RefundLine) -> bool:
@@ -138,5 +170,5 @@ def takes_subsidy(line: RefundLine) -> bool:
     return (
         line.line is not None
         and len(line.beside) == 1
-        and not any(line.line.texts(field) for field in ON_LINE)
+        and not any(field in _ON_LINE and text for field, text in line.line.fields)
     )

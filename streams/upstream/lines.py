@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from domain.basics.cache import Memo
 from domain.basics.weeks import day, day_text
 from domain.ruledata.ruleset import Benefit
 from streams.privacy.cpr import is_cpr
@@ -21,6 +22,7 @@ from streams.upstream.kept_lines import KeptLines, ids_of
 from streams.upstream.line_ids import FormerIds, LineIds
 from streams.upstream.line_money import LineMoney
 from streams.upstream.refund_lines import (
+    MAX_DAYS,
     PENSIONS,
     PERIODS,
     WAGES,
@@ -46,17 +48,6 @@ ASIDE: Final = "atp_and_pension_beside"
 LONGEST_DAYS: Final = 40 * 366
 PERSON: Final = 205
 _SE_NUMBER: Final = re.compile("[0-9]{8}")
-KNOWN_FIELDS: Final[Mapping[str, frozenset[int]]] = {
-    "11000": frozenset({1, 6, 11, 12, 16, 151}),
-    "16000": frozenset({19, 20, 21, 150}),
-    "16001": frozenset(
-        {57, 58, 59, 60, 70, 71, 75, 76, 78, 95, 96, 97, 197, 198, 199, 200, 215, 216, 217}
-    ),
-    "16300": frozenset({58, 70, 71, 78, 95, 201, 202, 203, 204, 205}),
-}
-"""Fields of the blankets that are read; others of them are counted and told."""
-_NOT_READ: Final = frozenset({"16002", "16200", "16201", "16202"})
-"""Blankets about holiday pay, which nothing here needs."""
 
 
 class PeriodReports(NamedTuple):
@@ -103,10 +94,9 @@ class LineConverter:
     def convert(self, period: ReportedPeriod) -> PeriodReports:
         """Make the reports of a reported period."""
         told: Counter[str] = Counter()
-        held = self._money.held(period.blankets, told)
+        held = self._money.held(period.all_blankets, told)
         made = PeriodReports([], held, Counter(), told, [])
-        _count_unknown(period, told)
-        lines = [*lines_of(period.blankets)]
+        lines = [*lines_of(period)]
         if len(lines) > 1:
             lines.sort(key=content_of)
         is_whole = all(line.is_reversed for line in lines)
@@ -207,8 +197,7 @@ class LineConverter:
 
     def _common(self, period: ReportedPeriod, line: RefundLine) -> JsonObject:
         """Give what all reports of the line have. Raises Refused."""
-        person = (line.line.texts(PERSON) if line.line else None) or [period.cpr]
-        cpr = person[0]
+        cpr = (line.line.first_text(PERSON) if line.line else "") or period.cpr
         if not is_cpr(cpr, self._demo):
             sentence = "the person has no CPR number; such a line cannot be in Ydelsesrefusion"
             raise Refused("no_cpr", "cpr", sentence)
@@ -231,17 +220,15 @@ class LineConverter:
         self, period: ReportedPeriod, line: RefundLine, told: Counter[str]
     ) -> tuple[int, int]:
         """Give the days that the line is for. Raises Refused."""
-        own = [text for field in PERIODS for text in (line.line.texts(field) if line.line else ())]
-        given = own[0] if own else f"{period.start}{period.end}"
-        digits = "".join(filter(str.isdigit, given))
-        try:
-            first, last = digits[:8], digits[8:]
-            start, end = (day(f"{t[:4]}-{t[4:6]}-{t[6:]}") for t in (first, last))
-        except ValueError:
+        own = ""
+        if line.line is not None:
+            own = line.line.first_text(PERIODS[0]) or line.line.first_text(PERIODS[1])
+        found = DAYS_OF[own or f"{period.start}{period.end}"]
+        if found is None:
             raise Refused(
                 "bad_period", "period_start", "the line has no period of two dates that exist"
-            ) from None
-        if not 0 <= end - start <= LONGEST_DAYS:
+            )
+        if not 0 <= found[1] - found[0] <= LONGEST_DAYS:
             raise Refused(
                 "bad_period",
                 "period_end",
@@ -249,7 +236,7 @@ class LineConverter:
             )
         if line.line is not None and not own:
             told["wage_period_used"] += 1
-        return start, end
+        return found
 
     # --- payments ---------------------------------------------------------------------------------
 
@@ -329,6 +316,8 @@ class LineConverter:
                 "unknown_residence", "financing_municipality",
                 "residence.csv does not say where the person lived on each day of the period",
             )  # fmt: skip
+        if len(found) == 1 and days[1] - days[0] < MAX_DAYS:
+            return found
         return [piece for each in found for piece in by_year(*each)]
 
     # --- wages ------------------------------------------------------------------------------------
@@ -355,6 +344,20 @@ def aside_of(report: JsonObject) -> dict[str, int]:
     return {name: report.get(f"{name}_ore", 0) for name in ("atp", "pension")}
 
 
+def _two_days(text: str) -> tuple[int, int] | None:
+    """Read a period of two dates, whatever stands between their digits."""
+    digits = "".join(filter(str.isdigit, text))
+    try:
+        start, end = (day(f"{t[:4]}-{t[4:6]}-{t[6:]}") for t in (digits[:8], digits[8:]))
+    except ValueError:
+        return None
+    return start, end
+
+
+DAYS_OF: Final = Memo(_two_days, 1 << 13)
+"""Gives the first and last day of a period; None for a text that has no two dates."""
+
+
 def _days_of(piece: Piece) -> JsonObject:
     return {"period_start": day_text(piece[0]), "period_end": day_text(piece[1])}
 
@@ -365,15 +368,3 @@ def _take_group_back(common: JsonObject, made: PeriodReports) -> None:
     if report not in made.reports:
         made.reports.append(report)
         made.told["reversal"] += 1
-
-
-def _count_unknown(period: ReportedPeriod, told: Counter[str]) -> None:
-    """Count blankets and fields that the converter does not know."""
-    for blanket in (each for top in period.blankets for each in top.all()):
-        known = KNOWN_FIELDS.get(blanket.number)
-        if known is not None:
-            for field, _ in blanket.fields:
-                if field not in known:
-                    told[f"unknown_field {blanket.number}/{field:03d}"] += 1
-        elif blanket.number not in _NOT_READ:
-            told[f"unknown_blanket {blanket.number or '-'}"] += 1

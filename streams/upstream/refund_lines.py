@@ -1,16 +1,16 @@
 """The lines of a reported period, and what each is made of: amounts, ids, pieces of its period."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+from domain.basics.cache import Memo
 from streams.privacy.cpr import spells
-from streams.upstream.answers import Blanket
+from streams.upstream.answers import Blanket, ReportedPeriod
 from streams.wire.ids import is_id
 
 JsonObject = dict[str, Any]
@@ -29,8 +29,9 @@ PENSIONS: Final = (197, 198)
 ACCOUNTS: Final = (201, 202)
 PERIODS: Final = (203, 204)
 _LONGEST_ID: Final = 64
-_ORE: Final = Decimal(100)
-_KRONER: Final = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{1,6})?")
+_MOST_ORE: Final = 10**12
+_KRONER: Final = re.compile(r"([+-]?)([0-9]{1,12})(?:\.([0-9]{1,6}))?")
+_NO_NUMBER: Final = "is no number of kroner"
 
 
 class Refused(Exception):  # noqa: N818 - a line that no report can be made of
@@ -55,10 +56,10 @@ class RefundLine(NamedTuple):
     is_reversed: bool
     is_report_reversed: bool
     is_unclear: bool
-    is_first: bool
-    line: Blanket | None
-    income: Blanket | None
-    beside: list[Blanket]
+    is_first: bool = False
+    line: Blanket | None = None
+    income: Blanket | None = None
+    beside: Sequence[Blanket] = ()
 
 
 class _Gathered(NamedTuple):
@@ -70,35 +71,34 @@ class _Gathered(NamedTuple):
     lines: list[Blanket]
 
 
-def lines_of(blankets: list[Blanket]) -> Iterator[RefundLine]:
+def lines_of(period: ReportedPeriod) -> Iterator[RefundLine]:
     """Yield the lines of a reported period: those of each 16000, and those that stand outside any.
 
     Where several 16001 stand beside lines, they are read as one. A reversed report that shows
     nothing is a line without content.
     """
     found = [_Gathered(None, None, [], [])]
-    _gather(blankets, found[0], found)
-    heads = [each for top in blankets for each in top.all() if each.number == REPORT]
+    _gather(period.blankets, found[0], found)
+    heads = [each for each in period.all_blankets if each.number == REPORT]
     only = heads[0] if len(heads) == 1 else None
     is_empty = not any(each.group or each.incomes or each.lines for each in found)
     for gathered in found:
         head = gathered.head or only
         is_report_reversed = head is not None and "T" in head.texts(11)
         group = gathered.group
-        common = RefundLine(
-            _first_text(group, 19),
-            _first_text(head, 12),
-            is_report_reversed or (group is not None and "1" in group.texts(21)),
+        is_reversed = is_report_reversed or (group is not None and "1" in group.texts(21))
+        if not (gathered.incomes or gathered.lines or is_reversed):
+            continue
+        common = (
+            group.first_text(19) if group else "",
+            head.first_text(12) if head else "",
+            is_reversed,
             is_report_reversed,
             head is None and len(heads) > 1,
-            False,
-            None,
-            None,
-            [],
         )
         yield from _lines_of_one(gathered, common)
         if is_empty and is_report_reversed and gathered.head is not None:
-            yield common
+            yield RefundLine(*common)
 
 
 def _gather(blankets: list[Blanket], place: _Gathered, found: list[_Gathered]) -> None:
@@ -118,22 +118,23 @@ def _gather(blankets: list[Blanket], place: _Gathered, found: list[_Gathered]) -
         _gather(blanket.below, inside, found)
 
 
-def _lines_of_one(gathered: _Gathered, common: RefundLine) -> Iterator[RefundLine]:
+def _lines_of_one(
+    gathered: _Gathered, common: tuple[str, str, bool, bool, bool]
+) -> Iterator[RefundLine]:
     """Yield the lines of one place; a 16000 marked as reversed may have none, and is one itself."""
     incomes, lines = gathered.incomes, gathered.lines
     for income in () if lines else incomes:
-        yield common._replace(income=income)
+        yield RefundLine(*common, income=income)
     if lines:
-        fields = [field for income in incomes for field in income.fields]
-        beside = Blanket(INCOME, fields, []) if incomes else None
+        beside = incomes[0] if incomes else None
+        if len(incomes) > 1:
+            fields = [field for income in incomes for field in income.fields]
+            beside = Blanket(INCOME, fields, [])
         for number, line in enumerate(lines):
-            yield common._replace(line=line, income=beside, beside=lines, is_first=number == 0)
-    if common.is_reversed and gathered.group and not lines and not incomes:
-        yield common
-
-
-def _first_text(blanket: Blanket | None, field: int) -> str:
-    return next(iter(blanket.texts(field)), "") if blanket else ""
+            yield RefundLine(*common, number == 0, line, beside, lines)
+    is_reversed = common[2]
+    if is_reversed and gathered.group and not lines and not incomes:
+        yield RefundLine(*common)
 
 
 def content_of(line: RefundLine) -> tuple[object, ...]:
@@ -142,26 +143,39 @@ def content_of(line: RefundLine) -> tuple[object, ...]:
     return line.art, own, sorted(line.income.fields) if line.income else []
 
 
-@lru_cache(maxsize=1 << 12)
+def _ore_or_none(text: str) -> int | None:
+    """Read an amount in kroner with a decimal point; None for a text that is none."""
+    found = _KRONER.fullmatch(text)
+    if found is None:
+        return None
+    sign, kroner, parts = found.groups(default="")
+    ore = int(kroner + parts[:2].ljust(2, "0"))
+    if ore > _MOST_ORE or parts[2:].strip("0"):
+        return None
+    return -ore if sign == "-" else ore
+
+
+ORE: Final = Memo(_ore_or_none, 1 << 13)
+"""Gives the øre of an amount in kroner; None for a text that is none."""
+
+
 def ore_of(text: str) -> int:
     """Read an amount in kroner with a decimal point. Raises Refused.
 
     >>> ore_of("1234.50"), ore_of("-7"), ore_of("+0.05")
     (123450, -700, 5)
     """
-    if not _KRONER.fullmatch(text):
-        raise Refused("bad_amount", "amount_ore", "an amount is no number of kroner")
-    ore = Decimal(text) * _ORE
-    whole = int(ore)
-    if whole != ore or abs(whole) > 10**12:
-        raise Refused("bad_amount", "amount_ore", "an amount has parts of an øre, or is too large")
-    return whole
+    ore = ORE[text]
+    if ore is None:
+        words = "has parts of an øre, or is too large" if _KRONER.fullmatch(text) else _NO_NUMBER
+        raise Refused("bad_amount", "amount_ore", f"an amount {words}")
+    return ore
 
 
 def account_of(line: RefundLine) -> str:
     """Give the account of a line, or ""."""
-    given = [text for field in ACCOUNTS for text in (line.line.texts(field) if line.line else ())]
-    return given[0] if given else ""
+    found = (line.line.first_text(field) for field in ACCOUNTS if line.line)
+    return next(filter(None, found), "")
 
 
 @lru_cache(maxsize=1 << 8)
@@ -228,6 +242,8 @@ def by_year(start: int, end: int, code: str | None) -> Iterator[Piece]:
 
 def shared(ore: int, pieces: list[Piece]) -> list[int]:
     """Share an amount among the pieces of a period by days; the shares add up to it."""
+    if len(pieces) == 1:
+        return [ore]
     days = [last - first + 1 for first, last, _ in pieces]
     before = 0
     shares: list[int] = []

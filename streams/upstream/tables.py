@@ -29,6 +29,7 @@ from typing import Any, Final, Literal
 import yaml
 from msgspec import Struct, ValidationError, convert
 
+from domain.basics.cache import Memo
 from domain.basics.weeks import day
 from streams.kit.errors import UserError
 
@@ -118,6 +119,8 @@ class _ServiceSettings(Struct, forbid_unknown_fields=True):
     index_not_paid: tuple[str, ...] = ()
 
 
+_Table = Literal["accounts", "types", "reporters"]
+_Key = str | tuple[str, str, str]
 _ROWS: Final[dict[str, type[_DatedRow]]] = {
     "accounts": AccountRow, "by_type": TypeRow, "amounts": AmountRow, "reporters": ReporterRow,
     "index_benefits": IndexBenefitRow, "index_owners": IndexOwnerRow,
@@ -150,6 +153,7 @@ class UpstreamTables:
         )
         self._index_owners = _by(rows["index_owners"], lambda row: row.owner)
         self._residence = _residence(folder / "residence.csv") if folder else {}
+        self._found: Memo[tuple[_Table, _Key, int], Any] = Memo(self._row_of, 1 << 14)
 
     @property
     def reversed_report(self) -> Shown:
@@ -174,17 +178,21 @@ class UpstreamTables:
         """The field of blanket 16001 that holds the ATP to take."""
         return int(self._service.atp_field)
 
+    def _row_of(self, asked: "tuple[_Table, _Key, int]") -> Any:
+        """Find the row of a key on a day."""
+        table, key, on = asked
+        rows = {"accounts": self._accounts, "types": self._types, "reporters": self._reporters}
+        return _holding(rows[table].get(key, ()), on)
+
     def account(self, account: str, on: int) -> AccountRow | None:
         """Return the row of an account on a day."""
-        row: AccountRow | None = _holding(self._accounts.get(account, ()), on)
+        row: AccountRow | None = self._found["accounts", account, on]
         return row
 
     def by_type(self, reporter: str, income_type: str, art: str, on: int) -> TypeRow | None:
         """Return the row of a class of reporter, an income type and an indtægtsart on a day."""
         exact, any_type = ((reporter, each, art.zfill(4)) for each in (income_type, ""))
-        row: TypeRow | None = _holding(self._types.get(exact, ()), on) or _holding(
-            self._types.get(any_type, ()), on
-        )
+        row: TypeRow | None = self._found["types", exact, on] or self._found["types", any_type, on]
         return row
 
     def type_rows(self) -> list[TypeRow]:
@@ -193,7 +201,7 @@ class UpstreamTables:
 
     def reporter(self, number: str, on: int) -> ReporterRow | None:
         """Return the row of a reporter on a day."""
-        row: ReporterRow | None = _holding(self._reporters.get(number, ()), on)
+        row: ReporterRow | None = self._found["reporters", number, on]
         return row
 
     @property
