@@ -139,7 +139,10 @@ class Source(Protocol):
     async def committed(self, partition: int) -> int | None:
         """The offset that the group has committed; None where there is none yet."""
 
-    async def commit(self, partition: int, position: int) -> None:
+    async def note(self, partition: int) -> str:
+        """Return what was committed beside the group's offset; "" where nothing was."""
+
+    async def commit(self, partition: int, position: int, note: str = "") -> None:
         """Commit a position as this member of the group; fails when it is no member any more."""
 
     async def bounds(self, partition: int) -> tuple[int, int]:
@@ -161,14 +164,24 @@ class Delivery(Protocol):
     async def send(self, outputs: Outputs) -> Ends:
         """Write; return when the brokers have acknowledged all of it, raise if any of it failed."""
 
-    async def commit(self, position: int) -> None:
-        """Make the outputs count, together with the source's position.
+    async def commit(self, position: int, note: str = "") -> None:
+        """Make the outputs count, together with the source's position and a note beside it.
 
         After an error it is not known whether they do.
         """
 
     async def stop(self) -> None:
         """Disconnect; may hang while there is no broker."""
+
+
+class Notes(Protocol):
+    """Makes the notes beside a group's offsets, and looks at those that are there."""
+
+    def of(self, position: int) -> str:
+        """The note for an offset."""
+
+    def look_at(self, position: int, note: str) -> None:
+        """Say so where the note beside an offset is not of ours."""
 
 
 class Sink(Protocol[Out_contra]):
@@ -182,6 +195,9 @@ class Sink(Protocol[Out_contra]):
 
     async def position(self) -> int | None:
         """The offset to go on at; None where nothing was committed yet. Asked after `restore`."""
+
+    async def tell_group(self, position: int) -> None:
+        """Commit the group's offset alone, where another one was found to be right."""
 
     async def commit(self, outputs: Out_contra, position: int) -> Ends:
         """Commit outputs and position together. After an error the outcome is unknown."""

@@ -178,7 +178,7 @@ class PartitionRun:
         async with asyncio.timeout(COMMIT_S):
             offset = await self._ours_after(self._start_offset(position))
             if position not in (None, committed):
-                await self._ours_after(self._source.commit(self.partition, offset))
+                await self._ours_after(sink.tell_group(offset))
         self._source.resume_at(self.partition, offset)
         return work, sink
 

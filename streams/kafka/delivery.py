@@ -153,9 +153,10 @@ class TransactionalDelivery(_Delivery):
         """Open a transaction."""
         await self._producer.begin_transaction()
 
-    async def commit(self, position: int) -> None:
+    async def commit(self, position: int, note: str = "") -> None:
         """The position, then the commit."""
-        await self._producer.send_offsets_to_transaction({self._at: position}, self._group)
+        offsets = {self._at: (position, note)}
+        await self._producer.send_offsets_to_transaction(offsets, self._group)
         await self._producer.commit_transaction()
 
 
@@ -178,6 +179,6 @@ class IdempotentDelivery(_Delivery):
     async def begin(self) -> None:
         """Nothing: there is no transaction."""
 
-    async def commit(self, position: int) -> None:
+    async def commit(self, position: int, note: str = "") -> None:
         """Commit the position as a member of the group."""
-        await self._source.commit(self._at.partition, position)
+        await self._source.commit(self._at.partition, position, note)

@@ -141,6 +141,12 @@ class KafkaSource:
         offset: int | None = await self._consumer.committed(self._at(partition))
         return offset
 
+    async def note(self, partition: int) -> str:
+        """Return what stands beside the group's offset, asked of the broker."""
+        at = self._at(partition)
+        found = await self._consumer._coordinator.fetch_committed_offsets([at])  # noqa: SLF001
+        return found[at].metadata or "" if at in found else ""
+
     async def bounds(self, partition: int) -> tuple[int, int]:
         """The first offset, and the one after the last committed record."""
         at = self._at(partition)
@@ -148,9 +154,9 @@ class KafkaSource:
         end = await self._consumer.end_offsets([at])
         return first[at], end[at]
 
-    async def commit(self, partition: int, position: int) -> None:
+    async def commit(self, partition: int, position: int, note: str = "") -> None:
         """Commit a position as this member of the group, which fails when it is one no longer."""
-        await self._consumer.commit({self._at(partition): position})
+        await self._consumer.commit({self._at(partition): (position, note)})
 
     def _at(self, partition: int) -> TopicPartition:
         return TopicPartition(self.topic, partition)

@@ -15,9 +15,10 @@ from hmac import compare_digest
 from struct import Struct
 from typing import Final, Literal
 
-Role = Literal["reports", "postings", "citizens", "access", "dead-letters", "origins"]
-"""The topics whose records have a MAC, without the prefix of their names. `origins` is no topic: it
-is for proofs of where records of `reports` came from (`streams.archive.origins`)."""
+Role = Literal["reports", "postings", "citizens", "access", "dead-letters", "origins", "offsets"]
+"""The topics whose records have a MAC, without the prefix of their names. Two are no topics:
+`origins` is for proofs of where records of `reports` came from (`streams.archive.origins`),
+`offsets` for those of who committed a group's offset (`streams.stages.position_notes`)."""
 
 MAC: Final = "mac"
 """The header that holds it."""

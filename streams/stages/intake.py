@@ -30,6 +30,7 @@ from streams.kit.errors import BLAMELESS
 from streams.privacy.identity import Identity
 from streams.stages.dead_letter import dead_letter, marks, refused_record
 from streams.stages.intake_position import TakenIn
+from streams.stages.position_notes import PositionNotes
 from streams.wire import journal
 from streams.wire.outcomes import Accepted
 from streams.wire.partitioner import partition_of
@@ -95,7 +96,9 @@ class Intake:
     def sink(self, kafka: Kafka, group: str, source: Source, partition: int) -> DeliverySink:
         """A sink that delivers at least once."""
         delivery = kafka.delivery(group, source, partition, transactional=False)
-        return DeliverySink(self.name, source, partition, delivery)
+        macs = self.identity.macs
+        notes = PositionNotes(self.name, macs, group, self.topic, partition, self.events)
+        return DeliverySink(self.name, source, partition, delivery, notes)
 
     def _address(self, cpr: str) -> tuple[bytes, str, int]:
         """Return a person's key in the journal, the CPR sealed, and the partition."""

@@ -210,6 +210,10 @@ class LedgerSink:
         await self._source.commit(self._partition, position)
         return {}
 
+    async def tell_group(self, position: int) -> None:
+        """Tell Kafka a position."""
+        await self._source.commit(self._partition, position)
+
     async def stop(self) -> None:
         """Nothing is connected."""
 

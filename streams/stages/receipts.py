@@ -29,6 +29,7 @@ from streams.engine.ports import (
 )
 from streams.engine.sink import DeliverySink
 from streams.privacy.identity import Identity
+from streams.stages.position_notes import PositionNotes
 from streams.stages.receipt_tellers import AcceptedTeller, NoticedTeller, RejectedTeller
 from streams.wire.receipts import outputs_of
 
@@ -108,7 +109,9 @@ class ReceiptStage:
     def sink(self, kafka: Kafka, group: str, source: Source, partition: int) -> DeliverySink:
         """A transactional sink, which fences every other one of the partition."""
         delivery = kafka.delivery(group, source, partition, transactional=True)
-        return DeliverySink(self.name, source, partition, delivery)
+        macs = self._identity.macs
+        notes = PositionNotes(self.name, macs, group, self.topic, partition, self.events)
+        return DeliverySink(self.name, source, partition, delivery, notes)
 
 
 KINDS: Final = ("reports", "dead-letters", "notices")

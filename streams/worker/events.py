@@ -15,6 +15,7 @@ EVENTS: Final = {
     "disk_thrown_away": "Disks thrown away because they could not be believed.",
     "foreign_entries": "Entries of the state passed over: nobody of ours wrote them, or copies.",
     "position_found": "Partitions whose position was not the group's offset.",
+    "position_unproved": "Partitions whose group's offset no worker of ours is known to have set.",
 }
 """The events, each with its meaning; the metric of one is `refusion_<event>_total`."""
 

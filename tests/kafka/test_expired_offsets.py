@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
@@ -46,3 +47,38 @@ def test_after_the_offsets_have_expired_nothing_is_posted_again(pipeline, lives,
     assert (tmp_path / "said").read_text().count("goes on at") == pipeline.settings.partitions
     pipeline.audit()
     assert verify(pipeline.settings, VerifyRequest(), lambda *_: None).violations.named == []
+
+
+@pytest.mark.long
+def test_an_offset_that_somebody_else_committed_is_said_at_once(pipeline, lives, tmp_path):
+    said = tmp_path / "said"
+    settings = pipeline.settings
+
+    def work(reports):
+        with said.open("wb") as log:
+            worker = pipeline.start("intake", log=log)
+        pipeline.publish(reports)
+        pipeline.wait_until_settled(["intake"])
+        pipeline.stop(worker)
+        return said.read_text().count("no worker of this version committed")
+
+    assert [work(lives[0][:20]), work(lives[0][20:40])] == [0, 0], "a restart is no news"
+    asyncio.run(pass_over(settings))
+    assert work(lives[0][60:80]) == 1
+
+
+async def pass_over(settings):
+    """Publish a report, and let the group be past it, as whoever may read with it can."""
+    async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap) as producer:
+        await producer.send_and_wait(settings.topic(topics.RAW), b"{}", partition=0)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap, group_id=settings.group("intake")
+    )
+    await consumer.start()
+    try:
+        at = TopicPartition(settings.topic(topics.RAW), 0)
+        consumer.assign([at])
+        end = await consumer.end_offsets([at])
+        await consumer.commit({at: end[at]})
+    finally:
+        await consumer.stop()

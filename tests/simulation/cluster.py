@@ -22,6 +22,7 @@ class Cluster:
         self.groups = Groups(self)
         self.coordinator = Coordinator(self)
         self.positions: dict[tuple[str, str, int], int] = {}
+        self.notes: dict[tuple[str, str, int], str] = {}
         self.reached: dict[tuple[str, str, int], int] = {}
         """Positions that were ever committed; unlike the groups' own they are never forgotten."""
         self.logs: defaultdict[tuple[str, int], Log] = defaultdict(Log)
@@ -41,9 +42,10 @@ class Cluster:
     def partitions(self, topic) -> int:
         return self._partitions_of[topic]
 
-    def commit(self, group, topic, partition, position) -> None:
-        """Note a position of a group."""
+    def commit(self, group, topic, partition, position, note="") -> None:
+        """Keep a position of a group, and the note beside it."""
         self.positions[group, topic, partition] = position
+        self.notes[group, topic, partition] = note
         self.reached[group, topic, partition] = position
 
     async def until_leader(self, topic, partition) -> None:

@@ -69,13 +69,15 @@ class Groups:
             raise IllegalGenerationError
         return False
 
-    def commit(self, group_name, instance, identity, generation, topic, partition, position):
+    def commit(
+        self, group_name, instance, identity, generation, topic, partition, position, note=""
+    ):
         """Commit a position as a member."""
         group = self._group(group_name)
         self._member(group, instance, identity)
         if generation != group.generation:
             raise IllegalGenerationError
-        self._cluster.commit(group_name, topic, partition, position)
+        self._cluster.commit(group_name, topic, partition, position, note)
 
     def leave(self, group_name, instance, identity, partitions):
         """Stop being a member; the others share its partitions."""

@@ -170,7 +170,7 @@ class TransactionalDelivery(_Delivery):
             ("transactions", self._name), lambda: act(self._name, self._epoch, *arguments)
         )
 
-    async def commit(self, position):
+    async def commit(self, position, _note=""):
         at = self._source.topic, self._partition
         await self._coordinated("note", self._group, *at, position)
         await self._coordinated("end", COMMIT)
@@ -195,5 +195,5 @@ class IdempotentDelivery(_Delivery):
         log = self._cluster.log(topic, partition)
         return log.append(messages, self._cluster.now(), None, stamp)
 
-    async def commit(self, position):
-        await self._source.commit(self._partition, position)
+    async def commit(self, position, note=""):
+        await self._source.commit(self._partition, position, note)

@@ -125,10 +125,14 @@ class SimulatedSource:
         place = self._group, self.topic, partition
         return await self._ask(lambda: self._cluster.positions.get(place))
 
-    async def commit(self, partition, position):
+    async def note(self, partition):
+        place = self._group, self.topic, partition
+        return await self._ask(lambda: self._cluster.notes.get(place, ""))
+
+    async def commit(self, partition, position, note=""):
         await self._ask(
             lambda: self._cluster.groups.commit(
-                *self._me, self._generation, self.topic, partition, position
+                *self._me, self._generation, self.topic, partition, position, note
             )
         )
 

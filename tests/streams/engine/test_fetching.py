@@ -66,7 +66,10 @@ class Client:
     async def committed(self, _partition):
         return 0
 
-    async def commit(self, _partition, _position):
+    async def note(self, _partition):
+        return ""
+
+    async def commit(self, _partition, _position, _note=""):
         raise AssertionError("the position is committed with the outputs")
 
     async def bounds(self, _partition):

@@ -94,6 +94,9 @@ class World:
         self.note(f"commit {position}")
         return {}
 
+    async def tell_group(self, position):
+        await self.commit((), position)
+
     async def keep(self, _ends, position):
         self.note(f"keep {position}")
         self.kept.append(position)
