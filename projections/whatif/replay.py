@@ -65,6 +65,7 @@ class Difference:
     """The changes of a replay, summed over citizens.
 
     `money` has three numbers for each place: refusion and medfinansiering in øre, and rows.
+    `standing` has, by municipality, what stands now for the citizens in scope.
     """
 
     citizens: int = 0
@@ -72,6 +73,7 @@ class Difference:
     changed: int = 0
     messages: int = 0
     money: dict[MoneyPlace, list[int]] = field(default_factory=dict)
+    standing: dict[str, list[int]] = field(default_factory=dict)
     largest: list[CitizenChange] = field(default_factory=list)
 
     def add(self, other: "Difference") -> None:
@@ -82,9 +84,17 @@ class Difference:
         self.messages += other.messages
         for place, ore in other.money.items():
             self._add(place, ore)
+        for municipality, (refusion, medfinansiering) in other.standing.items():
+            self.stand(municipality, refusion, medfinansiering)
         self.largest = heapq.nlargest(
             LARGEST, self.largest + other.largest, key=lambda change: abs(change.cost_ore)
         )
+
+    def stand(self, municipality: str, refusion_ore: int, medfinansiering_ore: int) -> None:
+        """Add money of rows that stand."""
+        sums = self.standing.setdefault(municipality, [0, 0])
+        sums[0] += refusion_ore
+        sums[1] += medfinansiering_ore
 
     def _add(self, place: MoneyPlace, ore: Sequence[int]) -> None:
         sums = self.money.setdefault(place, [0, 0, 0])
@@ -95,8 +105,7 @@ class Difference:
         """Add the rows of a message that a replay would post."""
         parts: dict[tuple[str, str], list[Row]] = {}
         for row in rows:
-            whose = municipality_of_row(row["mechanism"], row["paying"], row["financing"])
-            municipality = whose or "-"
+            municipality = _whose(row)
             money = row["refusion_ore"], row["medfinansiering_ore"], 1
             self._add(MoneyPlace(row["month"], municipality, row["benefit"], reason), money)
             parts.setdefault((row["benefit"], municipality), []).append(row)
@@ -127,7 +136,7 @@ def replay_citizen(
     if scope.municipality and not citizen.concerns(scope.municipality):
         return
     into.in_scope += 1
-    posted = _stand(law, citizen, messages)
+    posted = _stand(law, citizen, messages, into)
     settling = settle_anew(law, citizen)
     assert settling.counters is not None
     revision = citizen.head.revision + 1
@@ -143,8 +152,15 @@ def replay_citizen(
     into.post(citizen_id, map(orjson.loads, rows), reason)
 
 
-def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, Any]:
-    """Put the rows that stand into the citizen's cells, and return the last message."""
+def _whose(row: Row) -> str:
+    """Return the municipality whose money a row is."""
+    return municipality_of_row(row["mechanism"], row["paying"], row["financing"]) or "-"
+
+
+def _stand(
+    law: Law, citizen: Citizen, messages: Sequence[bytes], into: Difference
+) -> dict[str, Any]:
+    """Put the rows that stand into the citizen's cells, sum them, and return the last message."""
     standing: dict[str, tuple[Row, int]] = {}
     message: dict[str, Any] = {}
     for value in messages:
@@ -158,6 +174,7 @@ def _stand(law: Law, citizen: Citizen, messages: Sequence[bytes]) -> dict[str, A
                     " the postings are damaged; `refusion verify` says where"
                 )
     for row, revision in standing.values():
+        into.stand(_whose(row), row["refusion_ore"], row["medfinansiering_ore"])
         number = _week_number(row["week"])
         if row["kind"] == OPENING and not _is_answered(law, citizen, number):
             continue

@@ -37,6 +37,10 @@ APPROVED: Final = "approved"
 AMOUNTS: Final = "amounts_ore"
 """The field of `about` that tells the amounts which the second person agrees to."""
 
+MOVED_BY_PLACE: Final = "moved_by_municipality_ore"
+MOVED_BY_CAUSE: Final = "moved_by_cause_ore"
+"""The fields of `about` that tell what the State would pay more."""
+
 
 class ApprovalError(UserError):
     """A request cannot be approved or carried out; the message says why and what to do."""
@@ -112,6 +116,11 @@ _IN_HAND: Final[ContextVar[ApprovalRequest | None]] = ContextVar("approved", def
 def is_approved() -> bool:
     """Tell whether this process carries out a request: nobody is asked again whether he is sure."""
     return _IN_HAND.get() is not None
+
+
+def request_in_hand() -> ApprovalRequest | None:
+    """Return the request that this process carries out; None for what waits for nobody."""
+    return _IN_HAND.get()
 
 
 async def permission(

@@ -5,6 +5,7 @@
 
 from collections.abc import Hashable
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -118,6 +119,32 @@ def chosen_rule_set(choice: str) -> RuleSet:
     return rules
 
 
+def answering_otherwise(name: str, answer: str, folder: Path | None = None) -> RuleSet:
+    """Return a rule set with another answer to one open question, as `UFB=BENEFIT`.
+
+    `folder` has rule sets of one's own. Raises RuleError where there is no such set or answer.
+    """
+    switch, _, value = answer.partition("=")
+    own: dict[str, object] = {"name": f"{name}-{switch}-{value}", "based_on": name}
+    own |= {"valid_from": date(2014, 7, 1), "valid_to": None, "note": "Hvad hvis?"}
+    own["switches"] = {switch: value}
+    file = f"--answer {shown(answer)}"
+    return rule_set_from(file, _rule_documents(PACKAGED, own, folder) | {file: own})
+
+
+def answer_between(a: RuleSet, b: RuleSet, folder: Path | None = None) -> str:
+    """Return the one answer by which a rule set differs from another; "" for any other change."""
+    switches = [name for name, value in a.switches.items() if b.switches.get(name) != value]
+    if len(switches) != 1:
+        return ""
+    answer = f"{switches[0]}={b.switches.get(switches[0], '')}"
+    try:
+        otherwise = answering_otherwise(a.name, answer, folder)
+    except RuleError:
+        return ""
+    return answer if digest_of(otherwise) == digest_of(b) else ""
+
+
 def digest_of(rules: RuleSet) -> str:
     """The digest of all rules that affect settlement; the same in every version of the program."""
     return rules.digest({switch: values[0] for switch, values in IMPLEMENTED.items()})
@@ -142,6 +169,7 @@ class LawBook:
             files = [file for file in folder.iterdir() if file.suffix == ".yaml"] if folder else []
         except OSError as error:
             raise UnworkableError(f"REFUSION_RULES: {folder}: {error.strerror}") from error
+        self._folder = folder
         self._files = {file.stem: str(file) for file in sorted(files)}
         self._laws: dict[str, tuple[Law, str]] = {}
 
@@ -166,6 +194,17 @@ class LawBook:
                 " to the folder, that has it; a change of rules takes a new name"
             )
         return law
+
+    def answering(self, name: str, answer: str) -> Law:
+        """Give the law of a rule set with another answer to one open question (`UFB=BENEFIT`).
+
+        Raises UnworkableError where there is no such rule set or answer.
+        """
+        self.law(name)
+        try:
+            return Law(answering_otherwise(name, answer, self._folder))
+        except RuleError as error:
+            raise UnworkableError(str(error)) from error
 
     def catalogue(self, base: RuleSet | None = None) -> RuleSet:
         """A rule set (R-1 where none is given) with the benefits of all others beside its own.

@@ -43,8 +43,10 @@ def list_(everything: bool, as_json: bool) -> None:
 def _lines(name: str, value: Any) -> list[str]:
     """Say what a request is about: amounts in kroner, a line each."""
     from domain.basics.kroner import kroner
-    from streams.acts.four_eyes import AMOUNTS
+    from streams.acts.four_eyes import AMOUNTS, MOVED_BY_CAUSE, MOVED_BY_PLACE
 
+    if name in {MOVED_BY_CAUSE, MOVED_BY_PLACE}:
+        return [f"{what}: the State pays {kroner(ore)} kr. more" for what, ore in value.items()]
     if name == AMOUNTS:
         return [f"{doubt}: {kroner(ore)} kr." for doubt, ore in value.items()]
     return [f"{name}: {value}"]

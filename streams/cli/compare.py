@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from projections.whatif.comparison import Comparison, ComparisonLine
     from streams.offline.compare import Compared
+    from streams.settings import Settings
 
 TITLES: Final = {
     "benefit": "By benefit",
@@ -22,6 +23,11 @@ TITLES: Final = {
 MONEY_COLUMNS: Final = (
     "refusion A", "refusion B", "medfin. A", "medfin. B", "cost to State, B − A",
 )  # fmt: skip
+
+KEEP: Final = click.option(
+    "--keep", is_flag=True, help="Keep the sums by municipality on this machine, for the site."
+)
+"""The option of commands that compare rule sets."""
 
 
 @click.command()
@@ -43,8 +49,9 @@ MONEY_COLUMNS: Final = (
     help="How many processes for each rule set.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
+@KEEP
 def compare(
-    a: str, b: str, files: tuple[str, ...], citizens: int, jobs: int, as_json: bool
+    a: str, b: str, files: tuple[str, ...], citizens: int, jobs: int, as_json: bool, keep: bool
 ) -> None:
     """Show the difference in money between two rule sets.
 
@@ -72,10 +79,19 @@ def compare(
             rules_b,
             lambda lines: progress.show(lines, reader.estimated()),
         )
+    if keep:
+        keep_comparison(settings, compared)
     if as_json:
         echo_json(as_object(compared, citizens), indent=True)
     else:
         _show(compared, citizens)
+
+
+def keep_comparison(settings: "Settings", compared: "Compared") -> None:
+    """Keep a comparison for the site. Raises UserError."""
+    from streams.operations.kept_differences import difference_of_comparison, keep_difference
+
+    keep_difference(settings.state_dir, difference_of_comparison(settings, compared))
 
 
 def _show(compared: "Compared", citizens: int) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from streams.cli.compare import KEEP, keep_comparison
 from streams.cli.console import INPUT, echo_json, load_settings
 from streams.cli.lis_views import WRITTEN, print_csv, show_table
 
@@ -31,6 +32,7 @@ from streams.cli.lis_views import WRITTEN, print_csv, show_table
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
 @click.option("--parquet", type=WRITTEN, metavar="FILE", help="Write Parquet; money in øre.")
+@KEEP
 def what_if(
     a: str,
     b: str,
@@ -41,6 +43,7 @@ def what_if(
     as_json: bool,
     as_csv: bool,
     parquet: Path | None,
+    keep: bool,
 ) -> None:
     """Settle the same reports by two rule sets, and show the difference for the municipalities.
 
@@ -62,6 +65,8 @@ def what_if(
         reader = Reader([opened(stack, name) for name in files or ("-",)], checked)
         progress = stack.enter_context(meter("lines"))
         compared = compare_lines(reader, settings, jobs, rules_a, rules_b, progress.show)
+    if keep:
+        keep_comparison(settings, compared)
     answer = what_if_answer(compared.comparison, f"{rules_a.name} {rules_b.name}", by, municipality)
     if parquet is not None:
         write_answer(answer, parquet)

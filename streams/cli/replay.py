@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from streams.acts.four_eyes import GuardedAct
+    from streams.operations.kept_differences import KeptDifference
     from streams.operations.replay import DryRun, ReplayRequest
     from streams.operations.replay_apply import Applied
 
@@ -43,6 +44,12 @@ TOP: Final = 12
 )
 @click.option("--citizen", default="", metavar="PSEUDONYM", help="Only this citizen.")
 @click.option(
+    "--answer",
+    default="",
+    metavar="SWITCH=VALUE",
+    help="With another answer to an open question, such as UFB=BENEFIT; --dry-run alone.",
+)
+@click.option(
     "--dry-run/--apply",
     required=True,
     default=None,
@@ -60,6 +67,7 @@ def replay(
     rules: str,
     municipality: str,
     citizen: str,
+    answer: str,
     dry_run: bool,
     yes: bool,
     jobs: int | None,
@@ -70,38 +78,30 @@ def replay(
     There is always a dry run first. It reads the journal and the postings, and writes nothing.
     --apply then writes control records to the journal. The workers carry them out between reports,
     and settle new reports after them. With --rules that rule set is valid for everybody from then
-    on; a citizen outside the scope is settled by it at the next report.
+    on; a citizen outside the scope is settled by it at the next report. The sums by municipality
+    and cause are kept on this machine, and shown on the site under /koersler.
     """
-    from streams.acts import four_eyes
+    from streams.operations.kept_differences import difference_of_replay
     from streams.operations.replay import ReplayRequest
     from streams.operations.replay import dry_run as look
-    from streams.operations.replay_apply import apply, check_workers
+    from streams.operations.replay_partition import ReplayError
 
-    settings = load_settings()
-    request = ReplayRequest(rules, _scope(municipality, citizen), jobs or 0)
+    if answer and not dry_run:
+        raise ReplayError("--answer is for --dry-run; what is applied is a rule set of a file")
+    request = ReplayRequest(rules, _scope(municipality, citizen), jobs or 0, answer)
     preview = run_with_progress(
         "records",
         lambda settings, show: look(
             settings, request, lambda _what, done, total: show(done, total)
         ),
     )
+    kept = difference_of_replay(load_settings(), request, preview)
+    _keep(kept)
     applied: Applied | None = None
     if not as_json:
         _show(terminal(), preview)
     if not dry_run and not preview.is_nothing:
-        if not (yes or settings.four_eyes or four_eyes.is_approved()):
-            click.confirm(_question(preview), abort=True, err=True)
-        act_id = ""
-        if preview.pending is None:
-            check_workers(preview)
-            with answering(as_json):
-                act_id = run_async(four_eyes.permission(settings, _guarded(request, preview)))
-        applied = run_with_progress(
-            "messages",
-            lambda settings, show: apply(
-                settings, request, preview, act_id, lambda _what, done, total: show(done, total)
-            ),
-        )
+        applied = _applied(request, preview, kept, yes=yes, as_json=as_json)
     if as_json:
         echo_json(_as_object(preview, applied, dry_run=dry_run))
     elif applied is not None:
@@ -110,8 +110,62 @@ def replay(
         click.echo("Nothing was written: the postings are right.")
 
 
+def _applied(
+    request: "ReplayRequest",
+    preview: "DryRun",
+    kept: "KeptDifference | None",
+    *,
+    yes: bool,
+    as_json: bool,
+) -> "Applied":
+    """Have the difference posted, or ask for it; what comes of it is kept with the difference."""
+    from dataclasses import replace
+
+    from streams.acts import four_eyes
+    from streams.kit.errors import AwaitingApproval
+    from streams.kit.operating_user import operating_user
+    from streams.operations.replay_apply import apply, check_workers
+
+    settings, approved = load_settings(), four_eyes.request_in_hand()
+    if not (yes or settings.four_eyes or approved):
+        click.confirm(_question(preview), abort=True, err=True)
+    act_id = ""
+    if preview.pending is None:
+        check_workers(preview)
+        try:
+            with answering(as_json):
+                act_id = run_async(four_eyes.permission(settings, _guarded(request, preview)))
+        except AwaitingApproval as waiting:
+            _keep(kept and replace(kept, request=waiting.request))
+            raise
+    applied = run_with_progress(
+        "messages",
+        lambda settings, show: apply(
+            settings, request, preview, act_id, lambda _what, done, total: show(done, total)
+        ),
+    )
+    told: dict[str, Any] = {**vars(applied), "by": operating_user().user}
+    if approved:
+        told |= {"asked_by": approved.fields["user"], "reason": approved.fields["reason"]}
+    _keep(kept and replace(kept, applied=told, request=approved.id if approved else ""))
+    return applied
+
+
+def _keep(kept: "KeptDifference | None") -> None:
+    """Keep a difference; where that cannot be, the replay goes on, and says so."""
+    from streams.kit.errors import UserError
+    from streams.operations.kept_differences import keep_difference
+
+    try:
+        if kept is not None:
+            keep_difference(load_settings().state_dir, kept)
+    except UserError as error:
+        click.echo(str(error), err=True)
+
+
 def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
     """Return a replay as an act that needs two persons; its rule set is known by its digest."""
+    from streams.acts import four_eyes
     from streams.acts.acts import Act
     from streams.acts.four_eyes import GuardedAct
     from streams.citizens.rule_sets import LawBook
@@ -124,10 +178,20 @@ def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
     chosen = [part for option, value in options.items() if value for part in (option, value)]
     scope = {name.removeprefix("--"): value for name, value in options.items()}
     digest = LawBook(load_settings().rules).digest(preview.rules)
+    money = preview.difference.money
+    by_place, by_cause = Counter[str](), Counter[str]()
+    for place, (refusion, medfinansiering, _) in money.items():
+        by_place[place.municipality] += refusion - medfinansiering
+        by_cause[place.reason] += refusion - medfinansiering
     return GuardedAct(
         Act("replay --apply", scope | {"rule_set": preview.rules, "rule_set_digest": digest}),
         ["replay", *chosen, "--apply"],
-        about={"messages": preview.difference.messages, "citizens": preview.difference.changed},
+        about={
+            "messages": preview.difference.messages,
+            "citizens": preview.difference.changed,
+            four_eyes.MOVED_BY_CAUSE: dict(sorted(by_cause.items())),
+            four_eyes.MOVED_BY_PLACE: dict(sorted(by_place.items())),
+        },
     )
 
 

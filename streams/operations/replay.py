@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from domain.citizen.reports import Recalculation, Scope
+from domain.citizen.reports import Recalculation, RunMarker, Scope
 from projections.whatif.replay import Difference
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.kafka import topics
@@ -55,19 +55,22 @@ Progress = Callable[[str, int, int], None]
 class ReplayRequest(NamedTuple):
     """A replay that is asked for: `rules` "" are the rules that are valid now.
 
-    `jobs` is the number of processes, 0 for as many as fit.
+    `jobs` is the number of processes, 0 for as many as fit. `answer` is another answer to one open
+    question, as `UFB=BENEFIT`; it is for a dry run alone.
     """
 
     rules: str = ""
     scope: Scope = Scope()
     jobs: int = 1
+    answer: str = ""
 
 
 @dataclass
 class DryRun:
     """Differences that a replay would post.
 
-    `rules` are those to settle by, `holding` those that are valid now. `pending` is the same replay
+    `rules` are those to settle by, `holding` those that are valid now; `last_run` is the last run
+    that was closed in what was read. `pending` is the same replay
     where it was written before and is not carried out yet, with its offset in each partition.
     """
 
@@ -79,6 +82,7 @@ class DryRun:
     seconds: float = 0.0
     apply_s: float = 0.0
     workers: int = 0
+    last_run: RunMarker | None = None
     pending: tuple[Recalculation, Offsets] | None = None
 
     @property
@@ -100,6 +104,8 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
     laws = LawBook(settings.rules)
     if request.rules:
         laws.law(request.rules)
+    if request.answer:
+        laws.answering(request.rules or DEFAULT, request.answer)
     if (
         request.scope.municipality
         and request.scope.municipality
@@ -119,12 +125,16 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
     if len(holding) > 1:
         raise ReplayError("a rule set is becoming valid at this moment: ask again")
     name = holding.pop()[0]
-    done = DryRun(request.rules or name, name, workers=workers)
+    rules = request.rules or name
+    if request.answer:
+        rules = laws.answering(rules, request.answer).rules.name
+    done = DryRun(rules, name, workers=workers)
     for part in differences.values():
         PASSED_OVER.add_all(part.foreign)
         done.difference.add(part.difference)
         done.reports += part.reports
         done.unsettled += part.unsettled
+        done.last_run = max(done.last_run, part.last_run, key=lambda each: each.run if each else 0)
         done.apply_s += part.settle_s * APPLY_SHARE / max(workers, 1)
     if not done.difference.in_scope:
         raise ReplayError(
@@ -187,6 +197,7 @@ async def _shares(
             request.rules,
             request.scope,
             checks.mac("postings", at) is not None,
+            request.answer,
         )
         for at in sorted(journal_ends)
     ]

@@ -30,6 +30,7 @@ from domain.citizen.reports import (
     Opening,
     Recalculation,
     RulesRecord,
+    RunMarker,
     Scope,
 )
 from domain.law.staircase import Law
@@ -75,6 +76,8 @@ class PartitionShare(NamedTuple):
     scope: Scope
     begins_with_keys: bool = False
     """The journal begins with its keys, so that each posting has a MAC."""
+    answer: str = ""
+    """Another answer to one open question, as `UFB=BENEFIT`, or "" for none."""
 
 
 @dataclass
@@ -89,6 +92,7 @@ class PartitionDifference:
     rules: str = DEFAULT
     digest: str = ""
     waiting: list[tuple[int, Recalculation]] = field(default_factory=list)
+    last_run: RunMarker | None = None
     reports: int = 0
     unsettled: int = 0
     foreign: list[Foreign] = field(default_factory=list)
@@ -111,6 +115,8 @@ def read_share(settings: Settings, share: PartitionShare) -> PartitionDifference
         laws = LawBook(settings.rules)
         known = laws.law(part.rules, part.digest)
         law = laws.law(share.rules) if share.rules else known
+        if share.answer:
+            law = laws.answering(law.rules.name, share.answer)
         try:
             for at in range(number):
                 _settle(
@@ -238,6 +244,8 @@ def _take_control(
         part.rules, part.digest = control.rules, control.digest
     elif isinstance(control, Recalculation) and record.offset >= share.committed:
         part.waiting.append((record.offset, control))
+    elif isinstance(control, RunMarker) and record.offset < share.committed:
+        part.last_run = control
 
 
 TakenBack = Callable[[int, int], Awaitable[Sequence[tuple[int, bytes | None]]]]

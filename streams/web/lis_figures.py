@@ -71,6 +71,14 @@ class Speaker:
         whole = (abs(ore) + 50) // 100
         return self.number("count", -whole if ore < 0 else whole)
 
+    def moved(self, ore: int) -> str:
+        """Write by how much an amount moves, in whole kroner with its sign."""
+        return f"{'+' if ore >= 50 else ''}{self.kroner(ore)}"
+
+    def cause(self, reason: str) -> str:
+        """Write what made money move."""
+        return self.word(f"lis_values.reason__{reason}")
+
     def percent(self, hundredths: int) -> str:
         """Write a percentage with one decimal."""
         tenths = (abs(hundredths) + 5) // 10

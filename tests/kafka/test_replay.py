@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from streams.kafka import topics
+from streams.operations.kept_differences import kept_differences
 from tests.kafka.test_control_records import many, settings  # noqa: F401 - fixtures
 from tests.support.pipeline import DONE_S, PROGRAM
 
@@ -94,8 +95,17 @@ def test_an_apply_waits_for_the_workers_and_says_what_they_posted(pipeline, refu
     pipeline.publish(lives[0])
     worker = pipeline.start()
     pipeline.wait_until_settled()
+    status, asked, _ = refusion("--answer", "UFB=BENEFIT", "--dry-run")
+    assert (status, asked["rules"]) == (0, "R-1-UFB-BENEFIT")
+    status, _, said = refusion("--answer", "UFB=BENEFIT", "--apply", "--yes")
+    assert (status, "--answer is for --dry-run" in said) == (2, True)
     status, found, _ = refusion("--rules", OTHER, "--apply", "--yes")
     assert status == 0
+    posted, tried = kept_differences(pipeline.settings.state_dir)
+    assert (tried.answer, tried.applied, posted.answer) == ("UFB=BENEFIT", None, "")
+    assert posted.applied["messages"] == found["messages"]
+    assert posted.net_ore == posted.applied["cost_ore"]
+    assert sum(sum(ore) for ore in posted.standing.values()) > 0
     assert found["applied"]["messages"] == found["messages"] > 0
     cost = sum(place["refusion_ore"] - place["medfinansiering_ore"] for place in found["money"])
     assert found["applied"]["cost_ore"] == cost

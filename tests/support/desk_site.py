@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from streams.acts.topic import open_act_topic
 from streams.operations import runs
 from streams.operations.dead_letters import Letter, RefusalError, summary
 from streams.operations.duty import DiskDuty
+from streams.operations.kept_differences import KeptDifference, Moved
 from streams.operations.letter_counts import LetterCounts
 from streams.operations.letter_dispatch import Sent
 from streams.operations.notice_shelf import NewestNotices, NoticeLine, NoticeShelf
@@ -60,6 +62,19 @@ NOTICED = [
     NoticeLine("2026-11-01T08:00:00+00:00", "after_death", "cd" * 16, ("730",), "SDP-B",
                "2024-02-05", "12345678/P9", "", is_repeat=False),
 ]  # fmt: skip
+
+MOVED = [
+    Moved("730", "rule_change", 1_000_000_00, 0, 9),
+    Moved("751", "recalculation", -5_000_00, 300_00, 2),
+]
+REPLAYED = KeptDifference(
+    "20240405T100000Z-00000001", "2024-04-05T10:00:00Z", "anna", "replay", "R-2", "R-1", "", "",
+    1200, 800, 34, 51,
+    "2024-03", {"730": [9_000_000_00, 0], "751": [1_000_00, 0]}, MOVED,
+)  # fmt: skip
+ANSWERED = replace(
+    REPLAYED, id="20240405T100000Z-00000002", rules="R-1-UFB-BENEFIT", answer="UFB=BENEFIT"
+)
 
 
 class MemoryWorks(DeskWorks):

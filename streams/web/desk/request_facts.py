@@ -7,7 +7,7 @@ what else would lead to one, as the id of a report does.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from streams.acts.four_eyes import AMOUNTS, ApprovalRequest
+from streams.acts.four_eyes import AMOUNTS, MOVED_BY_CAUSE, MOVED_BY_PLACE, ApprovalRequest
 from streams.web.lis_figures import Speaker
 from streams.web.words import Word, catalogue
 
@@ -57,7 +57,7 @@ def facts_of(request: ApprovalRequest, speaker: Speaker) -> list[RequestFact]:
             facts.append(
                 RequestFact(speaker.word(f"approvals.scope_{name}"), _cut(values, speaker))
             )
-    return [*facts, *_about(about, speaker)]
+    return [*facts, *_about(about, speaker), *_moved(about, speaker)]
 
 
 def _values(name: str, value: Any, speaker: Speaker) -> list[str]:
@@ -90,6 +90,21 @@ def _about(about: Mapping[str, Any], speaker: Speaker) -> list[RequestFact]:
             facts.append(RequestFact(speaker.word("approvals.content"), [str(value)]))
     if reasons:
         facts.append(RequestFact(speaker.word("approvals.refused_for"), reasons))
+    return facts
+
+
+def _moved(about: Mapping[str, Any], speaker: Speaker) -> list[RequestFact]:
+    """Tell all amounts that would move, by cause and by municipality, the largest first."""
+    facts = []
+    named = {MOVED_BY_CAUSE: speaker.cause, MOVED_BY_PLACE: speaker.municipality}
+    for field, name in named.items():
+        moved = sorted(about.get(field, {}).items(), key=lambda each: -abs(each[1]))
+        values = [f"{name(code)}: {speaker.moved(ore)} kr." for code, ore in moved]
+        if len(values) > 1:
+            total = speaker.moved(sum(about[field].values()))
+            values.insert(0, f"{speaker.word('lis.in_all')}: {total} kr.")
+        if values:
+            facts.append(RequestFact(speaker.word(f"approvals.{field}"), values))
     return facts
 
 

@@ -1,5 +1,6 @@
 """The routes of rules: every value with its history, searched, and rule set against rule set."""
 
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated
@@ -10,19 +11,23 @@ from fastapi.responses import Response
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.desk.answers import trouble_of
+from streams.web.desk.difference_pages import AskedQuestion, questions
 from streams.web.desk.rule_book import law_cases, rule_book
+from streams.web.desk.run_routes import SEES_ALL, place_of
 from streams.web.lis_desk import LisRun
 from streams.web.lis_routes import speaker_of
 from streams.web.parts import Parts, page, parts_of
 from streams.web.rights import ANY_ROLE
+from streams.web.visitors import Visitor
 
 Name = Annotated[str, Query(max_length=60, pattern=r"^[A-Za-z0-9ÆØÅæøå._-]*$")]
-router = APIRouter(dependencies=[Depends(ANY_ROLE)])
+router = APIRouter()
 
 
 @router.get("/regler", include_in_schema=False)
 async def rules_page(
     request: Request,
+    visitor: Annotated[Visitor, Depends(ANY_ROLE)],
     soeg: Annotated[str, Query(max_length=100)] = "",
     regelsaet: Name = DEFAULT,
     mod: Name = "",
@@ -38,6 +43,8 @@ async def rules_page(
     against = mod if mod != chosen else ""
     work = partial(rule_book, parts.settings.rules, chosen, against)
     book, trouble = await trouble_of(parts.lanes.desk, work)
+    asked = None if soeg or against else await _asked(parts, visitor, chosen)
+    used = await _first_runs(parts)
     words = soeg.casefold().split()
     chapters = (book.found(words) if words else book.chapters) if book else []
     return page(
@@ -50,19 +57,36 @@ async def rules_page(
         names=names,
         chosen=chosen,
         against=mod,
-        used=await _first_runs(parts),
+        used=used,
         speaker=speaker_of(request),
+        asked=asked,
+        place=None if visitor.roles & SEES_ALL else visitor.municipality,
+        valid=_valid(used),
         trouble=trouble,
     )
 
 
-@router.get("/regler/sager/{name}", include_in_schema=False)
+@router.get("/regler/sager/{name}", include_in_schema=False, dependencies=[Depends(ANY_ROLE)])
 def case_page(request: Request, name: str) -> Response:
     """Show a worked case."""
     case = law_cases().get(name)
     if case is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return page(request, "desk/case.html", case=case)
+
+
+async def _asked(parts: Parts, visitor: Visitor, name: str) -> list[AskedQuestion] | None:
+    """Return the open questions with what other answers cost; None for who may see no amounts."""
+    if not visitor.roles & SEES_ALL and visitor.municipality is None:
+        return None
+    settings, place = parts.settings, place_of(visitor)
+    rules = LawBook(settings.rules).law(name).rules
+    return await parts.lanes.desk.run(questions, settings.state_dir, rules, place)
+
+
+def _valid(used: Mapping[str, LisRun]) -> str:
+    """Return the rule set that the newest run was first to use: the one that is valid."""
+    return max(used, key=lambda name: used[name].run, default=DEFAULT)
 
 
 async def _first_runs(parts: Parts) -> dict[str, LisRun]:

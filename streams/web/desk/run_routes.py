@@ -18,6 +18,7 @@ from streams.operations.runs import Closing
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.desk.actor import acting, acting_name
 from streams.web.desk.answers import busy, moved, trouble_of
+from streams.web.desk.difference_pages import recalculations
 from streams.web.desk.run_pages import look_of, run_details, run_overview
 from streams.web.lis_desk import LisRefusedError
 from streams.web.lis_routes import speaker_of
@@ -64,6 +65,7 @@ async def _page(
         overview = await parts.lanes.answers.run(run_overview, parts.lis, place)
     except LisRefusedError as error:
         values["why"] = error.key
+    replayed = await parts.lanes.desk.run(recalculations, parts.settings.state_dir, place)
     look = look_of(chores.last(LOOK), speaker) if place is None else None
     if may_decide(visitor):
         open_run = overview.open_run if overview else None
@@ -77,6 +79,7 @@ async def _page(
         place=place,
         board=parts.board,
         overview=overview,
+        replayed=replayed,
         look=look,
         looking=chores.last(LOOK) if place is None else None,
         closing=chores.last(CLOSE) if place is None else None,

@@ -13,6 +13,7 @@ from streams.citizens.rule_sets import chosen_rule_set
 from streams.cli.main import main
 from streams.lis.whatif import what_if_answer
 from streams.offline.compare import compare_lines
+from streams.operations.kept_differences import kept_differences
 from streams.settings import Settings
 from tests.support import lis_reference as plain
 from tests.support import product
@@ -80,7 +81,7 @@ def what_if(folder, *arguments):
     done = CliRunner().invoke(
         main,
         [*command, str(folder / "reports.jsonl"), *arguments],
-        env=KEYS | {"REFUSION_DEMO": "1"},
+        env=KEYS | {"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(folder / "state")},
     )
     assert done.exit_code == 0, done.stderr
     return done.stdout
@@ -98,3 +99,18 @@ def test_csv_and_parquet_have_the_rows_of_json(files, tmp_path):
         f"{row['difference_ore']:03d}" for row in rows
     ]
     assert (tmp_path / "rows.parquet").stat().st_size > 0
+
+
+def test_what_is_kept_for_the_site_is_what_was_shown(files):
+    folder, _ = files
+    rows = json.loads(what_if(folder, "--json"))["rows"]
+    assert kept_differences(folder / "state") == []
+    what_if(folder, "--keep")
+    (kept,) = kept_differences(folder / "state")
+    moved = {code: each.net_ore for code, each in kept.by_municipality().items()}
+    assert moved == {
+        row["municipality"]: row["difference_ore"]
+        for row in rows
+        if row["difference_ore"] or row["refusion_a_ore"] != row["refusion_b_ore"]
+    }
+    assert (kept.holding, kept.answer, kept.run) == ("R-1", "", None)

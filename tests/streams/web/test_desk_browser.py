@@ -2,16 +2,18 @@
 
 import pytest
 
+from streams.operations.kept_differences import keep_difference
 from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from streams.web.lis_looks import PURPOSE
 from streams.web.sessions import COOKIE
 from tests.support.axe import violations
 from tests.support.browser import free_port, open_browser, serving
-from tests.support.desk_site import ANNA, BIRTE, MISSING, at_rest, desk_site
+from tests.support.desk_site import ANNA, ANSWERED, BIRTE, MISSING, REPLAYED, at_rest, desk_site
 from tests.support.site_client import visitor
 
 AUDITOR = visitor("auditor")
-PATHS = ("/koersler", "/koersler/51", "/godkendelser", "/regler", "/regler?soeg=trin")
+PATHS = ("/koersler", "/koersler/51", "/godkendelser", "/regler", "/regler?soeg=trin",
+         f"/koersler/genberegninger/{REPLAYED.id}", f"/regler/svar/{ANSWERED.id}")  # fmt: skip
 OF_AUDIT = ("/revision", "/adgang", "/adviser")
 OF_LETTERS = ("/drift/doede-breve", "/drift/doede-breve/3/17")
 
@@ -27,6 +29,8 @@ def desk(folder, tmp_path):
     """A site with a doubt about its run; its address."""
     app, works = desk_site(folder, tmp_path, [MISSING])
     app.state.works = works
+    for kept in (REPLAYED, ANSWERED):
+        keep_difference(works.settings.state_dir, kept)
     port = free_port()
     with serving(app, port):
         yield app, f"http://localhost:{port}"

@@ -11,7 +11,8 @@ NOT_MEASURED = {
     "/log-paa", "/log-paa/svar", "/borger", "/borger/{token}",
     "/borger/{token}/forklaring", "/koersler/{run}", "/godkendelser",
     "/drift/doede-breve", "/drift/doede-breve/{partition}/{offset}", "/adviser", "/adgang",
-    "/revision", "/regler/sager/{name}", "/arbejde/{name}",
+    "/revision", "/regler/sager/{name}", "/regler/svar/{name}", "/arbejde/{name}",
+    "/koersler/genberegninger/{name}",
     *(f"/lis/{view}" for view in web.WITHOUT_ROWS),
 }  # fmt: skip
 """Pages without a figure, and those that cannot be asked without more than a ledger."""
