@@ -44,7 +44,7 @@ class Moved(NamedTuple):
 
     @property
     def net_ore(self) -> int:
-        """What the State pays more."""
+        """Return what the State pays more."""
         return self.refusion_ore - self.medfinansiering_ore
 
 
@@ -86,7 +86,7 @@ class KeptDifference:
 
     @property
     def net_ore(self) -> int:
-        """What the State pays more, in all."""
+        """Return what the State pays more, in all."""
         return sum(each.net_ore for each in self.moved)
 
     def by_municipality(self) -> dict[str, Moved]:

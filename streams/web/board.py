@@ -5,7 +5,7 @@ Pages show what was seen last, and since when nothing was seen: so they live whe
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,14 @@ import orjson
 
 from domain.basics.weeks import month_text
 from streams.kafka import topics
+from streams.kafka.topics import Topic, TopicError
 from streams.kit.errors import UserError, kind_and_place
 from streams.ledger.receipts import RECEIPTS
+from streams.operations.duty import disks
 from streams.operations.run_survey import RunTopics, run_topics
+from streams.operations.topic_sizes import COUNTED
 from streams.settings import Settings
+from streams.web.samples import SampleBook
 
 LOOK_S: Final = 60.0
 ANSWER_S: Final = 120.0
@@ -37,11 +41,20 @@ class ClosedRun(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The last run at a moment, and how many records waited before each stage."""
+    """The last run at a moment, how many records waited before each stage, and are in each topic.
+
+    `records` are offsets in use, markers of transactions among them.
+    """
 
     at: datetime
     last: ClosedRun | None
     waiting: dict[str, int]
+    records: Mapping[str, int] = {}
+
+    def values(self) -> dict[str, int]:
+        """Return all numbers by the names that samples give them."""
+        waiting = {f"waiting/{stage}": number for stage, number in self.waiting.items()}
+        return waiting | {f"records/{topic}": number for topic, number in self.records.items()}
 
 
 Watch = Callable[[Settings], Awaitable[Seen]]
@@ -50,9 +63,13 @@ Watch = Callable[[Settings], Awaitable[Seen]]
 class Board:
     """Keeps what was seen last."""
 
-    def __init__(self, settings: Settings, watch: Watch | None = None) -> None:
+    def __init__(
+        self, settings: Settings, watch: Watch | None = None, samples: SampleBook | None = None
+    ) -> None:
+        """`samples` keep what was seen over the last month."""
         self._settings = settings
         self._watch = watch or look
+        self.samples = samples
         self.seen: Seen | None = None
         self.unknown_since: datetime | None = datetime.now(UTC)
 
@@ -68,11 +85,18 @@ class Board:
             async with asyncio.timeout(ANSWER_S):
                 self.seen = await self._watch(self._settings)
             self.unknown_since = None
+            if self.samples is not None:
+                await asyncio.to_thread(self._keep, self.samples, self.seen)
         except Exception as error:  # noqa: BLE001 - the public pages live on, whatever it is
             if self.unknown_since is None:
                 self.unknown_since = datetime.now(UTC)
                 told = str(error) if isinstance(error, UserError) else kind_and_place(error)
                 log.warning("runs and stages cannot be seen: %s", told)
+
+    def _keep(self, samples: SampleBook, seen: Seen) -> None:
+        """Keep what was seen, and how full the disks are."""
+        full = {f"disk/{disk.name}": round(disk.used_percent) for disk in disks(self._settings)}
+        samples.keep(seen.at, seen.values() | full)
 
 
 async def look(settings: Settings) -> Seen:
@@ -84,16 +108,25 @@ async def look(settings: Settings) -> Seen:
             "citizens": await _waiting(topics_read, "citizens", topics.REPORTS),
             "projections": await _waiting(topics_read, "projections", topics.POSTINGS),
         }
+        records = {}
+        for topic in COUNTED:
+            with suppress(TopicError):  # one that nothing was written to yet
+                records[topic.name] = await _records(topics_read, topic)
     closed = last and ClosedRun(
         last.run,
         month_text(last.data_month),
         datetime.fromisoformat(last.closed_at),
         delivered_at(settings.state_dir, last.run),
     )
-    return Seen(datetime.now(UTC), closed, waiting)
+    return Seen(datetime.now(UTC), closed, waiting, records)
 
 
-async def _waiting(topics_read: RunTopics, stage: str, topic: topics.Topic) -> int:
+async def _records(topics_read: RunTopics, topic: Topic) -> int:
+    starts, ends = await topics_read.starts(topic), await topics_read.ends(topic)
+    return sum(end - starts[at] for at, end in ends.items())
+
+
+async def _waiting(topics_read: RunTopics, stage: str, topic: Topic) -> int:
     return await topics_read.left(stage, topic, await topics_read.ends(topic))
 
 

@@ -43,6 +43,7 @@ MENU_OF_ROLES: Final[Sequence[tuple[str, str, frozenset[Role]]]] = (
         "/koersler", "frame.runs",
         frozenset({Role.ECONOMY, Role.STATE, Role.AUDITOR, Role.OPERATOR}),
     ),
+    ("/drift/vagt", "frame.duty", frozenset({Role.OPERATOR, Role.AUDITOR})),
     ("/godkendelser", "frame.approvals", frozenset({Role.OPERATOR, Role.AUDITOR})),
     ("/drift/doede-breve", "frame.letters", frozenset({Role.OPERATOR, Role.AUDITOR})),
     ("/adviser", "frame.notices", frozenset({Role.CASEWORKER, Role.AUDITOR})),

@@ -22,6 +22,7 @@ from streams.web.lis_typesetter import Typesetter
 from streams.web.news_mail import NewsMail
 from streams.web.pages import Pages
 from streams.web.provider import OidcProvider
+from streams.web.samples import SampleBook
 from streams.web.sessions import Sessions
 from streams.web.status_mail import StatusMail
 
@@ -64,7 +65,8 @@ class Parts:
         web = settings.web
         provider = OidcProvider(web.oidc) if web.oidc else None
         grants = read_grants(web.roles)
-        book, board, folder = AccessBook(settings), Board(settings), Folder(web.folder)
+        board = Board(settings, samples=SampleBook(settings.state_dir))
+        book, folder = AccessBook(settings), Folder(web.folder)
         return cls(settings, web.url or url, book, board, folder, provider, grants)
 
 

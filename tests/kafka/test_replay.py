@@ -103,6 +103,7 @@ def test_an_apply_waits_for_the_workers_and_says_what_they_posted(pipeline, refu
     assert status == 0
     posted, tried = kept_differences(pipeline.settings.state_dir)
     assert (tried.answer, tried.applied, posted.answer) == ("UFB=BENEFIT", None, "")
+    assert posted.applied is not None
     assert posted.applied["messages"] == found["messages"]
     assert posted.net_ore == posted.applied["cost_ore"]
     assert sum(sum(ore) for ore in posted.standing.values()) > 0

@@ -1,6 +1,8 @@
-"""What replays and comparisons have found is kept in sums, and found again by the pages."""
+"""Replays and comparisons are kept in sums, and found again by the pages."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -36,14 +38,18 @@ def found(rules="R-2"):
         MoneyPlace("2024-02", "730", "KTH", "rule_change"): [50, 20, 1],
         MoneyPlace("2024-02", "751", "KTH", "recalculation"): [-10, 0, 1],
     }
-    difference = Difference(9, 8, 3, 3, money, {"730": [1000, 0], "751": [0, 5]})
-    difference.largest = [CitizenChange(100, f"citizen {CITIZEN}, KTH in 730")]
+    total = Difference(9, 8, 3, 3, money, {"730": [1000, 0], "751": [0, 5]})
+    total.largest = [CitizenChange(100, f"citizen {CITIZEN}, KTH in 730")]
     run = RunMarker(51, "2024-03-05T08:00:00Z", 2024 * 12 + 1)
-    return DryRun(rules, DEFAULT, difference, reports=77, last_run=run)
+    return DryRun(rules, DEFAULT, total, reports=77, last_run=run)
+
+
+def difference(settings, request, dry_run) -> Any:
+    return difference_of_replay(settings, request, dry_run)
 
 
 def test_sums_by_municipality_and_cause_are_kept_and_no_citizen(settings, tmp_path):
-    kept = difference_of_replay(settings, ReplayRequest("R-2"), found())
+    kept = difference(settings, ReplayRequest("R-2"), found())
     keep_difference(tmp_path, kept)
     assert all_kept(tmp_path) == [kept]
     assert CITIZEN not in next(tmp_path.rglob("*.json")).read_text()
@@ -66,14 +72,14 @@ def test_the_newest_are_kept_and_the_newest_of_each_answer(settings, tmp_path, m
     monkeypatch.setattr(kept_differences, "MOST_KEPT", 2)
     for number in range(6):
         answer = "UFB=BENEFIT" if number in {0, 1} else ""
-        kept = difference_of_replay(settings, ReplayRequest(answer=answer), found(DEFAULT))
+        kept = difference(settings, ReplayRequest(answer=answer), found(DEFAULT))
         name = f"2024010{number}T000000Z-00000000"
-        keep_difference(tmp_path, kept_differences.replace(kept, id=name))
+        keep_difference(tmp_path, replace(kept, id=name))
     assert [kept.id[:8] for kept in all_kept(tmp_path)] == ["20240105", "20240104", "20240101"]
 
 
 def test_what_cannot_be_read_is_left_out_and_no_name_leads_elsewhere(settings, tmp_path):
-    keep_difference(tmp_path, difference_of_replay(settings, ReplayRequest(), found()))
+    keep_difference(tmp_path, difference(settings, ReplayRequest(), found()))
     folder = tmp_path / kept_differences.FOLDER
     (folder / "20990101T000000Z-00000000.json").write_text("{")
     (folder / "20990102T000000Z-00000000.json").write_text(json.dumps({"moved": []}))

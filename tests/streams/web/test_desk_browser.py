@@ -1,10 +1,13 @@
 """The desk in a real browser: two persons close a run, axe, narrow, paper, no JavaScript."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from streams.operations.kept_differences import keep_difference
 from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from streams.web.lis_looks import PURPOSE
+from streams.web.samples import SampleBook
 from streams.web.sessions import COOKIE
 from tests.support.axe import violations
 from tests.support.browser import free_port, open_browser, serving
@@ -15,7 +18,7 @@ AUDITOR = visitor("auditor")
 PATHS = ("/koersler", "/koersler/51", "/godkendelser", "/regler", "/regler?soeg=trin",
          f"/koersler/genberegninger/{REPLAYED.id}", f"/regler/svar/{ANSWERED.id}")  # fmt: skip
 OF_AUDIT = ("/revision", "/adgang", "/adviser")
-OF_LETTERS = ("/drift/doede-breve", "/drift/doede-breve/3/17")
+OF_LETTERS = ("/drift/vagt", "/drift/doede-breve", "/drift/doede-breve/3/17")
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,10 @@ def desk(folder, tmp_path):
     """A site with a doubt about its run; its address."""
     app, works = desk_site(folder, tmp_path, [MISSING])
     app.state.works = works
+    samples = app.state.parts.board.samples = SampleBook(works.settings.state_dir)
+    now = datetime.now(UTC)
+    for at in (90, 60, 30):
+        samples.keep(now - timedelta(minutes=at), {"waiting/intake": at, "records/reports": 99})
     for kept in (REPLAYED, ANSWERED):
         keep_difference(works.settings.state_dir, kept)
     port = free_port()

@@ -1,0 +1,58 @@
+"""The route of the operator's start page: what needs attention, what is new, sizes and lags."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from streams.operations.dead_letters import Wanted
+from streams.web.dates import moment_text
+from streams.web.desk.answers import UNKEPT, trouble_of
+from streams.web.desk.duty_pages import DAY, DutyState, attention, courses_shown, news
+from streams.web.lis_routes import speaker_of
+from streams.web.parts import page, parts_of
+from streams.web.rights import OPERATION
+from streams.web.visitors import Visitor
+
+DAYS: Final = (1, 7, 31)
+"""The lengths of a course that one may choose, in days."""
+router = APIRouter()
+
+
+@router.get("/drift/vagt", include_in_schema=False)
+async def duty_page(
+    request: Request,
+    _visitor: Annotated[Visitor, Depends(OPERATION)],
+    dage: Annotated[int, Query(ge=1, le=31)] = 1,
+) -> Response:
+    """Show what needs attention, what is new since yesterday, and how sizes and lags went."""
+    parts, speaker = parts_of(request), speaker_of(request)
+    now, board, desk = datetime.now(UTC), parts_of(request).board, parts_of(request).lanes.desk
+    wanted = Wanted(since=(now - DAY).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    (requests, trouble), (letters, no_letters) = await asyncio.gather(
+        trouble_of(desk, parts.works.requests), trouble_of(desk, parts.works.letters, wanted)
+    )
+    samples, since = board.samples, now - timedelta(days=dage)
+    courses = await desk.run(samples.courses, min(since, now - DAY), now) if samples else {}
+    state = DutyState(
+        parts.settings, now, board.seen, board.unknown_since, requests, letters, courses
+    )
+    in_view = {name: [each for each in points if each.at >= since] or points
+               for name, points in courses.items()}  # fmt: skip
+    told = partial(moment_text, language=speaker.language)
+    answer = page(
+        request,
+        "desk/duty.html",
+        points=[*attention(state, speaker)],
+        news=[*news(state, speaker)],
+        courses=courses_shown(in_view, since, now, speaker, told),
+        days=DAYS,
+        chosen=dage,
+        speaker=speaker,
+        trouble=trouble or no_letters,
+    )
+    answer.headers.update(UNKEPT)
+    return answer
