@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
-from projections.runs.files import MEANINGS, REPEATED, Meaning
+from projections.runs.files import MEANINGS
+from streams.kit.catalogue import Catalogue
 from streams.operations.notice_shelf import NoticeLine
 from streams.web.access import Look
 from streams.web.citizen_looks import purpose_in, session_of
@@ -18,6 +19,7 @@ from streams.web.desk.answers import moved, trouble_of
 from streams.web.doorway import came_from_elsewhere
 from streams.web.lis_looks import PURPOSE
 from streams.web.lis_routes import speaker_of
+from streams.web.pages import language_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import CITIZENS, scope
 from streams.web.visitors import Visitor
@@ -26,7 +28,7 @@ NOTICES: Final = "/adviser"
 ACT: Final = "site notices"
 DAYS: Final = (7, 30, 90)
 OF_PAGE: Final = 100
-REPEAT: Final = "repeat"
+REPEAT: Final = ".repeat"
 router = APIRouter()
 
 
@@ -44,7 +46,10 @@ class ShownNotice:
 
 @dataclass(frozen=True)
 class NoticeGroup:
-    """The notices of one kind: what they mean, what to do, and those of the page."""
+    """The notices of one kind: what they mean, what to do, and those of the page.
+
+    A code that this version does not know is its own meaning, and has no action.
+    """
 
     meaning: str
     action: str
@@ -74,15 +79,16 @@ async def notices_page(
         citizens = sorted({line.citizen for line in shown})
         about = {"municipality": place, "days": dage, "notice": advis, "page": side}
         await parts.access.record(request, visitor, Look(ACT, citizens, purpose, about))
+    words = Catalogue(language_of(request), "notices")
     asked = {"municipality": place or "", "dage": dage, "advis": advis}
     answer = _page(
         request,
         place,
-        groups=_groups(lines, shown, tokens_of(session)),
+        groups=_groups(lines, shown, tokens_of(session), words),
         count=len(lines),
         is_cut=bool(found and found.is_cut),
         days=DAYS,
-        meanings=MEANINGS,
+        meanings={code: _meaning(code, words)[0] for code in MEANINGS},
         asked=asked | {"side": side},
         query=urlencode({name: value for name, value in asked.items() if value}),
         pages=-(-len(lines) // OF_PAGE),
@@ -132,7 +138,10 @@ def _page(
 
 
 def _groups(
-    lines: Sequence[NoticeLine], shown: Sequence[NoticeLine], tokens: CitizenTokens
+    lines: Sequence[NoticeLine],
+    shown: Sequence[NoticeLine],
+    tokens: CitizenTokens,
+    words: Catalogue,
 ) -> list[tuple[str, NoticeGroup]]:
     """Put the notices of a page together by what they mean."""
     groups: dict[str, list[ShownNotice]] = {}
@@ -141,16 +150,21 @@ def _groups(
         told = ShownNotice(token, line.benefit, line.period, line.cause, line.other, line.at)
         groups.setdefault(_key(line), []).append(told)
     return [
-        (key, NoticeGroup(*_meaning(key), sum(_key(line) == key for line in lines), told))
+        (key, NoticeGroup(*_meaning(key, words), sum(_key(line) == key for line in lines), told))
         for key, told in groups.items()
     ]
 
 
 def _key(line: NoticeLine) -> str:
-    return f"{line.code}_{REPEAT}" if line.is_repeat else line.code
+    return f"{line.code}{REPEAT}" if line.is_repeat else line.code
 
 
-def _meaning(key: str) -> Meaning:
-    if key.endswith(f"_{REPEAT}"):
-        return REPEATED
-    return MEANINGS.get(key, Meaning(key, ""))
+def _meaning(key: str, words: Catalogue) -> tuple[str, str]:
+    """Say what a kind of notice means and what to do, in the visitor's language."""
+    code = key.removesuffix(REPEAT)
+    meaning, advice = f"meaning.{code}", f"advice.{code}"
+    if not words.knows(meaning):
+        return code, ""
+    if key != code:
+        meaning, advice = f"meaning_repeat.{code}", f"advice_one_reporter.{code}"
+    return words.text(meaning), words.text(advice)

@@ -1,9 +1,11 @@
 """Dead letters and notices on the site: masked or by token, on record, sent again by two."""
 
 import re
+from html import unescape
 
 import pytest
 
+from streams.kit.catalogue import Catalogue
 from streams.web.desk.letter_routes import LETTERS, RETRY
 from streams.web.desk.run_routes import CARRY
 from tests.support.desk_site import ANNA, BIRTE, CPR, at_rest, desk_site
@@ -81,7 +83,7 @@ def test_a_caseworker_sees_the_own_notices_by_token_for_a_purpose(desk):
     assert client.post("/adviser", data={"purpose": "sag 12"}).status_code == 303
     page = client.get("/adviser").text
     assert "Samme ydelse, periode og beløb" in page
-    assert "den forkerte tilbageføres" in page
+    assert Catalogue("da", "notices").text("advice.possible_duplicate") in page
     assert "12345678/P2" in page
     assert "12345678/P9" not in page
     assert "ab" * 16 not in page
@@ -90,6 +92,23 @@ def test_a_caseworker_sees_the_own_notices_by_token_for_a_purpose(desk):
     assert (act["act"], act["reason"]) == ("site notices", "sag 12")
     assert act["scope"]["citizens"] == ["ab" * 16]
     assert client.get("/adviser", params={"municipality": "730"}).status_code == 403
+
+
+@pytest.mark.parametrize(("path", "language"), [("/adviser", "da"), ("/en/adviser", "en")])
+def test_notices_speak_the_language_of_the_page(desk, path, language):
+    app, works = desk
+    first, second = works.noticed
+    works.noticed = [first._replace(is_repeat=True), second._replace(code="of_a_later_version")]
+    client = client_of(app, visitor("auditor"))
+    client.post("/adviser", data={"purpose": "revision"})
+    page = unescape(client.get(path).text)
+    words = Catalogue(language, "notices")
+    for key in ("meaning_repeat", "advice_one_reporter"):
+        assert words.text(f"{key}.possible_duplicate") in page
+    assert f'<option value="after_death">{words.text("meaning.after_death")}</option>' in page
+    assert "of_a_later_version (1)" in page
+    other = Catalogue("en" if language == "da" else "da", "notices")
+    assert other.text("meaning_repeat.possible_duplicate") not in page
 
 
 def test_an_auditor_sees_the_notices_of_all_and_nobody_else_does(desk):
