@@ -3,9 +3,10 @@
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 
 import pytest
-from rocksdict import Cache
+from rocksdict import Cache, DBCompressionType, Options, Rdict
 
 from streams.citizens import store as stores
 from streams.citizens.store import CorruptDiskError, DiskError, RocksStore
@@ -174,3 +175,52 @@ def test_each_opening_leaves_no_further_log_behind(tmp_path):
     for _ in range(6):
         RocksStore(tmp_path / "state").close()
     assert len([*(tmp_path / "state").glob("LOG*")]) <= stores.KEPT_LOGS
+
+
+def a_record(number):
+    """A record of few different signs, as numbers are."""
+    own = sha256(b"%d" % number).digest()
+    return own[:6], own.hex().encode()
+
+
+def test_state_that_the_former_version_compressed_is_read_and_gets_smaller(tmp_path):
+    folder, records = tmp_path / "state", dict(map(a_record, range(20_000)))
+    former = Options(raw_mode=True)
+    former.set_compression_type(DBCompressionType.lz4())
+    write_and_compact(folder, former, records)
+    before = bytes_of_tables(folder)
+    assert read(folder, records) == records
+    write_and_compact(folder, stores._options(), records)
+    assert read(folder, records) == records
+    assert bytes_of_tables(folder) < 0.7 * before
+
+
+def test_a_folder_that_is_opened_again_reads_through_the_cache_of_all(tmp_path, monkeypatch):
+    cache = Cache(1 << 20)
+    monkeypatch.setattr(stores, "_block_cache", lambda: cache)
+    folder, records = tmp_path / "state", dict(map(a_record, range(20_000)))
+    former = Options(raw_mode=True)
+    write_and_compact(folder, former, records)
+    assert cache.get_usage() < 100_000
+    assert read(folder, records) == records
+    assert cache.get_usage() > 500_000
+
+
+def write_and_compact(folder, options, records):
+    database = Rdict(str(folder), options, column_families={stores.DEFAULT_FAMILY: options})
+    for key, value in records.items():
+        database[key] = value
+    database.flush()
+    database.compact_range(None, None)
+    database.close()
+
+
+def read(folder, keys):
+    store = RocksStore(folder)
+    found = {key: store.get(key) for key in keys}
+    store.close()
+    return found
+
+
+def bytes_of_tables(folder):
+    return sum(path.stat().st_size for path in folder.glob("*.sst"))
