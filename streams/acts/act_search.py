@@ -105,8 +105,8 @@ class _Search:
         return int.from_bytes(drawn.digest())
 
     def _fits(self, fields: Mapping[str, Any]) -> bool:
-        asked, scope = self._question, _scope(fields)
-        citizens = _citizens(scope)
+        asked, scope = self._question, scope_of(fields)
+        citizens = citizens_in(scope)
         return (
             (not asked.until or fields["at"] < asked.until)
             and asked.act in ("", fields.get("act"))
@@ -126,12 +126,13 @@ async def searched(
     return search.found()
 
 
-def _scope(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def scope_of(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scope of an act; empty where there is none."""
     scope = fields.get("scope")
     return scope if isinstance(scope, dict) else {}
 
 
-def _citizens(scope: Mapping[str, Any]) -> list[str]:
+def citizens_in(scope: Mapping[str, Any]) -> list[str]:
     """Return the pseudonyms that an act was about; commands name one, lists several."""
     several, one = scope.get("citizens"), scope.get("citizen")
     found = several if isinstance(several, list) else []
@@ -139,17 +140,17 @@ def _citizens(scope: Mapping[str, Any]) -> list[str]:
 
 
 def _who(fields: Mapping[str, Any]) -> str:
-    visitor = _scope(fields).get("visitor")
+    visitor = scope_of(fields).get("visitor")
     subject = visitor.get("subject") if isinstance(visitor, dict) else None
     return str(subject or fields.get("user") or "")
 
 
 def _line(offset: int, fields: Mapping[str, Any]) -> ActLine:
-    scope = _scope(fields)
+    scope = scope_of(fields)
     visitor = scope.get("visitor")
     visitor = visitor if isinstance(visitor, dict) else {}
     persons = scope.get("persons")
-    citizens = len(_citizens(scope))
+    citizens = len(citizens_in(scope))
     return ActLine(
         fields["at"],
         offset,

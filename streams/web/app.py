@@ -28,6 +28,8 @@ from streams.web.desk import (
     duty_routes,
     letter_routes,
     notice_routes,
+    package_routes,
+    review_routes,
     rule_routes,
     run_routes,
     work_routes,
@@ -53,7 +55,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     letter_routes.router,
     notice_routes.router,
     access_routes.router,
+    review_routes.router,
     audit_routes.router,
+    package_routes.router,
 )
 """The parts of the site."""
 STATIC: Final = Path(__file__).parent / "static"

@@ -50,6 +50,7 @@ MENU_OF_ROLES: Final[Sequence[tuple[str, str, frozenset[Role]]]] = (
     ("/regler", "frame.rules", frozenset(Role)),
     ("/revision", "frame.audit", frozenset({Role.AUDITOR})),
     ("/adgang", "frame.access", frozenset({Role.AUDITOR})),
+    ("/adgang/gennemgang", "frame.review", frozenset({Role.ECONOMY, Role.AUDITOR})),
 )  # fmt: skip
 """The entries of the menu that some roles have: those that may see the page."""
 FOOT: Final = (

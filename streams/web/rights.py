@@ -136,6 +136,10 @@ OPERATION: Final = RouteRight("operation", frozenset({Role.OPERATOR, Role.AUDITO
 DECISIONS: Final = RouteRight("decisions", frozenset({Role.OPERATOR}))
 """Asking for acts of operation, and approving them; an auditor reads about them alone."""
 AUDIT: Final = RouteRight("audit", frozenset({Role.AUDITOR}))
+REVIEW: Final = RouteRight("review", frozenset({Role.ECONOMY, Role.AUDITOR}))
+REVIEW_DATA: Final = RouteRight("review", frozenset({Role.ECONOMY, Role.AUDITOR}), of_data=True)
+REVIEW_NOTE: Final = RouteRight("review note", frozenset({Role.ECONOMY}))
+"""The review of a municipality's access is made by its controller; an auditor reads it."""
 
 
 def view_right(view: str, *, of_data: bool = False) -> RouteRight:

@@ -9,6 +9,7 @@ from streams.kit.last_outcomes import last_outcome
 from streams.operations.topic_sizes import TopicSizes
 from streams.web.access import Look
 from streams.web.desk.answers import UNKEPT, trouble_of
+from streams.web.desk.package_routes import PACKAGE
 from streams.web.lis_routes import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import AUDIT
@@ -34,6 +35,8 @@ async def audit_page(request: Request, visitor: Annotated[Visitor, Depends(AUDIT
         most=max((sizes.records if sizes else {}).values(), default=0),
         four_eyes=settings.four_eyes,
         has_persons=settings.persons is not None,
+        packaging=parts.chores.last(PACKAGE),
+        last_run=parts.board.seen.last.run if parts.board.seen and parts.board.seen.last else None,
         speaker=speaker_of(request),
         trouble=trouble,
     )

@@ -12,10 +12,11 @@ from fastapi.responses import Response
 
 from streams.web.desk.answers import UNKEPT
 from streams.web.desk.letter_routes import LETTERS, RETRY
+from streams.web.desk.package_routes import PACKAGE
 from streams.web.desk.run_routes import CARRY, CLOSE, LOOK, SEES_ALL
 from streams.web.lis_routes import speaker_of
 from streams.web.parts import page, parts_of
-from streams.web.rights import OPERATION, RUNS, refused
+from streams.web.rights import AUDIT, OPERATION, RUNS, refused
 from streams.web.visitors import Role, Visitor
 
 router = APIRouter()
@@ -34,6 +35,7 @@ WORKS: Final = {
     "gennemsyn-svar": ShownWork(LOOK, "/koersler", "runs.look", SEES_ALL),
     "lukning-svar": ShownWork(CLOSE, "/koersler", "runs.close", SEES_ALL),
     "godkendt": ShownWork(CARRY, "/godkendelser", "approvals.carry", OPERATION.roles),
+    "pakke-svar": ShownWork(PACKAGE, "/revision", "audit.package", AUDIT.roles),
     "afsendelse": ShownWork(RETRY, LETTERS, "letters.send", OPERATION.roles),
 }
 """The work by the id of its block, which is its name in the address too."""

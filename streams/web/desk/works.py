@@ -12,10 +12,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from streams.acts import four_eyes
+from streams.acts.access_review import AccessReview, ReviewQuestion, reviewed
 from streams.acts.act_search import ActQuestion, ActsFound, searched
 from streams.acts.four_eyes import ApprovalRequest, requests_of
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.acts.writer import ActWriter
+from streams.dossier.package import MadePackage, make_package
+from streams.dossier.package_content import PackageRequest
+from streams.dossier.zip_file import digest_of, packed
 from streams.kit.errors import UserError
 from streams.operations import runs
 from streams.operations.dead_letters import (
@@ -34,6 +38,7 @@ from streams.operations.runs import Closed, Closing
 from streams.operations.topic_sizes import TopicSizes, topic_sizes
 from streams.settings import Settings
 from streams.web.desk.chores import Show
+from streams.web.desk.rule_book import listed_cases
 
 Found = TypeVar("Found")
 ANSWER_S: Final = 45.0
@@ -56,6 +61,16 @@ class RetryOutcome(NamedTuple):
     sent: list[Sent]
     left_out: int
     cannot: list[str]
+
+
+class ZippedPackage(NamedTuple):
+    """An auditor's package that was made; `findings` says what does not hold."""
+
+    run: int
+    data_month: str
+    content: bytes
+    sha256: str
+    findings: list[str]
 
 
 class _Requests(NamedTuple):
@@ -191,6 +206,20 @@ class DeskWorks:
     def acts(self, question: ActQuestion) -> ActsFound:
         """Search the records of acts; the whole topic takes as long as reading it does."""
         return asyncio.run(searched(self.settings, question, self._open_topic))
+
+    def review(self, question: ReviewQuestion) -> AccessReview:
+        """Add up who of a municipality used the site in a half-year."""
+        return asyncio.run(reviewed(self.settings, question, self._open_topic))
+
+    def package(self, run: int, draw: int, show: Show) -> ZippedPackage:
+        """Make the auditor's package of a closed run."""
+        asked = PackageRequest(run, draw, cases=listed_cases())
+        return self.zipped(make_package(self.settings, asked, show))
+
+    def zipped(self, made: MadePackage) -> ZippedPackage:
+        """Zip a package that was made."""
+        whole = packed(made.content)
+        return ZippedPackage(made.run, made.data_month, whole, digest_of(whole), made.findings)
 
     def sizes(self) -> TopicSizes:
         """Count the records of the topics."""

@@ -17,7 +17,7 @@ from tests.support.site_client import visitor
 AUDITOR = visitor("auditor")
 PATHS = ("/koersler", "/koersler/51", "/godkendelser", "/regler", "/regler?soeg=trin",
          f"/koersler/genberegninger/{REPLAYED.id}", f"/regler/svar/{ANSWERED.id}")  # fmt: skip
-OF_AUDIT = ("/revision", "/adgang", "/adviser")
+OF_AUDIT = ("/revision", "/adgang", "/adgang/gennemgang?municipality=751", "/adviser")
 OF_LETTERS = ("/drift/vagt", "/drift/doede-breve", "/drift/doede-breve/3/17")
 
 
