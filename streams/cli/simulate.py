@@ -90,7 +90,7 @@ def simulate(
         with TemporaryFile() as lines:
             simulate_reports(options, lines, progress.show)
             lines.seek(0)
-            AnswerWriter(out).write(lines)
+            AnswerWriter(out, joins=bool(chosen)).write(lines)
 
 
 def _months(text: str) -> tuple[int, int]:

@@ -2,10 +2,12 @@
 
 The answers are those of a pull by month (basismåned): one file for each month in which reports
 came. They say what the plain reports say: a reported period and one 16300 for each payment, a
-reversed report for each reversal. What no answer carries goes into `facts.jsonl`.
+reversed report for each reversal. Where faults are asked for, payments that come together and are
+not reversed are several 16300 below one 16000. What no answer carries goes into `facts.jsonl`.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
@@ -32,8 +34,10 @@ ACCOUNT_DIGITS: Final = 4
 class AnswerWriter:
     """Writes answers and tables into a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, joins: bool = False) -> None:
+        """`joins` puts payments that come together below one 16000."""
+        self._folder, self._joins = folder, joins
+        self._reversed: set[tuple[str, str, str]] = set()
         self._accounts: dict[tuple[str, str | None, bool], str] = {}
         self._reporters: dict[str, JsonObject] = {}
         self._moves: dict[str, list[tuple[str, str]]] = {}
@@ -50,6 +54,8 @@ class AnswerWriter:
             if key in self._first:
                 continue  # repeated, or a conflict, of which the first stands
             self._first[key] = report
+            if report["type"] == "reversal":
+                self._reversed.add((*key[:2], report["reverses"]))
             if report["type"] == "case_fact" or report.get("kind", "wage") != "wage":
                 facts.append(line.rstrip(b"\n"))
                 continue
@@ -144,24 +150,45 @@ class AnswerWriter:
                 "<IndkomstOplysningPersonStruktur><PersonCivilRegistrationIdentifier>"
                 f"{cpr}</PersonCivilRegistrationIdentifier><IndkomstOplysningSamling>\n"
             )
-            for report in reports:
-                yield self._reported(report)
+            for own in self._together(reports):
+                yield self._reported(own)
             yield "</IndkomstOplysningSamling></IndkomstOplysningPersonStruktur>\n"
         yield (
             "</IndkomstOplysningPersonSamling></IndkomstPersonUddata>"
             "</IndkomstOplysningPersonHent_O>\n"
         )
 
-    def _reported(self, report: JsonObject) -> str:
-        """Write one reported period."""
+    def _together(self, reports: list[JsonObject]) -> Iterator[list[JsonObject]]:
+        """Yield the reports that are one reported period.
+
+        A reversal takes the whole of it back, and ATP is shared by amount: payments that are
+        reversed or have ATP stand alone.
+        """
+        for (_, is_joined), own in groupby(reports, self._joined_with):
+            together = [*own]
+            if is_joined:
+                yield together
+            else:
+                yield from ([report] for report in together)
+
+    def _joined_with(self, report: JsonObject) -> tuple[str, bool]:
+        """Give the reporter, and whether a report may stand below one 16000 with others."""
+        key = report["cpr"], report["reporter"], report["report_id"]
+        is_plain = report["type"] == "benefit_payment" and not report.get("atp_ore")
+        return report["reporter"], self._joins and is_plain and key not in self._reversed
+
+    def _reported(self, reports: list[JsonObject]) -> str:
+        """Write one reported period, of several payments where they stand together."""
+        report = reports[0]
         group, content, mark = report["report_id"], report, "I"
         if report["type"] == "reversal":
             group, mark = report["reverses"], "T"
             key = report["cpr"], report["reporter"], group
             content = self._first.get(key, report)
+            reports = [content]
         start = content.get("period_start", content["reported_at"][:10])
         end = content.get("period_end", start)
-        blankets = self._blankets(content, mark)
+        blankets = self._blankets(reports, mark)
         return (
             "<IndberetningPligtigVirksomhed><VirksomhedSENummerIdentifikator>"
             f"{report['reporter']}</VirksomhedSENummerIdentifikator><IndkomstLoenPeriodeSamling>"
@@ -174,28 +201,33 @@ class AnswerWriter:
             "</IndberetningPligtigVirksomhed>\n"
         )
 
-    def _blankets(self, report: JsonObject, mark: str) -> str:
+    def _blankets(self, reports: list[JsonObject], mark: str) -> str:
+        report = reports[0]
         if report["type"] == "benefit_payment":
-            owner = owner_of(report["reporter"])
-            kind = _CLASSES[owner.kind]
-            self._reporters.setdefault(
-                report["reporter"],
-                {"se": report["reporter"], "reporter": kind, "municipality": None} | _SOURCE,
-            )
-            if kind == "municipality":
-                self._reporters[report["reporter"]]["municipality"] = owner.code
-            period = f"{report['period_start']}/{report['period_end']}".replace("-", "")
-            amount = _kroner(report["amount_ore"])
-            account = 202 if kind == "municipality" else 201
-            line = {58: amount, account: self._account(report), 203: period, 205: report["cpr"]}
+            amount = _kroner(sum(each["amount_ore"] for each in reports))
             income = {58: amount, 199: _kroner(report.get("atp_ore", 0))}
-            inner = _blanket(3, "16001", income) + _blanket(3, "16300", line)
+            inner = _blanket(3, "16001", income) + "".join(map(self._line, reports))
             return _blanket(1, "11000", {11: mark, 12: "4"}) + _blanket(1, "16000", {19: ""}, inner)
         if report["type"] == "income":
             income = {57: _kroner(report["amount_ore"]), 198: _kroner(report["pension_ore"])}
             inner = _blanket(3, "16001", income)
             return _blanket(1, "11000", {11: mark, 12: "0"}) + _blanket(1, "16000", {19: ""}, inner)
         return _blanket(1, "11000", {11: mark, 12: "4"})
+
+    def _line(self, report: JsonObject) -> str:
+        """Write the 16300 of a payment."""
+        owner = owner_of(report["reporter"])
+        kind = _CLASSES[owner.kind]
+        is_municipality = kind == "municipality"
+        code = owner.code if is_municipality else None
+        self._reporters.setdefault(
+            report["reporter"],
+            {"se": report["reporter"], "reporter": kind, "municipality": code} | _SOURCE,
+        )
+        period = f"{report['period_start']}/{report['period_end']}".replace("-", "")
+        account = 202 if is_municipality else 201
+        own = {account: self._account(report), 203: period, 205: report["cpr"]}
+        return _blanket(3, "16300", {58: _kroner(report["amount_ore"])} | own)
 
 
 def _kroner(ore: int) -> str:

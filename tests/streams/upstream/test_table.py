@@ -13,7 +13,7 @@ from streams.kit.errors import UserError
 from streams.settings import Settings
 from streams.upstream.column_map import TableMapping
 from streams.upstream.table_conversion import TableConversion
-from tests.streams.upstream.test_eindkomst import true_sums
+from tests.streams.upstream.test_round_trip import true_sums
 
 DEMO = Settings.load({"REFUSION_DEMO": "1"})
 CPR = "6101901357"

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+import yaml
 
-from streams.upstream.tables import UpstreamTables
+from streams.upstream.tables import PACKAGED, UpstreamTables
 from streams.wire.validator import Validator
 from tests.streams.upstream.test_eindkomst import (
     CPR,
@@ -193,3 +194,59 @@ def test_a_number_holds_for_nobody_beside_the_element_that_it_is_in(payers):
     reports, refused, _ = converted(payers, nobody)
     assert [each["cpr"] for each in reports] == [CPR]
     assert [each["reason"] for each in refused] == ["no_reporter"]
+
+
+# --- each row has a case --------------------------------------------------------------------------
+
+DECIDED_BY_ACCOUNT = {
+    (row.reporter, row.indtaegtsart, code)
+    for row in UpstreamTables(None).type_rows()
+    for code in row.may_be
+}
+
+
+def test_no_table_of_the_program_has_a_row_without_a_case():
+    """Those of accounts and reporters have none; a row of one's own is tested by its owner."""
+    rows = {
+        path.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in PACKAGED.iterdir()
+        if path.name.endswith(".yaml")
+    }
+    assert rows.keys() == {
+        "accounts.yaml", "amounts.yaml", "by_type.yaml", "reporters.yaml", "service.yaml"
+    }  # fmt: skip
+    assert (rows["accounts.yaml"], rows["reporters.yaml"]) == ([], [])
+    assert sorted(row["field"] for row in rows["amounts.yaml"]) == sorted(FIELDS)
+    cases = sorted((row["reporter"], row["indtaegtsart"]) for row in rows["by_type.yaml"])
+    assert cases == sorted(DECIDED)
+    undecided = {
+        (row["reporter"], row["indtaegtsart"])
+        for row in rows["by_type.yaml"]
+        if row["benefit"] is None
+    }
+    assert {(reporter, art) for reporter, art, _ in DECIDED_BY_ACCOUNT} == undecided
+    assert rows["service.yaml"] == {"reversed_report": None, "atp_field": "199"}
+
+
+@pytest.mark.parametrize(("reporter", "art", "code"), sorted(DECIDED_BY_ACCOUNT))
+def test_an_account_decides_each_benefit_that_the_indtaegtsart_may_be(payers, reporter, art, code):
+    with (payers / "accounts.yaml").open("a") as file:
+        row = {"account": "7777", "benefit": code, "financing": "730"} | SOURCED
+        file.write(f"- {row}\n")
+    line = (LINE[0], (202, "7777"), *LINE[2:])
+    reports, refused, summary = converted(
+        payers, answer((CPR, period(refund(line, art=art), se=PAYERS[reporter])))
+    )
+    assert refused == []
+    assert [(each["benefit"], each["amount_ore"]) for each in reports] == [(code, 1_200_000)]
+    assert summary["mapped_by_type"] == {}
+
+
+def test_the_setting_for_the_atp_decides_its_field(payers):
+    given = answer((CPR, period(refund(LINE, income=((76, "270.00"), (199, "90.00"))))))
+    (plain,), _, _ = converted(payers, given)
+    (payers / "service.yaml").write_text("reversed_report: marked\natp_field: '076'\n")
+    (payers / "lines.sqlite").unlink()
+    (other,), _, _ = converted(payers, given)
+    assert (plain["atp_ore"], other["atp_ore"]) == (9_000, 27_000)
+    assert plain["report_id"] == other["report_id"]
