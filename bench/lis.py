@@ -8,6 +8,7 @@ Each question is about one municipality, and is asked of a view, as the command 
 and, beside it, of the ledger itself. *Cold* is a new connection after the files have left the page
 cache, *warm* the same question again. Every municipality is asked once, but the ledger only about
 a few. The times are those of a clock; with `LIS_CPU` they are seconds of the processor.
+`lis_views.py` then times every view there is.
 """
 
 import os
@@ -20,6 +21,7 @@ from statistics import quantiles
 from typing import Final, NamedTuple
 
 from bench.books import MEASURED, PROGRAM
+from bench.lis_views import leave_cache, view_figures
 from bench.national import NationalLedger, month_of
 from bench.rig import Figure
 from domain.ruledata.ruleset import RuleSet
@@ -68,12 +70,6 @@ QUESTIONS: Final = (
     Inquiry("persons by rate and benefit, a month", "personer", COUNTED),
     Inquiry("the citizens of a month", "personer", ROWS_OF_MONTHS, persons=True),
 )
-VIEWS_ALONE: Final = (
-    *(Inquiry(view, view) for view in ("anciennitet", "paa-vej-ned", "genoptjening", "ugens-vaerdi",
-                                       "overgange", "mellemkommunalt", "sammenligning", "landet")),
-    *(Inquiry(view, view, all_months=True) for view in ("afregning", "korrektioner", "udvikling")),
-)  # fmt: skip
-"""Views that are timed without the ledger beside them."""
 
 
 def figures(folder: Path) -> list[Figure]:
@@ -146,7 +142,7 @@ def _answers(folder: Path, ledger: LedgerTable, last: str, first: str) -> Iterat
     """Ask each question about each municipality; of the ledger, about a few."""
     rules = load_rule_set()
     codes = sorted(rules.municipalities)
-    for asked in (*QUESTIONS, *VIEWS_ALONE):
+    for asked in QUESTIONS:
         month = None if asked.all_months else last
         questions = [LisQuestion(asked.view, code, month) for code in codes]
         cold, warm = _slowest(
@@ -157,6 +153,7 @@ def _answers(folder: Path, ledger: LedgerTable, last: str, first: str) -> Iterat
             times = peer_times(ledger, folder, asked, last, first)
             peer = f"the ledger: {times[0]:,.0f} ms, {times[1]:,.0f} ms"
         yield (f"LIS: {asked.name}: cold, warm (p95)", f"{cold:.0f} ms, {warm:.0f} ms", peer)
+    yield from view_figures(folder / "lis", ledger.uri, last)
 
 
 def peer_times(
@@ -185,7 +182,7 @@ def _of_marts(
     folder: Path, ledger: str, rules: RuleSet, question: LisQuestion, persons: bool
 ) -> tuple[float, float]:
     """Ask a view twice, after the files of the marts have left the page cache."""
-    _leave_cache(folder / "lis")
+    leave_cache(folder / "lis")
     began = CLOCK()
     with open_marts(str(folder / "lis")) as marts:
         ask(marts, rules, question, ledger, {}, persons=persons)
@@ -199,7 +196,7 @@ def _of_ledger(
     ledger: LedgerTable, folder: Path, query: str, values: tuple[str, str]
 ) -> tuple[float, float]:
     """Ask the ledger twice, likewise."""
-    _leave_cache(folder / "ledger")
+    leave_cache(folder / "ledger")
     everything = Span(None, None, None, range(1000), "TRUE")
     whole = statement(query)
     began = time.perf_counter()
@@ -210,10 +207,3 @@ def _of_ledger(
         began = time.perf_counter()
         connection.execute(whole, values).fetchall()
         return cold, time.perf_counter() - began
-
-
-def _leave_cache(folder: Path) -> None:
-    for path in folder.rglob("*.parquet"):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

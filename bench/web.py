@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from bench import lis
+from bench.lis_views import ALL_MONTHS
 from bench.national import month_of
 from bench.rig import BenchError, Figure
 from projections.lis.money_lines import LINES
@@ -64,12 +65,11 @@ class WebPage(NamedTuple):
 
 def pages(last: str) -> list[WebPage]:
     """Return all pages, those of views as of the last month or of all months."""
-    all_months = {asked.view for asked in (*lis.QUESTIONS, *lis.VIEWS_ALONE) if asked.all_months}
     views = [
         WebPage(
             f"/lis/{name}",
             Role.AUDITOR,
-            None if name in all_months or "month" in view.not_by else last,
+            None if name in ALL_MONTHS or "month" in view.not_by else last,
             "municipality" not in view.not_by,
             names_citizens=view.names_citizens,
         )

@@ -9,8 +9,8 @@ from projections.lis.forecast_statements import MILLION, MONTHS_OF_AMOUNTS, NO_S
 
 LIKE_DAYS: Final = 300
 """The weight of the country's amounts beside a municipality's own, as so many persons' days."""
-CLEARLY: Final = 0.99
-"""The part of another spread below which one is less whatever the order of sums."""
+PLACES: Final = 10_000
+"""Spreads are told apart by their fourth place: the order of sums does not change it."""
 DAYS_OF_A_MONTH: Final = 30
 """The days for which a benefit that is paid by the month is paid in any of them."""
 LEAST_ERRORS: Final = 30
@@ -70,26 +70,69 @@ def _shown_step(benefit: str, step: str) -> str:
     )
 
 
-def paid_days(month: int) -> str:
-    """Write for how many days each benefit is paid in each month.
+def lately(month: int) -> str:
+    """Write what each benefit cost in each month so far, and for how many persons.
 
-    All months count as equal where the amounts of persons varied less over the last year than their
-    amounts a day did: such a benefit is paid by the month.
+    `whole` counts who comes in a month or goes after it as half a person. Who goes after the data
+    month is expected, and not known yet.
     """
     return f"""
-WITH told AS (
-    SELECT benefit, CAST(base_ore AS DOUBLE) / persons AS a_month,
-        CAST(base_ore AS DOUBLE) / persons / days AS a_day
-    FROM known JOIN months USING (month)
-    WHERE months_ahead = 0 AND number > {month - 12} AND municipality IS NULL
-        AND benefit IS NOT NULL AND step IS NULL AND persons > 0
-), paid AS (
-    SELECT benefit, COALESCE(stddev_pop(a_month) / avg(a_month), 0)
-        < {CLEARLY} * COALESCE(stddev_pop(a_day) / avg(a_day), 0) AS is_by_month
-    FROM told GROUP BY benefit HAVING avg(a_month) > 0
+WITH parts AS (
+    SELECT municipality, benefit, number, sum(persons) AS persons
+    FROM (
+        SELECT municipality, benefit, number, persons * {MILLION} AS persons
+        FROM learned JOIN months USING (month)
+        WHERE state = 'present' AND (benefit_before IS NULL OR away_before > 0)
+        UNION ALL
+        SELECT municipality, benefit_before, number - 1, persons * {MILLION}
+        FROM learned JOIN months USING (month)
+        WHERE state <> 'present' AND away_before = 0
+        UNION ALL
+        SELECT municipality, benefit, {month}, leaving FROM ahead WHERE months_ahead = 0
+    ) AS parts_of_months
+    GROUP BY GROUPING SETS ((municipality, benefit, number), (benefit, number))
 )
-SELECT benefit, month, number, CASE WHEN is_by_month THEN {DAYS_OF_A_MONTH} ELSE days END AS days
-FROM paid, months"""
+SELECT known.municipality, known.benefit, months.month, months.number, days, base_ore,
+    known.persons, GREATEST(known.persons // 10, known.persons - COALESCE(parts.persons, 0) // 2)
+        AS whole
+FROM known JOIN months USING (month)
+LEFT JOIN parts ON parts.number = months.number AND parts.benefit = known.benefit
+    AND parts.municipality IS NOT DISTINCT FROM known.municipality
+WHERE known.months_ahead = 0 AND known.benefit IS NOT NULL AND known.step IS NULL"""
+
+
+def paid_days(month: int) -> str:
+    """Write for how many days each benefit is paid in each month, and to whom in part (`in_part`).
+
+    Of four ways to count, each benefit has that by which the country's amounts varied least over
+    the last year: by the days of the month or by the month, and with who comes or goes in a month
+    as half a person or as a whole one.
+    """
+    return f"""
+WITH ways AS (
+    SELECT benefit, by_month, in_part, stddev_pop(amount) / avg(amount) AS spread
+    FROM (
+        SELECT benefit, by_month, in_part, CAST(base_ore AS DOUBLE)
+            / CASE WHEN in_part THEN whole ELSE persons END
+            / CASE WHEN by_month THEN {DAYS_OF_A_MONTH} ELSE days END AS amount
+        FROM lately, (VALUES (FALSE), (TRUE)) AS months_or_days (by_month),
+            (VALUES (FALSE), (TRUE)) AS halves (in_part)
+        WHERE number > {month - 12} AND municipality IS NULL AND persons > 0
+    ) AS counted
+    GROUP BY benefit, by_month, in_part HAVING avg(amount) > 0
+), best AS (
+    SELECT *, row_number() OVER (PARTITION BY benefit
+        ORDER BY round({PLACES} * spread), by_month, in_part) AS place
+    FROM ways
+)
+SELECT benefit, month, number, CASE WHEN by_month THEN {DAYS_OF_A_MONTH} ELSE days END AS days,
+    in_part
+FROM best, months WHERE place = 1"""
+
+
+_PERSON_DAYS: Final = (
+    "CAST(sum(CASE WHEN in_part THEN whole ELSE persons END * paid_days.days) AS DOUBLE)"
+)
 
 
 def day_amounts(month: int, first_of_year: int) -> str:
@@ -101,11 +144,9 @@ def day_amounts(month: int, first_of_year: int) -> str:
     first = max(month - MONTHS_OF_AMOUNTS + 1, first_of_year)
     return f"""
 WITH told AS (
-    SELECT municipality, benefit, sum(base_ore) AS ore,
-        CAST(sum(persons * days) AS DOUBLE) / {MILLION} AS days
-    FROM known JOIN paid_days USING (benefit, month)
-    WHERE months_ahead = 0 AND number BETWEEN {first} AND {month}
-        AND benefit IS NOT NULL AND step IS NULL
+    SELECT municipality, benefit, sum(base_ore) AS ore, {_PERSON_DAYS} / {MILLION} AS days
+    FROM lately JOIN paid_days USING (benefit, month)
+    WHERE lately.number BETWEEN {first} AND {month}
     GROUP BY ALL
 ), country AS (
     SELECT benefit, ore / days AS a_day FROM told WHERE municipality IS NULL AND days > 0
@@ -127,12 +168,11 @@ def growth(january: int) -> str:
     first, last = january - MONTHS_OF_AMOUNTS, january + MONTHS_OF_AMOUNTS - 1
     return f"""
 WITH told AS (
-    SELECT benefit, number >= {january} AS is_later, sum(base_ore) AS ore,
-        CAST(sum(persons * days) AS DOUBLE) AS days
-    FROM known JOIN paid_days USING (benefit, month)
-    WHERE months_ahead = 0 AND number BETWEEN {first} AND {last} AND municipality IS NULL
-        AND benefit IS NOT NULL AND step IS NULL AND persons > 0
-    GROUP BY benefit, number >= {january}
+    SELECT benefit, lately.number >= {january} AS is_later, sum(base_ore) AS ore,
+        {_PERSON_DAYS} AS days
+    FROM lately JOIN paid_days USING (benefit, month)
+    WHERE lately.number BETWEEN {first} AND {last} AND municipality IS NULL AND persons > 0
+    GROUP BY benefit, lately.number >= {january}
 )
 SELECT CAST(round({MILLION} * sum(later.ore) / sum(later.days * earlier.ore / earlier.days))
     AS BIGINT)
@@ -165,7 +205,8 @@ Old cases, parts of months and corrections are in it.
 def expected(growth: int) -> str:
     """Write the rows of the months to come; `growth` is that of a year's amounts, in millionths."""
     amount = (
-        f"persons * day_ore * paid_days.days // {MILLION}"
+        "CASE WHEN in_part THEN persons - (coming + leaving) // 2 ELSE persons END"
+        f" * day_ore * paid_days.days // {MILLION}"
         f" * CASE WHEN is_next_year THEN {growth} ELSE {MILLION} END // {MILLION}"
     )
     result = f"base_ore * share // {MILLION} * factor // {MILLION}"

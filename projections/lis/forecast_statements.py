@@ -16,7 +16,8 @@ They read, beside the marts of LIS as of a run:
 from collections.abc import Sequence
 from typing import Final
 
-from projections.lis.statements import month_sql
+from domain.basics.weeks import month_text
+from projections.lis.statements import WEEK_COLUMNS, month_sql
 
 LEARNS_FROM: Final = 36
 """The runs that chances are learned from: three times each month of the year."""
@@ -38,18 +39,46 @@ NO_STEP: Final = 0
 """The step of benefits that are not on the staircase."""
 
 
-def here(run: str, standing: str, month: int) -> str:
+def here(run: int, month: int) -> str:
     """Write where each citizen stands at the end of a month, by what a run knew.
 
-    `away` are the months since the citizen's latest row, `needed` the months of self-support
-    to a new start.
+    `away` are the months since the latest month with a row, this one at the latest, and `needed`
+    the months of self-support to a new start. A run knows rows of the month after its own too: who
+    has those alone was where the run before left him, or is not counted yet.
     """
+    text = month_text(month)
+    last = " ".join(
+        f"WHEN sum({ore}) > 0 THEN {number}"
+        for number, ore in reversed(list(enumerate(WEEK_COLUMNS, 1)))
+    )
+    place, benefit, latest = (
+        f"CASE WHEN stands.month <= '{text}' THEN stands.{name} ELSE former.{name} END"
+        for name in ("municipality", "benefit", "month")
+    )
+    since = f"{month} - {month_sql(f'({latest})')}"
     return f"""
-SELECT citizen, municipality, benefit, step, LEAST(seniority, {MOST_WEEKS}) AS weeks,
-    LEAST({MOST_AWAY}, GREATEST(0, {month} - {month_sql("month")})) AS away,
-    COALESCE(LEAST({MONTHS_TO_RESTART}, (missing * {MONTHS_TO_RESTART} + 51) // 52),
+WITH paid AS (
+    SELECT citizen, municipality, benefit, row_number() OVER (PARTITION BY citizen
+        ORDER BY last_week DESC, benefit, municipality) AS place
+    FROM (
+        SELECT citizen, municipality, benefit, CASE {last} ELSE 0 END AS last_week
+        FROM person_months
+        WHERE month = '{text}' AND run <= {run} AND benefit <> 'FB' AND municipality IS NOT NULL
+        GROUP BY citizen, municipality, benefit HAVING sum(amount_ore) > 0
+    ) AS rows_of_month
+)
+SELECT stands.citizen, COALESCE(paid.municipality, {place}) AS municipality,
+    COALESCE(paid.benefit, {benefit}) AS benefit, stands.step AS step,
+    LEAST(stands.seniority, {MOST_WEEKS}) AS weeks,
+    CASE WHEN paid.citizen IS NOT NULL THEN 0 ELSE LEAST({MOST_AWAY}, {since}) END AS away,
+    COALESCE(LEAST({MONTHS_TO_RESTART}, (stands.missing * {MONTHS_TO_RESTART} + 51) // 52),
         {MONTHS_TO_RESTART}) AS needed
-FROM {standing} WHERE {run} AND municipality IS NOT NULL AND seniority IS NOT NULL"""
+FROM standing AS stands
+LEFT JOIN paid ON paid.citizen = stands.citizen AND paid.place = 1
+LEFT JOIN standing AS former ON former.citizen = stands.citizen AND former.run = {run - 1}
+WHERE stands.run = {run} AND stands.municipality IS NOT NULL AND stands.seniority IS NOT NULL
+    AND (paid.citizen IS NOT NULL OR stands.month < '{text}'
+        OR stands.month > '{text}' AND former.month < '{text}')"""
 
 
 def flows(run: int, month: str, weeks: int) -> str:
@@ -111,12 +140,13 @@ WITH own AS (
         FROM learned WHERE benefit_before IS NOT NULL GROUP BY ALL
     )
 ), year AS (
-    SELECT of_year, country.*, persons / all_persons AS share
+    SELECT of_year, benefit_before, step, away_before, state, benefit,
+        persons / all_persons AS share
     FROM country, {MONTHS_OF_YEAR} AS months
-), season AS (
-    SELECT year.of_year, year.benefit_before, year.step, year.away_before, year.state,
-        year.benefit, share, (COALESCE(of_season.persons, 0) + {LIKE_PERSONS} * share)
-            / (COALESCE(whole.all_persons, 0) + {LIKE_PERSONS}) AS share_of_season
+), told AS (
+    SELECT year.*, COALESCE(of_season.persons, 0) AS persons,
+        COALESCE(whole.all_persons, 0) AS all_persons,
+        CAST(round({MILLION} * COALESCE(whole.all_persons, 0) * share) AS BIGINT) AS expected
     FROM year
     LEFT JOIN of_season ON of_season.of_year = year.of_year
         AND of_season.benefit_before = year.benefit_before AND of_season.step = year.step
@@ -126,6 +156,15 @@ WITH own AS (
             FROM of_season) AS whole
         ON whole.of_year = year.of_year AND whole.benefit_before = year.benefit_before
         AND whole.step = year.step AND whole.away_before = year.away_before
+), season AS (
+    SELECT of_year, benefit_before, step, away_before, state, benefit, share,
+        (persons + {LIKE_PERSONS} * share * of_all) / (all_persons + {LIKE_PERSONS})
+            AS share_of_season
+    FROM (
+        SELECT *, (sum(persons) OVER everyone + {LIKE_PERSONS})
+            / (sum(expected) OVER everyone / {MILLION} + {LIKE_PERSONS}) AS of_all
+        FROM told WINDOW everyone AS (PARTITION BY of_year, away_before > 0, state)
+    )
 ), counted AS (
     SELECT {CELL}, sum(persons) AS persons FROM own GROUP BY ALL
 ), wanted AS (
@@ -150,8 +189,16 @@ SELECT of_year, {CELL}, state, benefit, CAST(round({MILLION} * weight
 FROM weighed WHERE weight > 0"""
 """Gives how citizens of each municipality and state go on, by the month of the year.
 
-The level is the municipality's own, weighed with the country's; the season is the country's.
+The level is the municipality's own, weighed with the country's. The season is the country's,
+weighed with that of everyone who has benefits, or of everyone who has none (`of_all`): few have
+the same benefit, step and months away in the same month of the year.
 """
+
+LEAVES: Final = """
+SELECT of_year, municipality, benefit_before AS benefit, step,
+    CAST(sum(chance) AS BIGINT) AS chance
+FROM chances WHERE away_before = 0 AND state <> 'present' GROUP BY ALL"""
+"""Gives the chance that who has benefits has none there in a month."""
 
 PACE: Final = f"""
 SELECT benefit, CAST(CASE WHEN sum(weeks_possible) = 0 THEN {MILLION} ELSE
@@ -165,16 +212,30 @@ WITH span AS (
         count(DISTINCT CASE WHEN is_of_last_year THEN run END) AS of_last_year
     FROM learned
 ), came AS (
-    SELECT municipality, benefit, weeks_at_entry, persons, of_year, is_of_last_year
+    SELECT municipality, benefit, weeks_at_entry, persons, of_year, is_of_last_year,
+        is_of_year_before
     FROM learned WHERE weeks_at_entry IS NOT NULL
-), of_season AS (
+), of_benefit AS (
     SELECT months.of_year, benefit,
-        (sum(CASE WHEN came.of_year = months.of_year THEN persons ELSE 0 END) + {LIKE_PERSONS})
-        / (sum(persons) * any_value(known.runs) / any_value(span.runs) + {LIKE_PERSONS}) AS factor
+        sum(CASE WHEN came.of_year = months.of_year THEN persons ELSE 0 END) AS persons,
+        sum(persons) * any_value(known.runs) / any_value(span.runs) AS expected
     FROM came, span, {MONTHS_OF_YEAR} AS months
     JOIN (SELECT months.of_year, count(DISTINCT run) AS runs FROM {MONTHS_OF_YEAR} AS months
         LEFT JOIN learned USING (of_year) GROUP BY months.of_year) AS known USING (of_year)
     GROUP BY months.of_year, benefit
+), of_season AS (
+    SELECT of_benefit.of_year, benefit,
+        (persons + {LIKE_PERSONS} * everyone.factor) / (expected + {LIKE_PERSONS}) AS factor
+    FROM of_benefit JOIN (
+        SELECT of_year, (sum(persons) + {LIKE_PERSONS}) / (sum(expected) + {LIKE_PERSONS})
+            AS factor
+        FROM of_benefit GROUP BY of_year
+    ) AS everyone USING (of_year)
+), change AS (
+    SELECT CASE WHEN any_value(span.runs) < 24 THEN 1 ELSE 0.5 + 0.5
+        * (sum(CASE WHEN is_of_last_year THEN persons ELSE 0 END) + {LIKE_PERSONS})
+        / (sum(CASE WHEN is_of_year_before THEN persons ELSE 0 END) + {LIKE_PERSONS}) END AS half
+    FROM came, span
 ), level AS (
     SELECT municipality, benefit, sum(persons) / any_value(span.of_last_year) AS monthly
     FROM came, span WHERE is_of_last_year GROUP BY municipality, benefit
@@ -184,15 +245,19 @@ WITH span AS (
     FROM came GROUP BY benefit, weeks_at_entry
 )
 SELECT of_year, municipality, benefit, weeks_at_entry AS weeks,
-    CAST(round({MILLION} * monthly * factor * share) AS BIGINT) AS persons
-FROM level JOIN of_season USING (benefit) JOIN spread USING (benefit)"""
-"""Gives the citizens who come in a month and were not there before, or lived elsewhere."""
+    CAST(round({MILLION} * monthly * half * factor * share) AS BIGINT) AS persons
+FROM level JOIN of_season USING (benefit) JOIN spread USING (benefit), change"""
+"""Gives the citizens who come in a month and were not there before, or lived elsewhere.
+
+`half`: their number goes on changing as in the last year, half as fast.
+"""
 
 
 def next_state(of_year: int, weeks: int, bands: Sequence[int]) -> str:
     """Write the state after a month of the year that has so many weeks.
 
-    `restarts` are those who made a new start in it. `bands` are the first weeks of the steps.
+    `restarts` are those who made a new start in it, `coming` those who had no benefits before it.
+    `bands` are the first weeks of the steps.
     States of less than FEW persons are put together, by band, at their mean weeks: without that,
     parts of persons spread over as many states as there are, 2.6 million for 6,000 citizens.
     """
@@ -214,29 +279,31 @@ WITH went AS (
             AS weeks,
         0 AS away, needed, 0 AS restarts,
         CASE more WHEN 1 THEN persons * ({gains} % {MILLION}) // {MILLION}
-            ELSE persons - persons * ({gains} % {MILLION}) // {MILLION} END AS persons
+            ELSE persons - persons * ({gains} % {MILLION}) // {MILLION} END AS persons,
+        away > 0 AS comes
     FROM went LEFT JOIN pace ON pace.benefit = went.benefit, (VALUES (0), (1)) AS extra (more)
     WHERE goes = 'present'
     UNION ALL
     SELECT municipality, benefit, CASE WHEN needed > 1 THEN weeks ELSE 0 END,
         LEAST({MOST_AWAY}, away + 1),
         CASE WHEN needed > 1 THEN needed - 1 ELSE {MONTHS_TO_RESTART} END,
-        CASE WHEN needed > 1 OR weeks = 0 THEN 0 ELSE persons END, persons
+        CASE WHEN needed > 1 OR weeks = 0 THEN 0 ELSE persons END, persons, FALSE
     FROM went WHERE goes = 'away'
     UNION ALL
-    SELECT municipality, benefit, weeks, 0, {MONTHS_TO_RESTART}, 0, persons
+    SELECT municipality, benefit, weeks, 0, {MONTHS_TO_RESTART}, 0, persons, TRUE
     FROM entrants WHERE of_year = {of_year}
 ), cells AS (
     SELECT municipality, benefit, CAST(weeks AS INTEGER) AS weeks, CAST(away AS INTEGER) AS away,
         CAST(needed AS INTEGER) AS needed, CAST(sum(persons) AS BIGINT) AS persons,
-        CAST(sum(restarts) AS BIGINT) AS restarts
-    FROM moved GROUP BY ALL HAVING sum(persons) > 0
+        CAST(sum(restarts) AS BIGINT) AS restarts,
+        CAST(sum(CASE WHEN comes THEN persons ELSE 0 END) AS BIGINT) AS coming
+    FROM moved GROUP BY municipality, benefit, weeks, away, needed HAVING sum(persons) > 0
 )
 SELECT * FROM cells WHERE persons >= {FEW}
 UNION ALL
 SELECT municipality, benefit, CAST({_mean("weeks")} AS INTEGER), away,
     CAST({_mean("needed")} AS INTEGER), CAST(sum(persons) AS BIGINT),
-    CAST(sum(restarts) AS BIGINT)
+    CAST(sum(restarts) AS BIGINT), CAST(sum(coming) AS BIGINT)
 FROM (SELECT *, CASE {band} ELSE 0 END AS band FROM cells WHERE persons < {FEW}) AS few
 GROUP BY municipality, benefit, away, band"""
 
@@ -249,14 +316,25 @@ def _mean(name: str) -> str:
 STATE: Final = f"""
 SELECT municipality, benefit, weeks, CAST(away AS INTEGER) AS away,
     CAST(needed AS INTEGER) AS needed, count(*) * {MILLION} AS persons,
-    CAST(0 AS BIGINT) AS restarts
+    CAST(0 AS BIGINT) AS restarts, CAST(0 AS BIGINT) AS coming
 FROM here_now WHERE benefit IS NOT NULL GROUP BY ALL"""
 """Gives where the citizens stand: the start of the forecast."""
 
-PRESENT: Final = """
-SELECT municipality, benefit, step, weeks,
+
+def present(of_year: int) -> str:
+    """Write the persons with benefits, and who begins anew: money is made of them.
+
+    `leaving` are those of them who are expected to have none in the next month, which is this one
+    of the year.
+    """
+    return f"""
+SELECT state.municipality, state.benefit, state.step, weeks,
     CAST(sum(CASE away WHEN 0 THEN persons ELSE 0 END) AS BIGINT) AS persons,
-    CAST(sum(restarts) AS BIGINT) AS restarts
-FROM state WHERE away = 0 OR restarts > 0
-GROUP BY municipality, benefit, step, weeks"""
-"""Gives the persons with benefits, and who begins anew: money is made of them."""
+    CAST(sum(restarts) AS BIGINT) AS restarts, CAST(sum(coming) AS BIGINT) AS coming,
+    CAST(sum(CASE away WHEN 0 THEN persons * COALESCE(chance, 0) // {MILLION} ELSE 0 END)
+        AS BIGINT) AS leaving
+FROM state LEFT JOIN leaves ON leaves.of_year = {of_year} AND state.away = 0
+    AND leaves.municipality = state.municipality AND leaves.benefit = state.benefit
+    AND leaves.step = state.step
+WHERE away = 0 OR restarts > 0
+GROUP BY state.municipality, state.benefit, state.step, weeks"""

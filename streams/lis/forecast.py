@@ -2,7 +2,7 @@
 
 `docs/forecast.md` explains the model; `projections/lis/forecast_statements.py` and
 `forecast_money.py` have the statements. Whoever calls gives the engine with the marts of the runs
-before (`flows_before`, `forecasts_before`), and `standing`, `earlier_standing` and `money`.
+before (`flows_before`, `forecasts_before`), and `standing`, `person_months` and `money`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ def name_tables_of_forecast(
     connection: Connection, files: Callable[[str], list[str]], run: int | None
 ) -> None:
     """Name the tables that a forecast reads, as the run saw them."""
-    for name in ("standing", "money"):
+    for name in ("standing", "money", "person_months"):
         view_of_mart(connection, MARTS[name], files(name), name)
     for name, earlier in (("flows", "flows_before"), ("forecast", "forecasts_before")):
         view_of_mart(connection, MARTS[name], files(name), f"all_{name}")
@@ -95,7 +95,7 @@ class Forecasting:
 
     def stand(self) -> None:
         """Make the table `here_now`: where each citizen stands at the end of the data month."""
-        self._keep("here_now", statements.here(f"run = {self._run}", "standing", self._month))
+        self._keep("here_now", statements.here(self._run, self._month))
 
     def flow(self) -> None:
         """Make the table `flows_made`: from the month before, as the run before left it.
@@ -104,13 +104,14 @@ class Forecasting:
         """
         self.stand()
         before = month_text(self._month - 1)
+        is_of_month_before = self._one(
+            f"SELECT count(*) FROM all_runs WHERE run = {self._run - 1} AND data_month = '{before}'"
+        )
         self._keep(
             "here_before",
-            statements.here(
-                f"run IN (SELECT run FROM all_runs WHERE data_month = '{before}')",
-                "earlier_standing",
-                self._month - 1,
-            ),
+            statements.here(self._run - 1, self._month - 1)
+            if is_of_month_before
+            else "SELECT * FROM here_now WHERE FALSE",
         )
         self._keep("flows_made", statements.flows(self._run, self._text, _weeks_of(self._month)))
 
@@ -123,7 +124,8 @@ class Forecasting:
             "learned",
             f"SELECT *, COALESCE(step_before, {statements.NO_STEP}) AS step,"
             " CAST(substr(month, 6, 2) AS INTEGER) AS of_year,"
-            f" run > {self._run - 12} AS is_of_last_year"
+            f" run > {self._run - 12} AS is_of_last_year,"
+            f" run BETWEEN {self._run - 23} AND {self._run - 12} AS is_of_year_before"
             " FROM (FROM flows_before UNION ALL BY NAME FROM flows_made)"
             f" WHERE run > {first} AND run <= {self._run}",
         )
@@ -140,17 +142,19 @@ class Forecasting:
     def _go_on(self) -> None:
         """Move the citizens through the months to come, and make money of them."""
         january = self._month - self._month % 12
-        self._keep("paid_days", money.paid_days(self._month))
-        growth = self._one(money.growth(january)) or statements.MILLION
         for name, statement in (
             ("pace", statements.PACE),
             ("chances", statements.CHANCES),
+            ("leaves", statements.LEAVES),
             ("entrants", statements.ENTRANTS),
             ("state", _with_step(statements.STATE, self._law)),
+            ("ahead", f"SELECT 0 AS months_ahead, * FROM ({self._present(self._month)})"),
+            ("lately", money.lately(self._month)),
+            ("paid_days", money.paid_days(self._month)),
             ("day_amounts", money.day_amounts(self._month, january)),
-            ("ahead", f"SELECT 0 AS months_ahead, * FROM ({statements.PRESENT})"),
         ):
             self._keep(name, statement)
+        growth = self._one(money.growth(january)) or statements.MILLION
         self._keep("corrected", money.CORRECTED, month=self._text)
         bands = [band.from_week for band in _last_stairs(self._law).bands]
         for months_ahead in range(1, MONTHS_AHEAD + 1):
@@ -159,11 +163,15 @@ class Forecasting:
             self._keep("following", following)
             self._keep("state", _with_step("SELECT * FROM following", self._law))
             self._connection.execute(
-                f"INSERT INTO ahead SELECT {months_ahead}, * FROM ({statements.PRESENT})"
+                f"INSERT INTO ahead SELECT {months_ahead}, * FROM ({self._present(month)})"
             )
         if self._priced_by is not self._law:
             self._name_months(self._priced_by)
         self._connection.execute(f"INSERT INTO foreseen BY NAME {money.expected(growth)}")
+
+    def _present(self, month: int) -> str:
+        """Write the persons with benefits in a month, the next one of which has its season."""
+        return statements.present((month + 1) % 12 + 1)
 
     def _keep(self, name: str, statement: str, **values: str | int) -> None:
         self._connection.execute(

@@ -11,11 +11,15 @@ from typing import NamedTuple
 from arro3.core import Array, DataType, Table
 
 from domain.basics.weeks import first_day, month_text, week_of
+from projections.lis import statements
 from projections.lis.tables import MARTS
 from streams.lis.engine import engine, view_of_mart
 from streams.lis.forecast import Forecasting
 
 STANDING = "run, citizen, municipality, month, benefit, step, seniority, missing"
+PERSON_MONTHS = ", ".join(
+    ("run, municipality, month, citizen, benefit, amount_ore", *statements.WEEK_COLUMNS)
+)
 FIRST = 2020 * 12
 KINDS = {"string": DataType.string(), "integer": DataType.int32(), "long": DataType.int64()}
 
@@ -53,9 +57,9 @@ class Tables:
         for name in ("flows", "forecast", "money"):
             view_of_mart(connection, MARTS[name], [], "none")
             connection.execute(f"CREATE TABLE {name} AS SELECT * FROM none")  # noqa: S608
-        view_of_mart(connection, MARTS["standing"], [], "none")
-        for name in ("standing", "earlier_standing"):
-            connection.execute(f"CREATE TABLE {name} AS SELECT {STANDING} FROM none")  # noqa: S608
+        for name, columns in (("standing", STANDING), ("person_months", PERSON_MONTHS)):
+            view_of_mart(connection, MARTS[name], [], "none")
+            connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM none")  # noqa: S608
         connection.execute("CREATE TABLE all_runs (run INTEGER, data_month VARCHAR)")
         for name, earlier in (("flows", "flows_before"), ("forecast", "forecasts_before")):
             connection.execute(f"CREATE VIEW {earlier} AS SELECT * FROM {name}")  # noqa: S608
@@ -64,10 +68,18 @@ class Tables:
         """Add a run, and make its forecast."""
         self._runs += 1
         run, text = self._runs, month_text(month)
-        self.connection.execute("DELETE FROM earlier_standing")
-        self.connection.execute("INSERT INTO earlier_standing FROM standing")
-        self.connection.execute("DELETE FROM standing")
+        for name in ("standing", "person_months"):
+            self.connection.execute(f"DELETE FROM {name} WHERE run < {run - 2}")  # noqa: S608
         self._insert("standing", STANDING.split(", "), [(run, *one) for one in citizens])
+        self._insert(
+            "person_months",
+            PERSON_MONTHS.split(", "),
+            [
+                (run, one.town, text, one.name, one.benefit, 1, 1, *[0] * 5)
+                for one in citizens
+                if one.month == text
+            ],
+        )
         columns = "run, municipality, month, benefit, mechanism, rate, amount_ore, refusion_ore"
         rows = [
             (run, one.town, text, *one[1:5], *_results(one.mechanism, one.result_ore))

@@ -22,7 +22,7 @@ from streams.lis.completeness import Kept
 from streams.lis.engine import engine
 from streams.lis.mart_audit import unlike_the_ledger
 from streams.lis.marts import open_marts
-from streams.lis.store import LisError, MartStore
+from streams.lis.store import FORMAT, LisError, MartStore
 from tests.support import product
 from tests.support.postings import append, ledger_of, marker, new_ledger, posting
 from tests.support.run_histories import RUNS, ledger_of_lives
@@ -181,8 +181,10 @@ def test_marts_of_another_ledger_are_refused(two_runs):
 
 def test_marts_of_another_version_are_refused_with_what_to_do(two_runs):
     built(two_runs)
-    DeltaTable(two_runs / "lis" / "builds").update(updates={"format": "7"})
-    with pytest.raises(LisError, match=r"format 7, and this one has \d+; delete them"):
+    DeltaTable(two_runs / "lis" / "builds").update(updates={"format": f"{FORMAT + 1}"})
+    with pytest.raises(
+        LisError, match=rf"format {FORMAT + 1}, and this one has {FORMAT}; delete them"
+    ):
         built(two_runs)
     with pytest.raises(LisError, match="delete them"), open_marts(str(two_runs / "lis")):
         pass

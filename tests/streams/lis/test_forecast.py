@@ -11,6 +11,8 @@ from domain.basics.weeks import month_text
 from projections.lis import forecast_statements
 from projections.lis.forecast_money import errors
 from streams.citizens.rule_sets import load_rule_set
+from streams.lis import forecast
+from streams.lis.engine import engine
 from streams.lis.forecast import Forecasting
 from tests.support.forecast_world import FIRST, Citizen, Paid, Towns, tables, weeks_of
 
@@ -206,6 +208,104 @@ def test_the_same_tables_give_the_same_forecast():
     assert len(told[0]) > 300
 
 
+def test_who_is_known_for_the_month_after_alone_is_where_the_run_before_left_him():
+    """A run closes in the month after its own, and knows some who come in that one."""
+    with tables(LAW) as world:
+        first, after = stayers(3, FIRST, 4), stayers(4, FIRST + 2, 8)
+        world.add_run(FIRST, first, paid(3, 80))
+        world.add_run(FIRST + 1, [stayers(3, FIRST + 1, 8)[0], *after[1:]], paid(1, 40))
+        stand = world.connection.execute(
+            "SELECT citizen, away FROM here_now ORDER BY citizen"
+        ).fetchall()
+        told = world.forecast("months_ahead, persons", f"{WHOLE_TOWN} AND months_ahead = 0")
+    assert stand == [("0", 0), ("1", 1), ("2", 1)]  # nobody knows yet where the fourth was
+    assert told == [(0, MILLION)]
+
+
+def visits(came, month):
+    """Give who is a citizen in a month: 200 who stay, and others, who come for three months."""
+    ours = stayers(200, month, 30)
+    halves = whole = 0
+    for began, number in enumerate(came[: month - FIRST + 1]):
+        last = FIRST + began + 2
+        ours += [
+            one._replace(name=f"{began}/{one.name}")
+            for one in stayers(number, min(month, last), 30)
+        ]
+        halves += number * (month in (FIRST + began, last))
+        whole += number * (month == FIRST + began + 1)
+    return ours, (200 + whole) * AMOUNT + halves * AMOUNT // 2
+
+
+def test_who_comes_or_goes_in_a_month_counts_for_half_where_amounts_say_so(monkeypatch):
+    monkeypatch.setattr(forecast, "MONTHS_AHEAD", 1)
+    came = [60, 10, 90, 20, 70, 0, 80, 30]
+    with tables(LAW) as world:
+        for month in range(FIRST, FIRST + len(came)):
+            ours, amount = visits(came, month)
+            world.add_run(month, ours, [Paid("730", BENEFIT, "refusion", 30, amount, 0)])
+        ways = world.connection.execute("SELECT DISTINCT in_part FROM paid_days").fetchall()
+        ((day_ore,),) = world.connection.execute("SELECT day_ore FROM day_amounts").fetchall()
+    assert ways == [(True,)]
+    assert day_ore * 30 == pytest.approx(AMOUNT, rel=0.04)
+
+
+def test_nobody_counts_for_half_where_amounts_are_the_same_either_way(spring):
+    ways = spring[0].connection.execute("SELECT DISTINCT in_part FROM paid_days").fetchall()
+    assert ways == [(False,)]
+
+
+def new_citizens(monthly, benefits=10):
+    """Give who is expected to come in each month of the year, after some years of months."""
+    runs = len(monthly)
+    with engine() as connection:
+        connection.execute(
+            "CREATE TABLE learned AS SELECT number + 1 AS run, '730' AS municipality,"  # noqa: S608
+            " 'B' || kind AS benefit, 0 AS weeks_at_entry, persons, 1 + number % 12 AS of_year,"
+            f" number >= {runs - 12} AS is_of_last_year,"
+            f" number BETWEEN {runs - 24} AND {runs - 13} AS is_of_year_before"
+            f" FROM (SELECT unnest(range({runs})) AS number,"
+            f" unnest({list(monthly)}) AS persons), range({benefits}) AS kinds (kind)"
+        )
+        return [
+            round(persons / MILLION)
+            for (persons,) in connection.execute(
+                f"SELECT sum(persons) FROM ({forecast_statements.ENTRANTS})"  # noqa: S608
+                " GROUP BY of_year ORDER BY of_year"
+            ).fetchall()
+        ]
+
+
+def test_few_who_come_with_each_benefit_have_the_season_of_all_who_come():
+    expected = new_citizens([120, *[20] * 11] * 3)
+    assert expected[0] == pytest.approx(1200, rel=0.1)
+    assert expected[1:] == pytest.approx([200] * 11, rel=0.1)
+
+
+def test_the_number_of_those_who_come_goes_on_changing_half_as_fast():
+    no_change, fewer, not_yet = (
+        sum(new_citizens([before] * months + [100] * 12))
+        for before, months in ((100, 12), (200, 12), (200, 11))
+    )
+    assert fewer == pytest.approx(0.75 * no_change, rel=0.03)
+    assert not_yet == pytest.approx(no_change, rel=0.05)
+
+
+def test_a_backtest_of_some_months_beats_both_naive_forecasts(monkeypatch):
+    """Forecasts of three runs, the next six months of each, as in `prognosefejl`."""
+    with tables(LAW) as world:
+        towns = Towns(5, {"101": 900, "751": 600}, LAW)
+        for number in range(28):
+            monkeypatch.setattr(forecast, "MONTHS_AHEAD", 6 if number in (17, 19, 21) else 0)
+            world.add_run(FIRST + number, *towns.month(FIRST + number))
+        for of in ("persons", "net_ore"):
+            held = held_against_what_came(world.connection, of, (1, 2, 3, 4, 5, 6), 0)
+            ours, last_month, last_year = (
+                sum(row[at] for row in held) / len(held) for at in (3, 4, 5)
+            )
+            assert ours < min(last_month, last_year), (of, ours, last_month, last_year)
+
+
 @pytest.mark.long
 def test_the_forecast_of_towns_whose_chances_are_known_is_unbiased_and_beats_the_naive_ones():
     sizes = {"101": 2000, "751": 900, "730": 600}
@@ -214,6 +314,10 @@ def test_the_forecast_of_towns_whose_chances_are_known_is_unbiased_and_beats_the
         for month in range(FIRST, FIRST + 54):
             world.add_run(month, *towns.month(month))
         held = held_against_what_came(world.connection)
+        persons = held_against_what_came(world.connection, "persons")
+    for town, ahead, _, error, last_month, last_year, inside in persons:
+        assert error < min(last_month, last_year), (town, ahead, error, last_month, last_year)
+        assert inside is None or inside >= 50, (town, ahead, inside)
     biases: dict[int, list[float]] = {}
     for town, ahead, bias, error, last_month, last_year, inside in held:
         biases.setdefault(ahead, []).append(bias)
@@ -226,22 +330,24 @@ def test_the_forecast_of_towns_whose_chances_are_known_is_unbiased_and_beats_the
     assert 72 <= sum(known) / len(known) <= 97
 
 
-def held_against_what_came(connection):
-    """Mean errors in percent of the net by town and distance, of forecasts after two years."""
-    error = "avg(abs({0}.net_ore - was.net_ore) / was.net_ore) * 100"
+def held_against_what_came(connection, of="net_ore", months_ahead=(1, 3, 6, 12), after=24):
+    """Mean errors in percent by town and distance, of forecasts after some runs."""
+    error = f"avg(abs({{0}}.{of} - was.{of}) / was.{of}) * 100"
+    low, high = (of.replace("_ore", "") + f"_{bound}" for bound in ("low", "high"))
+    unit = "_ore" if of == "net_ore" else ""
     return connection.execute(
         "WITH whole AS (SELECT * FROM forecast WHERE benefit IS NULL AND step IS NULL),"  # noqa: S608
         " was AS (SELECT * FROM whole WHERE months_ahead = 0)"
         " SELECT said.municipality, said.months_ahead,"
-        " avg((said.net_ore - was.net_ore) / was.net_ore) * 100,"
+        f" avg((said.{of} - was.{of}) / was.{of}) * 100,"
         f" {error.format('said')}, {error.format('last')}, {error.format('year')},"
-        " avg(CASE WHEN said.net_low_ore IS NULL THEN NULL"
-        " WHEN was.net_ore BETWEEN said.net_low_ore AND said.net_high_ore THEN 100 ELSE 0 END)"
+        f" avg(CASE WHEN said.{low}{unit} IS NULL THEN NULL"
+        f" WHEN was.{of} BETWEEN said.{low}{unit} AND said.{high}{unit} THEN 100 ELSE 0 END)"
         " FROM whole AS said JOIN was ON was.month = said.month"
         " AND was.municipality = said.municipality"
         " JOIN was AS last ON last.run = said.run AND last.municipality = said.municipality"
         " JOIN was AS year ON year.run = said.run + said.months_ahead - 12"
         " AND year.municipality = said.municipality"
-        " WHERE said.months_ahead IN (1, 3, 6, 12) AND said.run > 24"
+        f" WHERE said.months_ahead IN {months_ahead} AND said.run > {after}"
         " GROUP BY ALL ORDER BY ALL"
     ).fetchall()

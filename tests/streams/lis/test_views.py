@@ -458,3 +458,21 @@ def test_an_option_is_never_passed_over_in_silence(marts):
         assert sum(row[3] for row in found.rows) == sum(
             row[2] == benefit for row in latest.values()
         )
+
+
+def test_a_forecast_begins_with_the_citizens_who_have_a_row_in_the_data_month(marts):
+    """A run knows rows of the month after it too, which make nobody a citizen of its own."""
+    postings, asked = marts
+    for run, month in postings.data_months.items():
+        sums: Counter[tuple[str, str, str]] = Counter()
+        for row in postings.rows:
+            of_month = row.month == month and row.benefit != plain.FLEKSBIDRAG
+            if of_month and row.place and row.run is not None and row.run <= run:
+                sums[row.citizen, row.place, row.benefit] += row.amount_ore
+        citizens = {citizen for (citizen, *_), ore in sums.items() if ore > 0}
+        ((counted,),) = asked.marts.rows(
+            "SELECT coalesce(sum(persons), 0) FROM forecast WHERE run = ? AND months_ahead = 0"
+            " AND municipality IS NULL AND benefit IS NULL AND step IS NULL",
+            [run],
+        )
+        assert counted == len(citizens) * 1_000_000, (run, month)
