@@ -27,6 +27,11 @@ def drawing_of(answer: Answer, law: RuleSet, place: str) -> str:
     return drawing.draw(answer, rows, law, f"{place}, {answer.as_of()}")
 
 
+def _short_name(name: str) -> str:
+    """Cut a name that has no room beside its stack, and show that it is cut."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
+
+
 def _by_rate(answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
     """Stack each benefit's money or persons by rate."""
     measure = "amount_ore" if answer.view == "beloeb" else "persons"
@@ -39,7 +44,7 @@ def _by_rate(answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
             sums[mechanism, rate] = sums.get((mechanism, rate), 0) + row[measure]
     parts = [
         Stack(
-            f"{code} {law.benefits[code].name}"[:LONGEST_NAME],
+            _short_name(f"{code} {law.benefits[code].name}"),
             [_piece(*key, size) for key, size in sorted(sums.items(), key=_in_order)],
             _label(measure, sum(sums.values())),
         )
@@ -80,8 +85,9 @@ def _bands(answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
         key = row[first], row[last]
         persons[key] = persons.get(key, 0) + row["persons"]
     names = [_band_name(*key) for key in persons]
-    total = grouped(sum(persons.values()))
-    return columns(f"{total} personer efter {what}", place, names, [*persons.values()])
+    total = sum(persons.values())
+    people = f"{grouped(total)} {'person' if total == 1 else 'personer'}"
+    return columns(f"{people} efter {what}", place, names, [*persons.values()])
 
 
 def _band_name(first: int, last: int | None) -> str:
@@ -109,13 +115,17 @@ def _beside_each_other(_answer: Answer, rows: Rows, law: RuleSet, place: str) ->
     shown.sort(key=lambda row: -row["mean_refusion_percent"])
     parts = [
         Stack(
-            f"{row['municipality']} {law.municipalities[row['municipality']]}"[:LONGEST_NAME],
+            _short_name(f"{row['municipality']} {law.municipalities[row['municipality']]}"),
             [Piece("refusion %", colour_of(30), False, row["mean_refusion_percent"])],
             f"{csv_value('percent', row['mean_refusion_percent'])} %",
         )
         for row in shown
     ]
     return stacks(f"Gennemsnitlig refusionsprocent {last}", place, parts)
+
+
+MOST_RUNS: Final = 25
+"""The runs that are drawn: two years, and the open one."""
 
 
 def _of_runs(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
@@ -128,8 +138,10 @@ def _of_runs(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
         of_run[1] += row["medfinansiering_ore"]
     parts = [
         _both_ways(f"{'åben' if is_open else f'kørsel {run}'} {month}", *sums[is_open, run, month])
-        for is_open, run, month in sorted(sums)
+        for is_open, run, month in sorted(sums)[-MOST_RUNS:]
     ]
+    if len(sums) > MOST_RUNS:
+        place = f"{place}; de seneste {MOST_RUNS} af {len(sums)} kørsler"
     return stacks("Refusion og medfinansiering, og det beløb, der afregnes", place, parts)
 
 
@@ -141,7 +153,7 @@ def _of_places(_answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
         of_place[0] += row["refusion_ore"]
         of_place[1] += row["medfinansiering_ore"]
     parts = [
-        _both_ways(f"{code} {law.municipalities[code]}"[:LONGEST_NAME], *sums[code])
+        _both_ways(_short_name(f"{code} {law.municipalities[code]}"), *sums[code])
         for code in sorted(sums, key=lambda code: (-sum(sums[code]), code))
     ]
     return stacks("Refusion og medfinansiering, og det beløb, der afregnes", place, parts)
@@ -193,9 +205,12 @@ def _ahead(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
         weeks = row["weeks_to_next"]
         groups = [name for first, name in AHEAD if weeks is not None and first <= weeks]
         persons[groups[-1] if groups else LAST_STEP] += 1
-    total = grouped(len(rows))
-    title = f"{total} borgere efter uger til et lavere refusionstrin"
+    title = f"{_citizens(len(rows))} efter uger til et lavere refusionstrin"
     return columns(title, place, [*persons], [*persons.values()])
+
+
+def _citizens(number: int) -> str:
+    return f"{grouped(number)} {'borger' if number == 1 else 'borgere'}"
 
 
 def _week_by_step(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
@@ -211,7 +226,7 @@ def _week_by_step(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str
                     Piece("kommunen", colour_of(65), True, row["own_cost_ore"]),
                     Piece("staten", colour_of(40), False, row["week_ore"] - row["own_cost_ore"]),
                 ],
-                f"{_label('amount_ore', row['week_ore'])}, {grouped(row['persons'])} borgere",
+                f"{_label('amount_ore', row['week_ore'])}, {_citizens(row['persons'])}",
             )
         )
     return stacks("Hvem betaler en gennemsnitlig uge på hvert trin", place, parts)

@@ -5,7 +5,9 @@ hatched; lines differ in dashes and have their names at their ends. Each has a t
 text alternative, all its figures in words.
 """
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
@@ -15,6 +17,10 @@ RIGHT: Final = 130
 TOP: Final = 74
 ROW: Final = 30
 BAR: Final = 20
+LETTER: Final = 7.6
+"""The width of a letter, on average."""
+NAME_GAP: Final = 15
+"""The least distance of the names of lines."""
 INK: Final = "#1a1a1a"
 GRID: Final = "#c8c8c8"
 COLOURS: Final = {
@@ -69,7 +75,8 @@ def colour_of(state_share: int) -> str:
 def stacks(title: str, subtitle: str, parts: Sequence[Stack]) -> str:
     """Draw horizontal stacks below each other, with a key of their pieces."""
     longest = max((sum(max(piece.size, 0) for piece in stack.pieces) for stack in parts), default=0)
-    scale = (WIDTH - LEFT - RIGHT) / (longest or 1)
+    right = max([RIGHT, *(16 + LETTER * len(stack.label) for stack in parts)])
+    scale = (WIDTH - LEFT - right) / (longest or 1)
     key = {
         (piece.name, piece.colour, piece.is_hatched) for stack in parts for piece in stack.pieces
     }
@@ -84,7 +91,7 @@ def stacks(title: str, subtitle: str, parts: Sequence[Stack]) -> str:
             x += width
         body.append(_text(x + 8, y + 15, stack.label, bold=stack.is_marked))
     bottom = TOP + len(parts) * ROW + 14
-    rows = _key(sorted(key), bottom) if len(key) > 1 else []
+    rows = _key(sorted(key, key=_in_order), bottom) if len(key) > 1 else []
     height = bottom + 24 * (1 + len(rows) // 8) if rows else bottom
     words = "; ".join(
         f"{stack.name}: {stack.label}"
@@ -92,6 +99,13 @@ def stacks(title: str, subtitle: str, parts: Sequence[Stack]) -> str:
         for stack in parts
     )
     return _picture(title, subtitle, words, [*body, *rows], height)
+
+
+def _in_order(entry: tuple[str, str, bool]) -> list[tuple[int, str]]:
+    """Order names by the numbers in them, not by their digits: 20 % before 100 %."""
+    return [
+        (int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", entry[0])
+    ]
 
 
 def columns(title: str, subtitle: str, names: Sequence[str], values: Sequence[int]) -> str:
@@ -126,9 +140,8 @@ def lines(title: str, subtitle: str, points: Sequence[str], drawn: Sequence[Curv
     for at, point in enumerate(points):
         if at % max(len(points) // 6, 1) == 0:
             body.append(_text(70 + at * step, bottom + 20, point, anchor="middle"))
-    ends: list[float] = []
-    for at, line in enumerate(drawn):
-        body += _drawn_line(line, at, step, (bottom, most), ends)
+    for at, (line, name_y) in enumerate(zip(drawn, _names(drawn, bottom, most), strict=True)):
+        body += _drawn_line(line, at, step, (bottom, most), name_y)
     words = "; ".join(
         f"{line.name}: "
         + ", ".join(
@@ -141,8 +154,23 @@ def lines(title: str, subtitle: str, points: Sequence[str], drawn: Sequence[Curv
     return _picture(title, subtitle, words, body, height)
 
 
+def _names(drawn: Sequence[Curve], bottom: int, most: float) -> list[float]:
+    """Place the names beside the ends of their lines, in the lines' order and not on each other."""
+    last = [[value for value in line.values if value is not None][-1:] for line in drawn]
+    ends = [bottom - (bottom - TOP) * value / most for (value,) in filter(None, last)]
+    order = sorted(range(len(ends)), key=ends.__getitem__)
+    for before, at in pairwise(order):
+        ends[at] = max(ends[at], ends[before] + NAME_GAP)
+    lowest = float(bottom)
+    for at in reversed(order):
+        ends[at] = min(ends[at], lowest)
+        lowest = ends[at] - NAME_GAP
+    placed = iter(ends)
+    return [next(placed) if known else float(bottom) for known in last]
+
+
 def _drawn_line(
-    line: Curve, at: int, step: float, scale: tuple[int, float], ends: list[float]
+    line: Curve, at: int, step: float, scale: tuple[int, float], name_y: float
 ) -> list[str]:
     bottom, most = scale
     colour = LINE_COLOURS[at % len(LINE_COLOURS)]
@@ -154,10 +182,6 @@ def _drawn_line(
     if not points:
         return []
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    x, y = points[-1]
-    while any(abs(y - taken) < 15 for taken in ends):  # names do not lie on each other
-        y += 15
-    ends.append(y)
     dash = DASHES[at % len(DASHES)]
     return [
         (
@@ -165,20 +189,25 @@ def _drawn_line(
             f' stroke-dasharray="{dash}"/>'
         ),
         f'<circle cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="3.5" fill="{colour}"/>',
-        _text(x + 10, y + 5, line.name),
+        _text(points[-1][0] + 10, name_y + 5, line.name),
     ]
 
 
 def _short(value: float) -> str:
-    """Write a number of an axis, large ones in thousands or millions."""
+    """Write a number of an axis, large ones in thousands or millions.
+
+    >>> _short(5_900_000), _short(24_000_000), _short(12_500), _short(2.6)
+    ('5,9 mio.', '24 mio.', '12.500', '2,6')
+    """
     for size, name in ((1_000_000, " mio."), (10_000, "")):
         if value >= size:
             shown = value / 1_000_000 if name else value
-            return (
-                f"{shown:,.0f}{name}".replace(",", ".")
+            number = (
+                f"{shown:,.0f}".replace(",", ".")
                 if shown >= 10
-                else f"{shown:.1f}{name}".replace(".", ",")
+                else f"{shown:.1f}".replace(".", ",")
             )
+            return number + name
     return (
         f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}".replace(".", ",")
     )

@@ -1,12 +1,14 @@
 """A picture is SVG with a title and all its figures in words, and reads without colours."""
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from projections.lis.answers import Answer
 from projections.lis.drawings import drawing_of
+from projections.lis.pictures import WIDTH, Curve, Piece, Stack, lines, stacks
 from projections.lis.questions import ViewError
 from projections.lis.views import VIEWS
 from tests.support.lives import RULES
@@ -103,3 +105,48 @@ def test_a_citizen_who_stays_is_no_change():
     words = drawn("overgange")
     assert "KTH til ADP: 4" in words
     assert "99" not in words.partition("<desc>")[2].partition("</desc>")[0]
+
+
+def places(picture):
+    """Give the texts of a picture with their places."""
+    texts = ET.fromstring(picture).iter(f"{SVG}text")  # noqa: S314 - our own
+    return {
+        text.text: (float(text.get("x", "")), float(text.get("y", "")))
+        for text in texts
+        if text.text
+    }
+
+
+def test_names_of_lines_that_end_together_stand_in_their_order_and_above_the_axis():
+    curves = [Curve("lowest", [9, 1]), Curve("highest", [0, 99]), Curve("middle", [9, 1.5]),
+              Curve("unknown", [None, None])]  # fmt: skip
+    found = places(lines("t", "s", ["2024-01", "2024-02"], curves))
+    ys = [found[name][1] for name in ("highest", "middle", "lowest")]
+    assert all(above + 15 <= below for above, below in pairwise(ys))
+    assert found["lowest"][1] < found["2024-02"][1] - 10
+    assert "unknown" not in found
+
+
+def test_what_is_written_at_the_end_of_the_longest_stack_has_room():
+    label = "netto -11.591.399 kr., 1.283 borgere"
+    found = places(stacks("t", "s", [Stack("a", [Piece("p", "#fff", False, 9)], label)]))
+    assert found[label][0] + 7 * len(label) <= WIDTH
+
+
+def test_a_key_has_its_percentages_in_order():
+    pieces = [Piece(f"refusion {rate} %", "#fff", False, 1) for rate in (100, 20, 80)]
+    found = places(stacks("t", "s", [Stack("a", pieces, "")]))
+    assert [name for name in found if name.startswith("refusion")] == [
+        "refusion 20 %", "refusion 80 %", "refusion 100 %",
+    ]  # fmt: skip
+
+
+def test_many_runs_are_drawn_as_far_as_they_can_be_read():
+    row = ROWS["afregning"][0]
+    shown = VIEWS["afregning"]
+    rows = [(row[0], run, "2024-01", *row[3:]) for run in range(1, 121)]
+    answer = Answer("afregning", "", "known", 120, "R-1", shown.figures, rows, shown.total)
+    picture = drawing_of(answer, RULES, "730")
+    assert "de seneste 25 af 120 kørsler" in picture
+    assert "kørsel 120 " in picture
+    assert "kørsel 95 " not in picture
