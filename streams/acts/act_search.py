@@ -6,12 +6,13 @@ The topic is read once and what does not fit is let go, so a search costs the ti
 asked-for days takes, and no more memory than the lines that are shown.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from heapq import heappush, heapreplace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from streams.acts.chain import AccessRecord, entry_of, is_genuine
 from streams.acts.topic import OpenActTopic, open_act_topic
@@ -116,13 +117,31 @@ class _Search:
         )
 
 
+class ActCopy(Protocol):
+    """A copy of the topic, which is read more quickly than the topic itself."""
+
+    def take(
+        self, identity: str, since: datetime | None, take: Callable[[AccessRecord], bool]
+    ) -> int:
+        """Hand in the copied records of a topic since a moment; return the offset to go on at."""
+
+
 async def searched(
-    settings: Settings, question: ActQuestion, open_topic: OpenActTopic = open_act_topic
+    settings: Settings,
+    question: ActQuestion,
+    open_topic: OpenActTopic = open_act_topic,
+    copy: ActCopy | None = None,
 ) -> ActsFound:
-    """Search the records. Raises UserError where they cannot be read."""
-    search = _Search(settings, question)
+    """Search the records; with a copy, what is not in it yet is read from the topic alone.
+
+    A copy has nothing that nobody of ours wrote, so `foreign` counts the rest. Raises UserError
+    where they cannot be read.
+    """
+    search, start = _Search(settings, question), 0
     async with open_topic(settings) as topic:
-        await topic.records(search.take, question.since)
+        if copy is not None:
+            start = await asyncio.to_thread(copy.take, topic.identity, question.since, search.take)
+        await topic.records(search.take, question.since, start)
     return search.found()
 
 

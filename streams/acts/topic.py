@@ -37,10 +37,13 @@ class ActTopic(Protocol):
     async def append(self, key: bytes, value: bytes, headers: Headers) -> None:
         """Write a record, and return when the brokers have acknowledged it."""
 
-    async def records(self, wanted: Wanted, since: datetime | None = None) -> list[AccessRecord]:
+    async def records(
+        self, wanted: Wanted, since: datetime | None = None, start: int = 0
+    ) -> list[AccessRecord]:
         """Read the committed records that are wanted, all or those of a moment and later.
 
-        Others may write as much as they like to the topic: what is not wanted is not kept.
+        `start` is the offset of the first one. Others may write as much as they like to the topic:
+        what is not wanted is not kept.
         """
 
     async def record(self, offset: int) -> list[AccessRecord]:
@@ -64,12 +67,14 @@ class KafkaActTopic:
         """See the port."""
         await self._producer.send_and_wait(self.name, value, key, PARTITION, headers=headers)
 
-    async def records(self, wanted: Wanted, since: datetime | None = None) -> list[AccessRecord]:
+    async def records(
+        self, wanted: Wanted, since: datetime | None = None, start: int = 0
+    ) -> list[AccessRecord]:
         """See the port."""
         async with open_topics(self._clients) as reader:
             starts = await (reader.since(self.name, since) if since else reader.starts(self.name))
             ends = await reader.ends(self.name)
-            records = self._between(reader, starts[PARTITION], ends[PARTITION])
+            records = self._between(reader, max(start, starts[PARTITION]), ends[PARTITION])
             return [record async for record in records if wanted(record)]
 
     async def record(self, offset: int) -> list[AccessRecord]:

@@ -169,7 +169,7 @@ def _citizens(names: TopicNames) -> Iterator[Right]:
 
 
 def _projections(names: TopicNames) -> Iterator[Right]:
-    for topic in (POSTINGS, REPORTS, DEAD_LETTERS, NOTICES):
+    for topic in (POSTINGS, REPORTS, DEAD_LETTERS, NOTICES, ACCESS):
         yield Right(Resource.TOPIC, names.topic(topic), (*SEE, "Read"))
     yield Right(Resource.TOPIC, names.topic(RECEIPTS), (*SEE, "Write"))
     yield Right(Resource.GROUP, names.group("projections"), ("Read",))

@@ -48,6 +48,7 @@ from streams.wire.readers import posting_reader
 log = logging.getLogger("refusion")
 
 if TYPE_CHECKING:
+    from streams.lis.act_keeper import ActKeeper
     from streams.lis.keeper import MartKeeper
 
 _AFTER_RUN, _KIND, _MECHANISM, _REFUSION, _MEDFIN = map(
@@ -69,11 +70,14 @@ class LedgerStage:
         writer: LedgerWriter,
         kafka: Kafka,
         checks: PostingChecks | None = None,
-        keeper: "MartKeeper | None" = None,
+        keepers: "Sequence[MartKeeper | ActKeeper]" = (),
     ) -> None:
-        """Without `checks` every posting is believed, without `keeper` no marts are built."""
+        """Without `checks` every posting is believed.
+
+        `keepers` make other tables where the first partition is worked on.
+        """
         self.checks = checks
-        self.keeper = keeper
+        self.keepers = keepers
         self.topic = topic
         self.writer = writer
         self.kafka = kafka
@@ -97,7 +101,7 @@ class LedgerWork:
         self._progress = LedgerProgress(partition)
         self._page = Page(0, [], 0, {})
         self._mac: ExpectedMac | None = None
-        self._keeper = stage.keeper if partition == FIRST_PARTITION else None
+        self._keepers = stage.keepers if partition == FIRST_PARTITION else ()
         self._read = posting_reader(stage.topic, partition).read
 
     async def restore(self) -> None:
@@ -108,9 +112,9 @@ class LedgerWork:
         self._progress = await stage.writer.progress(self._partition, identity)
         if stage.checks is not None:
             self._mac = await stage.checks.mac_of(stage.kafka, self._partition, end)
-        if self._keeper is not None:
-            self._keeper.passed(self._progress.last_run)
-            self._keeper.start(self)
+        for keeper in self._keepers:
+            keeper.passed(self._progress.last_run)
+            keeper.start(self)
 
     async def position(self, committed: int | None) -> int | None:
         """Return the ledger's offset, which the sink has read from the table."""
@@ -170,13 +174,13 @@ class LedgerWork:
     async def keep(self, _ends: Ends, position: int) -> None:
         """Note that the page is in the ledger."""
         advance(self._progress, self._page, position)
-        if self._keeper is not None and self._page.entries:
-            self._keeper.passed(self._progress.last_run)
+        for keeper in self._keepers if self._page.entries else ():
+            keeper.passed(self._progress.last_run)
 
     async def close(self) -> None:
-        """Stop the building of marts; nothing else is open."""
-        if self._keeper is not None:
-            await self._keeper.stop(self)
+        """Stop what makes other tables; nothing else is open."""
+        for keeper in self._keepers:
+            await keeper.stop(self)
 
 
 class LedgerSink:

@@ -162,6 +162,7 @@ def _receipt_stages(settings: Settings, folder: StateFolder, kafka: KafkaBrokers
 def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
     """Imported here: Delta Lake has 20 MB that a worker without a ledger does not need."""
     from streams.ledger.writer import LedgerWriter  # noqa: PLC0415
+    from streams.lis.act_keeper import ActKeeper  # noqa: PLC0415
     from streams.lis.keeper import MartKeeper  # noqa: PLC0415
     from streams.stages.ledger import LedgerStage  # noqa: PLC0415
     from streams.stages.posting_checks import PostingChecks  # noqa: PLC0415
@@ -169,10 +170,12 @@ def _ledger_stage(settings: Settings, kafka: KafkaBrokers) -> "LedgerStage":
     topic = settings.topic(topics.POSTINGS)
     checks = PostingChecks(settings.topic(topics.REPORTS), topic, settings.macs())
     writer = LedgerWriter(settings.ledger, topic, settings.partitions)
-    keeper = None if "://" in settings.lis else MartKeeper(settings.lis)
-    if keeper is None:
+    keepers: list[MartKeeper | ActKeeper] = [ActKeeper(settings)]
+    if "://" in settings.lis:
         log.warning("lis: no marts are built: REFUSION_LIS is no folder of this machine")
-    return LedgerStage(topic, writer, kafka, checks, keeper)
+    else:
+        keepers.append(MartKeeper(settings.lis))
+    return LedgerStage(topic, writer, kafka, checks, keepers)
 
 
 def make_stages(

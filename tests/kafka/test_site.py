@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import HTTPException
 
+from streams.acts.act_search import ActQuestion
 from streams.acts.four_eyes import ApprovalError
 from streams.acts.topic import open_act_topic
 from streams.acts.writer import ActWriter
@@ -15,6 +16,7 @@ from streams.audit.access_chains import AccessChains
 from streams.kafka import topics
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import AwaitingApproval, UserError
+from streams.lis.act_keeper import copy_acts
 from streams.operations.dead_letters import Wanted
 from streams.operations.letter_retry import Retry
 from streams.operations.runs import Closing
@@ -61,6 +63,27 @@ def test_a_look_is_recorded_before_it_is_shown_and_never_without(settings):
     with pytest.raises(HTTPException) as refused:
         asyncio.run(AccessBook(Settings.load(nowhere)).record(a_request(), who, Look("site look")))
     assert refused.value.status_code == 503
+
+
+def test_acts_are_copied_once_beside_the_ledger_and_found_there(settings, tmp_path):
+    given = {name: value for name, (value, _) in settings.values.items() if value}
+    own = Settings.load(given | {"REFUSION_LEDGER": str(tmp_path / "ledger")})
+    who = visitor("auditor", subject="rie")
+
+    async def copied():
+        counts = [await copy_acts(own)]
+        for citizens in (["c" * 32], ["d" * 32], []):
+            book = AccessBook(own)
+            await book.record(a_request(), who, Look("site look", citizens, purpose="sag 1"))
+            await book.close()
+            counts += [await copy_acts(own), await copy_acts(own)]
+        return counts
+
+    assert asyncio.run(copied()) == [0, 1, 0, 1, 0, 1, 0]
+    question = ActQuestion(citizen="c" * 32)
+    found = DeskWorks(own).acts(question)
+    assert [line.who for line in found.lines] == ["rie"]
+    assert found == DeskWorks(settings).acts(question)
 
 
 def test_the_board_sees_a_system_without_runs(settings):

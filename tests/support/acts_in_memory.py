@@ -29,7 +29,7 @@ class MemoryActTopic:
         self.kept: list[AccessRecord] = []
         self.failing: Exception | None = None
         self.loses_answer = False
-        self.read_whole = 0
+        self.read_whole = self.read = 0
 
     async def append(self, key, value, headers):
         if self.failing and not self.loses_answer:
@@ -38,10 +38,11 @@ class MemoryActTopic:
         if self.failing:
             raise self.failing
 
-    async def records(self, wanted, since=None):
+    async def records(self, wanted, since=None, start=0):
         assert since is None or since.tzinfo
         self.read_whole += since is None
-        return list(filter(wanted, self.kept))
+        self.read += len(self.kept[start:])
+        return list(filter(wanted, self.kept[start:]))
 
     async def record(self, offset):
         return self.kept[offset : offset + 1]

@@ -21,6 +21,7 @@ from streams.dossier.package import MadePackage, make_package
 from streams.dossier.package_content import PackageRequest
 from streams.dossier.zip_file import digest_of, packed
 from streams.kit.errors import UserError
+from streams.lis.act_table import ActTable
 from streams.operations import runs
 from streams.operations.dead_letters import (
     Letter,
@@ -204,8 +205,9 @@ class DeskWorks:
     # --- audit ------------------------------------------------------------------------------------
 
     def acts(self, question: ActQuestion) -> ActsFound:
-        """Search the records of acts; the whole topic takes as long as reading it does."""
-        return asyncio.run(searched(self.settings, question, self._open_topic))
+        """Search the records of acts: in their table, and in the topic what is newer."""
+        copy = ActTable(self.settings.ledger)
+        return asyncio.run(searched(self.settings, question, self._open_topic, copy))
 
     def review(self, question: ReviewQuestion) -> AccessReview:
         """Add up who of a municipality used the site in a half-year."""
