@@ -26,7 +26,7 @@ class Reading(NamedTuple):
 STAGES: Final = {
     "intake": Reading("intake", (RAW, REPORTS)),
     "citizens": Reading("citizens", (REPORTS, CITIZENS)),
-    "projections": Reading("projections", (POSTINGS, REPORTS)),
+    "projections": Reading("projections", (POSTINGS, REPORTS, ACCESS)),
     "receipts.reports": Reading("projections", (REPORTS, DEAD_LETTERS, NOTICES)),
 }
 LOOKS: Final = {
