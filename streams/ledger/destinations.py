@@ -92,8 +92,27 @@ def read_destinations(settings: Settings) -> Destinations:
                 f"{DESTINATIONS.name}: {path.name}: entry {number}: municipality"
                 f" {destination.municipality} has an entry already"
             )
+        for other in read.values():
+            _check_apart(destination, other, f"{DESTINATIONS.name}: {path.name}: entry {number}")
         read[destination.municipality] = destination
     return Destinations(path.resolve(), sha256(content).hexdigest(), read)
+
+
+def _check_apart(one: Destination, other: Destination, place: str) -> None:
+    """Refuse one folder for the files of two municipalities. Raises DestinationError.
+
+    Files have CPR numbers that no other municipality may see.
+    """
+    where, whose = (
+        (each.address.server, each.address.user, each.address.folder_of(each.municipality))
+        for each in (one, other)
+    )
+    if where == whose:
+        raise DestinationError(
+            f"{place}: the files of {one.municipality} would go to the folder of"
+            f" {other.municipality}; give each municipality a folder of its own, such as one with"
+            " {municipality} in its name"
+        )
 
 
 def _destination(entry: Any, place: str) -> Destination:

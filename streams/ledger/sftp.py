@@ -147,12 +147,22 @@ class SftpServer:
         start = await self._good_until(file.path, there)
         mode = "r+b" if start else "wb"
         remote = await self._ask("write", there, self._client.open(there, mode))
-        for at, block in _blocks_of(file.path, start):
-            await self._ask("write", there, remote.write(block, at))
-            reached("deliver", "before_commit")
+        digest = hashlib.sha256()
+        for at, block in _blocks_of(file.path):
+            digest.update(block)
+            if at + len(block) > start:
+                new = block[max(0, start - at) :]
+                await self._ask("write", there, remote.write(new, max(at, start)))
+                reached("deliver", "before_commit")
         with suppress(asyncssh.SFTPOpUnsupported):
             await self._ask("write", there, remote.fsync())
         await self._ask("close", there, remote.close())
+        if digest.hexdigest() != file.sha256:
+            await self._ask("remove", there, self._client.remove(there))
+            raise DeliveryError(
+                f"{file.path} on this machine was changed while it was uploaded; nothing of it is"
+                " delivered: wait until its export is finished, and deliver again"
+            )
         size = await self._size(there)
         if size != file.size:
             await self._ask("remove", there, self._client.remove(there))
@@ -308,10 +318,10 @@ def _opened(path: Path) -> Any:
         raise DeliveryError(f"{path} on this machine cannot be read: {error.strerror}") from error
 
 
-def _blocks_of(path: Path, start: int) -> Any:
+def _blocks_of(path: Path) -> Any:
     """Yield the blocks of a file with their places. Raises DeliveryError."""
+    start = 0
     with _opened(path) as local:
-        local.seek(start)
         while True:
             try:
                 block = local.read(BLOCK)

@@ -119,6 +119,26 @@ def test_a_delivery_that_is_killed_before_its_receipt_gets_it_later(
     assert len(receipts(environment)) == 2
 
 
+def test_a_file_that_is_changed_while_it_is_uploaded_gets_no_receipt(
+    deliver, server, exported, environment, monkeypatch
+):
+    """Another export has put a file of the same length there, so that no size tells."""
+    path = exported / min(of_run(exported))
+    before = path.read_bytes()
+
+    def changed(*_):
+        path.write_bytes(before[:-1] + b"?")
+
+    monkeypatch.setattr(sftp, "reached", changed)
+    with pytest.raises(DeliveryError, match="was changed while it was uploaded; nothing of it is"):
+        deliver()
+    assert (server.files(), receipts(environment)) == ({}, [])
+    monkeypatch.undo()
+    path.write_bytes(before)
+    assert deliver().files == 2
+    assert server.files() == of_run(exported)
+
+
 def test_the_rest_of_another_upload_is_overwritten(deliver, server, exported):
     name = min(of_run(exported))
     (server.root / "in" / "730" / f"{name}.part").write_bytes(

@@ -135,6 +135,31 @@ def test_each_municipalitys_files_go_to_its_own_server_and_one_without_stops_all
         shipments_of([*files, file_of(tmp_path, "360"), file_of(tmp_path, "101")], read)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sftp://u@host/in", "sftp://u@host/in"),
+        ("sftp://u@host/in", "sftp://u@HOST:22/in/"),
+        ("sftp://u@host/in/751", "sftp://u@host/in/{municipality}"),
+        ("sftp://u@host/in/%7Bmunicipality%7D", "sftp://u@host/in/730"),
+    ],
+)
+def test_no_two_municipalities_have_one_folder(written, one, other):
+    """The files of one have CPR numbers that no other may see."""
+    settings = written(entry("730", to=one) + entry("751", to=other))
+    with pytest.raises(DestinationError, match="entry 2: the files of 751 would go to the folder"):
+        read_destinations(settings)
+
+
+@pytest.mark.parametrize(
+    "to", ["sftp://u@host/in/{municipality}", "sftp://v@host/in", "sftp://u@host:23/in"]
+)
+def test_folders_of_their_own_may_be_on_one_server(written, to):
+    """Two users with one path may each have a folder of his own behind it."""
+    text = entry("730", to=to if "{" in to else "sftp://u@host/in") + entry("751", to=to)
+    assert len(read_destinations(written(text)).of) == 2
+
+
 def test_the_key_in_the_file_is_accepted_and_no_other(server, exported, environment, written):
     to = f"sftp://refusion@127.0.0.1:{server.port}/in/730"
     (server.keys / "known_hosts").write_text("")
