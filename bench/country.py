@@ -18,17 +18,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Final, NamedTuple
 
 from bench.cost import Used, cost_rows
-from bench.rig import PARTITION_NUMBERS, Bench, BenchError, Figure, bench, reached
+from bench.rig import PARTITION_NUMBERS, Bench, BenchError, Figure, bench
 from demo.cluster import Worker, environment, stop
 from domain.basics.weeks import month_number, month_text
 from streams.devtools.local_kafka import LocalKafka
 from streams.devtools.local_kafka.broker import Node
+from streams.kafka.errors import KafkaError
 from streams.settings_table import FOUR_EYES, LEDGER, LIS
 from streams.wire.control_records import run_of
 from streams.worker.app import STAGES
@@ -43,6 +44,9 @@ OTHER_RULES: Final = "R-2"
 the work and not the corrections."""
 REPORTED: Final = b'"reported_at":"'
 MONTH_BYTES: Final = len("2023-01")
+PATIENCE_S: Final = 3600.0
+"""The longest wait for a month to be settled."""
+LOOK_S: Final = 0.2
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 MEGA: Final = 1e6
 BLOCK: Final = 512
@@ -79,7 +83,7 @@ class Country:
         published = 0
         with self._measured() as year:
             for month, lines in months:
-                published += await self._month(month, lines, published)
+                published += await self._month(month, lines)
         self._figure(f"the year's {published:,} reports", _said(year[0]))
         self._sizes()
         self.figures += cost_rows(self._used(year[0].cpu_s))
@@ -108,12 +112,11 @@ class Country:
             raise BenchError("the country could not be simulated")
         return [(month_text(month), path) for month, path in files.items()]
 
-    async def _month(self, month: str, lines: Path, before: int) -> int:
+    async def _month(self, month: str, lines: Path) -> int:
         """Publish, settle, close and export a month. Returns the number of its reports."""
         number = _lines_in(lines)
         with self._measured() as settling:
             await self._command("publish", str(lines))
-            await reached(month, self._run.committed("intake"), before + number)
             await self._caught_up()
         with self._measured() as closing:
             await self._command("run", "close", "--month", month, "--accept", "a measurement")
@@ -129,17 +132,20 @@ class Country:
         return number
 
     async def _caught_up(self) -> None:
-        """Wait until the stages behind intake have processed everything."""
-        for stage in ("citizens", "projections"):
-
-            async def over(stage: str = stage) -> bool:
-                return (await self._run.watch.lag(stage)).over
-
-            until = time.monotonic() + 3600
-            while not await over():
+        """Wait until all stages have processed everything."""
+        until = time.monotonic() + PATIENCE_S
+        for stage in STAGES:
+            while not await self._is_over(stage):
+                for worker in self._workers:
+                    worker.check()
                 if time.monotonic() > until:
-                    raise BenchError(f"{stage} is an hour behind")
-                await asyncio.sleep(0.2)
+                    raise BenchError(f"{stage} is still behind after {PATIENCE_S:,.0f} s")
+                await asyncio.sleep(LOOK_S)
+
+    async def _is_over(self, stage: str) -> bool:
+        with suppress(KafkaError):  # a group whose coordinator is still being found
+            return (await self._run.watch.lag(stage)).over
+        return False
 
     # --- after it ---------------------------------------------------------------------------------
 
@@ -153,7 +159,7 @@ class Country:
             await self._run.shared(self._workers, STAGES)
             logs = [self._run.settings.state_dir / f"again-{at}" / "log" for at in range(WORKERS)]
             while sum(log.read_text().count("restored ") for log in logs) < len(PARTITION_NUMBERS):
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(LOOK_S)
         self._figure("restore of all state", _said(restoring[0]))
 
     async def _recalculated(self) -> None:

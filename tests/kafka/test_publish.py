@@ -212,7 +212,8 @@ def test_an_interruption_says_what_was_acknowledged(settings):
         task = asyncio.create_task(
             publish(reports(15_000), settings, lambda _acknowledged: heard.set())
         )
-        await heard.wait()
+        hearing = asyncio.create_task(heard.wait())
+        await asyncio.wait({task, hearing}, return_when=asyncio.FIRST_COMPLETED)
         task.cancel()
         await task
 
