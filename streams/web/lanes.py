@@ -49,10 +49,11 @@ class Lanes:
     """The lanes of one site.
 
     They are for answers of LIS, those that ask the whole ledger, paper, looks at topics, reports
-    of one citizen, and mail.
+    of one citizen, and mail. Few answers are made at a time: more threads would be no quicker, as
+    one of them has the interpreter, and each holds the rows of its answer.
     """
 
-    answers: Lane = field(default_factory=lambda: Lane(8, 200))
+    answers: Lane = field(default_factory=lambda: Lane(4, 204))
     ledger: Lane = field(default_factory=lambda: Lane(1, 5))
     paper: Lane = field(default_factory=lambda: Lane(AT_ONCE, 20))
     desk: Lane = field(default_factory=lambda: Lane(4, 40))

@@ -24,7 +24,7 @@ from streams.web.citizen_tokens import CitizenTokens, tokens_of
 from streams.web.doorway import came_from_elsewhere
 from streams.web.lis_desk import LIVE, Answered, LisRefusedError
 from streams.web.lis_options import LisOptions
-from streams.web.lis_pdf import MOST_ROWS as MOST_ON_PAPER
+from streams.web.lis_typesetter import MOST_ROWS as MOST_ON_PAPER
 from streams.web.parts import parts_of
 from streams.web.rights import CITIZENS, hidden_columns, refused, scope, view_right
 from streams.web.sessions import COOKIE, WebSession

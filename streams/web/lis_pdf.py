@@ -20,8 +20,6 @@ TEMPLATES: Final = {
 }
 """The templates by their names in the values; a view of LIS where none is named."""
 FONTS: Final = HERE / "fonts"
-MOST_ROWS: Final = 2_000
-"""Rows on paper, some forty pages; the files have all."""
 _FONT: Final = re.compile(r'font-family="[^"]*"')
 _ONE_AT_A_TIME: Final = threading.Lock()
 

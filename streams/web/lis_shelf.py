@@ -16,7 +16,7 @@ from streams.lis.store import Build, local_folder, read_build
 
 LOOK_S: Final = 2.0
 """The pause between two looks for a newer build: a look reads a small table."""
-SHARE: Final = Share(memory_mb=130, threads=1, at_once=PROCESSORS, gives_back=True)
+SHARE: Final = Share(memory_mb=70, threads=1, at_once=PROCESSORS, gives_back=True)
 """Many ask at the same time, and little each: a question for each processor, of one thread."""
 
 

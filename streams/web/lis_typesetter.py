@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import IO, Any, Final
 
-from streams.web.lis_pdf import pdf
-
 LENGTH_BYTES: Final = 8
 LARGE_BYTES: Final = 100_000
 """The values of a document after which its process ends: typst keeps what it has set."""
+MOST_ROWS: Final = 2_000
+"""Rows on paper, some forty pages; the files have all."""
 MOST_DOCUMENTS: Final = 200
 ANSWER_S: Final = 60.0
 AT_ONCE: Final = os.cpu_count() or 1
@@ -124,6 +124,8 @@ def _read(pipe: IO[bytes]) -> bytes | None:
 
 def main() -> None:
     """Set documents as long as some come."""
+    from streams.web.lis_pdf import pdf  # noqa: PLC0415 - 6 MB that the site itself needs not
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the site
     while (content := _read(sys.stdin.buffer)) is not None:
         _write(sys.stdout.buffer, pdf(json.loads(content)))

@@ -14,6 +14,7 @@ from streams.kit.last_outcomes import RUN_CLOSE, last_outcome
 from streams.operations.duty import DAILY, FULL_PERCENT, disks
 from streams.operations.kept_differences import REPLAY, kept_differences
 from streams.operations.letter_counts import LetterCounts
+from streams.operations.topic_sizes import COUNTED
 from streams.settings import Settings
 from streams.web.board import Seen
 from streams.web.desk.small_charts import SmallChart, small_chart
@@ -146,9 +147,11 @@ def courses_shown(
     courses: Courses, since: datetime, now: datetime, speaker: Speaker, moment: Any
 ) -> list[ShownCourse]:
     """Draw the courses: lags, then sizes, then disks."""
-    shown = []
+    shown, known = [], [*(f"waiting/{stage}" for stage in STAGES)]
+    known += [f"records/{topic.name}" for topic in COUNTED]
     for kind in ("waiting", "records", "disk"):
-        for name in sorted(each for each in courses if each.startswith(f"{kind}/")):
+        names = sorted(each for each in courses if each.startswith(f"{kind}/"))
+        for name in sorted(names, key=lambda name: known.index(name) if name in known else -1):
             points = courses[name]
             most = max(points, key=lambda point: point.value)
             what = _name(kind, name.partition("/")[2], speaker)
