@@ -78,7 +78,8 @@ class Disks:
         ]
         contents = [folder.flushed for folder in folders]
         for folder, content in zip(folders, [*contents[1:], *contents[:1]], strict=True):
-            folder.flushed, folder.is_of_another = content, len(folders) > 1
+            folder.flushed = content
+            folder.is_of_another |= len(folders) > 1  # one by itself stays what it was
 
     def keep_copies(self, prefix: str) -> None:
         """Copy what is flushed, for `set_back`."""
