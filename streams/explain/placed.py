@@ -17,6 +17,17 @@ class LiveError(UserError):
     """A citizen cannot be read; the message says why and what to do, and holds no CPR."""
 
 
+class MergedError(LiveError):
+    """The citizen's number was merged with another one: `to` has all reports."""
+
+    def __init__(self, citizen: str, to: str) -> None:
+        super().__init__(
+            f"citizen {citizen} was merged with citizen {to}, for whom all reports count now: name"
+            " that one; `refusion diff` shows what was posted before"
+        )
+        self.to = to
+
+
 class Placed(NamedTuple):
     """A report, or a record that frees the id of one, and its offset in the journal."""
 
@@ -32,16 +43,13 @@ class PlacedRecord(NamedTuple):
 
 
 def standing_of(citizen: str, records: Sequence[PlacedRecord]) -> list[Placed]:
-    """Return the reports that count for a citizen now. Raises LiveError for one who was moved."""
+    """Return the reports that count for a citizen now. Raises MergedError."""
     merging = Standing()
     for each in records:
         if isinstance(each.record, Move):
             merging.empties(each.record)
     if merging.to:
-        raise LiveError(
-            f"citizen {citizen} was merged with citizen {merging.to}, for whom all reports count"
-            " now: name that one; `refusion diff` shows what was posted before"
-        )
+        raise MergedError(citizen, merging.to)
     standing = standing_reports(each.record for each in records)
     return [
         Placed(records[place].offset, report)

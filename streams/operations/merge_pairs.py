@@ -64,7 +64,7 @@ class MergedPairs(NamedTuple):
         return [
             *(f"{each.former} {each.to}: {each.sentence()}" for each in self.merged),
             *(f"{each.former} {each.to}: not done: {each.why}" for each in self.not_done),
-            f"{len(self.merged):,} pairs done, {len(self.not_done):,} not done",
+            f"pairs done: {len(self.merged):,}, not done: {len(self.not_done):,}",
         ]
 
 

@@ -132,6 +132,8 @@ def merge_of(former: CitizenPast, to: CitizenPast, number: str) -> tuple[Move, J
     """Make the records of a merge. Raises MergeError where the two cannot be merged."""
     if former.citizen == to.citizen:
         raise MergeError("the former number and the new one are the same: give two numbers")
+    if former.moved is not None and former.moved.to == to.citizen:
+        raise MergeError("the two are one person already, in this direction: nothing is to be done")
     for past, which in ((former, "former"), (to, "new")):
         if past.moved is not None:
             raise MergeError(

@@ -86,6 +86,10 @@ class CitizenLook:
         look = Look(ACT, [self.citizen], self.purpose, told)
         await self.parts.access.record(self.request, self.visitor, look)
 
+    def of(self, citizen: str) -> "CitizenLook":
+        """Return the look at another citizen, for the same purpose."""
+        return CitizenLook(self.request, self.visitor, citizen, self.purpose)
+
     def token(self) -> str:
         """Give the token of the citizen in this session, and keep the purpose with it."""
         session = session_of(self.request)

@@ -8,7 +8,7 @@ import logging
 import re
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -16,6 +16,7 @@ from fastapi.responses import RedirectResponse, Response
 from domain.basics.weeks import day, week_of, week_text
 from streams.explain.index import IndexInUseError
 from streams.explain.patience import LateError
+from streams.explain.placed import MergedError
 from streams.kit.catalogue import Catalogue
 from streams.kit.errors import UserError
 from streams.privacy.cpr import without_cpr
@@ -44,6 +45,7 @@ NOW: Final = "nu"
 MOMENT: Final = re.compile(r"nu|[1-9][0-9]{0,3}")
 AWAY: Final = "explanation_away"
 AGAIN: Final = "explanation_again"
+MERGED: Final = "explanation_merged"
 _UNKEPT: Final = {"Cache-Control": "no-store"}
 log = logging.getLogger("refusion")
 router = APIRouter()
@@ -147,28 +149,42 @@ async def explain(
         await look.posted("explanation", **_of_week(week))
     except NotShownError as error:
         return _not_shown(request, error)
-    explainer, away = await explainer_of(look)
+    explainer, away, merged = await explainer_of(look)
     life, one = await _explained(look, explainer, week)
     monday = "" if week is None else week_text(week)
-    given = {"life": life, "week": one, "monday": monday, "away": away}
+    given = {"life": life, "week": one, "monday": monday, "away": away, "merged": merged}
     return _shown(look, token, "citizen/explanation.html", **given)
 
 
-async def explainer_of(look: CitizenLook) -> tuple[CitizenExplainer | None, str]:
-    """Read a citizen's reports; where they are not read, the name of the sentence that says so."""
+class Explaining(NamedTuple):
+    """This explains a citizen; `away` names the sentence that says why nothing does.
+
+    `merged` is the look at the citizen with whom this one was merged.
+    """
+
+    explainer: CitizenExplainer | None
+    away: str = ""
+    merged: CitizenLook | None = None
+
+
+async def explainer_of(look: CitizenLook) -> Explaining:
+    """Read a citizen's reports from the journal."""
     desk = look.parts.citizens
     if not desk.has_journal:
-        return None, AWAY
+        return Explaining(None, AWAY)
     try:
         found = await look.parts.lanes.journal.run(desk.evidence, look.citizen)
     except (LateError, IndexInUseError, HTTPException) as error:
         log.warning("a citizen's reports were not read in time (%s)", type(error).__name__)
-        return None, AGAIN
+        return Explaining(None, AGAIN)
+    except MergedError as error:
+        return Explaining(None, MERGED, look.of(error.to))
     except UserError as error:
         log.warning("a citizen's reports cannot be read: %s", without_cpr(str(error)))
-        return None, AWAY
+        return Explaining(None, AWAY)
     language = language_of(look.request)
-    return CitizenExplainer(found, look.place, Catalogue(language), words_in(language)), ""
+    made = CitizenExplainer(found, look.place, Catalogue(language), words_in(language))
+    return Explaining(made)
 
 
 async def _explained(
@@ -197,7 +213,7 @@ async def give_paper(
         life = await look.posted("pdf", **_of_week(week))
     except NotShownError as error:
         return _not_shown(request, error)
-    explainer, away = await explainer_of(look)
+    explainer, away, _ = await explainer_of(look)
     if week is not None and explainer is None:
         return _not_shown(request, NotShownError(HTTPStatus.SERVICE_UNAVAILABLE, f"no_{away}"))
     speaker, run = speaker_of(request), look.parts.lanes.answers.run

@@ -138,8 +138,8 @@ def test_several_pairs_are_one_act_of_two_persons_and_each_is_whole_or_not_there
     assert standing(pipeline, NEW) == truth(lines[1], lines[0], lines[2])
     status, told, said = as_person(ANNA, *asked, stdin=possible)
     status, told, said = as_person(BO, "approve", told.strip())
-    assert (status, told.count("not done: ")) == (2, 2), said
-    assert told.endswith("0 pairs done, 2 not done\n")
+    assert (status, told.count("one person already")) == (2, 2), said
+    assert told.endswith("pairs done: 0, not done: 2\n")
     status, told, said = as_person(ANNA, *asked, "--undo", stdin=possible)
     status, told, said = as_person(BO, "approve", told.strip())
     assert (status, told.count("are two persons again")) == (0, 2), said

@@ -8,6 +8,7 @@ nothing.
 """
 
 import random
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,12 +21,14 @@ from streams.citizens.refold import postings_again
 from streams.citizens.rule_sets import LawBook
 from streams.operations.merge_past import MergeError
 from streams.wire import journal
+from tests.properties.defects_of_merging import SEEDS_TAKEN
 from tests.properties.test_openings import expected_rows, openings_of, standing
+from tests.simulation.test_seeds import PROMISES
 from tests.support import product
 from tests.support.histories import fictive_cpr
 from tests.support.lives import RULES, short_life
 from tests.support.merging import PARTITIONS, Merging, merging_settings
-from tests.support.persons import Freed, Merge, Parting, Told, ids_of, reports_by_person
+from tests.support.persons import Freed, Merge, Parting, Told, end_of, ids_of, reports_by_person
 
 SEEDS = [pytest.param(seed, marks=[pytest.mark.long] if seed > 9 else []) for seed in range(60)]
 EMPTY: dict[str, Any] = {"week": None, "seniority": 0, "earned": []}
@@ -85,12 +88,17 @@ class Story:
         self.world.settle_all()
 
     def load(self):
-        """Load opening rows of some weeks of each number, and of weeks of others."""
-        for cpr, life in zip(self.numbers, self.lives, strict=True):
-            own = [{**report, "cpr": cpr} for report in life]
-            found = openings_of(self.rng, cpr, own)
-            self.openings[cpr] = self.rng.sample(found, min(len(found), 3))
-            self.world.load_openings(self.openings[cpr])
+        """Load opening rows of some weeks of each number, and of weeks and rows of others."""
+        before: list[Any] = []
+        for place, cpr in enumerate(self.numbers):
+            rows: list[Any] = []
+            for life in (self.lives[place], self.lives[place - 1]):
+                found = openings_of(self.rng, cpr, [{**report, "cpr": cpr} for report in life])
+                rows += self.rng.sample(found, min(len(found), 2))
+            rows += [row | {"cpr": cpr} for row in before if self.rng.random() < 0.3]
+            before = [*{cell_of(row): row for row in rows}.values()]
+            self.openings[cpr] = before
+            self.world.load_openings(before)
 
     def report(self):
         life = self.rng.choice([life for life in self.lives if life])
@@ -114,7 +122,8 @@ class Story:
         if not others or not payments or self.rng.random() < 0.5:
             return
         payment = self.rng.choice(payments)
-        amount = payment["amount_ore"] - self.rng.choice((0, 0, 7))
+        less = self.rng.choice((0, 0, 7)) * (1 if payment["amount_ore"] > 0 else -1)
+        amount = payment["amount_ore"] - less  # no larger than amounts may be
         self.publish(payment | {"cpr": self.rng.choice(others), "amount_ore": amount})
 
     def free(self):
@@ -174,7 +183,23 @@ class Story:
         shared = first[0].keys() & first[1].keys()
         if shared & freed or any(first[0][id_] != first[1][id_] for id_ in shared):
             return True
-        return bool(self.openings)
+        return self.loses_a_row(former, to) or self.loses_a_row(to, former)
+
+    def loses_a_row(self, cpr, other):
+        """Tell if an opening row of a person would make way for what another one has."""
+        others = self.numbers_of(other)
+        rows = [row for number in others for row in self.openings.get(number, ())]
+        cells = {cell_of(row) for row in rows}
+        payments = [paid for paid in payments_in(self.told) if paid["cpr"] in others]
+        return any(
+            cell_of(row) in cells or is_answered(row, payments)
+            for row in self.standing_openings(cpr)
+        )
+
+    def numbers_of(self, cpr):
+        """The numbers that lead to a person; none for one that leads to another."""
+        leads_to = dict(self.merges)
+        return [number for number in self.numbers if end_of(number, leads_to) == cpr]
 
     def part(self):
         moved = {former for former, _ in self.merges}
@@ -184,16 +209,11 @@ class Story:
         self.told.append(Parting(former))
 
     def standing_openings(self, cpr):
-        """The opening rows of a person that no payment of their own number has answered for."""
-        leads_to = dict(self.merges)
-        found: list[Any] = []
-        for number, rows in self.openings.items():
-            end = number
-            while end in leads_to:
-                end = leads_to[end]
-            own = [paid for paid in payments_in(self.told) if paid["cpr"] == number]
-            found += [row for row in rows if end == cpr and not is_answered(row, own)]
-        return found
+        """The opening rows of a person that no payment of the person has answered for."""
+        numbers = self.numbers_of(cpr)
+        own = [paid for paid in payments_in(self.told) if paid["cpr"] in numbers]
+        rows = [row for number in numbers for row in self.openings.get(number, ())]
+        return [row for row in rows if not is_answered(row, own)]
 
 
 def assert_nothing_is_lost(before, after):
@@ -255,6 +275,21 @@ def test_merged_numbers_are_one_person_however_things_come_about(world, seed):
         revisions = [message["revision"] for message in messages]
         assert revisions == list(range(1, len(messages) + 1))
     assert_folding_gives_the_same(world)
+
+
+@pytest.mark.parametrize("defect", SEEDS_TAKEN, ids=lambda defect: defect.__name__)
+def test_a_defect_of_what_a_merge_writes_is_found(world, defect, monkeypatch):
+    """Each is planted alone, and found by the seed that found it first."""
+    seed = SEEDS_TAKEN[defect]
+    defect(monkeypatch)
+    with pytest.raises(AssertionError):
+        test_merged_numbers_are_one_person_however_things_come_about(world, seed)
+
+
+def test_the_page_of_the_simulated_world_names_each_defect_of_what_a_merge_writes():
+    told = re.findall(r"\| ([a-z ]+) \| ([0-9]+) of the property \|", PROMISES)
+    found = {name.strip().replace(" ", "_"): int(number) for name, number in told}
+    assert found == {defect.__name__: seed + 1 for defect, seed in SEEDS_TAKEN.items()}
 
 
 def in_the_journal(report):

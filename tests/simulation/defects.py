@@ -15,6 +15,7 @@ from streams.ledger import writer
 from streams.stages.citizens import CitizenStage, CitizenWork
 from streams.stages.disk import Disk, DiskFolder
 from streams.stages.own_entry import OwnEntry
+from tests.simulation.defects_of_merges import PLANTS_OF_MERGES
 from tests.simulation.defects_of_records import PLANTS_OF_RECORDS
 from tests.simulation.defects_of_takeovers import PLANTS_OF_TAKEOVERS
 from tests.simulation.ports import SimulatedChangelog
@@ -256,5 +257,6 @@ PLANTS = {
         a_recalculation_forgets_where_it_is,
         *PLANTS_OF_RECORDS,
         *PLANTS_OF_TAKEOVERS,
+        *PLANTS_OF_MERGES,
     )
 }

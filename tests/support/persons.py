@@ -57,12 +57,12 @@ def reports_by_person(told: Sequence[Told]) -> dict[str, list[JsonObject]]:
                 del now[former]
             case Freed(cpr, reporter, report_id):
                 free = {"type": "free", "reporter": reporter, "report_id": report_id}
-                one = {number for number in {cpr, *now} if _end_of(number, now) == cpr}
-                for number in {_end_of(number, leads_to) for number in one}:
+                one = {number for number in {cpr, *now} if end_of(number, now) == cpr}
+                for number in {end_of(number, leads_to) for number in one}:
                     if any(ids_of(free) <= ids_of(had) for had in persons.get(number, ())):
                         persons[number].append(free)  # else it frees nothing
             case report:
-                persons.setdefault(_end_of(report["cpr"], leads_to), []).append(report)
+                persons.setdefault(end_of(report["cpr"], leads_to), []).append(report)
     return persons
 
 
@@ -92,7 +92,8 @@ def ids_of(report: JsonObject) -> set[tuple[str, str]]:
     return {(report["reporter"], id_) for id_ in ids}
 
 
-def _end_of(number: str, leads_to: Mapping[str, str]) -> str:
+def end_of(number: str, leads_to: Mapping[str, str]) -> str:
+    """The number to which a number leads."""
     while number in leads_to:
         number = leads_to[number]
     return number

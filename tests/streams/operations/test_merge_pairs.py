@@ -87,7 +87,7 @@ def test_a_pair_that_cannot_be_done_stops_no_other():
     assert [each.former for each in found.merged] == [A, B]
     assert found.not_done == [(C, D, "because")]
     assert not found.as_json()["fine"]
-    assert found.sentences()[-1] == "2 pairs done, 1 not done"
+    assert found.sentences()[-1] == "pairs done: 2, not done: 1"
     assert f"{C} {D}: not done: because" in found.sentences()
 
 

@@ -139,6 +139,16 @@ def test_no_id_of_a_former_number_is_freed_without_a_word(world):
     check_place(world.past(FORMER))
 
 
+def test_a_merge_that_is_asked_for_again_is_told_to_be_there(world):
+    """Whoever gives a command again does not hear that something is wrong."""
+    tell(world, (FORMER, "X", 1_000, 1), (NEW, "Y", 500_000, 2), (THIRD, "Z", 7, 3))
+    merge(world)
+    with pytest.raises(MergeError, match="one person already"):
+        merge(world, "again")
+    with pytest.raises(MergeError, match="merged with another one before"):
+        world.merge(FORMER, THIRD, "third")
+
+
 # --- rule sets and room -----------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ from streams.citizens.rule_sets import LawBook
 from streams.explain import live
 from streams.explain.index import IndexInUseError
 from streams.explain.patience import LateError, Patience
+from streams.explain.placed import MergedError
 from streams.explain.render import old_case_text
 from streams.explain.render_posted import posted_text
 from streams.explain.why import Grounds
@@ -499,6 +500,28 @@ def test_reports_that_are_not_read_in_time_can_be_asked_for_again(
     of_week = client.get(f"{address}.pdf?uge=2016-01-05")
     assert of_week.status_code == 503
     assert "prøv igen om lidt" in of_week.text
+
+
+@pytest.mark.usefixtures("journal")
+def test_the_page_of_a_former_number_leads_to_the_person_who_it_is_now(folder, lives, monkeypatch):
+    other = citizen_of(lives[1])
+
+    def merged(_settings, _laws, citizen, **_):
+        raise MergedError(citizen, other)
+
+    monkeypatch.setattr(citizen_desk, "live_evidence", merged)
+    client = client_of(citizen_site(folder), visitor("auditor"))
+    address = found_at(client, lives[0])
+    explained = unescape(client.get(f"{address}/forklaring").text)
+    assert "de to numre er lagt sammen" in explained
+    link = re.search(rf'href="(/borger/[^"]+)">[^<]*{other}', explained)
+    assert link is not None
+    assert other not in link[1]
+    assert client.get(link[1]).text == client.get(found_at(client, lives[1])).text
+    assert client.get(f"{address}.pdf").content.startswith(b"%PDF-")
+    of_week = client.get(f"{address}.pdf?uge=2016-01-05")
+    assert (of_week.status_code, "lagt sammen" in of_week.text) == (503, True)
+    assert lives[1][0]["cpr"] not in explained + of_week.text
 
 
 @pytest.mark.usefixtures("journal")
