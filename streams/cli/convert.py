@@ -125,6 +125,9 @@ def _convert_files(
     as_json: bool,
 ) -> None:
     """Convert files to standard output, and tell the summary; `rejects` is a file's name."""
+    from streams.kit.tuning import tune_garbage_collection
+
+    tune_garbage_collection()
     with ExitStack() as stack:
         refused = stack.enter_context(Path(rejects).open("wb")) if rejects else None
         conversion = begun(output(), refused)

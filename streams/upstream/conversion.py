@@ -10,7 +10,7 @@ from streams.citizens.rule_sets import LawBook
 from streams.settings import Settings
 from streams.upstream.answers import AnswerReader, ReportedPeriod
 from streams.upstream.kept_lines import KeptLines
-from streams.upstream.lines import ASIDE, LineConverter, PeriodReports, aside_of
+from streams.upstream.lines import ASIDE, LineConverter, PeriodReports
 from streams.upstream.tables import UpstreamTables
 from streams.upstream.xml_files import XmlFiles
 
@@ -18,6 +18,9 @@ FACTS: Final = "facts.jsonl"
 NOT_REPORTED: Final = ("rejected", "reversals", "not_for_refusion", "beside_16300", ASIDE)
 """Names of the money that no report has, by what became of it."""
 WAGE: Final = "wage"
+ASIDE_FIELDS: Final = (("atp", "atp_ore"), ("pension", "pension_ore"))
+"""The money that a report has beside its amount, with the names that it has in the summary."""
+_LINE: Final = orjson.OPT_APPEND_NEWLINE
 
 
 class ConversionTotals:
@@ -42,8 +45,8 @@ class ConversionTotals:
         for report in made.reports:
             if "amount_ore" in report:
                 self.money_out[report.get("benefit") or WAGE] += report["amount_ore"]
-                for name, ore in aside_of(report).items():
-                    self.money_out[name] += ore
+                for name, field in ASIDE_FIELDS:
+                    self.money_out[name] += report.get(field, 0)
 
     def told_by(self, name: str) -> dict[str, int]:
         """Return what was counted under a name, by what follows it."""
@@ -150,7 +153,7 @@ class AnswerConversion(XmlFiles):
     def _take(self, period: ReportedPeriod) -> None:
         made = self._lines.convert(period)
         if made.reports:
-            self._out.write(b"".join(orjson.dumps(report) + b"\n" for report in made.reports))
+            self._out.write(b"".join([orjson.dumps(each, None, _LINE) for each in made.reports]))
         self.totals.take(made)
         for refused in made.refused:
             self._reject(period.line, refused.reason, refused.field, str(refused))

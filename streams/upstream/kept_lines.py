@@ -57,6 +57,7 @@ class KeptLines:
         """Open the file, or make it. Raises UserError."""
         try:
             self._file = sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None)
+            self._at = self._file.cursor()
         except sqlite3.Error:
             raise UserError(_CANNOT_WRITE) from None
         try:
@@ -120,8 +121,8 @@ class KeptLines:
         told = repr([*map(_told, reports)]).encode()
         content = blake2b(told, key=self._salt, digest_size=8).digest()
         if reports:  # nearly all lines are new or as they were: one statement tells
-            new = self._file.execute(_FIRST, (line, content, len(reports)))
-            if new.rowcount:
+            self._at.execute(_FIRST, (line, content, len(reports)))
+            if self._at.rowcount:
                 return 1
         latest: tuple[int, bytes] | None = self._file.execute(
             "select version, content from versions where line = ? order by version desc limit 1",

@@ -73,7 +73,10 @@ class LineIds:
 
 def _money(blanket: Blanket, fields: frozenset[int]) -> list[tuple[int, str]]:
     """Give the fields with money of a blanket in one order."""
-    return sorted(field for field in blanket.fields if field[0] in fields and field[1])
+    found = [field for field in blanket.fields if field[0] in fields and field[1]]
+    if len(found) > 1:
+        found.sort()
+    return found
 
 
 def _beside(line: RefundLine) -> list[list[tuple[int, str]]]:

@@ -58,9 +58,9 @@ class LineMoney:
             for number, known in KNOWN_FIELDS.items()
         }
 
-    def held(self, blankets: list[Blanket], told: Counter[str]) -> Counter[str]:
+    def held(self, blankets: list[Blanket], told: Counter[str]) -> dict[str, int]:
         """Add up all money that blankets hold, by field; count what is unknown or no amount."""
-        found: Counter[str] = Counter()
+        found: dict[str, int] = {}
         for blanket in blankets:
             number = blanket.number
             kinds = self._kinds.get(number)
@@ -77,7 +77,7 @@ class LineMoney:
                     if ore is None:
                         told["unreadable_amounts"] += 1
                     else:
-                        found[name] += ore * self._signs.get(field, 1)
+                        found[name] = found.get(name, 0) + ore * self._signs.get(field, 1)
         return found
 
     def amount(self, line: RefundLine) -> int:
@@ -120,8 +120,8 @@ class LineMoney:
 
     def atp(self, line: RefundLine, amount_ore: int) -> int:
         """Give the ATP of a line. Raises Refused where it has another sign than the amount."""
-        self._exact(line.income, self._atp)
-        atp_ore = self._atp_share(line)
+        found = self._exact(line.income, self._atp)
+        atp_ore = sum(found) if len(line.beside) < 2 else self._atp_share(line)
         if atp_ore * amount_ore < 0:
             raise Refused(
                 "bad_amount", "atp_ore",

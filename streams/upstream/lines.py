@@ -57,7 +57,7 @@ class PeriodReports(NamedTuple):
     """
 
     reports: list[JsonObject]
-    held: Counter[str]
+    held: Mapping[str, int]
     explained: Counter[str]
     told: Counter[str]
     refused: list[Refused]
@@ -173,13 +173,18 @@ class LineConverter:
                     made.told["reversal"] += 1
         if version > 1:
             made.told["replaced_lines"] += 1
-        self._explain("not_for_refusion", hand.line, made)
+        is_paid = bool(reports) and hand.line.line is not None  # then nothing of it is left
+        if not is_paid:
+            self._explain("not_for_refusion", hand.line, made)
         ids = ids_of(base, version, len(reports))
         for report, report_id in zip(reports, ids, strict=True):
-            made.reports.append(report | {"report_id": report_id})
+            report["report_id"] = report_id
+            made.reports.append(report)
             made.told[f"{report['type']} {report.get('benefit', report.get('kind'))}"] += 1
-            made.explained["not_for_refusion"] -= report["amount_ore"]
-            made.explained[ASIDE] -= sum(aside_of(report).values())
+            if not is_paid:
+                made.explained["not_for_refusion"] -= report["amount_ore"]
+                aside_ore = report.get("atp_ore", 0) + report.get("pension_ore", 0)
+                made.explained[ASIDE] -= aside_ore
 
     def _take_back(self, hand: LineAtHand, base: str, key: bytes, made: PeriodReports) -> None:
         """Take back one line of a report whose other lines stand. Raises Refused."""
@@ -267,19 +272,23 @@ class LineConverter:
             raise Refused("unknown_benefit", "benefit", "no rule set has the benefit of the table")
         atp_ore = self._money.atp(hand.line, amount_ore)
         pieces = self._pieces(hand, reporter, row, benefit)
-        hand.told["split_periods"] += len(pieces) > 1
+        if len(pieces) > 1:
+            hand.told["split_periods"] += 1
         amounts, atps = (shared(ore, pieces) for ore in (amount_ore, atp_ore))
-        same = hand.common | {
-            "type": "benefit_payment",
-            "benefit": code,
-            "paying_municipality": reporter.municipality,
-            "channel": "eindkomst",
-            "outside_act": bool(row and row.outside_act),
-        }
         return [
-            same
-            | _days_of(piece)
-            | {"amount_ore": ore, "atp_ore": atp, "financing_municipality": piece[2]}
+            {
+                **hand.common,
+                "type": "benefit_payment",
+                "benefit": code,
+                "paying_municipality": reporter.municipality,
+                "channel": "eindkomst",
+                "outside_act": row is not None and row.outside_act,
+                "period_start": day_text(piece[0]),
+                "period_end": day_text(piece[1]),
+                "amount_ore": ore,
+                "atp_ore": atp,
+                "financing_municipality": piece[2],
+            }
             for piece, ore, atp in zip(pieces, amounts, atps, strict=True)
         ]
 
@@ -337,11 +346,6 @@ class LineConverter:
             same | _days_of(piece) | {"amount_ore": ore, "pension_ore": pension}
             for piece, ore, pension in zip(pieces, amounts, pensions, strict=True)
         ]
-
-
-def aside_of(report: JsonObject) -> dict[str, int]:
-    """Give the money that a report has beside its amount."""
-    return {name: report.get(f"{name}_ore", 0) for name in ("atp", "pension")}
 
 
 def _two_days(text: str) -> tuple[int, int] | None:

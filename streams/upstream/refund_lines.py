@@ -9,9 +9,8 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from domain.basics.cache import Memo
-from streams.privacy.cpr import spells
 from streams.upstream.answers import Blanket, ReportedPeriod
-from streams.wire.ids import is_id
+from streams.wire.ids import is_id_without
 
 JsonObject = dict[str, Any]
 Piece = tuple[int, int, str | None]
@@ -174,8 +173,9 @@ def ore_of(text: str) -> int:
 
 def account_of(line: RefundLine) -> str:
     """Give the account of a line, or ""."""
-    found = (line.line.first_text(field) for field in ACCOUNTS if line.line)
-    return next(filter(None, found), "")
+    if line.line is None:
+        return ""
+    return line.line.first_text(ACCOUNTS[0]) or line.line.first_text(ACCOUNTS[1])
 
 
 @lru_cache(maxsize=1 << 8)
@@ -196,7 +196,7 @@ def in_utc(text: str) -> str:
 
 def group_of(report: str, cpr: str) -> str:
     """Give the group of a report: its id, or a digest of one that no group may be."""
-    if len(report) <= _LONGEST_ID and is_id(report) and not spells(report, cpr):
+    if len(report) <= _LONGEST_ID and is_id_without(cpr, report):
         return report
     return "eindkomst-" + content_letters((report,))
 
