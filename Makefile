@@ -6,7 +6,7 @@ PYTHON_OPTION := $(if $(PYTHON),--python '$(PYTHON)')
 RUN_LOCKS := requirements.lock requirements-local.lock
 ALL_LOCKS := $(RUN_LOCKS) requirements-dev.lock
 
-.PHONY: install install-run run site kafka kafka-stop test test-long test-night hunt test-lowest bench country lis mass web lint law sources contract lock licences sbom audit release
+.PHONY: install install-run run site pictures kafka kafka-stop test test-long test-night hunt test-lowest bench country lis mass web lint law sources contract lock licences sbom audit release
 
 # Documents and tests are in UTF-8, whatever the locale of who works on them.
 test test-long test-night test-lowest hunt bench law contract lock licences sbom: export PYTHONUTF8 := 1
@@ -24,6 +24,10 @@ run: install-run
 # The site over such a population, with persons to log on as, until Ctrl-C.
 site: install
 	@$(BIN)/python -m demo.site
+
+# The pictures of the guides, from a site over fewer fictive citizens. It needs Chromium.
+pictures: install
+	@$(BIN)/python -m demo.pictures streams/web/static/guides
 
 # A local real Kafka for development; its data stays in build/kafka. With SECURED=1 it is another one,
 # with TLS and a principal with its rights for each role; its data is in build/kafka-secured.

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import orjson
 from rich.console import Console
@@ -69,24 +69,43 @@ def main() -> int:
     return run_program(lambda console: present(console, CITIZENS))
 
 
+class ShownSite(NamedTuple):
+    """A site that is up: its address, the programs beside it, and whom one may look for."""
+
+    address: str
+    worker: Worker
+    companions: list[Companion]
+    cpr: str
+
+
 def present(console: Console, citizens: int) -> NoReturn:
     """Start everything, say where it is, and watch it until the program is stopped."""
+    with (
+        TemporaryDirectory(prefix="refusion-site-") as folder,
+        populated_site(console, Path(folder), citizens) as shown,
+    ):
+        console.print(welcome(shown.address, shown.cpr), markup=False)
+        while True:
+            shown.worker.check()
+            for companion in shown.companions:
+                companion.check()
+            time.sleep(LOOK_S)
+
+
+@contextmanager
+def populated_site(console: Console, folder: Path, citizens: int) -> Iterator[ShownSite]:
+    """Simulate a population, settle it, close runs, and have the site up for a block."""
     tune_garbage_collection()
     console.print(f"Simulating {citizens:,} fictive citizens through two years …")
     reports = simulated(citizens)
-    with TemporaryDirectory(prefix="refusion-site-") as folder, cluster(Path(folder)) as settings:
+    with cluster(folder) as settings:
         console.print(f"Settling {len(reports):,} reports, and closing {len(RUNS)} runs …")
         with _worker(settings) as worker:
             asyncio.run(_settle(settings, worker, reports))
             stop([worker])
         _build_tables(settings)
         with _worker(settings) as worker, site(settings) as (address, companions):
-            console.print(welcome(address, somebody(reports)), markup=False)
-            while True:
-                worker.check()
-                for companion in companions:
-                    companion.check()
-                time.sleep(LOOK_S)
+            yield ShownSite(address, worker, companions, somebody(reports))
 
 
 @contextmanager

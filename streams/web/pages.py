@@ -54,6 +54,7 @@ MENU_OF_ROLES: Final[Sequence[tuple[str, str, frozenset[Role]]]] = (
 )  # fmt: skip
 """The entries of the menu that some roles have: those that may see the page."""
 FOOT: Final = (
+    ("/vejledning", "frame.guides"),
     ("/tilgaengelighed", "frame.accessibility"),
     ("/behandling", "frame.processing"),
     ("/kontakt", "frame.contact"),

@@ -20,6 +20,7 @@ from tests.support.mailbox import mail_settings
 CLAIMS = {"municipality": ["730"], "roles": ["economy"], "name": "Anne Økonom"}
 PUBLIC_PAGES = (
     "/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/behandling",
+    "/vejledning", "/vejledning/sagsbehandler", "/vejledning/controller", "/vejledning/drift",
     "/nyhedsmail", "/nyhedsmail?sendt=1", "/nyhedsmail/bekraeft?kode=x",
     "/nyhedsmail/afmeld?kode=x",
 )  # fmt: skip
