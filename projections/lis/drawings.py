@@ -272,8 +272,9 @@ def _of_citizen(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
 
 
 def _of_months_to_come(answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
-    """Draw what the months to come cost, with the interval: of the country where it is told."""
-    if answer.areas:
+    """Draw what the months to come cost, with the interval: of a municipality or the country."""
+    is_country = bool(answer.areas) and len({row["municipality"] for row in rows}) != 1
+    if is_country:
         rows = [dict(zip(answer.names, row, strict=True)) for row in answer.areas]
     months = sorted({row["month"] for row in rows})
     drawn = []
@@ -287,7 +288,7 @@ def _of_months_to_come(answer: Answer, rows: Rows, _law: RuleSet, place: str) ->
     first, last = (drawn[0].values[at] or 0.0 for at in (0, -1)) if months else (0.0, 0.0)
     change = round(100 * (last - first) / first) if first else 0
     direction = "stiger" if change > 0 else "falder" if change < 0 else "er uændret"
-    whose = "Kommunernes" if answer.areas else "Kommunens"
+    whose = "Kommunernes" if is_country else "Kommunens"
     finding = f"{whose} netto {direction}" + (f" {abs(change)} %" if change else "")
     span = f" fra {months[0]} til {months[-1]}" if months else ""
     return lines(finding + span, f"{place}; kr. pr. måned", months, drawn)

@@ -189,7 +189,7 @@ def _drawn_line(
             f' stroke-dasharray="{dash}"/>'
         ),
         f'<circle cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="3.5" fill="{colour}"/>',
-        _text(points[-1][0] + 10, name_y + 5, line.name),
+        _text(WIDTH - 190 + 10, name_y + 5, line.name),  # beside all lines, of which some end early
     ]
 
 

@@ -127,6 +127,33 @@ def test_names_of_lines_that_end_together_stand_in_their_order_and_above_the_axi
     assert "unknown" not in found
 
 
+def test_no_line_goes_through_the_name_of_one_that_ends_before_it():
+    curves = [Curve("long", [5, 5, 5]), Curve("short", [9, 6, None])]
+    found = places(lines("t", "s", ["2024-01", "2024-02", "2024-03"], curves))
+    assert found["short"][0] == found["long"][0] > found["2024-03"][0]
+
+
+def test_a_municipality_sees_its_own_forecast_and_all_of_them_the_countrys():
+    shown = VIEWS["prognose"]
+    names = [figure.name for figure in shown.figures]
+
+    def row(place, net):
+        told = {"municipality": place, "month": "2025-01", "net_ore": net}
+        return tuple(told.get(name) for name in names)
+
+    country = [row(None, 900_00)]
+    for rows, whose, ours in (
+        ([row("730", 100_00)], "Kommunens netto", "2025-01 100"),
+        ([row("730", 100_00), row("751", 700_00)], "Kommunernes netto", "2025-01 900"),
+    ):
+        answer = Answer(
+            "prognose", "", "known", 50, "R-1", shown.figures, rows, None, country
+        )  # fmt: skip
+        picture = drawing_of(answer, RULES, "730")
+        assert whose in picture
+        assert ours in picture
+
+
 def test_what_is_written_at_the_end_of_the_longest_stack_has_room():
     label = "netto -11.591.399 kr., 1.283 borgere"
     found = places(stacks("t", "s", [Stack("a", [Piece("p", "#fff", False, 9)], label)]))
