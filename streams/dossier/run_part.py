@@ -32,12 +32,14 @@ from streams.dossier.sample_draw import Drawn, SampleDraw
 from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kit.errors import UserError
+from streams.kit.foreign import Foreign
 from streams.kit.scratch import scratch_folder
 from streams.settings import Settings
-from streams.wire.belief import PostingOrder
 from streams.wire.cloudevents import source_offset
+from streams.wire.readers import journal_reader, once_each, posting_reader
 
 LENGTH_BYTES: Final = 8
+POSTED: Final = topics.POSTINGS.name
 Sums = list[int]
 """Rows, amount, refusion and medfinansiering, in øre."""
 
@@ -137,7 +139,7 @@ class _Survey:
     def __init__(self, task: RunTask) -> None:
         self.part = RunPart(task.partition)
         self._task = task
-        self._order = PostingOrder()
+        self._reader = once_each(POSTED, task.partition, None)
         self._begin()
 
     def _begin(self) -> None:
@@ -148,15 +150,10 @@ class _Survey:
 
     def take(self, record: Record) -> bool:
         """Take a record; tell whether it is the marker of the run, with which all is read."""
-        value = record.value or b""
-        try:
-            message = orjson.loads(value)
-            is_copy = self._order.is_copy(message)
-        except (ValueError, KeyError, TypeError):
-            return False  # `refusion verify` names it
-        if is_copy:
+        message = self._reader.read(record)
+        if isinstance(message, Foreign):  # or a copy; `refusion verify` names it
             return False
-        self._digest.add(value)
+        self._digest.add(record.value or b"")
         if message["type"] != "run":
             self._take_rows(message)
             return False
@@ -221,10 +218,11 @@ async def _folded(task: RunTask) -> FoldedPart:
             finally:
                 with suppress(DiskError):  # it is thrown away; no error of it hides another
                     store.close()
+        posted = posting_reader(POSTED, task.partition)
         async for record in records.ours(topics.POSTINGS, "postings", Counter()):
             if record.offset >= task.postings_to:
                 break
-            if not record.key or record.key.decode() in task.drawn:
+            if _is_wanted(task, record) and not isinstance(posted.read(record), Foreign):
                 part.postings.append(record)
     part.messages, part.digest = digest.messages, digest.text()
     return part
@@ -234,13 +232,19 @@ async def _kept(
     task: RunTask, records: AsyncIterator[Record], part: FoldedPart
 ) -> AsyncIterator[Record]:
     """Pass the journal on up to the run's marker, and keep the records that a sample needs."""
+    reader = journal_reader(topics.REPORTS.name, task.partition)
     async for record in records:
         if record.offset >= task.journal_to:
             return
-        is_wanted = not record.key or record.key.decode() in task.drawn
-        if is_wanted and record.offset not in task.refused:
+        is_ours = record.offset not in task.refused and _is_wanted(task, record)
+        if is_ours and not isinstance(reader.read(record), Foreign):
             part.journal.append(record)
         yield record
+
+
+def _is_wanted(task: RunTask, record: Record) -> bool:
+    """Tell whether a record is a control record, or of a citizen who was drawn."""
+    return not record.key or record.key.decode("latin-1") in task.drawn
 
 
 def _after(digest: MessageDigest, message: bytes, run: int) -> MessageDigest:

@@ -155,6 +155,19 @@ def test_what_is_booked_otherwise_than_the_journal_gives_is_a_finding(world):
     assert f"**{len(made.findings)} afvigelser**" in made.content["LAES-MIG.txt"].decode()
 
 
+@pytest.mark.parametrize("value", [b"", b"[]", b'{"type":"postings"}', b'{"type":"run","run":[]}'])
+def test_records_that_nobody_of_ours_wrote_change_nothing(world, made, files, value):
+    topics = world.topics.copy()
+    for topic in ("postings", "reports"):
+        at, index, first = topics.find(topic, lambda record: record.offset > 0)
+        for number, key in enumerate((None, b"x", b"\xff", first.key)):
+            headers = [("ce_id", b"x")]
+            foreign = first._replace(key=key, value=value, headers=headers)
+            topics.of[topic][at].insert(index + number, foreign)
+    again = world.make(topics, files=files)
+    assert packed(again.content) == packed(made.content)
+
+
 def test_the_live_topics_are_held_against_the_digests(world, file):
     def live(topics):
         doors = Doors(topics.open(), world.acts.open)
