@@ -8,13 +8,16 @@ import orjson
 import pytest
 
 from domain.oracle import reference
+from streams.audit.verify import VerifyRequest, verify
 from streams.kafka import topics
 from streams.wire import journal
+from tests.kafka.test_backup import elsewhere
+from tests.kafka.test_rebuild import values_of
 from tests.support import product
 from tests.support.acts_in_memory import ANNA, BO
 from tests.support.lines import payment
 from tests.support.lives import RULES
-from tests.support.pipeline import DONE_S, PROGRAM
+from tests.support.pipeline import DONE_S, PROGRAM, Pipeline
 from tests.support.product import true_now
 
 FORMER, NEW, THIRD = "6101901357", "6101901365", "6101901360"
@@ -147,6 +150,38 @@ def test_several_pairs_are_one_act_of_two_persons_and_each_is_whole_or_not_there
     for cpr, line in zip((FORMER, NEW, THIRD), lines, strict=True):
         assert standing(pipeline, cpr) == truth(line)
     pipeline.stop(worker)
+
+
+@pytest.mark.long
+def test_a_backup_with_a_merge_is_restored_and_gives_the_same_postings(
+    pipeline, refusion, tmp_path
+):
+    """The workers of the restored journal pass late reports on once more, which changes nothing."""
+    settings, place = pipeline.settings, str(tmp_path / "backup")
+    pipeline.publish([published(FORMER, "P1", 1), published(NEW, "P2", 2)])
+    worker = pipeline.start()
+    pipeline.wait_until_settled()
+    asked = ("merge", "--reason", "a new number")
+    assert refusion(*asked).returncode == 0
+    late = published(FORMER, "P3", 3)
+    pipeline.publish([late])
+    pipeline.wait_until(lambda: any(row["month"] == "2024-03" for row in standing(pipeline, NEW)))
+    pipeline.stop(worker)
+    saved = refusion("backup", "--to", place, given="")
+    assert saved.returncode == 0, saved.stdout + saved.stderr
+    prefix = f"new-{settings.prefix}"
+    restored = refusion("restore", "--from", place, "--prefix", prefix, given="")
+    assert restored.returncode == 0, restored.stderr
+    new = Pipeline(elsewhere(settings, prefix, tmp_path))
+    try:
+        worker = new.start()
+        new.wait_until_settled()
+        new.stop(worker)
+        assert values_of(new, topics.POSTINGS) == values_of(pipeline, topics.POSTINGS)
+        request = VerifyRequest(sample_percent=100, jobs=0, fold=True)
+        assert verify(new.settings, request, lambda *_: None).violations.named == []
+    finally:
+        new.clean_up()
 
 
 @pytest.mark.long
