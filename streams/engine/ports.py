@@ -218,7 +218,7 @@ class Changelog(Protocol):
         """The offset after its last committed record."""
 
     async def is_whole(self) -> bool:
-        """True if no open transaction has records behind `end`."""
+        """True if nothing is known to lie behind `end`: open transactions, or a later owner's."""
 
     def read(self, start: int) -> AsyncIterator[Batch]:
         """Its records from an offset to `end`, in order."""

@@ -170,8 +170,8 @@ class CitizenWork:
             await self._disk.open(changelog)
             self._kept.reached(self._own_entry().reached)
             await self._catch_up(changelog)
-        self._own = self._own_entry()
-        self._kept.check_own(is_there=self._own.is_there)
+            self._own = self._own_entry()
+            await self._kept.check_own(changelog, is_there=self._own.is_there)
         law = stage.laws.law(*self._own.rules)
         self._partition = Partition(law, self._disk.store, self._own.closed_month, laws=stage.laws)
         macs, own = stage.identity.macs, self._own

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from streams.citizens.store import RocksStore
-from streams.engine.ports import Events, Headers, Kafka, Record
-from streams.kit.errors import UnworkableError
+from streams.engine.ports import Changelog, Events, Headers, Kafka, Record
+from streams.kit.errors import UnworkableError, UserError
 from streams.kit.foreign import Foreign
 from streams.privacy.macs import EVENT_TYPE, MacKeys, event_type_of
 from streams.wire.belief import is_marked
@@ -35,6 +35,10 @@ MOST_AGAIN: Final = 10_000
 """Keys that are written again, at most."""
 
 log = logging.getLogger("refusion")
+
+
+class TakenOverError(UserError):
+    """Another worker has gone on with the partition while this one restored it."""
 
 
 def entry_type(position: int) -> bytes:
@@ -87,14 +91,21 @@ class StateEntries:
         """Note the position that the state reflects: entries of earlier ones are copies."""
         self._position = max(position, self._position)
 
-    def check_own(self, *, is_there: bool) -> None:
+    async def check_own(self, changelog: Changelog, *, is_there: bool) -> None:
         """Raise UnworkableError where there are entries, but not the partition's own.
+
+        Or TakenOverError, where another worker has fenced us while we restored: its own entry lies
+        behind the end that we read to, and compaction has taken the one before it.
 
         Each transaction writes it last. Where it is gone, all that it says of what was settled is
         gone too: rule set, closed month, and which control records were carried out. One of the
         former version says no position, and is one all the same.
         """
-        if not is_there and self._position > UNNUMBERED:
+        if is_there:
+            return
+        if not await changelog.is_whole():
+            raise TakenOverError(f"{self._name}: another worker has gone on with it; begins anew")
+        if self._position > UNNUMBERED:
             raise UnworkableError(
                 f"{self._name}: the partition's own entry in {self._topic} is gone, while others"
                 " are there: somebody else wrote to the topic, and compaction took ours: make state"

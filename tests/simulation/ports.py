@@ -63,7 +63,7 @@ class SimulatedChangelog:
         self._is_whole = end == written_end
 
     async def is_whole(self):
-        return self._is_whole
+        return self._is_whole and self._log.end <= self.end
 
     async def read(self, start):
         while start < self.end:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from streams.kit.errors import UnworkableError
-from streams.stages.state_entries import MOST_AGAIN
+from streams.stages.state_entries import MOST_AGAIN, TakenOverError
 from tests.support import product
 from tests.support.citizens_stage import (
     Changelog,
@@ -85,6 +85,22 @@ def test_state_whose_own_entry_compaction_took_is_not_gone_on_with(tmp_path, set
     ] + changelog.records[-1:]
     shutil.rmtree(tmp_path / "citizens-0")
     with pytest.raises(UnworkableError, match="own entry in citizens is gone, while others"):
+        restored(tmp_path, changelog)
+
+
+def test_a_partition_that_another_worker_took_over_meanwhile_begins_anew(tmp_path, settled):
+    """Its own entry lies behind the end that is read, and compaction took the one before it."""
+    changelog, earlier, _, _ = settled
+    own = earlier[-1]
+    changelog.records = [record for record in changelog.records if record.key != own.key]
+    whole = iter([True, False])
+
+    async def is_whole():
+        return next(whole)
+
+    changelog.is_whole = is_whole
+    shutil.rmtree(tmp_path / "citizens-0")
+    with pytest.raises(TakenOverError, match="citizens/0: another worker has gone on with it"):
         restored(tmp_path, changelog)
 
 

@@ -133,3 +133,40 @@ def test_axe_finds_nothing_and_narrow_pages_do_not_scroll_sideways(opened):
                 page.goto(base + path)
                 assert violations(page) == [], path
                 assert not page.evaluate(wide), (path, options)
+
+
+REACHABLE = """
+[...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')]
+    .filter(it => it.closest('main') && it.type != 'hidden')
+    .filter(it => it.checkVisibility() && !it.disabled)
+    .forEach((it, at) => it.dataset.stop = at);
+document.querySelectorAll('[data-stop]').length
+"""
+
+
+@pytest.mark.long
+def test_all_of_the_desk_is_reached_by_keyboard(opened):
+    page = opened("/koersler", AUDITOR)
+    base = page.url.partition("/koersler")[0]
+    for path in (*PATHS, *OF_LETTERS, *OF_AUDIT):
+        page.goto(base + path)
+        stops, seen = page.evaluate(REACHABLE), set()
+        for _ in range(stops + 60):
+            page.keyboard.press("Tab")
+            seen.add(page.evaluate("document.activeElement.dataset.stop || ''"))
+        assert {str(at) for at in range(stops)} <= seen, path
+
+
+@pytest.mark.long
+def test_a_run_is_asked_for_by_keyboard_alone(desk, opened):
+    app, _ = desk
+    anna = opened("/koersler")
+    anna.get_by_role("button", name="Gennemse april 2024 nu").focus()
+    anna.keyboard.press("Enter")
+    anna.get_by_text("vil blive holdt tilbage").wait_for()
+    anna.get_by_label("Hvorfor skal den lukkes trods tvivlen?").focus()
+    anna.keyboard.type("Randers er lukket")
+    anna.keyboard.press("Tab")
+    anna.keyboard.press("Enter")
+    anna.get_by_text("Lukning af april 2024 venter på godkendelse").wait_for()
+    assert at_rest(app, CLOSE).state == "waits"
