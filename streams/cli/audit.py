@@ -128,13 +128,13 @@ def check(file: Path, live: bool, jobs: int | None, as_json: bool) -> None:
     """Check a package, on any machine.
 
     Without --live nothing is needed but the package: no brokers, no keys, no settings. Checksums
-    are compared, the sample is settled and explained again from the records in the package, and
-    digests and sums are held against each other. With --live the whole run is read from the topics
-    of the settings, settled anew, and compared with the digests. The exit status is 0 if all holds,
-    1 if something does not, and 2 if the package cannot be read.
+    are compared, the sample is drawn, settled and explained again from the records in the package,
+    and digests and sums are held against each other. With --live the whole run is read from the
+    topics of the settings, settled anew, and compared with the digests, the sums and the sample.
+    The exit status is 0 if all holds, 1 if something does not, and 2 if the package cannot be read.
     """
     from streams.dossier.check import check_package
-    from streams.dossier.package import run_digests
+    from streams.dossier.package import read_run
     from streams.kit.progress import meter
 
     quiet_clients()
@@ -143,9 +143,7 @@ def check(file: Path, live: bool, jobs: int | None, as_json: bool) -> None:
         with meter("records") as progress:
             checked = check_package(
                 file,
-                lambda request: run_digests(
-                    settings, request._replace(jobs=jobs or 0), progress.show
-                ),
+                lambda request: read_run(settings, request._replace(jobs=jobs or 0), progress.show),
             )
     else:
         checked = check_package(file)

@@ -1,15 +1,15 @@
 """Checks a package on any machine: with the package and the program alone, or with the topics too.
 
 1. Each file has its SHA-256 in `CHECKSUMS`, and nothing else is in the zip file.
-2. What the package says of itself holds: booked is as anew, the sums agree.
+2. What the package says of itself holds: each partition is there, booked is as anew, the sums
+   agree, and the sample is the one that its seed draws.
 3. The citizens of the sample are settled again, and explained again, from the package's own
    records; rule sets of one's own are read from the package.
 4. Where it is asked for, the whole run is read and settled anew from the topics, and compared
-   with the digests in the package.
+   with the package: digests, sums, who is drawn, and the records of the sample.
 """
 
-import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,14 +17,25 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from streams.citizens.rule_sets import LawBook
-from streams.dossier.package_content import DEVIATIONS, FORMAT, PackageRequest
-from streams.dossier.recomputation import (
-    PartitionControls,
-    PlainRecord,
-    Recomputation,
-    SampledCitizen,
+from streams.dossier.live_run import (
+    LiveRun,
+    Readings,
+    unlike_frame,
+    unlike_proof,
+    unlike_sample,
+    unlike_sums,
 )
+from streams.dossier.package_content import DEVIATIONS, PackageRequest
+from streams.dossier.package_frame import DAMAGED, PackageFrame
 from streams.dossier.run_part import PackageError
+from streams.dossier.sample_check import (
+    DRAWN,
+    SAMPLE_ROWS,
+    CheckedSample,
+    check_citizens,
+    draw_findings,
+)
+from streams.dossier.stated_figures import proof_findings, sum_findings
 from streams.dossier.tables import rows_of
 from streams.dossier.zip_file import Content, read_package
 from streams.kit.errors import UserError
@@ -32,14 +43,10 @@ from streams.kit.scratch import scratch_folder
 from streams.privacy.cpr import without_cpr
 
 OWN_RULES: Final = "regler/egne/"
-SAMPLES: Final = "stikproever/"
 PROOF: Final = "genberegning/partitioner.csv"
 SUMS: Final = "afstemning/kontrolsummer.csv"
-NEEDED: Final = ("pakke.json", "versioner.json", PROOF, SUMS, DEVIATIONS)
-NOTHING: Final = "0,00"
-
-Readings = Callable[[PackageRequest], Mapping[int, tuple[str, str]]]
-"""Reads a run in the topics: the digest as booked and as settled anew, by partition."""
+FRAME: Final = "pakke.json"
+NEEDED: Final = (FRAME, "versioner.json", PROOF, SUMS, DEVIATIONS, DRAWN, SAMPLE_ROWS)
 
 
 class CheckedPackage(NamedTuple):
@@ -64,41 +71,48 @@ def check_package(path: Path, read_live: Readings | None = None) -> CheckedPacka
     missing = [name for name in NEEDED if name not in content]
     if missing:
         raise PackageError(f"{path} has no {missing[0]}; get the whole package again")
-    try:
-        about = orjson.loads(content["pakke.json"])
-        if about["format"] != FORMAT:
-            raise PackageError(
-                f"{path} has format {about['format']}, which this version of the program does not"
-                " read; use the version that made it"
-            )
-        findings += _of_itself(content)
+    frame, sample = None, CheckedSample([], [])
+    with _damage_noted(path, findings):
+        frame = PackageFrame.read(path, content[FRAME])
+        findings += _of_itself(content, frame)
         findings += _of_rules(content)
-        citizens, of_samples = _of_samples(content, about)
-        findings += of_samples
-        if read_live is not None:
-            findings += _of_topics(content, about, read_live)
-        partitions = len(rows_of(content[PROOF]))
-    except (ValueError, KeyError, TypeError, IndexError, csv.Error) as error:
-        if not findings:
-            raise PackageError(f"{path} has a file that is not of its form") from error
-        findings.append("a file is not of its form any more; what is in it was not checked")
-        return CheckedPackage(findings, 0, "", len(content), 0, 0, read_live is not None)
+        with _rules_of(content) as laws:
+            sample = check_citizens(content, frame, laws)
+        findings += sample.findings
+    if frame is None:
+        return CheckedPackage(findings, 0, "", len(content), 0, 0, False)
+    if read_live is not None:
+        live = read_live(PackageRequest(frame.run, frame.seed, frame.each, frame.places))
+        with _damage_noted(path, findings):
+            findings += _of_topics(content, frame, sample, live)
     return CheckedPackage(
-        findings, about["run"], about["data_month"], len(content), citizens, partitions,
-        read_live is not None,
+        findings, frame.run, frame.data_month, len(content), len(sample.citizens),
+        frame.partitions, read_live is not None,
     )  # fmt: skip
 
 
-def _of_itself(content: Content) -> Iterator[str]:
+@contextmanager
+def _damage_noted(path: Path, findings: list[str]) -> Iterator[None]:
+    """Note it as a finding if a block meets a file that is not of its form.
+
+    Raises PackageError where nothing was found before: then it is no package of ours.
+    """
+    try:
+        yield
+    except DAMAGED as error:
+        if not findings:
+            raise PackageError(f"{path} has a file that is not of its form") from error
+        findings.append("a file is not of its form any more; what is in it was not checked")
+
+
+def _of_itself(content: Content, frame: PackageFrame) -> Iterator[str]:
     """Yield what does not hold by the package's own figures."""
     for row in rows_of(content[DEVIATIONS]):
         yield f"noted when the package was made: {without_cpr(row['afvigelse'])}"
-    for row in rows_of(content[PROOF]):
-        if row["sha256_bogfoert"] != row["sha256_forfra"]:
-            yield f"partition {row['partition']}: what is booked is not what came out anew"
-    for row in rows_of(content[SUMS]):
-        if row["forskel"] != NOTHING:
-            yield f"municipality {row['kommune']}: the control sums are apart by {row['forskel']}"
+    sums = rows_of(content[SUMS])
+    yield from proof_findings(rows_of(content[PROOF]), frame)
+    yield from sum_findings(sums)
+    yield from draw_findings(rows_of(content[DRAWN]), sums, frame)
 
 
 def _of_rules(content: Content) -> Iterator[str]:
@@ -127,39 +141,11 @@ def _rules_of(content: Content) -> Iterator[LawBook]:
         yield LawBook(folder)
 
 
-def _of_samples(content: Content, about: Mapping[str, Any]) -> tuple[int, list[str]]:
-    """Settle the citizens of the sample again; return how many, and what does not hold."""
-    findings: list[str] = []
-    names = [name for name in content if name.startswith(SAMPLES) and name.endswith(".json")]
-    with _rules_of(content) as laws:
-        recomputation = Recomputation(laws, about["partitions"], about["journal_topic"])
-        for name in sorted(names):
-            value = orjson.loads(content[name])
-            at = value["partition"]
-            kept = orjson.loads(content[f"genberegning/kontrolposter-{at}.json"])
-            controls = PartitionControls(_records(kept["journal"]), _records(kept["postings"]))
-            sample = SampledCitizen(
-                value["municipality"], value["citizen"], at, _records(value["journal"]),
-                _records(value["postings"]),
-            )  # fmt: skip
-            recomputed = recomputation.of(sample, controls)
-            findings += recomputed.findings
-            if orjson.loads(recomputed.explanation) != value["explanation"]:
-                findings.append(f"citizen {sample.citizen}: the explanation comes out otherwise")
-    return len(names), findings
-
-
-def _records(values: list[Any]) -> list[PlainRecord]:
-    return [PlainRecord(*value) for value in values]
-
-
-def _of_topics(content: Content, about: Mapping[str, Any], read_live: Readings) -> Iterator[str]:
-    """Yield the partitions of which the topics give other digests than the package has."""
-    request = PackageRequest(about["run"], about["seed"], about["each"], about["places"])
-    live = read_live(request)
-    for row in rows_of(content[PROOF]):
-        booked, anew = live.get(int(row["partition"]), ("", ""))
-        if booked != row["sha256_bogfoert"]:
-            yield f"partition {row['partition']}: the topics have other postings of the run"
-        if anew != row["sha256_forfra"]:
-            yield f"partition {row['partition']}: the journal gives other postings of the run now"
+def _of_topics(
+    content: Content, frame: PackageFrame, sample: CheckedSample, live: LiveRun
+) -> Iterator[str]:
+    """Yield what the topics have otherwise than the package."""
+    yield from unlike_frame(frame, live)
+    yield from unlike_proof(rows_of(content[PROOF]), live)
+    yield from unlike_sums(rows_of(content[SUMS]), live)
+    yield from unlike_sample(rows_of(content[DRAWN]), sample.citizens, live)

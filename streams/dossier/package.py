@@ -22,7 +22,8 @@ from streams.audit.audited_topics import OpenTopics, open_live_topics
 from streams.audit.processes import ToldProgress, run_tasks
 from streams.audit.raw import read_dead_letters
 from streams.audit.snapshot import Snapshot, take_snapshot
-from streams.dossier.package_content import Material, PackageRequest, write_content
+from streams.dossier.live_run import LiveRun
+from streams.dossier.package_content import Material, PackageRequest, samples_of, write_content
 from streams.dossier.run_part import (
     FoldedPart,
     PackageError,
@@ -76,18 +77,17 @@ def make_package(
     )
 
 
-def run_digests(
+def read_run(
     settings: Settings,
     request: PackageRequest,
     progress: ToldProgress,
     doors: Doors = Doors(),  # noqa: B008 - a named tuple never changes
-) -> dict[int, tuple[str, str]]:
-    """Read a run in the topics: the digest as booked and as settled anew, by partition."""
+) -> LiveRun:
+    """Read a run in the topics, as a package of it would have it."""
     with explained(settings.bootstrap, PackageError):
-        parts, _, anew = asyncio.run(_parts(settings, request, progress, doors))
-    return {
-        part.partition: (part.digest, again.digest) for part, again in zip(parts, anew, strict=True)
-    }
+        parts, drawn, anew = asyncio.run(_parts(settings, request, progress, doors))
+    folded = {part.partition: part for part in anew}
+    return LiveRun(parts, anew, drawn, [*samples_of(drawn, folded)])
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from projections.pages.law import LawCase, law_pages
 from streams.acts.chain import Entry
 from streams.acts.four_eyes import STALE_DAYS, requests_of
 from streams.citizens.rule_sets import DEFAULT, PACKAGED, LawBook, read_document
+from streams.dossier.package_frame import PackageFrame
 from streams.dossier.recomputation import (
     PartitionControls,
     PlainRecord,
@@ -22,7 +23,7 @@ from streams.dossier.recomputation import (
     Recomputed,
     SampledCitizen,
 )
-from streams.dossier.run_part import FoldedPart, RunPart, Sums
+from streams.dossier.run_part import FoldedPart, RunPart, Sums, added
 from streams.dossier.run_sums import exported_sums, ledger_sums
 from streams.dossier.sample_draw import Drawn
 from streams.dossier.tables import (
@@ -39,7 +40,6 @@ from streams.kafka import topics
 from streams.privacy.cpr import digits_in
 from streams.settings import Settings, SettingsError
 
-FORMAT: Final = 1
 MAKING: Final = ("audit package", "site audit package", "site audit")
 """Acts of making a package: they are in none, or each would be another than the one before."""
 ROOT: Final = Path(__file__).parents[2]
@@ -122,7 +122,7 @@ def _write_samples(material: Material) -> None:
         for at, part in material.anew.items()
     }
     done: list[tuple[SampledCitizen, Recomputed]] = []
-    for sample in _samples(material):
+    for sample in samples_of(material.drawn, material.anew):
         if _names_a_cpr(settings, sample):
             material.findings.append(
                 f"citizen {sample.citizen}: a report id holds the citizen's CPR number; the citizen"
@@ -162,9 +162,10 @@ def _plain(sample: SampledCitizen | PartitionControls) -> dict[str, Any]:
     }
 
 
-def _samples(material: Material) -> Iterable[SampledCitizen]:
-    for one in material.drawn:
-        for at, part in material.anew.items():
+def samples_of(drawn: Iterable[Drawn], anew: Mapping[int, FoldedPart]) -> Iterable[SampledCitizen]:
+    """Yield the citizens who were drawn, each with all records up to the run's marker."""
+    for one in drawn:
+        for at, part in anew.items():
             key = one.citizen.encode()
             postings = [PlainRecord.of(each) for each in part.postings if each.key == key]
             if postings:
@@ -185,11 +186,7 @@ def _names_a_cpr(settings: Settings, sample: SampledCitizen) -> bool:
 def _write_sums(material: Material) -> None:
     """Write the sums of the postings, the ledger and the files beside each other."""
     settings, request = material.settings, material.request
-    posted: dict[str, Sums] = {}
-    for part in material.parts:
-        for place, more in part.sums.items():
-            before = posted.get(place, [0, 0, 0, 0])
-            posted[place] = [one + other for one, other in zip(before, more, strict=True)]
+    posted = added(material.parts)
     sources: dict[str, Mapping[str, Sums]] = {
         "posteringer": posted, "ledger": ledger_sums(settings.ledger, request.run)
     }  # fmt: skip
@@ -308,19 +305,11 @@ def program_digest() -> str:
 def _write_frame(material: Material) -> None:
     """Write what the package is about, what does not hold, and how to read it."""
     request, first, content = material.request, material.parts[0], material.content
-    content["pakke.json"] = _json(
-        {
-            "format": FORMAT,
-            "run": request.run,
-            "data_month": first.data_month,
-            "closed_at": first.closed_at,
-            "partitions": material.settings.partitions,
-            "journal_topic": material.settings.topic(topics.REPORTS),
-            "seed": request.seed,
-            "each": request.each,
-            "places": request.places,
-        }
-    )
+    frame = PackageFrame(
+        request.run, first.data_month, first.closed_at, material.settings.partitions,
+        material.settings.topic(topics.REPORTS), request.seed, request.each, request.places,
+    )  # fmt: skip
+    content["pakke.json"] = _json(frame.as_json())
     content[DEVIATIONS] = table(("afvigelse",), ((each,) for each in material.findings))
     said = "" if "proever.csv" in content else " (ikke med: kommandoen fik ingen fil med dem)"
     files = "" if request.files else " (ikke med: kommandoen fik ingen mappe med filerne)"

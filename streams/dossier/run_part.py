@@ -12,7 +12,7 @@ A digest is over the messages of the run in their order, its marker last, each w
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -83,6 +83,16 @@ class RunPart:
     sums: dict[str, Sums] = field(default_factory=dict)
     drawn: list[Drawn] = field(default_factory=list)
     citizens: Counter[str] = field(default_factory=Counter)
+
+
+def added(parts: Iterable[RunPart]) -> dict[str, Sums]:
+    """Add up the sums of partitions, by municipality."""
+    whole: dict[str, Sums] = {}
+    for part in parts:
+        for place, more in part.sums.items():
+            before = whole.get(place, [0, 0, 0, 0])
+            whole[place] = [one + other for one, other in zip(before, more, strict=True)]
+    return whole
 
 
 @dataclass

@@ -39,7 +39,7 @@ class SampleDraw:
             one
             for place, citizens in sorted(self._offered.items())
             for one in sorted(
-                Drawn(place, _rank(self._seed, place, citizen), citizen) for citizen in citizens
+                Drawn(place, rank_of(self._seed, place, citizen), citizen) for citizen in citizens
             )[: self._each]
         ]
 
@@ -50,8 +50,9 @@ def places_drawn(seed: int, places: Iterable[str], number: int) -> list[str]:
     >>> places_drawn(1, ["730", "751"], 4)
     ['730', '751']
     """
-    return sorted(sorted(places, key=lambda place: _rank(seed, place, ""))[:number])
+    return sorted(sorted(places, key=lambda place: rank_of(seed, place, ""))[:number])
 
 
-def _rank(seed: int, place: str, citizen: str) -> str:
+def rank_of(seed: int, place: str, citizen: str) -> str:
+    """Return the rank of a citizen, or of a municipality where the citizen is ""."""
     return blake2b(f"{seed}/{place}/{citizen}".encode(), digest_size=16).hexdigest()

@@ -11,6 +11,7 @@ import yaml
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
+from projections.lis.amounts import AMOUNT, ore_of
 from projections.lis.answers import BYTE_ORDER_MARK
 from projections.runs.files import comma_kroner, harmless
 from streams.dossier.recomputation import Recomputed, SampledCitizen
@@ -36,9 +37,25 @@ def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     text.write(BYTE_ORDER_MARK)
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow(names)
-    writer.writerows([harmless(each) if isinstance(each, str) else each for each in row]
-                     for row in rows)  # fmt: skip
+    writer.writerows(map(_cell, row) for row in rows)
     return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell as it is written: no text begins a formula, and money less than 0 is a number.
+
+    >>> _cell("-12,00"), _cell("-12+x"), _cell(3)
+    ('-12,00', "'-12+x", 3)
+    """
+    is_text = isinstance(value, str) and AMOUNT.fullmatch(value) is None
+    return harmless(value) if is_text else value
+
+
+def money_of(text: str) -> int:
+    """Read money of a table, in øre. Raises ValueError where it is none."""
+    if AMOUNT.fullmatch(text) is None:
+        raise ValueError("an amount is not kroner with a decimal comma")
+    return ore_of(text)
 
 
 def rows_of(content: bytes) -> list[dict[str, str]]:

@@ -18,7 +18,16 @@ CHECKSUMS: Final = "CHECKSUMS"
 TIME: Final = (1980, 1, 1, 0, 0, 0)
 LARGEST_BYTES: Final = 1 << 30
 """Bytes of the largest package that is read."""
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,200}")
+_NAME: Final = re.compile(
+    r"CHECKSUMS|LAES-MIG\.txt|pakke\.json|versioner\.json"
+    r"|(kontroller|proever|afvigelser)\.csv"
+    r"|genberegning/(partitioner\.csv|kontrolposter-[0-9]{1,6}\.json)"
+    r"|afstemning/(kontrolsummer|filer)\.csv"
+    r"|handlinger/(handlinger\.jsonl|godkendelser\.csv)"
+    r"|stikproever/((udtraek|raekker)\.csv|([0-9]{3})?-[0-9a-f]{32}\.json)"
+    r"|regler/(regelsaet\.csv|(regelregister-|egne/|program/(rule-sets/)?)[A-Za-z0-9][A-Za-z0-9._-]{0,100})"
+)
+"""The names of files that a package may have; none of them leads out of a folder."""
 _LINE: Final = re.compile(r"([0-9a-f]{64})  (.+)")
 
 Content = dict[str, bytes]

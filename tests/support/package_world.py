@@ -16,6 +16,7 @@ from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.settings import Settings
 from tests.support.acts_in_memory import MemoryActTopic
 from tests.support.audit_run import run_both_halves, source_of
+from tests.support.lines import payment, reversal
 from tests.support.lis_site import lis_environment
 from tests.support.population import reports_of_some_lives
 from tests.support.run_of_randers import NAMES
@@ -25,10 +26,32 @@ FIRST_RUN, RUN = 48, 49
 """The runs of 2023-12 and 2024-01; what comes after them is in none."""
 
 
+def live_some_lives(stages):
+    """Two runs of many citizens, and reports after them."""
+    portions = reports_of_some_lives()
+    run_both_halves(
+        portions[:3], stages.publish, stages.load_openings, stages.settle,
+        lambda _month: stages.close_run("2023-12"),
+    )  # fmt: skip
+    stages.close_run("2024-01")
+    stages.publish(portions[3])
+    stages.settle()
+
+
+def live_a_reversed_report(stages):
+    """A report in the first run, and its reversal in the second."""
+    taken_back = reversal(report_id="2024-02-0002", reverses="2024-02-0001")
+    for line, month in ((payment(), "2023-12"), (taken_back, "2024-01")):
+        stages.publish([line])
+        stages.settle()
+        stages.close_run(month)
+        stages.settle()
+
+
 class PackageWorld:
     """The system of a package: its topics, settings, acts, and how a package of it is made."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, live=live_some_lives):
         self.settings = Settings.load(
             lis_environment(folder)
             | {"REFUSION_BOOTSTRAP": "127.0.0.1:1", "REFUSION_PREFIX": "clean.",
@@ -36,14 +59,7 @@ class PackageWorld:
         )  # fmt: skip
         stages = StagesInMemory(self.settings, folder / "stages")
         try:
-            portions = reports_of_some_lives()
-            run_both_halves(
-                portions[:3], stages.publish, stages.load_openings, stages.settle,
-                lambda _month: stages.close_run("2023-12"),
-            )  # fmt: skip
-            stages.close_run("2024-01")
-            stages.publish(portions[3])
-            stages.settle()
+            live(stages)
         finally:
             stages.close()
         self.topics = stages.topics
@@ -81,3 +97,12 @@ def table_in(content, name):
     """The rows of a table in a package."""
     text = content[name].decode("utf-8-sig")
     return [*csv.DictReader(io.StringIO(text, newline=""), delimiter=";")]
+
+
+def table_of(rows):
+    """A table of a package, of rows by the names of its header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*rows[0]], delimiter=";", lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8-sig")
