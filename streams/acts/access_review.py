@@ -82,9 +82,14 @@ class ReviewQuestion(NamedTuple):
 
 @dataclass
 class PersonUse:
-    """A person with access, and what was used; `last` is the time of the last act."""
+    """A person with access, and what was used; `last` is the time of the last act.
+
+    `was_here` tells that there is a record of the half-year, be it of a log-off alone. `roles` are
+    those of its records, or of the last one before it.
+    """
 
     subject: str
+    was_here: bool = False
     roles: set[str] = field(default_factory=set)
     last: str = ""
     looks: int = 0
@@ -95,7 +100,7 @@ class PersonUse:
     @property
     def is_unused(self) -> bool:
         """True for a person who was last there in the half-year before."""
-        return not self.looks and not self.log_ons
+        return not self.was_here
 
 
 class Confirmation(NamedTuple):
@@ -142,7 +147,10 @@ class _Review:
     def take(self, record: AccessRecord) -> bool:
         """Look at a record, and let go of it."""
         entry = entry_of(record)
-        if entry is None or entry.fields["at"] >= self._ends:
+        if entry is None:
+            return False
+        is_over = entry.fields["at"] >= self._ends
+        if is_over and entry.fields.get("act") != REVIEWED:
             return False
         scope = scope_of(entry.fields)
         visitor = scope.get("visitor")
@@ -151,28 +159,39 @@ class _Review:
         if not is_genuine(self._macs, record):
             self._foreign += 1
             return False
-        self._take(entry.fields, scope, visitor)
+        subject = str(visitor.get("subject") or "")
+        if visitor.get("municipality") == self._question.municipality:
+            self._confirm(entry.fields, scope, subject)
+        if not is_over:  # a review is often made when its half-year is over
+            self._take(entry.fields, scope, visitor, subject)
         return False
 
+    def _confirm(self, fields: Mapping[str, Any], scope: Mapping[str, Any], subject: str) -> None:
+        if fields.get("act") == REVIEWED and scope.get("half") == self._question.half.name:
+            note, digest = str(fields.get("reason") or ""), str(scope.get("digest") or "")
+            self._confirmations.append(Confirmation(fields["at"], subject, note, digest))
+
     def _take(
-        self, fields: Mapping[str, Any], scope: Mapping[str, Any], visitor: Mapping[str, Any]
+        self,
+        fields: Mapping[str, Any],
+        scope: Mapping[str, Any],
+        visitor: Mapping[str, Any],
+        subject: str,
     ) -> None:
         roles, is_inside = set(visitor.get("roles") or ()), fields["at"] >= self._begins
-        subject, act = str(visitor.get("subject") or ""), str(fields.get("act") or "")
+        act = str(fields.get("act") or "")
         if is_inside:
             for role in roles & OVER_ALL:
                 self._over_all.setdefault(role, set()).add(subject)
         if visitor.get("municipality") != self._question.municipality:
             return
-        if act == REVIEWED and scope.get("half") == self._question.half.name:
-            note, digest = str(fields.get("reason") or ""), str(scope.get("digest") or "")
-            self._confirmations.append(Confirmation(fields["at"], subject, note, digest))
         person = self._persons.setdefault(subject, PersonUse(subject))
-        person.last = max(person.last, fields["at"])
+        is_latest, person.last = fields["at"] >= person.last, max(person.last, fields["at"])
         if not is_inside:
-            person.roles = person.roles or roles
+            person.roles = roles if is_latest else person.roles
             return
-        person.roles = roles if not person.looks + person.log_ons else person.roles | roles
+        person.roles = person.roles | roles if person.was_here else roles
+        person.was_here = True
         if act in LOG_ONS:
             person.log_ons += act == "site log-on"
             return

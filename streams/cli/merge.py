@@ -30,8 +30,8 @@ def merge(names: tuple[str, ...], given: bool, undo: bool, reason: str, as_json:
     first two lines of standard input), the former one first. This needs two persons.
 
     Several pairs are one act: each is merged whole or not at all, and the exit status is 1 where
-    only some could be, 2 where none could. A line of --pairs has the former CPR or pseudonym, a
-    space and the new one.
+    only some could be or it is unknown of one, 2 where none could. A line of --pairs has the former
+    CPR or pseudonym, a space and the new one.
     """
     from streams.operations.merge_past import MergeError
     from streams.operations.merges import merge as do_merge
@@ -45,8 +45,8 @@ def merge(names: tuple[str, ...], given: bool, undo: bool, reason: str, as_json:
     if given or len(pairs) > 1:
         _show(done, as_json=as_json)
         return
-    for not_done in done.not_done:
-        raise MergeError(not_done.why)
+    for left in (*done.not_done, *done.unknown):
+        raise MergeError(left.why)
     (merged,) = done.merged
     if as_json:
         echo_json(merged._asdict())
@@ -77,5 +77,5 @@ def _show(done: "MergedPairs", *, as_json: bool) -> None:
         echo_json(done.as_json())
     else:
         click.echo("\n".join(done.sentences()))
-    if done.not_done:
-        sys.exit(DIFFERS if done.merged else NONE_DONE)
+    if not done.is_whole:
+        sys.exit(DIFFERS if done.merged or done.unknown else NONE_DONE)

@@ -12,15 +12,15 @@ A writer that dies in 3 leaves an open transaction, which the next writer ends, 
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 
 from streams.engine.fault_points import reached
 from streams.engine.ports import Headers, Message
-from streams.kafka.clients import KafkaClients, heard
+from streams.kafka.clients import STOP_S, KafkaClients, heard
 from streams.kafka.reading import Offsets
 from streams.privacy.macs import EVENT_TYPE, MacKeys
 
@@ -37,6 +37,10 @@ class OvertakenError(Exception):
 
 class UnconfirmedError(Exception):
     """Kafka has not confirmed the transaction in `COMMIT_S`; it may have happened or not."""
+
+
+class UnwrittenError(UnconfirmedError, KafkaTimeoutError):  # type: ignore[misc]  # no types
+    """`COMMIT_S` were over before the commit was asked for: an outage; nothing was written."""
 
 
 class ControlRecord(NamedTuple):
@@ -68,6 +72,7 @@ class ControlWriter:
         self._producer = producer
         self._macs = macs
         self._fault_name = fault_name
+        self.is_committing = False
 
     async def write(
         self,
@@ -96,8 +101,7 @@ class ControlWriter:
         await asyncio.gather(*sent_others)
         offsets = {place.partition: place.offset for place in acknowledged}
         assert not records or len(offsets) == partitions, "a partition lacks a control record"
-        reached(self._fault_name, "before_commit")
-        await self._producer.commit_transaction()
+        await self._commit()
         return offsets
 
     @asynccontextmanager
@@ -109,10 +113,16 @@ class ControlWriter:
         await self._producer.begin_transaction()
         try:
             yield
-        except BaseException:
-            await self._producer.abort_transaction()
+        except BaseException:  # it says why; without an abort the broker ends the transaction
+            with suppress(TimeoutError, KafkaError):
+                async with asyncio.timeout(STOP_S):
+                    await self._producer.abort_transaction()
             raise
+        await self._commit()
+
+    async def _commit(self) -> None:
         reached(self._fault_name, "before_commit")
+        self.is_committing = True
         await self._producer.commit_transaction()
 
     async def append(self, topic: str, messages: Iterable[tuple[int, Message]]) -> list[int]:
@@ -133,10 +143,12 @@ class ControlWriter:
 async def control_writer(
     clients: KafkaClients, macs: MacKeys, transactional_id: str, fault_name: str
 ) -> AsyncIterator[ControlWriter]:
-    """Step 1, and within the block steps 2 and 3. Raises OvertakenError and UnconfirmedError.
+    """Step 1, and within the block steps 2 and 3, in `COMMIT_S` together.
 
+    Raises OvertakenError, UnconfirmedError, and UnwrittenError where the commit was not reached.
     `fault_name` names the writer in tests that stop it half-way (`streams.engine.fault_points`).
     """
+    ends, writer = asyncio.get_running_loop().time() + COMMIT_S, None
     try:
         async with clients.producer(
             start_s=COMMIT_S,
@@ -144,9 +156,15 @@ async def control_writer(
             transactional_id=transactional_id,
             transaction_timeout_ms=int(TRANSACTION_S * 1000),
         ) as producer:
-            async with asyncio.timeout(COMMIT_S):
-                yield ControlWriter(producer, macs, fault_name)
+            writer = ControlWriter(producer, macs, fault_name)
+            async with asyncio.timeout_at(ends):
+                yield writer
     except ProducerFenced:
         raise OvertakenError from None
     except TimeoutError:
-        raise UnconfirmedError from None
+        is_open = writer is not None and writer.is_committing
+        raise (UnconfirmedError if is_open else UnwrittenError) from None
+    except KafkaTimeoutError:
+        if writer is not None:
+            raise
+        raise UnwrittenError from None  # it could not start

@@ -38,7 +38,7 @@ class Merged(NamedTuple):
 
 
 class PairNotDone(NamedTuple):
-    """A pair of which nothing was written, and why."""
+    """A pair that is not known to be done, and why."""
 
     former: str
     to: str
@@ -46,25 +46,38 @@ class PairNotDone(NamedTuple):
 
 
 class MergedPairs(NamedTuple):
-    """Each pair is among those that were merged or those that were not."""
+    """Each pair is in one of three lists.
+
+    Of those that were not done nothing was written. Of the unknown ones all was written or nothing:
+    Kafka has not confirmed it.
+    """
 
     merged: list[Merged]
     not_done: list[PairNotDone]
+    unknown: list[PairNotDone]
+
+    @property
+    def is_whole(self) -> bool:
+        """True where every pair was merged."""
+        return not self.not_done and not self.unknown
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs."""
         return {
-            "fine": not self.not_done,
+            "fine": self.is_whole,
             "merged": [each._asdict() for each in self.merged],
             "not_done": [each._asdict() for each in self.not_done],
+            "unknown": [each._asdict() for each in self.unknown],
         }
 
     def sentences(self) -> list[str]:
-        """Say it to people: a sentence for each pair, and how many there are of both kinds."""
+        """Say it to people: a sentence for each pair, and how many there are of each kind."""
+        unknown = f", unknown: {len(self.unknown):,}" if self.unknown else ""
         return [
             *(f"{each.former} {each.to}: {each.sentence()}" for each in self.merged),
             *(f"{each.former} {each.to}: not done: {each.why}" for each in self.not_done),
-            f"pairs done: {len(self.merged):,}, not done: {len(self.not_done):,}",
+            *(f"{each.former} {each.to}: unknown: {each.why}" for each in self.unknown),
+            f"pairs done: {len(self.merged):,}, not done: {len(self.not_done):,}{unknown}",
         ]
 
 

@@ -27,11 +27,13 @@ from streams.kafka.control import (
     ControlWriter,
     OvertakenError,
     UnconfirmedError,
+    UnwrittenError,
     control_writer,
 )
-from streams.kafka.errors import explained
+from streams.kafka.errors import KafkaError, explained, is_outage, refusal
 from streams.kafka.reading import open_topics
 from streams.kafka.topic_layout import ensure_topics_of
+from streams.kit.errors import UserError
 from streams.operations.citizen_past import PastReader, Shown
 from streams.operations.freed_ids import new_record_id
 from streams.operations.key_gate import check_keys
@@ -46,11 +48,15 @@ from streams.wire.partitioner import partition_of
 CLIENT: Final = "merge"
 WRITER: Final = "run"
 """The ending of the transactional id, which run markers have too."""
-ADVICE: Final = "ask for it again: nothing was written, or all of it"
+ADVICE: Final = "ask for it again: nothing was written"
 
 
 class UnreachedError(MergeError):
     """Kafka does not answer, or refuses us: the next pair would meet the same."""
+
+
+class UnknownMergeError(UnreachedError):
+    """Kafka has not confirmed a merge: it is in the journal as a whole, or not at all."""
 
 
 async def merge(
@@ -71,21 +77,21 @@ async def one_by_one(
     pairs: Sequence[MergePair], run: Callable[[MergePair], Awaitable[Merged]]
 ) -> MergedPairs:
     """Run each pair by itself; none behind one for which Kafka could not be reached."""
-    done, not_done = list[Merged](), list[PairNotDone]()
+    found = MergedPairs([], [], [])
     unreached = ""
     for pair in pairs:
         if unreached:
             why = f"not tried, for what was said of a pair before it: {unreached}"
-            not_done.append(PairNotDone(*pair, why))
+            found.not_done.append(PairNotDone(*pair, why))
             continue
         try:
-            done.append(await run(pair))
-        except UnreachedError as error:
-            unreached = str(error)
-            not_done.append(PairNotDone(*pair, unreached))
-        except MergeError as error:
-            not_done.append(PairNotDone(*pair, str(error)))
-    return MergedPairs(done, not_done)
+            found.merged.append(await run(pair))
+        except (UserError, OSError) as error:
+            unreached = str(error) if isinstance(error, UnreachedError) else ""
+            is_unknown = isinstance(error, UnknownMergeError)
+            left = found.unknown if is_unknown else found.not_done
+            left.append(PairNotDone(*pair, str(error)))
+    return found
 
 
 def _guarded(pairs: Sequence[MergePair], reason: str, *, undo: bool) -> GuardedAct:
@@ -110,9 +116,19 @@ class _Merging:
         self._topic = settings.topic(topics.REPORTS)
 
     async def run(self, pair: MergePair) -> Merged:
-        """Do steps 2 and 3 for a pair. Raises MergeError."""
-        with explained(self._settings.bootstrap, UnreachedError, advice=ADVICE):
+        """Do steps 2 and 3 for a pair. Raises UserError and OSError."""
+        bootstrap = self._settings.bootstrap
+        try:
             return await self._run(pair)
+        except KafkaError as error:
+            is_lasting = is_outage(error) or refusal(error, bootstrap) is not None
+            with explained(
+                bootstrap,
+                UnreachedError if is_lasting else MergeError,
+                no_answer=f"; {ADVICE}",
+                advice="nothing was written",
+            ):
+                raise
 
     async def _run(self, pair: MergePair) -> Merged:
         settings, macs = self._settings, self._settings.macs()
@@ -130,8 +146,12 @@ class _Merging:
                 "a run was closed, or others were merged, in between: nothing was written; ask for"
                 " it again"
             ) from None
-        except UnconfirmedError:
+        except UnwrittenError:
             raise UnreachedError(
+                f"Kafka has not taken the records in {COMMIT_S:.0f} s; {ADVICE}"
+            ) from None
+        except UnconfirmedError:
+            raise UnknownMergeError(
                 f"Kafka has not confirmed the records in {COMMIT_S:.0f} s: they were written all or"
                 " none; ask for it again, which says so where they were"
             ) from None

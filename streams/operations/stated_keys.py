@@ -27,6 +27,7 @@ from streams.kafka.control import (
     ControlRecord,
     OvertakenError,
     UnconfirmedError,
+    UnwrittenError,
     control_writer,
 )
 from streams.kafka.errors import explained
@@ -84,6 +85,8 @@ async def begin_journal(settings: Settings) -> None:
                 )
             try:
                 await _write(settings, clients, settings.macs(), topics_read)
+            except UnwrittenError:
+                raise  # a broker that gives no id now would be asked without end
             except (OvertakenError, UnconfirmedError):
                 await asyncio.sleep(AGAIN_S)
 

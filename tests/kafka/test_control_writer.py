@@ -3,13 +3,22 @@
 import asyncio
 import gc
 import threading
+import time
 
 import pytest
+from aiokafka.producer.sender import EndTxnHandler, Sender
 
 from streams.engine.fault_points import Point
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
-from streams.kafka.control import ControlRecord, KeyedRecord, OvertakenError, control_writer
+from streams.kafka.control import (
+    ControlRecord,
+    KeyedRecord,
+    OvertakenError,
+    UnconfirmedError,
+    UnwrittenError,
+    control_writer,
+)
 from streams.kafka.topics import ensure_topics
 
 RECORDS = [ControlRecord(b'{"schema": 1, "type": "run", "run": %d}' % run, []) for run in (1, 2)]
@@ -91,3 +100,39 @@ def test_a_writer_that_was_overtaken_says_so_and_nothing_else(
     _, said = watched(be_overtaken)
     assert said == []
     assert not any(pipeline.records(topics.REPORTS).values())
+
+
+@pytest.mark.parametrize("stuck", ["start", "block", "commit"])
+def test_all_steps_have_one_deadline_and_what_was_surely_not_written_is_told(
+    settings, journal, monkeypatch, stuck
+):
+    """A producer that gets no id, a block that does not end, and a commit without an answer."""
+    monkeypatch.setattr("streams.kafka.control.COMMIT_S", 2.0)
+
+    async def unanswered(*_):
+        await asyncio.sleep(3600.0)
+
+    async def never(_sender, _node):
+        return False
+
+    if stuck == "start":
+        monkeypatch.setattr(Sender, "_do_init_pid", never)
+    if stuck == "commit":
+        monkeypatch.setattr(EndTxnHandler, "do", unanswered)
+
+    async def write():
+        clients = KafkaClients(settings.bootstrap, "refusion-test")
+        name = f"{settings.prefix}control"
+        async with (
+            control_writer(clients, settings.macs(), name, "run") as writer,
+            writer.transaction(),
+        ):
+            await writer.append(journal, [(0, (b"", b"{}", []))])
+            if stuck == "block":
+                await unanswered()
+
+    began = time.monotonic()
+    with pytest.raises(UnconfirmedError) as said:
+        asyncio.run(asyncio.wait_for(write(), 60.0))
+    assert time.monotonic() - began < 30.0
+    assert isinstance(said.value, UnwrittenError) == (stuck != "commit")

@@ -3,7 +3,15 @@
 import asyncio
 
 import pytest
+from aiokafka.errors import (
+    KafkaConnectionError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
+from streams.explain.index import IndexInUseError
+from streams.kafka.topics import TopicError
+from streams.operations import merges
 from streams.operations.merge_pairs import (
     MOST_PAIRS,
     Merged,
@@ -13,7 +21,7 @@ from streams.operations.merge_pairs import (
     read_pairs,
 )
 from streams.operations.merge_past import MergeError
-from streams.operations.merges import UnreachedError, one_by_one
+from streams.operations.merges import UnknownMergeError, UnreachedError, one_by_one
 from tests.support.merging import merging_settings
 
 FORMER, NEW = "6101901357", "6101901365"
@@ -98,3 +106,55 @@ def test_nothing_is_tried_behind_a_pair_for_which_kafka_was_not_reached():
     assert tried == pairs[:2]
     assert [each.former for each in found.not_done] == [C, B]
     assert found.not_done[1].why.startswith("not tried")
+
+
+@pytest.mark.parametrize(
+    "error", [IndexInUseError("in use"), TopicError("in use"), OSError("in use")]
+)
+def test_whatever_ends_a_pair_the_account_of_the_others_is_kept(error):
+    pairs = pairs_of([A, B, C, D, B, C])
+    found, _ = ran(pairs, {pairs[1]: error})
+    assert [each.former for each in found.merged] == [A, B]
+    assert found.not_done == [(C, D, "in use")]
+
+
+def test_of_a_pair_that_kafka_has_not_confirmed_nobody_says_that_nothing_was_written():
+    pairs = pairs_of([A, B, C, D, B, C])
+    found, tried = ran(pairs, {pairs[1]: UnknownMergeError("not confirmed")})
+    assert tried == pairs[:2]
+    assert found.unknown == [(C, D, "not confirmed")]
+    assert [each.former for each in found.not_done] == [B]
+    told = found.as_json()
+    assert (told["fine"], [each["former"] for each in told["unknown"]]) == (False, [C])
+    assert f"{C} {D}: unknown: not confirmed" in found.sentences()
+    assert found.sentences()[-1] == "pairs done: 1, not done: 1, unknown: 1"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_tried"),
+    [
+        (MessageSizeTooLargeError(), True),
+        (KafkaConnectionError(), False),
+        (TopicAuthorizationFailedError("refusion.reports"), False),
+    ],
+)
+def test_what_kafka_refuses_of_one_citizen_stops_no_other_pair(
+    settings, monkeypatch, error, is_tried
+):
+    pairs = pairs_of([A, B, C, D])
+
+    async def run(_merging, pair):
+        if pair == pairs[0]:
+            raise error
+        return Merged("m", pair.former, pair.to, False, 3)
+
+    monkeypatch.setattr(merges._Merging, "_run", run)
+    found = asyncio.run(_merging_of(settings, pairs))
+    assert [each.former for each in found.merged] == [C] * is_tried
+    assert found.not_done[0][:2] == pairs[0]
+    assert "Kafka" in found.not_done[0].why
+
+
+async def _merging_of(settings, pairs):
+    merging = merges._Merging(settings, lambda *_: None, "because", undo=False)
+    return await one_by_one(pairs, merging.run)

@@ -3,10 +3,11 @@
 import asyncio
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streams.acts import writer
 from streams.acts.access_review import Half, ReviewQuestion, reviewed
 from streams.acts.acts import Act, record_acts
 from tests.support.desk_site import desk_site
@@ -20,6 +21,16 @@ CPR = "010190" + "1234"
 @pytest.fixture
 def desk(folder, tmp_path):
     return desk_site(folder, tmp_path)
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Let the acts that follow be recorded at another moment."""
+
+    def turn_to(moment):
+        monkeypatch.setattr(writer, "now_text", lambda: f"{moment:%Y-%m-%dT%H:%M:%SZ}")
+
+    return turn_to
 
 
 def used(works, subject, act, place="751", role="caseworker", citizens=()):
@@ -87,6 +98,31 @@ def test_a_controller_reviews_notes_it_and_a_later_change_shows(desk):
     assert "Alle gennemgået" in page
     used(works, "ny", "site log-on")
     assert "Listen er ændret siden noten" in client.get("/adgang/gennemgang").text
+
+
+def test_a_review_that_was_made_after_its_half_year_is_shown_with_it(desk):
+    app, _ = desk
+    client = client_of(app, CONTROLLER)
+    asked = {"halvaar": NOW.before.name, "digest": "abcdefghijklmnop", "note": "Set i januar"}
+    assert client.post("/adgang/gennemgang", data=asked).status_code == 303
+    page = client.get("/adgang/gennemgang", params={"halvaar": NOW.before.name}).text
+    assert "Set i januar" in page
+    assert "kirsten" not in page.partition('id="noter"')[0]  # she was not there in that half
+    assert "Set i januar" not in client.get("/adgang/gennemgang").text
+
+
+def test_roles_are_those_of_the_last_record_and_a_log_off_alone_is_use(desk, at):
+    _, works = desk
+    before = NOW.before.begins
+    for day, role in ((9, "lis"), (30, "economy"), (20, "caseworker")):
+        at(before + timedelta(days=day))
+        used(works, "per", "site log-on", role=role)
+        used(works, "tove", "site log-on", role=role)
+    at(NOW.begins)
+    used(works, "tove", "site log-off", role="lis")
+    found = asyncio.run(reviewed(works.settings, ReviewQuestion("751", NOW), works.topic.open))
+    told = {each.subject: (each.is_unused, each.roles) for each in found.persons}
+    assert told == {"per": (True, {"economy"}), "tove": (False, {"lis"})}
 
 
 def test_files_of_a_review_say_the_same_and_are_recorded(desk):
