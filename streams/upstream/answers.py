@@ -123,17 +123,17 @@ class AnswerReader(BoundedXml):
         self._open: list[Blanket] = []
         self._size = 0
         self._person, self._periods = object(), 0
+        self._cpr: str | None = None
         self._number = ""
         self._ended: list[ReportedPeriod] = []
         scoped: _Ends = {name: partial(self._hold, scope) for name, scope in _SCOPED.items()}
         self._outside: _Ends = {
             **scoped,
             **dict.fromkeys(_ERRORS, self._count_error),
-            _CPR: self._begin_person,
             _ANSWER: self._end_answer,
         }
         self._inside: _Ends = {
-            **scoped,
+            **{name: partial(self._hold_inside, scope) for name, scope in _SCOPED.items()},
             **{name: partial(self._tell, told) for name, told in _OF_PERIOD.items()},
             **dict.fromkeys(_START, partial(self._tell_first, "start")),
             **dict.fromkeys(_END, partial(self._tell_first, "end")),
@@ -161,7 +161,7 @@ class AnswerReader(BoundedXml):
 
     def _begin_answer(self) -> None:
         self.counts["messages"] += 1
-        self._person, self._periods = object(), 0
+        self._cpr = None
         self.reads_others = self.ends is self._outside
 
     def _end_answer(self, _text: str) -> None:
@@ -177,11 +177,7 @@ class AnswerReader(BoundedXml):
 
     def _count_person(self) -> None:
         self.counts["persons"] += 1
-        self._person, self._periods = object(), 0
-
-    def _begin_person(self, text: str) -> None:
-        self._person, self._periods = object(), 0
-        self._hold("cpr", text)
+        self._cpr = None
 
     def _hold(self, name: str, text: str) -> None:
         """Hold a number for all that its parent contains."""
@@ -190,6 +186,13 @@ class AnswerReader(BoundedXml):
             scope.pop()
         scope.append((depth, text))
         self.fewest = max(depth, self.fewest)
+
+    def _hold_inside(self, name: str, text: str) -> None:
+        """Hold a number that stands in a reported period: for it whole, or an element of it."""
+        if self.path[-1] == _PERIOD:
+            self._tell(name, text)
+        else:
+            self._hold(name, text)
 
     def left(self) -> None:
         """Forget the numbers of elements that have ended."""
@@ -221,16 +224,19 @@ class AnswerReader(BoundedXml):
         self.begins, self.ends = self._begins_outside, self._outside
         self.reads_others = _ANSWER in self.path
         self.counts["periods"] += 1
+        told = self._texts.get
+        cpr = told("cpr") or self._held("cpr")
+        if cpr != self._cpr:  # wherever its element stands, and however often
+            self._cpr, self._person, self._periods = cpr, object(), 0
         self._periods += 1
         if self._periods > MOST_PERIODS:
             raise self.trouble("too_large", f"a person has over {MOST_PERIODS} reported periods")
-        told = self._texts.get
         self._ended.append(
             ReportedPeriod(
                 self._line,
                 self._answered_at,
-                self._held("cpr"),
-                self._held("reporter"),
+                cpr,
+                told("reporter") or self._held("reporter"),
                 told("report", ""),
                 told("start", ""),
                 told("end", ""),

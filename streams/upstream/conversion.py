@@ -150,10 +150,18 @@ class AnswerConversion(XmlFiles):
     def _reader(self) -> AnswerReader:
         return AnswerReader(self._take)
 
+    def _read_file(self, label: str, source: Any) -> None:
+        super()._read_file(label, source)
+        self._write(self._lines.end_person())
+
     def _take(self, period: ReportedPeriod) -> None:
-        made = self._lines.convert(period)
-        if made.reports:
-            self._out.write(b"".join([orjson.dumps(each, None, _LINE) for each in made.reports]))
-        self.totals.take(made)
-        for refused in made.refused:
-            self._reject(period.line, refused.reason, refused.field, str(refused))
+        self._write(self._lines.convert(period))
+
+    def _write(self, converted: Iterator[tuple[int, PeriodReports]]) -> None:
+        for line, made in converted:
+            if made.reports:
+                lines = [orjson.dumps(each, None, _LINE) for each in made.reports]
+                self._out.write(b"".join(lines))
+            self.totals.take(made)
+            for refused in made.refused:
+                self._reject(line, refused.reason, refused.field, str(refused))

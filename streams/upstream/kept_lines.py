@@ -39,8 +39,13 @@ _SCHEMA: Final = """
         line blob, version integer, content blob, reports integer, primary key (line, version)
     ) without rowid;
     create table if not exists ids (are_former integer not null);
+    create table if not exists owners (
+        line blob primary key, former blob not null unique, letters text not null,
+        kept_as blob not null
+    ) without rowid;
 """
 _IS_THERE: Final = "select count(*) from sqlite_master where name = 'versions'"
+_OWN: Final = "insert into owners values (?, ?, ?, ?) on conflict do nothing"
 _FIRST: Final = "insert into versions values (?, 1, ?, ?) on conflict do nothing"
 
 
@@ -108,6 +113,20 @@ class KeptLines:
         """Give the key of a line: lines of the same time lie together."""
         digest = blake2b(repr(content).encode(), key=self._salt, digest_size=13).digest()
         return start.to_bytes(3, "big") + digest
+
+    def former_of(self, line: bytes) -> tuple[str, bytes] | None:
+        """Give the letters of the former id that a line owns, and the key that it is kept by."""
+        found: tuple[str, bytes] | None = self._file.execute(
+            "select letters, kept_as from owners where line = ?", (line,)
+        ).fetchone()
+        return found
+
+    def owns(self, line: bytes, former: bytes, letters: str, kept_as: bytes) -> bool:
+        """Give a former id to a line that is kept under it; tell if no other line owns it."""
+        if not self.versions(kept_as):
+            return False
+        self._at.execute(_OWN, (line, former, letters, kept_as))
+        return bool(self._at.rowcount)
 
     def versions(self, line: bytes) -> list[tuple[int, int]]:
         """List the versions of a line, each with the number of its reports."""

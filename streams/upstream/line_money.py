@@ -5,7 +5,8 @@ two counts that must agree: all that the blankets hold, and what became of each 
 """
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Final
 
 from streams.upstream.answers import Blanket
@@ -49,6 +50,7 @@ class LineMoney:
     def __init__(self, signs: Mapping[int, int], atp_field: int) -> None:
         self._signs = signs
         self._atp = frozenset({atp_field})
+        self._shares: tuple[object, object, dict[int, int]] = None, None, {}
         money = {REFUND: _ON_LINE, INCOME: _INCOME | _PENSIONS | self._atp}
         self._kinds = {
             number: {
@@ -137,14 +139,24 @@ class LineMoney:
         atp_ore = self._readable(line.income, self._atp)
         if len(line.beside) < 2 or not atp_ore:
             return atp_ore
-        inside = sorted(line.beside, key=lambda each: sorted(each.fields))
+        income, beside, shares = self._shares
+        if income is not line.income or beside is not line.beside:
+            shares = self._atp_shares(line.beside, atp_ore)
+            self._shares = line.income, line.beside, shares
+        return shares[id(line.line)]
+
+    def _atp_shares(self, lines: Sequence[Blanket], atp_ore: int) -> dict[int, int]:
+        """Give the share of each of several lines, by the identity of its blanket."""
+        inside = sorted(lines, key=lambda each: sorted(each.fields))
         signed = [self._readable(each, _ON_LINE) for each in inside]
         amounts = [abs(ore) if ore * atp_ore > 0 else 0 for ore in signed]
         if not any(amounts):
             amounts = [*map(abs, signed)] if any(signed) else [1] * len(inside)
-        at = next(number for number, each in enumerate(inside) if each is line.line)
-        before, total = sum(amounts[:at]), sum(amounts)
-        return atp_ore * (before + amounts[at]) // total - atp_ore * before // total
+        borders = [atp_ore * until // sum(amounts) for until in accumulate(amounts, initial=0)]
+        return {
+            id(each): until - since
+            for each, (since, until) in zip(inside, pairwise(borders), strict=True)
+        }
 
     def own(self, line: RefundLine) -> int:
         """Add up all amounts that are a line's own."""

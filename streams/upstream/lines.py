@@ -10,28 +10,23 @@ whatever their order. A line keeps its id whatever the tables make of it.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from domain.basics.cache import Memo
-from domain.basics.weeks import day, day_text
+from domain.basics.weeks import day
 from domain.ruledata.ruleset import Benefit
 from streams.privacy.cpr import is_cpr
 from streams.upstream.answers import ReportedPeriod
 from streams.upstream.kept_lines import KeptLines, ids_of
-from streams.upstream.line_ids import FormerIds, LineIds
+from streams.upstream.line_ids import Content, FormerIds, LineIds
 from streams.upstream.line_money import LineMoney
+from streams.upstream.line_reports import LineAtHand, LineReports
 from streams.upstream.refund_lines import (
-    MAX_DAYS,
-    PENSIONS,
     PERIODS,
-    WAGES,
     JsonObject,
-    Piece,
     RefundLine,
     Refused,
-    account_of,
-    by_year,
     content_of,
     group_of,
     in_utc,
@@ -39,9 +34,8 @@ from streams.upstream.refund_lines import (
     report_id_of,
     reversal_of,
     reversal_of_report,
-    shared,
 )
-from streams.upstream.tables import AccountRow, ReporterRow, UpstreamTables
+from streams.upstream.tables import UpstreamTables
 
 ASIDE: Final = "atp_and_pension_beside"
 """ATP and pension that no report has."""
@@ -63,13 +57,20 @@ class PeriodReports(NamedTuple):
     refused: list[Refused]
 
 
-class LineAtHand(NamedTuple):
-    """A line on its way: what all its reports have, its days, and what is to be counted."""
+class Mark(NamedTuple):
+    """A line that is marked as reversed, while it waits for the equal lines that stand.
 
+    `former` is its former id with the key of that, `reports` the number that the tables make of it.
+    """
+
+    at: int
     common: JsonObject
-    line: RefundLine
-    days: tuple[int, int]
-    told: Counter[str]
+    first_day: int
+    content: Content
+    former: tuple[str, bytes] | None
+    reports: int | Refused
+    own_ore: int
+    aside_ore: int
 
 
 class LineConverter:
@@ -83,16 +84,33 @@ class LineConverter:
         *,
         demo: bool,
     ) -> None:
-        self._tables = tables
         self._shown = tables.reversed_report
-        self._benefits = benefits
         self._kept = kept
         self._demo = demo
         self._money = LineMoney(tables.signs, tables.atp_field)
+        self._made = LineReports(tables, benefits, self._money)
         self._ids, self._former = LineIds(), FormerIds()
+        self._waiting: list[Mark] = []
 
-    def convert(self, period: ReportedPeriod) -> PeriodReports:
-        """Make the reports of a reported period."""
+    def convert(self, period: ReportedPeriod) -> Iterator[tuple[int, PeriodReports]]:
+        """Make the reports of a reported period, given with its line in the file.
+
+        Those of marked lines that waited for the end of the person before it come first.
+        """
+        if self._ids.is_of_another(period):
+            yield from self.end_person()
+        self._ids.begin(period)
+        yield period.line, self._converted(period)
+
+    def end_person(self) -> Iterator[tuple[int, PeriodReports]]:
+        """Take back the marked lines of a person that had no equal line in their own period."""
+        waiting, self._waiting = self._waiting, []
+        for mark in waiting:
+            made = PeriodReports([], {}, Counter(), Counter(), [])
+            self._take_back(mark, self._ids.number_behind(mark.content), made)
+            yield mark.at, made
+
+    def _converted(self, period: ReportedPeriod) -> PeriodReports:
         told: Counter[str] = Counter()
         held = self._money.held(period.all_blankets, told)
         made = PeriodReports([], held, Counter(), told, [])
@@ -100,15 +118,23 @@ class LineConverter:
         if len(lines) > 1:
             lines.sort(key=content_of)
         is_whole = all(line.is_reversed for line in lines)
-        self._ids.begin(period)
         self._former = FormerIds()
+        marks: list[Mark] = []
         for line in lines:
             made.explained["beside_16300"] += self._money.beside(line)
             try:
-                self._convert_line(period, line, made, is_whole=is_whole)
+                mark = self._convert_line(period, line, made, is_whole=is_whole)
             except Refused as refused:
                 made.refused.append(refused)
                 self._explain("rejected", line, made)
+            else:
+                marks += [mark] if mark else []
+        for mark in marks:
+            number = self._ids.number_beside(mark.content)
+            if number is None:
+                self._waiting.append(mark)
+            else:
+                self._take_back(mark, number, made)
         return made
 
     def _convert_line(
@@ -118,53 +144,78 @@ class LineConverter:
         made: PeriodReports,
         *,
         is_whole: bool,
-    ) -> None:
-        """Make the reports of a line, or take it back. Raises Refused."""
+    ) -> Mark | None:
+        """Make the reports of a line, or give the mark that takes it back. Raises Refused."""
         if line.is_unclear:
             sentence = "it is not said which of several blankets 11000 holds for the line"
             raise Refused("ambiguous_report", "group", sentence)
         common = self._common(period, line)
         is_marked = line.is_reversed and self._shown != "negative"
-        if is_marked and (is_whole or line.is_report_reversed or self._shown == "left_out"):
+        is_empty = line.line is None and line.income is None
+        is_group = line.is_report_reversed or (is_empty and is_whole)
+        if is_marked and (is_group or self._shown == "left_out"):
             self._explain("reversals", line, made)
             if self._shown == "marked":
                 _take_group_back(common, made)
-            return
-        if is_marked and line.line is None and line.income is None:
+            return None
+        if is_marked and is_empty:
             sentence = "a 16000 is marked as reversed and does not say which lines"
             raise Refused("unclear_reversal", "reverses", sentence)
         told: Counter[str] = Counter() if is_marked else made.told
-        days = self._period(period, line, told)
-        hand = LineAtHand(common, line, days, told)
-        base, key = self._id_and_key(period, hand)
+        hand = LineAtHand(common, line, self._period(period, line, told), told)
+        former = self._former_id(period, hand) if self._kept.has_former else None
+        content = self._ids.content(
+            period, line, common["cpr"], hand.days, is_negative=self._is_negative(line)
+        )
         if is_marked:
-            self._take_back(hand, base, key, made)
-        else:
-            self._write(hand, base, key, made)
+            return self._mark(period.line, hand, content, former)
+        number = self._ids.number(content)
+        base, key = self._id_and_key(common, hand.days[0], content, number, former)
+        self._write(hand, base, key, made)
+        return None
 
-    def _id_and_key(self, period: ReportedPeriod, hand: LineAtHand) -> tuple[str, bytes]:
-        """Give the id of a line, and the key by which it is kept.
+    def _is_negative(self, line: RefundLine) -> bool:
+        """Tell if a line is a reversal that is a payment of its own."""
+        return line.is_reversed and self._shown == "negative"
+
+    def _former_id(self, period: ReportedPeriod, hand: LineAtHand) -> tuple[str, bytes]:
+        """Give the id that a line had before money was in it, with the key that it was kept by."""
+        line, common = hand.line, hand.common
+        cpr, is_negative = common["cpr"], self._is_negative(line)
+        parts = self._former.parts(period, line, cpr, hand.days, is_negative=is_negative)
+        base = report_id_of(common, *parts)
+        key = self._kept.key(hand.days[0], common["reporter"], cpr, base, content_of(line))
+        return base, key
+
+    def _id_and_key(
+        self,
+        common: JsonObject,
+        first_day: int,
+        content: Content,
+        number: int,
+        former: tuple[str, bytes] | None,
+    ) -> tuple[str, bytes]:
+        """Give the id of a line, and the key by which it is kept; the former ones where it owns it.
 
         One that is shown with negative amounts is a line of its own; one that is shown as reversed
         has the id of the line with the same content, which it takes back.
         """
-        line, common, days = hand.line, hand.common, hand.days
-        cpr = common["cpr"]
-        is_negative = line.is_reversed and self._shown == "negative"
-        if self._kept.has_former:
-            former = self._former.parts(period, line, cpr, days, is_negative=is_negative)
-            base = report_id_of(common, *former)
-            key = self._kept.key(days[0], common["reporter"], cpr, base, content_of(line))
-            if self._kept.versions(key):
-                return base, key
-        base = report_id_of(
-            common, *self._ids.parts(period, line, cpr, days, is_negative=is_negative)
-        )
-        return base, self._kept.key(days[0], common["reporter"], cpr, base)
+        place = first_day, common["reporter"], common["cpr"]
+        base = report_id_of(common, content[-1], number)
+        key = self._kept.key(*place, base)
+        if former is None:
+            return base, key
+        if owned := self._kept.former_of(key):
+            letters, kept_as = owned
+            return f"{common['group']}/{letters}", kept_as
+        former_base, kept_as = former
+        letters = former_base.rpartition("/")[2]
+        is_own = self._kept.owns(key, self._kept.key(*place, former_base), letters, kept_as)
+        return former if is_own else (base, key)
 
     def _write(self, hand: LineAtHand, base: str, key: bytes, made: PeriodReports) -> None:
         """Write the reports of a line, and take back those that it was before. Raises Refused."""
-        reports = self._reports_of(hand)
+        reports = self._made.reports_of(hand)
         version = self._kept.version_of(key, reports)
         for former, number in self._kept.versions(key) if version > 1 else ():
             if former < version:
@@ -186,14 +237,36 @@ class LineConverter:
                 aside_ore = report.get("atp_ore", 0) + report.get("pension_ore", 0)
                 made.explained[ASIDE] -= aside_ore
 
-    def _take_back(self, hand: LineAtHand, base: str, key: bytes, made: PeriodReports) -> None:
-        """Take back one line of a report whose other lines stand. Raises Refused."""
-        versions = self._kept.versions(key) or [(1, len(self._reports_of(hand)))]
-        for version, number in versions:
-            for report_id in ids_of(base, version, number):
-                made.reports.append(reversal_of_report(hand.common, report_id))
+    def _mark(
+        self, at: int, hand: LineAtHand, content: Content, former: tuple[str, bytes] | None
+    ) -> Mark:
+        """Keep of a marked line what is needed when all lines that stand have their numbers."""
+        reports: int | Refused
+        try:
+            reports = len(self._made.reports_of(hand))
+        except Refused as refused:  # it does not matter where the line was known before
+            reports = refused
+        own_ore, aside_ore = self._money.own(hand.line), self._money.aside(hand.line)
+        return Mark(
+            at, hand.common, hand.days[0], content, former, reports, own_ore, aside_ore
+        )  # fmt: skip
+
+    def _take_back(self, mark: Mark, number: int, made: PeriodReports) -> None:
+        """Take back one line of a report whose other lines stand."""
+        common = mark.common
+        base, key = self._id_and_key(common, mark.first_day, mark.content, number, mark.former)
+        versions, became = self._kept.versions(key), "reversals"
+        if not versions and isinstance(mark.reports, Refused):
+            made.refused.append(mark.reports)
+            became = "rejected"
+        elif not isinstance(mark.reports, Refused):
+            versions = versions or [(1, mark.reports)]
+        for version, reports in versions:
+            for report_id in ids_of(base, version, reports):
+                made.reports.append(reversal_of_report(common, report_id))
                 made.told["reversal"] += 1
-        self._explain("reversals", hand.line, made)
+        made.explained[became] += mark.own_ore
+        made.explained[ASIDE] += mark.aside_ore
 
     def _explain(self, became: str, line: RefundLine, made: PeriodReports) -> None:
         """Say what became of the money of a line that is in no report."""
@@ -243,110 +316,6 @@ class LineConverter:
             told["wage_period_used"] += 1
         return found
 
-    # --- payments ---------------------------------------------------------------------------------
-
-    def _reports_of(self, hand: LineAtHand) -> list[JsonObject]:
-        """Give the reports that the tables make of a line, without ids. Raises Refused."""
-        reporter = self._tables.reporter(hand.common["reporter"], hand.days[1])
-        if hand.line.line is None and (reporter is None or reporter.reporter == "other"):
-            return self._wages(hand)
-        amount_ore = self._money.amount(hand.line)
-        if reporter is None:
-            raise Refused(
-                "unknown_reporter", "reporter", "reporters.yaml has no row for the SE number"
-            )
-        return self._payments(hand, reporter, amount_ore)
-
-    def _payments(
-        self, hand: LineAtHand, reporter: ReporterRow, amount_ore: int
-    ) -> list[JsonObject]:
-        """Give the payments of a line: none for income beside the Act. Raises Refused."""
-        account = account_of(hand.line)
-        row = self._tables.account(account, hand.days[1]) if account else None
-        code = (row.benefit if row else None) or self._by_type(hand, reporter)
-        if not code:
-            hand.told["lines_without_16300"] += 1
-            return []
-        benefit = self._benefits.get(code)
-        if benefit is None or not benefit.reportable:
-            raise Refused("unknown_benefit", "benefit", "no rule set has the benefit of the table")
-        atp_ore = self._money.atp(hand.line, amount_ore)
-        pieces = self._pieces(hand, reporter, row, benefit)
-        if len(pieces) > 1:
-            hand.told["split_periods"] += 1
-        amounts, atps = (shared(ore, pieces) for ore in (amount_ore, atp_ore))
-        return [
-            {
-                **hand.common,
-                "type": "benefit_payment",
-                "benefit": code,
-                "paying_municipality": reporter.municipality,
-                "channel": "eindkomst",
-                "outside_act": row is not None and row.outside_act,
-                "period_start": day_text(piece[0]),
-                "period_end": day_text(piece[1]),
-                "amount_ore": ore,
-                "atp_ore": atp,
-                "financing_municipality": piece[2],
-            }
-            for piece, ore, atp in zip(pieces, amounts, atps, strict=True)
-        ]
-
-    def _by_type(self, hand: LineAtHand, reporter: ReporterRow) -> str:
-        """Give the benefit that income type and indtægtsart decide; "" for income beside the Act.
-
-        Raises Refused where the account alone decides.
-        """
-        line = hand.line
-        row = self._tables.by_type(reporter.reporter, line.income_type, line.art, hand.days[1])
-        if row is None and line.line is None:
-            return ""
-        if row is None or row.benefit is None or (line.line is None and not row.without_16300):
-            raise Refused(
-                "unknown_account", "benefit",
-                "the account alone decides the benefit, and accounts.yaml has no row for it",
-            )  # fmt: skip
-        hand.told[f"mapped_by_type {row.benefit}"] += 1
-        return row.benefit
-
-    def _pieces(
-        self, hand: LineAtHand, reporter: ReporterRow, row: AccountRow | None, benefit: Benefit
-    ) -> list[Piece]:
-        """Split a period by residence, and by years where it is too long. Raises Refused."""
-        days = hand.days
-        if row and row.financing:
-            found: list[Piece] = [(*days, row.financing)]
-        elif benefit.mechanism is None or reporter.municipality:
-            found = [(*days, reporter.municipality)]
-        else:
-            found = self._tables.residences(hand.common["cpr"], *days)
-        if benefit.mechanism is not None and any(code is None for _, _, code in found):
-            raise Refused(
-                "unknown_residence", "financing_municipality",
-                "residence.csv does not say where the person lived on each day of the period",
-            )  # fmt: skip
-        if len(found) == 1 and days[1] - days[0] < MAX_DAYS:
-            return found
-        return [piece for each in found for piece in by_year(*each)]
-
-    # --- wages ------------------------------------------------------------------------------------
-
-    def _wages(self, hand: LineAtHand) -> list[JsonObject]:
-        """Give the incomes of a line; none where it is no wage. Raises Refused."""
-        is_wage = hand.line.income is not None and not hand.line.income_type.lstrip("0")
-        wages_ore = self._money.sums(hand.line, WAGES) if is_wage else None
-        if wages_ore is None:
-            hand.told["lines_without_16300"] += 1
-            return []
-        pension_ore = self._money.sums(hand.line, PENSIONS) or 0
-        pieces = [*by_year(*hand.days, None)]
-        amounts, pensions = (shared(ore, pieces) for ore in (wages_ore, pension_ore))
-        same = hand.common | {"type": "income", "kind": "wage"}
-        return [
-            same | _days_of(piece) | {"amount_ore": ore, "pension_ore": pension}
-            for piece, ore, pension in zip(pieces, amounts, pensions, strict=True)
-        ]
-
 
 def _two_days(text: str) -> tuple[int, int] | None:
     """Read a period of two dates, whatever stands between their digits."""
@@ -360,10 +329,6 @@ def _two_days(text: str) -> tuple[int, int] | None:
 
 DAYS_OF: Final = Memo(_two_days, 1 << 13)
 """Gives the first and last day of a period; None for a text that has no two dates."""
-
-
-def _days_of(piece: Piece) -> JsonObject:
-    return {"period_start": day_text(piece[0]), "period_end": day_text(piece[1])}
 
 
 def _take_group_back(common: JsonObject, made: PeriodReports) -> None:

@@ -3,17 +3,21 @@
 import io
 import random
 import sqlite3
+import tracemalloc
+from typing import Any
 
 import pytest
 
+from domain.basics.weeks import day
 from streams.upstream import answers
 from streams.upstream.answers import AnswerReader
 from streams.upstream.bounded_xml import XmlTrouble
-from streams.upstream.kept_lines import FILE
+from streams.upstream.kept_lines import FILE, KeptLines
 from tests.streams.upstream.test_eindkomst import (
     CPR,
     LINE,
     OTHER,
+    SE,
     answer,
     blanket,
     converted,
@@ -156,6 +160,111 @@ def test_a_marked_line_takes_back_its_own_report_among_periods_of_one_id(folder)
     later, _, _ = converted(folder, both((21, "1")))
     assert settled_money(whole, later) == settled_money(later, whole)
     assert settled_money(whole, later)["730", "KTH"] in (100_000, 300_000)
+    assert settled_money(later) == settled_money(whole, later) == {("730", "KTH"): 300_000}
+
+
+def marked(*lines):
+    """The blankets of lines below a 16000 that is marked as reversed."""
+    below = "".join(blanket("16300", each) for each in lines)
+    head = blanket("11000", [(11, "I"), (12, "6")])
+    return head + blanket("16000", [(19, "0041"), (21, "1")], below)
+
+
+def test_a_marked_period_leaves_other_periods_of_its_report_alone(folder):
+    stands = period(refund(line(1000)))
+    whole, _, _ = converted(folder, answer((CPR, stands, period(refund(line(2000))))))
+    later, refused, _ = converted(folder, answer((CPR, stands, period(marked(line(2000))))))
+    assert refused == []
+    assert not any("reverses_group" in each for each in later)
+    left = {("730", "KTH"): 100_000}
+    assert (
+        settled_money(whole, later) == settled_money(later, whole) == settled_money(later) == left
+    )
+
+
+@pytest.mark.parametrize("marked_ones", [1, 2])
+def test_a_marked_line_leaves_its_equals_in_other_periods_alone(folder, marked_ones):
+    """Equal lines in three periods, the last of which are marked later, or first seen so."""
+    stands, taken = period(refund(line(2000))), period(marked(line(2000)))
+    whole, _, _ = converted(folder, answer((CPR, *[stands] * 3)))
+    assert settled_money(whole) == {("730", "KTH"): 600_000}
+    left = {("730", "KTH"): 600_000 - marked_ones * 200_000}
+    shown = [stands] * (3 - marked_ones) + [taken] * marked_ones
+    for periods in (shown, [*reversed(shown)]):
+        later, _, summary = converted(folder, answer((CPR, *periods), (OTHER, stands)))
+        assert summary["explained_ore"]["reversals"] == marked_ones * 200_000
+        assert settled_money(whole, later) == settled_money(later, whole) == left
+        (folder / FILE).unlink()
+        assert settled_money(converted(folder, answer((CPR, *periods)))[0]) == left
+
+
+def test_a_marked_line_at_the_end_of_a_file_is_taken_back_or_refused(folder):
+    unknown = line(2000, account="9999")
+    given = answer((CPR, period(marked(line(2000), unknown))))
+    (report,), (refused,), summary = converted(folder, given)
+    assert report["type"] == "reversal"
+    assert (refused["reason"], refused["line"]) == ("unknown_account", 1)
+    assert summary["explained_ore"]["rejected"] == 200_000
+
+
+def test_a_person_whose_number_stands_before_each_employer_is_one_person(folder):
+    number = f"<PersonCivilRegistrationIdentifier>{CPR}</PersonCivilRegistrationIdentifier>"
+    own = period(refund(line(1000)))
+    reports, _, _ = converted(folder, answer((CPR, own, number, own)))
+    assert len({each["report_id"] for each in reports}) == 2
+
+
+def test_persons_whose_numbers_stand_in_their_periods_are_counted_each(folder, monkeypatch):
+    monkeypatch.setattr(answers, "MOST_PERIODS", 3)
+    tag = "PersonCivilRegistrationIdentifier"
+    inside = [more(period(refund(LINE)), **{tag: cpr}) for cpr in [CPR] * 3 + [OTHER] * 3]
+    found: list[Any] = []
+    text = answer(("0000000000", *inside))
+    AnswerReader(found.append).read(io.BytesIO(text.encode()))
+    assert [each.cpr for each in found] == [CPR] * 3 + [OTHER] * 3
+    assert len({id(each.person) for each in found}) == 2
+    for own in (period(refund(line(1000))), period(refund(line(2000)))):
+        alone = more(own, **{tag: CPR})
+        assert paid(folder, answer(("", alone))) == paid(folder, answer((CPR, own)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (period(refund(LINE)), period(refund(LINE, income=((96, "7"),)))),
+        (
+            period(
+                blanket("11000", [(12, "6")]),
+                blanket("16000", [(19, "0041")], blanket("16300", LINE)),
+            ),
+            period(refund(LINE, head=((12, "6"),))),
+        ),
+        (period(refund(line(1000))), period(refund(((58, "1000.0"), *line(1000)[1:])))),
+        (
+            disposed(period(refund(LINE)), "2024-01-31"),
+            disposed(period(refund(LINE)), "2024-01-31T00:00:00+01:00"),
+        ),
+        (period(refund(LINE)), period(refund(LINE), start="2024-01-01+01:00")),
+    ],
+    ids=["other fields", "an empty 16001", "zeros of an amount", "a time", "a time zone"],
+)
+def test_what_pays_the_same_has_one_id_however_it_is_written(folder, one, other):
+    assert paid(folder, answer((CPR, one))) == paid(folder, answer((CPR, other)))
+
+
+def test_many_lines_that_share_atp_take_time_and_memory_by_their_number(folder):
+    few, many = (
+        period(refund(*[line(kroner) for kroner in range(1, number)], income=((199, "9.00"),)))
+        for number in (50, 200)
+    )
+    peaks = []
+    for own in (few, many):
+        text = answer((CPR, *[own] * 3))
+        tracemalloc.start()
+        converted(folder, text)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 6 * peaks[0]
 
 
 # --- files that were kept before ------------------------------------------------------------------
@@ -192,6 +301,37 @@ def test_a_line_that_was_converted_before_keeps_its_former_id(folder):
     assert found[0] not in ("A-1/gfjknjmihibbabji", "A-1/frpjiedqggnkcpga")
     (folder / FILE).unlink()
     assert paid(folder, later) == [found]
+
+
+def test_a_former_id_has_one_owner_among_lines_that_differ_in_what_it_had_not(folder):
+    with sqlite3.connect(folder / FILE) as file:
+        file.executescript(KEPT_BEFORE)
+    own = period(refund(OF_OTHER), report="B")
+    others = [disposed(own, "2024-02-10"), employed(own, "7"), own]
+    first = paid(folder, answer((OTHER, own, *others)))
+    assert first[0] == ("B/gfjknjmihibbabji", 50_000)
+    assert len({report_id for report_id, _ in first}) == 4
+    assert sorted(paid(folder, answer((OTHER, *others, own)))) == sorted(first)
+    assert sorted(paid(folder, *[answer((OTHER, each)) for each in [own, *others[:2]]])) == sorted(
+        {each for each in first if each in paid(folder, answer((OTHER, own, *others[:2])))}
+    )
+
+
+def test_two_lines_that_were_kept_under_one_former_id_are_paid_each(folder):
+    """The first that comes keeps the id; the other one, which was lost, gets its own."""
+    with sqlite3.connect(folder / FILE) as file:
+        file.executescript(KEPT_BEFORE)
+    lost = period(refund(((58, "700.00"), *OF_OTHER[1:])), report="B")
+    own = period(refund(OF_OTHER), report="B")
+    with KeptLines(folder) as kept:
+        content: Any = "0041", sorted(((58, "700.00"), *OF_OTHER[1:])), []
+        key = kept.key(day("2024-01-01"), SE, OTHER, "B/gfjknjmihibbabji", content)
+        kept.version_of(key, [{"amount_ore": 70_000}])
+        assert kept.has_former
+    found = paid(folder, answer((OTHER, own)), answer((OTHER, lost)))
+    assert found[0] == ("B/gfjknjmihibbabji", 50_000)
+    assert found[1][0] != found[0][0]
+    assert paid(folder, answer((OTHER, lost)), answer((OTHER, own))) == [found[1], found[0]]
 
 
 def test_a_person_with_periods_without_an_end_is_refused(monkeypatch):
