@@ -39,6 +39,7 @@ class ViewPage:
     finding: str
     place: str
     as_of: list[str]
+    hint: str
     table: PageTable
     picture: str
     picture_text: str
@@ -105,6 +106,7 @@ def view_page(
         finding(answer, speaker, question.municipality),
         place_of(speaker, question),
         as_of_lines(answered, speaker),
+        speaker.word("lis.behind_row") if table.has_links else "",
         table,
         picture,
         _text_of(picture),

@@ -1,12 +1,18 @@
 """Makes the table of a page from an answer: headings with meanings, cells with links, a total."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from projections.lis.answers import Answer, AnswerRow, Figure, sums_of_columns
 from streams.web.lis_figures import Speaker
 from streams.web.lis_links import Paths
+
+ASKED_FIRST: Final = {"prognose": ("month", "net_ore", "net_low_ore", "net_high_ore")}
+"""Columns that stand next to the municipality on a page: those that people come for.
+
+A wide table is read by moving it sideways. Whoever budgets must see the net without that.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ class PageTable:
         return self.count > len(self.shown)
 
     @property
+    def has_links(self) -> bool:
+        """True if a figure leads to what is behind it."""
+        return any(cell.link for row in self.rows for cell in row.cells)
+
+    @property
     def first(self) -> int:
         """The number of the first row that is shown, as people count."""
         return self.shown.start + 1
@@ -69,7 +80,20 @@ def page_table(answer: Answer, speaker: Speaker, paths: Paths, shown: range) -> 
     ]
     count = len(answer.rows)
     shown = range(shown.start, min(shown.stop, count))
-    return PageTable(heads, [*_rows(answer, speaker, paths, shown)], count, shown)
+    order = _order(answer)
+    rows = [
+        replace(row, cells=[row.cells[place] for place in order])
+        for row in _rows(answer, speaker, paths, shown)
+    ]
+    return PageTable([heads[place] for place in order], rows, count, shown)
+
+
+def _order(answer: Answer) -> list[int]:
+    """Give the places of the columns in the order of a page."""
+    names = answer.names
+    asked = [name for name in ASKED_FIRST.get(answer.view, ()) if name in names]
+    first = [*(name for name in names[:1] if name not in asked), *asked]
+    return [names.index(name) for name in (*first, *(n for n in names if n not in first))]
 
 
 def _rows(answer: Answer, speaker: Speaker, paths: Paths, shown: range) -> Iterator[TableRow]:

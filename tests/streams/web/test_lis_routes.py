@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from projections.lis.answers import Answer, number, text
 from projections.lis.comparison_views import BY_INHABITANTS
-from projections.lis.forecast_views import PROGNOSEFEJL
+from projections.lis.forecast_views import PROGNOSE, PROGNOSEFEJL
 from projections.lis.money_lines import LINE_FIGURES, LINES
 from projections.lis.money_views import BY_BUDGET
 from projections.lis.questions import LisQuestion
@@ -352,6 +352,33 @@ def test_the_country_is_called_the_country():
     paths = Paths("prognose", LisOptions(), lambda _: True, sees_citizens=False)
     rows = page_table(answer, speaker, paths, range(100)).rows
     assert [row.cells[0].text for row in rows][1] == "Hele landet"
+
+
+def test_the_net_of_a_forecast_stands_before_what_it_is_made_of():
+    figures = tuple(number(figure.name, figure.heading) for figure in PROGNOSE)
+    row = tuple(range(len(figures)))
+    answer = Answer("prognose", "", "known", 50, "R-1", figures, [row])
+    paths = Paths("prognose", LisOptions(), lambda _: True, sees_citizens=False)
+    speaker = Speaker(words_in("da"), "da", load_rule_set())
+    table = page_table(answer, speaker, paths, range(100))
+    names = [head.name for head in table.heads]
+    assert names[:5] == ["municipality", "month", "net_ore", "net_low_ore", "net_high_ore"]
+    assert sorted(names) == sorted(answer.names)
+    texts = dict(zip(names, (cell.text for cell in table.rows[0].cells), strict=True))
+    for place, name in enumerate(answer.names):
+        assert texts[name].split(",")[0] == str(place), name
+
+
+def test_a_page_speaks_of_underlined_figures_where_it_has_some(auditor):
+    told = catalogue()["lis.behind_row"]["da"]
+    assert told in auditor.get("/lis/beloeb").text
+    assert told not in auditor.get("/lis/prognose").text
+
+
+def test_what_a_column_means_is_told_once(auditor):
+    meanings = auditor.get("/lis/prognose").text.split('class="lis-meanings"')[1]
+    told = re.findall(r"<dt>([^<]+)</dt>", meanings.split("</dl>")[0])
+    assert len(told) == len({*told})
 
 
 def test_a_sum_without_the_column_that_a_finding_needs_has_no_finding():
