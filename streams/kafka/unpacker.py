@@ -10,7 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from mmap import mmap
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cramjam
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
@@ -33,6 +33,17 @@ _XERIAL_HEADER_BYTES: Final = 16
 _scratch = threading.local()
 Unpack = Callable[[Any, Any], int]
 """Unpacks the first argument into the second, and returns how many bytes that were."""
+
+
+class TransactionEnd(NamedTuple):
+    """A marker of a transaction's end, for a consumer that asks by `with_ends`."""
+
+    offset: int
+
+
+def with_ends(content: bytes | None) -> bytes | None:
+    """Return content unchanged; as its key deserializer, a consumer asks for `TransactionEnd`s."""
+    return content
 
 
 class TooLargeBatchError(Exception):
@@ -149,6 +160,8 @@ def _unpack_records(self: Any) -> Iterator[Any]:
             raise CorruptRecordException(f"Invalid CRC - {self._tp}")
         if _is_passed_over(self, batch):
             self.next_fetch_offset = batch.next_offset
+            if batch.is_control_batch and self._key_deserializer is with_ends:
+                yield TransactionEnd(batch.base_offset)
             continue
         yield from _records_of(self, batch)
         self.next_fetch_offset = batch.next_offset

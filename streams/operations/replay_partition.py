@@ -14,9 +14,9 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -41,6 +41,7 @@ from streams.engine.ports import Record, last_offset
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import read_records
+from streams.kafka.unpacker import TransactionEnd, with_ends
 from streams.kit.errors import UserError
 from streams.kit.foreign import PASSED_OVER, Foreign, passed_over
 from streams.kit.scratch import scratch_folder
@@ -180,34 +181,36 @@ async def _read(
     macs = settings.macs_if_set()
     belief = JournalChecks(macs).journal(share.partition)
     reader = journal_reader(topic, share.partition, belief)
-    async for record in read_records(clients, topic, share.partition, 0, share.journal_end):
-        if record.offset != gaps.expected:
-            await gaps.look(record.offset)
-        gaps.expected = last_offset(record) + 1
-        entry = reader.read(record)
-        if isinstance(entry, Foreign):
-            passed_over(entry)
-            gaps.begin_foreign(record.offset)
-            continue
-        if not record.key:
-            _take_control(part, share, gaps, record, entry.report)
-            _scatter_freeing(share, record, reports)
-            admission.take_up(part.rules)
-            continue
-        if isinstance(entry.report, Move | Join | Copy):
-            gaps.begin_foreign(record.offset)  # of a transaction too
-        if record.offset >= share.committed:
-            part.unsettled += 1
-            continue
-        part.reports += 1
-        is_wanted = not wanted or record.key == wanted
-        if is_wanted and not admission.refuses(record.key, record.value):
-            _scatter(reports, record)
+    whole = read_records(clients, topic, share.partition, 0, share.journal_end)
+    async with aclosing(whole) as records:
+        async for record in records:
+            if record.offset != gaps.expected:
+                await gaps.look(record.offset)
+            gaps.expected = last_offset(record) + 1
+            entry = reader.read(record)
+            if isinstance(entry, Foreign):
+                passed_over(entry)
+                gaps.begin_foreign(record.offset)
+                continue
+            if not record.key:
+                _take_control(part, share, gaps, record, entry.report)
+                _scatter_freeing(share, record, reports)
+                admission.take_up(part.rules)
+                continue
+            if isinstance(entry.report, Move | Join | Copy):
+                gaps.begin_foreign(record.offset)  # of a transaction too
+            if record.offset >= share.committed:
+                part.unsettled += 1
+                continue
+            part.reports += 1
+            is_wanted = not wanted or record.key == wanted
+            if is_wanted and not admission.refuses(record.key, record.value):
+                _scatter(reports, record)
     start, end = share.postings_start, share.postings_end
     posted = settings.topic(topics.POSTINGS)
-    records = read_records(clients, posted, share.partition, start, end)
+    messages = read_records(clients, posted, share.partition, start, end)
     mac = macs.at("postings", share.partition) if macs and share.begins_with_keys else None
-    async for record, _ in once_each(posted, share.partition, mac).ours(records):
+    async for record, _ in once_each(posted, share.partition, mac).ours(messages):
         if (
             record.key
             and (not wanted or record.key == wanted)
@@ -248,8 +251,19 @@ def _take_control(
         part.last_run = control
 
 
-TakenBack = Callable[[int, int], Awaitable[Sequence[tuple[int, bytes | None]]]]
-"""Returns the records between two offsets whose transactions were aborted: offset and value."""
+class Uncommitted(NamedTuple):
+    """The content between two offsets, none of it committed.
+
+    `records` are those of aborted transactions, by offset and value. `ends` counts the markers of
+    transactions; an aborted one may have left nothing else here.
+    """
+
+    records: Sequence[tuple[int, bytes | None]]
+    ends: int
+
+
+TakenBack = Callable[[int, int], Awaitable[Uncommitted]]
+"""Returns what lies between two offsets."""
 
 
 class JournalGaps:
@@ -257,7 +271,8 @@ class JournalGaps:
 
     Of ours, control records and those of merges alone are written in transactions, each of which
     leaves one marker in each of its partitions: an offset without a record. An aborted transaction
-    leaves its records too. A foreign record may come from a transaction of its own.
+    leaves its records too, or its marker alone where it ended before its first record. A foreign
+    record may come from a transaction of its own.
     """
 
     def __init__(self, place: str, taken_back: TakenBack) -> None:
@@ -287,9 +302,12 @@ class JournalGaps:
         """Hold a gap against the transactions that have to end. Raises ReplayError for a hole."""
         markers = following - self.expected
         if markers > len(self._open):
-            for offset, value in await self._taken_back(self.expected, following):
+            taken_back = await self._taken_back(self.expected, following)
+            for offset, value in taken_back.records:
                 self.begin(offset, value)
-                markers -= 1
+            markers -= len(taken_back.records)
+            if markers <= taken_back.ends:  # some are of transactions without a record here
+                markers = min(markers, len(self._open))
         if markers > len(self._open):
             raise ReplayError(
                 f"the journal has a hole: {self._place} lacks records from offset {self.expected}"
@@ -301,10 +319,16 @@ class JournalGaps:
 
 
 def _taken_back_in(clients: KafkaClients, topic: str, partition: int) -> TakenBack:
-    async def taken_back(start: int, end: int) -> list[tuple[int, bytes | None]]:
-        records = read_records(
-            clients, topic, partition, start, end, isolation_level="read_uncommitted"
-        )
-        return [(record.offset, record.value) async for record in records]
+    all_there_is: dict[str, Any] = {
+        "isolation_level": "read_uncommitted",
+        "key_deserializer": with_ends,
+    }
+
+    async def taken_back(start: int, end: int) -> Uncommitted:
+        records = read_records(clients, topic, partition, start, end, **all_there_is)
+        found = [record async for record in records]
+        ends = [each for each in found if isinstance(each, TransactionEnd)]
+        there = [each for each in found if not isinstance(each, TransactionEnd)]
+        return Uncommitted([(each.offset, each.value) for each in there], len(ends))
 
     return taken_back

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from streams.kafka import topics
@@ -183,3 +183,29 @@ async def _lose_the_first_record(settings):  # noqa: F811
     at = TopicPartition(settings.prefix + topics.REPORTS.name, 0)
     await admin.delete_records({at: RecordsToDelete(before_offset=1)})
     await admin.close()
+
+
+async def end_before_the_first_record(bootstrap, at):
+    """Abort a transaction that has a partition, and has written nothing there yet."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=f"empty {at}")
+    async with producer:
+        await producer.begin_transaction()
+        producer._txn_manager.maybe_add_partition_to_txn(at)
+        async with asyncio.timeout(DONE_S):
+            while at not in producer._txn_manager._txn_partitions:
+                producer._txn_manager.notify_task_waiter()
+                await asyncio.sleep(0.05)
+        await producer.abort_transaction()
+
+
+def test_the_marker_of_a_transaction_without_a_record_is_no_hole(pipeline, refusion, many):  # noqa: F811
+    worker = pipeline.start()
+    pipeline.publish(many[:20])
+    pipeline.wait_until_settled()
+    at = TopicPartition(pipeline.topic(topics.REPORTS), 0)
+    asyncio.run(end_before_the_first_record(pipeline.settings.bootstrap, at))
+    pipeline.publish(many[20:200])
+    pipeline.wait_until_settled()
+    status, _, said = refusion("--dry-run")
+    assert (status, "hole" in said) == (0, False), said
+    pipeline.stop(worker)

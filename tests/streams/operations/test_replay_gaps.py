@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streams.operations.replay_partition import JournalGaps, ReplayError
+from streams.operations.replay_partition import JournalGaps, ReplayError, Uncommitted
 
 CONTROL_RECORDS = (
     b'{"type": "run", "run": 1}',
@@ -14,9 +14,9 @@ CONTROL_RECORDS = (
 """The records of two transactions: a run's, and a replay's with its rules."""
 
 
-def gaps_with(*taken_back):
+def gaps_with(*taken_back, ends=0):
     async def ask(_start, _end):
-        return list(enumerate(taken_back))
+        return Uncommitted(list(enumerate(taken_back)), ends)
 
     return JournalGaps("reports/0", ask)
 
@@ -42,6 +42,14 @@ def test_an_aborted_transaction_leaves_its_records_and_a_marker():
     look(gaps_with(*CONTROL_RECORDS[1:]), 10, 13)
     with pytest.raises(ReplayError, match="from offset 10 to 13"):
         look(gaps_with(*CONTROL_RECORDS[1:]), 10, 14)
+
+
+def test_a_transaction_that_ended_before_its_first_record_leaves_its_marker_alone():
+    look(gaps_with(ends=1), 0, 1)
+    with pytest.raises(ReplayError, match="from offset 0 to 1"):
+        look(gaps_with(ends=1), 0, 2)
+    with pytest.raises(ReplayError, match="from offset 0 to 0"):
+        look(gaps_with(), 0, 1)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b'{"type":"run"}', b"\xff"])
