@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from projections.audit.violations import Violations
-from streams.acts.chain import genuine_entries
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.audit.audited_topics import OpenTopics, open_live_topics
 from streams.audit.processes import ToldProgress, run_tasks
@@ -24,6 +23,7 @@ from streams.audit.raw import read_dead_letters
 from streams.audit.snapshot import Snapshot, take_snapshot
 from streams.dossier.live_run import LiveRun
 from streams.dossier.package_content import Material, PackageRequest, samples_of, write_content
+from streams.dossier.run_acts import acts_of_run
 from streams.dossier.run_part import (
     FoldedPart,
     PackageError,
@@ -98,8 +98,7 @@ async def _read(
 ) -> Material:
     parts, drawn, anew = await _parts(settings, request, progress, doors)
     async with doors.acts(settings) as topic:
-        records = await topic.records(lambda _record: True)
-    entries = genuine_entries(settings.macs(), records)
+        entries = await acts_of_run(topic, settings.macs(), request.run, parts[0])
     folded = {part.partition: part for part in anew}
     return Material(settings, request, parts, folded, drawn, entries)
 

@@ -40,8 +40,6 @@ from streams.kafka import topics
 from streams.privacy.cpr import digits_in
 from streams.settings import Settings, SettingsError
 
-MAKING: Final = ("audit package", "site audit package", "site audit")
-"""Acts of making a package: they are in none, or each would be another than the one before."""
 ROOT: Final = Path(__file__).parents[2]
 LOCKS: Final = ("requirements.lock", "requirements-local.lock", "requirements-dev.lock")
 STALE: Final = timedelta(days=STALE_DAYS)
@@ -207,15 +205,7 @@ def _write_sums(material: Material) -> None:
 
 def _write_acts(material: Material) -> None:
     """Write who did what in the time of the run, or with the run."""
-    run, first = material.request.run, material.parts[0]
-    entries = [
-        entry
-        for entry in material.entries
-        if entry.fields.get("act") not in MAKING
-        and (
-            first.former_closed_at < entry.fields["at"] <= first.closed_at or _run_of(entry) == run
-        )
-    ]
+    entries, first = material.entries, material.parts[0]
     lines = [orjson.dumps(dict(entry.fields)) + b"\n" for entry in entries]
     material.content["handlinger/handlinger.jsonl"] = b"".join(lines)
     requests = requests_of(entries, datetime.fromisoformat(first.closed_at) - STALE)
@@ -229,11 +219,6 @@ def _write_acts(material: Material) -> None:
             for each in requests
         ),
     )  # fmt: skip
-
-
-def _run_of(entry: Entry) -> Any:
-    scope = entry.fields.get("scope")
-    return scope.get("run") if isinstance(scope, dict) else None
 
 
 def _write_rules(material: Material) -> dict[str, str]:
@@ -273,9 +258,8 @@ def _write_program(material: Material, rule_sets: Mapping[str, str]) -> None:
     content, tests = material.content, material.request.tests
     content["kontroller.csv"] = controls_table()
     if tests is not None:
-        content["proever.csv"], failed = tests_table(tests)
-        if failed:
-            material.findings.append(f"{failed} of the tests in {tests.name} failed")
+        content["proever.csv"], findings = tests_table(tests)
+        material.findings += findings
     packages = {each.metadata["Name"].lower(): each.version for each in distributions()}
     content["versioner.json"] = _json(
         {

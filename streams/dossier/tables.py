@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -83,8 +83,8 @@ def controls_table() -> bytes:
     )
 
 
-def tests_table(results: Path) -> tuple[bytes, int]:
-    """Write the outcomes of tests from JUnit's XML, and count those that failed.
+def tests_table(results: Path) -> tuple[bytes, list[str]]:
+    """Write the outcomes of tests from JUnit's XML, and say what they do not show.
 
     Raises PackageError where the file cannot be read.
     """
@@ -102,7 +102,23 @@ def tests_table(results: Path) -> tuple[bytes, int]:
         for case in cases
     )
     failed = sum(outcome in {"fejlede", "fejl"} for _, _, outcome in rows)
-    return table(("modul", "proeve", "udfald"), rows), failed
+    findings = [f"{failed} of the tests in {results.name} failed"] if failed else []
+    return table(("modul", "proeve", "udfald"), rows), [*findings, *_unproved(rows, results.name)]
+
+
+def _unproved(rows: Iterable[tuple[str, str, str]], results: str) -> Iterator[str]:
+    """Yield the tests of controls that did not run: without them the results show nothing."""
+    outcomes: dict[str, set[str]] = {}
+    for module, name, outcome in rows:
+        outcomes.setdefault(f"{module}::{name.partition('[')[0]}", set()).add(outcome)
+    for control in controls():
+        for test in control["tests"]:
+            path, _, name = test.partition("::")
+            found = outcomes.get(f"{path.removesuffix('.py').replace('/', '.')}::{name}")
+            if found is None:
+                yield f"control {control['id']}: {results} has no result of {test}"
+            elif OUTCOMES["skipped"] in found:
+                yield f"control {control['id']}: {test} was skipped in {results}"
 
 
 def _outcome(case: Any) -> str:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from streams.citizens.rule_sets import LawBook
 from streams.cli.main import main
+from streams.dossier import tables
 from streams.dossier.check import check_package
 from streams.dossier.package import Doors, read_run
 from streams.dossier.package_content import ROOT, PackageRequest
@@ -404,22 +405,53 @@ def test_a_run_that_is_not_closed_and_a_file_that_is_no_package_are_said(world, 
     assert (done.exit_code, "is no zip file" in done.stderr) == (2, True)
 
 
+def results_of(tests):
+    """Make results of tests, by module, name and what is within the element of each."""
+    cases = [
+        f'<testcase classname="{module}" name="{name}">{within}</testcase>'
+        for module, name, within in tests
+    ]
+    return f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>"
+
+
+def passed_controls():
+    """The tests of all controls as passed."""
+    tests = [test.split("::") for control in controls() for test in control["tests"]]
+    return [(path.removesuffix(".py").replace("/", "."), name, "") for path, name in tests]
+
+
 def test_results_of_tests_are_in_it_and_a_failed_one_is_a_finding(world, tmp_path):
     results = tmp_path / "tests.xml"
-    results.write_text(
-        '<testsuites><testsuite><testcase classname="a" name="good[0101801234]"/>'
-        '<testcase classname="a" name="bad"><failure message="0101801234"/></testcase>'
-        "</testsuite></testsuites>"
-    )
+    failed = ("a", "bad", '<failure message="0101801234"/>')
+    tests = [*passed_controls(), ("a", "good[0101801234]", ""), failed]
+    results.write_text(results_of(tests))
     made = world.make(tests=results)
     rows = table_in(made.content, "proever.csv")
-    assert [(row["proeve"], row["udfald"]) for row in rows] == [
+    assert len(rows) == len(tests)
+    assert [(row["proeve"], row["udfald"]) for row in rows if row["modul"] == "a"] == [
         ("bad", "fejlede"), ("good[**********]", "bestod")
     ]  # fmt: skip
     assert made.findings == ["1 of the tests in tests.xml failed"]
     results.write_text("<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>")
     with pytest.raises(PackageError, match="no file of test results"):
         world.make(tests=results)
+
+
+def test_results_without_a_test_of_a_control_or_with_a_skipped_one_are_a_finding(tmp_path):
+    results, tests = tmp_path / "tests.xml", passed_controls()
+    (module, name, _), *others = tests
+    test = f"{module.replace('.', '/')}.py::{name}"
+    results.write_text(results_of(tests))
+    assert tables.tests_table(results)[1] == []
+    for nothing in ("<testsuites/>", results_of([("another.project", "test_x", "")])):
+        results.write_text(nothing)
+        findings = tables.tests_table(results)[1]
+        assert len(findings) == len(tests) == 34
+        assert findings[0] == f"control K-01: tests.xml has no result of {test}"
+    results.write_text(results_of([(module, f"{name}[a]", ""), *others]))
+    assert tables.tests_table(results)[1] == []
+    results.write_text(results_of([*tests, (module, f"{name}[b]", "<skipped/>")]))
+    assert tables.tests_table(results)[1] == [f"control K-01: {test} was skipped in tests.xml"]
 
 
 def test_each_control_is_coded_and_tested_where_the_package_says():
