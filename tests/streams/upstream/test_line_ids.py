@@ -3,13 +3,12 @@
 import io
 import random
 import sqlite3
-import tracemalloc
 from typing import Any
 
 import pytest
 
 from domain.basics.weeks import day
-from streams.upstream import answers
+from streams.upstream import answers, line_ids
 from streams.upstream.answers import AnswerReader
 from streams.upstream.bounded_xml import XmlTrouble
 from streams.upstream.kept_lines import FILE, KeptLines
@@ -252,19 +251,24 @@ def test_what_pays_the_same_has_one_id_however_it_is_written(folder, one, other)
     assert paid(folder, answer((CPR, one))) == paid(folder, answer((CPR, other)))
 
 
-def test_many_lines_that_share_atp_take_time_and_memory_by_their_number(folder):
-    few, many = (
-        period(refund(*[line(kroner) for kroner in range(1, number)], income=((199, "9.00"),)))
-        for number in (50, 200)
-    )
-    peaks = []
-    for own in (few, many):
-        text = answer((CPR, *[own] * 3))
-        tracemalloc.start()
-        converted(folder, text)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < 6 * peaks[0]
+def test_the_money_of_lines_that_share_atp_is_gathered_once(folder, monkeypatch):
+    """Two hundred lines take twice the work of a hundred, not four times."""
+    gathered, calls = line_ids._money, [0]
+
+    def counted(*given):
+        calls[0] += 1
+        return gathered(*given)
+
+    monkeypatch.setattr(line_ids, "_money", counted)
+    found = []
+    for number in (100, 200):
+        calls[0] = 0
+        lines = [line(kroner) for kroner in range(1, number + 1)]
+        own = period(refund(*lines, income=((199, "9.00"),)))
+        reports, _, _ = converted(folder, answer((CPR, own)))
+        assert len({each["report_id"] for each in reports}) == number
+        found.append(calls[0])
+    assert found[1] < 2.2 * found[0]
 
 
 # --- files that were kept before ------------------------------------------------------------------
