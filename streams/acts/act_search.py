@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from streams.acts.chain import AccessRecord, entry_of, is_genuine
 from streams.acts.topic import OpenActTopic, open_act_topic
+from streams.kit.errors import UserError
 from streams.settings import Settings
 
 MOST: Final = 500
@@ -58,11 +59,13 @@ class ActsFound:
     """The newest records that fit, the newest first, and how many there are.
 
     `foreign` records would fit, but nobody of ours wrote them: nothing of them is shown.
+    `copy_trouble` says why the topic was read whole, and not the copy.
     """
 
     lines: list[ActLine] = field(default_factory=list)
     count: int = 0
     foreign: int = 0
+    copy_trouble: str = ""
 
 
 class _Search:
@@ -93,10 +96,10 @@ class _Search:
             heapreplace(self._kept, (rank, line))
         return False
 
-    def found(self) -> ActsFound:
+    def found(self, copy_trouble: str) -> ActsFound:
         """Return what was kept, the newest first."""
         lines = sorted((line for _, line in self._kept), key=lambda line: -line.offset)
-        return ActsFound(lines, self._count, self._foreign)
+        return ActsFound(lines, self._count, self._foreign, copy_trouble)
 
     def _rank(self, line: ActLine) -> int:
         """Rank a record: the newest first, or by a draw that nobody can choose afterwards."""
@@ -120,10 +123,11 @@ class _Search:
 class ActCopy(Protocol):
     """A copy of the topic, which is read more quickly than the topic itself."""
 
-    def take(
-        self, identity: str, since: datetime | None, take: Callable[[AccessRecord], bool]
-    ) -> int:
-        """Hand in the copied records of a topic since a moment; return the offset to go on at."""
+    def take(self, identity: str, start: int, take: Callable[[AccessRecord], bool]) -> int:
+        """Hand in the copied records of a topic from an offset on; return where to go on.
+
+        Raises UserError where it cannot be read, or is not whole.
+        """
 
 
 async def searched(
@@ -134,15 +138,19 @@ async def searched(
 ) -> ActsFound:
     """Search the records; with a copy, what is not in it yet is read from the topic alone.
 
-    A copy has nothing that nobody of ours wrote, so `foreign` counts the rest. Raises UserError
-    where they cannot be read.
+    Where the copy cannot be used, the topic is read instead, and what was found says so. Raises
+    UserError where the topic cannot be read.
     """
-    search, start = _Search(settings, question), 0
+    search, start, trouble = _Search(settings, question), 0, ""
     async with open_topic(settings) as topic:
         if copy is not None:
-            start = await asyncio.to_thread(copy.take, topic.identity, question.since, search.take)
+            first = await topic.first(question.since)
+            try:
+                start = await asyncio.to_thread(copy.take, topic.identity, first, search.take)
+            except UserError as error:
+                search, trouble = _Search(settings, question), str(error)
         await topic.records(search.take, question.since, start)
-    return search.found()
+    return search.found(trouble)
 
 
 def scope_of(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -46,6 +46,9 @@ class ActTopic(Protocol):
         what is not wanted is not kept.
         """
 
+    async def first(self, since: datetime | None = None) -> int:
+        """Return the offset at which `records` begins to read."""
+
     async def record(self, offset: int) -> list[AccessRecord]:
         """Read the record at an offset; none where there is none."""
 
@@ -72,10 +75,18 @@ class KafkaActTopic:
     ) -> list[AccessRecord]:
         """See the port."""
         async with open_topics(self._clients) as reader:
-            starts = await (reader.since(self.name, since) if since else reader.starts(self.name))
-            ends = await reader.ends(self.name)
-            records = self._between(reader, max(start, starts[PARTITION]), ends[PARTITION])
+            first, ends = await self._first(reader, since), await reader.ends(self.name)
+            records = self._between(reader, max(start, first), ends[PARTITION])
             return [record async for record in records if wanted(record)]
+
+    async def first(self, since: datetime | None = None) -> int:
+        """See the port."""
+        async with open_topics(self._clients) as reader:
+            return await self._first(reader, since)
+
+    async def _first(self, reader: TopicReader, since: datetime | None) -> int:
+        starts = await (reader.since(self.name, since) if since else reader.starts(self.name))
+        return starts[PARTITION]
 
     async def record(self, offset: int) -> list[AccessRecord]:
         """See the port."""

@@ -15,10 +15,13 @@ from hmac import compare_digest
 from struct import Struct
 from typing import Final, Literal
 
-Role = Literal["reports", "postings", "citizens", "access", "dead-letters", "origins", "offsets"]
-"""The topics whose records have a MAC, without the prefix of their names. Two are no topics:
+Role = Literal[
+    "reports", "postings", "citizens", "access", "dead-letters", "origins", "offsets", "act-copy"
+]
+"""The topics whose records have a MAC, without the prefix of their names. Three are no topics:
 `origins` is for proofs of where records of `reports` came from (`streams.archive.origins`),
-`offsets` for those of who committed a group's offset (`streams.stages.position_notes`)."""
+`offsets` for those of who committed a group's offset (`streams.stages.position_notes`), `act-copy`
+for lines of the table that copies `access` (`streams.lis.act_table`)."""
 
 MAC: Final = "mac"
 """The header that holds it."""

@@ -2,7 +2,7 @@
 
 from contextlib import asynccontextmanager
 
-from streams.acts.chain import AccessRecord
+from streams.acts.chain import AccessRecord, entry_of
 from streams.kit.operating_user import OperatingUser
 
 ANNA = OperatingUser("anna", 1001, "ops1")
@@ -43,6 +43,16 @@ class MemoryActTopic:
         self.read_whole += since is None
         self.read += len(self.kept[start:])
         return list(filter(wanted, self.kept[start:]))
+
+    async def first(self, since=None):
+        moment = since.isoformat() if since else ""
+        entries = [entry_of(record) for record in self.kept]
+        later = (
+            record.offset
+            for record, entry in zip(self.kept, entries, strict=True)
+            if not moment or (entry and entry.fields["at"] >= moment)
+        )
+        return next(later, len(self.kept))
 
     async def record(self, offset):
         return self.kept[offset : offset + 1]

@@ -206,7 +206,7 @@ class DeskWorks:
 
     def acts(self, question: ActQuestion) -> ActsFound:
         """Search the records of acts: in their table, and in the topic what is newer."""
-        copy = ActTable(self.settings.ledger)
+        copy = ActTable(self.settings.ledger, self.settings.macs())
         return asyncio.run(searched(self.settings, question, self._open_topic, copy))
 
     def review(self, question: ReviewQuestion) -> AccessReview:

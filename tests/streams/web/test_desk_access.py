@@ -11,6 +11,8 @@ from streams.acts.act_search import MOST, ActQuestion, searched
 from streams.acts.acts import Act, record_acts
 from streams.acts.chain import AccessRecord
 from streams.kit.last_outcomes import keep_outcome
+from streams.lis.act_table import ActTable
+from streams.lis.store import LisError
 from streams.settings import Settings
 from tests.support.acts_in_memory import MemoryActTopic
 from tests.support.desk_site import desk_site
@@ -52,6 +54,19 @@ def test_who_saw_a_citizen_is_found_and_given_as_a_file(desk):
     assert answer.headers["cache-control"] == "no-store"
     last = works.kept()[-1]
     assert (last["act"], last["scope"]["citizens"]) == ("site who saw", [citizen])
+
+
+def test_a_copy_that_cannot_be_used_is_told_and_closes_no_search(desk, monkeypatch):
+    def broken(*_given):
+        raise LisError("the copy of the acts cannot be read")
+
+    app, works = desk
+    monkeypatch.setattr(ActTable, "take", broken)
+    looked(works, [app.state.parts.citizens.citizen_of(CPR)], "sag 1")
+    page = client_of(app, visitor("auditor")).get("/adgang").text
+    assert "sag 1" in page
+    assert "alt er læst i emnet selv" in page
+    assert "the copy of the acts cannot be read" in page
 
 
 def test_without_a_number_or_a_purpose_nobody_is_searched_for(desk):
