@@ -6,7 +6,7 @@ stage, `records/` and a topic, `disk/` and a disk's name (percent in use).
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,10 +26,14 @@ log = logging.getLogger("refusion")
 
 
 class SamplePoint(NamedTuple):
-    """A value at a moment: the largest one of a piece of time."""
+    """A value at a moment."""
 
     at: datetime
     value: int
+
+
+Courses = dict[str, list[SamplePoint]]
+"""Samples by their names, in the order of time."""
 
 
 class SampleBook:
@@ -38,11 +42,12 @@ class SampleBook:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self._last: datetime | None = None
+        self._is_told = False
 
     def keep(self, at: datetime, values: Mapping[str, int]) -> None:
         """Keep a sample, unless the last one is newer than ten minutes; the oldest ones go.
 
-        Where the file cannot be written, nothing is kept, and the log says so once.
+        Where the file cannot be written, nothing is kept, and the log says so once, until it can.
         """
         if self._last is not None and at - self._last < EVERY:
             return
@@ -60,16 +65,14 @@ class SampleBook:
                 rows = [(name, moment, value) for name, value in values.items()]
                 file.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", rows)
                 file.execute("DELETE FROM samples WHERE at < ?", (oldest,))
+            self._is_told = False
         except (OSError, sqlite3.Error) as error:
-            if is_first:
+            if not self._is_told:
                 log.warning("samples of sizes and lags cannot be kept: %s", type(error).__name__)
+            self._is_told = True
 
-    def courses(self, since: datetime, now: datetime) -> dict[str, list[SamplePoint]]:
-        """Return the course of each name since a moment, as many points as a picture shows.
-
-        A point is the largest value of its piece of time; the last one is what was seen last. Empty
-        where nothing can be read.
-        """
+    def seen(self, since: datetime) -> Courses:
+        """Return all samples of each name since a moment; empty where nothing can be read."""
         try:
             with own_file(self._path, _SCHEMA) as file:
                 rows = file.execute(
@@ -78,23 +81,24 @@ class SampleBook:
                 ).fetchall()
         except (OSError, sqlite3.Error):
             return {}
-        piece = (now - since) / MOST_POINTS
-        courses: dict[str, dict[int, SamplePoint]] = {}
-        newest: dict[str, SamplePoint] = {}
+        courses: Courses = {}
         for name, at, value in rows:
-            moment = datetime.fromisoformat(at)
-            points = courses.setdefault(name, {})
-            number = int((moment - since) / piece)
-            newest[name] = SamplePoint(moment, value)
-            if number not in points or value >= points[number].value:
-                points[number] = SamplePoint(moment, value)
-        return {
-            name: [
-                *(point for point in points.values() if point.at < newest[name].at),
-                newest[name],
-            ]
-            for name, points in courses.items()
-        }
+            courses.setdefault(name, []).append(SamplePoint(datetime.fromisoformat(at), value))
+        return courses
+
+
+def drawn(points: Sequence[SamplePoint], since: datetime, now: datetime) -> list[SamplePoint]:
+    """Return as many points of a course as a picture shows.
+
+    A point is the largest value of its piece of time; the last one is what was seen last.
+    """
+    piece, largest = (now - since) / MOST_POINTS, dict[int, SamplePoint]()
+    for point in points:
+        number = int((point.at - since) / piece)
+        if number not in largest or point.value >= largest[number].value:
+            largest[number] = point
+    last = points[-1]
+    return [*(point for point in largest.values() if point.at < last.at), last]
 
 
 def _text(moment: datetime) -> str:

@@ -42,10 +42,12 @@ def recalculations(state_dir: Path, place: str | None) -> list[KeptDifference]:
 def questions(state_dir: Path, rules: RuleSet, place: str | None) -> list[AskedQuestion]:
     """Return the open questions of a rule set, with what each other answer would cost.
 
-    The newest difference counts that all municipalities are in.
+    The newest replay counts that all municipalities are in. A comparison of files, which may be of
+    anything, counts where there is none.
     """
     newest: dict[str, KeptDifference] = {}
-    for kept in kept_differences(state_dir):
+    replays_first = sorted(kept_differences(state_dir), key=lambda kept: kept.source != REPLAY)
+    for kept in replays_first:
         if kept.holding == rules.name and kept.answer and not kept.municipality:
             newest.setdefault(kept.answer, kept.of(place))
     asked = []

@@ -19,14 +19,13 @@ from streams.settings import Settings
 from streams.web.board import Seen
 from streams.web.desk.small_charts import SmallChart, small_chart
 from streams.web.lis_figures import Speaker
-from streams.web.samples import SamplePoint
+from streams.web.samples import Courses
 
 DAY: Final = timedelta(days=1)
 STANDING: Final = timedelta(hours=1)
 """The time for which records have waited before a stage when somebody should look."""
 OUTCOMES: Final = ("verify", "backup")
 STAGES: Final = ("intake", "citizens", "projections")
-Courses = dict[str, list[SamplePoint]]
 
 
 class DutyLine(NamedTuple):

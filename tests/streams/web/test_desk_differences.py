@@ -8,7 +8,7 @@ import pytest
 from streams.acts.acts import Act
 from streams.acts.four_eyes import MOVED_BY_CAUSE, MOVED_BY_PLACE, GuardedAct, permission
 from streams.kit.operating_user import OperatingUser, acting_as
-from streams.operations.kept_differences import keep_difference
+from streams.operations.kept_differences import COMPARISON, Moved, keep_difference
 from tests.support.desk_site import ANNA, ANSWERED, BIRTE, REPLAYED, desk_site
 from tests.support.site_client import client_of, visitor
 
@@ -82,6 +82,21 @@ def test_another_answer_is_told_with_what_it_costs_or_how_to_compute_it(site):
     own = client_of(app, CASEWORKER)
     assert "751 Aarhus 5.300 kr. mindre" in own.get("/regler").text
     assert "730" not in own.get(address).text
+
+
+def test_a_comparison_of_files_does_not_displace_the_amount_of_a_replay(site):
+    app, works = site
+    compared = replace(
+        ANSWERED, id="20240406T100000Z-00000004", source=COMPARISON,
+        moved=[Moved("730", "rule_change", 123_00, 0, 1)],
+    )  # fmt: skip
+    operator = client_of(app, ANNA)
+    keep_difference(works.settings.state_dir, compared)
+    assert "Staten betaler kommunerne 123 kr. mere" in operator.get("/regler").text
+    keep_difference(works.settings.state_dir, ANSWERED)
+    page = operator.get("/regler").text
+    assert "Staten betaler kommunerne 994.700 kr. mere" in page
+    assert "123 kr." not in page
 
 
 def test_the_second_person_sees_the_amounts_before_the_approval(site):

@@ -12,8 +12,9 @@ from streams.kit.last_outcomes import RUN_CLOSE, keep_outcome
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations.kept_differences import keep_difference
 from streams.web.board import Board, ClosedRun, Seen
+from streams.web.desk import duty_pages
 from streams.web.desk.duty_pages import standing
-from streams.web.samples import MOST_POINTS, NAME, SampleBook, SamplePoint
+from streams.web.samples import MOST_POINTS, NAME, SampleBook, SamplePoint, drawn
 from tests.support.desk_site import ANNA, REPLAYED, desk_site
 from tests.support.site_client import client_of, visitor
 
@@ -89,6 +90,32 @@ def test_each_course_has_a_title_its_figures_in_words_and_as_a_table(site):
     assert client_of(app, ANNA).get("/drift/vagt?dage=31").status_code == 200
 
 
+@pytest.mark.parametrize("days", [1, 7, 31])
+@pytest.mark.parametrize(("waiting", "stands"), [(lambda _at: 7, True),
+                                                 (lambda at: at // 10 % 2, False)])  # fmt: skip
+def test_what_stands_does_not_depend_on_how_long_the_courses_are(site, days, waiting, stands):
+    app, _ = site
+    filled(app.state.parts.board.samples, waiting=waiting)
+    page = client_of(app, ANNA).get(f"/drift/vagt?dage={days}").text
+    assert ("Modtagelse: poster har ventet i en time" in page) == stands
+    assert "Journalen: 180 poster flere" in page
+
+
+def test_the_start_page_reads_files_in_no_thread_of_the_event_loop(site, monkeypatch):
+    app, _ = site
+    read = []
+
+    def disks(_settings):
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        read.append(1)
+        return []
+
+    monkeypatch.setattr(duty_pages, "disks", disks)
+    assert client_of(app, ANNA).get("/drift/vagt").status_code == 200
+    assert read
+
+
 def test_who_does_not_run_the_system_does_not_see_it(site):
     app, _ = site
     for who in (visitor("state"), visitor("economy", municipality="751")):
@@ -105,17 +132,18 @@ def test_samples_are_one_in_ten_minutes_and_of_the_last_month(tmp_path):
     samples = SampleBook(tmp_path)
     for at in (40 * 24 * 60, 30, 25, 20):
         samples.keep(NOW - at * MINUTE, {"waiting/intake": at})
-    points = samples.courses(NOW - timedelta(days=60), NOW)["waiting/intake"]
+    points = samples.seen(NOW - timedelta(days=60))["waiting/intake"]
     assert [point.value for point in points] == [30, 20]
     again = SampleBook(tmp_path)
     again.keep(NOW - 25 * MINUTE, {"waiting/intake": 99})
-    assert len(again.courses(NOW - timedelta(hours=1), NOW)["waiting/intake"]) == 2
+    assert len(again.seen(NOW - timedelta(hours=1))["waiting/intake"]) == 2
 
 
 def test_a_course_has_no_more_points_than_a_picture_and_keeps_the_peaks(tmp_path):
     samples = SampleBook(tmp_path)
     filled(samples, minutes=60 * 24 * 3, waiting=lambda at: 900 if at == 1440 else 1)
-    points = samples.courses(NOW - timedelta(days=3), NOW)["waiting/intake"]
+    since = NOW - timedelta(days=3)
+    points = drawn(samples.seen(since)["waiting/intake"], since, NOW)
     assert len(points) <= MOST_POINTS + 1
     assert max(point.value for point in points) == 900
 
@@ -125,7 +153,21 @@ def test_where_samples_cannot_be_kept_or_read_the_pages_live(tmp_path, caplog):
     samples = SampleBook(tmp_path)
     samples.keep(NOW, {"waiting/intake": 1})
     assert "samples of sizes and lags cannot be kept" in caplog.text
-    assert samples.courses(NOW - timedelta(days=1), NOW) == {}
+    assert samples.seen(NOW - timedelta(days=1)) == {}
+
+
+def test_the_log_says_once_that_samples_cannot_be_kept_until_they_can_again(tmp_path, caplog):
+    samples, file = SampleBook(tmp_path), tmp_path / NAME
+    told = []
+    for number, is_broken in enumerate((False, True, True, False, True)):
+        if is_broken and file.is_file():
+            file.unlink()
+            file.mkdir()
+        elif not is_broken and file.is_dir():
+            file.rmdir()
+        samples.keep(NOW + 10 * number * MINUTE, {"waiting/intake": 1})
+        told.append(caplog.text.count("cannot be kept"))
+    assert told == [0, 1, 1, 1, 2]
 
 
 def test_records_that_come_and_go_do_not_stand():
