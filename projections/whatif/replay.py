@@ -90,6 +90,22 @@ class Difference:
             LARGEST, self.largest + other.largest, key=lambda change: abs(change.cost_ore)
         )
 
+    def amounts(self) -> dict[str, int]:
+        """Sum what would move by municipality, in øre: both kinds of money and both signs apart.
+
+        >>> place = MoneyPlace("2024-01", "730", "KTH", "rule_change")
+        >>> later = place._replace(month="2024-02")
+        >>> Difference(money={place: [100, 7, 2], later: [-30, 0, 1]}).amounts()
+        {'less refusion in 730': 30, 'more medfinansiering in 730': 7, 'more refusion in 730': 100}
+        """
+        sums = Counter[str]()
+        for place, (refusion, medfinansiering, _) in self.money.items():
+            for kind, ore in (("refusion", refusion), ("medfinansiering", medfinansiering)):
+                if ore:
+                    name = f"{'more' if ore > 0 else 'less'} {kind} in {place.municipality}"
+                    sums[name] += abs(ore)
+        return dict(sorted(sums.items()))
+
     def stand(self, municipality: str, refusion_ore: int, medfinansiering_ore: int) -> None:
         """Add money of rows that stand."""
         sums = self.standing.setdefault(municipality, [0, 0])

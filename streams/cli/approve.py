@@ -21,6 +21,7 @@ def approve(context: click.Context, request: str, refuse: bool, reason: str, as_
     from streams.acts import four_eyes
     from streams.acts.acts import checked_reason
     from streams.kit.errors import UserError
+    from streams.operations.kept_differences import forget_request
 
     settings = load_settings()
     if refuse:
@@ -28,6 +29,7 @@ def approve(context: click.Context, request: str, refuse: bool, reason: str, as_
             raise UserError("--refuse needs a --reason, which is recorded")
         checked_reason("--reason", reason)
         refused = run_async(four_eyes.refuse(settings, request, reason))
+        forget_request(settings.state_dir, refused.id)
         if as_json:
             echo_json({"id": refused.id, "state": "refused"})
         else:

@@ -95,8 +95,7 @@ def replay(
             settings, request, lambda _what, done, total: show(done, total)
         ),
     )
-    kept = difference_of_replay(load_settings(), request, preview)
-    _keep(kept)
+    kept = _kept(difference_of_replay(load_settings(), request, preview))
     applied: Applied | None = None
     if not as_json:
         _show(terminal(), preview)
@@ -151,6 +150,24 @@ def _applied(
     return applied
 
 
+def _kept(found: "KeptDifference | None") -> "KeptDifference | None":
+    """Keep what a dry run has found.
+
+    An approved one takes the place of what was asked for when it is posted, and not before.
+    """
+    from dataclasses import replace
+
+    from streams.acts.four_eyes import request_in_hand
+    from streams.operations.kept_differences import asked_difference
+
+    approved = request_in_hand()
+    asked = approved and asked_difference(load_settings().state_dir, approved.id)
+    if asked and found:
+        return replace(found, id=asked.id)
+    _keep(found)
+    return found
+
+
 def _keep(kept: "KeptDifference | None") -> None:
     """Keep a difference; where that cannot be, the replay goes on, and says so."""
     from streams.kit.errors import UserError
@@ -164,7 +181,11 @@ def _keep(kept: "KeptDifference | None") -> None:
 
 
 def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
-    """Return a replay as an act that needs two persons; its rule set is known by its digest."""
+    """Return a replay as an act that needs two persons.
+
+    Its rule set is known by its digest. The second person agrees to no larger amounts than were
+    asked for, whatever was reported meanwhile.
+    """
     from streams.acts import four_eyes
     from streams.acts.acts import Act
     from streams.acts.four_eyes import GuardedAct
@@ -192,6 +213,7 @@ def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
             four_eyes.MOVED_BY_CAUSE: dict(sorted(by_cause.items())),
             four_eyes.MOVED_BY_PLACE: dict(sorted(by_place.items())),
         },
+        at_most=preview.difference.amounts(),
     )
 
 

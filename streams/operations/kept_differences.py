@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from domain.basics.weeks import month_text
+from streams.acts.four_eyes import horizon
 from streams.citizens.rule_sets import LawBook, answer_between
 from streams.kit.errors import UserError
 from streams.kit.operating_user import operating_user
@@ -55,7 +56,8 @@ class KeptDifference:
     `answer` is the one answer to an open question by which the rules differ, as `UFB=BENEFIT`, or
     "". `run` and `month` are of the last closed run in what was read, None and "" where there is
     none, or where files were read. `standing` has refusion and medfinansiering by municipality,
-    before. `request` is the one that a second person decides, `applied` what was posted.
+    before. `request` is the one that a second person decides, not stale and not refused, or has
+    approved; `applied` is what was posted.
     """
 
     id: str
@@ -206,6 +208,18 @@ def kept_differences(state_dir: Path) -> list[KeptDifference]:
     return [found for path in paths if (found := kept_difference(state_dir, path.stem))]
 
 
+def asked_difference(state_dir: Path, request: str) -> KeptDifference | None:
+    """Return the difference that waits for a request, None where this machine has none."""
+    waiting = (kept for kept in kept_differences(state_dir) if not kept.applied)
+    return next((kept for kept in waiting if kept.request == request), None)
+
+
+def forget_request(state_dir: Path, request: str) -> None:
+    """Let a difference wait no more for a request that was refused. Raises UserError."""
+    if asked := asked_difference(state_dir, request):
+        keep_difference(state_dir, replace(asked, request=""))
+
+
 def kept_difference(state_dir: Path, name: str) -> KeptDifference | None:
     """Return the difference of an id; None where there is none that can be read."""
     if not NAME.fullmatch(name):
@@ -213,6 +227,8 @@ def kept_difference(state_dir: Path, name: str) -> KeptDifference | None:
     try:
         fields = orjson.loads((state_dir / FOLDER / f"{name}.json").read_bytes())
         moved = [Moved(*each) for each in fields.pop("moved")]
-        return KeptDifference(**fields, moved=moved)
+        found = KeptDifference(**fields, moved=moved)
+        is_stale = not found.applied and datetime.fromisoformat(found.at) < horizon()
+        return replace(found, request="") if is_stale else found
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -30,6 +30,7 @@ from streams.operations.dead_letters import (
     unsealed,
     with_reporter,
 )
+from streams.operations.kept_differences import forget_request
 from streams.operations.letter_counts import LetterCounts, counted
 from streams.operations.letter_dispatch import Sent
 from streams.operations.letter_retry import Retry, chosen_letters, sent_if_permitted
@@ -123,7 +124,9 @@ class DeskWorks:
 
     def refuse(self, request_id: str, reason: str) -> ApprovalRequest:
         """Record that the visitor refuses a request, or withdraws it."""
-        return self._ask(four_eyes.refuse(self.settings, request_id, reason, self._open_topic))
+        refused = self._ask(four_eyes.refuse(self.settings, request_id, reason, self._open_topic))
+        forget_request(self.settings.state_dir, refused.id)
+        return refused
 
     def carry_out(self, request: ApprovalRequest, show: Show) -> Any:
         """Do what was approved. Raises WorkError for what the command line alone does."""

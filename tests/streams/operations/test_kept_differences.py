@@ -8,7 +8,10 @@ import pytest
 
 from domain.citizen.reports import RunMarker, Scope
 from projections.whatif.replay import CitizenChange, Difference, MoneyPlace
+from streams.acts import four_eyes
+from streams.acts.four_eyes import ApprovalError, ApprovalRequest
 from streams.citizens.rule_sets import DEFAULT, LawBook, answer_between
+from streams.cli import replay
 from streams.kit.errors import UserError
 from streams.operations import kept_differences
 from streams.operations.kept_differences import (
@@ -99,3 +102,42 @@ def test_one_answer_is_told_from_any_other_change():
     assert LawBook().answering("R-2", "UFB=BENEFIT").rules.name == "R-2-UFB-BENEFIT"
     with pytest.raises(UserError, match="UFB has no value 'PERHAPS'"):
         LawBook().answering(DEFAULT, "UFB=PERHAPS")
+
+
+def test_an_approved_replay_posts_no_larger_amounts_than_the_second_person_saw(
+    settings, monkeypatch
+):
+    monkeypatch.setattr(replay, "load_settings", lambda: settings)
+    seen = replay._guarded(ReplayRequest("R-2"), found())
+    now = found()
+    now.difference.add(  # one municipality gets more, another less: the sum is the same
+        Difference(
+            money={
+                MoneyPlace("2024-03", "730", "KTH", "late_report"): [900, 0, 1],
+                MoneyPlace("2024-03", "751", "KTH", "late_report"): [-900, 0, 1],
+            }
+        )
+    )
+    asked = {"id": "a", "act": seen.act.name, "scope": dict(seen.act.scope), "files": {}}
+    request = ApprovalRequest(asked | {"about": seen.told()})
+    four_eyes._check_same(request, seen, {})
+    with pytest.raises(ApprovalError, match="less refusion in 751 is larger now"):
+        four_eyes._check_same(request, replay._guarded(ReplayRequest("R-2"), now), {})
+
+
+def test_what_waits_for_a_request_is_posted_in_its_place_or_waits_no_more(
+    settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(replay, "load_settings", lambda: settings)
+    asked = replace(difference(settings, ReplayRequest("R-2"), found()), request="r-1")
+    keep_difference(tmp_path, asked)
+    again = difference(settings, ReplayRequest("R-2"), found())
+    with four_eyes.carried_out(ApprovalRequest({"id": "r-1"})):
+        posted = replay._kept(again)
+    assert posted is not None
+    assert posted.id == asked.id
+    assert all_kept(tmp_path) == [asked], "before it is posted, what was asked for stands"
+    kept_differences.forget_request(tmp_path, "r-1")
+    assert [kept.request for kept in all_kept(tmp_path)] == [""]
+    keep_difference(tmp_path, replace(asked, at="2024-01-01T00:00:00Z"))
+    assert [kept.request for kept in all_kept(tmp_path)] == [""], "it is stale"
