@@ -30,6 +30,9 @@ from streams.kit.errors import AwaitingApproval, UserError
 from streams.kit.operating_user import operating_user
 from streams.settings import Settings
 
+LEEWAY_PERCENT: Final = 1
+LEEWAY_ORE: Final = 10_000_00
+"""Amounts of all citizens may grow by it while they wait: reports go on coming, each second."""
 STALE_DAYS: Final = 30
 """Days after which a request cannot be approved any more."""
 OPEN: Final = "open"
@@ -53,7 +56,8 @@ class GuardedAct(NamedTuple):
     it names, by their whole paths, each with the file that is read for it; their content must still
     be the same then. `about` tells the second person more, such as sums, which may have changed.
     `at_most` are amounts in øre by what they are for: they are told too, and may not be larger when
-    the act is done.
+    the act is done. `goes_on` is for an act on what grows while it waits, such as the reports of
+    all citizens: its amounts may be larger by `LEEWAY_PERCENT` and `LEEWAY_ORE`.
     """
 
     act: Act
@@ -61,6 +65,7 @@ class GuardedAct(NamedTuple):
     files: Mapping[str, Path] = {}
     about: Mapping[str, Any] = {}
     at_most: Mapping[str, int] = {}
+    goes_on: bool = False
 
     def told(self) -> dict[str, Any]:
         """Return what the second person is told beside the scope."""
@@ -165,11 +170,18 @@ def _check_same(approved: ApprovalRequest, guarded: GuardedAct, files: Mapping[s
             )
     seen = asked["about"].get(AMOUNTS, {})
     for what, ore in guarded.at_most.items():
-        if ore > seen.get(what, -1):
+        if ore > _most(seen.get(what), goes_on=guarded.goes_on):
             raise ApprovalError(
                 f"request {approved.id}: the amount of {what} is larger now than when it was asked"
                 " for; nothing was done: have it asked for again"
             )
+
+
+def _most(seen: int | None, *, goes_on: bool) -> int:
+    """Return how many øre an amount may be that the second person saw, or did not see."""
+    if not goes_on:
+        return -1 if seen is None else seen
+    return (seen or 0) * (100 + LEEWAY_PERCENT) // 100 + LEEWAY_ORE
 
 
 async def _check_first(writer: ActWriter, approved: ApprovalRequest, act_id: str) -> None:

@@ -214,6 +214,7 @@ def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
             four_eyes.MOVED_BY_PLACE: dict(sorted(by_place.items())),
         },
         at_most=preview.difference.amounts(),
+        goes_on=not request.scope.citizen,
     )
 
 

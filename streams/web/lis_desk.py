@@ -104,7 +104,10 @@ class LisDesk:
 
     @cached_property
     def law(self) -> RuleSet:
-        """The rule set whose benefits and steps are meant."""
+        """The rule set whose benefits and steps are meant, as when it was first asked for.
+
+        Raises UnworkableError where a rule set file has a mistake: a site does not start then.
+        """
         return LawBook(self._settings.rules).catalogue()
 
     def answered(self, question: LisQuestion, *, persons: bool = False) -> Answered:

@@ -39,6 +39,7 @@ def serve(settings: Settings, place: WebPlace) -> None:
     """Serve the site until the process is stopped."""
     set_up_logs("site")
     app = site(settings, url=place.url)
+    _ = app.state.parts.lis.law  # a rule set file with a mistake is told before anybody comes
     config = bounded(
         app,
         host=place.host,

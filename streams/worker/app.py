@@ -241,7 +241,7 @@ class _Unmeasured:
 
 
 class _Measured:
-    """Metrics are served; see `streams.worker.metrics_server`."""
+    """Metrics are served by `metrics_server`."""
 
     def __init__(self, metrics: "Metrics") -> None:
         from streams.worker.metrics import beat  # noqa: PLC0415
@@ -341,9 +341,8 @@ def work(names: Sequence[str], settings: Settings, parent: int | None = None) ->
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         if parent is not None:
-            loop.add_reader(
-                parent, stopping.set
-            )  # nothing is ever written to it: it becomes readable at its end
+            # Nothing is ever written to it: it becomes readable at its end.
+            loop.add_reader(parent, stopping.set)
         await _serve(names, settings, folder, stopping)
 
     uvloop.run(main())

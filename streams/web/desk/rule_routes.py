@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.privacy.cpr import may_hold_cpr
+from streams.settings import Settings
 from streams.web.desk.answers import trouble_of
 from streams.web.desk.difference_pages import AskedQuestion, questions
 from streams.web.desk.rule_book import law_cases, rule_book
@@ -43,7 +44,9 @@ async def rules_page(
     against = mod if mod != chosen else ""
     work = partial(rule_book, parts.settings.rules, chosen, against)
     book, trouble = await trouble_of(parts.lanes.desk, work)
-    asked = None if soeg or against else await _asked(parts, visitor, chosen)
+    asked = None
+    if book and not soeg and not against:
+        asked, trouble = await _asked(parts, visitor, chosen)
     used = await _first_runs(parts)
     words = soeg.casefold().split()
     chapters = (book.found(words) if words else book.chapters) if book else []
@@ -75,13 +78,19 @@ def case_page(request: Request, name: str) -> Response:
     return page(request, "desk/case.html", case=case)
 
 
-async def _asked(parts: Parts, visitor: Visitor, name: str) -> list[AskedQuestion] | None:
+async def _asked(
+    parts: Parts, visitor: Visitor, name: str
+) -> tuple[list[AskedQuestion] | None, str]:
     """Return the open questions with what other answers cost; None for who may see no amounts."""
     if not visitor.roles & SEES_ALL and visitor.municipality is None:
-        return None
-    settings, place = parts.settings, place_of(visitor)
-    rules = LawBook(settings.rules).law(name).rules
-    return await parts.lanes.desk.run(questions, settings.state_dir, rules, place)
+        return None, ""
+    work = partial(_questions_of, parts.settings, name, place_of(visitor))
+    return await trouble_of(parts.lanes.desk, work)
+
+
+def _questions_of(settings: Settings, name: str, place: str | None) -> list[AskedQuestion]:
+    """Read a rule set, which may be a file, and what its questions' answers cost."""
+    return questions(settings.state_dir, LawBook(settings.rules).law(name).rules, place)
 
 
 def _valid(used: Mapping[str, LisRun]) -> str:

@@ -113,16 +113,26 @@ def test_an_approved_replay_posts_no_larger_amounts_than_the_second_person_saw(
     now.difference.add(  # one municipality gets more, another less: the sum is the same
         Difference(
             money={
-                MoneyPlace("2024-03", "730", "KTH", "late_report"): [900, 0, 1],
-                MoneyPlace("2024-03", "751", "KTH", "late_report"): [-900, 0, 1],
+                MoneyPlace("2024-03", "730", "KTH", "late_report"): [20_000_00, 0, 1],
+                MoneyPlace("2024-03", "751", "KTH", "late_report"): [-20_000_00, 0, 1],
             }
         )
     )
     asked = {"id": "a", "act": seen.act.name, "scope": dict(seen.act.scope), "files": {}}
     request = ApprovalRequest(asked | {"about": seen.told()})
     four_eyes._check_same(request, seen, {})
+    little = found()
+    place = MoneyPlace("2024-03", "751", "KTH", "x")
+    little.difference.add(Difference(money={place: [-900, 0, 1]}))
+    four_eyes._check_same(request, replay._guarded(ReplayRequest("R-2"), little), {})
     with pytest.raises(ApprovalError, match="less refusion in 751 is larger now"):
         four_eyes._check_same(request, replay._guarded(ReplayRequest("R-2"), now), {})
+
+
+def test_amounts_of_all_citizens_may_grow_a_little_while_they_wait():
+    most = four_eyes._most
+    assert (most(500_000_00, goes_on=False), most(None, goes_on=False)) == (500_000_00, -1)
+    assert (most(5_000_000_00, goes_on=True), most(None, goes_on=True)) == (5_060_000_00, 10_000_00)
 
 
 def test_what_waits_for_a_request_is_posted_in_its_place_or_waits_no_more(

@@ -7,7 +7,10 @@ import pytest
 
 from domain.ruledata.coverage import series
 from streams.citizens.rule_sets import load_rule_set
+from streams.kit.errors import UnworkableError
+from streams.settings import Settings
 from streams.web.desk.rule_book import law_cases, rule_book
+from streams.web.server import WebPlace, serve
 from streams.web.visitors import Role
 from tests.support.site_client import a_site, client_of, visitor
 
@@ -56,6 +59,23 @@ def test_a_rule_set_is_held_against_another(client):
     assert any("genberegnes" in title for title in titles)
     assert len(titles) < len(re.findall("<summary>", client.get("/regler").text))
     assert client.get("/regler", params={"regelsaet": "R-9"}).status_code == 404
+
+
+@pytest.mark.parametrize("role", ["lis", "operator", "state"])
+def test_a_rule_set_file_that_cannot_be_read_is_told_on_the_page(tmp_path, role):
+    """It was put there while the site runs: one that starts with it says so and ends."""
+    settings = Settings.load(
+        {"REFUSION_DEMO": "1", "REFUSION_STATE_DIR": str(tmp_path), "REFUSION_RULES": str(tmp_path)}
+    )
+    client = client_of(a_site(settings), visitor(role, municipality="730"))
+    assert client.get("/regler").status_code == 200
+    (tmp_path / "R-9.yaml").write_text("name: R-9\nbuilds_on: R-1\nnonsense: [")
+    with pytest.raises(UnworkableError, match=r"R-9\.yaml"):
+        serve(settings, WebPlace("127.0.0.1", 1))
+    for asked in ({"regelsaet": "R-9"}, {"regelsaet": "R-9", "soeg": "trin"}, {"mod": "R-9"}):
+        answer = client.get("/regler", params=asked)
+        assert answer.status_code == 200
+        assert "R-9.yaml" in answer.text
 
 
 def test_a_case_that_shows_a_rule_is_one_link_away(client):
