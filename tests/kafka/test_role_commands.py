@@ -46,7 +46,7 @@ MAY = {
     SOURCE: {"publish --source"},
     "intake": {"keys state"},
     "citizens": {"keys state"},
-    "projections": {"keys state"},
+    "projections": {"keys state", "approvals list", "destinations"},
     "operator": LOOKING
     | {"publish", "publish --source", "dead-letters retry", "free-id", "merge", "opening load"},
     "auditor": LOOKING | {"verify"},
