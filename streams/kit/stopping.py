@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 from typing import NoReturn
 
 SIGNALS = tuple(
@@ -30,9 +31,10 @@ def unwind_on_signals() -> None:
 
 def _stop(number: int, _frame: object) -> NoReturn:
     for other in SIGNALS:
-        signal.signal(
-            other, signal.SIG_IGN
-        )  # a second Ctrl-C would break the clean-up off half-way
+        # A second one would break the clean-up off half-way.
+        signal.signal(other, signal.SIG_IGN)
+    # What was interrupted stays undone: Python would tell of it, one coroutine after the other.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     raise Stopped(number)
 
 
