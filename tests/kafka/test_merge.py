@@ -68,6 +68,16 @@ def truth(*lines):
     return true_now(reference.settle(reports, RULES).rows)
 
 
+def stand(pipeline, cpr, *lines):
+    """Wait until a citizen has what these reports give, and nothing else.
+
+    The markers of a merge come into its partitions after it was answered, so a stage may seem to
+    have read all before.
+    """
+    true = truth(*lines)
+    pipeline.wait_until(lambda: standing(pipeline, cpr) == true)
+
+
 def test_two_numbers_are_one_person_and_two_again(pipeline, refusion):
     """A late report for the former number goes on, and the audit finds nothing."""
     first, second = published(FORMER, "P1", 1), published(NEW, "P2", 2)
@@ -85,7 +95,7 @@ def test_two_numbers_are_one_person_and_two_again(pipeline, refusion):
     assert not {FORMER, NEW} & set((done.stdout + done.stderr + waiting.stderr).split())
     late = published(FORMER, "P3", 3)
     pipeline.publish([late])
-    pipeline.wait_until(lambda: standing(pipeline, NEW) == truth(first, second, late))
+    stand(pipeline, NEW, first, second, late)
     pipeline.wait_until_settled()
     assert standing(pipeline, FORMER) == []
     moved = posted(pipeline, FORMER)[-1]
@@ -105,8 +115,8 @@ def test_two_numbers_are_one_person_and_two_again(pipeline, refusion):
     undone = refusion(*asked, "--undo")
     assert undone.returncode == 0, undone.stderr
     pipeline.wait_until_settled()
-    assert standing(pipeline, NEW) == truth(second)
-    assert standing(pipeline, FORMER) == truth(first, late)
+    stand(pipeline, NEW, second)
+    stand(pipeline, FORMER, first, late)
     verified = refusion("verify", "--deep", "--fold", given="")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     pipeline.stop(worker)
@@ -138,7 +148,7 @@ def test_several_pairs_are_one_act_of_two_persons_and_each_is_whole_or_not_there
     assert pair == (of(NEW)[0], of(FORMER)[0])
     assert of(NEW)[0] in why
     pipeline.wait_until_settled()
-    assert standing(pipeline, NEW) == truth(lines[1], lines[0], lines[2])
+    stand(pipeline, NEW, lines[1], lines[0], lines[2])
     status, told, said = as_person(ANNA, *asked, stdin=possible)
     status, told, said = as_person(BO, "approve", told.strip())
     assert (status, told.count("one person already")) == (2, 2), said
@@ -148,7 +158,7 @@ def test_several_pairs_are_one_act_of_two_persons_and_each_is_whole_or_not_there
     assert (status, told.count("are two persons again")) == (0, 2), said
     pipeline.wait_until_settled()
     for cpr, line in zip((FORMER, NEW, THIRD), lines, strict=True):
-        assert standing(pipeline, cpr) == truth(line)
+        stand(pipeline, cpr, line)
     pipeline.stop(worker)
 
 
@@ -204,7 +214,7 @@ def test_a_late_report_goes_on_once_whenever_a_worker_dies(pipeline, refusion, p
     dying = pipeline.start(REFUSION_TEST_KILL=f"citizens:{point}:2")
     assert dying.wait(DONE_S) != 0
     worker = pipeline.start()
-    pipeline.wait_until(lambda: standing(pipeline, NEW) == truth(*lines, *late))
+    stand(pipeline, NEW, *lines, *late)
     pipeline.wait_until_settled()
     assert standing(pipeline, FORMER) == []
     copies = [

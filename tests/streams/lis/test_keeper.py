@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from streams.ledger.table import LedgerTable
 from streams.lis.build import BuildRequest, build
 from streams.lis.keeper import AGAIN_S, REFRESH_S, Ended, MartKeeper, run_command
-from streams.lis.store import MartStore
+from streams.lis.store import FORMAT, MartStore
 from tests.support import product
 from tests.support.postings import ledger_of, marker, posting
 
@@ -76,7 +76,7 @@ def test_a_build_that_fails_is_told_and_tried_again_later(tmp_path, caplog, cloc
 
 def test_marts_that_cannot_be_read_are_told_once(tmp_path, caplog, clock):
     asyncio.run(Builder(tmp_path)(("lis", "build")))
-    DeltaTable(tmp_path / "lis" / "builds").update(updates={"format": "7"})
+    DeltaTable(tmp_path / "lis" / "builds").update(updates={"format": str(FORMAT + 1)})
     keeper = MartKeeper(str(tmp_path / "lis"), None, clock)
     looked(keeper, clock, 0.0, 10.0)
     (line,) = caplog.messages
