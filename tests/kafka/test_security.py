@@ -104,7 +104,7 @@ READS: dict[str, set[str]] = {
     "upstream": set(),
     "intake": {"reports.raw", "reports"},
     "citizens": {"reports", "citizens"},
-    "projections": {"postings", "reports", "dead-letters", "notices"},
+    "projections": {"postings", "reports", "dead-letters", "notices", "access"},
     "operator": {"reports.raw", "reports", "postings", "notices", "dead-letters", "access"},
     "backup": {"reports", "postings", "access"},
     "repairer": {topic.name for topic in TOPICS},
