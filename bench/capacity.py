@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench.rig import PARTITION_NUMBERS, bench, reached
-from demo.cluster import Worker, stop
+from bench.rig import PARTITION_NUMBERS, bench, peak_mb_of, reached
+from demo.cluster import stop
 
 RESTORED: Final = re.compile(r"restored (\d+) records in ([\d.]+) s")
 
@@ -30,7 +30,7 @@ async def memory_and_restore(bootstrap: str, folder: Path, lines: Sequence[bytes
         async with run.held_back(lines):
             await run.shared([first])
         await reached("memory", run.committed("citizens"), len(lines))
-        peak_mb = _peak_mb(first)
+        peak_mb = peak_mb_of(first)
         await asyncio.to_thread(stop, [first])
         log = run.settings.state_dir / "second" / "log"
         run.start("second", ["citizens"])
@@ -45,10 +45,3 @@ async def memory_and_restore(bootstrap: str, folder: Path, lines: Sequence[bytes
             sum(int(count) for count, _ in parts),
             max(float(seconds) for _, seconds in parts),
         )
-
-
-def _peak_mb(worker: Worker) -> float:
-    """Return the peak of resident memory so far."""
-    status = Path(f"/proc/{worker.process.pid}/status").read_text()
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-    return int(kilobytes) / 1024

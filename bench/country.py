@@ -12,7 +12,6 @@ show what grows faster than the work. COUNTRY_MONTHS has how many months (12).
 
 import asyncio
 import os
-import re
 import resource
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from shutil import rmtree
 from typing import Final, NamedTuple
 
 from bench.cost import Used, cost_rows
-from bench.rig import PARTITION_NUMBERS, Bench, BenchError, Figure, bench
+from bench.rig import PARTITION_NUMBERS, Bench, BenchError, Figure, bench, cpu_seconds, peak_mb_of
 from demo.cluster import Worker, environment, stop
 from domain.basics.weeks import month_number, month_text
 from streams.devtools.local_kafka import LocalKafka
@@ -47,7 +46,6 @@ MONTH_BYTES: Final = len("2023-01")
 PATIENCE_S: Final = 3600.0
 """The longest wait for a month to be settled."""
 LOOK_S: Final = 0.2
-TICKS: Final = os.sysconf("SC_CLK_TCK")
 MEGA: Final = 1e6
 BLOCK: Final = 512
 """Bytes of a block, in which a file system counts what a file takes."""
@@ -123,7 +121,7 @@ class Country:
         run = str(run_of(month_number(month)))
         with self._measured() as exporting:
             await self._command("export", "--run", run, "--out", str(self._folder / "files"))
-        peak = max(_peak_mb(worker) for worker in self._workers)
+        peak = max(peak_mb_of(worker) for worker in self._workers)
         self._figure(
             f"{month}: {number:,} reports, raw to ledger",
             f"{number / settling[0].clock_s:,.0f}/s, {_said(settling[0])}, {peak:,.0f} MB",
@@ -200,7 +198,7 @@ class Country:
         """Return the processor seconds so far: the broker, the workers, and what has ended."""
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         living = [self._broker, *(worker.process.pid for worker in self._workers)]
-        return ended.ru_utime + ended.ru_stime + sum(map(_cpu_s, living))
+        return ended.ru_utime + ended.ru_stime + sum(map(cpu_seconds, living))
 
     @contextmanager
     def _measured(self) -> Iterator[list[Spent]]:
@@ -295,18 +293,6 @@ def _lines_in(path: Path) -> int:
 
 def _bytes_in(folder: Path) -> int:
     return sum(path.stat().st_blocks * BLOCK for path in folder.rglob("*") if path.is_file())
-
-
-def _cpu_s(pid: int) -> float:
-    """Return the processor seconds of a process and of its children that have ended."""
-    _, _, after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-    return sum(map(int, after_name.split()[11:15])) / TICKS
-
-
-def _peak_mb(worker: Worker) -> float:
-    status = Path(f"/proc/{worker.process.pid}/status").read_text()
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-    return int(kilobytes) / 1024
 
 
 def _said(spent: Spent) -> str:

@@ -8,6 +8,8 @@ before the clock starts.
 
 import asyncio
 import io
+import os
+import re
 import time
 import uuid
 from collections import defaultdict
@@ -232,3 +234,16 @@ async def rate(what: str, count: RecordCount, wanted: int) -> float:
     if before >= wanted:
         raise BenchError(f"{what}: {wanted:,} reports are too few to be measured")
     return (wanted - before) / (ended - began)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor seconds of a process and of its children that have ended."""
+    _, _, after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    return sum(map(int, after_name.split()[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mb_of(worker: Worker) -> float:
+    """Return the peak of a worker's resident memory so far."""
+    status = Path(f"/proc/{worker.process.pid}/status").read_text()
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    return int(kilobytes) / 1024

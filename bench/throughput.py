@@ -1,7 +1,6 @@
 """Reports a second: end to end beside a plain Faust agent, and each stage alone."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,8 +10,17 @@ from typing import Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.peer_faust import OUTPUT
-from bench.rig import PARTITION_NUMBERS, STAGES, Bench, BenchError, bench, rate, reached
-from demo.cluster import Worker, stop, topic_name
+from bench.rig import (
+    PARTITION_NUMBERS,
+    STAGES,
+    Bench,
+    BenchError,
+    bench,
+    cpu_seconds,
+    rate,
+    reached,
+)
+from demo.cluster import stop, topic_name
 
 FIRST_LINES: Final = 1_200
 """The reports that go all the way before the clock starts: a hundred for each partition.
@@ -57,9 +65,9 @@ async def each_stage_alone(bootstrap: str, folder: Path, lines: Sequence[bytes])
 async def _alone(run: Bench, stage: str, wanted: int) -> Pace:
     worker = run.start(stage, [stage])
     await reached(stage, run.committed(stage), 1)
-    began, before = _cpu_seconds(worker), await run.committed(stage)()
+    began, before = cpu_seconds(worker.process.pid), await run.committed(stage)()
     per_second = await rate(stage, run.committed(stage), wanted)
-    cpu = _cpu_seconds(worker) - began
+    cpu = cpu_seconds(worker.process.pid) - began
     await asyncio.to_thread(stop, [worker])
     return Pace(per_second, MICROSECONDS * cpu / (wanted - before))
 
@@ -98,10 +106,3 @@ async def _peer_rate(run: Bench, process: subprocess.Popen[bytes], lines: Sequen
         async with run.held_back(lines[FIRST_LINES:]):
             pass
         return await rate("the peer", outputs, len(lines))
-
-
-def _cpu_seconds(worker: Worker) -> float:
-    """Return the processor time used so far, including that of the system."""
-    _, _, after_name = Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")
-    user, system = after_name.split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -75,8 +75,8 @@ def check_package(path: Path, read_live: Readings | None = None) -> CheckedPacka
     with _damage_noted(path, findings):
         frame = PackageFrame.read(path, content[FRAME])
         findings += _of_itself(content, frame)
-        findings += _of_rules(content)
         with _rules_of(content) as laws:
+            findings += _of_rules(content, laws)
             sample = check_citizens(content, frame, laws)
         findings += sample.findings
     if frame is None:
@@ -115,20 +115,19 @@ def _of_itself(content: Content, frame: PackageFrame) -> Iterator[str]:
     yield from draw_findings(rows_of(content[DRAWN]), sums, frame)
 
 
-def _of_rules(content: Content) -> Iterator[str]:
+def _of_rules(content: Content, laws: LawBook) -> Iterator[str]:
     """Yield the rule sets of this program that are others than those of the package."""
     said = orjson.loads(content["versioner.json"])
-    with _rules_of(content) as laws:
-        for name, digest in said["rule_sets"].items():
-            try:
-                known = laws.digest(name)
-            except UserError:
-                known = "none"
-            if known != digest:
-                yield (
-                    f"rule set {name}: this program has {known}, the package was made with"
-                    f" {digest}; use version {said['program']} of the program"
-                )
+    for name, digest in said["rule_sets"].items():
+        try:
+            known = laws.digest(name)
+        except UserError:
+            known = "none"
+        if known != digest:
+            yield (
+                f"rule set {name}: this program has {known}, the package was made with"
+                f" {digest}; use version {said['program']} of the program"
+            )
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from projections.lis.amounts import AMOUNT, ore_of
-from projections.lis.answers import BYTE_ORDER_MARK
 from projections.runs.files import comma_kroner, harmless
 from streams.dossier.recomputation import Recomputed, SampledCitizen
 from streams.dossier.run_part import FoldedPart, PackageError, RunPart, Sums
+from streams.kit.csv_table import csv_table
 from streams.privacy.cpr import without_cpr
 
 FOLDER: Final = Path(__file__).parent
@@ -32,13 +32,8 @@ MONEY: Final = ("refusion", "medfinansiering")
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Write a table: a byte order mark, semicolons, a header line; no cell begins a formula."""
-    text = io.StringIO()
-    text.write(BYTE_ORDER_MARK)
-    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow(names)
-    writer.writerows(map(_cell, row) for row in rows)
-    return text.getvalue().encode()
+    """Write a table of a package."""
+    return csv_table(names, rows, _cell)
 
 
 def _cell(value: Any) -> Any:

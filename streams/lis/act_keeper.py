@@ -18,6 +18,7 @@ from streams.kafka.reading import open_topics
 from streams.kafka.topics import ACCESS, TopicError
 from streams.kit.errors import UserError, kind_and_place
 from streams.lis.act_table import ActTable
+from streams.lis.first_partition import FirstPartitionWork
 from streams.settings import Settings
 
 LOOK_S: Final = 60.0
@@ -33,33 +34,16 @@ class ActCopyError(UserError):
     """The topic cannot be read; the message says why."""
 
 
-class ActKeeper:
+class ActKeeper(FirstPartitionWork):
     """Copies now and then."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__()
         self._settings = settings
-        self._work: asyncio.Task[None] | None = None
-        self._tenure: object = None
         self._told = ""
 
-    def passed(self, _last_run: int) -> None:
+    def passed(self, last_run: int) -> None:
         """Note nothing: postings do not matter here."""
-
-    def start(self, tenure: object) -> None:
-        """Begin to look; the first partition is ours, and this is who works at it now."""
-        self._tenure = tenure
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._keep())
-
-    async def stop(self, tenure: object) -> None:
-        """End: the first partition is another's now.
-
-        A tenure that ends when the next one of this process has begun already ends nothing.
-        """
-        if self._work is not None and tenure is self._tenure:
-            work, self._work = self._work, None
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
 
     async def _keep(self) -> None:
         while True:

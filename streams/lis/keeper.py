@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from streams.kit.errors import UserError
+from streams.lis.first_partition import FirstPartitionWork
 from streams.lis.store import local_folder, read_build
 
 FIRST_PARTITION: Final = 0
@@ -42,7 +43,7 @@ class Ended(NamedTuple):
     said: str
 
 
-class MartKeeper:
+class MartKeeper(FirstPartitionWork):
     """Decides when to build, and does it."""
 
     def __init__(
@@ -52,6 +53,7 @@ class MartKeeper:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`place` is REFUSION_LIS; `run` runs a command, and tests give their own."""
+        super().__init__()
         self._folder = local_folder(place)
         self._run = run or run_command
         self._clock = clock
@@ -59,32 +61,14 @@ class MartKeeper:
         self._posted = False
         self._told = ""
         self._next_run = self._next_refresh = 0.0
-        self._work: asyncio.Task[None] | None = None
-        self._tenure: object = None
 
     def passed(self, last_run: int) -> None:
         """Note that entries of the first partition came, and its last closed run."""
         self._posted = True
         self._closed = max(self._closed, last_run)
 
-    def start(self, tenure: object) -> None:
-        """Begin to look; the first partition is ours, and this is who works at it now."""
-        self._tenure = tenure
-        if self._work is None or self._work.done():
-            self._next_refresh = self._clock() + REFRESH_S
-            self._work = asyncio.create_task(self._keep())
-
-    async def stop(self, tenure: object) -> None:
-        """End: the first partition is another's now. A build under way is killed.
-
-        A tenure that ends when the next one of this process has begun already ends nothing.
-        """
-        if self._work is not None and tenure is self._tenure:
-            work, self._work = self._work, None
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-
     async def _keep(self) -> None:
+        self._next_refresh = self._clock() + REFRESH_S
         while True:
             await asyncio.sleep(LOOK_S)
             await self.look()

@@ -48,8 +48,7 @@ from streams.wire.readers import posting_reader
 log = logging.getLogger("refusion")
 
 if TYPE_CHECKING:
-    from streams.lis.act_keeper import ActKeeper
-    from streams.lis.keeper import MartKeeper
+    from streams.lis.first_partition import FirstPartitionWork
 
 _AFTER_RUN, _KIND, _MECHANISM, _REFUSION, _MEDFIN = map(
     tuple(COLUMNS).index,
@@ -70,7 +69,7 @@ class LedgerStage:
         writer: LedgerWriter,
         kafka: Kafka,
         checks: PostingChecks | None = None,
-        keepers: "Sequence[MartKeeper | ActKeeper]" = (),
+        keepers: "Sequence[FirstPartitionWork]" = (),
     ) -> None:
         """Without `checks` every posting is believed.
 

@@ -1,7 +1,5 @@
 """The routes of the access log: what was looked at, who saw a citizen, and a random sample."""
 
-import csv
-import io
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -9,9 +7,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
-from projections.lis.answers import BYTE_ORDER_MARK
-from projections.runs.files import harmless
 from streams.acts.act_search import MOST, ActLine, ActQuestion
+from streams.kit.csv_table import csv_table
 from streams.kit.errors import UserError
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.access import Look
@@ -93,10 +90,18 @@ def _page(request: Request, status: int = HTTPStatus.OK, **values: Any) -> Respo
 
 def _csv(lines: list[ActLine]) -> bytes:
     """Write who saw a citizen as the extract that the citizen is given."""
-    file = io.StringIO()
-    writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-    writer.writerow(("Tidspunkt", "Hvem", "Rolle", "Kommune", "Handling", "Side", "Formål", "Id"))
-    for line in lines:
-        values = (line.who, line.roles, line.municipality, line.act, line.page, line.reason)
-        writer.writerow((line.at, *map(harmless, values), line.id))
-    return (BYTE_ORDER_MARK + file.getvalue()).encode()
+    heads = ("Tidspunkt", "Hvem", "Rolle", "Kommune", "Handling", "Side", "Formål", "Id")
+    rows = [
+        (
+            line.at,
+            line.who,
+            line.roles,
+            line.municipality,
+            line.act,
+            line.page,
+            line.reason,
+            line.id,
+        )
+        for line in lines
+    ]
+    return csv_table(heads, rows)

@@ -4,8 +4,6 @@ The municipality's controller (role `economy`) looks through its persons, ends w
 its own access management, and notes here that it was done. An auditor reads any municipality's.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -14,8 +12,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from projections.lis.answers import BYTE_ORDER_MARK
-from projections.runs.files import harmless
 from streams.acts.access_review import (
     REVIEWED,
     AccessReview,
@@ -24,6 +20,7 @@ from streams.acts.access_review import (
     ReviewQuestion,
 )
 from streams.acts.acts import ReasonError, checked_reason
+from streams.kit.csv_table import csv_table
 from streams.web.access import Look
 from streams.web.desk.answers import UNKEPT, moved, trouble_of
 from streams.web.lis_figures import Speaker
@@ -68,12 +65,9 @@ async def review_table(
     """Give the same as a table."""
     question, review = await _asked(request, visitor, municipality, halvaar, "csv")
     speaker = speaker_of(request)
-    file = io.StringIO()
-    file.write(BYTE_ORDER_MARK)
-    writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-    writer.writerow([speaker.word(f"review.{name}") for name in HEADS])
-    writer.writerows(map(harmless, _cells(person, speaker)) for person in review.persons)
-    return _sent(file.getvalue().encode(), "text/csv; charset=utf-8", question, "csv")
+    heads = [speaker.word(f"review.{name}") for name in HEADS]
+    made = csv_table(heads, [_cells(person, speaker) for person in review.persons])
+    return _sent(made, "text/csv; charset=utf-8", question, "csv")
 
 
 @router.get(f"{REVIEW_PAGE}.pdf", include_in_schema=False)
@@ -126,15 +120,23 @@ async def _asked(
     request: Request, visitor: Visitor, municipality: str | None, half: str | None, form: str
 ) -> tuple[ReviewQuestion, AccessReview]:
     """Record that a review is looked at, and make it. Raises HTTPException where it cannot be."""
-    parts, question = parts_of(request), _question(visitor, municipality, half)
+    question = _question(visitor, municipality, half)
     if question is None:
         raise HTTPException(HTTPStatus.BAD_REQUEST)
-    about = {"of": question.municipality, "half": question.half.name, "form": form}
-    await parts.access.record(request, visitor, Look(LOOK, about=about))
-    review, _ = await trouble_of(parts.lanes.desk, parts.works.review, question)
+    review, _ = await _looked_at(request, visitor, question, form)
     if review is None:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
     return question, review
+
+
+async def _looked_at(
+    request: Request, visitor: Visitor, question: ReviewQuestion, form: str
+) -> tuple[AccessReview | None, str]:
+    """Record that a review is looked at, and make it, or say why there is none."""
+    parts = parts_of(request)
+    about = {"of": question.municipality, "half": question.half.name, "form": form}
+    await parts.access.record(request, visitor, Look(LOOK, about=about))
+    return await trouble_of(parts.lanes.desk, parts.works.review, question)
 
 
 async def _page(
@@ -146,12 +148,10 @@ async def _page(
     *,
     is_bad: bool = False,
 ) -> Response:
-    parts, question = parts_of(request), _question(visitor, municipality, half)
+    question = _question(visitor, municipality, half)
     review, trouble, speaker = None, "", speaker_of(request)
     if question is not None:
-        about = {"of": question.municipality, "half": question.half.name, "form": "page"}
-        await parts.access.record(request, visitor, Look(LOOK, about=about))
-        review, trouble = await trouble_of(parts.lanes.desk, parts.works.review, question)
+        review, trouble = await _looked_at(request, visitor, question, "page")
     now = Half.of(datetime.now(UTC))
     halves = [now]
     while len(halves) < SHOWN_HALVES:
