@@ -13,10 +13,10 @@ RUN_CLOSE: Final = "run-close"
 """The name of the outcome of closing a run, which may have been held."""
 
 
-def keep_outcome(state_dir: Path, name: str, outcome: Mapping[str, Any]) -> None:
+def keep_outcome(operations_dir: Path, name: str, outcome: Mapping[str, Any]) -> None:
     """Keep an outcome with the time; where the folder cannot be written to, nothing is kept."""
     at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    path = state_dir / FOLDER / f"{name}.json"
+    path = operations_dir / FOLDER / f"{name}.json"
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".new")
@@ -25,19 +25,21 @@ def keep_outcome(state_dir: Path, name: str, outcome: Mapping[str, Any]) -> None
 
 
 @contextmanager
-def outcome_kept(state_dir: Path, name: str, about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def outcome_kept(
+    operations_dir: Path, name: str, about: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """Keep the outcome of a block, also of one that fails: it is not fine unless it says so."""
     outcome: dict[str, Any] = {"fine": False, **about}
     try:
         yield outcome
     finally:
-        keep_outcome(state_dir, name, outcome)
+        keep_outcome(operations_dir, name, outcome)
 
 
-def last_outcome(state_dir: Path, name: str) -> dict[str, Any] | None:
+def last_outcome(operations_dir: Path, name: str) -> dict[str, Any] | None:
     """Return the outcome that was kept last; None where there is none that can be read."""
     try:
-        outcome = orjson.loads((state_dir / FOLDER / f"{name}.json").read_bytes())
+        outcome = orjson.loads((operations_dir / FOLDER / f"{name}.json").read_bytes())
         datetime.fromisoformat(outcome["at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

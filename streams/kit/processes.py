@@ -1,6 +1,8 @@
 """Processes that share a command's work, and end with it however it ends."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +13,9 @@ from streams.kit.logs import quiet_clients
 
 FEW_RECORDS: Final = 20_000
 """Records that one process has read before another one has started and imported what it needs."""
+
+LOOK_S: Final = 0.2
+"""Seconds between two looks at whether all processes live."""
 
 
 def jobs_for(records: int) -> int:
@@ -25,6 +30,31 @@ def _begin(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
         begin(*given)
 
 
+def watched(pool: ProcessPoolExecutor) -> ProcessPoolExecutor:
+    """Break a pool as soon as somebody ends one of its processes, and return it.
+
+    The library waits for ever where a process is ended amid an answer: all of them, and we, hold
+    the pipe's other end open, so the rest of the answer never comes and the pipe never ends.
+    """
+    threading.Thread(target=_watch, args=(pool,), daemon=True, name="pool watch").start()
+    return pool
+
+
+def _watch(pool: ProcessPoolExecutor) -> None:
+    while (living := pool._processes) is not None:  # noqa: SLF001 - None after the shutdown
+        if any(process.exitcode for process in list(living.values())):
+            _kill(pool)
+            if (answers := pool._result_queue) is not None:  # noqa: SLF001
+                answers._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001
+            return
+        time.sleep(LOOK_S)
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):  # noqa: SLF001 - until Python 3.14
+        process.kill()
+
+
 @contextmanager
 def processes(
     number: int, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()
@@ -34,12 +64,11 @@ def processes(
     Where the block ends by an error, or because the command was stopped, their work is of no use
     any more: they are killed. Else the library would wait until all of it is done.
     """
-    pool = ProcessPoolExecutor(number, get_context("spawn"), _begin, (begin, given))
+    pool = watched(ProcessPoolExecutor(number, get_context("spawn"), _begin, (begin, given)))
     try:
         yield pool
     except BaseException:
-        for process in list((pool._processes or {}).values()):  # noqa: SLF001 - until Python 3.14
-            process.kill()
+        _kill(pool)
         pool.shutdown(cancel_futures=True)
         raise
     pool.shutdown()

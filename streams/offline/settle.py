@@ -31,6 +31,7 @@ from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import CONTROLS, OF_CITIZENS, Partition, Settleable
 from streams.citizens.store import DiskError, RocksStore
 from streams.kit.errors import UserError
+from streams.kit.processes import watched
 from streams.kit.tuning import tune_garbage_collection
 from streams.offline.totals import Totals
 from streams.privacy.cpr import cpr_of_line
@@ -235,11 +236,13 @@ class SettlePool:
         catalogue = LawBook(settings.rules).catalogue(rules)
         self._validator = make_validator(settings, catalogue, markers=True)
         self._processes = [
-            ProcessPoolExecutor(
-                1,
-                get_context("spawn"),
-                initializer=_start_process,
-                initargs=(settings, folder / str(at), rules, at == 0, source),
+            watched(
+                ProcessPoolExecutor(
+                    1,
+                    get_context("spawn"),
+                    initializer=_start_process,
+                    initargs=(settings, folder / str(at), rules, at == 0, source),
+                )
             )
             for at in range(jobs)
         ]

@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
+from streams.kit.processes import watched
 from streams.simulation.chance import generator, happens, pick
 from streams.simulation.drafts import ArrivingReport, Draft
 from streams.simulation.extraordinary import STORIES, Teller
@@ -111,7 +112,7 @@ def _workers(
     if options.processes == 1:
         yield lambda chunks: map(_spill, chunks)
         return
-    pool = ProcessPoolExecutor(options.processes, initializer=_prepare_worker)
+    pool = watched(ProcessPoolExecutor(options.processes, initializer=_prepare_worker))
     try:
         yield lambda chunks: pool.map(_spill, chunks)
     finally:

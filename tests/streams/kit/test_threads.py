@@ -1,10 +1,14 @@
 """Threads and processes beside a program do not outlive it, and do not hold it."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 
 import pytest
 
@@ -109,6 +113,24 @@ def test_processes_end_with_the_command_that_is_stopped():
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert time.monotonic() - began < CHILD_S
+
+
+def die_amid_the_answer():
+    def half(connection, answer):
+        os.write(connection.fileno(), answer[: len(answer) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(Connection, "_send", half)  # noqa: B010 - no name that the types know
+    return b"x" * 1_000_000
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_process_that_is_killed_amid_its_answer_holds_nobody(others):
+    with processes(1 + others) as pool:
+        given = [pool.submit(time.sleep, LONG_S) for _ in range(others)]
+        given.append(pool.submit(die_amid_the_answer))
+        errors = [type(each.exception(CHILD_S)) for each in given]
+    assert errors == [BrokenProcessPool] * (1 + others)
 
 
 RELEASED = threading.Event()
