@@ -28,11 +28,11 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
 
 FROM ${RUN_IMAGE}
 RUN useradd --system --uid 10001 --create-home refusion \
- && install --directory --owner=refusion --mode=700 /state /ledger /lis /security /client
+ && install --directory --owner=refusion --mode=700 /state /operations /ledger /lis /security /client
 COPY --from=build /venv /venv
 USER refusion
 WORKDIR /state
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 REFUSION_STATE_DIR=/state
-VOLUME /state /ledger /lis
+VOLUME /state /operations /ledger /lis
 ENTRYPOINT ["refusion"]
 CMD ["worker"]

@@ -70,7 +70,6 @@ OF_A_SOURCE = "reports.raw."
 
 MASK = "********"
 
-
 _DEMO_KEYS = {
     setting.name: sha256(f"ydelsesrefusion demo {setting.name}".encode()).hexdigest()
     for setting in (PSEUDONYM_KEY, SEAL_KEY)
@@ -186,6 +185,11 @@ class Settings:
         return Path(self._text(STATE_DIR) or ".")
 
     @property
+    def operations_dir(self) -> Path:
+        """The folder where operators' commands keep receipts, last outcomes and differences."""
+        return Path(self._text(settings_table.OPERATIONS_DIR) or self.state_dir)
+
+    @property
     def ledger(self) -> str:
         """The place of the ledger: a folder, or an address in an object store."""
         return self._text(LEDGER) or str(self.state_dir / "ledger")
@@ -241,8 +245,7 @@ class Settings:
     @property
     def metrics_port(self) -> int | None:
         """The first port that metrics are served on; None: none are."""
-        text = self._text(METRICS_PORT)
-        return None if text is None else int(text)
+        return int(text) if (text := self._text(METRICS_PORT)) else None
 
     @property
     def metrics_host(self) -> str:
@@ -270,8 +273,7 @@ class Settings:
     @property
     def destinations(self) -> Path | None:
         """The file of destinations; None where none is set."""
-        text = self._text(settings_table.DESTINATIONS)
-        return None if text is None else Path(text)
+        return Path(text) if (text := self._text(settings_table.DESTINATIONS)) else None
 
     @property
     def demo(self) -> bool:
@@ -291,8 +293,7 @@ class Settings:
     @property
     def persons(self) -> Path | None:
         """The file of persons; None where none is set, and nobody may approve."""
-        text = self._text(settings_table.PERSONS)
-        return None if text is None else Path(text)
+        return Path(text) if (text := self._text(settings_table.PERSONS)) else None
 
     @property
     def web(self) -> WebSettings:

@@ -23,6 +23,12 @@ REPLICAS = Setting(
 STATE_DIR = Setting(
     "REFUSION_STATE_DIR", "refusion-state", "where each worker process takes a folder of its own"
 )
+OPERATIONS_DIR = Setting(
+    "REFUSION_OPERATIONS_DIR",
+    None,
+    "where operators' commands keep receipts, last outcomes and differences, the same for them and"
+    " the site; not set: the state folder",
+)
 LEDGER = Setting(
     "REFUSION_LEDGER",
     None,
@@ -163,6 +169,7 @@ TABLE = (
     PARTITIONS,
     REPLICAS,
     STATE_DIR,
+    OPERATIONS_DIR,
     LEDGER,
     LIS,
     INHABITANTS,

@@ -29,7 +29,7 @@ def approve(context: click.Context, request: str, refuse: bool, reason: str, as_
             raise UserError("--refuse needs a --reason, which is recorded")
         checked_reason("--reason", reason)
         refused = run_async(four_eyes.refuse(settings, request, reason))
-        forget_request(settings.state_dir, refused.id)
+        forget_request(settings.operations_dir, refused.id)
         if as_json:
             echo_json({"id": refused.id, "state": "refused"})
         else:

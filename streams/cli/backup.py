@@ -44,7 +44,7 @@ def backup(ctx: click.Context, uri: str | None, since: str | None, as_json: bool
     place, moment = uri, None if since is None else _moment(since)
 
     async def work(settings: Settings, show: Show) -> BackedUp:
-        with outcome_kept(settings.state_dir, "backup", {"to": place}) as outcome:
+        with outcome_kept(settings.operations_dir, "backup", {"to": place}) as outcome:
             store = open_store(place)
             await record_act(settings, Act("backup", {"to": place, "since": since}))
             done = await back_up(settings, store, moment, lambda records: show(records, None))

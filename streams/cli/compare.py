@@ -91,7 +91,7 @@ def keep_comparison(settings: "Settings", compared: "Compared") -> None:
     """Keep a comparison for the site. Raises UserError."""
     from streams.operations.kept_differences import difference_of_comparison, keep_difference
 
-    keep_difference(settings.state_dir, difference_of_comparison(settings, compared))
+    keep_difference(settings.operations_dir, difference_of_comparison(settings, compared))
 
 
 def _show(compared: "Compared", citizens: int) -> None:

@@ -119,7 +119,7 @@ def _to_be_delivered(settings: "Settings", shipments: "list[Shipment]") -> str:
 
     left = total = 0
     for shipment in shipments:
-        with receipts_in(settings.state_dir, shipment.address.server) as receipts:
+        with receipts_in(settings.operations_dir, shipment.address.server) as receipts:
             delivery = FileDelivery(settings, shipment.address, receipts, shipment.host_key)
             left += len(delivery.without_receipt(shipment.files))
             total += len(shipment.files)

@@ -161,7 +161,7 @@ def _kept(found: "KeptDifference | None") -> "KeptDifference | None":
     from streams.operations.kept_differences import asked_difference
 
     approved = request_in_hand()
-    asked = approved and asked_difference(load_settings().state_dir, approved.id)
+    asked = approved and asked_difference(load_settings().operations_dir, approved.id)
     if asked and found:
         return replace(found, id=asked.id)
     _keep(found)
@@ -175,7 +175,7 @@ def _keep(kept: "KeptDifference | None") -> None:
 
     try:
         if kept is not None:
-            keep_difference(load_settings().state_dir, kept)
+            keep_difference(load_settings().operations_dir, kept)
     except UserError as error:
         click.echo(str(error), err=True)
 

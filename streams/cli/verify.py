@@ -65,7 +65,7 @@ def verify(
     """Audit the topics while the workers go on.
 
     Nothing is written to the topics, except with --files: `access` keeps who looked. The outcome,
-    which `refusion status` shows, is kept in REFUSION_STATE_DIR.
+    which `refusion status` shows, is kept in REFUSION_OPERATIONS_DIR.
 
     The audit checks formats, revisions, ids, reversing rows, sums and run markers, that each raw
     record is accounted for, and that no CPR number is where none may be. --deep settles each
@@ -94,7 +94,7 @@ def verify(
     if marts:
         _hold_marts(settings, verified)
     outcome = {"fine": not verified.violations.total, "violations": verified.violations.total}
-    keep_outcome(settings.state_dir, "verify", outcome)
+    keep_outcome(settings.operations_dir, "verify", outcome)
     if as_json:
         echo_json(verified.as_json())
     else:

@@ -172,7 +172,7 @@ async def deliver_all(
     for shipment in shipments:
         before = done.files + done.found + done.passed_over
         try:
-            with receipts_in(settings.state_dir, shipment.address.server) as receipts:
+            with receipts_in(settings.operations_dir, shipment.address.server) as receipts:
                 delivery = FileDelivery(settings, shipment.address, receipts, shipment.host_key)
                 try:
                     await delivery.deliver(shipment.files, _shifted(progress, before, total))

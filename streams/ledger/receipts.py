@@ -119,19 +119,19 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def receipts_in(state_dir: Path, server: str = "") -> Iterator[Receipts]:
+def receipts_in(operations_dir: Path, server: str = "") -> Iterator[Receipts]:
     """Open the receipts for a delivery to a server.
 
     Raises DeliveryError while another delivery to it is at work.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
+    operations_dir.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(server.encode()).hexdigest()[:16]
-    with (state_dir / f"delivery-{name}.lock").open("w") as lock:
+    with (operations_dir / f"delivery-{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DeliveryError(
                 f"another delivery is at work with the same server; wait for it (it has a lock in"
-                f" {state_dir})"
+                f" {operations_dir})"
             ) from None
-        yield Receipts(state_dir / RECEIPTS)
+        yield Receipts(operations_dir / RECEIPTS)

@@ -2,8 +2,8 @@
 
 Nothing is written, and no topic is read whole: offsets, groups, the last run's marker, the dead
 letters of a day. What was found by `refusion verify` and `refusion backup` is known where they run
-on this machine with this REFUSION_STATE_DIR; a backup's own place may be asked too. `attention` are
-the sentences for which a monitor rings.
+with this REFUSION_OPERATIONS_DIR; a backup's own place may be asked too. `attention` are the
+sentences for which a monitor rings.
 """
 
 import shutil
@@ -119,7 +119,7 @@ class DutyDesk:
         stages = [await self._stage(name, topic) for name, topic in self._stages()]
         last = await self._newest_run()
         letters, of_day = await self._letters()
-        state_dir = self._settings.state_dir
+        operations_dir = self._settings.state_dir
         report = DutyReport(
             _text(datetime.now(UTC)),
             stages,
@@ -128,8 +128,8 @@ class DutyDesk:
             letters,
             dict(of_day),
             await self._approvals(),
-            last_outcome(state_dir, "verify"),
-            last_outcome(state_dir, "backup"),
+            last_outcome(operations_dir, "verify"),
+            last_outcome(operations_dir, "backup"),
             list(disks(self._settings)),
         )
         report.attention = list(attention(report, late_s))

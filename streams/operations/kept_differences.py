@@ -171,9 +171,9 @@ def _id_and_user() -> tuple[str, str, str]:
 # --- kept -----------------------------------------------------------------------------------------
 
 
-def keep_difference(state_dir: Path, difference: KeptDifference) -> None:
+def keep_difference(operations_dir: Path, difference: KeptDifference) -> None:
     """Keep a difference, in the place of the same one; older ones go. Raises UserError."""
-    path = state_dir / FOLDER / f"{difference.id}.json"
+    path = operations_dir / FOLDER / f"{difference.id}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".new")
@@ -181,10 +181,11 @@ def keep_difference(state_dir: Path, difference: KeptDifference) -> None:
         draft.replace(path)
     except OSError as error:
         raise UserError(
-            f"the difference cannot be kept in {path.parent} (REFUSION_STATE_DIR): {error.strerror}"
+            f"the difference cannot be kept in {path.parent} (REFUSION_OPERATIONS_DIR):"
+            f" {error.strerror}"
         ) from error
     with suppress(OSError):
-        _forget_old(state_dir)
+        _forget_old(operations_dir)
 
 
 def _fields(difference: KeptDifference) -> dict[str, Any]:
@@ -192,40 +193,40 @@ def _fields(difference: KeptDifference) -> dict[str, Any]:
     return asdict(difference) | {"moved": [[*each] for each in difference.moved]}
 
 
-def _forget_old(state_dir: Path) -> None:
+def _forget_old(operations_dir: Path) -> None:
     """Delete what is beyond the newest, but the newest difference of each answer."""
     answered = set[tuple[str, str]]()
-    for number, kept in enumerate(kept_differences(state_dir)):
+    for number, kept in enumerate(kept_differences(operations_dir)):
         answer = kept.holding, kept.answer
         if number >= MOST_KEPT and (not kept.answer or answer in answered):
-            (state_dir / FOLDER / f"{kept.id}.json").unlink()
+            (operations_dir / FOLDER / f"{kept.id}.json").unlink()
         answered.add(answer)
 
 
-def kept_differences(state_dir: Path) -> list[KeptDifference]:
+def kept_differences(operations_dir: Path) -> list[KeptDifference]:
     """Return the differences that are kept, the newest first; what cannot be read is left out."""
-    paths = sorted((state_dir / FOLDER).glob("*.json"), reverse=True)
-    return [found for path in paths if (found := kept_difference(state_dir, path.stem))]
+    paths = sorted((operations_dir / FOLDER).glob("*.json"), reverse=True)
+    return [found for path in paths if (found := kept_difference(operations_dir, path.stem))]
 
 
-def asked_difference(state_dir: Path, request: str) -> KeptDifference | None:
+def asked_difference(operations_dir: Path, request: str) -> KeptDifference | None:
     """Return the difference that waits for a request, None where this machine has none."""
-    waiting = (kept for kept in kept_differences(state_dir) if not kept.applied)
+    waiting = (kept for kept in kept_differences(operations_dir) if not kept.applied)
     return next((kept for kept in waiting if kept.request == request), None)
 
 
-def forget_request(state_dir: Path, request: str) -> None:
+def forget_request(operations_dir: Path, request: str) -> None:
     """Let a difference wait no more for a request that was refused. Raises UserError."""
-    if asked := asked_difference(state_dir, request):
-        keep_difference(state_dir, replace(asked, request=""))
+    if asked := asked_difference(operations_dir, request):
+        keep_difference(operations_dir, replace(asked, request=""))
 
 
-def kept_difference(state_dir: Path, name: str) -> KeptDifference | None:
+def kept_difference(operations_dir: Path, name: str) -> KeptDifference | None:
     """Return the difference of an id; None where there is none that can be read."""
     if not NAME.fullmatch(name):
         return None
     try:
-        fields = orjson.loads((state_dir / FOLDER / f"{name}.json").read_bytes())
+        fields = orjson.loads((operations_dir / FOLDER / f"{name}.json").read_bytes())
         moved = [Moved(*each) for each in fields.pop("moved")]
         found = KeptDifference(**fields, moved=moved)
         is_stale = not found.applied and datetime.fromisoformat(found.at) < horizon()

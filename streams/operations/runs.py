@@ -226,7 +226,7 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
                 await permission(settings, _guarded(asked, outcome))
             await _cut(settings, topics_read, outcome, last)
             about = {"fine": outcome.closed, "run": outcome.run, "month": asked.month}
-            keep_outcome(settings.state_dir, RUN_CLOSE, about)
+            keep_outcome(settings.operations_dir, RUN_CLOSE, about)
         return outcome
 
 

@@ -116,7 +116,7 @@ async def look(settings: Settings) -> Seen:
         last.run,
         month_text(last.data_month),
         datetime.fromisoformat(last.closed_at),
-        delivered_at(settings.state_dir, last.run),
+        delivered_at(settings.operations_dir, last.run),
     )
     return Seen(datetime.now(UTC), closed, waiting, records)
 
@@ -142,11 +142,11 @@ async def _waiting_raw(topics_read: RunTopics) -> int:
     return waiting
 
 
-def delivered_at(state_dir: Path, run: int) -> str:
+def delivered_at(operations_dir: Path, run: int) -> str:
     """Return when the last file of a run was delivered from this machine; "" where none was."""
     moments = [""]
     with suppress(OSError, ValueError, KeyError, TypeError):
-        path = state_dir / RECEIPTS
+        path = operations_dir / RECEIPTS
         if path.stat().st_size <= LARGEST_RECEIPTS:
             for line in path.read_bytes().splitlines():
                 receipt = orjson.loads(line)

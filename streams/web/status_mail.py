@@ -52,7 +52,7 @@ class StatusMail:
 
     def __init__(self, settings: Settings, folder: Folder, board: Board, url: str) -> None:
         self._place = settings.web.mail
-        self._state_dir = settings.state_dir
+        self._operations_dir = settings.operations_dir
         self._folder = folder
         self._board = board
         self._url = url
@@ -104,7 +104,7 @@ class StatusMail:
             yield StatusEvent("closed", f"closed/{last.run}", last.data_month, last.run)
             if last.delivered_at:
                 yield StatusEvent("delivered", f"delivered/{last.run}", last.data_month, last.run)
-        held = last_outcome(self._state_dir, RUN_CLOSE)
+        held = last_outcome(self._operations_dir, RUN_CLOSE)
         if held is not None and not held.get("fine") and "month" in held:
             yield StatusEvent("held", f"held/{held['month']}/{held['at']}", str(held["month"]))
         for fault in self._folder.faults():

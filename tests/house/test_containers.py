@@ -173,6 +173,17 @@ def test_the_settings_of_the_compose_file_are_ones_that_a_worker_starts_with():
     settings.identity()
 
 
+def test_the_site_shows_what_commands_keep():
+    """Operators' commands run in the image of the worker, with its volumes."""
+
+    def kept_by(name):
+        place = SERVICES[name]["environment"]["REFUSION_OPERATIONS_DIR"]
+        (volume,) = [each for each in SERVICES[name]["volumes"] if each.endswith(f":{place}")]
+        return volume
+
+    assert kept_by("web") == kept_by("worker")
+
+
 def test_the_health_of_a_worker_is_asked_for():
     assert WORKER["healthcheck"]["test"] == ["CMD", "python", "-m", "streams.worker.health"]
     assert all(SERVICES[name]["environment"]["REFUSION_METRICS_PORT"] for name in WORKERS)

@@ -141,6 +141,24 @@ def test_who_writes_to_the_ledgers_folder_may(name):
     assert not mount.get("readOnly")
 
 
+def volume_at(name, path):
+    """Return the claim that a program has at a path."""
+    (mount,) = [each for each in CONTAINERS[name]["volumeMounts"] if each["mountPath"] == path]
+    assert not mount.get("readOnly")
+    volumes = {each["name"]: each for each in PODS[name]["spec"]["volumes"]}
+    return volumes[mount["name"]]["persistentVolumeClaim"]["claimName"]
+
+
+@pytest.mark.parametrize("name", ["backup", "verify", "close", "deliver"])
+def test_the_site_shows_what_commands_keep(name):
+    def kept_by(program):
+        given = environment_of(program)
+        place = given.get("REFUSION_OPERATIONS_DIR", given["REFUSION_STATE_DIR"])
+        return volume_at(program, place)
+
+    assert kept_by("site") == kept_by(name)
+
+
 def test_a_pod_has_one_process_of_the_worker_whatever_the_cores_of_its_node():
     """The port of its metrics, its probes and its memory are those of one."""
     assert CONTAINERS["worker"]["args"] == ["worker", "--processes", "1"]

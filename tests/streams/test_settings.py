@@ -31,6 +31,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
         "PARTITIONS",
         "REPLICAS",
         "STATE_DIR",
+        "OPERATIONS_DIR",
         "LEDGER",
         "LIS",
         "INHABITANTS",

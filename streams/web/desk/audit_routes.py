@@ -29,7 +29,7 @@ async def audit_page(request: Request, visitor: Annotated[Visitor, Depends(AUDIT
     answer = page(
         request,
         "desk/audit.html",
-        outcomes={name: last_outcome(settings.state_dir, name) for name in OUTCOMES},
+        outcomes={name: last_outcome(settings.operations_dir, name) for name in OUTCOMES},
         board=parts.board,
         sizes=sizes or TopicSizes({}, []),
         most=max((sizes.records if sizes else {}).values(), default=0),

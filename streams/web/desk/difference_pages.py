@@ -32,21 +32,21 @@ def is_for(kept: KeptDifference, place: str | None) -> bool:
     return place is None or kept.municipality in {"", place}
 
 
-def recalculations(state_dir: Path, place: str | None) -> list[KeptDifference]:
+def recalculations(operations_dir: Path, place: str | None) -> list[KeptDifference]:
     """Return the replays that are kept, the part of a municipality or all, the newest first."""
-    kept = kept_differences(state_dir)
+    kept = kept_differences(operations_dir)
     shown = [each for each in kept if each.source == REPLAY and is_for(each, place)]
     return [each.of(place) for each in shown[:MOST_SHOWN]]
 
 
-def questions(state_dir: Path, rules: RuleSet, place: str | None) -> list[AskedQuestion]:
+def questions(operations_dir: Path, rules: RuleSet, place: str | None) -> list[AskedQuestion]:
     """Return the open questions of a rule set, with what each other answer would cost.
 
     The newest replay counts that all municipalities are in. A comparison of files, which may be of
     anything, counts where there is none.
     """
     newest: dict[str, KeptDifference] = {}
-    replays_first = sorted(kept_differences(state_dir), key=lambda kept: kept.source != REPLAY)
+    replays_first = sorted(kept_differences(operations_dir), key=lambda kept: kept.source != REPLAY)
     for kept in replays_first:
         if kept.holding == rules.name and kept.answer and not kept.municipality:
             newest.setdefault(kept.answer, kept.of(place))

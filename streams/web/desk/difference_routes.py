@@ -45,8 +45,8 @@ async def answer_page(
 
 async def _found(request: Request, name: str, place: str | None) -> KeptDifference:
     parts = parts_of(request)
-    state_dir = parts.settings.state_dir
-    found = await parts.lanes.desk.run(kept_difference, state_dir, name)
+    operations_dir = parts.settings.operations_dir
+    found = await parts.lanes.desk.run(kept_difference, operations_dir, name)
     if found is None or not is_for(found, place):
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return found.of(place)

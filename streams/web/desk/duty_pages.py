@@ -69,7 +69,7 @@ def attention(state: DutyState, speaker: Speaker) -> Iterator[DutyLine]:
     waiting = [each for each in state.requests or () if each.state in {OPEN, APPROVED}]
     if waiting:
         yield DutyLine(word("duty.approvals", number=len(waiting)), "/godkendelser")
-    held = last_outcome(state.settings.state_dir, RUN_CLOSE)
+    held = last_outcome(state.settings.operations_dir, RUN_CLOSE)
     if held is not None and not held.get("fine"):
         yield DutyLine(word("duty.held", run=held.get("run", "?")), "/koersler")
     if state.letters is not None and state.letters.ours:
@@ -85,7 +85,7 @@ def attention(state: DutyState, speaker: Speaker) -> Iterator[DutyLine]:
 def _outcomes(state: DutyState, speaker: Speaker) -> Iterator[DutyLine]:
     """Say what is wrong with the last audit and backup; elsewhere done ones are not known."""
     for name in OUTCOMES:
-        outcome = last_outcome(state.settings.state_dir, name)
+        outcome = last_outcome(state.settings.operations_dir, name)
         what = speaker.word(f"audit.last_{name}")
         if outcome is None:
             continue
@@ -123,7 +123,7 @@ def news(state: DutyState, speaker: Speaker) -> Iterator[DutyLine]:
     decided = [each for each in state.requests or () if each.decided_at > since.isoformat()]
     if decided:
         yield DutyLine(word("duty.decided", number=len(decided)), "/godkendelser")
-    for kept in kept_differences(state.settings.state_dir):
+    for kept in kept_differences(state.settings.operations_dir):
         if kept.source == REPLAY and datetime.fromisoformat(kept.at) > since:
             amount = speaker.moved(kept.net_ore)
             yield DutyLine(

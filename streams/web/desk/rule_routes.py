@@ -90,7 +90,7 @@ async def _asked(
 
 def _questions_of(settings: Settings, name: str, place: str | None) -> list[AskedQuestion]:
     """Read a rule set, which may be a file, and what its questions' answers cost."""
-    return questions(settings.state_dir, LawBook(settings.rules).law(name).rules, place)
+    return questions(settings.operations_dir, LawBook(settings.rules).law(name).rules, place)
 
 
 def _valid(used: Mapping[str, LisRun]) -> str:

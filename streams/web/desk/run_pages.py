@@ -87,7 +87,7 @@ def run_overview(desk: LisDesk, place: str | None) -> RunOverview:
 
 
 def run_details(
-    desk: LisDesk, state_dir: Path, place: str | None, run: int, *, tells_doubts: bool
+    desk: LisDesk, operations_dir: Path, place: str | None, run: int, *, tells_doubts: bool
 ) -> RunDetails | None:
     """Sum a closed run; None where there is no such run. Raises LisRefusedError."""
     with desk.scope(LisQuestion("afregning", place)) as (_, scope, runs):
@@ -100,15 +100,15 @@ def run_details(
             sums_of_municipalities(scope, run),
             corrections_by_cause(scope, run),
             doubts_of(scope, run) if tells_doubts else [],
-            receipts_of(state_dir, run, place),
+            receipts_of(operations_dir, run, place),
         )
 
 
-def receipts_of(state_dir: Path, run: int, place: str | None) -> list[Mapping[str, Any]]:
+def receipts_of(operations_dir: Path, run: int, place: str | None) -> list[Mapping[str, Any]]:
     """List the files of a run that were delivered from this machine, the newest first."""
     found: list[Mapping[str, Any]] = []
     with suppress(OSError):
-        for line in _last_lines(state_dir / RECEIPTS):
+        for line in _last_lines(operations_dir / RECEIPTS):
             with suppress(ValueError, KeyError, TypeError):
                 receipt = orjson.loads(line)
                 parts = receipt["file"].split("-")

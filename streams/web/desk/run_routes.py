@@ -65,7 +65,7 @@ async def _page(
         overview = await parts.lanes.answers.run(run_overview, parts.lis, place)
     except LisRefusedError as error:
         values["why"] = error.key
-    replayed = await parts.lanes.desk.run(recalculations, parts.settings.state_dir, place)
+    replayed = await parts.lanes.desk.run(recalculations, parts.settings.operations_dir, place)
     look = look_of(chores.last(LOOK), speaker) if place is None else None
     if may_decide(visitor):
         open_run = overview.open_run if overview else None
@@ -102,7 +102,7 @@ async def run_page(
     try:
         details = await parts.lanes.answers.run(
             partial(
-                run_details, parts.lis, parts.settings.state_dir, place, int(run),
+                run_details, parts.lis, parts.settings.operations_dir, place, int(run),
                 tells_doubts=place is None,
             )
         )  # fmt: skip

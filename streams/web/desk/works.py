@@ -125,7 +125,7 @@ class DeskWorks:
     def refuse(self, request_id: str, reason: str) -> ApprovalRequest:
         """Record that the visitor refuses a request, or withdraws it."""
         refused = self._ask(four_eyes.refuse(self.settings, request_id, reason, self._open_topic))
-        forget_request(self.settings.state_dir, refused.id)
+        forget_request(self.settings.operations_dir, refused.id)
         return refused
 
     def carry_out(self, request: ApprovalRequest, show: Show) -> Any:

@@ -33,7 +33,9 @@ class World:
 
     def __init__(self, mailbox, path):
         self.path = path
-        self.settings = mail_settings(mailbox.port, STATE_DIR=str(path / "state"))
+        self.settings = mail_settings(
+            mailbox.port, STATE_DIR=str(path / "state"), OPERATIONS_DIR=str(path / "operations")
+        )
         self.board = Board(self.settings)
         (path / "public").mkdir()
         self.write("contacts.yaml", CONTACTS)
@@ -104,14 +106,14 @@ def test_files_that_are_delivered_and_a_run_that_is_held_are_told(world, mailbox
     world.look()
     mailbox.clear()
     world.closed(10, "2026-11-05T08:00:00Z")
-    keep_outcome(world.settings.state_dir, RUN_CLOSE, {"fine": False, "month": "2026-11"})
+    keep_outcome(world.settings.operations_dir, RUN_CLOSE, {"fine": False, "month": "2026-11"})
     world.look()
     subjects = [message["Subject"] for message in mailbox.read()]
     assert sorted(subjects) == [
         "Ydelsesrefusion: filerne for oktober 2026 er leveret",
         "Ydelsesrefusion: kørslen for november 2026 er holdt tilbage",
     ]
-    keep_outcome(world.settings.state_dir, RUN_CLOSE, {"fine": True, "month": "2026-11"})
+    keep_outcome(world.settings.operations_dir, RUN_CLOSE, {"fine": True, "month": "2026-11"})
     world.look()
     assert mailbox.read() == []
 
