@@ -70,6 +70,11 @@ def _shown_step(benefit: str, step: str) -> str:
     )
 
 
+def _whole(persons: str, parts: str) -> str:
+    """Write the persons of a month, those who come or go in it as halves; a tenth at least."""
+    return f"GREATEST({persons} // 10, {persons} - ({parts}) // 2)"
+
+
 def lately(month: int) -> str:
     """Write what each benefit cost in each month so far, and for how many persons.
 
@@ -93,8 +98,7 @@ WITH parts AS (
     GROUP BY GROUPING SETS ((municipality, benefit, number), (benefit, number))
 )
 SELECT known.municipality, known.benefit, months.month, months.number, days, base_ore,
-    known.persons, GREATEST(known.persons // 10, known.persons - COALESCE(parts.persons, 0) // 2)
-        AS whole
+    known.persons, {_whole("known.persons", "COALESCE(parts.persons, 0)")} AS whole
 FROM known JOIN months USING (month)
 LEFT JOIN parts ON parts.number = months.number AND parts.benefit = known.benefit
     AND parts.municipality IS NOT DISTINCT FROM known.municipality
@@ -205,7 +209,7 @@ Old cases, parts of months and corrections are in it.
 def expected(growth: int) -> str:
     """Write the rows of the months to come; `growth` is that of a year's amounts, in millionths."""
     amount = (
-        "CASE WHEN in_part THEN persons - (coming + leaving) // 2 ELSE persons END"
+        f"CASE WHEN in_part THEN {_whole('persons', 'coming + leaving')} ELSE persons END"
         f" * day_ore * paid_days.days // {MILLION}"
         f" * CASE WHEN is_next_year THEN {growth} ELSE {MILLION} END // {MILLION}"
     )

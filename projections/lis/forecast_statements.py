@@ -209,7 +209,8 @@ FROM learned WHERE benefit IS NOT NULL GROUP BY benefit"""
 ENTRANTS: Final = f"""
 WITH span AS (
     SELECT count(DISTINCT run) AS runs,
-        count(DISTINCT CASE WHEN is_of_last_year THEN run END) AS of_last_year
+        count(DISTINCT CASE WHEN is_of_last_year THEN run END) AS of_last_year,
+        count(DISTINCT CASE WHEN is_of_year_before THEN run END) AS of_year_before
     FROM learned
 ), came AS (
     SELECT municipality, benefit, weeks_at_entry, persons, of_year, is_of_last_year,
@@ -232,8 +233,8 @@ WITH span AS (
         FROM of_benefit GROUP BY of_year
     ) AS everyone USING (of_year)
 ), change AS (
-    SELECT CASE WHEN any_value(span.runs) < 24 THEN 1 ELSE 0.5 + 0.5
-        * (sum(CASE WHEN is_of_last_year THEN persons ELSE 0 END) + {LIKE_PERSONS})
+    SELECT CASE WHEN any_value(LEAST(span.of_last_year, span.of_year_before)) < 12 THEN 1
+        ELSE 0.5 + 0.5 * (sum(CASE WHEN is_of_last_year THEN persons ELSE 0 END) + {LIKE_PERSONS})
         / (sum(CASE WHEN is_of_year_before THEN persons ELSE 0 END) + {LIKE_PERSONS}) END AS half
     FROM came, span
 ), level AS (
@@ -249,7 +250,8 @@ SELECT of_year, municipality, benefit, weeks_at_entry AS weeks,
 FROM level JOIN of_season USING (benefit) JOIN spread USING (benefit), change"""
 """Gives the citizens who come in a month and were not there before, or lived elsewhere.
 
-`half`: their number goes on changing as in the last year, half as fast.
+`half`: their number goes on changing as in the last year, half as fast. Where a run of the last
+two years is missing it is not known to change: years of unlike months are not compared.
 """
 
 

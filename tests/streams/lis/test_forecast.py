@@ -256,7 +256,10 @@ def test_nobody_counts_for_half_where_amounts_are_the_same_either_way(spring):
 
 
 def new_citizens(monthly, benefits=10):
-    """Give who is expected to come in each month of the year, after some years of months."""
+    """Give who is expected to come in each month of the year, after some years of months.
+
+    There is no run of a month of which nothing is told (None).
+    """
     runs = len(monthly)
     with engine() as connection:
         connection.execute(
@@ -265,7 +268,9 @@ def new_citizens(monthly, benefits=10):
             f" number >= {runs - 12} AS is_of_last_year,"
             f" number BETWEEN {runs - 24} AND {runs - 13} AS is_of_year_before"
             f" FROM (SELECT unnest(range({runs})) AS number,"
-            f" unnest({list(monthly)}) AS persons), range({benefits}) AS kinds (kind)"
+            f" unnest(?::INTEGER[]) AS persons), range({benefits}) AS kinds (kind)"
+            " WHERE persons IS NOT NULL",
+            [list(monthly)],
         )
         return [
             round(persons / MILLION)
@@ -289,6 +294,40 @@ def test_the_number_of_those_who_come_goes_on_changing_half_as_fast():
     )
     assert fewer == pytest.approx(0.75 * no_change, rel=0.03)
     assert not_yet == pytest.approx(no_change, rel=0.05)
+
+
+def test_years_of_unlike_numbers_of_runs_do_not_make_a_change_of_those_who_come():
+    """Of the year before, or of the last one, there are six runs; always a hundred come."""
+    year, half = [100] * 12, [None, 100] * 6
+    no_change = sum(new_citizens(year * 3))
+    for of_year_before, last in ((half, year), (year, half)):
+        expected = sum(new_citizens([*year, *of_year_before, *last]))
+        assert expected == pytest.approx(no_change, rel=0.02)
+
+
+def test_who_comes_for_one_month_alone_costs_what_he_did_where_parts_of_months_are_halves(
+    monkeypatch,
+):
+    """All 200 or 400 of a town come in a month and go after it; each has a tenth of an amount."""
+    monkeypatch.setattr(forecast, "MONTHS_AHEAD", 1)
+    with tables(LAW) as world:
+        for month in range(FIRST, FIRST + 8):
+            ours, amount = visits([60, 10, 90, 20, 70, 0, 80, 30], month)
+            number = (200 + 200 * (month % 2)) * (month > FIRST)
+            guests = [
+                one._replace(name=f"{month}/{one.name}", town="751")
+                for one in stayers(number, month, 2)
+            ]
+            costs = [
+                Paid("730", BENEFIT, "refusion", 30, amount, 0),
+                Paid("751", BENEFIT, "refusion", 80, number * AMOUNT // 10, 0),
+            ]
+            world.add_run(month, [*ours, *guests], costs)
+        ways = world.connection.execute("SELECT DISTINCT in_part FROM paid_days").fetchall()
+        told = world.forecast("persons, base_ore", "municipality = '751' AND step = 1")
+    assert ways == [(True,)]
+    persons, base = told[-1]
+    assert base == pytest.approx(persons * AMOUNT // (10 * MILLION), rel=0.05)
 
 
 def test_a_backtest_of_some_months_beats_both_naive_forecasts(monkeypatch):
