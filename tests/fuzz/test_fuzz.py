@@ -1,9 +1,7 @@
 """Bad input of every kind is refused in words, harms no neighbour, and is never let through."""
 
 import logging
-import os
 import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -12,14 +10,13 @@ from streams.wire.outcomes import Accepted
 from streams.wire.validator import Validator
 from tests.fuzz.every_kind import NAMES, kind_named
 from tests.fuzz.kinds import Case, cases, kept_cases
+from tests.support.memory_folder import MEMORY
 from tests.support.sizes import sized
 
 FEW, SLOW_FEW = 300, 60
 MANY, SLOW_MANY = sized(10_000, 100_000), sized(3_000, 100_000)
 SLOW = {"ledger", "rules", "state"}
 """Kinds of which a case costs milliseconds."""
-_SHARED = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-MEMORY = _SHARED if os.access(_SHARED, os.W_OK) else None
 
 
 @pytest.fixture(scope="module", autouse=True)
