@@ -40,8 +40,8 @@ Content = tuple[str, str, str, str]
 class LineIds:
     """Numbers equal lines of a person in an answer.
 
-    A line that is marked as reversed takes back its equal in the same reported period. Where none
-    stands there, it is a line of its own behind all equal ones of the person that stand.
+    A line that is marked as reversed may take back its equal in the same reported period. Where it
+    does not, it is a line of its own behind all equal ones of the person that stand.
     """
 
     def __init__(self) -> None:
@@ -49,6 +49,7 @@ class LineIds:
         self._seen: Counter[Content] = Counter()
         self._standing: Counter[Content] = Counter()
         self._taken: Counter[Content] = Counter()
+        self._marked: Counter[Content] = Counter()
         self._place: tuple[object, object, str] = None, None, ""
 
     def is_of_another(self, period: ReportedPeriod) -> bool:
@@ -59,6 +60,7 @@ class LineIds:
         """Begin with a reported period."""
         self._standing.clear()
         self._taken.clear()
+        self._marked.clear()
         if self.is_of_another(period):
             self._person = period.person
             self._seen.clear()
@@ -92,6 +94,14 @@ class LineIds:
         self._standing[content] += 1
         self._seen[content] += 1
         return self._seen[content]
+
+    def await_mark(self, content: Content) -> None:
+        """Count a marked line of the period, before those that stand are numbered."""
+        self._marked[content] += 1
+
+    def has_mark(self, content: Content) -> bool:
+        """Tell if a marked line is there for the equal one that was numbered last."""
+        return self._standing[content] <= self._marked[content]
 
     def number_beside(self, content: Content) -> int | None:
         """Number a marked line as its equal in the period, all of which have their numbers."""

@@ -57,6 +57,14 @@ class PeriodReports(NamedTuple):
     refused: list[Refused]
 
 
+class KnownLine(NamedTuple):
+    """A line with what it is equal to others in, and with its former id and the key of that."""
+
+    hand: LineAtHand
+    content: Content
+    former: tuple[str, bytes] | None
+
+
 class Mark(NamedTuple):
     """A line that is marked as reversed, while it waits for the equal lines that stand.
 
@@ -85,6 +93,7 @@ class LineConverter:
         demo: bool,
     ) -> None:
         self._shown = tables.reversed_report
+        self._beside_equal = tables.marked_beside_equal
         self._kept = kept
         self._demo = demo
         self._money = LineMoney(tables.signs, tables.atp_field)
@@ -119,33 +128,63 @@ class LineConverter:
             lines.sort(key=content_of)
         is_whole = all(line.is_reversed for line in lines)
         self._former = FormerIds()
-        marks: list[Mark] = []
+        known: list[KnownLine] = []
         for line in lines:
             made.explained["beside_16300"] += self._money.beside(line)
             try:
-                mark = self._convert_line(period, line, made, is_whole=is_whole)
+                found = self._known(period, line, made, is_whole=is_whole)
             except Refused as refused:
-                made.refused.append(refused)
-                self._explain("rejected", line, made)
+                self._refuse(refused, line, made)
             else:
-                marks += [mark] if mark else []
-        for mark in marks:
-            number = self._ids.number_beside(mark.content)
-            if number is None:
-                self._waiting.append(mark)
-            else:
-                self._take_back(mark, number, made)
+                known += [found] if found else []
+        self._end_lines(period.line, known, made)
         return made
 
-    def _convert_line(
+    def _end_lines(self, at: int, known: list[KnownLine], made: PeriodReports) -> None:
+        """Write the lines that stand, and take back those that are marked."""
+        marked = [each for each in known if self._is_marked(each.hand.line)]
+        for each in marked:
+            self._ids.await_mark(each.content)
+        for each in known:
+            if self._is_marked(each.hand.line):
+                continue
+            try:
+                self._stand(each, made)
+            except Refused as refused:
+                self._refuse(refused, each.hand.line, made)
+        for each in marked:
+            self._end_mark(self._mark(at, each), made)
+
+    def _stand(self, known: KnownLine, made: PeriodReports) -> None:
+        """Number and write a line that stands. Raises Refused."""
+        hand, content, former = known
+        number = self._ids.number(content)
+        if self._beside_equal is None and self._ids.has_mark(content):
+            raise _beside_its_equal()
+        base, key = self._id_and_key(hand.common, hand.days[0], content, number, former)
+        self._write(hand, base, key, made)
+
+    def _end_mark(self, mark: Mark, made: PeriodReports) -> None:
+        """Decide which line a mark takes back, when all lines of its period have their numbers."""
+        is_for_others = self._beside_equal == "stands"
+        number = None if is_for_others else self._ids.number_beside(mark.content)
+        if number is None:
+            self._waiting.append(mark)
+        elif self._beside_equal is None:
+            made.refused.append(_beside_its_equal())
+            _count_mark("rejected", mark, made)
+        else:
+            self._take_back(mark, number, made)
+
+    def _known(
         self,
         period: ReportedPeriod,
         line: RefundLine,
         made: PeriodReports,
         *,
         is_whole: bool,
-    ) -> Mark | None:
-        """Make the reports of a line, or give the mark that takes it back. Raises Refused."""
+    ) -> KnownLine | None:
+        """Give what is known of a line; None where its report is reversed. Raises Refused."""
         if line.is_unclear:
             sentence = "it is not said which of several blankets 11000 holds for the line"
             raise Refused("ambiguous_report", "group", sentence)
@@ -167,12 +206,11 @@ class LineConverter:
         content = self._ids.content(
             period, line, common["cpr"], hand.days, is_negative=self._is_negative(line)
         )
-        if is_marked:
-            return self._mark(period.line, hand, content, former)
-        number = self._ids.number(content)
-        base, key = self._id_and_key(common, hand.days[0], content, number, former)
-        self._write(hand, base, key, made)
-        return None
+        return KnownLine(hand, content, former)
+
+    def _is_marked(self, line: RefundLine) -> bool:
+        """Tell if a line is marked as reversed, and the mark takes it back."""
+        return line.is_reversed and self._shown == "marked"
 
     def _is_negative(self, line: RefundLine) -> bool:
         """Tell if a line is a reversal that is a payment of its own."""
@@ -237,10 +275,9 @@ class LineConverter:
                 aside_ore = report.get("atp_ore", 0) + report.get("pension_ore", 0)
                 made.explained[ASIDE] -= aside_ore
 
-    def _mark(
-        self, at: int, hand: LineAtHand, content: Content, former: tuple[str, bytes] | None
-    ) -> Mark:
+    def _mark(self, at: int, known: KnownLine) -> Mark:
         """Keep of a marked line what is needed when all lines that stand have their numbers."""
+        hand, content, former = known
         reports: int | Refused
         try:
             reports = len(self._made.reports_of(hand))
@@ -265,8 +302,12 @@ class LineConverter:
             for report_id in ids_of(base, version, reports):
                 made.reports.append(reversal_of_report(common, report_id))
                 made.told["reversal"] += 1
-        made.explained[became] += mark.own_ore
-        made.explained[ASIDE] += mark.aside_ore
+        _count_mark(became, mark, made)
+
+    def _refuse(self, refused: Refused, line: RefundLine, made: PeriodReports) -> None:
+        """Keep why a line is in no report."""
+        made.refused.append(refused)
+        self._explain("rejected", line, made)
 
     def _explain(self, became: str, line: RefundLine, made: PeriodReports) -> None:
         """Say what became of the money of a line that is in no report."""
@@ -329,6 +370,21 @@ def _two_days(text: str) -> tuple[int, int] | None:
 
 DAYS_OF: Final = Memo(_two_days, 1 << 13)
 """Gives the first and last day of a period; None for a text that has no two dates."""
+
+
+def _beside_its_equal() -> Refused:
+    return Refused(
+        "unclear_reversal",
+        "reverses",
+        "of two equal lines in one reported period one is marked as reversed: whether the other one"
+        " stands is not public, and marked_beside_equal in service.yaml is not set",
+    )
+
+
+def _count_mark(became: str, mark: Mark, made: PeriodReports) -> None:
+    """Say what became of the money of a marked line."""
+    made.explained[became] += mark.own_ore
+    made.explained[ASIDE] += mark.aside_ore
 
 
 def _take_group_back(common: JsonObject, made: PeriodReports) -> None:

@@ -36,6 +36,7 @@ from streams.kit.errors import UserError
 PACKAGED: Final = files("streams.upstream") / "eindkomst"
 ReporterClass = Literal["municipality", "a_kasse", "udbetaling_danmark", "other"]
 Shown = Literal["marked", "negative", "left_out"]
+BesideEqual = Literal["takes_back", "stands"]
 Evidence = Literal["verified", "inferred", "assumed", "simulated"]
 
 
@@ -109,12 +110,13 @@ class IndexOwnerRow(_DatedRow):
 
 
 class _ServiceSettings(Struct, forbid_unknown_fields=True):
-    """The settings of the services: `reversed_report` is null until somebody has seen an answer.
+    """The settings of the services: what is not public is null until somebody has seen an answer.
 
     `index_not_paid` are the statuses in the Ydelsesindeks that say that a payment was not made.
     """
 
     reversed_report: Shown | None = None
+    marked_beside_equal: BesideEqual | None = None
     atp_field: str = "199"
     index_not_paid: tuple[str, ...] = ()
 
@@ -165,6 +167,11 @@ class UpstreamTables:
                 " folder that --tables names (docs/upstream.md says what each means)"
             )
         return self._service.reversed_report
+
+    @property
+    def marked_beside_equal(self) -> BesideEqual | None:
+        """Tell what a marked line means beside its equal in one period; None where nobody knows."""
+        return self._service.marked_beside_equal
 
     @property
     def own_folder(self) -> Path:
