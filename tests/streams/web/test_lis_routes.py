@@ -393,6 +393,7 @@ def test_how_wrong_the_forecasts_were_stands_beside_the_forecast(auditor, econom
         beside = page.split('class="lis-beside"')[1].split("</section>")[0]
         assert f'href="/lis/prognosefejl?municipality={OWN}"' in beside
         assert "Bedre end begge gæt" in beside
+        assert 'class="lis-finding"' in beside  # it looks like the other findings
         ids = re.findall(r' id="([^"]+)"', page)
         assert len(ids) == len({*ids})
     assert 'class="lis-beside"' not in auditor.get("/lis/beloeb").text
