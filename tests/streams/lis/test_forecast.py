@@ -297,7 +297,7 @@ def test_the_number_of_those_who_come_goes_on_changing_half_as_fast():
 
 
 def test_years_of_unlike_numbers_of_runs_do_not_make_a_change_of_those_who_come():
-    """Of the year before, or of the last one, there are six runs; always a hundred come."""
+    """There are six runs of the year before, or of the last one; always a hundred come."""
     year, half = [100] * 12, [None, 100] * 6
     no_change = sum(new_citizens(year * 3))
     for of_year_before, last in ((half, year), (year, half)):
@@ -308,7 +308,7 @@ def test_years_of_unlike_numbers_of_runs_do_not_make_a_change_of_those_who_come(
 def test_who_comes_for_one_month_alone_costs_what_he_did_where_parts_of_months_are_halves(
     monkeypatch,
 ):
-    """All 200 or 400 of a town come in a month and go after it; each has a tenth of an amount."""
+    """All 200 or 400 of a town come in a month and go after it, for a tenth of the amount."""
     monkeypatch.setattr(forecast, "MONTHS_AHEAD", 1)
     with tables(LAW) as world:
         for month in range(FIRST, FIRST + 8):

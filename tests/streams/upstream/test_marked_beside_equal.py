@@ -69,7 +69,7 @@ def test_neither_moves_money_while_the_meaning_is_not_set(folder, marks, known, 
     ],
 )
 def test_a_setting_says_what_is_meant(folder, marks, meaning, left_ore):
-    """How many of the lines were paid before makes no difference."""
+    """The number of lines that were paid before makes no difference."""
     numbers = marks.count(""), marks.count("1")
     there = sum(numbers) if meaning == "stands" else max(numbers)
     given = shown(*marks, extra=[("", BESIDE)])
