@@ -300,9 +300,16 @@ class LedgerTable:
 
         `after_runs` are the runs that were closed before the entries.
         """
-        those = f"after_run IN ({', '.join(map(str, after_runs))})"
+        return self.files_with(f"after_run IN ({', '.join(map(str, after_runs))})")
+
+    def files_with(self, condition: str | None) -> list[str]:
+        """The paths of the Parquet files that may have entries of a condition, None for all.
+
+        It compares columns with values: the table knows the least and the greatest of each file.
+        Raises LedgerError.
+        """
         with _told("be read", self.uri):
-            return self._table.file_uris(file_pruning_predicate=those)
+            return self._table.file_uris(file_pruning_predicate=condition)
 
     def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query in SQL over the table `ledger`, all of the same version."""

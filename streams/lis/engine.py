@@ -113,15 +113,20 @@ def view_of_entries(
         batches = list(ledger.batches(_entries_of("ledger", span)))
         connection.register(name, Table.from_batches(batches, schema=None if batches else SCHEMA))
         return
-    files = ledger.files(span.after_runs)
-    source = _no_rows(COLUMNS)
-    if files:
-        source = (
-            f"SELECT * FROM read_parquet({_listed(files)}, hive_partitioning = true,"
-            " hive_types = {'after_run': INTEGER, 'partition': INTEGER}, union_by_name = true)"
-            f" UNION ALL BY NAME {source}"
-        )
+    source = entries_in(ledger.files(span.after_runs))
     connection.execute(f"CREATE OR REPLACE VIEW {name} AS {_entries_of(f'({source})', span)}")
+
+
+def entries_in(files: Sequence[str]) -> str:
+    """Write the statement that reads all entries of some files of a ledger, markers too."""
+    source = _no_rows(COLUMNS)
+    if not files:
+        return source
+    return (
+        f"SELECT * FROM read_parquet({_listed(files)}, hive_partitioning = true,"
+        " hive_types = {'after_run': INTEGER, 'partition': INTEGER}, union_by_name = true)"
+        f" UNION ALL BY NAME {source}"
+    )
 
 
 def view_of_weeks(connection: Connection) -> None:

@@ -1,14 +1,17 @@
 """The marts, asked: all tables as one build left them, by their names in SQL.
 
 `projections/lis/tables.py` says what they hold. A question is SQL with `?` for each value; nothing
-that a person typed becomes a part of its text.
+that a person typed becomes a part of its text. A table is opened when a question first names it:
+that takes longer than most questions, and a view needs three of them.
 """
 
+import re
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from arro3.core import Table
 from duckdb import DuckDBPyConnection as Connection
@@ -22,10 +25,32 @@ from streams.lis.kept_values import KeptValues
 from streams.lis.store import Build, LisError, NoMartsError, files_of, local_folder, read_build
 
 Made = TypeVar("Made")
+WORD: Final = re.compile(r"\w+")
 
 
 class TooManyRowsError(LisError):
     """A question has more rows than whoever asks can take."""
+
+
+class NamedTables:
+    """The tables of one build in an engine, each named when a question first has its name."""
+
+    def __init__(self, connection: Connection, folder: Path, build: Build) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._build = build
+        self._unnamed = {*MARTS}
+        self._lock = threading.Lock()
+
+    def name(self, words: Iterable[str]) -> None:
+        """Name the tables that are among some words. Raises LisError."""
+        if self._unnamed.isdisjoint(words):
+            return
+        with self._lock:
+            for name in sorted(self._unnamed.intersection(words)):
+                files = files_of(self._folder, self._build, name)
+                view_of_mart(self._connection.cursor(), MARTS[name], files)
+                self._unnamed.remove(name)
 
 
 class Marts:
@@ -35,8 +60,9 @@ class Marts:
     there are processors do not come sooner.
     """
 
-    def __init__(self, connection: Connection, build: Build, at_once: int) -> None:
+    def __init__(self, connection: Connection, folder: Path, build: Build, at_once: int) -> None:
         self._connection = connection
+        self._tables = NamedTables(connection, folder, build)
         self._turns = threading.BoundedSemaphore(at_once)
         self._kept = KeptValues()
         self.most: int | None = None
@@ -75,12 +101,13 @@ class Marts:
             raise LisError("no run is closed yet, and a forecast is made of a closed one")
         ((data_month,),) = self.rows("SELECT data_month FROM runs WHERE run = ?", [asked])
         with engine_errors():
+            self._tables.name(MARTS)
             foresee_under(self._connection, asked, data_month, law, other)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask for the rows of a query. Raises TooManyRowsError where they are bounded."""
-        with self._turns, engine_errors():
-            found = self._connection.cursor().execute(query, values)
+        with self._asked(query) as cursor:
+            found = cursor.execute(query, values)
             if self.most is None:
                 return found.fetchall()
             rows: list[tuple[Any, ...]] = found.fetchmany(self.most + 1)
@@ -109,8 +136,16 @@ class Marts:
 
     def table(self, query: str, values: Sequence[Any] = ()) -> Table:
         """Ask for a query's answer as Arrow columns."""
-        with self._turns, engine_errors():
-            return Table.from_arrow(self._connection.cursor().sql(query, params=values))
+        with self._asked(query) as cursor:
+            return Table.from_arrow(cursor.sql(query, params=values))
+
+    @contextmanager
+    def _asked(self, query: str) -> Iterator[Connection]:
+        """Yield a cursor for a query when it is its turn; the tables that it reads are named."""
+        with engine_errors():
+            self._tables.name(WORD.findall(query.lower()))
+            with self._turns:
+                yield self._connection.cursor()
 
 
 @contextmanager
@@ -125,6 +160,4 @@ def open_marts(place: str, share: Share = ALONE) -> Iterator[Marts]:
             " the ledger"
         )
     with engine(share) as connection:
-        for name, mart in MARTS.items():
-            view_of_mart(connection, mart, files_of(folder, build, name))
-        yield Marts(connection, build, share.at_once)
+        yield Marts(connection, folder, build, share.at_once)
