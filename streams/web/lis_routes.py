@@ -18,7 +18,9 @@ from projections.lis.books import BookLine, BooksError, read_books
 from projections.lis.money_lines import LINES
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
+from streams.lis.store import Build
 from streams.web.doorway import LARGEST_BODY
+from streams.web.kept_pages import ToldPage
 from streams.web.lanes import Lane
 from streams.web.lis_desk import LIVE, LisRefusedError
 from streams.web.lis_figures import Speaker
@@ -60,20 +62,22 @@ def speaker_of(request: Request) -> Speaker:
 
 async def show_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> Response:
     """Show a view as a page."""
-    tag = await _tag(look, "page")
+    state = await _state(look)
+    tag = _tag(look, "page", state)
     if (unchanged := _unchanged(look.request, tag)) is not None:
         return unchanged
     if look.view == BOOKS_VIEW and not books:
         return _page(look, "lis/books.html", HTTPStatus.OK)
     try:
-        return _tagged(await _made_page(look, books), tag)
+        told = await _told(look, state, books)
+        return _tagged(_page(look, "lis/view.html", HTTPStatus.OK, told=told), tag)
     except LisRefusedError as refusal:
         return _refused_page(look, refusal)
 
 
 async def show_file(look: LisLook, form: str) -> Response:
     """Give a view as a file."""
-    tag = await _tag(look, form)
+    tag = _tag(look, form, await _state(look))
     if (unchanged := _unchanged(look.request, tag)) is not None:
         return unchanged
     try:
@@ -89,17 +93,30 @@ async def show_file(look: LisLook, form: str) -> Response:
     return _tagged(Response(content, media_type=MEDIA[form], headers=headers), tag)
 
 
-async def _made_page(look: LisLook, books: tuple[BookLine, ...]) -> Response:
+async def _told(look: LisLook, state: Build | None, books: tuple[BookLine, ...]) -> ToldPage:
+    """Return what a page tells: as it was made before of the same build, or made anew."""
+    kept, may_keep = parts_of(look.request).kept_pages, state is not None and _may_keep(look)
+    key = _digest(look, "page", state, look.visitor.rights) if may_keep else ""
+    if state is not None and key and (told := kept.find(state, key)) is not None:
+        return told
     page = await _view_page(look, books)
-    return _page(
-        look,
-        "lis/view.html",
-        HTTPStatus.OK,
+    main = parts_of(look.request).pages.part(
+        language_of(look.request),
+        "lis/view_main.html",
         page=page,
         is_of_citizens=look.names_citizens,
         citizen=look.options.citizen if look.view == "borger" else None,
         purpose=look.purpose,
     )
+    told = ToldPage(f"{page.title}, {page.place}", main)
+    if state is not None and key:
+        kept.keep(state, key, told)
+    return told
+
+
+def _may_keep(look: LisLook) -> bool:
+    """Tell whether the site may keep a page: no lines of citizens, and no words of a visitor."""
+    return look.view in VIEWS and look.options.purpose is None
 
 
 async def _file(look: LisLook, form: str) -> bytes:
@@ -180,17 +197,23 @@ def _refused_page(look: LisLook, refusal: LisRefusedError) -> Response:
 _UNKEPT: Final = {"Cache-Control": "no-store"}
 
 
-async def _tag(look: LisLook, form: str) -> str:
-    """Return the ETag of an answer; "" for one that nobody may keep."""
-    desk = parts_of(look.request).lis
+async def _state(look: LisLook) -> Build | None:
+    """Return the build that alone makes an answer; None for an answer that nobody may keep."""
     if look.names_citizens or look.view in LIVE or look.view == BOOKS_VIEW:
-        return ""
-    state = await _answers(look).run(desk.state)
-    if state is None:
-        return ""
-    whose = (desk.salt, look.visitor, language_of(look.request))
-    content = repr((look.view, form, look.place, look.options, state, whose))
-    return f'"{blake2b(content.encode(), digest_size=16).hexdigest()}"'
+        return None
+    return await _answers(look).run(parts_of(look.request).lis.state)
+
+
+def _tag(look: LisLook, form: str, state: Build | None) -> str:
+    """Return the ETag of an answer; "" for one that nobody may keep."""
+    return "" if state is None else f'"{_digest(look, form, state, look.visitor)}"'
+
+
+def _digest(look: LisLook, form: str, state: Build | None, whose: Visitor) -> str:
+    """Write all that an answer is made of, in short."""
+    of = (parts_of(look.request).lis.salt, whose, language_of(look.request))
+    content = repr((look.view, form, look.place, look.options, state, of))
+    return blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def _unchanged(request: Request, tag: str) -> Response | None:

@@ -137,17 +137,12 @@ class Pages:
         self, request: Request, template: str, status: int = 200, **values: Any
     ) -> HTMLResponse:
         """Make the page of a template."""
-        language = language_of(request)
         visitor: Visitor = getattr(request.state, "visitor", NOBODY)
         menu = _menu_of(visitor)
-        text = self.environment.get_template(template).render(
-            word=words_in(language),
-            link=partial(link, language),
-            language=language,
+        text = self.part(
+            language_of(request),
+            template,
             visitor=visitor,
-            day=partial(day_text, language=language),
-            moment=partial(moment_text, language=language),
-            month=partial(month_words, language=language),
             menu=menu,
             current=_current(menu, request.scope["path"]),
             foot=FOOT,
@@ -156,3 +151,15 @@ class Pages:
             **values,
         )
         return HTMLResponse(text, status)
+
+    def part(self, language: Language, template: str, **values: Any) -> str:
+        """Write a template that knows the language alone, beside its values."""
+        return self.environment.get_template(template).render(
+            word=words_in(language),
+            link=partial(link, language),
+            language=language,
+            day=partial(day_text, language=language),
+            moment=partial(moment_text, language=language),
+            month=partial(month_words, language=language),
+            **values,
+        )

@@ -15,6 +15,7 @@ from streams.web.desk.chores import Chores
 from streams.web.desk.works import DeskWorks
 from streams.web.folder import Folder
 from streams.web.grants import GrantMap, read_grants
+from streams.web.kept_pages import KeptPages
 from streams.web.lanes import Lanes
 from streams.web.limits import SiteLimits
 from streams.web.lis_desk import LisDesk
@@ -39,6 +40,7 @@ class Parts:
     provider: OidcProvider | None = None
     grants: GrantMap = field(default_factory=GrantMap)
     pages: Pages = field(default_factory=Pages)
+    kept_pages: KeptPages = field(default_factory=KeptPages)
     sessions: Sessions = field(default_factory=Sessions)
     attempts: Attempts = field(default_factory=Attempts)
     limits: SiteLimits = field(default_factory=SiteLimits.usual)

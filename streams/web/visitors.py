@@ -1,6 +1,6 @@
 """Visitors of the site: roles and municipality, as contract section 10 names them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -40,6 +40,11 @@ class Visitor:
     def sees_all(self) -> bool:
         """True if rows of every municipality may be shown."""
         return bool(self.roles & OF_ALL)
+
+    @property
+    def rights(self) -> "Visitor":
+        """What a visitor may see, whoever it is: the roles and the municipality."""
+        return replace(self, subject="", name="")
 
 
 NOBODY: Final = Visitor("")
