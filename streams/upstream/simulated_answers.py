@@ -2,8 +2,11 @@
 
 The answers are those of a pull by month (basismåned): one file for each month in which reports
 came. They say what the plain reports say: a reported period and one 16300 for each payment, a
-reversed report for each reversal. Where faults are asked for, payments that come together and are
-not reversed are several 16300 below one 16000. What no answer carries goes into `facts.jsonl`.
+reversed report for each reversal. Where faults are asked for, payments that come together are one
+report: those without ATP that are never reversed below one 16000, each other one in a 16000 of its
+own, and half of these may stand in a second reported period of the same indberetningsID. Then a
+reversal is a mark on its 16000, and the report is shown again whole. What no answer carries goes
+into `facts.jsonl`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,6 +23,8 @@ from streams.simulation import owner_of
 from streams.upstream.tables import UpstreamTables
 
 JsonObject = dict[str, Any]
+_Key = tuple[str, str, str]
+"""The person, the reporter and the id of a report."""
 NAMESPACE: Final = "http://rep.oio.dk/skat.dk/eindkomst/"
 _CLASSES: Final = {
     "municipality": "municipality",
@@ -35,13 +40,14 @@ class AnswerWriter:
     """Writes answers and tables into a folder."""
 
     def __init__(self, folder: Path, *, joins: bool = False) -> None:
-        """`joins` puts payments that come together below one 16000."""
+        """`joins` makes payments that come together one report."""
         self._folder, self._joins = folder, joins
-        self._reversed: set[tuple[str, str, str]] = set()
+        self._reversed: dict[_Key, str] = {}
+        self._together: dict[_Key, list[JsonObject]] = {}
         self._accounts: dict[tuple[str, str | None, bool], str] = {}
         self._reporters: dict[str, JsonObject] = {}
         self._moves: dict[str, list[tuple[str, str]]] = {}
-        self._first: dict[tuple[str, str, str], JsonObject] = {}
+        self._first: dict[_Key, JsonObject] = {}
 
     def write(self, lines: Iterable[bytes]) -> None:
         """Write the answers of plain reports, given as lines in the order of their arrival."""
@@ -50,18 +56,20 @@ class AnswerWriter:
         facts: list[bytes] = []
         for line in lines:
             report = orjson.loads(line)
-            key = report["cpr"], report["reporter"], report["report_id"]
+            key = _key(report)
             if key in self._first:
                 continue  # repeated, or a conflict, of which the first stands
             self._first[key] = report
+            month = report["reported_at"][:7]
             if report["type"] == "reversal":
-                self._reversed.add((*key[:2], report["reverses"]))
+                self._reversed.setdefault((*key[:2], report["reverses"]), month)
             if report["type"] == "case_fact" or report.get("kind", "wage") != "wage":
                 facts.append(line.rstrip(b"\n"))
                 continue
-            month = report["reported_at"][:7]
             months.setdefault(month, {}).setdefault(report["cpr"], []).append(report)
         facts += self._reversals_of_facts(months)
+        if self._joins:
+            self._put_together(months)
         self._write_residence()
         for month, persons in sorted(months.items()):
             text = "".join(self._answer(month, persons))
@@ -128,7 +136,7 @@ class AnswerWriter:
             }
             for (benefit, financing, outside), account in self._accounts.items()
         ]
-        service = {"reversed_report": "marked"}
+        service = {"reversed_report": "marked", "marked_beside_equal": "stands"}
         documents = {"accounts": rows, "reporters": [*self._reporters.values()], "service": service}
         for name, document in documents.items():
             text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
@@ -150,69 +158,81 @@ class AnswerWriter:
                 "<IndkomstOplysningPersonStruktur><PersonCivilRegistrationIdentifier>"
                 f"{cpr}</PersonCivilRegistrationIdentifier><IndkomstOplysningSamling>\n"
             )
-            for own in self._together(reports):
-                yield self._reported(own)
+            yield from self._reported_of(month, reports)
             yield "</IndkomstOplysningSamling></IndkomstOplysningPersonStruktur>\n"
         yield (
             "</IndkomstOplysningPersonSamling></IndkomstPersonUddata>"
             "</IndkomstOplysningPersonHent_O>\n"
         )
 
-    def _together(self, reports: list[JsonObject]) -> Iterator[list[JsonObject]]:
-        """Yield the reports that are one reported period.
+    def _put_together(self, months: dict[str, dict[str, list[JsonObject]]]) -> None:
+        """Make payments of a person that come together from one reporter one report."""
+        for persons in months.values():
+            for reports in persons.values():
+                for (_, kind), own in groupby(
+                    reports, lambda each: (each["reporter"], each["type"])
+                ):
+                    together = [*own]
+                    if kind == "benefit_payment" and len(together) > 1:
+                        self._together |= {_key(each): together for each in together}
 
-        A reversal takes the whole of it back, and ATP is shared by amount: payments that are
-        reversed or have ATP stand alone.
-        """
-        for (_, is_joined), own in groupby(reports, self._joined_with):
-            together = [*own]
-            if is_joined:
-                yield together
-            else:
-                yield from ([report] for report in together)
+    def _reported_of(self, month: str, reports: list[JsonObject]) -> Iterator[str]:
+        """Yield the reported periods of a person; those of payments together stand there once."""
+        shown: set[_Key] = set()
+        for report in reports:
+            key = _key(report)
+            if report["type"] == "reversal":
+                key = *key[:2], report["reverses"]
+            together = self._together.get(key)
+            if together is None:
+                yield self._reported(report)
+            elif (first := _key(together[0])) not in shown:
+                shown.add(first)
+                yield from self._reported_together(month, together)
 
-    def _joined_with(self, report: JsonObject) -> tuple[str, bool]:
-        """Give the reporter, and whether a report may stand below one 16000 with others."""
-        key = report["cpr"], report["reporter"], report["report_id"]
-        is_plain = report["type"] == "benefit_payment" and not report.get("atp_ore")
-        return report["reporter"], self._joins and is_plain and key not in self._reversed
-
-    def _reported(self, reports: list[JsonObject]) -> str:
-        """Write one reported period, of several payments where they stand together."""
-        report = reports[0]
+    def _reported(self, report: JsonObject) -> str:
+        """Write the reported period of a report that stands alone, or of its reversal."""
         group, content, mark = report["report_id"], report, "I"
         if report["type"] == "reversal":
             group, mark = report["reverses"], "T"
-            key = report["cpr"], report["reporter"], group
-            content = self._first.get(key, report)
-            reports = [content]
-        start = content.get("period_start", content["reported_at"][:10])
-        end = content.get("period_end", start)
-        blankets = self._blankets(reports, mark)
-        return (
-            "<IndberetningPligtigVirksomhed><VirksomhedSENummerIdentifikator>"
-            f"{report['reporter']}</VirksomhedSENummerIdentifikator><IndkomstLoenPeriodeSamling>"
-            "<LoenPeriodeOplysningStruktur><AngivelseVirksomhedEgenIdentifikator>"
-            f"{escape(group)}</AngivelseVirksomhedEgenIdentifikator><AngivelsePeriode>"
-            f"<StartDate>{start}</StartDate><EndDate>{end}</EndDate></AngivelsePeriode>"
-            f"<AngivelseBlanketIndholdStruktur><AngivelseOplysningSamling>{blankets}"
-            "</AngivelseOplysningSamling></AngivelseBlanketIndholdStruktur>"
-            "</LoenPeriodeOplysningStruktur></IndkomstLoenPeriodeSamling>"
-            "</IndberetningPligtigVirksomhed>\n"
-        )
+            content = self._first.get((*_key(report)[:2], group), report)
+        blankets = _blanket(1, "11000", {11: mark, 12: _income_type(content)})
+        if content["type"] == "benefit_payment":
+            blankets += self._payments([content])
+        elif content["type"] == "income":
+            wages = {57: _kroner(content["amount_ore"]), 198: _kroner(content["pension_ore"])}
+            blankets += _blanket(1, "16000", {19: ""}, _blanket(3, "16001", wages))
+        return _period(group, content, blankets)
 
-    def _blankets(self, reports: list[JsonObject], mark: str) -> str:
-        report = reports[0]
-        if report["type"] == "benefit_payment":
-            amount = _kroner(sum(each["amount_ore"] for each in reports))
-            income = {58: amount, 199: _kroner(report.get("atp_ore", 0))}
-            inner = _blanket(3, "16001", income) + "".join(map(self._line, reports))
-            return _blanket(1, "11000", {11: mark, 12: "4"}) + _blanket(1, "16000", {19: ""}, inner)
-        if report["type"] == "income":
-            income = {57: _kroner(report["amount_ore"]), 198: _kroner(report["pension_ore"])}
-            inner = _blanket(3, "16001", income)
-            return _blanket(1, "11000", {11: mark, 12: "0"}) + _blanket(1, "16000", {19: ""}, inner)
-        return _blanket(1, "11000", {11: mark, 12: "4"})
+    def _reported_together(self, month: str, together: list[JsonObject]) -> Iterator[str]:
+        """Write the reported periods of payments that are one report, as a month shows them."""
+        group = together[0]["report_id"]
+        plain = [
+            each
+            for each in together
+            if not each.get("atp_ore") and _key(each) not in self._reversed
+        ]
+        alone = [each for each in together if each not in plain]
+        cut = len(alone) - len(alone) // 2 if group[-1] in "02468" else len(alone)
+        for number, own in enumerate((alone[:cut], alone[cut:])):
+            first = plain if number == 0 else []
+            if not (first or own):
+                continue
+            blankets = _blanket(1, "11000", {11: "I", 12: "4"})
+            if first:
+                blankets += self._payments(first)
+            for each in own:
+                is_reversed = self._reversed.get(_key(each), "9999") <= month
+                blankets += self._payments([each], "1" if is_reversed else "")
+            yield _period(group, (first or own)[0], blankets)
+
+    def _payments(self, reports: list[JsonObject], mark: str = "") -> str:
+        """Write the 16000 of payments."""
+        amount_ore, atp_ore = (
+            sum(each.get(name, 0) for each in reports) for name in ("amount_ore", "atp_ore")
+        )
+        income = _blanket(3, "16001", {58: _kroner(amount_ore), 199: _kroner(atp_ore)})
+        return _blanket(1, "16000", {19: "", 21: mark}, income + "".join(map(self._line, reports)))
 
     def _line(self, report: JsonObject) -> str:
         """Write the 16300 of a payment."""
@@ -228,6 +248,31 @@ class AnswerWriter:
         account = 202 if is_municipality else 201
         own = {account: self._account(report), 203: period, 205: report["cpr"]}
         return _blanket(3, "16300", {58: _kroner(report["amount_ore"])} | own)
+
+
+def _key(report: JsonObject) -> _Key:
+    return report["cpr"], report["reporter"], report["report_id"]
+
+
+def _income_type(content: JsonObject) -> str:
+    return "0" if content["type"] == "income" else "4"
+
+
+def _period(group: str, content: JsonObject, blankets: str) -> str:
+    """Write a reported period."""
+    start = content.get("period_start", content["reported_at"][:10])
+    end = content.get("period_end", start)
+    return (
+        "<IndberetningPligtigVirksomhed><VirksomhedSENummerIdentifikator>"
+        f"{content['reporter']}</VirksomhedSENummerIdentifikator><IndkomstLoenPeriodeSamling>"
+        "<LoenPeriodeOplysningStruktur><AngivelseVirksomhedEgenIdentifikator>"
+        f"{escape(group)}</AngivelseVirksomhedEgenIdentifikator><AngivelsePeriode>"
+        f"<StartDate>{start}</StartDate><EndDate>{end}</EndDate></AngivelsePeriode>"
+        f"<AngivelseBlanketIndholdStruktur><AngivelseOplysningSamling>{blankets}"
+        "</AngivelseOplysningSamling></AngivelseBlanketIndholdStruktur>"
+        "</LoenPeriodeOplysningStruktur></IndkomstLoenPeriodeSamling>"
+        "</IndberetningPligtigVirksomhed>\n"
+    )
 
 
 def _kroner(ore: int) -> str:

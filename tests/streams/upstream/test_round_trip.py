@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -68,6 +69,27 @@ RARE = {
     "missing_municipality": (300, 5, "2022-05..2022-06"),
 }
 """Populations in which faults are found that few citizens have."""
+
+
+FIELD = "{:03d}</BlanketFeltNummerIdentifikator><AngivelseFeltIndholdTekst>{}"
+ID = re.compile("<AngivelseVirksomhedEgenIdentifikator>([^<]+)<")
+
+
+def test_answers_show_what_lost_money_once(tmp_path):
+    """ATP and marks stand beside lines that stand, and one report has a second period."""
+    round_trip(tmp_path, simulated(40, 3, "2015-11..2016-06", FAULTS), joins=True)
+    found: Counter[str] = Counter()
+    for path in sorted(tmp_path.glob("answer-*.xml")):
+        for person in path.read_text().split("<IndkomstOplysningPersonStruktur>")[1:]:
+            found["second periods"] += max(Counter(ID.findall(person)).values()) > 1
+            for own in person.split("<LoenPeriodeOplysningStruktur>")[1:]:
+                groups = own.split(">16000<")[1:]
+                has_atp = [FIELD.format(199, "0.00") not in each for each in groups]
+                is_marked = [FIELD.format(21, "1<") in each for each in groups]
+                found["ATP beside others"] += len(groups) > 1 and any(has_atp)
+                found["marks beside others"] += any(is_marked) and not all(is_marked)
+                found["marks"] += any(is_marked)
+    assert all(found[name] for name in ("second periods", "ATP beside others", "marks")), found
 
 
 @pytest.mark.long
