@@ -26,6 +26,10 @@ VULNERABLE: Final = 1
 NOT_DONE: Final = 2
 TOOL_S: Final = 600.0
 """Seconds for one run of a tool; an audit asks for each package."""
+WHAT_TO_DO: Final = (
+    "run `make audit` again where the Python package index itself can be reached, which has the"
+    " advisories: a mirror has none; until then nothing is known of what was not looked up"
+)
 
 ALLOWED: Final = frozenset(
     {
@@ -198,12 +202,14 @@ class AuditResult(NamedTuple):
             return VULNERABLE, f"known vulnerabilities: {'; '.join(self.vulnerable)}"
         if not self.audited:
             return NOT_DONE, (
-                f"could not be done: no vulnerability data: none of {total} packages was looked up"
+                f"could not be done: no vulnerability data: none of {total} packages was looked up;"
+                f" {WHAT_TO_DO}"
             )
         if self.skipped:
             names = ", ".join(self.skipped[:10])
             return NOT_DONE, (
-                f"could not be done for {len(self.skipped)} of {total} packages: {names}"
+                f"could not be done for {len(self.skipped)} of {total} packages: {names};"
+                f" {WHAT_TO_DO}"
             )
         return 0, f"audited {self.audited} packages: no known vulnerability"
 
@@ -236,7 +242,8 @@ def audit(locks: Sequence[str]) -> tuple[int, str]:
             reports.append(json.loads(done.stdout))
         except ValueError:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            return NOT_DONE, f"could not be done: pip-audit of {lock}: {last[:200]}"
+            why = f"pip-audit of {lock}: {last[:200].rstrip('.')}"
+            return NOT_DONE, f"could not be done: {why}; {WHAT_TO_DO}"
     return audit_result(reports).verdict()
 
 

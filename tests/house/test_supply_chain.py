@@ -93,6 +93,7 @@ def test_an_audit_is_green_only_when_every_package_was_looked_up(packages, statu
     """pip-audit itself ends with 0 when it has passed over every package."""
     got, sentence = audit_result([{"dependencies": packages, "fixes": []}]).verdict()
     assert (got, said in sentence) == (status, True), sentence
+    assert ("run `make audit` again where" in sentence) is (status == NOT_DONE)
 
 
 def test_an_audit_that_gave_no_report_could_not_be_done(monkeypatch):
@@ -100,10 +101,13 @@ def test_an_audit_that_gave_no_report_could_not_be_done(monkeypatch):
         stdout, stderr = "", "ERROR: a connection\nConnectionError: no answer\n"
 
     monkeypatch.setattr(supply_chain, "_run", lambda *_: Done)
-    assert supply_chain.audit(["requirements.lock"]) == (
+    status, sentence = supply_chain.audit(["requirements.lock"])
+    why, what_to_do = sentence.split("; ", 1)
+    assert (status, why) == (
         NOT_DONE,
         "could not be done: pip-audit of requirements.lock: ConnectionError: no answer",
     )
+    assert what_to_do.startswith("run `make audit` again where")
 
 
 def test_a_bill_of_materials_has_what_is_locked_with_its_hashes_and_nothing_else():
