@@ -20,7 +20,7 @@ FASTEST: Final = 1
 
 
 class ToldPage(NamedTuple):
-    """What a page tells: its title, and its own part of the HTML."""
+    """A page tells its title, and its own part of the HTML."""
 
     title: str
     main: str

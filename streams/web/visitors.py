@@ -43,7 +43,7 @@ class Visitor:
 
     @property
     def rights(self) -> "Visitor":
-        """What a visitor may see, whoever it is: the roles and the municipality."""
+        """The roles and the municipality decide what a visitor may see, whoever it is."""
         return replace(self, subject="", name="")
 
 
