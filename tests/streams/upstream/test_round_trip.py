@@ -75,8 +75,8 @@ FIELD = "{:03d}</BlanketFeltNummerIdentifikator><AngivelseFeltIndholdTekst>{}"
 ID = re.compile("<AngivelseVirksomhedEgenIdentifikator>([^<]+)<")
 
 
-def test_answers_show_what_lost_money_once(tmp_path):
-    """ATP and marks stand beside lines that stand, and one report has a second period."""
+def test_answers_show_atp_marks_and_second_periods_beside_what_stands(tmp_path):
+    """The tests of ids hold that none is taken for another."""
     round_trip(tmp_path, simulated(120, 3, "2015-11..2016-06", FAULTS), joins=True)
     found: Counter[str] = Counter()
     for path in sorted(tmp_path.glob("answer-*.xml")):
