@@ -31,6 +31,8 @@ FORMAT = 2
 """The format of heads and parts. Parts are the same in format 1; a head of 1 has no sealed CPR."""
 TIED_FORMAT = 3
 """The format of the head of a citizen who was merged: it has ties, which 2 does not know."""
+LARGEST_TOLD = 99
+"""The largest format that an error repeats: a longer number may be somebody's CPR number."""
 
 
 class StateError(Exception):
@@ -294,8 +296,9 @@ def _format_of(value: bytes) -> int:
 def check_format(number: int) -> None:
     """Raise NewerStateError for a format of state that this version does not know."""
     if number > FORMAT:
+        told = f"format {number}" if number <= LARGEST_TOLD else "a format with too many digits"
         raise NewerStateError(
-            f"the state has format {number}, this program knows formats up to {FORMAT}:"
+            f"the state has {told}, this program knows formats up to {FORMAT}:"
             " a newer version has written it;"
             " run that version, or make the state anew from the journal"
         )

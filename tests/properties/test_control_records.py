@@ -246,10 +246,14 @@ def test_state_of_format_1_goes_on_as_if_it_were_of_today():
     assert partition.recalculate(ALL, "", 100).unsealed == 0
 
 
-def test_newer_state_is_refused_with_what_to_do():
-    store = {b"c/head": b"[3]"}
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [("3", "format 3"), ("99", "format 99"), ("100", "a format with too many digits")],
+)
+def test_newer_state_is_refused_with_what_to_do(stated, told):
+    store = {b"c/head": f"[{stated}]".encode()}
     with pytest.raises(
-        NewerStateError, match=r"format 3, this program knows formats up to 2.* run that version"
+        NewerStateError, match=f" has {told}, this program knows formats up to 2.* run that version"
     ):
         Citizen("c", store, product.law())
 
