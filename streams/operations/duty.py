@@ -101,6 +101,12 @@ class DutyReport:
         }
 
 
+def last_checks(settings: Settings) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return how the last verify and the last backup ended; None for one that is not known."""
+    folder = settings.operations_dir
+    return last_outcome(folder, "verify"), last_outcome(folder, "backup")
+
+
 class DutyDesk:
     """Answers again and again over open topics; the last run is looked for once."""
 
@@ -119,7 +125,7 @@ class DutyDesk:
         stages = [await self._stage(name, topic) for name, topic in self._stages()]
         last = await self._newest_run()
         letters, of_day = await self._letters()
-        operations_dir = self._settings.state_dir
+        verified, backed_up = last_checks(self._settings)
         report = DutyReport(
             _text(datetime.now(UTC)),
             stages,
@@ -128,8 +134,8 @@ class DutyDesk:
             letters,
             dict(of_day),
             await self._approvals(),
-            last_outcome(operations_dir, "verify"),
-            last_outcome(operations_dir, "backup"),
+            verified,
+            backed_up,
             list(disks(self._settings)),
         )
         report.attention = list(attention(report, late_s))

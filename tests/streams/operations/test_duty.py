@@ -9,7 +9,7 @@ from streams.acts import four_eyes
 from streams.acts.chain import AccessRecord, Entry
 from streams.kit.last_outcomes import FOLDER, keep_outcome, last_outcome, outcome_kept
 from streams.operations import duty
-from streams.operations.duty import DiskDuty, DutyReport, StageDuty, attention
+from streams.operations.duty import DiskDuty, DutyReport, StageDuty, attention, last_checks
 from streams.settings import Settings
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -115,3 +115,14 @@ def test_each_look_reads_of_the_acts_what_came_since_the_last_one(tmp_path, monk
     assert asyncio.run(desk._approvals()) == []
     assert asked[0] > timedelta(days=29)
     assert max(asked[1:]) < timedelta(hours=2)
+
+
+def test_the_last_checks_are_those_that_operators_commands_keep(tmp_path):
+    folders = {name: str(tmp_path / name) for name in ("state", "operations")}
+    settings = Settings.load(
+        {"REFUSION_STATE_DIR": folders["state"], "REFUSION_OPERATIONS_DIR": folders["operations"]}
+    )
+    keep_outcome(tmp_path / "operations", "verify", {"fine": True})
+    verified, backed_up = last_checks(settings)
+    assert verified is not None
+    assert backed_up is None
