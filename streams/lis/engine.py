@@ -64,7 +64,8 @@ def engine(share: Share = ALONE) -> Iterator[Connection]:
         )
         connection.execute("SET enable_progress_bar = false")  # it would stand in the answer
         connection.execute("SET preserve_insertion_order = false")  # it takes memory; we sort
-        connection.execute("SET parquet_metadata_cache = true")  # files are never changed
+        # Files are never changed. GLOBAL, or the cursors that questions are asked on have it not.
+        connection.execute("SET GLOBAL parquet_metadata_cache = true")
         if share.gives_back:
             connection.execute("SET allocator_background_threads = true")
             for name in (

@@ -56,6 +56,12 @@ def test_a_view_opens_the_tables_that_it_reads_and_each_once(two_months, opened)
         assert sorted(opened) == ["money", "persons", "runs"]
 
 
+def test_each_question_finds_the_footers_of_files_that_were_read_before(two_months):
+    with open_marts(str(two_months / "lis")) as marts:
+        setting = "SELECT value FROM duckdb_settings() WHERE name = 'parquet_metadata_cache'"
+        assert marts.rows(setting) == [("true",)]
+
+
 def test_threads_that_ask_for_the_same_table_open_it_once(two_months, opened):
     with open_marts(str(two_months / "lis")) as marts, ThreadPoolExecutor(8) as threads:
         queries = [f"SELECT count(*) FROM {name}" for name in MARTS] * 4  # noqa: S608
