@@ -38,6 +38,7 @@ from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
 from streams.web.rights import RouteRight
+from streams.web.routes import found_by_path
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     public.router,
@@ -98,11 +99,11 @@ def site(
         redirect_slashes=False, lifespan=_lifespan,
     )  # fmt: skip
     app.state.parts = parts
-    chosen = list(routers)
-    for route in routes_of(chosen):
+    routes = routes_of(routers)
+    for route in routes:
         right_of(route)
-    for router in chosen:
-        app.include_router(router)
+    by_path, others = found_by_path(routes)
+    app.router.routes += [by_path, *others]
     app.mount("/static", _OurFiles(directory=STATIC), name="static")
     answer_refusals(app)
     address = urlsplit(parts.url)
