@@ -118,6 +118,19 @@ def made(folder: Path) -> tuple[dict[str, str], str]:
     return environment, last
 
 
+def there() -> tuple[dict[str, str], str] | None:
+    """Return the environment and last month of REFUSION_LEDGER and REFUSION_LIS, if both are set.
+
+    They are read, and never written.
+    """
+    given = {name: os.environ.get(name, "") for name in ("REFUSION_LEDGER", "REFUSION_LIS")}
+    if not all(given.values()):
+        return None
+    with open_marts(given["REFUSION_LIS"]) as marts:
+        ((last,),) = marts.rows("SELECT max(data_month) FROM runs WHERE run IS NOT NULL")
+    return environment_in(Path()) | given, last
+
+
 def _build(environment: dict[str, str]) -> tuple[float, float, float]:
     """Build in a process of its own: seconds, seconds of CPU, and its peak in MB."""
     began, before = time.monotonic(), os.times()
@@ -150,19 +163,17 @@ def _answers(folder: Path, ledger: LedgerTable, last: str, first: str) -> Iterat
         )
         peer = ""
         if asked.of_ledger:
-            times = peer_times(ledger, folder, asked, last, first)
+            times = peer_times(ledger, asked, last, first)
             peer = f"the ledger: {times[0]:,.0f} ms, {times[1]:,.0f} ms"
         yield (f"LIS: {asked.name}: cold, warm (p95)", f"{cold:.0f} ms, {warm:.0f} ms", peer)
     yield from view_figures(folder / "lis", ledger.uri, last)
 
 
-def peer_times(
-    ledger: LedgerTable, folder: Path, asked: Inquiry, last: str, first: str
-) -> tuple[float, float]:
+def peer_times(ledger: LedgerTable, asked: Inquiry, last: str, first: str) -> tuple[float, float]:
     """Ask the ledger about a few municipalities: the times of cold and warm answers, in ms."""
     month = first if asked.all_months else last
     codes = sorted(load_rule_set().municipalities)[:ASKED_OF_THE_LEDGER]
-    return _slowest([_of_ledger(ledger, folder, asked.of_ledger, (code, month)) for code in codes])
+    return _slowest([_of_ledger(ledger, asked.of_ledger, (code, month)) for code in codes])
 
 
 def statement(query: str) -> str:
@@ -192,18 +203,16 @@ def _of_marts(
         return cold, CLOCK() - began
 
 
-def _of_ledger(
-    ledger: LedgerTable, folder: Path, query: str, values: tuple[str, str]
-) -> tuple[float, float]:
+def _of_ledger(ledger: LedgerTable, query: str, values: tuple[str, str]) -> tuple[float, float]:
     """Ask the ledger twice, likewise."""
-    leave_cache(folder / "ledger")
+    leave_cache(Path(ledger.uri))
     everything = Span(None, None, None, range(1000), "TRUE")
     whole = statement(query)
-    began = time.perf_counter()
+    began = CLOCK()
     with engine() as connection:
         view_of_entries(connection, ledger, everything)
         connection.execute(whole, values).fetchall()
-        cold = time.perf_counter() - began
-        began = time.perf_counter()
+        cold = CLOCK() - began
+        began = CLOCK()
         connection.execute(whole, values).fetchall()
-        return cold, time.perf_counter() - began
+        return cold, CLOCK() - began

@@ -1,13 +1,19 @@
 """The site on national marts: how long each page takes, alone and with others at once.
 
-Ledger and marts are those of `lis.py` (LIS_RUNS, LIS_ROWS; 120 runs are ten years). The site is a
-process of its own, `serve` below, as `refusion web` serves it; who asks is logged on in it. Each
-page is asked WEB_REQUESTS times (200) by one, four and sixteen clients at once, each with a
-connection of its own, about one municipality after the other. So a page is made 98 times, and
-asked for again after that, as by all visitors after a run was closed. Views that ask the whole
-ledger are asked by no more clients than may wait for it. The times are those of a clock, from the
-request to the last byte, so the clients' own work is in them. Where a page answers one of the
-questions of `lis.py`, the ledger itself is asked the same beside it.
+Ledger and marts are those of `lis.py` (LIS_RUNS, LIS_ROWS; 120 runs are ten years), or those of
+REFUSION_LEDGER and REFUSION_LIS where both are set: they are read alone. The site is a process of
+its own, `serve` below, as `refusion web` serves it; who asks is logged on in it.
+
+Each page is asked for by one client about LIS_ASKED municipalities (all 98), twice: the first time
+it is made, and again it comes as by all visitors after a run was closed, kept where the site may
+keep it. Then WEB_REQUESTS times (200; 0 leaves it out) by one, four and sixteen clients at once,
+each with a connection of its own; those are askings again too. Views that ask the whole ledger are
+asked by no more clients than may wait for it.
+
+The times are those of a clock, from the request to the last byte, so the client's own work is in
+them; those of the processor are the site's alone, and say something while others use the machine.
+Where a page answers one of the questions of `lis.py`, the ledger itself is asked the same beside
+it.
 """
 
 import http.client
@@ -21,12 +27,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
-from statistics import quantiles
+from statistics import fmean, quantiles
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from bench import lis
-from bench.lis_views import ALL_MONTHS
+from bench.lis_views import ALL_MONTHS, LARGEST, Spent, municipalities
 from bench.national import month_of
 from bench.rig import BenchError, Figure
 from projections.lis.money_lines import LINES
@@ -41,9 +47,11 @@ from streams.web.visitors import Role, Visitor
 
 REQUESTS: Final = int(os.environ.get("WEB_REQUESTS", "200"))
 AT_ONCE: Final = (1, 4, 16)
-LARGEST: Final = "101"
-"""The municipality of the economist, whose start page is asked for."""
+FOR_MODULES: Final = "860"
+"""A municipality of middle size that every page is asked about once before it is measured."""
 PURPOSE: Final = "bench"
+CPU_OF_PROCESS: Final = 2
+"""The kind of clock that Linux has for each process, in the low bits of its number."""
 START_S: Final = 60.0
 ANSWER_S: Final = 120.0
 SERVER: Final = "import sys; from bench.web import serve; serve(int(sys.argv[1]))"
@@ -66,6 +74,12 @@ class WebPage(NamedTuple):
     is_by_place: bool = False
     persons: bool = False
     names_citizens: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """True if the site may keep it: no citizens, no lines of theirs, not of the ledger."""
+        view = self.path.rpartition("/")[2]
+        return not self.names_citizens and view not in LIVE and view != LINES
 
 
 def pages(last: str) -> list[WebPage]:
@@ -136,8 +150,7 @@ class ServedSite(NamedTuple):
 
     def cpu_s(self) -> float:
         """Return the seconds of the processor that the process has had."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime((~self.pid << 3) | CPU_OF_PROCESS)
 
 
 @contextmanager
@@ -192,8 +205,11 @@ class Asker:
         self._numbers = count()
         self._own = threading.local()
 
-    def once(self, *, purpose: bool = False) -> float:
-        """Ask once; return the seconds. Raises BenchError where the answer is no page."""
+    def once(self, *, purpose: bool = False) -> Spent | None:
+        """Ask once; None where the answer would have more rows than a page may be made of.
+
+        Raises BenchError where the answer is no page.
+        """
         if not hasattr(self._own, "connection"):
             self._own.connection = http.client.HTTPConnection(
                 "127.0.0.1", self._site.port, timeout=ANSWER_S
@@ -205,19 +221,22 @@ class Asker:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode({"purpose": PURPOSE})
         address = self._address()
-        began = time.perf_counter()
+        began, cpu_s = time.perf_counter(), self._site.cpu_s()
         connection.request("POST" if purpose else "GET", address, body, headers)
         answer = connection.getresponse()
         answer.read()
-        spent = time.perf_counter() - began
+        spent = Spent(time.perf_counter() - began, self._site.cpu_s() - cpu_s)
+        if answer.status == http.HTTPStatus.BAD_REQUEST and self._page.persons:
+            return None
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
             raise BenchError(f"{address} answered with status {answer.status}")
         return spent
 
-    def times(self, clients: int, requests: int) -> list[float]:
-        """Ask so many times, by so many at once; return the seconds of each answer."""
+    def times(self, clients: int, requests: int) -> list[Spent]:
+        """Ask so many times, by so many at once; return what each answer took."""
         with ThreadPoolExecutor(clients) as pool:
-            return list(pool.map(lambda _: self.once(), range(requests)))
+            spent = list(pool.map(lambda _: self.once(), range(requests)))
+        return [each for each in spent if each is not None]
 
     def _address(self) -> str:
         page = self._page
@@ -232,61 +251,96 @@ class Asker:
         return f"{page.path}?{query}" if query else page.path
 
 
+class Measured(NamedTuple):
+    """A page as it was measured: asked first, asked again, and by many at once."""
+
+    page: WebPage
+    first: list[Spent]
+    again: list[Spent]
+    at_once: list[list[Spent]]
+    of_most_s: float
+    """The seconds for which most clients asked."""
+
+
 def figures(folder: Path) -> list[Figure]:
-    """Make ledger and marts, serve the site, and ask for each page."""
+    """Make ledger and marts, or take those that are there, serve the site, ask for each page."""
     place = folder / "web"
     place.mkdir()
-    environment, last = lis.made(place)
-    ledger = LedgerTable.open(str(place / "ledger"))
-    codes = sorted(load_rule_set().municipalities)
-    found: list[Figure] = []
+    environment, last = lis.there() or lis.made(place)
+    ledger = LedgerTable.open(environment["REFUSION_LEDGER"])
+    codes = municipalities(load_rule_set())
     with served(environment | {"REFUSION_STATE_DIR": str(place / "state")}) as site:
-        asked = pages(last)
-        seconds = cpu_s = 0.0
-        for page in asked:
-            before = site.cpu_s()
-            name, figure, of_most_s = _measured(site, page, codes)
-            cpu_s += site.cpu_s() - before
-            seconds += of_most_s
-            found.append((name, figure, _of_ledger(page, ledger, place, last)))
-        rate = len(asked) * REQUESTS / seconds
-        each_ms = 1000 * cpu_s / (len(asked) * len(AT_ONCE) * REQUESTS)
-        found += [
-            (f"web: pages a second, {AT_ONCE[-1]} at once", f"{rate:,.0f}", ""),
-            ("web: processor time of a page", f"{each_ms:.0f} ms", ""),
-            ("web: most memory of the site", f"{site.peak_mb():,.0f} MB", ""),
-        ]
-    return found
+        asked = [_measured(site, page, codes) for page in pages(last)]
+        peak_mb = site.peak_mb()
+    return [
+        *(figure for each in asked for figure in _told(each, ledger, last)),
+        *_in_all(asked),
+        ("web: most memory of the site", f"{peak_mb:,.0f} MB", ""),
+    ]
 
 
-def _measured(site: ServedSite, page: WebPage, codes: Sequence[str]) -> tuple[str, str, float]:
-    """Measure a page: its name, its figures, and the seconds for which most clients asked."""
+def _measured(site: ServedSite, page: WebPage, codes: Sequence[str]) -> Measured:
     asker = Asker(site, page, codes)
     if page.names_citizens:
         asker.once(purpose=True)
-    asker.once()  # the first answer of all loads modules and opens files
-    told, began = [], 0.0
-    for clients in AT_ONCE:
+    Asker(site, page, [FOR_MODULES]).once()  # the first of all loads modules and opens files
+    asker = Asker(site, page, codes)
+    # Without a municipality in its address there is one page, and it was made a moment ago.
+    first = asker.times(1, len(codes)) if page.is_by_place else []
+    again = asker.times(1, len(codes))
+    at_once, of_most_s = [], 0.0
+    for clients in AT_ONCE if REQUESTS else ():
         began = time.monotonic()
         most = ASKS_OF_THE_LEDGER if page.path.rpartition("/")[2] in LIVE else clients
-        times = asker.times(min(clients, most), REQUESTS)
-        told.append("/".join(f"{1000 * each:.0f}" for each in _percentiles(times)))
-    of_most_s = time.monotonic() - began
+        at_once.append(asker.times(min(clients, most), REQUESTS))
+        of_most_s = time.monotonic() - began
+    return Measured(page, first, again, at_once, of_most_s)
+
+
+def _told(asked: Measured, ledger: LedgerTable, last: str) -> Iterator[Figure]:
+    """Tell the figures of a page: of the processor, then of a clock."""
+    page = asked.page
     who = f" ({page.role})" if page.path == "/lis" else " (citizens)" if page.persons else ""
-    at_once = ", ".join(map(str, AT_ONCE))
-    name = f"web: {page.path}{who}, {at_once} at once (p50/p95/p99)"
-    return name, f"{', '.join(told)} ms", of_most_s
+    peer = _of_ledger(page, ledger, last)
+    for name, spent in (("first", asked.first), ("again", asked.again)):
+        if name == "first" and not page.is_by_place:
+            continue
+        cpu, clock = (_percentiles([each[at] for each in spent]) for at in (1, 0))
+        yield f"web: {page.path}{who}, {name} (p50/p95/p99)", f"CPU {cpu}, clock {clock} ms", peer
+        peer = ""
+    if asked.at_once:
+        told = ", ".join(_percentiles([each.clock_s for each in one]) for one in asked.at_once)
+        at_once = ", ".join(map(str, AT_ONCE))
+        yield f"web: {page.path}{who}, {at_once} at once (p50/p95/p99)", f"clock {told} ms", ""
 
 
-def _percentiles(times: Sequence[float]) -> tuple[float, float, float]:
-    cuts = quantiles(times, n=100, method="inclusive")
-    return cuts[49], cuts[94], cuts[98]
+def _in_all(asked: Sequence[Measured]) -> Iterator[Figure]:
+    """Tell what a page takes as a mean of all pages: asked first, again, and by most at once."""
+    for name, of_pages in (
+        ("first", [each.first for each in asked]),
+        ("again", [each.again for each in asked]),
+        ("again, those that are kept", [each.again for each in asked if each.page.is_kept]),
+    ):
+        each_ms = 1000 * fmean(fmean(one.cpu_s for one in spent) for spent in of_pages if spent)
+        rate = f"{1000 / each_ms:,.0f} pages a second of one processor"
+        yield f"web: processor time of a page, {name}", f"{each_ms:.1f} ms", rate
+    if REQUESTS:
+        a_second = len(asked) * REQUESTS / sum(each.of_most_s for each in asked)
+        yield f"web: pages a second, {AT_ONCE[-1]} at once, again", f"{a_second:,.0f}", ""
 
 
-def _of_ledger(page: WebPage, ledger: LedgerTable, folder: Path, last: str) -> str:
+def _percentiles(seconds: Sequence[float]) -> str:
+    """Write median, 95th and 99th percentile in ms; "-" where every answer was refused."""
+    if len(seconds) < 2:
+        return "/".join(f"{1000 * each:.0f}" for each in seconds) or "-"
+    cuts = quantiles(seconds, n=100, method="inclusive")
+    return "/".join(f"{1000 * cuts[at]:.0f}" for at in (49, 94, 98))
+
+
+def _of_ledger(page: WebPage, ledger: LedgerTable, last: str) -> str:
     """Ask the ledger the question of a page, where `lis.py` has one."""
     for asked in lis.QUESTIONS:
         if page.path == f"/lis/{asked.view}" and asked.persons == page.persons:
-            cold, warm = lis.peer_times(ledger, folder, asked, last, month_of(0))
+            cold, warm = lis.peer_times(ledger, asked, last, month_of(0))
             return f"the ledger: {cold:,.0f} ms, {warm:,.0f} ms warm"
     return ""

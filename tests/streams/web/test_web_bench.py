@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench import lis, web
+from bench import lis, lis_views, web
+from bench.national import month_of
 from streams.web.app import right_of, routes_of
 
 NOT_MEASURED = {
@@ -34,10 +35,20 @@ def test_each_page_answers_and_the_ledger_is_asked_beside_it(tmp_path, monkeypat
     monkeypatch.setattr(lis, "RUNS", 2)
     monkeypatch.setattr(lis, "ROWS", 1_000)
     monkeypatch.setattr(web, "REQUESTS", 4)
+    monkeypatch.setattr(lis_views, "ASKED", 4)
     figures = web.figures(tmp_path)
     names = [name for name, _, _ in figures]
     for page in web.pages("2024-01"):
         assert any(f"web: {page.path}" in name for name in names), page
     assert sum("the ledger" in peer for _, _, peer in figures) == len(lis.QUESTIONS)
-    for name, told in zip(names[-3:], ("a second", "processor", "memory"), strict=True):
-        assert told in name
+    told = ("time of a page, first", "a page, again", "are kept", "a second", "memory")
+    for name, end in zip(names[-5:], told, strict=True):
+        assert end in name
+    # The same tables are taken where they are named, and no others are made.
+    monkeypatch.setenv("REFUSION_LEDGER", str(tmp_path / "web" / "ledger"))
+    monkeypatch.setenv("REFUSION_LIS", str(tmp_path / "web" / "lis"))
+    there = lis.there()
+    assert there is not None
+    environment, last = there
+    assert environment["REFUSION_LIS"] == str(tmp_path / "web" / "lis")
+    assert last == month_of(1)
