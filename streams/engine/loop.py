@@ -22,6 +22,7 @@ steps. The numbers are those of the tests and the fault points.
        the batch only, or a part of its first record; 4 and 5 follow for that part, then 3 again for
        the rest. The committed position is that of the first record that is not done, and how far
        that record is done is in the state. So work of any length goes on where a crash has left it.
+       Before each step 3 the event loop goes round once (`budget.py`), whoever had the one before.
     4  Commit.  `Sink.commit`. To Kafka this is one transaction: outputs and changelog, **all
        acknowledged** (the client would commit although a batch failed; the position is in the
        partition's own entry of the changelog), then the source's position
@@ -56,6 +57,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 
+from streams.engine.budget import Budget
 from streams.engine.fault_points import reached
 from streams.engine.liveness import Outage, Pulse
 from streams.engine.ports import Kafka, Stage
@@ -136,18 +138,18 @@ class BatchLoop:
         kafka: Kafka,
         group: str,
         outage: Outage,
-        batches: asyncio.Semaphore,
+        budget: Budget,
         linger_s: float = LINGER_S,
         count_unread: Callable[[int, int], None] = uncounted,
     ) -> None:
-        """All loops of the process share `outage` and `batches`, the budget of step 2."""
+        """All loops of the process share `outage` and the turns of `budget`."""
         self.stage = stage
         self.context = LoopContext(
             stage,
             kafka,
             group,
             outage,
-            batches,
+            budget,
             Pulse(),
             linger_s,
             fail=self._fail,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
 
+from streams.engine.budget import Budget
 from streams.engine.fault_points import reached
 from streams.engine.liveness import Outage, Pulse, StalledError
 from streams.engine.ports import Batch, Kafka, Processed, Record, Sink, Source, Stage, Work
@@ -74,7 +75,7 @@ class LoopContext:
     kafka: Kafka
     group: str
     outage: Outage
-    batches: asyncio.Semaphore
+    budget: Budget
     pulse: Pulse
     linger_s: float
     fail: Callable[[UnworkableError], None]
@@ -228,7 +229,7 @@ class PartitionRun:
         if len(batch.records) < SMALL_RECORDS:
             await self._complete(work, sink, batch)
             return
-        async with self._context.batches:
+        async with self._context.budget.batches:
             rest = await self._fetch(BATCH_RECORDS - SMALL_RECORDS, 0)
             await self._complete(work, sink, _joined(batch, rest))
 
@@ -241,7 +242,10 @@ class PartitionRun:
         while left:
             self._enter(State.PROCESSING)
             taken = self._suspicion.part(left)
-            processed = self._processed(work, taken, left, batch.position)  # step 3
+            async with self._context.budget.turn():
+                if not self._is_ours:
+                    raise _LostError
+                processed = self._processed(work, taken, left, batch.position)  # step 3
             left = left[processed.done :]
             position = left[0].offset if left else batch.position
             await self._commit(work, sink, processed.outputs, position, taken)

@@ -25,6 +25,7 @@ from faust.app.base import BootStrategy
 
 from streams.citizens.register_file import make_validator, sources_of
 from streams.citizens.rule_sets import LawBook
+from streams.engine.budget import Budget
 from streams.engine.clock_skew import ClockSkew
 from streams.engine.liveness import Outage
 from streams.engine.loop import BatchLoop
@@ -124,10 +125,8 @@ def make_loops(
     measuring: "Measuring",
 ) -> list[BatchLoop]:
     """The stages of one process, each in its loop and counted there."""
-    kafka, batches = (
-        KafkaBrokers(settings.bootstrap, folder.worker_id, clock),
-        asyncio.Semaphore(BATCHES_AT_WORK),
-    )
+    kafka = KafkaBrokers(settings.bootstrap, folder.worker_id, clock)
+    budget = Budget(BATCHES_AT_WORK)
     stages = make_stages([name for name in names if name != "projections"], settings, folder, kafka)
     loops = [
         BatchLoop(
@@ -135,18 +134,18 @@ def make_loops(
             kafka,
             settings.group(stage.name),
             outage,
-            batches,
+            budget,
             count_unread=partial(measuring.count_unread, stage.name),
         )
         for stage in stages
     ]
     if "projections" in names:
         ledger = _ledger_stage(settings, kafka)
-        group, batches = settings.group(ledger.name), asyncio.Semaphore(BATCHES_FOR_LEDGER)
-        loops.append(BatchLoop(measuring.metered(ledger), kafka, group, outage, batches))
+        group, of_ledger = settings.group(ledger.name), budget.beside(BATCHES_FOR_LEDGER)
+        loops.append(BatchLoop(measuring.metered(ledger), kafka, group, outage, of_ledger))
         for told in _receipt_stages(settings, folder, kafka) if settings.receipts else ():
             group = settings.group(told.name)
-            loops.append(BatchLoop(measuring.metered(told), kafka, group, outage, batches))
+            loops.append(BatchLoop(measuring.metered(told), kafka, group, outage, of_ledger))
     return loops
 
 

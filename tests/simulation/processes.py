@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from streams.engine import fault_points
+from streams.engine.budget import Budget
 from streams.engine.liveness import Outage
 from streams.engine.loop import BatchLoop
 from streams.ledger.writer import LedgerWriter
@@ -48,7 +49,7 @@ class Worker:
     async def _run(self) -> None:
         world = self._world
         kafka = SimulatedKafka(world.cluster, self.process.name)
-        outage, batches = Outage(), asyncio.Semaphore(BATCHES_AT_WORK)
+        outage, budget = Outage(), Budget(BATCHES_AT_WORK)
         group = world.settings.group
         self._loops = [
             BatchLoop(
@@ -56,7 +57,7 @@ class Worker:
                 kafka,
                 group(stage.name),
                 outage,
-                batches,
+                budget,
                 count_unread=partial(world.count_unread, stage.name),
             )
             for stage in self._stages(kafka)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from domain.basics.compact_json import dumps
+from streams.engine.budget import Budget
 from streams.engine.liveness import Outage
 from streams.engine.loop import BatchLoop
 from streams.engine.ports import Batch, Processed
@@ -140,7 +141,7 @@ class World:
 
 
 async def work(world, meanwhile, linger_s=LINGER_S):
-    loop = BatchLoop(world, world, "group", Outage(), asyncio.Semaphore(1), linger_s)
+    loop = BatchLoop(world, world, "group", Outage(), Budget(1), linger_s)
     running = asyncio.create_task(loop.run())
     async with asyncio.timeout(PATIENCE_S):
         await meanwhile()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streams.engine import tenure
+from streams.engine.budget import Budget
 from streams.engine.liveness import Outage, Pulse
 from streams.engine.ports import Batch, Processed
 from streams.engine.tenure import MAY_FOLLOW, LoopContext, PartitionRun, State
@@ -110,9 +111,9 @@ class World:
         self.note("stop")
 
 
-def run_in(world, failures: Any = None):
+def run_in(world, failures: Any = None, budget: Budget | None = None):
     context = LoopContext(
-        world, world, "group", Outage(), asyncio.Semaphore(1), Pulse(), 0.0,
+        world, world, "group", Outage(), budget or Budget(1), Pulse(), 0.0,
         fail=[].append if failures is None else failures.append,
         in_background=lambda ending: world.ending.append(asyncio.ensure_future(ending)),
     )  # fmt: skip
@@ -123,6 +124,32 @@ async def until(condition):
     async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def test_the_event_loop_goes_round_between_the_steps_3_of_any_two_partitions():
+    """Else no heartbeat is sent while one after the other takes a second."""
+
+    async def work():
+        rounds, begun = 0, []
+
+        def process(records, _position):
+            begun.append(rounds)
+            return Processed([], len(records))
+
+        budget = Budget(4)
+        worlds: list[Any] = [World() for _ in range(6)]
+        for at, world in enumerate(worlds):
+            world.end = 3
+            world.process = process
+            run_in(world, budget=budget if at % 2 else budget.beside(1))
+        while not all(world.kept == [3] for world in worlds):
+            await asyncio.sleep(0)
+            rounds += 1
+        return begun
+
+    begun = asyncio.run(work())
+    assert len(begun) == 6
+    assert len(set(begun)) == 6
 
 
 def test_steps_1_to_5_in_their_order_part_by_part():
