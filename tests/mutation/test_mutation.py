@@ -11,7 +11,7 @@ import pytest
 from tests.support.places import ROOT
 from tests.support.sizes import sized
 
-SAMPLE = sized(60, 300)
+SAMPLE = sized(40, 300)
 NOTICED_AT_LEAST = 0.85
 """Survivors are named in `survivors.md`, each with its reason: most change nothing that could be
 seen. A drop below this is a law that no test holds."""
