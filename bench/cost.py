@@ -44,6 +44,12 @@ class Used(NamedTuple):
         """The bytes between machines: to a broker, to its replicas, and to readers."""
         return (REPLICAS + READERS) * self.topic_bytes
 
+    def of_a_year(self, months: int) -> "Used":
+        """Return what a year would use, if it went on as in so many months."""
+        each = (self.topic_bytes, self.other_bytes)
+        topics, others = (size * MONTHS // months for size in each)
+        return Used(self.citizens, self.cpu_s * MONTHS / months, topics, others)
+
 
 def read_prices(path: Path = PRICES) -> dict[str, float]:
     """Read the kroner of each price. Raises BenchError where one is missing or no number."""

@@ -1,7 +1,9 @@
 """A country for a year: the commands of its months on a real Kafka, and what a citizen costs.
 
 COUNTRY_CITIZENS has the number of citizens, 1,400,000 if it is not set; several (350000,700000)
-show what grows faster than the work. COUNTRY_MONTHS has how many months (12).
+show what grows faster than the work. COUNTRY_MONTHS has how many months (12); the cost of a year is
+that of as many, as if it went on like them. All of the year comes within hours, so closing a run
+reads all that came before; in operation it reads nine months.
 
 1. The year is simulated, and cut into the months in which its reports arrive.
 2. For each month two workers settle what `refusion publish` sends, then the run is closed and
@@ -82,9 +84,9 @@ class Country:
         with self._measured() as year:
             for month, lines in months:
                 published += await self._month(month, lines)
-        self._figure(f"the year's {published:,} reports", _said(year[0]))
+        self._figure(f"{MONTHS} months with {published:,} reports", _said(year[0]))
         self._sizes()
-        self.figures += cost_rows(self._used(year[0].cpu_s))
+        self.figures += cost_rows(self._used(year[0].cpu_s).of_a_year(MONTHS))
         await self._restored()
         await self._recalculated()
         await self._audited()

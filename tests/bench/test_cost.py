@@ -17,6 +17,11 @@ def test_what_was_used_costs_its_price():
     )
 
 
+def test_a_year_goes_on_like_the_months_that_were_measured():
+    used = Used(1000, cpu_s=25.0, topic_bytes=500_000, other_bytes=1_000_000)
+    assert used.of_a_year(3) == Used(1000, 100.0, 2_000_000, 4_000_000)
+
+
 def test_a_price_that_is_missing_or_no_number_is_named(tmp_path):
     table = tmp_path / "prices.csv"
     table.write_text(HEAD + "processor;hour;0.36;2026-01-01;x\ndisk;GB;free;2026-01-01;x\n")
