@@ -1,21 +1,12 @@
-# The builder is the full image: faust-streaming has no wheel for Linux on ARM and needs a
-# compiler there.
-#
-# A tag can be moved to another image, a digest cannot. For what is to be relied on, build with
-# DEMAND_DIGESTS=1, and with both images by digest, as `docker buildx imagetools inspect` tells it.
-ARG BUILD_IMAGE=python:3.13
-ARG RUN_IMAGE=python:3.13-slim
+# The image is given by its digest: a tag can be moved to another image. The digest is the one by
+# which public repositories pin this tag (2026-11-28).
+ARG PYTHON_IMAGE=python:3.13.12-slim@sha256:f1927c75e81efd1e091dbd64b6c0ecaa5630b38635a3d1c04034ac636e1f94c8
 
-FROM ${BUILD_IMAGE} AS build
-ARG BUILD_IMAGE
-ARG RUN_IMAGE
-ARG DEMAND_DIGESTS=0
-RUN for image in "$BUILD_IMAGE" "$RUN_IMAGE"; do \
-      if [ "$DEMAND_DIGESTS" != 0 ] && ! echo "$image" | grep -Eq '@sha256:[0-9a-f]{64}$'; then \
-        echo "$image has no digest: set BUILD_IMAGE and RUN_IMAGE to NAME:TAG@sha256:..." >&2; \
-        exit 2; \
-      fi; \
-    done
+# faust-streaming has no wheel for Linux on ARM, and needs a compiler there.
+FROM ${PYTHON_IMAGE} AS build
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /venv
 WORKDIR /source
 COPY pyproject.toml requirements.lock README.md LICENSE ./
@@ -26,7 +17,7 @@ COPY streams streams
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
  && /venv/bin/pip uninstall --yes setuptools
 
-FROM ${RUN_IMAGE}
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --create-home refusion \
  && install --directory --owner=refusion --mode=700 /state /operations /ledger /lis /security /client
 COPY --from=build /venv /venv
