@@ -5,6 +5,7 @@ has an ETag, and a link that lasts.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
@@ -99,7 +100,8 @@ async def _told(look: LisLook, state: Build | None, books: tuple[BookLine, ...])
     key = _digest(look, "page", state, look.visitor.rights) if may_keep else ""
     if state is not None and key and (told := kept.find(state, key)) is not None:
         return told
-    page = await _view_page(look, books)
+    async with _turn(look):
+        page = await _view_page(look, books)
     main = parts_of(look.request).pages.part(
         language_of(look.request),
         "lis/view_main.html",
@@ -124,13 +126,19 @@ async def _file(look: LisLook, form: str) -> bytes:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "books")
     if look.options.page != 1:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "no_page")
-    if form != "pdf":
-        _, found = await answered(look)
-        return await _answers(look).run(file_bytes, found.answer, form)
-    page = await _view_page(look)
+    async with _turn(look):
+        if form != "pdf":
+            _, found = await answered(look)
+            return await _answers(look).run(file_bytes, found.answer, form)
+        page = await _view_page(look)
     typesetter = parts_of(look.request).typesetter
     set_on_paper = paper(page, speaker_of(look.request))
     return await parts_of(look.request).lanes.paper.run(typesetter.pdf, set_on_paper)
+
+
+def _turn(look: LisLook) -> AbstractAsyncContextManager[None]:
+    """Return the turn of a list of citizens, which any other view does without."""
+    return parts_of(look.request).lanes.citizens.taken() if look.names_citizens else nullcontext()
 
 
 def _answers(look: LisLook) -> Lane:

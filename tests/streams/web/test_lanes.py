@@ -11,7 +11,7 @@ from fastapi import HTTPException
 
 from streams.settings import Settings
 from streams.web import contact
-from streams.web.lanes import Lane, Lanes
+from streams.web.lanes import Lane, Lanes, Turns
 from streams.web.limits import Limiter, SiteLimits
 from tests.support.browser import free_port, serving
 from tests.support.lis_site import OWN, lis_folder, lis_site
@@ -96,3 +96,42 @@ def test_a_lane_takes_new_work_when_some_is_done_or_has_failed():
         return await lane.run(int, "7")
 
     assert asyncio.run(work()) == 7
+
+
+def test_a_list_of_citizens_has_its_turn_until_its_page_is_made(tmp_path):
+    app = lis_site(lis_folder(tmp_path), lanes=Lanes(citizens=Turns(1, -1)))
+    who = client_of(app, visitor("caseworker", municipality=OWN))
+    for form in ("", ".csv", ".pdf"):
+        busy = who.get(f"/lis/personer{form}?persons=1&purpose=sag")
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "10")
+    assert who.get("/lis/personer").status_code == 200
+    app.state.parts.lanes = Lanes(citizens=Turns(1, 0))
+    assert who.get("/lis/personer?persons=1&purpose=sag").status_code == 200
+    assert who.get("/lis/personer.csv?persons=1&purpose=sag").status_code == 200
+
+
+def test_turns_are_taken_by_so_many_at_a_time_and_given_back():
+    async def work():
+        turns, inside, most = Turns(2, 2), 0, 0
+
+        async def one():
+            nonlocal inside, most
+            async with turns.taken():
+                inside += 1
+                most = max(most, inside)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                inside -= 1
+                raise ZeroDivisionError
+
+        first = [asyncio.create_task(one()) for _ in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(HTTPException):
+            async with turns.taken():
+                pass
+        told = await asyncio.gather(*first, return_exceptions=True)
+        assert all(isinstance(each, ZeroDivisionError) for each in told)
+        async with turns.taken():
+            return most
+
+    assert asyncio.run(work()) == 2
