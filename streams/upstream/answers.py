@@ -13,12 +13,12 @@ nothing is kept of it when it has ended.
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 
 from domain.basics.cache import Memo
-from streams.upstream.bounded_xml import BoundedXml
+from streams.upstream.bounded_xml import BoundedXml, XmlTrouble
 
 NAMESPACES: Final = "http://rep.oio.dk/"
 """The beginning of the namespaces of eIndkomst, and of the elements that it borrows."""
@@ -37,9 +37,9 @@ class Blanket(Struct, gc=False):
     fields: list[tuple[int, str]]
     below: "list[Blanket]"
 
-    def texts(self, number: int) -> list[str]:
-        """Return the texts of a field."""
-        return [text for field, text in self.fields if field == number and text]
+    def says(self, number: int, text: str) -> bool:
+        """Tell whether a field has a text."""
+        return (number, text) in self.fields
 
     def first_text(self, number: int) -> str:
         """Return the first text of a field, or ""."""
@@ -49,7 +49,7 @@ class Blanket(Struct, gc=False):
         return ""
 
 
-class ReportedPeriod(NamedTuple):
+class ReportedPeriod(Struct, frozen=True, gc=False):
     """One reported period of a person and reporter, as the answer has it; texts may be "".
 
     `blankets` are those at the top, `all_blankets` with all below them, in the order of the answer.
@@ -251,7 +251,9 @@ class AnswerReader(BoundedXml):
     # --- blankets ---------------------------------------------------------------------------------
 
     def _begin_blanket(self) -> None:
-        self._grow()
+        self._size += 1
+        if self._size > MOST_FIELDS:
+            raise self._too_many()
         blanket = Blanket("", [], [])
         (self._open[-1].below if self._open else self._blankets).append(blanket)
         self._all.append(blanket)
@@ -265,16 +267,16 @@ class AnswerReader(BoundedXml):
             number = self._open[-1].number = _BLANKETS[text]
             self.counts[f"blanket {number}"] += 1
 
-    def _grow(self) -> None:
-        self._size += 1
-        if self._size > MOST_FIELDS:
-            raise self.trouble("too_large", f"a reported period has over {MOST_FIELDS} fields")
+    def _too_many(self) -> XmlTrouble:
+        return self.trouble("too_large", f"a reported period has over {MOST_FIELDS} fields")
 
     def _take_number(self, text: str) -> None:
         self._number = text
 
     def _add_field(self, text: str) -> None:
-        self._grow()
+        self._size += 1
+        if self._size > MOST_FIELDS:
+            raise self._too_many()
         number = _FIELDS[self._number]
         if number is not None and self._open:
             self._open[-1].fields.append((number, text))

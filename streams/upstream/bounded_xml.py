@@ -51,14 +51,15 @@ class BoundedXml:
         self.fewest = 0
         self.reads_others = False
         self._local_names = names
-        self._text = ""
+        self._pieces: list[str] = []
         self._names = Memo(self._learn, MOST_NAMES + 1)
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        # `_begin` looks each name up itself, and `_end` none: a second table of them costs twice.
+        self._parser = expat.ParserCreate(namespace_separator=" ", intern=None)
         settings = {
             "buffer_text": True,
             "StartElementHandler": self._begin,
             "EndElementHandler": self._end,
-            "CharacterDataHandler": self._take_text,
+            "CharacterDataHandler": self._pieces.append,  # no frame of Python for each text
             "StartNamespaceDeclHandler": self._learn_namespace,
             "StartDoctypeDeclHandler": self._refuse_doctype,
             "EntityDeclHandler": self._refuse_doctype,
@@ -90,6 +91,8 @@ class BoundedXml:
             while piece := file.read(READ_BYTES):
                 given += len(piece)
                 self._parse(piece, is_last=False)
+                if sum(map(len, self._pieces)) > LONGEST_TEXT:
+                    raise self._too_long()
                 self.hand_on()
                 if given - self._parser.CurrentByteIndex > LONGEST_TOKEN:
                     raise self.trouble("too_large", "a tag or a comment does not end")
@@ -141,27 +144,32 @@ class BoundedXml:
                 self._names[each]
         local, path = self._names[name], self.path
         path.append(local)
-        self._text = ""
+        if self._pieces:
+            self._take_text()  # it stands before an element, and is nobody's
         if len(path) > DEEPEST:
             raise self.trouble("too_deep", f"the XML is nested deeper than {DEEPEST} elements")
         if local in self.begins:
             self.begins[local]()
 
-    def _take_text(self, text: str) -> None:
-        if self._text:
-            text = self._text + text
-        self._text = text
+    def _take_text(self) -> str:
+        """Give the text since the last tag; the next one begins."""
+        pieces = self._pieces
+        text = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        pieces.clear()
         if len(text) > LONGEST_TEXT:
-            raise self.trouble("too_large", f"a text is longer than {LONGEST_TEXT} characters")
+            raise self._too_long()
+        return text.strip()
+
+    def _too_long(self) -> XmlTrouble:
+        return self.trouble("too_large", f"a text is longer than {LONGEST_TEXT} characters")
 
     def _end(self, _name: str) -> None:
         """Call what is called for an element that has left the path, with its own text."""
-        path, text = self.path, self._text
-        local = path.pop()
+        path = self.path
+        local, text = path.pop(), self._take_text() if self._pieces else ""
         if len(path) < self.fewest:
             self.left()
         if local in self.ends:
-            self.ends[local](text.strip())
+            self.ends[local](text)
         elif self.reads_others:
-            self.passed_over(local, text.strip())
-        self._text = ""
+            self.passed_over(local, text)

@@ -4,8 +4,7 @@ Each amount of the blankets 16001 and 16300 is somewhere: in a report, or explai
 two counts that must agree: all that the blankets hold, and what became of each line.
 """
 
-from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping, MutableMapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -23,6 +22,8 @@ from streams.upstream.refund_lines import (
     ore_of,
 )
 
+Counts = MutableMapping[str, int]
+"""The numbers counted of one period, by name; a name that is new begins with none."""
 KNOWN_FIELDS: Final[Mapping[str, frozenset[int]]] = {
     "11000": frozenset({1, 6, 11, 12, 16, 151}),
     "16000": frozenset({19, 20, 21, 150}),
@@ -60,7 +61,7 @@ class LineMoney:
             for number, known in KNOWN_FIELDS.items()
         }
 
-    def held(self, blankets: list[Blanket], told: Counter[str]) -> dict[str, int]:
+    def held(self, blankets: list[Blanket], told: Counts) -> dict[str, int]:
         """Add up all money that blankets hold, by field; count what is unknown or no amount."""
         found: dict[str, int] = {}
         for blanket in blankets:

@@ -1,12 +1,11 @@
 """Makes the reports of a line of eIndkomst by the tables: payments, or wages of an employer."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from domain.basics.weeks import day_text
 from domain.ruledata.ruleset import Benefit
-from streams.upstream.line_money import LineMoney
+from streams.upstream.line_money import Counts, LineMoney
 from streams.upstream.refund_lines import (
     MAX_DAYS,
     PENSIONS,
@@ -28,7 +27,7 @@ class LineAtHand(NamedTuple):
     common: JsonObject
     line: RefundLine
     days: tuple[int, int]
-    told: Counter[str]
+    told: Counts
 
 
 class LineReports:

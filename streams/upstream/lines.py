@@ -9,7 +9,7 @@ whatever their order. A line keeps its id whatever the tables make of it.
 """
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -20,7 +20,7 @@ from streams.privacy.cpr import is_cpr
 from streams.upstream.answers import ReportedPeriod
 from streams.upstream.kept_lines import KeptLines, ids_of
 from streams.upstream.line_ids import Content, FormerIds, LineIds
-from streams.upstream.line_money import LineMoney
+from streams.upstream.line_money import Counts, LineMoney
 from streams.upstream.line_reports import LineAtHand, LineReports
 from streams.upstream.refund_lines import (
     PERIODS,
@@ -52,8 +52,8 @@ class PeriodReports(NamedTuple):
 
     reports: list[JsonObject]
     held: Mapping[str, int]
-    explained: Counter[str]
-    told: Counter[str]
+    explained: Counts
+    told: Counts
     refused: list[Refused]
 
 
@@ -115,19 +115,20 @@ class LineConverter:
         """Take back the marked lines of a person that had no equal line in their own period."""
         waiting, self._waiting = self._waiting, []
         for mark in waiting:
-            made = PeriodReports([], {}, Counter(), Counter(), [])
+            made = PeriodReports([], {}, defaultdict(int), defaultdict(int), [])
             self._take_back(mark, self._ids.number_behind(mark.content), made)
             yield mark.at, made
 
     def _converted(self, period: ReportedPeriod) -> PeriodReports:
-        told: Counter[str] = Counter()
+        told: Counts = defaultdict(int)
         held = self._money.held(period.all_blankets, told)
-        made = PeriodReports([], held, Counter(), told, [])
+        made = PeriodReports([], held, defaultdict(int), told, [])
         lines = [*lines_of(period)]
         if len(lines) > 1:
             lines.sort(key=content_of)
         is_whole = all(line.is_reversed for line in lines)
-        self._former = FormerIds()
+        if self._kept.has_former:
+            self._former = FormerIds()
         known: list[KnownLine] = []
         for line in lines:
             made.explained["beside_16300"] += self._money.beside(line)
@@ -200,7 +201,7 @@ class LineConverter:
         if is_marked and is_empty:
             sentence = "a 16000 is marked as reversed and does not say which lines"
             raise Refused("unclear_reversal", "reverses", sentence)
-        told: Counter[str] = Counter() if is_marked else made.told
+        told: Counts = defaultdict(int) if is_marked else made.told
         hand = LineAtHand(common, line, self._period(period, line, told), told)
         former = self._former_id(period, hand) if self._kept.has_former else None
         content = self._ids.content(
@@ -335,9 +336,7 @@ class LineConverter:
             "group": group_of(period.report, cpr),
         }
 
-    def _period(
-        self, period: ReportedPeriod, line: RefundLine, told: Counter[str]
-    ) -> tuple[int, int]:
+    def _period(self, period: ReportedPeriod, line: RefundLine, told: Counts) -> tuple[int, int]:
         """Give the days that the line is for. Raises Refused."""
         own = ""
         if line.line is not None:

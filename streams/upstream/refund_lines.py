@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from domain.basics.cache import Memo
 from streams.upstream.answers import Blanket, ReportedPeriod
@@ -42,7 +44,7 @@ class Refused(Exception):  # noqa: N818 - a line that no report can be made of
         self.field = field
 
 
-class RefundLine(NamedTuple):
+class RefundLine(Struct, frozen=True, gc=False):
     """One line: a 16300 with the blanket 16001 beside it, or a 16001 alone.
 
     `is_reversed` is a line that the report or its 16000 marks as reversed. `is_unclear` is one of
@@ -61,7 +63,7 @@ class RefundLine(NamedTuple):
     beside: Sequence[Blanket] = ()
 
 
-class _Gathered(NamedTuple):
+class _Gathered(Struct, frozen=True, gc=False):
     """The blankets 16001 and 16300 of a 16000, or those that stand outside any."""
 
     head: Blanket | None
@@ -80,12 +82,11 @@ def lines_of(period: ReportedPeriod) -> Iterator[RefundLine]:
     _gather(period.blankets, found[0], found)
     heads = [each for each in period.all_blankets if each.number == REPORT]
     only = heads[0] if len(heads) == 1 else None
-    is_empty = not any(each.group or each.incomes or each.lines for each in found)
     for gathered in found:
         head = gathered.head or only
-        is_report_reversed = head is not None and "T" in head.texts(11)
+        is_report_reversed = head is not None and head.says(11, "T")
         group = gathered.group
-        is_reversed = is_report_reversed or (group is not None and "1" in group.texts(21))
+        is_reversed = is_report_reversed or (group is not None and group.says(21, "1"))
         if not (gathered.incomes or gathered.lines or is_reversed):
             continue
         common = (
@@ -96,8 +97,12 @@ def lines_of(period: ReportedPeriod) -> Iterator[RefundLine]:
             head is None and len(heads) > 1,
         )
         yield from _lines_of_one(gathered, common)
-        if is_empty and is_report_reversed and gathered.head is not None:
+        if is_report_reversed and gathered.head and not any(map(_shows_something, found)):
             yield RefundLine(*common)
+
+
+def _shows_something(gathered: _Gathered) -> bool:
+    return bool(gathered.group or gathered.incomes or gathered.lines)
 
 
 def _gather(blankets: list[Blanket], place: _Gathered, found: list[_Gathered]) -> None:
@@ -114,7 +119,8 @@ def _gather(blankets: list[Blanket], place: _Gathered, found: list[_Gathered]) -
             place.incomes.append(blanket)
         elif blanket.number == REFUND:
             place.lines.append(blanket)
-        _gather(blanket.below, inside, found)
+        if blanket.below:
+            _gather(blanket.below, inside, found)
 
 
 def _lines_of_one(
