@@ -1,10 +1,13 @@
-"""Every test has this: our own program is started warm (`tests/support/warm_start.py`)."""
+"""Every test has this: our own program is started warm (`tests/support/warm_start.py`), and logs
+tell as much as before."""
 
+import logging
 import subprocess
 import sys
 
 import pytest
 
+from streams.kit.logs import LEVELS
 from tests.support.warm_start import WarmPopen
 
 
@@ -15,6 +18,16 @@ def _warm_starts():
         if sys.platform == "linux":
             patch.setattr(subprocess, "Popen", WarmPopen)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _levels_of_logs_as_they_were():
+    """Undo what the start of a worker or a site in this process does: others count their lines."""
+    loggers = [logging.getLogger(name) for name in ("root", *LEVELS)]
+    levels = [each.level for each in loggers]
+    yield
+    for each, level in zip(loggers, levels, strict=True):
+        each.setLevel(level)
 
 
 @pytest.fixture
