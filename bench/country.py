@@ -22,10 +22,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import Final, NamedTuple
+from typing import Final
 
 from bench.cost import Used, cost_rows
-from bench.rig import PARTITION_NUMBERS, Bench, BenchError, Figure, bench, cpu_seconds, peak_mb_of
+from bench.rig import (
+    PARTITION_NUMBERS,
+    Bench,
+    BenchError,
+    Figure,
+    Spent,
+    bench,
+    cpu_seconds,
+    peak_mb_of,
+)
 from demo.cluster import Worker, environment, stop
 from domain.basics.weeks import month_number, month_text
 from streams.devtools.local_kafka import LocalKafka
@@ -53,13 +62,6 @@ BLOCK: Final = 512
 """Bytes of a block, in which a file system counts what a file takes."""
 KEPT: Final = ("reports", "postings", "citizens", "notices")
 """The topics that are kept; raw reports go after a week."""
-
-
-class Spent(NamedTuple):
-    """The clock and processor seconds of a step: those of the broker, workers and commands."""
-
-    clock_s: float
-    cpu_s: float
 
 
 class Country:

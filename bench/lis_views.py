@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import quantiles
-from typing import Final, NamedTuple
+from typing import Final
 
-from bench.rig import Figure
+from bench.rig import Figure, Spent
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.books import BookLine
 from projections.lis.questions import LisQuestion
@@ -27,13 +27,6 @@ LARGEST: Final = "101"
 ALL_MONTHS: Final = frozenset({"afregning", "korrektioner", "udgifter", "udvikling"})
 """Views that are asked for all months: people look at their course."""
 BOOKED_ORE: Final = 1_000_000_00
-
-
-class Spent(NamedTuple):
-    """The seconds of a clock and of the processor that an answer took."""
-
-    clock_s: float
-    cpu_s: float
 
 
 def view_figures(lis: Path, ledger: str, month: str) -> Iterator[Figure]:

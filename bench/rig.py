@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from shutil import rmtree
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -53,6 +53,13 @@ TICK_S: Final = 0.02
 """The time between two sendings of a steady stream: half of it is part of every latency."""
 
 _partition_of = DefaultPartitioner()
+
+
+class Spent(NamedTuple):
+    """The seconds of a clock and of the processor that something took."""
+
+    clock_s: float
+    cpu_s: float
 
 
 class BenchError(UserError):

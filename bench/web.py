@@ -32,9 +32,9 @@ from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from bench import lis
-from bench.lis_views import ALL_MONTHS, LARGEST, Spent, municipalities
+from bench.lis_views import ALL_MONTHS, LARGEST, municipalities
 from bench.national import month_of
-from bench.rig import BenchError, Figure
+from bench.rig import BenchError, Figure, Spent
 from projections.lis.money_lines import LINES
 from projections.lis.views import VIEWS
 from streams.citizens.rule_sets import load_rule_set
@@ -149,7 +149,10 @@ class ServedSite(NamedTuple):
         raise BenchError("this system does not tell the memory of a process")
 
     def cpu_s(self) -> float:
-        """Return the seconds of the processor that the process has had."""
+        """Return the seconds of the processor that the process has had.
+
+        A page takes less than the hundredths of a second in which `/proc` counts.
+        """
         return time.clock_gettime((~self.pid << 3) | CPU_OF_PROCESS)
 
 
@@ -305,7 +308,8 @@ def _told(asked: Measured, ledger: LedgerTable, last: str) -> Iterator[Figure]:
     for name, spent in (("first", asked.first), ("again", asked.again)):
         if name == "first" and not page.is_by_place:
             continue
-        cpu, clock = (_percentiles([each[at] for each in spent]) for at in (1, 0))
+        cpu = _percentiles([each.cpu_s for each in spent])
+        clock = _percentiles([each.clock_s for each in spent])
         yield f"web: {page.path}{who}, {name} (p50/p95/p99)", f"CPU {cpu}, clock {clock} ms", peer
         peer = ""
     if asked.at_once:

@@ -4,8 +4,8 @@ Each kind has threads of its own, and so many requests may wait for them; one mo
 again. The public pages have threads that nothing else uses, and `/healthz` needs none.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -22,32 +22,6 @@ AGAIN_S: Final = 10
 """Seconds after which one may ask again where too many ask."""
 
 
-def too_many() -> HTTPException:
-    """Return the refusal of one more than may wait."""
-    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": str(AGAIN_S)})
-
-
-class Lane:
-    """The threads for one kind of work."""
-
-    def __init__(self, threads: int, waiting: int) -> None:
-        self._limiter = CapacityLimiter(threads)
-        self._most = threads + waiting
-        self._inside = 0
-
-    async def run(
-        self, work: Callable[Given, Made], *given: Given.args, **named: Given.kwargs
-    ) -> Made:
-        """Do work in a thread. Raises HTTPException where too many wait already."""
-        if self._inside >= self._most:
-            raise too_many()
-        self._inside += 1
-        try:
-            return await to_thread.run_sync(partial(work, *given, **named), limiter=self._limiter)
-        finally:
-            self._inside -= 1
-
-
 class Turns:
     """The turns of requests that hold much from their beginning to their end."""
 
@@ -59,14 +33,33 @@ class Turns:
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:
         """Wait for a turn, and have it for a block. Raises HTTPException where too many wait."""
-        if self._inside >= self._most:
-            raise too_many()
-        self._inside += 1
-        try:
+        with self._place():
             async with self._limiter:
                 yield
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Have a place among those that are at work or wait. Raises HTTPException."""
+        if self._inside >= self._most:
+            raise HTTPException(
+                HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": str(AGAIN_S)}
+            )
+        self._inside += 1
+        try:
+            yield
         finally:
             self._inside -= 1
+
+
+class Lane(Turns):
+    """The threads for one kind of work, which is done in turns."""
+
+    async def run(
+        self, work: Callable[Given, Made], *given: Given.args, **named: Given.kwargs
+    ) -> Made:
+        """Do work in a thread. Raises HTTPException where too many wait already."""
+        with self._place():
+            return await to_thread.run_sync(partial(work, *given, **named), limiter=self._limiter)
 
 
 @dataclass(frozen=True)
