@@ -242,8 +242,9 @@ def _check_unknown_here(error: UserError, value: bytes) -> None:
         check_told(error, value.replace(b"%d" % schema, b""), form)
         return
     told = orjson.loads(value)
-    names, form = told.get("journal_keys"), r"[^\n]*states a key for its MACs[^\n]*"
-    if names is None:
+    if told["type"] == "keys":
+        names, form = told["journal_keys"], r"[^\n]*states a key for its MACs[^\n]*"
+    else:  # whatever further fields stand in it
         names, form = [told["rules"]], r"[^\n]*rule set[^\n]*"
     for name in names:
         value = value.replace(name.encode(), b"")
