@@ -1,6 +1,7 @@
 """A journal is written anew on a real Kafka, followed, settled and proved, as programs."""
 
 import asyncio
+import json
 import signal
 
 import pytest
@@ -10,6 +11,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import open_topics
 from streams.settings import Settings
 from tests.kafka.test_backup import environment, program
+from tests.support.acts_in_memory import ANNA, BO
 from tests.support.pipeline import DONE_S, Pipeline
 
 
@@ -20,7 +22,7 @@ async def written(bootstrap, topic):
 
 
 @pytest.mark.long
-def test_new_keys_and_more_partitions_are_followed_and_proved(pipeline, lives, tmp_path):
+def test_new_keys_and_more_partitions_are_followed_and_proved(pipeline, lives, as_person, tmp_path):
     settings, prefix = pipeline.settings, f"new-{pipeline.settings.prefix}"
     keys = {name: tmp_path / name for name in ("pseudonym", "seal")}
     for number, path in enumerate(keys.values()):
@@ -44,9 +46,15 @@ def test_new_keys_and_more_partitions_are_followed_and_proved(pipeline, lives, t
     pipeline.publish(lives[2])
     pipeline.wait_until_settled()
     pipeline.stop(running)
-    done = program(settings, *asked)
+    status, told, said = as_person(ANNA, *asked)
+    assert (status, "waits for another person" in said) == (3, True), said
+    before = asyncio.run(written(settings.bootstrap, f"{prefix}reports"))
+    status, told, said = as_person(BO, "approve", told.strip(), "--json")
+    assert status == 0, said
+    done = json.loads(told)
     assert done["there_before"] > 0
     assert done["left_out"] == {}
+    assert asyncio.run(written(settings.bootstrap, f"{prefix}reports")) > before
     assert program(settings, *asked)["records"] == 0
 
     given = {
