@@ -11,6 +11,10 @@ SIGNALS = tuple(
 )
 
 
+_came: list[int] = []
+"""The signals that have stopped the program: one, or none yet."""
+
+
 class Stopped(KeyboardInterrupt):
     """A signal ended the program; `status` is the exit status that tells which."""
 
@@ -29,7 +33,17 @@ def unwind_on_signals() -> None:
             signal.signal(number, _stop)
 
 
+def stop_again() -> None:
+    """Raise Stopped if a signal has come: a library may have put an error of its own in its place.
+
+    Call it where such an error is caught.
+    """
+    for number in _came:
+        raise Stopped(number)
+
+
 def _stop(number: int, _frame: object) -> NoReturn:
+    _came.append(number)
     for other in SIGNALS:
         # A second one would break the clean-up off half-way.
         signal.signal(other, signal.SIG_IGN)

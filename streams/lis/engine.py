@@ -18,6 +18,7 @@ from projections.lis.columns import Mart
 from projections.lis.scopes import rates_by_step
 from projections.lis.statements import month_weeks
 from streams.kit.scratch import scratch_folder
+from streams.kit.stopping import stop_again
 from streams.ledger.sql import sql_text
 from streams.ledger.table import SCHEMA, LedgerTable
 from streams.lis.counters import LawOf
@@ -82,9 +83,15 @@ def engine(share: Share = ALONE) -> Iterator[Connection]:
 
 @contextmanager
 def engine_errors() -> Iterator[None]:
-    """Raise errors of the engine within the block as LisError."""
+    """Raise errors of the engine within the block as LisError.
+
+    A signal that comes within a question is an error of the engine's: it is raised as what it was.
+    """
     try:
         yield
+    except RuntimeError:
+        stop_again()
+        raise
     except duckdb.Error as error:
         text = " ".join(str(error).split())[:TEXT]
         raise LisError(f"the marts of LIS cannot be built or asked: {text}") from error
