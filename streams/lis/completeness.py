@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from projections.lis.tables import COMPLETENESS
+from projections.lis.run_tables import COMPLETENESS
 from projections.runs.completeness import Received
 from streams.lis.kept_tables import KeptTable
 

@@ -13,7 +13,7 @@ from arro3.core import Array, DataType, Table
 
 from domain.basics.weeks import month_text
 from projections.lis.columns import Column
-from projections.lis.tables import CONTROLS
+from projections.lis.run_tables import CONTROLS
 from projections.runs.books import Books
 from streams.lis.completeness import KEPT, Kept
 from streams.lis.kept_tables import KeptTable
