@@ -6,7 +6,7 @@ reads `steps`: which step of the staircase a benefit is on at a rate.
 
 from collections.abc import Sequence
 
-from projections.lis.statements import TOLD, among, ordered, run_sql, total
+from projections.lis.statements import among, ordered, run_sql, total
 from projections.lis.tables import MARTS, OF_VISITORS
 
 
@@ -54,67 +54,46 @@ WHERE persons <> 0 OR booked_persons <> 0
 ORDER BY {ordered(MARTS["step_persons"])}"""
 
 
-def seniorities(run: int | None, data_month: str | None) -> str:
+def seniorities(run: int | None) -> str:
     """Write the statement of `seniorities`: the citizens of the data month by seniority.
 
     The open run tells of all citizens: those without messages since the last run are as they were.
     """
     return f"""
-WITH {_counters(run, ("seniority",))}, {_citizens(data_month)}
+WITH {_counters(run, ("seniority",))}
 SELECT {run_sql(run)} AS run, citizens.municipality AS municipality, seniority,
-    {total("CASE WHEN standing > 0 THEN 1 ELSE 0 END", "persons")},
-    {total("booked", "booked_persons")}
+    {total("present", "persons")}, {total("booked", "booked_persons")}
 FROM citizens JOIN counters ON counters.citizen = citizens.citizen
 GROUP BY citizens.municipality, seniority
-HAVING sum(CASE WHEN standing > 0 THEN 1 ELSE 0 END) <> 0 OR sum(booked) <> 0
+HAVING sum(present) <> 0 OR sum(booked) <> 0
 ORDER BY {ordered(MARTS["seniorities"])}"""
 
 
-def visitors(run: int | None, data_month: str | None) -> str:
+def visitors(run: int | None) -> str:
     """Write the statement of `visitors`: the data month's citizens with their latest row elsewhere.
 
     The open run tells of all citizens, as in `seniorities`.
     """
     columns = ", ".join(OF_VISITORS)
     return f"""
-WITH {_counters(run, OF_VISITORS)}, {_citizens(data_month)}
+WITH {_counters(run, OF_VISITORS)}
 SELECT {run_sql(run)} AS run, citizens.municipality AS municipality,
-    citizens.citizen AS citizen, {columns}
+    citizens.citizen AS citizen, {columns}, present, booked
 FROM citizens JOIN counters ON counters.citizen = citizens.citizen
 WHERE home IS DISTINCT FROM citizens.municipality
 ORDER BY {ordered(MARTS["visitors"])}"""
 
 
 def _counters(run: int | None, columns: Sequence[str]) -> str:
-    """Write the table of all citizens' counters: `counters`; `home` has their latest row."""
-    same = " AND ".join(
-        f"(evaluated.{name} IS NOT DISTINCT FROM told.{name})" for name in TOLD.split(", ")
-    )
-    evaluated, earlier = (
-        ", ".join(f"{table}.{name} AS {name}" for name in columns)
-        for table in ("evaluated", "earlier")
-    )
+    """Write the table of all citizens' counters: `counters`; `home` has their latest row.
+
+    It reads `standing_made`, the rows of `standing` that were made for the run.
+    """
+    named = ", ".join(("citizen", "municipality AS home", *columns))
     others = f"""
     UNION ALL
-    SELECT earlier.citizen AS citizen, earlier.municipality AS home, {earlier}
-    FROM earlier_standing AS earlier
-    WHERE NOT EXISTS (SELECT 1 FROM told WHERE told.citizen = earlier.citizen)"""
+    SELECT {named} FROM earlier_standing AS earlier
+    WHERE NOT EXISTS (SELECT 1 FROM standing_made AS made WHERE made.citizen = earlier.citizen)"""
     return f"""counters AS (
-    SELECT told.citizen AS citizen, latest.municipality AS home, {evaluated}
-    FROM told JOIN evaluated ON {same}
-    LEFT JOIN latest_rows AS latest ON latest.citizen = told.citizen{others if run is None else ""}
-)"""
-
-
-def _citizens(data_month: str | None) -> str:
-    """Write the table of the citizens with rows in the data month, by municipality: `citizens`."""
-    of_month = f"WHERE month = '{data_month or ''}' AND benefit <> 'FB'"
-    return f"""citizens AS (
-    SELECT municipality, citizen, sum(weeks) AS standing, max(booked) AS booked
-    FROM (
-        SELECT municipality, citizen, weeks, 0 AS booked FROM earlier_months {of_month}
-        UNION ALL
-        SELECT municipality, citizen, weeks, booked FROM run_months {of_month}
-    ) AS of_month
-    GROUP BY municipality, citizen
+    SELECT {named} FROM standing_made{others if run is None else ""}
 )"""

@@ -10,7 +10,7 @@ from projections.lis.answers import AnswerRow, Figure, number, percent, ratio, t
 from projections.lis.course_views import MEAN_PERCENT, mean_percents, persons_of_steps
 from projections.lis.inhabitants import Inhabitants
 from projections.lis.money_views import MONTH, MUNICIPALITY, need
-from projections.lis.person_views import PERSONS, seniorities_of
+from projections.lis.person_views import PERSONS, median_seniorities
 from projections.lis.scopes import ViewScope
 from projections.lis.small_numbers import (
     SMALLEST_SHOWN,
@@ -134,16 +134,15 @@ def _months(scope: ViewScope) -> dict[str, _Month]:
     """Say what may be shown of each month that is asked for, and of the months a year before."""
     month = scope.question.month
     months = dict[str, _Month]()
-    for wanted in (None,) if month is None else (_year_before(month), month):
-        asked = scope._replace(question=replace(scope.question, month=wanted))
-        counted = _counted(asked)
-        everybody = counted if scope.question.benefit is None else _counted(asked, "benefit")
-        parts = _by_benefit(asked)
-        for number_of, counts in counted.items():
-            areas = _areas(scope, counts, _of_year(scope, number_of))
-            told = _Told(everybody[number_of], parts[number_of], scope.question.benefit)
-            shown, of_areas = _of_month(scope, counts, told, areas)
-            months[number_of] = _Month(shown, dict(of_areas), areas)
+    asked = scope if month is None else scope.of_months((_year_before(month), month))
+    counted = _counted(asked)
+    everybody = counted if scope.question.benefit is None else _counted(asked, "benefit")
+    parts = _by_benefit(asked)
+    for number_of, counts in counted.items():
+        areas = _areas(scope, counts, _of_year(scope, number_of))
+        told = _Told(everybody[number_of], parts[number_of], scope.question.benefit)
+        shown, of_areas = _of_month(scope, counts, told, areas)
+        months[number_of] = _Month(shown, dict(of_areas), areas)
     return months
 
 
@@ -164,30 +163,11 @@ def _medians(scope: ViewScope) -> dict[tuple[str, str], int]:
     if scope.last_run is None or question.month not in (None, scope.data_month):
         return {}
     wide = scope._replace(question=replace(question, municipality=None))
-    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for place, seniority, persons in seniorities_of(wide):
-        found[place].append((persons, seniority))
-    medians = {}
-    for place, counts in found.items():
-        median = _median(counts)
-        is_hidden = is_small(sum(persons for persons, _ in counts))
-        if median is not None and (not is_hidden or place == question.municipality):
-            medians[place, scope.data_month] = median
-    return medians
-
-
-def _median(counts: Sequence[tuple[int, int]]) -> int | None:
-    """Find the middle one of values in order, each with its number; of two the smaller.
-
-    >>> _median([(1, 3), (2, 9)]), _median([(2, 3), (2, 9)]), _median([])
-    (9, 3, None)
-    """
-    left = (sum(number_of for number_of, _ in counts) + 1) // 2
-    for number_of, value in counts:
-        left -= number_of
-        if left <= 0:
-            return value
-    return None
+    return {
+        (place, scope.data_month): median
+        for place, persons, median in median_seniorities(wide)
+        if place == question.municipality or not is_small(persons)
+    }
 
 
 def _chosen(

@@ -88,7 +88,7 @@ def udvikling_rows(scope: ViewScope) -> list[AnswerRow]:
     """Show 25 months up to the one that is asked for, or to the data month."""
     last = month_number(scope.question.month or scope.data_month)
     months = {month_text(month) for month in range(last - MONTHS + 1, last + 1)}
-    wide = scope._replace(question=replace(scope.question, month=None))
+    wide = scope.of_months(months)
     percents = mean_percents(wide)
     amounts = {
         (place, month): amount
@@ -101,7 +101,7 @@ def udvikling_rows(scope: ViewScope) -> list[AnswerRow]:
     for place, month in sorted(persons.keys() | amounts.keys()):
         amount = amounts.get((place, month), 0)
         counts = persons.get((place, month), _NOBODY)  # where there is fleksbidrag alone
-        if month in months and (counts[0] or amount):
+        if counts[0] or amount:
             _, refusion, mean = percents.get((place, month), (0, 0, None))
             rows.append((place, month, *counts, amount, refusion, mean))
     return rows
@@ -121,7 +121,8 @@ def overgange_rows(scope: ViewScope) -> list[AnswerRow]:
     a run booked does not say so: it has little of the month before.
     """
     month = scope.question.month or scope.data_month
-    wide = scope._replace(question=replace(scope.question, month=None, benefit=None))
+    wide = scope.of_months((month_text(month_number(month) - 1), month))
+    wide = wide._replace(question=replace(wide.question, benefit=None))
     rows = wide.ask("person_months", lambda condition: _transitions(scope, month, condition))
     benefit, is_settled = scope.question.benefit, scope.question.based_on == "settled"
     return [
@@ -137,6 +138,7 @@ def _transitions(scope: ViewScope, month: str, condition: str) -> str:
     refunded = codes_of(
         code for code, benefit in scope.law.benefits.items() if benefit.mechanism == "refusion"
     )
+    benefit = "first(benefit ORDER BY amount_ore DESC, benefit DESC) FILTER (month = '{}')"
     standing = "(SELECT NULL AS citizen, NULL AS municipality, CAST(NULL AS INTEGER) AS seniority)"
     if month == scope.data_month:
         standing = standing_of(scope, scope.question.municipality)
@@ -145,18 +147,13 @@ WITH cells AS (
     SELECT municipality, citizen, month, benefit, sum(amount_ore) AS amount_ore,
         sum(CASE WHEN benefit IN {refunded} THEN amount_ore - refusion_ore
             ELSE medfinansiering_ore END) AS own_ore
-    FROM person_months WHERE {condition} AND month IN ('{before}', '{month}') AND benefit <> 'FB'
+    FROM person_months WHERE {condition} AND benefit <> 'FB'
     GROUP BY municipality, citizen, month, benefit HAVING sum(amount_ore) > 0
-), months AS (
-    SELECT municipality, citizen, month, sum(own_ore) AS own_ore,
-        first(benefit ORDER BY amount_ore DESC, benefit DESC) AS benefit
-    FROM cells GROUP BY municipality, citizen, month
 ), went AS (
-    SELECT municipality, citizen, earlier.benefit AS came_from, later.benefit AS went_to,
-        COALESCE(earlier.own_ore, 0) - COALESCE(later.own_ore, 0) AS less_ore
-    FROM (SELECT * FROM months WHERE month = '{before}') AS earlier
-    FULL JOIN (SELECT * FROM months WHERE month = '{month}') AS later
-        USING (municipality, citizen)
+    SELECT municipality, citizen, {benefit.format(before)} AS came_from,
+        {benefit.format(month)} AS went_to,
+        sum(CASE month WHEN '{before}' THEN own_ore ELSE -own_ore END) AS less_ore
+    FROM cells GROUP BY municipality, citizen
 )
 SELECT went.municipality, '{month}', came_from, went_to, count(*),
     CAST(sum(seniority) // count(seniority) AS BIGINT),
@@ -239,7 +236,7 @@ def ugens_vaerdi_rows(scope: ViewScope) -> list[AnswerRow]:
         with_counters(
             scope,
             "municipality, step, rate, next_rate, count(*)::BIGINT, sum(week_ore)::BIGINT",
-            f"WHERE week_ore > 0 AND benefit IN {codes_of(stairs)} GROUP BY ALL"
+            f"AND week_ore > 0 AND benefit IN {codes_of(stairs)} GROUP BY ALL"
             " ORDER BY municipality, step",
         )
         if stairs

@@ -59,7 +59,7 @@ def falls_of(scope: ViewScope) -> Falls:
         scope,
         f"count(*), count(*) FILTER (next_rate = {lowest}),"
         f" coalesce(sum(week_ore * (rate - next_rate) // 100) FILTER ({has_week}), 0)::BIGINT",
-        f"WHERE weeks_to_next <= {MONTH_WEEKS}",
+        f"AND weeks_to_next <= {MONTH_WEEKS}",
     )
     last_day = scope.data_month
     ((near, leaving),) = scope.read(

@@ -89,6 +89,7 @@ STANDING: Final = ", ".join(
     (
         *("citizen", "municipality", "at_week", "seniority", "step", "rate", "weeks_to_next"),
         *("next_rate", "earned", "missing", "leaving_week", "leaving", "benefit", "week_ore"),
+        *("present", "booked"),
     )
 )
 """The columns of a citizen's counters at the end of `at_week`."""
@@ -113,64 +114,90 @@ def standing_of(scope: ViewScope, place: str | None = None) -> str:
     )
 
 
-def citizens_of_month(scope: ViewScope) -> tuple[str, list[Any]]:
-    """Write the citizens with a row in the data month as SQL, once for each municipality.
-
-    What a run booked are its rows; else it is the rows that stand.
-    """
-    where = scope.where(MARTS["person_months"], "month")
-    stands = "" if scope.question.based_on == "settled" else "HAVING sum(weeks) > 0"
-    return (
-        f"(SELECT municipality, citizen FROM person_months WHERE {where.sql}"
-        f" AND month = '{scope.data_month}' AND benefit <> 'FB'"
-        f" GROUP BY municipality, citizen {stands})"
-    ), where.values
-
-
 def run_of(scope: ViewScope) -> str:
     """Write the condition for the rows of a table that has them all as of each run."""
     return "run IS NULL" if scope.question.based_on == "known" else f"run = {scope.last_run}"
 
 
 def with_counters(scope: ViewScope, columns: str, ending: str) -> list[tuple[Any, ...]]:
-    """Read the counters of the citizens with a row in the data month, by municipality.
+    """Read the counters of the data month's citizens: see `counters_of`."""
+    return scope.read(*counters_of(scope, columns, ending))
 
-    Nearly all have their latest row there, and are read from `standing`; the others are in
-    `visitors`, without benefit, step and money. `ending` is SQL behind the table.
+
+def counters_of(scope: ViewScope, columns: str, ending: str) -> tuple[str, list[Any]]:
+    """Write the question for the counters of the data month's citizens, by municipality.
+
+    They are those with a row in it. Nearly all have their latest row there, and are read from
+    `standing`; the others are in `visitors`, without benefit, step and money. `ending` is SQL
+    behind the table; its conditions begin with AND.
     """
-    citizens, values = citizens_of_month(scope)
     common = "municipality, citizen, at_week, seniority, rate, weeks_to_next, next_rate"
     own = "step, benefit, week_ore"
     place = scope.question.municipality
-    here = "" if place is None else f" AND municipality = '{place}'"
+    here = "AND municipality " + ("IS NOT NULL" if place is None else f"= '{place}'")
+    flag = "booked" if scope.question.based_on == "settled" else "present"
     counters = (
-        f"SELECT {common}, {own} FROM {standing_of(scope, place)} AS standing UNION ALL"
-        f" SELECT {common}, NULL AS step, NULL AS benefit, NULL AS week_ore"
-        f" FROM visitors WHERE {run_of(scope)}{here}"
+        f"SELECT {common}, {own} FROM {standing_of(scope, place)} AS standing WHERE {flag} = 1"
+        f" UNION ALL SELECT {common}, NULL AS step, NULL AS benefit, NULL AS week_ore"
+        f" FROM visitors WHERE {run_of(scope)} AND {flag} = 1 {here}"
     )
-    return scope.read(
-        f"SELECT {columns} FROM {citizens} AS month"
-        f" JOIN ({counters}) AS counters USING (municipality, citizen) {ending}",
-        values,
-    )
+    among, values = _with_benefit(scope)
+    return f"SELECT {columns} FROM ({counters}) AS counters WHERE {among} {ending}", values
+
+
+def _with_benefit(scope: ViewScope) -> tuple[str, list[Any]]:
+    """Write the condition for the citizens with the benefit that is asked for in the data month.
+
+    What a run booked are its rows; else it is the rows that stand.
+    """
+    if scope.question.benefit is None:
+        return "TRUE", []
+    where = scope.where(MARTS["person_months"], "month")
+    stands = "" if scope.question.based_on == "settled" else "HAVING sum(weeks) > 0"
+    return (
+        "(municipality, citizen) IN (SELECT (municipality, citizen) FROM person_months"
+        f" WHERE {where.sql} AND month = '{scope.data_month}' AND benefit <> 'FB'"
+        f" GROUP BY municipality, citizen {stands})"
+    ), where.values
 
 
 def seniorities_of(scope: ViewScope) -> list[tuple[Any, ...]]:
     """Count the data month's citizens by municipality and seniority, in order."""
+    return _of_seniorities(
+        scope, "SELECT municipality, seniority, persons FROM {} ORDER BY municipality, seniority"
+    )
+
+
+def median_seniorities(scope: ViewScope) -> list[tuple[Any, ...]]:
+    """Count the data month's citizens by municipality, with their median seniority.
+
+    Of two in the middle it is the smaller.
+    """
+    return _of_seniorities(
+        scope,
+        "SELECT municipality, max(number_of)::BIGINT,"
+        " min(CASE WHEN 2 * up_to >= number_of THEN seniority END) FROM ("
+        "SELECT municipality, seniority,"
+        " sum(persons) OVER (PARTITION BY municipality ORDER BY seniority) AS up_to,"
+        " sum(persons) OVER (PARTITION BY municipality) AS number_of FROM {}"
+        ") GROUP BY municipality",
+    )
+
+
+def _of_seniorities(scope: ViewScope, statement: str) -> list[tuple[Any, ...]]:
+    """Ask for the data month's citizens by municipality and seniority, whose place is `{}`."""
     if scope.question.benefit is not None:
-        return with_counters(
-            scope,
-            "municipality, seniority, count(*)::BIGINT",
-            "WHERE seniority IS NOT NULL GROUP BY ALL ORDER BY municipality, seniority",
-        )
+        counted = "municipality, seniority, count(*)::BIGINT AS persons"
+        table, values = counters_of(scope, counted, "AND seniority IS NOT NULL GROUP BY ALL")
+        return scope.read(statement.format(f"({table})"), values)
     place = scope.question.municipality
     prefix = "booked_" if scope.question.based_on == "settled" else ""
-    return scope.read(
-        f"SELECT municipality, seniority, {prefix}persons FROM seniorities"
-        f" WHERE {run_of(scope)} AND {prefix}persons > 0 AND seniority IS NOT NULL"
-        f"{'' if place is None else ' AND municipality = $1'} ORDER BY municipality, seniority",
-        [] if place is None else [place],
+    here = "" if place is None else " AND municipality = $1"
+    table = (
+        f"(SELECT municipality, seniority, {prefix}persons AS persons FROM seniorities"
+        f" WHERE {run_of(scope)} AND {prefix}persons > 0 AND seniority IS NOT NULL{here})"
     )
+    return scope.read(statement.format(table), [] if place is None else [place])
 
 
 ANCIENNITET: Final = (
@@ -222,7 +249,7 @@ def paa_vej_ned_rows(scope: ViewScope) -> list[AnswerRow]:
         "municipality, citizen, at_week, seniority, rate, weeks_to_next, next_rate,"
         f" {week}, {week} * (rate - next_rate) // 100, benefit,"
         " CAST(CAST(at_week AS DATE) + 7 * weeks_to_next AS VARCHAR)",
-        ("" if ahead is None else f"WHERE weeks_to_next <= {ahead} ")
+        ("" if ahead is None else f"AND weeks_to_next <= {ahead} ")
         + "ORDER BY municipality, weeks_to_next NULLS LAST, citizen",
     )
 
@@ -302,7 +329,7 @@ def behind_anciennitet(scope: ViewScope) -> list[AnswerRow]:
         for row in with_counters(
             scope,
             "municipality, citizen, at_week, seniority",
-            "WHERE seniority IS NOT NULL ORDER BY municipality, citizen",
+            "AND seniority IS NOT NULL ORDER BY municipality, citizen",
         )
     ]
 

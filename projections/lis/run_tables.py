@@ -68,6 +68,8 @@ RUNS: Final = Mart(
         Column("data_month", "string", "YYYY-MM; null: the open run"),
         Column("closed_at", "string", "UTC, as in the marker; null: the open run"),
         Column("rules", "string", "names of the rule sets of its messages, joined by a space"),
+        Column("first_month", "string", "the first month that it has rows of; null: no rows"),
+        Column("last_month", "string", "the last month that it has rows of; null: no rows"),
     ),
     ("run",),
 )

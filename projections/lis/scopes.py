@@ -1,18 +1,39 @@
 """The scope of a question in the marts: the runs that it sees, as conditions in SQL."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from domain.basics.weeks import month_number
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.budgets import BudgetTable
 from projections.lis.columns import Mart
 from projections.lis.inhabitants import InhabitantTable
 from projections.lis.questions import LisQuestion, ViewError
-from projections.lis.tables import MARTS, rows_of
+from projections.lis.tables import MARTS, OF_ROWS, rows_of
 
 ReadRows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs a statement with its values on the marts."""
+
+
+NO_MONTHS: Final[Mapping[int, "RunMonths"]] = MappingProxyType({})
+
+
+class RunMonths(NamedTuple):
+    """The first and the last month that a run has rows of; None where it has none."""
+
+    first: str | None
+    last: str | None
+
+    def may_have(self, months: Sequence[str]) -> bool:
+        """Return whether the run may have rows of one of some months."""
+        return (
+            self.first is not None
+            and self.last is not None
+            and self.first <= max(months)
+            and min(months) <= self.last
+        )
 
 
 NO_BUDGETS: Final[BudgetTable] = MappingProxyType({})
@@ -30,7 +51,9 @@ class ViewScope(NamedTuple):
 
     `data_months` are those of the closed runs in the marts; `law` is the rule set whose benefits
     and steps are meant. `ledger_sums` asks the ledger itself for the sums of amounts and results by
-    municipality and month; `kept_expected` reads the table of expected payments beside it.
+    municipality and month; `kept_expected` reads the table of expected payments beside it. `months`
+    are those that are asked for where the question has none of its own, and nothing for all;
+    `months_of_runs` are those of the closed runs' rows, where they are known.
     """
 
     question: LisQuestion
@@ -41,6 +64,13 @@ class ViewScope(NamedTuple):
     inhabitants: InhabitantTable
     budgets: BudgetTable = NO_BUDGETS
     kept_expected: Callable[[], list[tuple[Any, ...]]] = list
+    months: tuple[str, ...] = ()
+    months_of_runs: Mapping[int, RunMonths] = NO_MONTHS
+
+    def of_months(self, months: Iterable[str]) -> "ViewScope":
+        """Return the scope of the same question for other months."""
+        question = replace(self.question, month=None)
+        return self._replace(question=question, months=tuple(sorted(months)))
 
     @property
     def last_run(self) -> int | None:
@@ -76,7 +106,23 @@ class ViewScope(NamedTuple):
             if name in names and value is not None:
                 values.append(value)
                 parts.append(f"{name} = ${len(values)}")
+        if "month" in names and self.months:
+            parts.append(_among(self.months))
+        if "month" in names and mart in OF_ROWS and self.question.based_on != "settled":
+            parts += self._runs_with_months()
         return Condition(" AND ".join(parts), values)
+
+    def _runs_with_months(self) -> list[str]:
+        """Write the condition for the runs that may have rows of the months, where others are.
+
+        It takes away no row; but an engine opens the files of all other runs in vain.
+        """
+        month = self.question.month
+        months = self.months if month is None else (month,)
+        found = [run for run, of in self.months_of_runs.items() if months and of.may_have(months)]
+        if not months or len(found) == len(self.months_of_runs):
+            return []
+        return [f"(run IS NULL OR run IN ({', '.join(map(str, found)) or 'NULL'}))"]
 
     def rows(self, mart: str, columns: str, ending: str, *leave_out: str) -> list[tuple[Any, ...]]:
         """Read columns of a mart under the question's conditions."""
@@ -96,6 +142,18 @@ class ViewScope(NamedTuple):
     def on_staircase(self) -> dict[str, list[int]]:
         """The rates of each benefit on the staircase, from the first step to the last."""
         return rates_by_step(self.law)
+
+
+def _among(months: Sequence[str]) -> str:
+    """Write the condition for months in order; an engine compares with two sooner than with many.
+
+    >>> _among(["2023-12", "2024-01"]), _among(["2023-01", "2024-01"])
+    ("month BETWEEN '2023-12' AND '2024-01'", "month IN ('2023-01', '2024-01')")
+    """
+    first, last = months[0], months[-1]
+    if month_number(last) - month_number(first) == len(months) - 1:
+        return f"month BETWEEN '{first}' AND '{last}'"
+    return f"month IN ({', '.join(map(repr, months))})"
 
 
 def rates_by_step(rules: RuleSet) -> dict[str, list[int]]:

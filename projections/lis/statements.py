@@ -330,8 +330,26 @@ WHERE earlier.municipality IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM recent WHERE recent.citizen = earlier.citizen)"""
 
 
-def standing(run: int | None) -> str:
-    """Write the statement of `standing`.
+def citizens(data_month: str | None) -> str:
+    """Write the statement of the data month's citizens by municipality.
+
+    `present` is 1 where a row stands, `booked` where the run booked one.
+    """
+    of_month = f"WHERE month = '{data_month or ''}' AND benefit <> 'FB'"
+    return f"""
+SELECT municipality, citizen,
+    CAST(CASE WHEN sum(weeks) > 0 THEN 1 ELSE 0 END AS INTEGER) AS present,
+    CAST(max(booked) AS INTEGER) AS booked
+FROM (
+    SELECT municipality, citizen, weeks, 0 AS booked FROM earlier_months {of_month}
+    UNION ALL
+    SELECT municipality, citizen, weeks, booked FROM run_months {of_month}
+) AS of_month
+GROUP BY municipality, citizen"""
+
+
+def counted(run: int | None) -> str:
+    """Write the statement of the citizens' counters, each with its latest row.
 
     It reads `told`, `latest_rows` and `evaluated`: what the domain makes of the counters.
     """
@@ -344,8 +362,16 @@ SELECT {run_sql(run)} AS run, told.citizen AS citizen, evaluated.at_week AS at_w
     latest.week_ore AS week_ore, {_of("told", TOLD)}, {_of("evaluated", EVALUATED)}
 FROM told
 JOIN evaluated ON {same}
-LEFT JOIN latest_rows AS latest ON latest.citizen = told.citizen
-ORDER BY {ordered(MARTS["standing"])}"""
+LEFT JOIN latest_rows AS latest ON latest.citizen = told.citizen"""
+
+
+def standing(run: int | None) -> str:
+    """Write the statement of `standing`, without its order: who is counted, and in `citizens`."""
+    return f"""
+SELECT counted.*, COALESCE(citizens.present, 0) AS present, COALESCE(citizens.booked, 0) AS booked
+FROM ({counted(run)}) AS counted
+LEFT JOIN citizens ON citizens.citizen = counted.citizen
+    AND citizens.municipality = counted.municipality"""
 
 
 EVALUATED: Final = (
@@ -358,11 +384,14 @@ def runs(run: int | None, data_month: str | None, closed_at: str | None) -> str:
     """Write the statement of `runs`."""
     return f"""
 SELECT {run_sql(run)} AS run, {_text(data_month)} AS data_month, {_text(closed_at)} AS closed_at,
-    rules
+    rules, first_month, last_month
 FROM (
     SELECT string_agg(rules, ' ' ORDER BY rules) AS rules
     FROM (SELECT DISTINCT rules FROM entries WHERE rules IS NOT NULL) AS named
-) AS of_run"""
+) AS of_run
+CROSS JOIN (
+    SELECT min(month) AS first_month, max(month) AS last_month FROM run_months
+) AS of_rows"""
 
 
 def _text(value: str | None) -> str:

@@ -175,6 +175,14 @@ PERSON_MONTHS: Final = Mart(
     ("municipality", "month", "citizen", "benefit", "rate"),
 )
 
+IN_DATA_MONTH: Final = (
+    Column(
+        "present",
+        "integer",
+        "1: has a row of that municipality in the data month that stands, never FB; else 0",
+    ),
+    Column("booked", "integer", "1: has one there that the run booked; else 0"),
+)
 OF_VISITORS: Final = ("at_week", "seniority", "rate", "weeks_to_next", "next_rate")
 """The counters of a citizen that its latest row's municipality is not alone in seeing."""
 
@@ -237,6 +245,7 @@ STANDING: Final = Mart(
             " until then; null: none is earned",
         ),
         Column("leaving", "integer", "how many leave it then"),
+        *IN_DATA_MONTH,
     ),
     ("municipality", "month", "citizen"),
 )
@@ -250,7 +259,7 @@ VISITORS: Final = Mart(
         MUNICIPALITY,
         CITIZEN,
     ),
-    tuple(column for column in STANDING.measures if column.name in OF_VISITORS),
+    (*(column for column in STANDING.measures if column.name in OF_VISITORS), *IN_DATA_MONTH),
     ("municipality", "citizen"),
 )
 
@@ -306,6 +315,9 @@ MARTS: Final[Mapping[str, Mart]] = {
     )
 }
 """All tables by name."""
+
+OF_ROWS: Final = (MONEY, PERSONS, STEP_PERSONS, PERSON_MONTHS, CORRECTIONS)
+"""Tables whose `month` is that of a run's rows: each between its `first_month` and `last_month`."""
 
 WEEKS: Final = " + ".join(
     f"CASE WHEN sum(week_{number}_ore) > 0 THEN 1 ELSE 0 END"

@@ -157,9 +157,9 @@ class SpanBuild:
         for name in COUNTED:
             yield self._write(name, f"FROM {name}_made ORDER BY {ordered(MARTS[name])}")
         self._stand(law_of)
-        yield self._write("standing", statements.standing(run))
-        yield self._write("visitors", visitors(run, span.data_month))
-        yield self._write("seniorities", seniorities(run, span.data_month))
+        yield self._write("standing", f"FROM standing_made ORDER BY {ordered(MARTS['standing'])}")
+        yield self._write("visitors", visitors(run))
+        yield self._write("seniorities", seniorities(run))
         lines = [line for line in kept if line.run == run]
         self._register_kept(lines)
         yield self._write("completeness", f"FROM kept ORDER BY {ordered(MARTS['completeness'])}")
@@ -245,7 +245,7 @@ class SpanBuild:
         return portions
 
     def _stand(self, law_of: LawOf) -> None:
-        """Make what the statement of `standing` reads: counters, their evaluation, latest rows."""
+        """Make the rows of `standing` (`standing_made`) from counters and latest rows."""
         span = self._span
         view_of_mart(
             self._connection, MARTS["standing"], self._files_of_last("standing"), "earlier_standing"
@@ -254,6 +254,8 @@ class SpanBuild:
         told = self._connection.execute(f"SELECT DISTINCT {statements.TOLD} FROM told").fetchall()
         self._connection.register("evaluated", evaluated_table(law_of, told, span.data_month))
         self._keep("latest_rows", statements.latest_rows(span.data_month))
+        self._keep("citizens", statements.citizens(span.data_month))
+        self._keep("standing_made", statements.standing(span.run))
 
     def _files_of_last(self, name: str) -> list[str]:
         """List the files of a table of the run before this one, none where there is none.

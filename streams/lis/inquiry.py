@@ -10,7 +10,7 @@ from projections.lis.answers import Answer, AnswerRow, Figure
 from projections.lis.budgets import BudgetError, BudgetTable, read_budgets
 from projections.lis.inhabitants import InhabitantsError, InhabitantTable, read_inhabitants
 from projections.lis.questions import LisQuestion, ViewError
-from projections.lis.scopes import NO_BUDGETS, ViewScope
+from projections.lis.scopes import NO_BUDGETS, RunMonths, ViewScope
 from projections.lis.views import View, check_options, summed_by, view_of
 from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
@@ -61,18 +61,20 @@ def ask(
         _check_known(question, law)
         if question.run is not None:
             marts.need_run(question.run)
-        months = marts.remembered(
-            "SELECT run, data_month FROM runs WHERE run IS NOT NULL ORDER BY run"
+        runs = marts.remembered(
+            "SELECT run, data_month, first_month, last_month FROM runs WHERE run IS NOT NULL"
+            " ORDER BY run"
         )
         scope = ViewScope(
             question,
-            dict(months),
+            {run: data_month for run, data_month, *_ in runs},
             law,
             marts.rows,
             lambda: ledger_sums(LedgerTable.open(ledger), question),
             inhabitants,
             budgets,
             lambda: KEPT_EXPECTED.rows(ledger),
+            months_of_runs={run: RunMonths(*months) for run, _, *months in runs},
         )
         check_options(view, scope)
         figures, rows = _rows(view, scope, persons=persons)

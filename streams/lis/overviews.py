@@ -98,7 +98,7 @@ class LedgerOverviews:
         told = connection.execute(f"SELECT DISTINCT {statements.TOLD} FROM told").fetchall()
         connection.register("evaluated", evaluated_table(law_of, told, data_month))
         self._keep("latest_rows", overviews.latest_rows())
-        self._keep("counted", statements.standing(self._span.run))
+        self._keep("counted", statements.counted(self._span.run))
         made = {"weeks": overviews.weeks(), "citizens": overviews.citizens(data_month)}
         for name, statement in made.items():
             into = f"CREATE TEMP TABLE {name} AS" if is_first else f"INSERT INTO {name}"

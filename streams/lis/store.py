@@ -32,7 +32,7 @@ from projections.lis.tables import MARTS
 from streams.kit.errors import UserError
 from streams.ledger.native import native_errors, quiet_panics
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """The version of the tables; a change of columns or of what they count raises it. Deleting them
 loses nothing."""
 BUILDS: Final = "builds"

@@ -18,7 +18,7 @@ from tests.support.run_histories import ledger_of_lives
 
 NAMES = (
     *("entries", "month_weeks", "run_months", "earlier_months", "earlier_standing"),
-    *("told", "latest_rows", "evaluated", "steps"),
+    *("told", "latest_rows", "evaluated", "citizens", "standing_made", "steps"),
 )
 """The tables that the statements read."""
 
@@ -56,8 +56,8 @@ STATEMENTS = {
     "persons": lambda span: statements.persons(span.run),
     "step_persons": lambda span: step_persons(span.run),
     "standing": lambda span: statements.standing(span.run),
-    "visitors": lambda span: visitors(span.run, span.data_month),
-    "seniorities": lambda span: seniorities(span.run, span.data_month),
+    "visitors": lambda span: visitors(span.run),
+    "seniorities": lambda span: seniorities(span.run),
 }
 
 
@@ -79,11 +79,12 @@ def test_another_engine_gives_the_same_rows(sources, name):
     assert sorted(datafusion(folder, STATEMENTS[name](span)), key=str) == marts[name]
 
 
-def test_another_engine_finds_the_same_latest_rows_and_counters(sources):
+def test_another_engine_finds_the_same_latest_rows_citizens_and_counters(sources):
     folder, span, _ = sources
     for name, statement in (
         ("told", statements.told(span.run)),
         ("latest_rows", statements.latest_rows(span.data_month)),
+        ("citizens", statements.citizens(span.data_month)),
     ):
         found = sorted(datafusion(folder, statement), key=str)
         expected = [tuple(row) for row in rows_in(folder / name)]
