@@ -103,7 +103,7 @@ def decode(name: str, file: bytes, keys: ArchiveKeys | None) -> Link:
                 f"{name} has format {version.get('format')}, which this version does not read"
             )
         return msgspec.json.decode(content, type=Link)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, RecursionError):
         raise ArchiveError(f"{name} is no manifest of a backup") from None
 
 

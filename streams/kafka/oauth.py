@@ -84,7 +84,7 @@ def _asked(client: OauthClient) -> dict[str, Any]:
                 f"{client.token_url} gives it no token (HTTP status {error.code})"
             ) from None
         raise TokenUnavailableError(client.token_url) from None
-    except (OSError, HTTPException, ValueError):
+    except (OSError, HTTPException, ValueError, RecursionError):
         raise TokenUnavailableError(client.token_url) from None
     if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
         raise TokenUnavailableError(client.token_url)

@@ -66,7 +66,7 @@ def _lines(path: Path) -> Iterator[tuple[int, _ExpectedRecord]]:
         for number, text in enumerate(file, 1):
             try:
                 yield number, _DECODER.decode(text)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 raise _not_ours(path, number) from None
 
 

@@ -276,6 +276,8 @@ def decode(key: bytes | None, value: bytes | None) -> JournalEntry:
         line = _read(value or b"")
     except msgspec.ValidationError:
         return _decode_other(key, value or b"")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     kind = _READ[type(line)]
     *fields, sealed, _schema = astuple(line)
     for place in _DAYS_AT[kind]:
@@ -300,7 +302,10 @@ def decode_own(key: bytes, value: bytes) -> JournalEntry:
 
     Raises what `decode` raises, also for an opening row.
     """
-    line = _read_own(value)
+    try:
+        line = _read_own(value)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     kind, days_at, at = _OWN[type(line)]
     *fields, sealed, _schema = astuple(line)
     for place in days_at:
@@ -369,8 +374,7 @@ def _decode_other(key: bytes | None, value: bytes) -> JournalEntry:
             recalculation = Recalculation(record["id"], scope_of(record["scope"]))
             return JournalEntry("", "", recalculation, utc_time(record["written_at"]))
         case "free":
-            place = record["citizen"], record["reporter"], record["report_id"]
-            freeing = Freeing(record["id"], *place)
+            freeing = Freeing(*map(record.get, ("id", "citizen", "reporter", "report_id")))
             return JournalEntry("", "", freeing, utc_time(record["written_at"]))
         case "moved" | "joined" as name:
             kind = Move if name == MOVED else Join

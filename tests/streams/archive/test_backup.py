@@ -214,6 +214,13 @@ def test_a_link_that_somebody_else_signed_is_not_believed(clean, place):
     assert "not signed" in checked(place, other).wrong[0]
 
 
+@pytest.mark.parametrize("content", [b"nothing", b"[]", b'{"more":' + b"[" * 2_000])
+def test_a_link_that_is_none_is_told(clean, place, content):
+    place.back_up(clean)
+    place.files("manifest")[0].write_bytes(content + b"\n")
+    assert "is no manifest of a backup" in checked(place, None).wrong[0]
+
+
 def test_a_segment_in_the_place_of_another_is_found(clean, place):
     place.back_up(clean)
     one, other = place.files("segments")[:2]

@@ -90,6 +90,7 @@ def test_a_token_of_no_time_is_asked_for_again(server, expires_in):
         (302, b"{}", TokenUnavailableError),
         (200, b"no json", TokenUnavailableError),
         (200, b"[]", TokenUnavailableError),
+        (200, b"[" * 2_000, TokenUnavailableError),
         (200, b'{"access_token": 7}', TokenUnavailableError),
     ],
 )

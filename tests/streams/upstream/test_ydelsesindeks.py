@@ -251,9 +251,12 @@ def test_a_run_says_what_was_expected_and_nothing_where_nothing_was(tables):
     assert told["expected"][0]["month"] == told["expected_of_citizens"][0]["month"] == "2024-01"
 
 
-def test_a_file_that_is_none_is_told_with_its_line(tables):
+@pytest.mark.parametrize(
+    "text", ['{"type": "expected_payment"}', "nothing", '{"more": ' + "[" * 2_000]
+)
+def test_a_file_that_is_none_is_told_with_its_line(tables, text):
     path = tables / "expected.jsonl"
-    path.write_text('{"type": "expected_payment"}\n')
+    path.write_text(f"{text}\n")
     with pytest.raises(UserError, match=r"REFUSION_EXPECTED.*line 1: not an expected payment"):
         read_expected(path, PaymentMonths(LAW))
     made, _, _ = converted(tables, answer(payment("1", line())))

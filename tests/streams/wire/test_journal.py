@@ -50,6 +50,13 @@ def test_a_report_that_is_proved_to_be_ours_is_read_as_any_other(report):
     assert decode_own(b"c" * 32, value) == decode(b"c" * 32, value)
 
 
+@pytest.mark.parametrize("read", [decode, decode_own])
+def test_what_is_nested_deeper_than_anything_of_ours_is_no_record(read):
+    value = encode(REPORTS[0], "k1.x", AT).replace(b'"type":', b'"type":' + b"[" * 2_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read(b"c" * 32, value)
+
+
 def test_a_run_marker_is_read():
     value = {"schema": 1, "type": "run", "run": 49, "closed_at": AT, "data_month": "2024-01"}
     assert decode(None, orjson.dumps(value)).report == RunMarker(49, AT, month_number("2024-01"))
