@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from domain.basics.cache import Memo
-from streams.upstream.bounded_xml import BoundedXml, XmlTrouble
+from streams.upstream.bounded_xml import BoundedXml, Place, XmlTrouble
 
 NAMESPACES: Final = "http://rep.oio.dk/"
 """The beginning of the namespaces of eIndkomst, and of the elements that it borrows."""
@@ -103,13 +103,14 @@ def _local_name(name: str) -> str:
 
 
 _LOCAL_NAMES: Final = Memo(_local_name, 1 << 10)
-
-
-_Ends = dict[str, Callable[[str], None]]
+_End = Callable[[str], None]
 
 
 class AnswerReader(BoundedXml):
-    """Reads one file; hands each reported period to `take` and keeps what it counts."""
+    """Reads one file; hands each reported period to `take` and keeps what it counts.
+
+    A place is inside where what it contains belongs to a reported period.
+    """
 
     def __init__(self, take: Callable[[ReportedPeriod], None]) -> None:
         super().__init__(_LOCAL_NAMES)
@@ -126,15 +127,12 @@ class AnswerReader(BoundedXml):
         self._cpr: str | None = None
         self._number = ""
         self._ended: list[ReportedPeriod] = []
-        scoped: _Ends = {name: partial(self._hold, scope) for name, scope in _SCOPED.items()}
-        self._outside: _Ends = {
-            **scoped,
+        self._ends_outside: dict[str, _End | None] = {
             **dict.fromkeys(_ERRORS, self._count_error),
-            _ANSWER: self._end_answer,
+            **dict.fromkeys((_ANSWER, ""), None),
         }
-        self._inside: _Ends = {
-            **{name: partial(self._hold_inside, scope) for name, scope in _SCOPED.items()},
-            **{name: partial(self._tell, told) for name, told in _OF_PERIOD.items()},
+        self._ends_inside: dict[str, _End] = {
+            **{name: partial(self._tell, told) for name, told in (_SCOPED | _OF_PERIOD).items()},
             **dict.fromkeys(_START, partial(self._tell_first, "start")),
             **dict.fromkeys(_END, partial(self._tell_first, "end")),
             **dict.fromkeys(_LEVELS, self._end_blanket),
@@ -149,7 +147,6 @@ class AnswerReader(BoundedXml):
             _PERSON: self._count_person,
         }
         self._begins_inside = self._begins_outside | dict.fromkeys(_LEVELS, self._begin_blanket)
-        self.begins, self.ends = self._begins_outside, self._outside
 
     def hand_on(self) -> None:
         """Hand on the periods that have ended."""
@@ -157,19 +154,54 @@ class AnswerReader(BoundedXml):
         for period in ended:
             self._take(period)
 
+    # --- places -----------------------------------------------------------------------------------
+
+    def meet(self, place: Place) -> None:
+        """Say what is called for the elements of a place that is new."""
+        begins = self._begins_inside if place.above.is_inside else self._begins_outside
+        place.at_begin = begins.get(place.local)
+        place.is_inside = place.above.is_inside or place.local == _PERIOD
+        self._set_end(place)
+
+    def _set_end(self, place: Place) -> None:
+        """Say what is called when an element ends; a number is the period's, or holds for more."""
+        local, above = place.local, place.above
+        is_of_period = place.is_inside and above.local == _PERIOD
+        if local in _SCOPED and not is_of_period:
+            self._forget_at_end(above)
+            place.at_end = partial(self._hold, _SCOPED[local], above.depth)
+        elif place.is_inside:
+            place.at_end = self._ends_inside.get(local)
+        elif local in self._ends_outside:
+            place.at_end = self._ends_outside[local]
+        elif place.is_below(_ANSWER):
+            place.at_end = self._take_time
+
+    def _forget_at_end(self, place: Place) -> None:
+        """Let numbers that hold for an element be forgotten when it ends."""
+        if not place.holds:
+            place.holds = True
+            place.at_end = partial(self._forget, place.depth, place.at_end)
+
+    def _after_period(self, place: Place) -> Place:
+        """Give a place in which a reported period has ended, outside of any, even amid another."""
+        if not place.is_inside:
+            return place
+        outside = self.new_place(self._after_period(place.above), place.local)
+        self._set_end(outside)
+        if place.holds:
+            self._forget_at_end(outside)
+        return outside
+
     # --- answers and persons ----------------------------------------------------------------------
 
     def _begin_answer(self) -> None:
         self.counts["messages"] += 1
         self._cpr = None
-        self.reads_others = self.ends is self._outside
 
-    def _end_answer(self, _text: str) -> None:
-        self.reads_others = _ANSWER in self.path
-
-    def passed_over(self, local: str, text: str) -> None:
+    def _take_time(self, text: str) -> None:
         """Take the time of the answer, which any element of its head may say."""
-        if local and _TIME.fullmatch(text):
+        if _TIME.fullmatch(text):
             self._answered_at = text
 
     def _count_error(self, _text: str) -> None:
@@ -179,28 +211,20 @@ class AnswerReader(BoundedXml):
         self.counts["persons"] += 1
         self._cpr = None
 
-    def _hold(self, name: str, text: str) -> None:
-        """Hold a number for all that its parent contains."""
-        depth, scope = len(self.path), self._scopes[name]
+    def _hold(self, name: str, depth: int, text: str) -> None:
+        """Hold a number for all that its parent, of a depth, contains."""
+        scope = self._scopes[name]
         if scope and scope[-1][0] == depth:
             scope.pop()
         scope.append((depth, text))
-        self.fewest = max(depth, self.fewest)
 
-    def _hold_inside(self, name: str, text: str) -> None:
-        """Hold a number that stands in a reported period: for it whole, or an element of it."""
-        if self.path[-1] == _PERIOD:
-            self._tell(name, text)
-        else:
-            self._hold(name, text)
-
-    def left(self) -> None:
-        """Forget the numbers of elements that have ended."""
-        depth = len(self.path)
+    def _forget(self, depth: int, at_end: _End | None, text: str) -> None:
+        """Forget the numbers of an element that ends, and call what is called for it."""
         for scope in self._scopes.values():
-            while scope and scope[-1][0] > depth:
+            while scope and scope[-1][0] >= depth:
                 scope.pop()
-        self.fewest = max((scope[-1][0] for scope in self._scopes.values() if scope), default=0)
+        if at_end is not None:
+            at_end(text)
 
     def _held(self, name: str) -> str:
         scope = self._scopes[name]
@@ -211,8 +235,6 @@ class AnswerReader(BoundedXml):
     def _begin_period(self) -> None:
         self._texts, self._line = {}, self.line
         self._blankets, self._all, self._open, self._size = [], [], [], 0
-        self.begins, self.ends = self._begins_inside, self._inside
-        self.reads_others = False
 
     def _tell(self, name: str, text: str) -> None:
         self._texts[name] = text
@@ -221,8 +243,7 @@ class AnswerReader(BoundedXml):
         self._texts.setdefault(name, text)
 
     def _end_period(self, _text: str) -> None:
-        self.begins, self.ends = self._begins_outside, self._outside
-        self.reads_others = _ANSWER in self.path
+        self.place = self._after_period(self.place)
         self.counts["periods"] += 1
         told = self._texts.get
         cpr = told("cpr") or self._held("cpr")

@@ -22,6 +22,8 @@ LONGEST_TOKEN: Final = 1 << 19
 LONGEST_NAME: Final = 1 << 10
 MOST_NAMES: Final = 4_000
 """Different names of elements and attributes: the parser keeps each of them."""
+MOST_PLACES: Final = 10_000
+"""Different paths of elements that are kept."""
 
 
 class XmlTrouble(Exception):  # noqa: N818 - what is wrong with a file, told as a reject
@@ -33,26 +35,50 @@ class XmlTrouble(Exception):  # noqa: N818 - what is wrong with a file, told as 
         self.line = line
 
 
+class Place(dict[str, "Place"]):
+    """The elements of one path from the top; it gives the place of those below it by their names.
+
+    What is to be called for an element is looked up once for its place: so an element costs little.
+    `local` is their local name, "" for one of another namespace; `above` is the place that contains
+    them, itself for the top. `at_begin` and `at_end` are called for each element, with its own text
+    at its end. `is_inside` and `holds` are the subclass's own.
+    """
+
+    __slots__ = ("_make", "above", "at_begin", "at_end", "depth", "holds", "is_inside", "local")
+
+    def __init__(
+        self, above: "Place | None", local: str, make: "Callable[[Place, str], Place]"
+    ) -> None:
+        self.above = self if above is None else above
+        self.depth: int = 0 if above is None else above.depth + 1
+        self.local = local
+        self.at_begin: Callable[[], None] | None = None
+        self.at_end: Callable[[str], None] | None = None
+        self.is_inside = self.holds = False
+        self._make = make
+
+    def __missing__(self, name: str) -> "Place":
+        return self._make(self, name)
+
+    def is_below(self, local: str) -> bool:
+        """Tell if an element of this name contains the place."""
+        return self.depth > 0 and (self.above.local == local or self.above.is_below(local))
+
+
 class BoundedXml:
     """Reads one file; a subclass is told of elements that begin and end, with their text.
 
-    `counts` are what the subclass counts. `path` are the local names of the elements that are open,
-    "" for one of another namespace. `begins` and `ends` are what is called for an element, by its
-    local name; for all others `passed_over` is called while `reads_others` says so. `left` is
-    called where fewer elements are open than `fewest`.
+    `counts` are what the subclass counts, `place` is that of the element that is open.
     """
 
     def __init__(self, names: Memo[str, str]) -> None:
         """`names` gives the local name of an element of ours, "" for another."""
         self.counts: Counter[str] = Counter()
-        self.path: list[str] = []
-        self.begins: dict[str, Callable[[], None]] = {}
-        self.ends: dict[str, Callable[[str], None]] = {}
-        self.fewest = 0
-        self.reads_others = False
         self._local_names = names
         self._pieces: list[str] = []
         self._names = Memo(self._learn, MOST_NAMES + 1)
+        self.place = Place(None, "", self._make_place)
+        self._places: list[Place] = []
         # `_begin` looks each name up itself, and `_end` none: a second table of them costs twice.
         self._parser = expat.ParserCreate(namespace_separator=" ", intern=None)
         settings = {
@@ -73,12 +99,9 @@ class BoundedXml:
         """The line at which the reading is."""
         return self._parser.CurrentLineNumber
 
-    def passed_over(self, local: str, text: str) -> None:
-        """Take the end of an element for which nothing else is called."""
+    def meet(self, place: Place) -> None:
+        """Say what is called for the elements of a place that is new."""
         raise NotImplementedError
-
-    def left(self) -> None:
-        """Take the end of an element that was among the fewest."""
 
     def hand_on(self) -> None:
         """Hand on what has ended: outside the parser, whose errors mean the file."""
@@ -138,38 +161,63 @@ class BoundedXml:
         for name in (prefix or "", uri or ""):
             self._names[name]
 
+    def _make_place(self, above: Place, name: str) -> Place:
+        """Make the place of an element that none of its path came before."""
+        local = self._names[name]
+        if above.depth >= DEEPEST:
+            raise self.trouble("too_deep", f"the XML is nested deeper than {DEEPEST} elements")
+        place = self.new_place(above, local)
+        above[name] = place
+        self.meet(place)
+        return place
+
+    def new_place(self, above: Place, local: str) -> Place:
+        """Give a place that is not found by its name."""
+        if len(self._places) >= MOST_PLACES:
+            self._forget_places()
+        place = Place(above, local, self._make_place)
+        self._places.append(place)
+        return place
+
+    def _forget_places(self) -> None:
+        """Forget all places, which are made again when they come; those that are open stay."""
+        for place in self._places:
+            place.clear()  # places above and below hold each other
+        self._places.clear()
+        still_open = self.place
+        while still_open.depth:
+            self._places.append(still_open)
+            still_open = still_open.above
+
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         if attributes:
             for each in attributes:
                 self._names[each]
-        local, path = self._names[name], self.path
-        path.append(local)
         if self._pieces:
-            self._take_text()  # it stands before an element, and is nobody's
-        if len(path) > DEEPEST:
-            raise self.trouble("too_deep", f"the XML is nested deeper than {DEEPEST} elements")
-        if local in self.begins:
-            self.begins[local]()
+            self._whole_text("")  # it stands before an element, and is nobody's
+        self.place = place = self.place[name]
+        if place.at_begin is not None:
+            place.at_begin()
 
-    def _take_text(self) -> str:
-        """Give the text since the last tag; the next one begins."""
-        pieces = self._pieces
-        text = pieces[0] if len(pieces) == 1 else "".join(pieces)
-        pieces.clear()
+    def _end(self, _name: str) -> None:
+        """Call what is called for an element that is no longer open, with its own text."""
+        ended = self.place
+        self.place = ended.above
+        text = ""
+        if pieces := self._pieces:
+            text = pieces.pop()
+            if pieces or len(text) > LONGEST_TEXT:
+                text = self._whole_text(text)
+        if ended.at_end is not None:
+            ended.at_end(text.strip())
+
+    def _whole_text(self, last: str) -> str:
+        """Put the pieces of a text together, the last of which was taken out already."""
+        text = "".join(self._pieces) + last
+        self._pieces.clear()
         if len(text) > LONGEST_TEXT:
             raise self._too_long()
-        return text.strip()
+        return text
 
     def _too_long(self) -> XmlTrouble:
         return self.trouble("too_large", f"a text is longer than {LONGEST_TEXT} characters")
-
-    def _end(self, _name: str) -> None:
-        """Call what is called for an element that has left the path, with its own text."""
-        path = self.path
-        local, text = path.pop(), self._take_text() if self._pieces else ""
-        if len(path) < self.fewest:
-            self.left()
-        if local in self.ends:
-            self.ends[local](text)
-        elif self.reads_others:
-            self.passed_over(local, text)

@@ -8,10 +8,11 @@ foreign, and read as `bounded_xml.py` says.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from domain.basics.cache import Memo
-from streams.upstream.bounded_xml import BoundedXml
+from streams.upstream.bounded_xml import BoundedXml, Place
 
 NAMESPACES: Final = ("http://www.kombit.dk/", "http://kombit.dk/")
 """The beginnings of the namespaces of the answers and of their head."""
@@ -73,12 +74,11 @@ class IndexReader(BoundedXml):
 
     def __init__(self, take: Callable[[list[IndexLine]], None]) -> None:
         super().__init__(_LOCAL_NAMES)
-        self.begins = {
+        self._begins = {
             _PAYMENT: self._begin_payment,
             _LINE: self._begin_line,
             _ANSWER: self._count_answer,
         }
-        self.reads_others = True
         self._take = take
         self._answered_at = ""
         self._payment: dict[str, str] | None = None
@@ -106,22 +106,28 @@ class IndexReader(BoundedXml):
     def _count_answer(self) -> None:
         self.counts["messages"] += 1
 
-    def passed_over(self, local: str, text: str) -> None:
-        """Take a text, where it is one that is read."""
+    def meet(self, place: Place) -> None:
+        """Say what is called for the elements of a place that is new."""
+        place.at_begin = self._begins.get(place.local)
+        local, parent, is_answer = place.local, place.above.local, place.is_below(_ANSWER)
+        place.at_end = partial(self._take_text, local, parent, is_answer)
+
+    def _take_text(self, local: str, parent: str, is_answer: bool, text: str) -> None:
+        """Take the text of an element, where it is one that is read."""
         if local == _LINE:
             self._line = None
         elif local == _PAYMENT and self._payment is not None:
             self._end_payment(self._payment)
         elif self._payment is None:
-            if _ANSWER in self.path and _TIME.fullmatch(text):
+            if is_answer and _TIME.fullmatch(text):
                 self._answered_at = text
         elif self._line is not None:
-            name = _OF_LINE.get(local) or _BY_PARENT.get((self.path[-1], local))
+            name = _OF_LINE.get(local) or _BY_PARENT.get((parent, local))
             if name is not None:
                 self._line[name] = text
         elif (name := _OF_PAYMENT.get(local)) is not None:
             self._payment[name] = text
-        elif (self.path[-1], local) == _RECIPIENT:
+        elif (parent, local) == _RECIPIENT:
             self._payment["cpr"] = text
 
     def _end_payment(self, payment: dict[str, str]) -> None:

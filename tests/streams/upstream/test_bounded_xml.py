@@ -1,11 +1,14 @@
 """Texts of foreign XML are bounded as they come, and are whole wherever the reading is cut."""
 
+import gc
 import io
+from functools import partial
 
 import pytest
 
 from domain.basics.cache import Memo
-from streams.upstream.bounded_xml import LONGEST_TEXT, READ_BYTES, BoundedXml, XmlTrouble
+from streams.upstream import bounded_xml
+from streams.upstream.bounded_xml import LONGEST_TEXT, READ_BYTES, BoundedXml, Place, XmlTrouble
 
 
 class Texts(BoundedXml):
@@ -13,10 +16,12 @@ class Texts(BoundedXml):
 
     def __init__(self):
         super().__init__(Memo(str, 10))
-        self.reads_others = True
         self.found = []
 
-    def passed_over(self, local, text):
+    def meet(self, place):
+        place.at_end = partial(self.find, place.local)
+
+    def find(self, local, text):
         self.found.append((local, text))
 
     def hand_on(self):
@@ -65,3 +70,26 @@ def test_a_text_that_does_not_end_is_not_read_on():
     with pytest.raises(XmlTrouble) as trouble:
         texts_of(Endless())
     assert trouble.value.reason == "too_large"
+
+
+def many_paths(names):
+    """An element that is open for long, with many paths of others below it."""
+    inside = [f"<{one}><{two}><{three}/></{two}></{one}>" for one in names for two in names
+              for three in names]  # fmt: skip
+    return f"<a>{''.join(inside)}<b>text</b></a>".encode()
+
+
+def test_places_beyond_the_bound_are_forgotten_and_found_again(monkeypatch):
+    text = many_paths([*"klmnopqrst"])
+    found = texts_of(io.BytesIO(text))
+    monkeypatch.setattr(bounded_xml, "MOST_PLACES", 50)
+    assert texts_of(io.BytesIO(text)) == found
+    gc.collect()
+    gc.disable()
+    try:
+        reader = Texts()
+        reader.read(io.BytesIO(text))
+        kept = sum(isinstance(each, Place) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept <= 50 + 5, "forgotten places hold each other"
