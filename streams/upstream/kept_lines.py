@@ -137,8 +137,8 @@ class KeptLines:
 
     def version_of(self, line: bytes, reports: Sequence[dict[str, Any]]) -> int:
         """Give the version that a line's reports are, kept as the latest where it is new."""
-        told = repr([*map(_told, reports)]).encode()
-        content = blake2b(told, key=self._salt, digest_size=8).digest()
+        told = ", ".join([_TOLD_OF[tuple(each)] % each for each in reports])
+        content = blake2b(f"[{told}]".encode(), key=self._salt, digest_size=8).digest()
         if reports:  # nearly all lines are new or as they were: one statement tells
             self._at.execute(_FIRST, (line, content, len(reports)))
             if self._at.rowcount:
@@ -157,19 +157,23 @@ class KeptLines:
         return version
 
 
-def _told(report: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Give what a report says, whatever its id and the time of the answer."""
-    return [(name, report[name]) for name in _TOLD_OF[tuple(report)]]
+def _told_of(names: tuple[str, ...]) -> str:
+    """Give the form of what a report says, whatever its id and the time of the answer.
 
+    It is a list of its fields with their values, as Python writes one: known versions have digests
+    of that. To fill a form in takes half the time of making the list.
 
-def _told_of(names: tuple[str, ...]) -> list[str]:
+    >>> _told_of(("report_id", "benefit", "atp_ore")) % {"atp_ore": 5, "benefit": "KTH"}
+    "[('atp_ore', 5), ('benefit', 'KTH')]"
+    """
     # What is new in all reports alike (a schema, a constant field) must not enter here: it would
     # make each line another one, and reverse and pay all of them anew.
-    return sorted({*names} - {"schema", "report_id", "reported_at"})
+    told = sorted({*names} - {"schema", "report_id", "reported_at"})
+    return f"[{', '.join([f'({name!r}, %({name})r)' for name in told])}]"
 
 
 _TOLD_OF: Final = Memo(_told_of, 1 << 8)
-"""The fields of which reports with these fields are told, in order."""
+"""The form of what reports with these fields say."""
 
 
 def ids_of(base: str, version: int, reports: int) -> Iterable[str]:

@@ -7,7 +7,7 @@ Two lines that pay otherwise never share an id, whatever else an answer has, and
 Lines that are equal in all this are counted within a person of an answer: each of them is paid.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Final
 
 from domain.basics.weeks import day_text
@@ -46,10 +46,10 @@ class LineIds:
 
     def __init__(self) -> None:
         self._person: object = None
-        self._seen: Counter[Content] = Counter()
-        self._standing: Counter[Content] = Counter()
-        self._taken: Counter[Content] = Counter()
-        self._marked: Counter[Content] = Counter()
+        self._seen: dict[Content, int] = defaultdict(int)
+        self._standing: dict[Content, int] = defaultdict(int)
+        self._taken: dict[Content, int] = defaultdict(int)
+        self._marked: dict[Content, int] = defaultdict(int)
         self._place: tuple[object, object, str] = None, None, ""
 
     def is_of_another(self, period: ReportedPeriod) -> bool:

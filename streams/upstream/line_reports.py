@@ -1,7 +1,8 @@
 """Makes the reports of a line of eIndkomst by the tables: payments, or wages of an employer."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from domain.basics.weeks import day_text
 from domain.ruledata.ruleset import Benefit
@@ -21,7 +22,7 @@ from streams.upstream.refund_lines import (
 from streams.upstream.tables import AccountRow, ReporterRow, UpstreamTables
 
 
-class LineAtHand(NamedTuple):
+class LineAtHand(Struct, frozen=True, gc=False):
     """A line on its way: what all its reports have, its days, and what is to be counted."""
 
     common: JsonObject
@@ -67,7 +68,7 @@ class LineReports:
         pieces = self._pieces(hand, reporter, row, benefit)
         if len(pieces) > 1:
             hand.told["split_periods"] += 1
-        amounts, atps = (shared(ore, pieces) for ore in (amount_ore, atp_ore))
+        amounts, atps = shared(amount_ore, pieces), shared(atp_ore, pieces)
         return [
             {
                 **hand.common,
@@ -131,7 +132,7 @@ class LineReports:
             return []
         pension_ore = self._money.sums(hand.line, PENSIONS) or 0
         pieces = [*by_year(*hand.days, None)]
-        amounts, pensions = (shared(ore, pieces) for ore in (wages_ore, pension_ore))
+        amounts, pensions = shared(wages_ore, pieces), shared(pension_ore, pieces)
         same = hand.common | {"type": "income", "kind": "wage"}
         return [
             same | _days_of(piece) | {"amount_ore": ore, "pension_ore": pension}

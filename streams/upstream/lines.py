@@ -11,7 +11,9 @@ whatever their order. A line keeps its id whatever the tables make of it.
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from domain.basics.cache import Memo
 from domain.basics.weeks import day
@@ -44,7 +46,7 @@ PERSON: Final = 205
 _SE_NUMBER: Final = re.compile("[0-9]{8}")
 
 
-class PeriodReports(NamedTuple):
+class PeriodReports(Struct, frozen=True, gc=False):
     """A reported period converted.
 
     `held` is all money of its blankets, `explained` what became of that which no report has.
@@ -57,7 +59,7 @@ class PeriodReports(NamedTuple):
     refused: list[Refused]
 
 
-class KnownLine(NamedTuple):
+class KnownLine(Struct, frozen=True, gc=False):
     """A line with what it is equal to others in, and with its former id and the key of that."""
 
     hand: LineAtHand
@@ -65,7 +67,7 @@ class KnownLine(NamedTuple):
     former: tuple[str, bytes] | None
 
 
-class Mark(NamedTuple):
+class Mark(Struct, frozen=True, gc=False):
     """A line that is marked as reversed, while it waits for the equal lines that stand.
 
     `former` is its former id with the key of that, `reports` the number that the tables make of it.
@@ -123,7 +125,7 @@ class LineConverter:
         told: Counts = defaultdict(int)
         held = self._money.held(period.all_blankets, told)
         made = PeriodReports([], held, defaultdict(int), told, [])
-        lines = [*lines_of(period)]
+        lines = lines_of(period)
         if len(lines) > 1:
             lines.sort(key=content_of)
         is_whole = all(line.is_reversed for line in lines)
@@ -158,11 +160,11 @@ class LineConverter:
 
     def _stand(self, known: KnownLine, made: PeriodReports) -> None:
         """Number and write a line that stands. Raises Refused."""
-        hand, content, former = known
+        hand, content = known.hand, known.content
         number = self._ids.number(content)
         if self._beside_equal is None and self._ids.has_mark(content):
             raise _beside_its_equal()
-        base, key = self._id_and_key(hand.common, hand.days[0], content, number, former)
+        base, key = self._id_and_key(hand.common, hand.days[0], content, number, known.former)
         self._write(hand, base, key, made)
 
     def _end_mark(self, mark: Mark, made: PeriodReports) -> None:
@@ -278,16 +280,15 @@ class LineConverter:
 
     def _mark(self, at: int, known: KnownLine) -> Mark:
         """Keep of a marked line what is needed when all lines that stand have their numbers."""
-        hand, content, former = known
+        hand = known.hand
         reports: int | Refused
         try:
             reports = len(self._made.reports_of(hand))
         except Refused as refused:  # it does not matter where the line was known before
             reports = refused
         own_ore, aside_ore = self._money.own(hand.line), self._money.aside(hand.line)
-        return Mark(
-            at, hand.common, hand.days[0], content, former, reports, own_ore, aside_ore
-        )  # fmt: skip
+        place = at, hand.common, hand.days[0], known.content, known.former
+        return Mark(*place, reports, own_ore, aside_ore)
 
     def _take_back(self, mark: Mark, number: int, made: PeriodReports) -> None:
         """Take back one line of a report whose other lines stand."""

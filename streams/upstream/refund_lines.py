@@ -72,8 +72,8 @@ class _Gathered(Struct, frozen=True, gc=False):
     lines: list[Blanket]
 
 
-def lines_of(period: ReportedPeriod) -> Iterator[RefundLine]:
-    """Yield the lines of a reported period: those of each 16000, and those that stand outside any.
+def lines_of(period: ReportedPeriod) -> list[RefundLine]:
+    """List the lines of a reported period: those of each 16000, and those that stand outside any.
 
     Where several 16001 stand beside lines, they are read as one. A reversed report that shows
     nothing is a line without content.
@@ -82,6 +82,7 @@ def lines_of(period: ReportedPeriod) -> Iterator[RefundLine]:
     _gather(period.blankets, found[0], found)
     heads = [each for each in period.all_blankets if each.number == REPORT]
     only = heads[0] if len(heads) == 1 else None
+    lines: list[RefundLine] = []
     for gathered in found:
         head = gathered.head or only
         is_report_reversed = head is not None and head.says(11, "T")
@@ -96,9 +97,10 @@ def lines_of(period: ReportedPeriod) -> Iterator[RefundLine]:
             is_report_reversed,
             head is None and len(heads) > 1,
         )
-        yield from _lines_of_one(gathered, common)
+        lines += _lines_of_one(gathered, common)
         if is_report_reversed and gathered.head and not any(map(_shows_something, found)):
-            yield RefundLine(*common)
+            lines.append(RefundLine(*common))
+    return lines
 
 
 def _shows_something(gathered: _Gathered) -> bool:
@@ -125,21 +127,22 @@ def _gather(blankets: list[Blanket], place: _Gathered, found: list[_Gathered]) -
 
 def _lines_of_one(
     gathered: _Gathered, common: tuple[str, str, bool, bool, bool]
-) -> Iterator[RefundLine]:
-    """Yield the lines of one place; a 16000 marked as reversed may have none, and is one itself."""
+) -> list[RefundLine]:
+    """List the lines of one place; a 16000 marked as reversed may have none, and is one itself."""
     incomes, lines = gathered.incomes, gathered.lines
-    for income in () if lines else incomes:
-        yield RefundLine(*common, income=income)
     if lines:
         beside = incomes[0] if incomes else None
         if len(incomes) > 1:
             fields = [field for income in incomes for field in income.fields]
             beside = Blanket(INCOME, fields, [])
-        for number, line in enumerate(lines):
-            yield RefundLine(*common, number == 0, line, beside, lines)
+        return [
+            RefundLine(*common, number == 0, line, beside, lines)
+            for number, line in enumerate(lines)
+        ]
     is_reversed = common[2]
-    if is_reversed and gathered.group and not lines and not incomes:
-        yield RefundLine(*common)
+    if is_reversed and gathered.group and not incomes:
+        return [RefundLine(*common)]
+    return [RefundLine(*common, income=income) for income in incomes]
 
 
 def content_of(line: RefundLine) -> tuple[object, ...]:
@@ -210,10 +213,10 @@ def group_of(report: str, cpr: str) -> str:
 def content_letters(content: object) -> str:
     """Give a digest in letters: no digits that might spell a number of a person."""
     digest = blake2b(repr(content).encode(), digest_size=8).hexdigest()
-    return digest.translate(_LETTERS)
+    return digest.encode().translate(_LETTERS).decode()
 
 
-_LETTERS: Final = str.maketrans("0123456789", "ghijkmnpqr")
+_LETTERS: Final = bytes.maketrans(b"0123456789", b"ghijkmnpqr")
 
 
 def report_id_of(common: JsonObject, *content: object) -> str:
