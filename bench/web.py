@@ -75,12 +75,6 @@ class WebPage(NamedTuple):
     persons: bool = False
     names_citizens: bool = False
 
-    @property
-    def is_kept(self) -> bool:
-        """True if the site may keep it: no citizens, no lines of theirs, not of the ledger."""
-        view = self.path.rpartition("/")[2]
-        return not self.names_citizens and view not in LIVE and view != LINES
-
 
 def pages(last: str) -> list[WebPage]:
     """Return all pages, those of views as of the last month or of all months."""
@@ -323,7 +317,6 @@ def _in_all(asked: Sequence[Measured]) -> Iterator[Figure]:
     for name, of_pages in (
         ("first", [each.first for each in asked]),
         ("again", [each.again for each in asked]),
-        ("again, those that are kept", [each.again for each in asked if each.page.is_kept]),
     ):
         each_ms = 1000 * fmean(fmean(one.cpu_s for one in spent) for spent in of_pages if spent)
         rate = f"{1000 / each_ms:,.0f} pages a second of one processor"

@@ -6,7 +6,7 @@ names of JSON without `_ore`.
 """
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
@@ -55,13 +55,25 @@ def percent(name: str, heading: str) -> Figure:
 AnswerRow = tuple[Any, ...]
 
 
+class ListTotals(NamedTuple):
+    """The number of all rows of a list, the sums of its columns that add, and what is said of it.
+
+    The sums are by the names of columns, `counted` by names of its own.
+    """
+
+    rows: int
+    sums: Mapping[str, int]
+    counted: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class Answer:
     """The answer of a view.
 
     `run` is the last closed run that is in it, None before the first; `rules` are the rule sets of
     its postings. `total` is the column that is null in total rows, None where there are none.
-    `areas` are rows of regions and the country, beside the municipalities' rows.
+    `areas` are rows of regions and the country, beside the municipalities' rows. Where the rows are
+    one page of a list, `listed` says what is true of all of it.
     """
 
     view: str
@@ -73,11 +85,21 @@ class Answer:
     rows: list[AnswerRow]
     total: str | None = None
     areas: list[AnswerRow] = field(default_factory=list)
+    listed: ListTotals | None = None
 
     @property
     def names(self) -> list[str]:
         """The names of the columns."""
         return [figure.name for figure in self.figures]
+
+    @property
+    def count(self) -> int:
+        """The number of rows that there are, those of other pages too."""
+        return len(self.rows) if self.listed is None else self.listed.rows
+
+    def rows_in(self, shown: range) -> list[AnswerRow]:
+        """Return the rows that are to be shown: the only ones that a page of a list has."""
+        return self.rows[shown.start : shown.stop] if self.listed is None else self.rows
 
     def as_of(self) -> str:
         """Say in words what the figures are as of."""
@@ -193,6 +215,8 @@ def _grouped(number_: int) -> str:
 
 def sums_of_columns(answer: Answer) -> list[int | None]:
     """Add up the columns that add, over the rows that are no totals; None for the others."""
+    if answer.listed is not None:
+        return [answer.listed.sums.get(name) for name in answer.names]
     at = {figure.name: place for place, figure in enumerate(answer.figures)}
     keys = [at[name] for name in (answer.total, "rate") if answer.total and name in at]
     rows = [row for row in answer.rows if all(row[place] is not None for place in keys)]

@@ -286,6 +286,11 @@ class LedgerTable:
         return self._table.version()
 
     @property
+    def state(self) -> tuple[str, int]:
+        """The table, which has another id where it was made anew, and the version at hand."""
+        return str(self._table.metadata().id), self.version
+
+    @property
     def identity(self) -> str:
         """The topic that the ledger was made from: its id, and its cluster's."""
         return str(self._table.metadata().description)

@@ -24,11 +24,26 @@ AT_ONCE: Final = 5_000
 def acts_of(
     question: LisQuestion, answer: Answer, purpose: str, *, names_cpr: bool, ledger_version: int
 ) -> list[Act]:
-    """Make the acts of looking at an answer: each names citizens, together they name them all.
+    """Make the acts of looking at all rows of an answer."""
+    citizens = citizens_in(answer)
+    return acts_about(
+        question, citizens, purpose, names_cpr=names_cpr, ledger_version=ledger_version
+    )
 
-    An answer without citizens is one act.
+
+def acts_about(
+    question: LisQuestion,
+    seen: list[str],
+    purpose: str,
+    *,
+    names_cpr: bool,
+    ledger_version: int,
+) -> list[Act]:
+    """Make the acts of looking at citizens: each names some, together they name them all.
+
+    A look at nobody is one act.
     """
-    citizens = [question.citizen] if question.citizen else _citizens(answer)
+    citizens = [question.citizen] if question.citizen else seen
     parts = [
         citizens[at : at + NAMED_IN_ACT] for at in range(0, max(len(citizens), 1), NAMED_IN_ACT)
     ]
@@ -63,7 +78,8 @@ def _asked(question: LisQuestion) -> dict[str, Any]:
     return common | {name: value for name, value in further.items() if value not in (None, [])}
 
 
-def _citizens(answer: Answer) -> list[str]:
+def citizens_in(answer: Answer) -> list[str]:
+    """Return the citizens in an answer's rows, each once, in order."""
     if CITIZEN not in answer.names:
         return []
     at = answer.names.index(CITIZEN)
@@ -76,7 +92,7 @@ def with_cprs(settings: Settings, question: LisQuestion, answer: Answer) -> Answ
     Raises UserError where a number cannot be unsealed.
     """
     at = answer.names.index(CITIZEN)
-    citizens = _citizens(answer)
+    citizens = citizens_in(answer)
     log_access(
         settings.state_dir,
         "lis",

@@ -25,6 +25,11 @@ from streams.lis.counters import LawOf
 from streams.lis.spans import Span
 from streams.lis.store import LisError
 
+
+class TooLargeError(LisError):
+    """A question needs more memory than its engine may have."""
+
+
 PROCESSORS: Final = os.cpu_count() or 1
 SQL_TYPES: Final = {"string": "VARCHAR", "integer": "INTEGER", "long": "BIGINT"}
 TEXT: Final = 300
@@ -92,6 +97,8 @@ def engine_errors() -> Iterator[None]:
     except RuntimeError:
         stop_again()
         raise
+    except duckdb.OutOfMemoryException as error:
+        raise TooLargeError("the question needs more memory than it may have") from error
     except duckdb.Error as error:
         text = " ".join(str(error).split())[:TEXT]
         raise LisError(f"the marts of LIS cannot be built or asked: {text}") from error

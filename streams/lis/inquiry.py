@@ -13,11 +13,12 @@ from projections.lis.questions import LisQuestion, ViewError
 from projections.lis.scopes import NO_BUDGETS, RunMonths, ViewScope
 from projections.lis.views import View, check_options, summed_by, view_of
 from streams.kit.errors import UserError
-from streams.ledger.table import LedgerTable
 from streams.lis.expected import KEPT_EXPECTED
-from streams.lis.ledger_sums import ledger_sums
+from streams.lis.ledger_sums import sums_at
 
 RUN: Final = "run"
+SumsOf = Callable[[str, LisQuestion], list[tuple[Any, ...]]]
+"""Sums the ledger of an address by municipality and month, as a question sees it."""
 Table = TypeVar("Table")
 
 
@@ -47,6 +48,7 @@ def ask(
     budgets: BudgetTable = NO_BUDGETS,
     *,
     persons: bool = False,
+    sums_of: SumsOf = sums_at,
 ) -> Answer:
     """Answer a question; with `persons`, by the citizens behind the figures.
 
@@ -70,7 +72,7 @@ def ask(
             {run: data_month for run, data_month, *_ in runs},
             law,
             marts.rows,
-            lambda: ledger_sums(LedgerTable.open(ledger), question),
+            lambda: sums_of(ledger, question),
             inhabitants,
             budgets,
             lambda: KEPT_EXPECTED.rows(ledger),

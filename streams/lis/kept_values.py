@@ -1,9 +1,9 @@
-"""Keeps what was made of the marts of one build, up to a size; the least asked for goes first."""
+"""Keeps values by key, up to a size; the least asked for goes first."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 MOST_CELLS: Final = 200_000
 """Cells that are kept, some 15 MB: the pages that many ask for after a run was closed."""
@@ -15,35 +15,53 @@ LARGE_CELLS: Final = MOST_CELLS // 10
 Value = TypeVar("Value")
 
 
-class KeptValues:
-    """Keeps values by key. For several threads; two that ask at the same time both make one."""
+class KeptValues(Generic[Value]):
+    """Keeps values whose sizes, in any unit, are `most` together. For several threads.
 
-    def __init__(self, most: int = MOST_CELLS, large: int = LARGE_CELLS) -> None:
-        self._most = most
-        self._large = large
+    A value of `large` or more is not kept; each counts for `of_key` beside its own size.
+    """
+
+    def __init__(
+        self, most: int = MOST_CELLS, large: int = LARGE_CELLS, of_key: int = KEY_CELLS
+    ) -> None:
+        self._most, self._large, self._of_key = most, large, of_key
         self._lock = threading.Lock()
-        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        self._cells = 0
+        self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+        self._size = 0
 
-    def get(self, key: Hashable, make: Callable[[], Value], cells: Callable[[Value], int]) -> Value:
-        """Return the value of a key; make it where it is not kept. `cells` tells its size."""
+    def __len__(self) -> int:
+        """Return how many values are kept."""
+        return len(self._values)
+
+    def find(self, key: Hashable) -> Value | None:
+        """Return the value of a key; None where it is not kept."""
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                kept: Value = self._values[key][0]
-                return kept
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def get(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
+        """Return the value of a key; make it where it is not kept.
+
+        Two threads that ask at the same time both make one.
+        """
+        if (kept := self.find(key)) is not None:
+            return kept
         made = make()
-        size = KEY_CELLS + cells(made)
-        if size < self._large:
-            self._keep(key, made, size)
+        self.keep(key, made, size(made))
         return made
 
-    def _keep(self, key: Hashable, value: Any, size: int) -> None:
+    def keep(self, key: Hashable, value: Value, size: int) -> None:
+        """Keep a value, in the place of those that were long not asked for."""
+        size += self._of_key
+        if size >= self._large:
+            return
         with self._lock:
             if key in self._values:
                 return
             self._values[key] = value, size
-            self._cells += size
-            while self._cells > self._most:
+            self._size += size
+            while self._size > self._most:
                 _, (_, freed) = self._values.popitem(last=False)
-                self._cells -= freed
+                self._size -= freed

@@ -64,7 +64,7 @@ class Marts:
         self._connection = connection
         self._tables = NamedTables(connection, folder, build)
         self._turns = threading.BoundedSemaphore(at_once)
-        self._kept = KeptValues()
+        self._kept = KeptValues[Any]()
         self.most: int | None = None
         """Rows that a query may have; None: any number."""
         self.last_run = build.last_run
@@ -132,7 +132,8 @@ class Marts:
 
         Nothing that names citizens is to be kept.
         """
-        return self._kept.get(key, make, cells)
+        kept: Made = self._kept.get(key, make, cells)
+        return kept
 
     def table(self, query: str, values: Sequence[Any] = ()) -> Table:
         """Ask for a query's answer as Arrow columns."""

@@ -31,7 +31,7 @@ from streams.web.citizen_looks import (
 from streams.web.citizen_pages import CitizenPage, CitizenPageMaker, Moments
 from streams.web.citizen_paper import CitizenPaper
 from streams.web.lis_options import LONGEST, MOST_RUNS
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.pages import language_of, link
 from streams.web.parts import page as site_page
 from streams.web.parts import parts_of

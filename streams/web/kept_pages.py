@@ -2,57 +2,75 @@
 
 What is said of one build of the marts never changes. Kept is a page's own part, without the frame,
 which has the visitor's name. Whoever keeps a page gives it a key of all that it is made of, the
-rights of who asked among them; no page that names citizens, or lists lines of theirs, is to be
-kept. The pages of a build go when one of another build is kept.
+rights of who asked among them. The pages of a build go when a newer one is asked.
+
+A page that names citizens has marks in the place of their tokens (`citizen_marks`), and their
+pseudonyms beside it: each look at it is put on record before the marks are filled. Such pages are
+kept in memory alone, and in a place of their own, so that they drive out no others.
 """
 
 import zlib
-from collections import OrderedDict
 from typing import Final, NamedTuple
 
+from streams.lis.kept_values import KeptValues
 from streams.lis.store import Build
 
 MOST_BYTES: Final = 12_000_000
 """Bytes that are kept: some 2,000 pages, as all municipalities have after a run was closed."""
+MOST_BYTES_OF_CITIZENS: Final = 4_000_000
+"""Bytes of pages with citizens that are kept: some 700 pages of a hundred rows."""
 KEY_BYTES: Final = 300
 """Bytes that a page counts for beside its own."""
 FASTEST: Final = 1
 
 
 class ToldPage(NamedTuple):
-    """A page tells its title, and its own part of the HTML."""
+    """A page tells its title, and its own part of the HTML.
+
+    `citizens` are the pseudonyms of those whom it names, and `ledger_version` is what it was made
+    of, for the record of a look at it.
+    """
 
     title: str
     main: str
+    citizens: tuple[str, ...] = ()
+    ledger_version: int = 0
 
 
 class KeptPages:
-    """Keeps pages by build and key. For one thread: that of the site's loop."""
+    """Keeps pages by build and key."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most
         self._build: Build | None = None
-        self._packed: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
-        self._bytes = 0
+        self._packed = self._nothing()
+
+    def _nothing(self) -> KeptValues[tuple[str, int, bytes, bytes]]:
+        return KeptValues(self._most, self._most + 1, KEY_BYTES)
+
+    @property
+    def count(self) -> int:
+        """The number of pages that are kept."""
+        return len(self._packed)
+
+    def forget_others(self, build: Build) -> None:
+        """Let go of the pages of all builds but one."""
+        if build != self._build:
+            self._build, self._packed = build, self._nothing()
 
     def find(self, build: Build, key: str) -> ToldPage | None:
         """Return a page that is kept."""
-        if build != self._build or key not in self._packed:
+        packed = self._packed.find(key) if build == self._build else None
+        if packed is None:
             return None
-        self._packed.move_to_end(key)
-        title, packed = self._packed[key]
-        return ToldPage(title, zlib.decompress(packed).decode())
+        title, version, main, citizens = packed
+        names = zlib.decompress(citizens).decode().split()
+        return ToldPage(title, zlib.decompress(main).decode(), tuple(names), version)
 
     def keep(self, build: Build, key: str, page: ToldPage) -> None:
         """Keep a page, in the place of those of other builds and of those long not asked for."""
-        if build != self._build:
-            self._build, self._bytes = build, 0
-            self._packed.clear()
-        if key in self._packed:
-            return
-        packed = zlib.compress(page.main.encode(), FASTEST)
-        self._packed[key] = page.title, packed
-        self._bytes += len(packed) + KEY_BYTES
-        while self._bytes > self._most:
-            _, (_, freed) = self._packed.popitem(last=False)
-            self._bytes -= len(freed) + KEY_BYTES
+        self.forget_others(build)
+        main = zlib.compress(page.main.encode(), FASTEST)
+        citizens = zlib.compress(" ".join(page.citizens).encode(), FASTEST)
+        packed = (page.title, page.ledger_version, main, citizens)
+        self._packed.keep(key, packed, len(main) + len(citizens))

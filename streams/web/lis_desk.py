@@ -7,19 +7,25 @@ repeats what a visitor has typed.
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.answers import Answer
+from projections.lis.citizen_lists import list_of
 from projections.lis.highlights import months_with_rows
 from projections.lis.money_lines import LINES, MoneyKeys, figures_without, line_rows
 from projections.lis.questions import LisQuestion
 from projections.lis.scopes import ViewScope
 from projections.lis.views import VIEWS
 from streams.citizens.rule_sets import LawBook
-from streams.lis.inquiry import InquiryError, ask, budgets_in, inhabitants_in
+from streams.ledger.table import LedgerError
+from streams.lis.engine import TooLargeError
+from streams.lis.inquiry import InquiryError, MartsReader, ask, budgets_in, inhabitants_in
+from streams.lis.ledger_sums import KeptLedgerSums
+from streams.lis.list_reader import ListReader
 from streams.lis.marts import Marts, TooManyRowsError
 from streams.lis.store import Build, LisError, NoMartsError
 from streams.settings import Settings
@@ -77,6 +83,11 @@ class Answered(NamedTuple):
         """The last closed run that is in the answer."""
         return next((run for run in self.runs if run.run == self.answer.run), None)
 
+    @property
+    def has_files(self) -> bool:
+        """True if a file may have all rows."""
+        return self.answer.count <= MOST_ROWS
+
 
 class LisDesk:
     """The marts, the law and the tables that answers are made of."""
@@ -84,6 +95,7 @@ class LisDesk:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.shelf = MartsShelf(settings.lis)
+        self._sums = KeptLedgerSums(settings.ledger)
         # Read at once, so that a site does not start with a table that has a mistake.
         self.inhabitants = inhabitants_in(settings.inhabitants)
         self.budgets = budgets_in(settings.budgets)
@@ -110,31 +122,49 @@ class LisDesk:
         """
         return LawBook(self._settings.rules).catalogue()
 
-    def answered(self, question: LisQuestion, *, persons: bool = False) -> Answered:
+    def ledger_state(self) -> tuple[str, int] | None:
+        """Return the version of the ledger, some seconds old at most; None where there is none."""
+        try:
+            return self._sums.state()
+        except LedgerError:
+            return None
+
+    def answered(
+        self, question: LisQuestion, *, persons: bool = False, shown: range | None = None
+    ) -> Answered:
         """Answer a question, if the rows that it reads are no more than a page may have.
 
-        Raises LisRefusedError.
+        Of a list of citizens, those rows are read that are to be shown; None: all of them. Raises
+        LisRefusedError.
         """
         with self._marts() as marts:
             runs = _runs(marts)
             self._check(question, runs, has_runs=_has_runs(question, persons=persons))
-
-            def asked() -> Answer:
-                bounded = marts.bounded(MOST_ROWS)
-                reader = OfAllReader(bounded) if question.view in OF_ALL else bounded
-                given = (self._settings.ledger, self.inhabitants, self.budgets)
-                return ask(reader, self.law, question, *given, persons=persons)
-
-            if may_keep(question, persons=persons):
-                answer = marts.kept(("answer", question), asked, _cells)
+            citizens = list_of(question.view, persons=persons)
+            if citizens is not None and shown is not None:
+                listed = ListReader(marts, citizens, shown)
+                answer = self._asked(listed, question, persons=persons)
+                answer = replace(answer, listed=listed.totals)
             else:
-                answer = asked()
+                answer = self._all_rows(marts, question, persons=persons)
             return Answered(
                 answer,
                 runs,
                 months_with_rows(marts.remembered, question.municipality),
                 marts.ledger_version,
             )
+
+    def _all_rows(self, marts: Marts, question: LisQuestion, *, persons: bool) -> Answer:
+        bounded = marts.bounded(MOST_ROWS)
+        reader = OfAllReader(bounded) if question.view in OF_ALL else bounded
+        asked = partial(self._asked, reader, question, persons=persons)
+        if may_keep(question, persons=persons):
+            return marts.kept(("answer", question), asked, _cells)
+        return asked()
+
+    def _asked(self, reader: MartsReader, question: LisQuestion, *, persons: bool) -> Answer:
+        given = (self._settings.ledger, self.inhabitants, self.budgets)
+        return ask(reader, self.law, question, *given, persons=persons, sums_of=self._sums.sums)
 
     def lines(
         self, question: LisQuestion, keys: MoneyKeys, hidden: Collection[str] = ()
@@ -189,6 +219,8 @@ class LisDesk:
             raise LisRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "no_marts") from None
         except TooManyRowsError:
             raise LisRefusedError(HTTPStatus.BAD_REQUEST, "too_many_rows") from None
+        except TooLargeError:
+            raise LisRefusedError(HTTPStatus.BAD_REQUEST, "too_large") from None
         except LisError:
             raise LisRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "marts_fail") from None
         except InquiryError:  # the sum by such columns, or a month that the view is not about

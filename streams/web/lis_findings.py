@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from projections.lis.answers import Answer, ratio, sums_of_columns
+from projections.lis.citizen_lists import SOON_WEEKS
 from projections.lis.forecast_views import YES
 from streams.web.lis_figures import Speaker
 
 ViewRows = list[dict[str, Any]]
 Said = tuple[str, dict[str, object]] | None
 """A key of the words and its values; None where there is nothing to say."""
-SOON: Final = 4
-"""Weeks that are soon: a case has time to be looked at."""
 HALF_WAY: Final = 26
 PAST_STEPS: Final = 53
 """The first week of the last step of § 5."""
@@ -45,6 +44,7 @@ class _Facts:
         self.speaker = speaker
         self.municipality = municipality
         self.sums = dict(zip(answer.names, sums_of_columns(answer), strict=True))
+        self.listed = answer.listed
 
     def sum(self, name: str) -> int:
         """Add up a column that adds."""
@@ -154,12 +154,12 @@ def _anciennitet(facts: _Facts) -> Said:
 
 
 def _paa_vej_ned(facts: _Facts) -> Said:
-    soon = [row for row in facts.rows if (row["weeks_to_next"] or SOON + 1) <= SOON]
-    cost = sum(row["week_cost_ore"] or 0 for row in soon)
+    if facts.listed is None:
+        return None
     return "paa_vej_ned", {
-        "citizens": facts.count(len(soon)),
-        "weeks": SOON,
-        "cost": facts.speaker.kroner(cost),
+        "citizens": facts.count(facts.listed.counted["soon"]),
+        "weeks": SOON_WEEKS,
+        "cost": facts.speaker.kroner(facts.listed.counted["soon_ore"]),
     }
 
 
@@ -234,8 +234,10 @@ def _overgange(facts: _Facts) -> Said:
 
 
 def _fleksbidrag(facts: _Facts) -> Said:
-    awaited = sum(row["fleksbidrag_ore"] == 0 for row in facts.rows)
-    return "fleksbidrag", {"awaited": facts.count(awaited), "rows": facts.count(len(facts.rows))}
+    if facts.listed is None:
+        return None
+    awaited, rows = facts.listed.counted["awaited"], facts.listed.rows
+    return "fleksbidrag", {"awaited": facts.count(awaited), "rows": facts.count(rows)}
 
 
 def _fuldstaendighed(facts: _Facts) -> Said:

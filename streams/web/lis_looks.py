@@ -5,6 +5,7 @@ of the session stand in the place of pseudonyms.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -18,7 +19,7 @@ from projections.lis.money_lines import LINES, NO_ACCOUNT, MoneyKeys
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.acts.acts import ReasonError, checked_reason
-from streams.lis.citizens import CITIZEN, acts_of
+from streams.lis.citizens import CITIZEN, acts_about, citizens_in
 from streams.web.access import Look
 from streams.web.citizen_tokens import CitizenTokens, tokens_of
 from streams.web.doorway import came_from_elsewhere
@@ -35,6 +36,8 @@ ACCOUNT: Final = r"^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){2,7}|" + NO_ACCOUNT + r")$"
 BOOKS_VIEW: Final = "afstemning"
 """The view that is asked with an uploaded file."""
 
+EVERY: Final = range(sys.maxsize)
+"""All rows, however many there are."""
 PURPOSE: Final = "purpose"
 """Where a session keeps why its visitor looks at citizens."""
 
@@ -112,10 +115,9 @@ def look_of(
     request: Request, visitor: Visitor, view: str, options: LisOptions, form: str = "page"
 ) -> LisLook:
     """Make a look of a visitor. Raises HTTPException where the visitor may not look."""
-    every = range(sys.maxsize)
     # What was uploaded is not kept, so there is no second page of it.
-    of_page = every if view == BOOKS_VIEW else options.rows_of_page
-    shown = {"page": of_page, "pdf": range(MOST_ON_PAPER)}.get(form, every)
+    of_page = EVERY if view == BOOKS_VIEW else options.rows_of_page
+    shown = {"page": of_page, "pdf": range(MOST_ON_PAPER)}.get(form, EVERY)
     place, is_export = scope(visitor, options.municipality), form != "page"
     look = LisLook(request, visitor, view, options, place, shown, is_export)
     if isinstance(options, LineOptions) and options.reason and "reason" in look.hidden:
@@ -129,31 +131,53 @@ def look_of(
     return replace(look, place=scope(of_citizens, options.municipality))
 
 
-async def answered(look: LisLook, books: tuple[BookLine, ...] = ()) -> tuple[LisQuestion, Answered]:
-    """Answer a look. Raises LisRefusedError, and HTTPException where it cannot be recorded."""
-    parts = parts_of(look.request)
-    question, desk = look.question(books), parts.lis
-    run = (parts.lanes.ledger if look.view in LIVE else parts.lanes.answers).run
+def question_of(look: LisLook, books: tuple[BookLine, ...] = ()) -> LisQuestion:
+    """Make the question of a look that may be answered: citizens are looked at for a purpose.
+
+    Raises LisRefusedError, and HTTPException where no session names the citizens.
+    """
+    question = look.question(books)
     if look.names_citizens and not look.purpose:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose")
     if look.names_citizens or look.options.purpose:
         purpose_of(look.purpose)
+    if look.names_citizens and look.session is None:
+        raise refused()
+    return question
+
+
+async def answered(look: LisLook, question: LisQuestion) -> Answered:
+    """Answer the question of a look, which is not on record yet. Raises LisRefusedError."""
+    parts = parts_of(look.request)
+    desk = parts.lis
+    run = (parts.lanes.ledger if look.view in LIVE else parts.lanes.answers).run
     if isinstance(look.options, LineOptions):
         asked = look.options
         keys = MoneyKeys(asked.mechanism, asked.rate, asked.account, asked.reason)
         found = await run(desk.lines, question, keys, look.hidden)
     else:
-        found = await run(desk.answered, question, persons=look.options.persons)
-    if look.shown.start and look.shown.start >= len(found.answer.rows):
+        shown = None if look.shown == EVERY else look.shown
+        found = await run(desk.answered, question, persons=look.options.persons, shown=shown)
+    if look.shown.start and look.shown.start >= found.answer.count:
         raise LisRefusedError(HTTPStatus.NOT_FOUND, "no_page")
     if look.hidden:
         found = found._replace(answer=without_columns(found.answer, look.hidden))
-    if look.names_citizens or look.is_export:
-        await _record(look, question, found)
-    if (session := look.session) is not None and look.names_citizens:
-        named = await run(_with_tokens, found.answer, look.shown, tokens_of(session))
-        found = found._replace(answer=named)
-    return question, found
+    return found
+
+
+async def taken_away(look: LisLook, question: LisQuestion) -> Answered:
+    """Answer a look for a file: on record, and with tokens in the place of pseudonyms.
+
+    Raises LisRefusedError, and HTTPException where it cannot be recorded.
+    """
+    found = await answered(look, question)
+    answer = found.answer
+    seen = citizens_in(replace(answer, rows=answer.rows_in(look.shown)))
+    await record(look, question, seen, found.ledger_version)
+    if (session := look.session) is None or not look.names_citizens:
+        return found
+    run = parts_of(look.request).lanes.answers.run
+    return found._replace(answer=await run(_with_tokens, answer, look.shown, tokens_of(session)))
 
 
 def purpose_of(text: str) -> str:
@@ -164,19 +188,14 @@ def purpose_of(text: str) -> str:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose") from None
 
 
-async def _record(look: LisLook, question: LisQuestion, found: Answered) -> None:
-    """Put a look on record: the citizens that it shows, and what was asked.
+async def record(look: LisLook, question: LisQuestion, seen: list[str], version: int) -> None:
+    """Put a look on record: the citizens that it shows, and what was asked of which version.
 
     Raises HTTPException where it cannot be recorded.
     """
-    if look.names_citizens and look.session is None:
-        raise refused()
-    answer = found.answer
-    seen = replace(answer, rows=answer.rows[look.shown.start : look.shown.stop])
     book = parts_of(look.request).access
     purpose = look.purpose if look.names_citizens else ""
-    acts = acts_of(question, seen, purpose, names_cpr=False, ledger_version=found.ledger_version)
-    for act in acts:
+    for act in acts_about(question, seen, purpose, names_cpr=False, ledger_version=version):
         about = dict(act.scope) | _keys_of_lines(look.options)
         seen_by_act = Look(act.name, about.pop("citizens"), act.reason, about)
         await book.record(look.request, look.visitor, seen_by_act)
@@ -192,11 +211,17 @@ def _keys_of_lines(options: LisOptions) -> dict[str, object]:
 
 def _with_tokens(answer: Answer, shown: range, tokens: CitizenTokens) -> Answer:
     """Put tokens in the place of pseudonyms; rows that are not shown name nobody."""
+    return named_by(answer, shown, tokens.token)
+
+
+def named_by(answer: Answer, shown: range, name_of: Callable[[str], str]) -> Answer:
+    """Name the citizens of an answer otherwise; rows that are not shown name nobody."""
     if CITIZEN not in answer.names:
         return answer
     at = answer.names.index(CITIZEN)
+    is_shown = EVERY if answer.listed else shown
     rows = [
-        (*row[:at], tokens.token(row[at]) if number in shown else "", *row[at + 1 :])
+        (*row[:at], name_of(row[at]) if number in is_shown else "", *row[at + 1 :])
         for number, row in enumerate(answer.rows)
     ]
     return replace(answer, rows=rows)

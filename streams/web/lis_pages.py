@@ -9,6 +9,7 @@ from projections.lis.answers import Answer
 from projections.lis.drawings import drawing_of
 from projections.lis.questions import LisQuestion, ViewError
 from projections.lis.views import VIEWS
+from streams.web import lis_desk
 from streams.web.lis_desk import Answered, LisRun
 from streams.web.lis_figures import Speaker
 from streams.web.lis_findings import finding
@@ -19,6 +20,8 @@ from streams.web.lis_tables import PageTable, page_table
 
 FORMS: Final = ("csv", "json", "parquet", "pdf")
 """The forms of an answer beside the page; each is the address's ending."""
+OF_THE_FIRST: Final = ("pdf",)
+"""Forms that have the first rows, however many there are."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class ViewPage:
     as_of: list[str]
     hint: str
     table: PageTable
+    cut: str
     picture: str
     picture_text: str
     meaning: ViewMeaning | None
@@ -108,17 +112,34 @@ def view_page(
         as_of_lines(answered, speaker),
         speaker.word("lis.behind_row") if table.has_links else "",
         table,
+        _cut(table, answered, speaker),
         picture,
         _text_of(picture),
         _meaning(answer, speaker),
         choice_form(answered, question, options, speaker, sees_all=sees_all),
         [
             (speaker.word(f"lis.{form}"), f"/lis/{answer.view}.{form}{options.query()}")
-            for form in (FORMS if is_at_address else ())
+            for form in (_forms(answered) if is_at_address else ())
         ],
         _other_pages(table, answer.view, options, speaker) if is_at_address else [],
         permalink,
         permalink_text,
+    )
+
+
+def _forms(answered: Answered) -> tuple[str, ...]:
+    return FORMS if answered.has_files else OF_THE_FIRST
+
+
+def _cut(table: PageTable, answered: Answered, speaker: Speaker) -> str:
+    """Say which rows are shown of how many, and where they all are; "" where they are shown."""
+    if not table.is_cut:
+        return ""
+    numbers = {"first": table.first, "last": table.shown.stop, "count": table.count}
+    return speaker.word(
+        "lis.cut" if answered.has_files else "lis.cut_large",
+        **{name: speaker.number("count", number) for name, number in numbers.items()},
+        most=speaker.number("count", lis_desk.MOST_ROWS),
     )
 
 

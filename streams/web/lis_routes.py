@@ -5,10 +5,7 @@ has an ETag, and a link that lasts.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -17,34 +14,39 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from projections.lis.books import BookLine, BooksError, read_books
 from projections.lis.money_lines import LINES
-from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
 from streams.lis.store import Build
 from streams.web.doorway import LARGEST_BODY
-from streams.web.kept_pages import ToldPage
-from streams.web.lanes import Lane
 from streams.web.lis_desk import LIVE, LisRefusedError
-from streams.web.lis_figures import Speaker
 from streams.web.lis_files import MEDIA, file_bytes
-from streams.web.lis_links import Paths
 from streams.web.lis_looks import (
     BOOKS_VIEW,
     PURPOSE,
     LineOptions,
     LisLook,
-    answered,
     look_of,
     may_see,
     purpose_of,
+    question_of,
+    taken_away,
 )
 from streams.web.lis_options import LisOptions
-from streams.web.lis_pages import BESIDE, BesidePart, ViewPage, beside_part, paper, view_page
+from streams.web.lis_pages import paper
 from streams.web.lis_start import start_page
+from streams.web.lis_told import (
+    answers,
+    build_of,
+    digest,
+    page_on_paper,
+    speaker_of,
+    told_page,
+    turn,
+)
 from streams.web.pages import language_of, link
 from streams.web.parts import page as site_page
 from streams.web.parts import parts_of
-from streams.web.rights import CITIZENS, RouteRight, refused, scope, view_right
 from streams.web.rights import VIEWS as VIEWS_RIGHT
+from streams.web.rights import RouteRight, refused, scope, view_right
 from streams.web.visitors import Visitor
 from streams.web.words import words_in
 
@@ -52,25 +54,19 @@ MOST_BOOKS_BYTES: Final = LARGEST_BODY
 router = APIRouter()
 
 
-def speaker_of(request: Request) -> Speaker:
-    """Return who writes values for a request: its language, and the law."""
-    language = language_of(request)
-    return Speaker(words_in(language), language, parts_of(request).lis.law)
-
-
 # --- answers --------------------------------------------------------------------------------------
 
 
 async def show_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> Response:
     """Show a view as a page."""
-    state = await _state(look)
-    tag = _tag(look, "page", state)
+    build = await build_of(look)
+    tag = _tag(look, "page", build)
     if (unchanged := _unchanged(look.request, tag)) is not None:
         return unchanged
     if look.view == BOOKS_VIEW and not books:
         return _page(look, "lis/books.html", HTTPStatus.OK)
     try:
-        told = await _told(look, state, books)
+        told = await told_page(look, build, books)
         return _tagged(_page(look, "lis/view.html", HTTPStatus.OK, told=told), tag)
     except LisRefusedError as refusal:
         return _refused_page(look, refusal)
@@ -78,7 +74,7 @@ async def show_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> Response
 
 async def show_file(look: LisLook, form: str) -> Response:
     """Give a view as a file."""
-    tag = _tag(look, form, await _state(look))
+    tag = _tag(look, form, await build_of(look))
     if (unchanged := _unchanged(look.request, tag)) is not None:
         return unchanged
     try:
@@ -94,90 +90,18 @@ async def show_file(look: LisLook, form: str) -> Response:
     return _tagged(Response(content, media_type=MEDIA[form], headers=headers), tag)
 
 
-async def _told(look: LisLook, state: Build | None, books: tuple[BookLine, ...]) -> ToldPage:
-    """Return what a page tells: as it was made before of the same build, or made anew."""
-    kept, may_keep = parts_of(look.request).kept_pages, state is not None and _may_keep(look)
-    key = _digest(look, "page", state, look.visitor.rights) if may_keep else ""
-    if state is not None and key and (told := kept.find(state, key)) is not None:
-        return told
-    async with _turn(look):
-        page = await _view_page(look, books)
-    main = parts_of(look.request).pages.part(
-        language_of(look.request),
-        "lis/view_main.html",
-        page=page,
-        is_of_citizens=look.names_citizens,
-        citizen=look.options.citizen if look.view == "borger" else None,
-        purpose=look.purpose,
-    )
-    told = ToldPage(f"{page.title}, {page.place}", main)
-    if state is not None and key:
-        kept.keep(state, key, told)
-    return told
-
-
-def _may_keep(look: LisLook) -> bool:
-    """Tell whether the site may keep a page: no lines of citizens, and no words of a visitor."""
-    return look.view in VIEWS and look.options.purpose is None
-
-
 async def _file(look: LisLook, form: str) -> bytes:
     if look.view == BOOKS_VIEW:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "books")
     if look.options.page != 1:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "no_page")
-    async with _turn(look):
-        if form != "pdf":
-            _, found = await answered(look)
-            return await _answers(look).run(file_bytes, found.answer, form)
-        page = await _view_page(look)
+    if form != "pdf":
+        async with turn(look):
+            found = await taken_away(look, question_of(look))
+            return await answers(look).run(file_bytes, found.answer, form)
     typesetter = parts_of(look.request).typesetter
-    set_on_paper = paper(page, speaker_of(look.request))
+    set_on_paper = paper(await page_on_paper(look), speaker_of(look.request))
     return await parts_of(look.request).lanes.paper.run(typesetter.pdf, set_on_paper)
-
-
-def _turn(look: LisLook) -> AbstractAsyncContextManager[None]:
-    """Return the turn of a list of citizens, which any other view does without."""
-    return parts_of(look.request).lanes.citizens.taken() if look.names_citizens else nullcontext()
-
-
-def _answers(look: LisLook) -> Lane:
-    return parts_of(look.request).lanes.answers
-
-
-async def _view_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> ViewPage:
-    question, found = await answered(look, books)
-    page = await _answers(look).run(
-        view_page,
-        found,
-        question,
-        look.options,
-        speaker_of(look.request),
-        _paths(look, look.view),
-        sees_all=look.visitor.sees_all,
-        shown=look.shown,
-    )
-    other = BESIDE.get(look.view)
-    if other is None or not may_see(look.visitor, other):
-        return page
-    return replace(page, beside=await _answers(look).run(_beside, look, question, other))
-
-
-def _beside(look: LisLook, question: LisQuestion, other: str) -> BesidePart:
-    """Answer the same question by another view."""
-    asked = replace(question, view=other, month=None, benefit=None, by=())
-    found = parts_of(look.request).lis.answered(asked)
-    speaker = speaker_of(look.request)
-    return beside_part(found, asked, look.options, speaker, _paths(look, other))
-
-
-def _paths(look: LisLook, view: str) -> Paths:
-    return Paths(
-        view,
-        look.options,
-        partial(may_see, look.visitor),
-        sees_citizens=bool(look.visitor.roles & CITIZENS.roles),
-    )
 
 
 def _page(look: LisLook, template: str, status: int, **values: Any) -> Response:
@@ -205,23 +129,10 @@ def _refused_page(look: LisLook, refusal: LisRefusedError) -> Response:
 _UNKEPT: Final = {"Cache-Control": "no-store"}
 
 
-async def _state(look: LisLook) -> Build | None:
-    """Return the build that alone makes an answer; None for an answer that nobody may keep."""
-    if look.names_citizens or look.view in LIVE or look.view == BOOKS_VIEW:
-        return None
-    return await _answers(look).run(parts_of(look.request).lis.state)
-
-
-def _tag(look: LisLook, form: str, state: Build | None) -> str:
+def _tag(look: LisLook, form: str, build: Build | None) -> str:
     """Return the ETag of an answer; "" for one that nobody may keep."""
-    return "" if state is None else f'"{_digest(look, form, state, look.visitor)}"'
-
-
-def _digest(look: LisLook, form: str, state: Build | None, whose: Visitor) -> str:
-    """Write all that an answer is made of, in short."""
-    of = (parts_of(look.request).lis.salt, whose, language_of(look.request))
-    content = repr((look.view, form, look.place, look.options, state, of))
-    return blake2b(content.encode(), digest_size=16).hexdigest()
+    is_unkept = look.names_citizens or look.view in LIVE or look.view == BOOKS_VIEW
+    return "" if build is None or is_unkept else f'"{digest(look, form, look.visitor, build)}"'
 
 
 def _unchanged(request: Request, tag: str) -> Response | None:

@@ -78,14 +78,13 @@ def page_table(answer: Answer, speaker: Speaker, paths: Paths, shown: range) -> 
         )
         for figure in answer.figures
     ]
-    count = len(answer.rows)
-    shown = range(shown.start, min(shown.stop, count))
+    shown = range(shown.start, min(shown.stop, answer.count))
     order = _order(answer)
     rows = [
         replace(row, cells=[row.cells[place] for place in order])
         for row in _rows(answer, speaker, paths, shown)
     ]
-    return PageTable([heads[place] for place in order], rows, count, shown)
+    return PageTable([heads[place] for place in order], rows, answer.count, shown)
 
 
 def _order(answer: Answer) -> list[int]:
@@ -98,7 +97,7 @@ def _order(answer: Answer) -> list[int]:
 
 def _rows(answer: Answer, speaker: Speaker, paths: Paths, shown: range) -> Iterator[TableRow]:
     figures = answer.figures
-    for row in answer.rows[shown.start : shown.stop]:
+    for row in answer.rows_in(shown):
         links = paths.of_row(dict(zip(answer.names, row, strict=True)))
         cells = [
             PageCell(
@@ -139,7 +138,7 @@ def _of_area(answer: Answer, speaker: Speaker, row: AnswerRow) -> list[PageCell]
 def _sum(answer: Answer, speaker: Speaker, figures: tuple[Figure, ...]) -> Iterator[TableRow]:
     """Sum the columns that add, over all rows: those that a page does not show too."""
     sums = sums_of_columns(answer)
-    if len(answer.rows) < 2 or all(value is None for value in sums):
+    if answer.count < 2 or all(value is None for value in sums):
         return
     cells = [
         PageCell("" if value is None else speaker.number(figure.kind, value), figure.kind != "text")

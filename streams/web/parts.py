@@ -15,7 +15,7 @@ from streams.web.desk.chores import Chores
 from streams.web.desk.works import DeskWorks
 from streams.web.folder import Folder
 from streams.web.grants import GrantMap, read_grants
-from streams.web.kept_pages import KeptPages
+from streams.web.kept_pages import MOST_BYTES_OF_CITIZENS, KeptPages
 from streams.web.lanes import Lanes
 from streams.web.limits import SiteLimits
 from streams.web.lis_desk import LisDesk
@@ -41,6 +41,7 @@ class Parts:
     grants: GrantMap = field(default_factory=GrantMap)
     pages: Pages = field(default_factory=Pages)
     kept_pages: KeptPages = field(default_factory=KeptPages)
+    kept_citizens: KeptPages = field(default_factory=lambda: KeptPages(MOST_BYTES_OF_CITIZENS))
     sessions: Sessions = field(default_factory=Sessions)
     attempts: Attempts = field(default_factory=Attempts)
     limits: SiteLimits = field(default_factory=SiteLimits.usual)

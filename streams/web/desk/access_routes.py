@@ -14,7 +14,7 @@ from streams.privacy.cpr import may_hold_cpr
 from streams.web.access import Look
 from streams.web.citizen_looks import purpose_in
 from streams.web.desk.answers import UNKEPT, trouble_of
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import AUDIT
 from streams.web.visitors import Visitor

@@ -19,7 +19,7 @@ from streams.web.desk.request_facts import RequestFact, facts_of, title_of
 from streams.web.desk.run_routes import CARRY, may_decide
 from streams.web.desk.works import DeskWorks
 from streams.web.lis_figures import Speaker
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import DECISIONS, OPERATION
 from streams.web.visitors import Visitor

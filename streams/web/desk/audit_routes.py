@@ -10,7 +10,7 @@ from streams.operations.topic_sizes import TopicSizes
 from streams.web.access import Look
 from streams.web.desk.answers import UNKEPT, trouble_of
 from streams.web.desk.package_routes import PACKAGE
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import AUDIT
 from streams.web.visitors import Visitor

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from streams.operations.kept_differences import KeptDifference, kept_difference
 from streams.web.desk.difference_pages import is_for
 from streams.web.desk.run_routes import SEES_ALL, place_of
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import ANY_ROLE, RUNS
 from streams.web.visitors import Visitor

@@ -14,7 +14,7 @@ from streams.web.dates import moment_text
 from streams.web.desk.answers import UNKEPT, trouble_of
 from streams.web.desk.duty_pages import DAY, DutyState, attention, courses_shown, news
 from streams.web.lis_figures import Speaker
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import OPERATION
 from streams.web.samples import SampleBook, drawn

@@ -16,7 +16,7 @@ from streams.web.access import Look
 from streams.web.desk.actor import acting, acting_name
 from streams.web.desk.answers import busy, moved, trouble_of
 from streams.web.desk.run_routes import may_decide
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import DECISIONS, OPERATION
 from streams.web.visitors import Visitor

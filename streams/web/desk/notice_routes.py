@@ -18,7 +18,7 @@ from streams.web.citizen_tokens import CitizenTokens, tokens_of
 from streams.web.desk.answers import moved, trouble_of
 from streams.web.doorway import came_from_elsewhere
 from streams.web.lis_looks import PURPOSE
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.pages import language_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import CITIZENS, scope

@@ -24,7 +24,7 @@ from streams.kit.csv_table import csv_table
 from streams.web.access import Look
 from streams.web.desk.answers import UNKEPT, moved, trouble_of
 from streams.web.lis_figures import Speaker
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.pages import language_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import REVIEW, REVIEW_DATA, REVIEW_NOTE, scope

@@ -16,7 +16,7 @@ from streams.web.desk.difference_pages import AskedQuestion, questions
 from streams.web.desk.rule_book import law_cases, rule_book
 from streams.web.desk.run_routes import SEES_ALL, place_of
 from streams.web.lis_desk import LisRun
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import Parts, page, parts_of
 from streams.web.rights import ANY_ROLE
 from streams.web.visitors import Visitor

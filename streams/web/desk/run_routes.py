@@ -21,7 +21,7 @@ from streams.web.desk.answers import busy, moved, trouble_of
 from streams.web.desk.difference_pages import recalculations
 from streams.web.desk.run_pages import look_of, run_details, run_overview
 from streams.web.lis_desk import LisRefusedError
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import DECISIONS, RUNS, refused
 from streams.web.visitors import OF_ALL, Role, Visitor

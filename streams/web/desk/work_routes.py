@@ -14,7 +14,7 @@ from streams.web.desk.answers import UNKEPT
 from streams.web.desk.letter_routes import LETTERS, RETRY
 from streams.web.desk.package_routes import PACKAGE
 from streams.web.desk.run_routes import CARRY, CLOSE, LOOK, SEES_ALL
-from streams.web.lis_routes import speaker_of
+from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import AUDIT, OPERATION, RUNS, refused
 from streams.web.visitors import Role, Visitor

@@ -4,7 +4,7 @@ from streams.lis.kept_values import KeptValues
 
 
 def test_a_value_is_made_once_until_others_need_its_place():
-    kept, made = KeptValues(most=65, large=40), []
+    kept, made = KeptValues[list[str]](most=65, large=40), []
 
     def get(key, size=9):
         def make():
@@ -25,7 +25,7 @@ def test_a_value_is_made_once_until_others_need_its_place():
 
 
 def test_a_large_value_drives_out_no_others():
-    kept, made = KeptValues(most=200, large=30), []
+    kept, made = KeptValues[list[str]](most=200, large=30), []
 
     def get(key, size):
         def make():
@@ -42,7 +42,7 @@ def test_a_large_value_drives_out_no_others():
 
 
 def test_answers_without_a_row_take_places_too():
-    kept, made = KeptValues(most=100, large=50), []
+    kept, made = KeptValues[list[str]](most=100, large=50), []
 
     def get(key):
         def make():

@@ -5,6 +5,7 @@ Histories are random: late data, reversals, opening rows, runs closed anywhere.
 
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import product as product_of
 from typing import NamedTuple
@@ -12,10 +13,14 @@ from typing import NamedTuple
 import orjson
 import pytest
 
+from projections.lis.answers import sums_of_columns
+from projections.lis.citizen_lists import COUNTED, SOON_WEEKS, list_of
 from projections.lis.questions import LisQuestion
 from projections.lis.scopes import NO_BUDGETS
+from projections.lis.views import VIEWS
 from streams.lis.completeness import Kept
 from streams.lis.inquiry import InquiryError, ask
+from streams.lis.list_reader import ListReader
 from streams.lis.marts import Marts, open_marts
 from streams.lis.store import LisError
 from tests.properties.test_lis import built
@@ -423,6 +428,49 @@ def test_fleksbidrag_and_who_has_none_yet(marts, based_on, run, place):
         posted.seen(based_on, run, place)
     )
     assert all((row[3] == "afregnet") == bool(row[2]) for row in found.values())
+
+
+def counted_by_hand(view, answer):
+    """Count over all rows of a list what its finding says."""
+    rows = [dict(zip(answer.names, row, strict=True)) for row in answer.rows]
+    if view == "fleksbidrag":
+        return {"awaited": sum(row["fleksbidrag_ore"] == 0 for row in rows)}
+    if view == "paa-vej-ned":
+        soon = [row for row in rows if (row["weeks_to_next"] or SOON_WEEKS + 1) <= SOON_WEEKS]
+        return {"soon": len(soon), "soon_ore": sum(row["week_cost_ore"] or 0 for row in soon)}
+    return {}
+
+
+@pytest.mark.parametrize("view", COUNTED)
+@pytest.mark.parametrize("place", [None, "751"])
+@pytest.mark.parametrize(("based_on", "run"), [CHOICES[0], *CHOICES[-1:]])
+def test_the_pages_of_a_list_are_the_list_and_its_totals_those_of_all_rows(
+    marts, view, place, based_on, run
+):
+    _, tables = marts
+    persons = not VIEWS[view].names_citizens
+    question = LisQuestion(view, place, based_on=based_on, run=run)
+    whole = tables.answer(question, persons=persons)
+    size = 1 + len(whole.rows) // 3
+    for start in range(0, len(whole.rows) + 1, size):
+        shown = range(start, start + size)
+        citizens = list_of(view, persons=persons)
+        assert citizens is not None
+        reader = ListReader(tables.marts, citizens, shown)
+        page = ask(reader, RULES, question, tables.ledger, {}, persons=persons)
+        page = replace(page, listed=reader.totals)
+        assert page.rows == page.rows_in(shown) == whole.rows[start : start + size]
+        assert page.count == len(whole.rows)
+        assert sums_of_columns(page) == sums_of_columns(whole)
+        assert reader.totals.counted == counted_by_hand(view, whole)
+
+
+def test_each_kind_of_list_has_rows_in_these_histories(marts):
+    _, tables = marts
+    if tables.is_current:
+        for view in COUNTED:
+            persons = not VIEWS[view].names_citizens
+            assert len(tables.answer(LisQuestion(view), persons=persons).rows) > 2, view
 
 
 @pytest.mark.parametrize("place", PLACES)

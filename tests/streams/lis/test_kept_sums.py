@@ -1,0 +1,72 @@
+"""Sums of the ledger are kept by its version, of all municipalities at once."""
+
+from dataclasses import replace
+
+import pytest
+
+from projections.lis.questions import LisQuestion
+from streams.ledger.table import LedgerTable
+from streams.lis import ledger_sums
+from streams.lis.engine import Share, TooLargeError, engine
+from streams.lis.ledger_sums import LOOK_S, KeptLedgerSums
+
+ROWS = [("730", "2024-01", 5, 1), ("751", "2024-01", 7, 2), ("751", "2024-02", 9, 3)]
+ALL = LisQuestion("kontrol")
+
+
+class Ledger:
+    """A ledger of some version."""
+
+    def __init__(self):
+        self.state, self.opened, self.asked, self.now = ("table", 1), 0, [], 0.0
+
+
+@pytest.fixture
+def ledger(monkeypatch):
+    found = Ledger()
+
+    def opened(_uri):
+        found.opened += 1
+        return found
+
+    def summed(_ledger, question):
+        found.asked.append((found.state, question))
+        return [*ROWS]
+
+    monkeypatch.setattr(LedgerTable, "open", opened)
+    monkeypatch.setattr(ledger_sums, "ledger_sums", summed)
+    return found
+
+
+def test_each_municipality_has_its_own_of_sums_that_are_asked_for_once(ledger):
+    sums = KeptLedgerSums("somewhere")
+    for _ in range(2):
+        for place in ("730", "751", "101", None):
+            of_place = [row for row in ROWS if place in (None, row[0])]
+            assert sums.sums("somewhere", replace(ALL, municipality=place)) == of_place
+    assert ledger.asked == [(("table", 1), ALL)]
+
+
+def test_another_version_or_question_is_asked_anew(ledger):
+    sums = KeptLedgerSums("somewhere")
+    for state in (("table", 1), ("table", 2), ("another", 2)):
+        ledger.state = state
+        for month in (None, "2024-01"):
+            for _ in range(2):
+                sums.sums("somewhere", replace(ALL, month=month))
+    assert len({*ledger.asked}) == len(ledger.asked) == 6
+
+
+def test_the_version_is_looked_for_when_the_last_look_is_old(ledger):
+    sums = KeptLedgerSums("somewhere", lambda: ledger.now)
+    assert sums.state() == ("table", 1)
+    ledger.state, ledger.now = ("table", 2), LOOK_S / 2
+    assert (sums.state(), ledger.opened) == (("table", 1), 1)
+    ledger.now = LOOK_S
+    assert (sums.state(), ledger.opened) == (("table", 2), 2)
+
+
+def test_an_engine_says_that_a_question_needs_too_much_memory():
+    query = "SELECT string_agg(range::VARCHAR, ',' ORDER BY hash(range)) FROM range(1000000)"
+    with pytest.raises(TooLargeError), engine(Share(2, 1, 1)) as connection:
+        connection.execute(query).fetchall()
