@@ -101,7 +101,8 @@ async def _file(look: LisLook, form: str) -> bytes:
             return await answers(look).run(file_bytes, found.answer, form)
     typesetter = parts_of(look.request).typesetter
     set_on_paper = paper(await page_on_paper(look), speaker_of(look.request))
-    return await parts_of(look.request).lanes.paper.run(typesetter.pdf, set_on_paper)
+    pdf = typesetter.pdf if look.names_citizens else typesetter.kept_pdf
+    return await parts_of(look.request).lanes.paper.run(pdf, set_on_paper)
 
 
 def _page(look: LisLook, template: str, status: int, **values: Any) -> Response:

@@ -13,7 +13,10 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from hashlib import blake2b
 from typing import IO, Any, Final
+
+from streams.lis.kept_values import KeptValues
 
 LENGTH_BYTES: Final = 8
 LARGE_BYTES: Final = 100_000
@@ -21,6 +24,11 @@ LARGE_BYTES: Final = 100_000
 MOST_ROWS: Final = 2_000
 """Rows on paper, some forty pages; the files have all."""
 MOST_DOCUMENTS: Final = 200
+KEPT_BYTES: Final = 6_000_000
+"""Bytes of documents that are kept, of some 50,000 each."""
+LARGE_KEPT_BYTES: Final = 600_000
+"""Bytes from which a document is set anew each time."""
+KEY_BYTES: Final = 200
 ANSWER_S: Final = 60.0
 AT_ONCE: Final = os.cpu_count() or 1
 PROGRAM: Final = (sys.executable, "-m", "streams.web.lis_typesetter")
@@ -38,14 +46,26 @@ class Typesetter:
         self._idle: queue.LifoQueue[TypesettingProcess | None] = queue.LifoQueue()
         for _ in range(AT_ONCE):
             self._idle.put(None)
+        self._kept = KeptValues[bytes](KEPT_BYTES, LARGE_KEPT_BYTES, KEY_BYTES)
+
+    def kept_pdf(self, values: Mapping[str, Any]) -> bytes:
+        """Set a document that names nobody, or give it as it was set of the same values.
+
+        Raises as `pdf` does.
+        """
+        content = _content(values)
+        key = blake2b(content, digest_size=16).digest()
+        return self._kept.get(key, lambda: self._set(content), len)
 
     def pdf(self, values: Mapping[str, Any]) -> bytes:
-        """Set the page of a view. A process that has ended is started anew, once.
+        """Set a document. A process that has ended is started anew, once.
 
         Raises:
             TypesettingError: the new one ends too.
         """
-        content = json.dumps(values, ensure_ascii=False).encode()
+        return self._set(_content(values))
+
+    def _set(self, content: bytes) -> bytes:
         process = self._idle.get()
         try:
             for _ in range(2):
@@ -106,6 +126,10 @@ class TypesettingProcess:
         self._process.kill()
         with suppress(OSError):  # what it has not read
             self._process.communicate()
+
+
+def _content(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, ensure_ascii=False).encode()
 
 
 def _write(pipe: IO[bytes], content: bytes) -> None:

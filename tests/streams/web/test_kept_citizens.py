@@ -12,6 +12,7 @@ from streams.web.citizen_marks import filled, mark
 from streams.web.citizen_tokens import tokens_of
 from streams.web.kept_pages import KeptPages
 from streams.web.lis_desk import LisDesk
+from streams.web.lis_typesetter import Typesetter
 from streams.web.sessions import COOKIE
 from tests.support.lis_site import OWN, lis_site
 from tests.support.site_client import client_of, visitor
@@ -218,3 +219,18 @@ def test_a_list_says_of_which_version_of_the_ledger_it_was_made(app, book):
     for _ in range(2):
         looking(app, CASEWORKER, "sag").get(LISTS[0])
     assert [about["ledger_version"] for *_, about in book.looks] == [version] * 2
+
+
+def test_no_paper_that_names_citizens_is_kept(app, monkeypatch):
+    made = []
+    for name in ("pdf", "kept_pdf"):
+
+        def noted(_typesetter, _values, by=name):
+            made.append(by)
+            return b"%PDF"
+
+        monkeypatch.setattr(Typesetter, name, noted)
+    who = looking(app, CASEWORKER, "sag")
+    for address in ("/lis/personer.pdf?persons=1", "/lis/beloeb.pdf"):
+        assert who.get(address).content == b"%PDF"
+    assert made == ["pdf", "kept_pdf"]

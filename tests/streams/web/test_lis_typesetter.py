@@ -42,6 +42,26 @@ def test_a_document_has_the_bytes_of_this_process_and_the_next_has_the_same_proc
     assert all(process._process.returncode is not None for process in started)
 
 
+def test_a_document_that_names_nobody_is_set_once_of_the_same_values():
+    started = []
+
+    def start():
+        started.append(TypesettingProcess())
+        return started[-1]
+
+    typesetter = Typesetter(start)
+    try:
+        kept = [typesetter.kept_pdf(PAPER) for _ in range(3)]
+        assert {*kept} == {pdf(PAPER)}
+        assert started[0]._made == 1
+        other = typesetter.kept_pdf(PAPER | {"place": "751 Aarhus"})
+        assert other not in kept
+        typesetter.pdf(PAPER)
+        assert started[0]._made == 3
+    finally:
+        typesetter.close()
+
+
 def test_a_process_that_always_ends_is_told_and_the_next_document_tries_again():
     started = []
 
