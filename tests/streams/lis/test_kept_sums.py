@@ -1,14 +1,17 @@
 """Sums of the ledger are kept by its version, of all municipalities at once."""
 
+import random
 from dataclasses import replace
 
 import pytest
 
 from projections.lis.questions import LisQuestion
+from streams.ledger.export import MUNICIPALITY
 from streams.ledger.table import LedgerTable
 from streams.lis import ledger_sums
 from streams.lis.engine import Share, TooLargeError, engine
-from streams.lis.ledger_sums import LOOK_S, KeptLedgerSums
+from streams.lis.ledger_sums import LOOK_S, KeptLedgerSums, sums_at
+from tests.support.run_histories import ledger_of_lives
 
 ROWS = [("730", "2024-01", 5, 1), ("751", "2024-01", 7, 2), ("751", "2024-02", 9, 3)]
 ALL = LisQuestion("kontrol")
@@ -64,6 +67,31 @@ def test_the_version_is_looked_for_when_the_last_look_is_old(ledger):
     assert (sums.state(), ledger.opened) == (("table", 1), 1)
     ledger.now = LOOK_S
     assert (sums.state(), ledger.opened) == (("table", 2), 2)
+
+
+def test_a_ledger_is_summed_some_files_at_a_time(tmp_path, monkeypatch):
+    ledger_of_lives(random.Random(3), 3, tmp_path / "ledger")
+    ledger = LedgerTable.open(str(tmp_path / "ledger"))
+    asked = (ALL, replace(ALL, municipality="751"), replace(ALL, run=50, based_on="of"))
+    for question in asked:
+        seen = "TRUE" if question.run is None else f"after_run < {question.run}"
+        place = question.municipality
+        wanted = {
+            (code, month): (amount, result)
+            for code, month, amount, result in ledger.rows(
+                f"SELECT {MUNICIPALITY}, month, sum(amount_ore),"  # noqa: S608 - our own words
+                " sum(refusion_ore + medfinansiering_ore) FROM ledger"
+                f" WHERE kind NOT IN ('run', 'counters') AND {seen}"
+                f" GROUP BY {MUNICIPALITY}, month"
+            )
+            if place in (None, code)
+        }
+        assert len(wanted) > 2
+        for at_once in (1, 3, 1_000):
+            monkeypatch.setattr(ledger_sums, "FILES_AT_ONCE", at_once)
+            rows = sums_at(str(tmp_path / "ledger"), question)
+            assert {row[:2]: row[2:] for row in rows} == wanted
+            assert len(rows) == len(wanted)
 
 
 def test_an_engine_says_that_a_question_needs_too_much_memory():
