@@ -138,22 +138,26 @@ def _transitions(scope: ViewScope, month: str, condition: str) -> str:
     refunded = codes_of(
         code for code, benefit in scope.law.benefits.items() if benefit.mechanism == "refusion"
     )
-    benefit = "first(benefit ORDER BY amount_ore DESC, benefit DESC) FILTER (month = '{}')"
+    own = (
+        f"CASE WHEN benefit IN {refunded} THEN amount_ore - refusion_ore"
+        " ELSE medfinansiering_ore END"
+    )
     standing = "(SELECT NULL AS citizen, NULL AS municipality, CAST(NULL AS INTEGER) AS seniority)"
     if month == scope.data_month:
         standing = standing_of(scope, scope.question.municipality)
     return f"""
 WITH cells AS (
-    SELECT municipality, citizen, month, benefit, sum(amount_ore) AS amount_ore,
-        sum(CASE WHEN benefit IN {refunded} THEN amount_ore - refusion_ore
-            ELSE medfinansiering_ore END) AS own_ore
+    SELECT municipality, citizen, benefit, {_months_side_by_side("amount_ore", before, month)},
+        {_months_side_by_side(own, before, month, "own_")}
     FROM person_months WHERE {condition} AND benefit <> 'FB'
-    GROUP BY municipality, citizen, month, benefit HAVING sum(amount_ore) > 0
+    GROUP BY municipality, citizen, benefit
 ), went AS (
-    SELECT municipality, citizen, {benefit.format(before)} AS came_from,
-        {benefit.format(month)} AS went_to,
-        sum(CASE month WHEN '{before}' THEN own_ore ELSE -own_ore END) AS less_ore
-    FROM cells GROUP BY municipality, citizen
+    SELECT municipality, citizen,
+        first(benefit ORDER BY before_ore DESC, benefit DESC) FILTER (before_ore > 0) AS came_from,
+        first(benefit ORDER BY after_ore DESC, benefit DESC) FILTER (after_ore > 0) AS went_to,
+        sum(CASE WHEN before_ore > 0 THEN own_before_ore ELSE 0 END
+            - CASE WHEN after_ore > 0 THEN own_after_ore ELSE 0 END) AS less_ore
+    FROM cells WHERE before_ore > 0 OR after_ore > 0 GROUP BY municipality, citizen
 )
 SELECT went.municipality, '{month}', came_from, went_to, count(*),
     CAST(sum(seniority) // count(seniority) AS BIGINT),
@@ -161,6 +165,14 @@ SELECT went.municipality, '{month}', came_from, went_to, count(*),
 FROM went LEFT JOIN {standing} AS standing ON standing.citizen = went.citizen
     AND standing.municipality = went.municipality
 GROUP BY went.municipality, came_from, went_to"""
+
+
+def _months_side_by_side(ore: str, before: str, month: str, prefix: str = "") -> str:
+    """Write the sums of money in two months as two columns: half as many groups."""
+    return ", ".join(
+        f"sum(CASE WHEN month = '{of}' THEN {ore} END) AS {prefix}{name}_ore"
+        for of, name in ((before, "before"), (month, "after"))
+    )
 
 
 FLEKSBIDRAG_VIEW: Final = (
