@@ -162,10 +162,9 @@ def _medians(scope: ViewScope) -> dict[tuple[str, str], int]:
     question = scope.question
     if scope.last_run is None or question.month not in (None, scope.data_month):
         return {}
-    wide = scope._replace(question=replace(question, municipality=None))
     return {
         (place, scope.data_month): median
-        for place, persons, median in median_seniorities(wide)
+        for place, persons, median in median_seniorities(scope.of_country)
         if place == question.municipality or not is_small(persons)
     }
 
@@ -300,7 +299,7 @@ def _by_benefit(scope: ViewScope) -> dict[str, dict[str, dict[str, CountPart]]]:
 
     Where all benefits together are asked for, only places that they may tell too much of are read.
     """
-    wide = scope._replace(question=replace(scope.question, municipality=None, benefit=None))
+    wide = scope._replace(question=replace(scope.question, benefit=None)).of_country
     prefix = "booked_" if scope.question.based_on == "settled" else ""
     last = " ".join(
         f"WHEN '{code}' THEN {rates[-1]}" for code, rates in scope.on_staircase().items()
@@ -335,8 +334,7 @@ _FEW_OF_ALL: Final = (
 def _counted(scope: ViewScope, *leave_out: str) -> dict[str, dict[str, _Counted]]:
     """Count everybody's persons and money, month by month."""
     benefit = None if "benefit" in leave_out else scope.question.benefit
-    question = replace(scope.question, municipality=None, benefit=benefit)
-    wide = scope._replace(question=question)
+    wide = scope._replace(question=replace(scope.question, benefit=benefit)).of_country
     money = mean_percents(wide)
     found: dict[str, dict[str, _Counted]] = defaultdict(dict)
     for place, month, persons, *steps in persons_of_steps(wide):

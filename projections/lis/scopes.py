@@ -53,7 +53,8 @@ class ViewScope(NamedTuple):
     and steps are meant. `ledger_sums` asks the ledger itself for the sums of amounts and results by
     municipality and month; `kept_expected` reads the table of expected payments beside it. `months`
     are those that are asked for where the question has none of its own, and nothing for all;
-    `months_of_runs` are those of the closed runs' rows, where they are known.
+    `months_of_runs` are those of the closed runs' rows, where they are known. `read_once` reads as
+    `read` does, and gives the rows again to whoever asks the same; none of them tells of a citizen.
     """
 
     question: LisQuestion
@@ -66,11 +67,21 @@ class ViewScope(NamedTuple):
     kept_expected: Callable[[], list[tuple[Any, ...]]] = list
     months: tuple[str, ...] = ()
     months_of_runs: Mapping[int, RunMonths] = NO_MONTHS
+    read_once: ReadRows | None = None
 
     def of_months(self, months: Iterable[str]) -> "ViewScope":
         """Return the scope of the same question for other months."""
         question = replace(self.question, month=None)
         return self._replace(question=question, months=tuple(sorted(months)))
+
+    @property
+    def of_country(self) -> "ViewScope":
+        """The scope of the same question for all municipalities together, for sums and counts.
+
+        Each municipality asks for the same rows of them, so they are read once.
+        """
+        question = replace(self.question, municipality=None)
+        return self._replace(question=question, read=self.read_once or self.read)
 
     @property
     def last_run(self) -> int | None:

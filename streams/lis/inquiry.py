@@ -64,25 +64,27 @@ def ask(
         if question.run is not None:
             marts.need_run(question.run)
         runs = marts.remembered(
-            "SELECT run, data_month, first_month, last_month FROM runs WHERE run IS NOT NULL"
-            " ORDER BY run"
+            "SELECT run, rules, data_month, first_month, last_month FROM runs"
+            " ORDER BY run NULLS LAST"
         )
+        closed = [row for row in runs if row[0] is not None]
         scope = ViewScope(
             question,
-            {run: data_month for run, data_month, *_ in runs},
+            {run: data_month for run, _, data_month, *_ in closed},
             law,
             marts.rows,
             lambda: sums_of(ledger, question),
             inhabitants,
             budgets,
             lambda: KEPT_EXPECTED.rows(ledger),
-            months_of_runs={run: RunMonths(*months) for run, _, *months in runs},
+            months_of_runs={run: RunMonths(*months) for run, _, _, *months in closed},
+            read_once=marts.remembered,
         )
         check_options(view, scope)
         figures, rows = _rows(view, scope, persons=persons)
     except ViewError as error:
         raise InquiryError(str(error)) from None
-    rules = _rules(marts, scope)
+    rules = _rules([(run, rules) for run, rules, *_ in runs if rules], scope)
     areas = []
     if view.has_areas:
         rows, areas = ([row for row in rows if (row[0] is None) == is_area] for is_area in (0, 1))
@@ -153,17 +155,14 @@ def _check_known(question: LisQuestion, law: RuleSet) -> None:
         )
 
 
-def _rules(marts: MartsReader, scope: ViewScope) -> str:
-    """Name the rule sets of the postings that an answer is made of."""
+def _rules(found: Sequence[tuple[int | None, str]], scope: ViewScope) -> str:
+    """Name the rule sets of the postings that an answer is made of, given those of the runs."""
     question = scope.question
     is_known = question.based_on == "known"
-    found = marts.remembered(
-        "SELECT run, rules FROM runs WHERE rules <> '' ORDER BY run NULLS LAST"
-    )
     names = [
         name
         for run, rules in found
-        for name in str(rules).split()
+        for name in rules.split()
         if is_known or (run is not None and run <= (question.run or 0))
         if question.based_on != "settled" or run == question.run
     ]

@@ -11,7 +11,7 @@ from streams.ledger.table import LedgerError, LedgerTable
 from streams.lis import marts as marts_module
 from streams.lis.inquiry import ask
 from streams.lis.ledger_sums import ledger_sums
-from streams.lis.marts import open_marts
+from streams.lis.marts import Marts, open_marts
 from streams.lis.store import files_of as listed
 from tests.properties.test_lis import built
 from tests.support import product
@@ -54,6 +54,19 @@ def test_a_view_opens_the_tables_that_it_reads_and_each_once(two_months, opened)
         assert sorted(opened) == ["money", "runs"]
         marts.table("SELECT count(*) FROM PERSONS")
         assert sorted(opened) == ["money", "persons", "runs"]
+
+
+def test_what_each_municipality_is_compared_with_is_read_once(two_months, monkeypatch):
+    def answers(marts, places):
+        law = product.law().rules
+        return [ask(marts, law, LisQuestion("sammenligning", place), "", {}) for place in places]
+
+    with open_marts(str(two_months / "lis")) as marts:
+        alone = answers(marts, ["751"])
+    with open_marts(str(two_months / "lis")) as marts:
+        answers(marts, ["730"])
+        monkeypatch.setattr(Marts, "rows", lambda *_: pytest.fail("it is read again"))
+        assert answers(marts, ["751"]) == alone
 
 
 def test_each_question_finds_the_footers_of_files_that_were_read_before(two_months):
