@@ -2,11 +2,12 @@
 
 Each table is partitioned by `run`. A build writes a run's rows in place of those that were there,
 table after table, each commit with the ledger's version as an application transaction
-(`ledger/<run>`). It ends with one commit of the small table `builds`: it names the version of every
-table that belongs to it. Readers begin there, so they see the former build or the whole of the new
+(`ledger/<run>`). It ends with one commit of the small table `builds`: it names version and files of
+every table of the build. Readers begin there, so they see the former build or the whole of the new
 one, whenever the builder dies; and what a dead one has left is written over by the next.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -32,7 +33,7 @@ from projections.lis.tables import MARTS
 from streams.kit.errors import UserError
 from streams.ledger.native import native_errors, quiet_panics
 
-FORMAT: Final = 8
+FORMAT: Final = 9
 """The version of the tables; a change of columns or of what they count raises it. Deleting them
 loses nothing."""
 BUILDS: Final = "builds"
@@ -59,7 +60,7 @@ class NoMartsError(LisError):
 
 
 class Build(NamedTuple):
-    """The state that a build left: the ledger that it read, and each table's version.
+    """The state that a build left: the ledger that it read, and the files of each table.
 
     `made` names the tables of the folder. They have another name once they were deleted and built
     again, though the number may be the same.
@@ -70,7 +71,8 @@ class Build(NamedTuple):
     ledger: str
     ledger_version: int
     last_run: int | None
-    versions: Mapping[str, int]
+    files: Mapping[str, list[str]]
+    """Their places in the folder of the table, whose log a reader need not read for them."""
 
 
 class MartStore:
@@ -131,6 +133,7 @@ class MartStore:
         number = former.number + 1 if former else 1
         values: list[Any] = [number, FORMAT, ledger, ledger_version, last_run]
         values += [self.table(name).version() for name in MARTS]
+        values.append(json.dumps({name: self._own_files(name) for name in MARTS}))
         arrays = [
             Array([value], type=_ARROW[kind])
             for value, kind in zip(values, _COLUMNS[BUILDS].values(), strict=True)
@@ -145,6 +148,10 @@ class MartStore:
                 for table in self._tables.values():
                     table.vacuum(dry_run=False)
 
+    def _own_files(self, name: str) -> list[str]:
+        """List the files of a table by their places in its folder: `run=60/part-….parquet`."""
+        return ["/".join(uri.split("/")[-2:]) for uri in self.files(name)]
+
 
 _COLUMNS: Final[Mapping[str, Mapping[str, ColumnType]]] = {
     **{name: {column.name: column.type for column in mart.columns} for name, mart in MARTS.items()},
@@ -155,6 +162,7 @@ _COLUMNS: Final[Mapping[str, Mapping[str, ColumnType]]] = {
         "ledger_version": "long",
         "last_run": "integer",
         **dict.fromkeys(MARTS, "long"),
+        "files": "string",
     },
 }
 
@@ -200,14 +208,13 @@ def read_build(folder: Path) -> Build | None:
         row["ledger"],
         row["ledger_version"],
         row["last_run"],
-        {name: row[name] for name in MARTS},
+        json.loads(row["files"]),
     )
 
 
 def files_of(folder: Path, build: Build, name: str) -> list[str]:
     """List the files of a table as a build left it."""
-    with _told("be read", folder):
-        return DeltaTable(folder / name, version=build.versions[name]).file_uris()
+    return [str(folder / name / file) for file in build.files[name]]
 
 
 def _opened(folder: Path, columns: Mapping[str, ColumnType]) -> DeltaTable:

@@ -268,8 +268,10 @@ def test_a_damaged_row_of_any_table_is_found(two_runs, name, changed, keys):
         table.update(updates={"closed_at": "'2024-02-30T00:00:00Z'"}, predicate="run = 49")
     else:
         table.update(updates={changed: f"{changed} + 1"}, predicate=f"run = {run}")
-    versions = DeltaTable(two_runs / "lis" / "builds")
-    versions.update(updates={name: str(table.version())})
+    store = MartStore(str(two_runs / "lis"))
+    left = store.build()
+    assert left is not None
+    store.commit(left.ledger, left.ledger_version, left.last_run)
     found = unlike(two_runs)
     made_of_it = {"forecast"} if name == "money" else set()
     assert {each.mart for each in found if each.run == run} == {name} | made_of_it

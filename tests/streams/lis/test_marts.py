@@ -1,5 +1,6 @@
 """Asking the marts: a question opens the tables that it names, and `kontrol` some of the ledger."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_a_view_opens_the_tables_that_it_reads_and_each_once(two_months, opened)
         assert sorted(opened) == ["money", "runs"]
         marts.table("SELECT count(*) FROM PERSONS")
         assert sorted(opened) == ["money", "persons", "runs"]
+
+
+def test_a_question_reads_no_log_of_a_table_and_the_folder_may_be_moved(two_months):
+    with open_marts(str(two_months / "lis")) as marts:
+        expected = marts.rows("SELECT * FROM money ORDER BY ALL")
+    moved = (two_months / "lis").rename(two_months / "elsewhere")
+    shutil.rmtree(moved / "money" / "_delta_log")
+    with open_marts(str(moved)) as marts:
+        assert marts.rows("SELECT * FROM money ORDER BY ALL") == expected != []
 
 
 def test_what_each_municipality_is_compared_with_is_read_once(two_months, monkeypatch):
