@@ -103,7 +103,7 @@ def chosen_rule_set(choice: str) -> RuleSet:
     known = rule_set_names(PACKAGED)
     if choice in known:
         return load_rule_set(choice)
-    if not Path(choice).is_file():
+    if not _is_file(Path(choice)):
         raise RuleError(
             f"there is no rule set and no file {choice!r}; known are {', '.join(known)}"
         )
@@ -284,10 +284,18 @@ def _base(root: Traversable, base_file: str, folder: Path | None) -> object:
     beside = folder / Path(base_file).name if folder else None
     if base_file in map(_own_file, rule_set_names(root)):
         return read_document(root, base_file)
-    if beside and beside.is_file():
+    if beside and _is_file(beside):
         return _parsed(beside, base_file)
     known = ", ".join(rule_set_names(root))
-    raise RuleError(f"there is no {base_file} to base a rule set on; known are {known}")
+    raise RuleError(f"there is no {shown(base_file)} to base a rule set on; known are {known}")
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def read_document(root: Traversable, file: str) -> object:

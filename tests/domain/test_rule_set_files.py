@@ -162,7 +162,7 @@ def test_another_staircase_in_one_file(written):
         ),
         (
             {"based_on": "R-0"},
-            "there is no rule-sets/R-0.yaml to base a rule set on; known are R-1",
+            "there is no 'rule-sets/R-0.yaml' to base a rule set on; known are R-1",
         ),
         ({"based_on": None}, "field based_on: unknown"),
         ({"note": None}, "field note: None is not a text"),

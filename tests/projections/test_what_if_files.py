@@ -12,7 +12,7 @@ import pytest
 from domain.basics.weeks import month_number
 from domain.law.staircase import Law
 from domain.oracle import reference
-from domain.ruledata.ruleset import RuleSet
+from domain.ruledata.ruleset import RuleError, RuleSet
 from streams.citizens.rule_sets import chosen_rule_set, digest_of, load_rule_set
 from streams.offline.compare import Compared, compare_lines
 from streams.settings import Settings
@@ -122,3 +122,14 @@ def test_a_share_beyond_100_percent_is_refused(tmp_path):
 def test_the_readme_names_every_file_and_only_files_that_are_there():
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"`([\w-]+)\.yaml`", readme)) == {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x\0", "x/" * 3_000])
+def test_a_name_that_no_file_can_have_is_told_in_a_sentence(tmp_path, name):
+    with pytest.raises(RuleError, match="there is no rule set and no file"):
+        chosen_rule_set(name)
+    path = tmp_path / "own.yaml"
+    path.write_text(f"name: own\nbased_on: {orjson.dumps(name).decode()}\n")
+    with pytest.raises(RuleError, match=r"there is no .* to base a rule set on") as told:
+        chosen_rule_set(str(path))
+    assert len(str(told.value)) < 300
