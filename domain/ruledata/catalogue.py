@@ -28,6 +28,8 @@ _RATES: Mapping[str, Literal["staircase", "computed"] | None] = {
     "computed": "computed",
     "none": None,
 }
+NAMED_BY_LAW = frozenset({"FLT", "FLS", "LY", "FPN"})
+"""Benefits that the program treats by their codes (§ 30, stk. 2-4): every catalogue has them."""
 
 
 def read_benefits(documents: Mapping[str, object]) -> dict[str, Benefit]:
@@ -54,6 +56,8 @@ def read_benefits(documents: Mapping[str, object]) -> dict[str, Benefit]:
         benefit = _benefit(read)
         refuse_second(read, "code", benefit.code, benefits)
         benefits[benefit.code] = benefit
+    if missing := sorted(NAMED_BY_LAW - benefits.keys()):
+        raise top.error("benefits", f"there is no {missing[0]}, which the law treats by its code")
     return benefits
 
 

@@ -3,12 +3,15 @@
 import copy
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
 import pytest
 
+from domain.law.old_cases import TRANSITIONAL
+from domain.law.staircase import Law
 from domain.ruledata.reading import FILES, rule_set_from
 from domain.ruledata.ruleset import RuleError
 from streams.citizens.rule_sets import load_rule_set
@@ -70,6 +73,26 @@ def test_an_error_is_a_line_however_long_what_stands_in_a_file_is(file: str, non
     assert len(said) > 20
     assert max(map(len, said)) < 2_000
     assert not any("\n" in line for line in said)
+
+
+@pytest.mark.parametrize("code", RULES.benefits)
+def test_a_catalogue_without_a_benefit_is_refused_or_can_be_settled_by(code: str) -> None:
+    documents: Any = copy.deepcopy(DOCUMENTS)
+    (benefit,) = (each for each in documents["catalogue.yaml"]["benefits"] if each["code"] == code)
+    benefit["code"] = "OTHER"
+    for account in documents["accounts.yaml"]["accounts"]:
+        account["benefits"] = ["OTHER" if each == code else each for each in account["benefits"]]
+    with suppress(RuleError):
+        assert code not in Law(rule_set_from(OWN, documents)).counting
+
+
+@pytest.mark.parametrize("code", sorted(TRANSITIONAL))
+def test_a_catalogue_has_the_benefits_that_the_law_treats_by_their_codes(code: str) -> None:
+    documents: Any = copy.deepcopy(DOCUMENTS)
+    benefits = documents["catalogue.yaml"]["benefits"]
+    documents["catalogue.yaml"]["benefits"] = [each for each in benefits if each["code"] != code]
+    with pytest.raises(RuleError, match=f"there is no {code}, which the law treats by its code"):
+        rule_set_from(OWN, documents)
 
 
 def test_undamaged_documents_give_the_loaded_rule_set() -> None:
