@@ -278,7 +278,9 @@ class _Marts:
         return []
 
     def remembered(self, _sql, _values=()):
-        return [(49, "2024-01"), (50, "2024-02")]
+        return [
+            (run, "R-1", month, month, month) for run, month in ((49, "2024-01"), (50, "2024-02"))
+        ]
 
 
 def test_lis_shows_what_each_run_kept_by_reporter_and_by_citizen(tables):
