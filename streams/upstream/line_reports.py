@@ -22,7 +22,7 @@ from streams.upstream.refund_lines import (
 from streams.upstream.tables import AccountRow, ReporterRow, UpstreamTables
 
 
-class LineAtHand(Struct, frozen=True, gc=False):
+class LineAtHand(Struct, frozen=True):
     """A line on its way: what all its reports have, its days, and what is to be counted."""
 
     common: JsonObject

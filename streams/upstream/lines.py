@@ -46,8 +46,8 @@ PERSON: Final = 205
 _SE_NUMBER: Final = re.compile("[0-9]{8}")
 
 
-class PeriodReports(Struct, frozen=True, gc=False):
-    """A reported period converted.
+class PeriodReports(Struct, frozen=True):
+    """A reported period converted; its errors hold it in turn, so the garbage collector sees it.
 
     `held` is all money of its blankets, `explained` what became of that which no report has.
     """
@@ -59,7 +59,7 @@ class PeriodReports(Struct, frozen=True, gc=False):
     refused: list[Refused]
 
 
-class KnownLine(Struct, frozen=True, gc=False):
+class KnownLine(Struct, frozen=True):
     """A line with what it is equal to others in, and with its former id and the key of that."""
 
     hand: LineAtHand
@@ -67,7 +67,7 @@ class KnownLine(Struct, frozen=True, gc=False):
     former: tuple[str, bytes] | None
 
 
-class Mark(Struct, frozen=True, gc=False):
+class Mark(Struct, frozen=True):
     """A line that is marked as reversed, while it waits for the equal lines that stand.
 
     `former` is its former id with the key of that, `reports` the number that the tables make of it.
