@@ -17,7 +17,7 @@ from streams.ledger.export import MUNICIPALITY
 from streams.ledger.sql import sql_text, sql_texts
 from streams.ledger.table import LedgerTable, unusable
 from streams.lis.engine import PROCESSORS, Share, engine, entries_in
-from streams.lis.kept_values import KeptValues
+from streams.lis.kept_values import MOST_CELLS, KeptValues
 
 CHECKED: Final = {"beloeb": "TRUE", "udgifter": "TRUE", "landet": "TRUE",
                   "afregning": f"kind IN {sql_texts(ROW_KINDS)}"}  # fmt: skip
@@ -48,7 +48,7 @@ class KeptLedgerSums:
         self._lock = threading.Lock()
         self._looked = float("-inf")
         self._state = ("", 0)
-        self._kept = KeptValues[list[tuple[Any, ...]]]()
+        self._kept = KeptValues[list[tuple[Any, ...]]](MOST_CELLS, MOST_CELLS // 2)
 
     def state(self) -> tuple[str, int]:
         """Return the table and its version, `LOOK_S` old at most. Raises LedgerError."""

@@ -68,8 +68,9 @@ class KeptPages:
         return ToldPage(title, zlib.decompress(main).decode(), tuple(names), version)
 
     def keep(self, build: Build, key: str, page: ToldPage) -> None:
-        """Keep a page, in the place of those of other builds and of those long not asked for."""
-        self.forget_others(build)
+        """Keep a page of the build that is asked, in the place of those long not asked for."""
+        if build != self._build:
+            return
         main = zlib.compress(page.main.encode(), FASTEST)
         citizens = zlib.compress(" ".join(page.citizens).encode(), FASTEST)
         packed = (page.title, page.ledger_version, main, citizens)

@@ -59,7 +59,7 @@ class Paths:
             return {}
         return _under(
             ("citizen",),
-            self.to("borger", municipality=row["municipality"], citizen=row["citizen"]),
+            self.to("borger", municipality=row.get("municipality"), citizen=row["citizen"]),
         )
 
 

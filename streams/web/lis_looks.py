@@ -61,7 +61,9 @@ class LisLook:
     """A look at a view by a visitor who may see it.
 
     `shown` are the rows that are given, of those that there are. An export is a file that somebody
-    takes away: it is recorded also where it names nobody.
+    takes away: it is recorded also where it names nobody. `session` is that of the visitor, None
+    for programs; `purpose` is "" as long as nothing was said. Both are as when the look began: who
+    logs off or says something else meanwhile gets the answer that is on record.
     """
 
     request: Request
@@ -70,6 +72,8 @@ class LisLook:
     options: LisOptions
     place: str | None
     shown: range
+    session: WebSession | None
+    purpose: str
     is_export: bool = False
 
     @property
@@ -82,23 +86,6 @@ class LisLook:
         """True if the answer has single citizens in it."""
         view = VIEWS.get(self.view)
         return view is not None and (view.names_citizens or self.options.persons)
-
-    @property
-    def session(self) -> WebSession | None:
-        """The session of the visitor; programs have none."""
-        return parts_of(self.request).sessions.get(self.request.cookies.get(COOKIE, ""))
-
-    @property
-    def purpose(self) -> str:
-        """The purpose of the visitor; "" as long as nothing was said.
-
-        Who follows a link of another site has not said why: the record would have that site's word.
-        """
-        if came_from_elsewhere(self.request):
-            return ""
-        session = self.session
-        kept = session.kept.get(PURPOSE, "") if session else ""
-        return self.options.purpose or str(kept)
 
     def question(self, books: tuple[BookLine, ...] = ()) -> LisQuestion:
         """Make the question; a token becomes the citizen. Raises LisRefusedError."""
@@ -119,7 +106,9 @@ def look_of(
     of_page = EVERY if view == BOOKS_VIEW else options.rows_of_page
     shown = {"page": of_page, "pdf": range(MOST_ON_PAPER)}.get(form, EVERY)
     place, is_export = scope(visitor, options.municipality), form != "page"
-    look = LisLook(request, visitor, view, options, place, shown, is_export)
+    session = parts_of(request).sessions.get(request.cookies.get(COOKIE, ""))
+    purpose = _purpose_said(request, session, options)
+    look = LisLook(request, visitor, view, options, place, shown, session, purpose, is_export)
     if isinstance(options, LineOptions) and options.reason and "reason" in look.hidden:
         raise refused()
     if not look.names_citizens:
@@ -129,6 +118,16 @@ def look_of(
     if not of_citizens.roles:
         raise refused()
     return replace(look, place=scope(of_citizens, options.municipality))
+
+
+def _purpose_said(request: Request, session: WebSession | None, options: LisOptions) -> str:
+    """Return why a visitor looks at citizens; "" where nothing was said.
+
+    Who follows a link of another site has not said why: the record would have that site's word.
+    """
+    if came_from_elsewhere(request):
+        return ""
+    return options.purpose or str(session.kept.get(PURPOSE, "") if session else "")
 
 
 def question_of(look: LisLook, books: tuple[BookLine, ...] = ()) -> LisQuestion:
@@ -170,11 +169,13 @@ async def taken_away(look: LisLook, question: LisQuestion) -> Answered:
 
     Raises LisRefusedError, and HTTPException where it cannot be recorded.
     """
+    if (session := look.session) is None and look.names_citizens:
+        raise refused()
     found = await answered(look, question)
     answer = found.answer
     seen = citizens_in(replace(answer, rows=answer.rows_in(look.shown)))
     await record(look, question, seen, found.ledger_version)
-    if (session := look.session) is None or not look.names_citizens:
+    if session is None or not look.names_citizens:
         return found
     run = parts_of(look.request).lanes.answers.run
     return found._replace(answer=await run(_with_tokens, answer, look.shown, tokens_of(session)))

@@ -36,7 +36,7 @@ from streams.web.lis_looks import (
 from streams.web.lis_pages import BESIDE, BesidePart, ViewPage, beside_part, view_page
 from streams.web.pages import language_of
 from streams.web.parts import parts_of
-from streams.web.rights import CITIZENS
+from streams.web.rights import CITIZENS, refused
 from streams.web.visitors import Visitor
 from streams.web.words import words_in
 
@@ -87,17 +87,19 @@ async def told_page(
 
     Raises LisRefusedError, and HTTPException where the look cannot be recorded.
     """
-    question = question_of(look, books)
-    parts, key = parts_of(look.request), await _key(look, build)
-    kept = parts.kept_citizens if look.names_citizens else parts.kept_pages
+    question, parts = question_of(look, books), parts_of(look.request)
     if build is not None:
-        parts.kept_citizens.forget_others(build)  # whatever is asked of it
-    told = kept.find(build, key) if build is not None and key else None
-    if told is None:
-        told = await _made(look, question)
-        if build is not None and key:
-            kept.keep(build, key, told)
-    return await _recorded(look, question, told) if look.names_citizens else told
+        for pages in (parts.kept_citizens, parts.kept_pages):  # whatever is asked of it
+            pages.forget_others(build)
+    key = await _key(look, build)
+    kept = parts.kept_citizens if look.names_citizens else parts.kept_pages
+    async with turn(look):  # to the end of its record, for each page that waits takes memory
+        told = kept.find(build, key) if build is not None and key else None
+        if told is None:
+            told = await _made(look, question)
+            if build is not None and key:
+                kept.keep(build, key, told)
+        return await _recorded(look, question, told) if look.names_citizens else told
 
 
 async def _key(look: LisLook, build: Build | None) -> str:
@@ -117,14 +119,13 @@ async def _key(look: LisLook, build: Build | None) -> str:
 
 async def _made(look: LisLook, question: LisQuestion) -> ToldPage:
     """Make a page; citizens, and why they are looked at, are marks in it."""
-    async with turn(look):
-        found = await answered(look, question)
-        answer = found.answer
-        seen = citizens_in(replace(answer, rows=answer.rows_in(look.shown)))
-        if look.names_citizens:
-            marks = {citizen: mark(number) for number, citizen in enumerate(seen, 1)}
-            found = found._replace(answer=named_by(answer, look.shown, marks.__getitem__))
-        page = await _view_page(look, question, found)
+    found = await answered(look, question)
+    answer = found.answer
+    seen = citizens_in(replace(answer, rows=answer.rows_in(look.shown)))
+    if look.names_citizens:
+        marks = {citizen: mark(number) for number, citizen in enumerate(seen, 1)}
+        found = found._replace(answer=named_by(answer, look.shown, marks.__getitem__))
+    page = await _view_page(look, question, found)
     main = parts_of(look.request).pages.part(
         language_of(look.request),
         "lis/view_main.html",
@@ -141,10 +142,10 @@ async def _recorded(look: LisLook, question: LisQuestion, told: ToldPage) -> Tol
 
     Raises HTTPException where it cannot be recorded.
     """
+    if look.session is None:
+        raise refused()
     await record(look, question, [*told.citizens], told.ledger_version)
-    assert look.session is not None, "the question of a look at citizens needs a session"
-    tokens = tokens_of(look.session)
-    return await answers(look).run(_named, told, look.purpose, tokens)
+    return await answers(look).run(_named, told, look.purpose, tokens_of(look.session))
 
 
 def _named(told: ToldPage, purpose: str, tokens: CitizenTokens) -> ToldPage:

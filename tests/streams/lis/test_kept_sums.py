@@ -50,6 +50,19 @@ def test_each_municipality_has_its_own_of_sums_that_are_asked_for_once(ledger):
     assert ledger.asked == [(("table", 1), ALL)]
 
 
+def test_sums_of_ten_years_of_all_municipalities_are_kept(ledger, monkeypatch):
+    ten_years = [
+        (f"{place:03}", f"{2015 + month // 12}-{month % 12 + 1:02}", place, month)
+        for place in range(98)
+        for month in range(120)
+    ]
+    monkeypatch.setattr(f"{__name__}.ROWS", ten_years)
+    sums = KeptLedgerSums("somewhere")
+    for place in ("001", "097"):
+        assert len(sums.sums("somewhere", replace(ALL, municipality=place))) == 120
+    assert len(ledger.asked) == 1
+
+
 def test_another_version_or_question_is_asked_anew(ledger):
     sums = KeptLedgerSums("somewhere")
     for state in (("table", 1), ("table", 2), ("another", 2)):

@@ -1,17 +1,21 @@
 """Pages with citizens that are kept: each look is on record first, and names them for it alone."""
 
 import re
+from functools import partial
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 from fastapi import HTTPException
 
 from projections.lis.questions import LisQuestion
+from streams.lis import inquiry
 from streams.web import lis_options
 from streams.web.citizen_marks import filled, mark
 from streams.web.citizen_tokens import tokens_of
 from streams.web.kept_pages import KeptPages
 from streams.web.lis_desk import LisDesk
+from streams.web.lis_looks import PURPOSE
 from streams.web.lis_typesetter import Typesetter
 from streams.web.sessions import COOKIE
 from tests.support.lis_site import OWN, lis_site
@@ -28,11 +32,13 @@ class Book:
 
     def __init__(self):
         self.looks, self.refuses = [], False
+        self.meanwhile = lambda: None
 
     async def record(self, _request, visitor, look):
         if self.refuses:
             raise HTTPException(503)
         self.looks.append((visitor.subject, look.purpose, [*look.citizens], dict(look.about)))
+        self.meanwhile()
 
     async def close(self):
         """Nothing is open."""
@@ -99,6 +105,53 @@ def test_each_look_at_a_page_that_is_kept_is_on_record_with_its_own_purpose(
     assert len(book.looks) == len(looks)
     assert len(asked) == 1
     assert book.looks[0][3] == book.looks[1][3]
+
+
+@pytest.mark.parametrize("form", ["", ".csv", ".json"])
+@pytest.mark.parametrize("when", ["before the record", "during the record"])
+def test_who_logs_off_meanwhile_gets_what_is_on_record_and_no_pseudonym(
+    app, book, monkeypatch, form, when
+):
+    who = looking(app, CASEWORKER, "sag 1")
+    log_off = partial(app.state.parts.sessions.end, who.cookies[COOKIE])
+    answered = LisDesk.answered
+
+    def then_gone(desk, question, **how):
+        found = answered(desk, question, **how)
+        log_off()
+        return found
+
+    if when == "before the record":
+        monkeypatch.setattr(LisDesk, "answered", then_gone)
+    else:
+        book.meanwhile = log_off
+    given = who.get(f"/lis/personer{form}?persons=1")
+    ((_, purpose, citizens, _),) = book.looks
+    assert (given.status_code, purpose) == (200, "sag 1")
+    assert len({*TOKEN.findall(given.text)}) == len({*citizens}) > 0
+    assert not [citizen for citizen in citizens if citizen in given.text]
+    assert app.state.parts.sessions.get(who.cookies[COOKIE]) is None
+
+
+def test_a_page_shows_the_purpose_that_is_on_record(app, book):
+    who = looking(app, CASEWORKER, "sag 1")
+    session = app.state.parts.sessions.get(who.cookies[COOKIE])
+    book.meanwhile = lambda: session.kept.update({PURPOSE: "sag 2"})  # in another tab
+    page = who.get(LISTS[0]).text
+    assert ("sag 1" in page, "sag 2" in page) == (True, False)
+    assert "sag 2" in who.get(LISTS[0]).text
+    assert [look[1] for look in book.looks] == ["sag 1", "sag 2"]
+
+
+def test_expected_payments_that_differ_are_listed_with_links(app, book, monkeypatch):
+    row = (1, "12345678", "KTH", "2024-01", "c" * 32, 1, 100, 50, 1, 0)
+    monkeypatch.setattr(inquiry, "KEPT_EXPECTED", SimpleNamespace(rows=lambda _ledger: [row]))
+    who = looking(app, visitor("auditor"), "sag 1")
+    page = who.get("/lis/forventet?persons=1")
+    assert page.status_code == 200
+    (token,) = {*TOKEN.findall(page.text)}
+    assert f"citizen={token}" in page.text
+    assert book.looks[-1][2] == ["c" * 32]
 
 
 def test_a_page_that_is_kept_is_the_page_that_would_be_made_anew(app, folder):

@@ -50,6 +50,7 @@ def page_of(text):
 
 def test_the_page_that_is_least_asked_for_makes_room():
     kept = KeptPages(most=2 * KEY_BYTES + 40)
+    kept.forget_others(BUILD)
     for key in "ab":
         kept.keep(BUILD, key, page_of(key))
     assert kept.find(BUILD, "a") == page_of("a")
@@ -60,6 +61,7 @@ def test_the_page_that_is_least_asked_for_makes_room():
 
 def test_a_page_is_counted_by_its_bytes_and_once():
     kept = KeptPages(most=2 * KEY_BYTES + 40)
+    kept.forget_others(BUILD)
     kept.keep(BUILD, "a", page_of("a"))
     for _ in range(5):
         kept.keep(BUILD, "b", page_of("b"))
@@ -73,9 +75,13 @@ def test_a_page_is_counted_by_its_bytes_and_once():
 def test_pages_of_another_build_are_gone():
     kept = KeptPages()
     newer = BUILD._replace(number=2)
+    kept.forget_others(BUILD)
     kept.keep(BUILD, "a", page_of("old"))
     assert kept.find(newer, "a") is None
+    kept.forget_others(newer)
     kept.keep(newer, "b", page_of("new"))
+    kept.keep(BUILD, "late", page_of("of a slow question"))
+    assert kept.find(BUILD, "late") is None
     assert kept.find(newer, "a") is None
     assert kept.find(BUILD, "a") is None
     assert kept.find(newer, "b") == page_of("new")
