@@ -47,9 +47,15 @@ def _stop(number: int, _frame: object) -> NoReturn:
     for other in SIGNALS:
         # A second one would break the clean-up off half-way.
         signal.signal(other, signal.SIG_IGN)
-    # What was interrupted stays undone: Python would tell of it, one coroutine after the other.
+    # What was interrupted stays undone: Python would tell of it, one coroutine after the other, and
+    # of each that misses its event loop when it is thrown away.
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    sys.unraisablehook = _tell_nothing
     raise Stopped(number)
+
+
+def _tell_nothing(_thrown_away: object) -> None:
+    """Take an error of what is thrown away."""
 
 
 def output_unread() -> int:

@@ -12,9 +12,16 @@ from streams.kit.stopping import Stopped, unwind_on_signals
 async def interrupted():
     pass
 
+def begun():
+    try:
+        yield
+    finally:
+        raise RuntimeError("There is no current event loop")
+
 unwind_on_signals()
 try:
-    left_undone = interrupted()
+    left_undone, half_done = interrupted(), begun()
+    next(half_done)
     os.kill(os.getpid(), signal.Signals[sys.argv[1]])
 except Stopped as stopped:
     print("stopped", file=sys.stderr)
