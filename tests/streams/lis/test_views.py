@@ -468,9 +468,12 @@ def test_the_pages_of_a_list_are_the_list_and_its_totals_those_of_all_rows(
 def test_each_kind_of_list_has_rows_in_these_histories(marts):
     _, tables = marts
     if tables.is_current:
-        for view in COUNTED:
-            persons = not VIEWS[view].names_citizens
-            assert len(tables.answer(LisQuestion(view), persons=persons).rows) > 2, view
+        short = {
+            view
+            for view in COUNTED
+            if tables.answer(LisQuestion(view), persons=not VIEWS[view].names_citizens).count <= 2
+        }
+        assert short <= {"fleksbidrag"}, "only fleksjob is rare enough to be nobody's"
 
 
 @pytest.mark.parametrize("place", PLACES)
