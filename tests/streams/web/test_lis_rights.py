@@ -74,7 +74,7 @@ def test_who_may_not_see_corrections_sees_no_column_that_tells_them(
         set_on_paper.append(values)
         return b""
 
-    monkeypatch.setattr(app.state.parts.typesetter, "pdf", typeset)
+    monkeypatch.setattr(app.state.parts.typesetter, "kept_pdf", typeset)
     who.get(f"/lis/{view}.pdf")
     titles = {catalogue()[key]["da"] for key in headings(view, hidden)}
     assert not titles & {head["title"] for head in set_on_paper[0]["heads"]}
