@@ -34,8 +34,6 @@ from streams.web.lis_shelf import MartsShelf
 RUN: Final = "run"
 LIVE: Final = frozenset({"kontrol", "forventet"})
 """Views that ask the ledger itself, which may be newer than the marts."""
-OF_ALL: Final = frozenset({"sammenligning"})
-"""Views that read the counts of all municipalities, whichever is asked for."""
 MOST_ROWS: Final = 100_000
 """Rows that an answer may be made of, some 100 MB.
 
@@ -51,14 +49,6 @@ class LisRefusedError(Exception):
         super().__init__(key)
         self.status = status
         self.key = key
-
-
-class OfAllReader:
-    """Reads marts for views that read the same, without citizens, for every municipality."""
-
-    def __init__(self, marts: Marts) -> None:
-        self.need_run = marts.need_run
-        self.rows = self.remembered = marts.remembered
 
 
 class LisRun(NamedTuple):
@@ -155,9 +145,7 @@ class LisDesk:
             )
 
     def _all_rows(self, marts: Marts, question: LisQuestion, *, persons: bool) -> Answer:
-        bounded = marts.bounded(MOST_ROWS)
-        reader = OfAllReader(bounded) if question.view in OF_ALL else bounded
-        asked = partial(self._asked, reader, question, persons=persons)
+        asked = partial(self._asked, marts.bounded(MOST_ROWS), question, persons=persons)
         if may_keep(question, persons=persons):
             return marts.kept(("answer", question), asked, _cells)
         return asked()

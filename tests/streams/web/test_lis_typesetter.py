@@ -1,6 +1,7 @@
 """PDFs are set in processes of their own: which end, are started anew, and give up once."""
 
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -24,7 +25,9 @@ PAPER = {
 }
 
 
-def test_a_document_has_the_bytes_of_this_process_and_the_next_has_the_same_process():
+@contextmanager
+def counted():
+    """Lend a typesetter, and the processes that it has started."""
     started = []
 
     def start():
@@ -33,24 +36,22 @@ def test_a_document_has_the_bytes_of_this_process_and_the_next_has_the_same_proc
 
     typesetter = Typesetter(start)
     try:
+        yield typesetter, started
+    finally:
+        typesetter.close()
+
+
+def test_a_document_has_the_bytes_of_this_process_and_the_next_has_the_same_process():
+    with counted() as (typesetter, started):
         assert typesetter.pdf(PAPER) == typesetter.pdf(PAPER) == pdf(PAPER)
         assert len(started) == 1
         typesetter.pdf(PAPER | {"law": " " * LARGE_BYTES})
         assert started[0]._process.returncode is not None, "its memory goes back"
-    finally:
-        typesetter.close()
     assert all(process._process.returncode is not None for process in started)
 
 
 def test_a_document_that_names_nobody_is_set_once_of_the_same_values():
-    started = []
-
-    def start():
-        started.append(TypesettingProcess())
-        return started[-1]
-
-    typesetter = Typesetter(start)
-    try:
+    with counted() as (typesetter, started):
         kept = [typesetter.kept_pdf(PAPER) for _ in range(3)]
         assert {*kept} == {pdf(PAPER)}
         assert started[0]._made == 1
@@ -58,8 +59,6 @@ def test_a_document_that_names_nobody_is_set_once_of_the_same_values():
         assert other not in kept
         typesetter.pdf(PAPER)
         assert started[0]._made == 3
-    finally:
-        typesetter.close()
 
 
 def test_a_process_that_always_ends_is_told_and_the_next_document_tries_again():
