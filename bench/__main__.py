@@ -5,7 +5,8 @@ worker on Kafka, LEDGER_ROWS for a month's export (4000000 is a national one), L
 for the tables of LIS (12 runs of 4000000 rows) and the site's pages over them, which are measured
 only when they are named, WEB_REQUESTS (200) for how often a page is asked, MASS_CITIZENS (3500)
 for the mass correction (`make bench mass`), COUNTRY_CITIZENS (1400000) and COUNTRY_MONTHS (12) for
-a country's year (`make bench country`), whose prices are in the file in PRICES.
+a country's year (`make bench country`), whose prices are in the file in PRICES; with COUNTRY_FOLDER
+and COUNTRY_MINUTES it is done in several sittings.
 """
 
 import logging

@@ -5,6 +5,9 @@ show what grows faster than the work. COUNTRY_MONTHS has how many months (12); t
 that of as many, as if it went on like them. All of the year comes within hours, so closing a run
 reads all that came before; in operation it reads nine months.
 
+The whole takes hours. With COUNTRY_FOLDER the country stays in that folder, and the same command
+goes on where an earlier one has ended; no month begins when COUNTRY_MINUTES have passed.
+
 1. The year is simulated, and cut into the months in which its reports arrive.
 2. For each month two workers settle what `refusion publish` sends, then the run is closed and
    exported.
@@ -13,6 +16,7 @@ reads all that came before; in operation it reads nine months.
 """
 
 import asyncio
+import math
 import os
 import resource
 import subprocess
@@ -20,6 +24,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Final
@@ -31,21 +36,25 @@ from bench.rig import (
     BenchError,
     Figure,
     Spent,
-    bench,
     cpu_seconds,
+    measuring,
     peak_mb_of,
 )
+from bench.sittings import OutOfTimeError, Sitting
 from demo.cluster import Worker, environment, stop
 from domain.basics.weeks import month_number, month_text
 from streams.devtools.local_kafka import LocalKafka
 from streams.devtools.local_kafka.broker import Node
 from streams.kafka.errors import KafkaError
+from streams.settings import BOOTSTRAP, DEMO, PARTITIONS, PREFIX, STATE_DIR, Settings
 from streams.settings_table import FOUR_EYES, LEDGER, LIS
 from streams.wire.control_records import run_of
 from streams.worker.app import STAGES
 
 SIZES: Final = os.environ.get("COUNTRY_CITIZENS", "1400000")
 MONTHS: Final = int(os.environ.get("COUNTRY_MONTHS", "12"))
+FOLDER: Final = os.environ.get("COUNTRY_FOLDER", "")
+MINUTES: Final = float(os.environ.get("COUNTRY_MINUTES", math.inf))
 FIRST: Final = month_number("2023-01")
 WORKERS: Final = 2
 PROGRAM: Final = Path(sys.executable).parent / "refusion"
@@ -67,43 +76,48 @@ KEPT: Final = ("reports", "postings", "citizens", "notices")
 class Country:
     """One size of the country: its folder, its broker, its workers, and what they have spent."""
 
-    def __init__(self, run: Bench, folder: Path, node: Node, citizens: int) -> None:
+    def __init__(
+        self, run: Bench, folder: Path, node: Node, citizens: int, sitting: Sitting
+    ) -> None:
         self.citizens = citizens
-        self.figures: list[Figure] = []
         self._run = run
         self._folder = folder
+        self._sitting = sitting
         assert node.pid is not None
         self._broker = node.pid
         self._data = node.folder / "data"
         self._workers: list[Worker] = []
 
     async def whole(self) -> None:
-        """Go through the year and what comes after it."""
-        months = self._simulated()
-        self._workers = [self._run.start(f"worker-{at}", STAGES) for at in range(WORKERS)]
+        """Go through the year and what comes after it, as far as no earlier sitting has.
+
+        Raises OutOfTimeError where there is no time for all of it.
+        """
+        do = self._sitting.step
+        await do("simulated", self._simulated)
+        await self._start("again" if self._sitting.has_done("restored") else "worker")
+        for month in map(month_text, _months()):
+            await do(month, partial(self._month, month))
+        await do("summed up", self._summed_up)
+        await do("restored", self._restored)
+        await do("settled anew", self._recalculated)
+        await do("audited", self._audited)
+
+    async def _start(self, name: str) -> None:
+        """Start the workers with state folders of this name, and wait until they share it all."""
+        self._workers = [self._run.start(f"{name}-{at}", STAGES) for at in range(WORKERS)]
         await self._run.shared(self._workers, STAGES)
-        published = 0
-        with self._measured() as year:
-            for month, lines in months:
-                published += await self._month(month, lines)
-        self._figure(f"{MONTHS} months with {published:,} reports", _said(year[0]))
-        self._sizes()
-        self.figures += cost_rows(self._used(year[0].cpu_s).of_a_year(MONTHS))
-        await self._restored()
-        await self._recalculated()
-        await self._audited()
 
     # --- the year ---------------------------------------------------------------------------------
 
-    def _simulated(self) -> list[tuple[str, Path]]:
+    async def _simulated(self) -> None:
         """Simulate the year into a file for each month of arrival; the rest comes with the last."""
         last = FIRST + MONTHS - 1
         command = [
             *(str(PROGRAM), "simulate", "--citizens", str(self.citizens), "--seed", "1"),
             *("--months", f"{month_text(FIRST)}..{month_text(last)}"),
         ]
-        files = {month: self._folder / f"{month_text(month)}.jsonl" for month in _months()}
-        out = {month: path.open("wb") for month, path in files.items()}
+        out = {month: self._lines(month_text(month)).open("wb") for month in _months()}
         with subprocess.Popen(command, stdout=subprocess.PIPE) as simulating:
             assert simulating.stdout is not None
             for line in simulating.stdout:
@@ -112,10 +126,14 @@ class Country:
             file.close()
         if simulating.returncode:
             raise BenchError("the country could not be simulated")
-        return [(month_text(month), path) for month, path in files.items()]
 
-    async def _month(self, month: str, lines: Path) -> int:
-        """Publish, settle, close and export a month. Returns the number of its reports."""
+    def _lines(self, month: str) -> Path:
+        """Return the file of the reports that arrive in a month."""
+        return self._folder / f"{month}.jsonl"
+
+    async def _month(self, month: str) -> None:
+        """Publish, settle, close and export a month."""
+        lines = self._lines(month)
         number = _lines_in(lines)
         with self._measured() as settling:
             await self._command("publish", str(lines))
@@ -125,13 +143,22 @@ class Country:
         run = str(run_of(month_number(month)))
         with self._measured() as exporting:
             await self._command("export", "--run", run, "--out", str(self._folder / "files"))
+        for spent in (*settling, *closing, *exporting):
+            self._sitting.add(spent)
+        self._sitting.reports += number
         peak = max(peak_mb_of(worker) for worker in self._workers)
         self._figure(
             f"{month}: {number:,} reports, raw to ledger",
             f"{number / settling[0].clock_s:,.0f}/s, {_said(settling[0])}, {peak:,.0f} MB",
         )
         self._figure(f"{month}: close, export", f"{_said(closing[0])}; {_said(exporting[0])}")
-        return number
+
+    async def _summed_up(self) -> None:
+        """Note what the year has taken, and what a citizen costs."""
+        year = self._sitting.spent
+        self._figure(f"{MONTHS} months with {self._sitting.reports:,} reports", _said(year))
+        self._sizes()
+        self._sitting.figures += cost_rows(self._used(year.cpu_s).of_a_year(MONTHS))
 
     async def _caught_up(self) -> None:
         """Wait until all stages have processed everything."""
@@ -153,12 +180,11 @@ class Country:
 
     async def _restored(self) -> None:
         """Lose all disks of state, and wait until the workers have restored them."""
-        await asyncio.to_thread(self._stop)
+        await self.stop()
         for folder in self._run.settings.state_dir.glob("worker-*"):
             rmtree(folder)
         with self._measured() as restoring:
-            self._workers = [self._run.start(f"again-{at}", STAGES) for at in range(WORKERS)]
-            await self._run.shared(self._workers, STAGES)
+            await self._start("again")
             logs = [self._run.settings.state_dir / f"again-{at}" / "log" for at in range(WORKERS)]
             while sum(log.read_text().count("restored ") for log in logs) < len(PARTITION_NUMBERS):
                 await asyncio.sleep(LOOK_S)
@@ -179,8 +205,9 @@ class Country:
             await self._command("verify", "--jobs", "2")
         self._figure("verify", _said(auditing[0]))
 
-    def _stop(self) -> None:
-        stop(self._workers)
+    async def stop(self) -> None:
+        """Stop the workers, and wait until they have ended."""
+        await asyncio.to_thread(stop, self._workers)
         self._workers = []
 
     # --- measuring --------------------------------------------------------------------------------
@@ -214,7 +241,7 @@ class Country:
 
     def _figure(self, subject: str, figure: str) -> None:
         """Note a figure, and show it: the whole takes hours."""
-        self.figures.append((f"{self.citizens:,} citizens, {subject}", figure, ""))
+        self._sitting.figures.append((f"{self.citizens:,} citizens, {subject}", figure, ""))
         print(f"{self.citizens:,} citizens, {subject}: {figure}", flush=True)
 
     def _sizes(self) -> None:
@@ -253,30 +280,50 @@ class Country:
 
 
 def figures(folder: Path) -> list[Figure]:
-    """Measure each size of the country."""
-    return [row for size in SIZES.split(",") for row in _size(folder / size, int(size))]
+    """Measure each size of the country, as far as there is time."""
+    place = Path(FOLDER) if FOLDER else folder
+    return [row for size in SIZES.split(",") for row in _size(place / size, int(size))]
 
 
 def _size(folder: Path, citizens: int) -> list[Figure]:
-    (folder / "kafka").mkdir(parents=True)
+    (folder / "kafka").mkdir(parents=True, exist_ok=True)
+    sitting = Sitting(folder, MINUTES)
     try:
         with LocalKafka(folder=folder / "kafka") as kafka:
-            return asyncio.run(_country(kafka, folder, citizens))
+            asyncio.run(_country(kafka, folder, citizens, sitting))
+    except OutOfTimeError:
+        print(f"{citizens:,} citizens: it goes on with COUNTRY_FOLDER={FOLDER}", flush=True)
     finally:
-        rmtree(folder)
+        if not FOLDER:
+            rmtree(folder)
+    return sitting.figures
 
 
-async def _country(kafka: LocalKafka, folder: Path, citizens: int) -> list[Figure]:
-    more = {
-        LEDGER.name: str(folder / "ledger"),
-        LIS.name: str(folder / "lis"),
-        FOUR_EYES.name: "0",
-    }
+async def _country(kafka: LocalKafka, folder: Path, citizens: int, sitting: Sitting) -> None:
     (node,) = kafka.nodes
-    async with bench(kafka.bootstrap, folder, more) as run:
-        country = Country(run, folder, node, citizens)
-        await country.whole()
-        return country.figures
+    async with measuring(_settings(kafka.bootstrap, folder)) as run:
+        country = Country(run, folder, node, citizens, sitting)
+        try:
+            await country.whole()
+        finally:
+            await country.stop()
+
+
+def _settings(bootstrap: str, folder: Path) -> Settings:
+    """Return the settings of a country: all that it keeps is in its folder."""
+    state = folder / "state"
+    state.mkdir(exist_ok=True)
+    values = {
+        BOOTSTRAP: bootstrap,
+        PREFIX: "country.",
+        PARTITIONS: str(len(PARTITION_NUMBERS)),
+        STATE_DIR: str(state),
+        DEMO: "1",
+        LEDGER: str(folder / "ledger"),
+        LIS: str(folder / "lis"),
+        FOUR_EYES: "0",
+    }
+    return Settings.load({setting.name: value for setting, value in values.items()})
 
 
 def _months() -> range:

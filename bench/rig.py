@@ -209,11 +209,14 @@ async def bench(
 
     Its processes and topics end with it, however it ends.
     """
-    async with (
-        own_topics(bootstrap, folder, more) as settings,
-        watching(settings) as watch,
-        AsyncExitStack() as stack,
-    ):
+    async with own_topics(bootstrap, folder, more) as settings, measuring(settings) as run:
+        yield run
+
+
+@asynccontextmanager
+async def measuring(settings: Settings) -> AsyncIterator[Bench]:
+    """Run a measurement on the topics of some settings; its processes end with it."""
+    async with watching(settings) as watch, AsyncExitStack() as stack:
         yield Bench(settings, watch, stack)
 
 
