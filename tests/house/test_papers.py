@@ -7,6 +7,7 @@ import pytest
 
 from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
+from streams.kafka.topics import DAY_MS, FOR_EVER, all_topics
 from tests.house.test_house import files_of_ours, relative
 from tests.support.places import DOCS, ROOT
 
@@ -144,3 +145,13 @@ def test_the_run_of_a_change_calls_the_test_command_of_the_readme():
     assert "\nmake test " in README
     script = (ROOT / ".ci" / "run").read_text()
     assert "\nmake test\n" in script
+
+
+def test_the_record_of_processing_has_the_period_of_each_topic():
+    _, periods = (DOCS / "fortegnelse.md").read_text().split("## Slettefrister")
+    for topic in all_topics((), receipts=True):
+        named = rf"^\| [^|]*`{re.escape(topic.name)}`[^|]*\|.*$"
+        (line,) = re.findall(named, periods, re.MULTILINE)
+        kept_ms = topic.settings.get("retention.ms", FOR_EVER)
+        days = re.search(r"\| (\d+) dage \|$", line)
+        assert kept_ms == (str(int(days[1]) * DAY_MS) if days else FOR_EVER)
