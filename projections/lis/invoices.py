@@ -3,6 +3,7 @@
 A price is kroner a year for each unit, valid from one month to another:
 
 * `inhabitant`: the inhabitants of 16 to 66 years in the table of that year;
+* `inhabitant_of_all_ages`: all inhabitants in it;
 * `citizen`: the citizens with a row of a month, added up over the months (citizen months).
 
 A month costs a twelfth. Where a price changes in the half year, each part of it is a line of its
@@ -17,10 +18,13 @@ from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
 from projections.lis.amounts import AMOUNT, ore_of
-from projections.lis.inhabitants import InhabitantTable
+from projections.lis.inhabitants import Inhabitants, InhabitantTable
 
 COLUMNS: Final = ["valid_from", "valid_to", "unit", "kroner_a_year", "reference"]
-UNITS: Final = ("inhabitant", "citizen")
+OF_ALL_AGES: Final = "inhabitant_of_all_ages"
+OF_INHABITANTS: Final = ("inhabitant", OF_ALL_AGES)
+"""Units that the table of inhabitants counts."""
+UNITS: Final = (*OF_INHABITANTS, "citizen")
 LINE_COLUMNS: Final = (
     "half", "municipality", "name", "from", "to", "unit", "units", "kroner_a_year", "amount",
     "reference",
@@ -104,7 +108,7 @@ def _price(number: int, row: Sequence[str]) -> InvoicePrice:
         raise InvoiceError(f"line {number}: a month is written as 2027-01; the last may be empty")
     if unit not in UNITS or not AMOUNT.fullmatch(kroner) or not reference:
         raise InvoiceError(
-            f"line {number}: a unit is {' or '.join(UNITS)}, a price is kroner such as 4,75, and"
+            f"line {number}: a unit is {', '.join(UNITS)}, a price is kroner such as 4,75, and"
             " the reference says where the price was agreed"
         )
     return InvoicePrice(first, last, unit, ore_of(kroner), reference)
@@ -124,13 +128,15 @@ def invoice_lines(
         (price, [month for _, month in group])
         for price, group in groupby(by_price, lambda pair: pair[0])
     ]
-    if any(price.unit == "inhabitant" for price, _ in parts):
-        _check_inhabitants(half[:4], names, inhabitants)
+    for unit in {price.unit for price, _ in parts}.intersection(OF_INHABITANTS):
+        _check_inhabitants(unit, half[:4], names, inhabitants)
     lines = []
     for code, name in sorted(names.items()):
         for price, of_price in parts:
-            if price.unit == "inhabitant":
-                units, weight = inhabitants[code, half[:4]].number, len(of_price)
+            if price.unit in OF_INHABITANTS:
+                counted = _counted(price.unit, inhabitants[code, half[:4]])
+                assert counted is not None, "what is missing was told before"
+                units, weight = counted, len(of_price)
             else:
                 units, weight = sum(citizens.get((code, month), 0) for month in of_price), 1
             amount = _half_up(Fraction(units * price.ore_a_year * weight, 12))
@@ -146,12 +152,23 @@ def _valid_in(month: str, prices: Sequence[InvoicePrice]) -> InvoicePrice:
     raise InvoiceError(f"no price is valid in {month}")
 
 
-def _check_inhabitants(year: str, names: Mapping[str, str], known: InhabitantTable) -> None:
-    missing = [code for code in sorted(names) if (code, year) not in known]
+def _counted(unit: str, known: Inhabitants | None) -> int | None:
+    """Count the inhabitants that a unit means; None where the table does not tell."""
+    if known is None:
+        return None
+    return known.of_all_ages if unit == OF_ALL_AGES else known.number
+
+
+def _check_inhabitants(
+    unit: str, year: str, names: Mapping[str, str], known: InhabitantTable
+) -> None:
+    missing = [code for code in sorted(names) if _counted(unit, known.get((code, year))) is None]
     if missing:
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        whose = "inhabitants of all ages" if unit == OF_ALL_AGES else "line"
         raise InvoiceError(
-            f"the table of inhabitants has no line of {year} for {', '.join(missing[:NAMED])}{more}"
+            f"the table of inhabitants has no {whose} of {year} for"
+            f" {', '.join(missing[:NAMED])}{more}"
         )
 
 

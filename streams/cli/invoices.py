@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def invoices(half: str, out: Path | None, as_json: bool) -> None:
     """Make the basis of the invoices of half a year.
 
-    Units times price: inhabitants (REFUSION_INHABITANTS) or citizens with a row (the tables of
-    LIS), by the dated table of prices (REFUSION_PRICES). Nothing in it names a person.
+    Units times price: inhabitants, of 16 to 66 years or of all ages (REFUSION_INHABITANTS), or
+    citizens with a row (the tables of LIS), by the dated table of prices (REFUSION_PRICES). Nothing
+    in it names a person.
     """
     from streams.lis.invoice_basis import invoice_basis, write_tables
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.lis.inhabitants import Inhabitants
+from projections.lis.inhabitants import Inhabitants, InhabitantsError, read_inhabitants
 from projections.lis.invoices import (
     InvoiceError,
     InvoicePrice,
@@ -54,6 +54,28 @@ def test_citizens_are_added_up_over_the_months():
     assert (aarhus.units, aarhus.amount_ore) == (0, 0)
 
 
+def test_all_inhabitants_are_counted_where_the_price_is_for_all_ages():
+    table = ["municipality;year;inhabitants_16_66;region;inhabitants", "751;2027;230000;x;355000"]
+    price = prices("2027-01;;inhabitant_of_all_ages;4,75;aftale")
+    (line,) = invoice_lines("2027-1", {"751": "Aarhus"}, price, read_inhabitants(table), {})
+    assert (line.unit, line.units) == ("inhabitant_of_all_ages", 355_000)
+    assert line.amount_ore == 84_312_500  # 355,000 × 475 øre × 6/12
+    with pytest.raises(InvoiceError, match="no inhabitants of all ages of 2027 for 730, 751"):
+        invoice_lines("2027-1", NAMES, price, PEOPLE, {})
+
+
+def test_a_table_of_inhabitants_has_the_fifth_column_in_every_line_or_in_none():
+    head = "municipality;year;inhabitants_16_66;region"
+    with pytest.raises(InhabitantsError, match="line 2 has 5 cells and not 4"):
+        read_inhabitants([head, "751;2027;230000;x;355000"])
+    with pytest.raises(InhabitantsError, match="line 2 has 4 cells and not 5"):
+        read_inhabitants([f"{head};inhabitants", "751;2027;230000;x"])
+    with pytest.raises(InhabitantsError, match="a whole number without dots"):
+        read_inhabitants([f"{head};inhabitants", "751;2027;230000;x;355.000"])
+    with pytest.raises(InhabitantsError, match="inhabitants may follow"):
+        read_inhabitants([f"{head};people"])
+
+
 @given(st.integers(0, 10**7), st.integers(0, 10**5), st.integers(0, 10**5), st.integers(7, 11))
 def test_the_parts_of_a_half_year_are_the_whole_to_half_an_ore_each(people, one, other, last):
     both = [
@@ -72,7 +94,7 @@ def test_the_parts_of_a_half_year_are_the_whole_to_half_an_ore_each(people, one,
     ("rows", "said"),
     [
         (["2027-13;;inhabitant;4,75;a"], "line 2: a month is written"),
-        (["2027-01;;house;4,75;a"], "a unit is inhabitant or citizen"),
+        (["2027-01;;house;4,75;a"], "a unit is inhabitant, inhabitant_of_all_ages, citizen"),
         (["2027-01;;inhabitant;4.7.5;a"], "a price is kroner"),
         (["2027-01;;inhabitant;4,75;"], "where the price was agreed"),
         (["2027-01;;inhabitant;4,75"], "line 2 has 4 cells and not 5"),

@@ -9,6 +9,7 @@ import pytest
 from arro3.io import read_parquet
 from click.testing import CliRunner
 
+from projections.lis.invoices import months_of
 from streams.cli.main import main
 from tests.properties.test_lis import built
 from tests.support.run_histories import ledger_of_lives
@@ -151,3 +152,19 @@ def test_books_of_the_municipality_are_held_against_the_sum_postings(lis, tmp_pa
     assert all(line["difference_ore"] == line["sumpostering_ore"] for line in found)
     books.write_text("x")
     assert "the first line must name" in lis("afstemning", "--books", books).stderr
+
+
+def test_an_invoice_by_citizens_counts_those_that_the_view_shows(lis, monkeypatch, tmp_path):
+    table = tmp_path / "prices.csv"
+    head = "valid_from;valid_to;unit;kroner_a_year;reference"
+    table.write_text(f"{head}\n2010-01;;citizen;12,00;aftale\n")
+    monkeypatch.setenv("REFUSION_PRICES", str(table))
+    shown = json.loads(lis("personer", "--municipality", "751", "--json").stdout)["rows"]
+    months = {row["month"]: row["persons"] for row in shown if row["persons"]}
+    half = f"{min(months)[:4]}-{1 if min(months)[5:] <= '06' else 2}"
+    asked = ["invoices", "--half", half, "--json"]
+    lines = json.loads(CliRunner().invoke(main, asked).stdout)["lines"]
+    (own,) = [line for line in lines if line["municipality"] == "751"]
+    counted = sum(months.get(month, 0) for month in months_of(half))
+    assert (own["units"], own["amount_ore"]) == (counted, 100 * counted)
+    assert counted
