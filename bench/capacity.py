@@ -30,7 +30,7 @@ async def memory_and_restore(bootstrap: str, folder: Path, lines: Sequence[bytes
         async with run.held_back(lines):
             await run.shared([first])
         await reached("memory", run.committed("citizens"), len(lines))
-        peak_mb = peak_mb_of(first)
+        peak_mb = peak_mb_of(first.process.pid)
         await asyncio.to_thread(stop, [first])
         log = run.settings.state_dir / "second" / "log"
         run.start("second", ["citizens"])

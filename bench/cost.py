@@ -15,6 +15,8 @@ PRICES: Final = Path(os.environ.get("PRICES") or Path(__file__).parent / "prices
 PROCESSOR, DISK, MOVED = "processor", "disk", "moved"
 PEER_KRONER: Final = 4.75
 """Kroner an inhabitant a year that the system it replaces is invoiced at (KOMBIT's FAQ)."""
+INHABITANTS_A_CITIZEN: Final = 6.0 / 1.4
+"""Six million inhabitants to 1.4 million citizens who have had a benefit."""
 REPLICAS: Final = 3
 """Brokers that have each record in operation; here it was one."""
 READERS: Final = 2
@@ -24,15 +26,20 @@ STANDING_CORES: Final = 10
 HOUR_S: Final = 3600
 YEAR_HOURS: Final = 24 * 365
 MONTHS: Final = 12
+YEARS: Final = 10
 
 
 class Used(NamedTuple):
-    """The use of a year by all citizens; bytes on disk are those at its end."""
+    """The use of a year by all citizens; bytes on disk are those at its end.
+
+    `raw_bytes` are those of the raw reports: they are moved like the others, and gone after a week.
+    """
 
     citizens: int
     cpu_s: float
     topic_bytes: int
     other_bytes: int
+    raw_bytes: int
 
     @property
     def disk_bytes(self) -> int:
@@ -42,16 +49,16 @@ class Used(NamedTuple):
     @property
     def moved_bytes(self) -> int:
         """The bytes between machines: to a broker, to its replicas, and to readers."""
-        return (REPLICAS + READERS) * self.topic_bytes
+        return (REPLICAS + READERS) * (self.topic_bytes + self.raw_bytes)
 
     def of_a_year(self, months: int) -> "Used":
         """Return what a year would use, if it went on as in so many months."""
-        each = (self.topic_bytes, self.other_bytes)
-        topics, others = (size * MONTHS // months for size in each)
-        return Used(self.citizens, self.cpu_s * MONTHS / months, topics, others)
+        each = (self.topic_bytes, self.other_bytes, self.raw_bytes)
+        sizes = (size * MONTHS // months for size in each)
+        return Used(self.citizens, self.cpu_s * MONTHS / months, *sizes)
 
 
-def read_prices(path: Path = PRICES) -> dict[str, float]:
+def read_prices(path: Path) -> dict[str, float]:
     """Read the kroner of each price. Raises BenchError where one is missing or no number."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = [*csv.DictReader(file, delimiter=";")]
@@ -77,11 +84,12 @@ def cost(used: Used, prices: dict[str, float]) -> dict[str, float]:
 
 def cost_rows(used: Used) -> list[Figure]:
     """Make the rows of the table: each part, and all beside the system that it replaces."""
-    prices = read_prices()
+    prices = read_prices(PRICES)
     parts = cost(used, prices)
     whole = sum(parts.values())
     stand = prices[PROCESSOR] * STANDING_CORES * YEAR_HOURS / used.citizens
     standing = whole - parts[PROCESSOR] + stand
+    in_year_ten = prices[DISK] * MONTHS * YEARS * used.disk_bytes / 1e9 / used.citizens
     amounts = {
         PROCESSOR: f"{used.cpu_s / used.citizens * 1000:,.1f} ms",
         DISK: f"{used.disk_bytes / used.citizens:,.0f} bytes at the end of the year",
@@ -92,10 +100,23 @@ def cost_rows(used: Used) -> list[Figure]:
             (f"a citizen and year: {what}", amounts[what], f"{100 * kroner:.3f} øre")
             for what, kroner in parts.items()
         ),
-        ("all of what is used", f"{100 * whole:.3f} øre", f"{whole / PEER_KRONER:.5f}"),
+        ("all of what is used", *_beside(whole)),
+        (
+            f"with the disks of the {YEARS}th year, as nothing is deleted",
+            *_beside(whole - parts[DISK] + in_year_ten),
+        ),
         (
             f"with {STANDING_CORES} cores that stand there all year instead",
-            f"{100 * standing:.3f} øre",
-            f"{standing / PEER_KRONER:.5f}",
+            *_beside(standing),
         ),
     ]
+
+
+def _beside(kroner: float) -> tuple[str, str]:
+    """Write the kroner of a citizen, and what that is of the other system's price.
+
+    The price is one of an inhabitant, so a citizen's cost is shared by so many.
+    """
+    an_inhabitant = kroner / INHABITANTS_A_CITIZEN
+    ratio = an_inhabitant / PEER_KRONER
+    return f"{100 * kroner:.3f} øre", f"{100 * an_inhabitant:.3f} øre an inhabitant: {ratio:.5f}"

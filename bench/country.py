@@ -69,6 +69,7 @@ LOOK_S: Final = 0.2
 MEGA: Final = 1e6
 BLOCK: Final = 512
 """Bytes of a block, in which a file system counts what a file takes."""
+RAW: Final = "reports.raw"
 KEPT: Final = ("reports", "postings", "citizens", "notices")
 """The topics that are kept; raw reports go after a week."""
 
@@ -138,25 +139,31 @@ class Country:
         with self._measured() as settling:
             await self._command("publish", str(lines))
             await self._caught_up()
+        close = ("run", "close", "--month", month, "--accept", "a measurement")
         with self._measured() as closing:
-            await self._command("run", "close", "--month", month, "--accept", "a measurement")
+            close_peak = await self._command(*close)
         run = str(run_of(month_number(month)))
         with self._measured() as exporting:
-            await self._command("export", "--run", run, "--out", str(self._folder / "files"))
+            out = str(self._folder / "files")
+            export_peak = await self._command("export", "--run", run, "--out", out)
         for spent in (*settling, *closing, *exporting):
             self._sitting.add(spent)
         self._sitting.reports += number
-        peak = max(peak_mb_of(worker) for worker in self._workers)
+        peak = max(peak_mb_of(worker.process.pid) for worker in self._workers)
         self._figure(
             f"{month}: {number:,} reports, raw to ledger",
             f"{number / settling[0].clock_s:,.0f}/s, {_said(settling[0])}, {peak:,.0f} MB",
         )
-        self._figure(f"{month}: close, export", f"{_said(closing[0])}; {_said(exporting[0])}")
+        self._figure(
+            f"{month}: close, export",
+            f"{_said(closing[0])}, {close_peak}; {_said(exporting[0])}, {export_peak}",
+        )
 
     async def _summed_up(self) -> None:
         """Note what the year has taken, and what a citizen costs."""
         year = self._sitting.spent
         self._figure(f"{MONTHS} months with {self._sitting.reports:,} reports", _said(year))
+        self._figure("the broker's peak", f"{peak_mb_of(self._broker):,.0f} MB")
         self._sizes()
         self._sitting.figures += cost_rows(self._used(year.cpu_s).of_a_year(MONTHS))
 
@@ -193,17 +200,17 @@ class Country:
     async def _recalculated(self) -> None:
         """Settle everybody anew by another rule set: a dry run, then applied until it stands."""
         with self._measured() as looking:
-            await self._command("replay", "--rules", OTHER_RULES, "--dry-run", "--jobs", "2")
-        self._figure("everybody settled anew, dry run", _said(looking[0]))
+            peak = await self._command("replay", "--rules", OTHER_RULES, "--dry-run", "--jobs", "2")
+        self._figure("everybody settled anew, dry run", f"{_said(looking[0])}, {peak}")
         with self._measured() as applying:
-            await self._command("replay", "--rules", OTHER_RULES, "--apply", "--yes")
+            peak = await self._command("replay", "--rules", OTHER_RULES, "--apply", "--yes")
             await self._caught_up()
-        self._figure("the same, applied", _said(applying[0]))
+        self._figure("the same, applied", f"{_said(applying[0])}, {peak}")
 
     async def _audited(self) -> None:
         with self._measured() as auditing:
-            await self._command("verify", "--jobs", "2")
-        self._figure("verify", _said(auditing[0]))
+            peak = await self._command("verify", "--jobs", "2")
+        self._figure("verify", f"{_said(auditing[0])}, {peak}")
 
     async def stop(self) -> None:
         """Stop the workers, and wait until they have ended."""
@@ -212,18 +219,24 @@ class Country:
 
     # --- measuring --------------------------------------------------------------------------------
 
-    async def _command(self, *words: str) -> None:
-        """Run a command of the program to its end, and raise BenchError where it fails."""
-        process = await asyncio.create_subprocess_exec(
-            PROGRAM,
-            *words,
+    async def _command(self, *words: str) -> str:
+        """Run a command of the program to its end. Returns its peak of memory in words.
+
+        That of its largest process, where it has several. Raises BenchError where it fails.
+        """
+        process = subprocess.Popen(
+            [str(PROGRAM), *words],
             env=environment(self._run.settings),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        _, said = await process.communicate()
+        try:
+            said, kilobytes = await asyncio.to_thread(_ended, process)
+        finally:
+            process.kill()
         if process.returncode:
-            raise BenchError(f"refusion {words[0]}: status {process.returncode}: {said.decode()}")
+            raise BenchError(f"refusion {words[0]}: status {process.returncode}: {said}")
+        return f"{kilobytes / 1024:,.0f} MB"
 
     def _cpu_s(self) -> float:
         """Return the processor seconds so far: the broker, the workers, and what has ended."""
@@ -253,8 +266,8 @@ class Country:
         return f"{size / self.citizens:,.0f} bytes a citizen"
 
     def _topic_bytes(self) -> dict[str, int]:
-        """Return the bytes of each topic that is kept, by its name without the prefix."""
-        prefix, sizes = self._run.settings.prefix, dict.fromkeys(KEPT, 0)
+        """Return the bytes of each topic, by its name without the prefix."""
+        prefix, sizes = self._run.settings.prefix, dict.fromkeys((*KEPT, RAW), 0)
         for folder in self._data.glob(f"{prefix}*"):
             topic = folder.name.removeprefix(prefix).rpartition("-")[0]
             if topic in sizes:
@@ -273,7 +286,8 @@ class Country:
 
     def _used(self, cpu_s: float) -> Used:
         topics, stores = self._topic_bytes(), self._store_bytes()
-        return Used(self.citizens, cpu_s, sum(topics.values()), sum(stores.values()))
+        raw = topics.pop(RAW)
+        return Used(self.citizens, cpu_s, sum(topics.values()), sum(stores.values()), raw)
 
 
 # --- the whole --------------------------------------------------------------------------------
@@ -335,6 +349,15 @@ def _arrives(line: bytes) -> int:
     at = line.index(REPORTED) + len(REPORTED)
     month = month_number(line[at : at + MONTH_BYTES].decode())
     return min(max(month, FIRST), FIRST + MONTHS - 1)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> tuple[str, int]:
+    """Wait for a process. Returns what it said on stderr, and its peak of memory in kilobytes."""
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return said, used.ru_maxrss
 
 
 def _lines_in(path: Path) -> int:

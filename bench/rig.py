@@ -252,8 +252,8 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, after_name.split()[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def peak_mb_of(worker: Worker) -> float:
-    """Return the peak of a worker's resident memory so far."""
-    status = Path(f"/proc/{worker.process.pid}/status").read_text()
+def peak_mb_of(pid: int) -> float:
+    """Return the peak of a process's resident memory so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
     (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
     return int(kilobytes) / 1024

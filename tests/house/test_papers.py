@@ -7,7 +7,8 @@ import pytest
 
 from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
-from streams.kafka.topics import DAY_MS, FOR_EVER, all_topics
+from streams.kafka.topic_settings import FOR_EVER
+from streams.kafka.topics import DAY_MS, all_topics
 from tests.house.test_house import files_of_ours, relative
 from tests.support.places import DOCS, ROOT
 
