@@ -2,7 +2,7 @@
 
 Ledger and marts are those of `lis.py` (LIS_RUNS, LIS_ROWS; 120 runs are ten years), or those of
 REFUSION_LEDGER and REFUSION_LIS where both are set: they are read alone. The site is a process of
-its own, `serve` below, as `refusion web` serves it; who asks is logged on in it.
+its own (`web_site.py`), as `refusion web` serves it; who asks is logged on in it.
 
 Each page is asked for by one client about LIS_ASKED municipalities (all 98), twice: the first time
 it is made, and again it comes as by all visitors after a run was closed, kept where the site may
@@ -40,10 +40,9 @@ from projections.lis.views import VIEWS
 from streams.citizens.rule_sets import load_rule_set
 from streams.devtools.local_kafka import free_ports
 from streams.ledger.table import LedgerTable
-from streams.settings import Settings
 from streams.web.lis_desk import LIVE
 from streams.web.sessions import COOKIE
-from streams.web.visitors import Role, Visitor
+from streams.web.visitors import Role
 
 REQUESTS: Final = int(os.environ.get("WEB_REQUESTS", "200"))
 AT_ONCE: Final = (1, 4, 16)
@@ -54,7 +53,7 @@ CPU_OF_PROCESS: Final = 2
 """The kind of clock that Linux has for each process, in the low bits of its number."""
 START_S: Final = 60.0
 ANSWER_S: Final = 120.0
-SERVER: Final = "import sys; from bench.web import serve; serve(int(sys.argv[1]))"
+SITE: Final = "bench.web_site"
 ASKS_OF_THE_LEDGER: Final = 6
 """Clients whose questions to the whole ledger are taken at a time; others are to come again."""
 PUBLIC: Final = ("/", "/drift", "/nyheder")
@@ -113,21 +112,6 @@ def pages(last: str) -> list[WebPage]:
 # --- the site -------------------------------------------------------------------------------------
 
 
-def serve(port: int) -> None:
-    """Serve the site of the environment; write the cookies of who asks to standard output."""
-    import uvicorn  # noqa: PLC0415 - the process that asks needs no web server
-
-    from streams.web.app import site  # noqa: PLC0415
-    from streams.web.server import bounded  # noqa: PLC0415
-
-    app = site(Settings.load(), url=f"http://localhost:{port}")
-    sessions = app.state.parts.sessions
-    for role, place in ((Role.ECONOMY, LARGEST), (Role.AUDITOR, None)):
-        session = sessions.begin(Visitor("bench", frozenset({role}), place))
-        print(role, session, flush=True)
-    uvicorn.Server(bounded(app, host="127.0.0.1", port=port)).run()
-
-
 class ServedSite(NamedTuple):
     """A site that runs: its port, its process, and the cookies by role."""
 
@@ -155,7 +139,7 @@ def served(environment: dict[str, str]) -> Iterator[ServedSite]:
     """Serve the site in a process of its own for the length of a block."""
     (port,) = free_ports(1)
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(port)],
+        [sys.executable, "-m", SITE, str(port), LARGEST],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

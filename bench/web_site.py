@@ -1,0 +1,27 @@
+"""The site that `web.py` asks, in a process of its own.
+
+It loads what `refusion web` does; the rest of the benchmarks would be another 17 MB.
+"""
+
+import sys
+
+import uvicorn
+
+from streams.settings import Settings
+from streams.web.app import site
+from streams.web.server import bounded
+from streams.web.visitors import Role, Visitor
+
+
+def serve(port: int, municipality: str) -> None:
+    """Serve the site of the environment; write the cookies of who asks to standard output."""
+    app = site(Settings.load(), url=f"http://localhost:{port}")
+    sessions = app.state.parts.sessions
+    for role, place in ((Role.ECONOMY, municipality), (Role.AUDITOR, None)):
+        session = sessions.begin(Visitor("bench", frozenset({role}), place))
+        print(role, session, flush=True)
+    uvicorn.Server(bounded(app, host="127.0.0.1", port=port)).run()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), sys.argv[2])
