@@ -16,7 +16,7 @@ from projections.audit.differences import difference, whose
 from projections.audit.violations import Violation, Violations
 from streams.citizens.refold import Refolding
 from streams.citizens.rule_sets import LawBook
-from streams.citizens.store import DiskError, RocksStore
+from streams.citizens.store_port import DiskError, store_on_disk
 from streams.engine.ports import Record
 from streams.kit.scratch import scratch_folder
 from streams.wire import journal
@@ -56,7 +56,7 @@ async def audit_fold(
 ) -> int:
     """Compare, and return the number of messages compared. UserError for an unknown rule set."""
     with scratch_folder("fold") as folder:
-        store = RocksStore(folder)
+        store = store_on_disk(folder)
         try:
             return await _compare(fold_range, records, Refolding(laws, store), violations)
         finally:

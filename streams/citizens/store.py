@@ -24,8 +24,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from streams.citizens.store_port import OWN
-from streams.kit.errors import UserError
+from streams.citizens.store_port import OWN, CorruptDiskError, DiskError
 
 BLOCK_CACHE_BYTES = 64 << 20
 MEMTABLE_BYTES = 8 << 20
@@ -102,14 +101,6 @@ def _options() -> Options:
     options.set_bottommost_zstd_max_train_bytes(100 * DICTIONARY_BYTES, enable=True)
     options.set_keep_log_file_num(KEPT_LOGS)
     return options
-
-
-class DiskError(UserError):
-    """The disk does not take or give the state: it is full, gone, or not ours."""
-
-
-class CorruptDiskError(DiskError):
-    """The files on the disk are not what was written there; waiting does not mend them."""
 
 
 def _disk_error(folder: Path, done: str, error: Exception) -> DiskError:

@@ -5,10 +5,24 @@ keys that begin with `OWN` belong to the partition itself.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from streams.kit.errors import UserError
+
+if TYPE_CHECKING:
+    from streams.citizens.store import RocksStore
 
 OWN: Final = b"_"
 """Prefix of keys that belong to the partition itself."""
+
+
+class DiskError(UserError):
+    """The disk does not take or give the state: it is full, gone, or not ours."""
+
+
+class CorruptDiskError(DiskError):
+    """The files on the disk are not what was written there; waiting does not mend them."""
 
 
 class Store(Protocol):
@@ -25,6 +39,16 @@ class Store(Protocol):
 
     def keys_of(self, citizen: str) -> Iterable[bytes]:
         """Give all keys of a citizen."""
+
+
+def store_on_disk(folder: Path) -> "RocksStore":
+    """Open a store in a folder. Raises DiskError.
+
+    The first one loads RocksDB: 8 MB, which a site has for explanations by the index alone.
+    """
+    from streams.citizens.store import RocksStore  # noqa: PLC0415
+
+    return RocksStore(folder)
 
 
 class MemoryStore(dict[bytes, bytes]):

@@ -27,7 +27,7 @@ from streams.audit.fold import FoldRange, settled_entries
 from streams.audit.snapshot import Snapshot
 from streams.citizens.refold import Refolding
 from streams.citizens.rule_sets import LawBook
-from streams.citizens.store import DiskError, RocksStore
+from streams.citizens.store_port import DiskError, store_on_disk
 from streams.dossier.sample_draw import Drawn, SampleDraw
 from streams.engine.ports import Record
 from streams.kafka import topics
@@ -219,7 +219,7 @@ async def _folded(task: RunTask) -> FoldedPart:
         fold_range = FoldRange(*names, task.partition, task.journal_to, task.defects)
         digest = MessageDigest()
         with scratch_folder("dossier") as folder:
-            store = RocksStore(folder)
+            store = store_on_disk(folder)
             try:
                 fold = Refolding(LawBook(settings.rules), store)
                 async for entries in settled_entries(fold_range, journal):

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from streams.citizens.store import CorruptDiskError, DiskError, RocksStore
+from streams.citizens.store_port import CorruptDiskError, DiskError, store_on_disk
 from streams.engine.ports import Changelog, Record
 from streams.kit.errors import UserError
 from streams.wire.belief import control_id
@@ -51,10 +51,10 @@ class JournalIndex:
     def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._store = RocksStore(self._folder)
+            self._store = store_on_disk(self._folder)
         except CorruptDiskError:
             rmtree(self._folder)
-            self._store = RocksStore(self._folder)
+            self._store = store_on_disk(self._folder)
         except DiskError as error:  # RocksDB has no other class for it
             if "lock" not in str(error.__cause__).lower():
                 raise

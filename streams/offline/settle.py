@@ -29,7 +29,7 @@ from streams.citizens.outcomes import NOTHING, Outcome
 from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import CONTROLS, OF_CITIZENS, Partition, Settleable
-from streams.citizens.store import DiskError, RocksStore
+from streams.citizens.store_port import DiskError, store_on_disk
 from streams.kit.errors import UserError
 from streams.kit.processes import watched
 from streams.kit.tuning import tune_garbage_collection
@@ -94,7 +94,7 @@ class LineSettler:
         catalogue = laws.catalogue(rules)
         self._validator = make_validator(settings, catalogue, markers=True).of_source(source)
         self._identity = settings.identity()
-        self._store = RocksStore(folder)
+        self._store = store_on_disk(folder)
         law = laws.law(rules.name) if rules.name in laws.names() else Law(rules)
         self._partition = Partition(law, self._store, kept=HEADS_KEPT, laws=laws)
         self._leads = leads  # every process closes a run, only the leading one posts the marker

@@ -16,7 +16,8 @@ from zlib import crc32
 
 import orjson
 
-from streams.citizens.store import STALL_PAUSE_S, STALL_S, CorruptDiskError, RocksStore
+from streams.citizens.store import STALL_PAUSE_S, STALL_S, RocksStore
+from streams.citizens.store_port import CorruptDiskError
 from streams.engine.ports import Changelog
 from streams.kit.threads import DaemonThreads
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import orjson
 
-from streams.citizens.store import CorruptDiskError, DiskError
-from streams.citizens.store_port import MemoryStore
+from streams.citizens.store_port import CorruptDiskError, DiskError, MemoryStore
 from streams.stages.disk import CHECKPOINT
 from tests.simulation.clock import PROCESS, KilledError
 from tests.simulation.versions import kept

@@ -9,7 +9,8 @@ import pytest
 from rocksdict import Cache, DBCompressionType, Options, Rdict
 
 from streams.citizens import store as stores
-from streams.citizens.store import CorruptDiskError, DiskError, RocksStore
+from streams.citizens.store import RocksStore
+from streams.citizens.store_port import CorruptDiskError, DiskError
 from tests.support.places import ROOT
 from tests.support.small_disk import on_a_small_disk, small_disk
 

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from streams.citizens.store import DiskError, RocksStore
+from streams.citizens.store import RocksStore
+from streams.citizens.store_port import DiskError
 from streams.kit.spool import Scattered
 from streams.ledger.draft import draft_in, whole_file
 from tests.support.small_disk import on_a_small_disk, small_disk

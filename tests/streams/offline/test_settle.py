@@ -317,7 +317,7 @@ class DictStore(dict):
 
 
 def test_a_dict_serves_as_well_as_rocksdb(monkeypatch):
-    monkeypatch.setattr(settling, "RocksStore", DictStore)
+    monkeypatch.setattr(settling, "store_on_disk", DictStore)
     monkeypatch.setattr(settling, "BLOCK_LINES", 100)  # so that much is read back
     assert settled(population()) == of_population()
 

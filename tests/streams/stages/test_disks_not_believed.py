@@ -8,7 +8,8 @@ from rocksdict import Cache
 
 from domain.citizen.records import StateError
 from streams.citizens import store as stores
-from streams.citizens.store import CorruptDiskError, RocksStore
+from streams.citizens.store import RocksStore
+from streams.citizens.store_port import CorruptDiskError
 from streams.kit.errors import UserError
 from tests.support import product
 from tests.support.citizens_stage import (
