@@ -81,7 +81,7 @@ def ledger_sums(ledger: LedgerTable, question: LisQuestion) -> list[tuple[Any, .
     )
     if "://" in ledger.uri:
         return [*ledger.rows(query)]
-    of_month = None if question.month is None else f"month = {sql_text(question.month)}"
+    of_month = None if question.month is None else ("month", "=", question.month)
     files = ledger.files_with(of_month)
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     with engine(SHARE) as connection:
