@@ -51,6 +51,13 @@ from streams.web.visitors import Visitor
 from streams.web.words import words_in
 
 MOST_BOOKS_BYTES: Final = LARGEST_BODY
+OF_ANOTHER_PAGE: Final = frozenset({"borger", LINES})
+"""Views that other pages lead to, with what they are about."""
+OF_TABLES: Final = frozenset({"no_marts", "marts_fail"})
+"""Refusals of all views alike, the start page among them."""
+TOO_MUCH: Final = frozenset({"too_many_rows", "too_large"})
+"""Refusals of which a view without choices has more."""
+TO_FRONT: Final = ("refusals.to_front", "/")
 router = APIRouter()
 
 
@@ -120,9 +127,20 @@ def _refused_page(look: LisLook, refusal: LisRefusedError) -> Response:
         status = refusal.status if is_bad else HTTPStatus.OK
         answer = _page(look, "lis/purpose.html", status, is_bad=is_bad)
     else:
-        answer = _page(look, "lis/refused.html", refusal.status, why=refusal.key)
+        way_on = _way_on(look, refusal.key)
+        answer = _page(look, "lis/refused.html", refusal.status, why=refusal.key, way_on=way_on)
     answer.headers.update(_UNKEPT)
     return answer
+
+
+def _way_on(look: LisLook, why: str) -> tuple[str, str]:
+    """Return the word and the address of a page that is not refused for the same reason."""
+    if why in OF_TABLES:
+        return TO_FRONT
+    is_refused_bare = look.view in OF_ANOTHER_PAGE or not look.options.query_of_page()
+    if is_refused_bare or (why in TOO_MUCH and not look.options.persons):
+        return "lis.refused_to_start", "/lis"
+    return "lis.refused_again", f"/lis/{look.view}"
 
 
 # --- what a browser may keep ----------------------------------------------------------------------
@@ -258,7 +276,7 @@ async def _start(
     except LisRefusedError as refusal:
         return site_page(
             request, "lis/refused.html", refusal.status, title=speaker.word("lis.lis"),
-            why=refusal.key, view="", query="", place=place,
+            why=refusal.key, way_on=TO_FRONT, view="", query="", place=place,
         )  # fmt: skip
     answer = site_page(request, "lis/start.html", page=page)
     answer.headers.update(_UNKEPT)
