@@ -40,10 +40,10 @@ LATE_S: Final = 900.0
 def status(watch: bool, every_s: float, late_s: float, as_json: bool) -> None:
     """Show how everything is, on one screen.
 
-    Stages with their lag and the oldest record before them, the last run and the open one, dead
-    letters, acts that wait for another person, the last verify and the last backup of this machine,
-    and disks. The exit status is 0 if all is well, 1 if something needs attention, and 2 if nothing
-    could be seen. Nothing is written.
+    Stages with their lag and the oldest record before them, the last run, the open one and one that
+    is held, dead letters, acts that wait for another person, the last verify and the last backup of
+    this machine, and disks. The exit status is 0 if all is well, 1 if something needs attention,
+    and 2 if nothing could be seen. Nothing is written.
     """
     settings = load_settings()
     from streams.operations.duty import open_desk
@@ -89,6 +89,12 @@ def _lines(report: "DutyReport") -> Iterator[str]:
         " open"
         if last
         else "no run was closed yet"
+    )
+    held = report.held
+    yield (
+        f"run {held['run']} ({held['month']}) is held since {held['at']}"
+        if held
+        else "no run is known to be held on this machine"
     )
     of_day = ", ".join(f"{reason} {number:,}" for reason, number in report.letters_of_day.items())
     yield f"{report.letters:,} dead letters are kept; of the last day: {of_day or 'none'}"

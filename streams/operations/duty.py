@@ -1,9 +1,9 @@
 """Reports on everything that whoever is on call looks at, quickly enough to be asked all the time.
 
 Nothing is written, and no topic is read whole: offsets, groups, the last run's marker, the dead
-letters of a day. What was found by `refusion verify` and `refusion backup` is known where they run
-with this REFUSION_OPERATIONS_DIR; a backup's own place may be asked too. `attention` are the
-sentences for which a monitor rings.
+letters of a day. What was found by `refusion verify` and `refusion backup`, and which run is held,
+is known where they and `refusion run close` run with this REFUSION_OPERATIONS_DIR; a backup's own
+place may be asked too. `attention` are the sentences for which a monitor rings.
 """
 
 import shutil
@@ -26,7 +26,7 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import KafkaTopicReader, open_topics
 from streams.kit.errors import UserError
 from streams.kit.foreign import Foreign
-from streams.kit.last_outcomes import last_outcome
+from streams.kit.last_outcomes import RUN_CLOSE, last_outcome
 from streams.operations.run_survey import RunTopics
 from streams.settings import Settings
 from streams.wire.readers import letter_reader
@@ -84,6 +84,7 @@ class DutyReport:
     stages: list[StageDuty]
     last_run: dict[str, Any] | None
     open_month: str | None
+    held: dict[str, Any] | None
     letters: int
     letters_of_day: dict[str, int]
     approvals: list[dict[str, Any]]
@@ -105,6 +106,17 @@ def last_checks(settings: Settings) -> tuple[dict[str, Any] | None, dict[str, An
     """Return how the last verify and the last backup ended; None for one that is not known."""
     folder = settings.operations_dir
     return last_outcome(folder, "verify"), last_outcome(folder, "backup")
+
+
+def held_run(settings: Settings, last_run: int) -> dict[str, Any] | None:
+    """Return the run that was held when it was to be closed; None for none, or one closed since."""
+    outcome = last_outcome(settings.operations_dir, RUN_CLOSE)
+    if outcome is None or outcome.get("fine"):
+        return None
+    run = outcome.get("run")
+    if isinstance(run, int) and run <= last_run:
+        return None
+    return {"run": run, "month": outcome.get("month"), "at": outcome["at"]}
 
 
 class DutyDesk:
@@ -131,6 +143,7 @@ class DutyDesk:
             stages,
             last and {"run": last.run, "month": month_text(last.data_month), "at": last.closed_at},
             month_text(last.data_month + 1) if last else None,
+            held_run(self._settings, last.run if last else 0),
             letters,
             dict(of_day),
             await self._approvals(),
@@ -242,6 +255,11 @@ def attention(report: DutyReport, late_s: float) -> Iterator[str]:
     yield from _of_stages(report.stages, late_s)
     if number := report.letters_of_day.get(INTERNAL_ERROR.reason):
         yield f"{number:,} records met a defect of the program in the last day"
+    if held := report.held:
+        yield (
+            f"run {held['run']} ({held['month']}) was held at {held['at']}: see why with `refusion"
+            " run close --dry-run`, and close it again, in spite of doubts with --accept"
+        )
     yield from _of_outcome("verify", report.verified, now)
     yield from _of_outcome("backup", report.backed_up, now)
     for disk in report.disks:

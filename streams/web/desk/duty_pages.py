@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from streams.acts.four_eyes import APPROVED, OPEN, ApprovalRequest
-from streams.kit.last_outcomes import RUN_CLOSE, last_outcome
-from streams.operations.duty import DAILY, FULL_PERCENT, disks
+from streams.kit.last_outcomes import last_outcome
+from streams.operations.duty import DAILY, FULL_PERCENT, disks, held_run
 from streams.operations.kept_differences import REPLAY, kept_differences
 from streams.operations.letter_counts import LetterCounts
 from streams.operations.topic_sizes import COUNTED
@@ -69,9 +69,9 @@ def attention(state: DutyState, speaker: Speaker) -> Iterator[DutyLine]:
     waiting = [each for each in state.requests or () if each.state in {OPEN, APPROVED}]
     if waiting:
         yield DutyLine(word("duty.approvals", number=len(waiting)), "/godkendelser")
-    held = last_outcome(state.settings.operations_dir, RUN_CLOSE)
-    if held is not None and not held.get("fine"):
-        yield DutyLine(word("duty.held", run=held.get("run", "?")), "/koersler")
+    last = state.seen.last if state.seen else None
+    if held := held_run(state.settings, last.run if last else 0):
+        yield DutyLine(word("duty.held", run=held["run"] or "?"), "/koersler")
     if state.letters is not None and state.letters.ours:
         count = speaker.number("count", state.letters.ours)
         yield DutyLine(word("duty.ours", count=count), "/drift/doede-breve?dage=1")

@@ -7,9 +7,16 @@ import pytest
 
 from streams.acts import four_eyes
 from streams.acts.chain import AccessRecord, Entry
-from streams.kit.last_outcomes import FOLDER, keep_outcome, last_outcome, outcome_kept
+from streams.kit.last_outcomes import FOLDER, RUN_CLOSE, keep_outcome, last_outcome, outcome_kept
 from streams.operations import duty
-from streams.operations.duty import DiskDuty, DutyReport, StageDuty, attention, last_checks
+from streams.operations.duty import (
+    DiskDuty,
+    DutyReport,
+    StageDuty,
+    attention,
+    held_run,
+    last_checks,
+)
 from streams.settings import Settings
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -26,6 +33,7 @@ def report(**changes):
         "stages": [StageDuty("intake", 40, 2.0, 2, []), StageDuty("citizens", 0, None, 1, [])],
         "last_run": None,
         "open_month": None,
+        "held": None,
         "letters": 7,
         "letters_of_day": {"bad_cpr": 7},
         "approvals": [{"id": "abc", "at": text(NOW), "user": "anna", "act": "replay"}],
@@ -48,6 +56,10 @@ def test_a_system_that_is_well_needs_no_attention():
         ({"stages": [StageDuty("citizens", 0, None, 0, [0])]}, "citizens: no worker is at work"),
         ({"stages": [StageDuty("intake", 0, None, 1, [3, 5])]}, "nobody has the partitions 3, 5"),
         ({"letters_of_day": {"internal_error": 2}}, "2 records met a defect of the program"),
+        (
+            {"held": {"run": 82, "month": "2026-10", "at": text(NOW)}},
+            "run 82 (2026-10) was held at 2026-11-27T12:00:00Z: see why with",
+        ),
         ({"verified": {"at": text(NOW), "fine": False}}, "the last verify found something wrong"),
         ({"verified": {"at": text(NOW)}}, "the last verify found something wrong"),
         (
@@ -126,3 +138,15 @@ def test_the_last_checks_are_those_that_operators_commands_keep(tmp_path):
     verified, backed_up = last_checks(settings)
     assert verified is not None
     assert backed_up is None
+
+
+def test_a_run_is_held_until_it_is_closed_here_or_elsewhere(tmp_path):
+    settings = Settings.load({"REFUSION_STATE_DIR": str(tmp_path)})
+    assert held_run(settings, 0) is None
+    keep_outcome(tmp_path, RUN_CLOSE, {"fine": False, "run": 82, "month": "2026-10"})
+    held = held_run(settings, 81)
+    assert held is not None
+    assert (held["run"], held["month"]) == (82, "2026-10")
+    assert held_run(settings, 82) is None
+    keep_outcome(tmp_path, RUN_CLOSE, {"fine": True, "run": 82, "month": "2026-10"})
+    assert held_run(settings, 81) is None
