@@ -19,7 +19,8 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --create-home refusion \
- && install --directory --owner=refusion --mode=700 /state /operations /ledger /lis /security /client
+ && install --directory --owner=refusion --mode=700 \
+    /state /operations /ledger /lis /public /security /client
 COPY --from=build /venv /venv
 USER refusion
 WORKDIR /state

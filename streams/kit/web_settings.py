@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from streams.kit.setting import Setting, SettingsError
-from streams.kit.setting_forms import Form
+from streams.kit.setting_forms import SWITCH, Form
 
+IMPLICIT_TLS_PORT: Final = 465
 NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts of this machine, to which one may speak without TLS."""
 
@@ -31,6 +32,9 @@ _ADDRESS: Final = Form(_is_safe_address, "an address with https:// (http:// to t
 _SERVER: Final = Form(
     lambda text: re.fullmatch(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", text) is not None,
     "a host, or host:port",
+)
+_LOGON: Final = Form(
+    lambda text: text.isascii() and text.isprintable(), "printable ASCII, which SMTP's log-on takes"
 )
 _MAIL: Final = Form(
     lambda text: re.fullmatch(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,253}", text) is not None,
@@ -71,8 +75,21 @@ MAIL_SERVER: Final = Setting(
 )
 MAIL_FROM: Final = Setting("REFUSION_MAIL_FROM", None, "the address that mail is sent from")
 MAIL_TO: Final = Setting("REFUSION_MAIL_TO", None, "the address that enquiries are sent to")
+MAIL_USER: Final = Setting(
+    "REFUSION_MAIL_USER", None, "the name to log on to the mail server with; not set: no log-on"
+)
+MAIL_PASSWORD: Final = Setting(
+    "REFUSION_MAIL_PASSWORD", None, "the password for the mail server", secret=True
+)
+MAIL_IMPLICIT_TLS: Final = Setting(
+    "REFUSION_MAIL_IMPLICIT_TLS",
+    None,
+    "1: TLS to the mail server from the first byte, 0: by STARTTLS; not set: the former at port"
+    f" {IMPLICIT_TLS_PORT}",
+)
 SETTINGS: Final = (
     URL, ISSUER, CLIENT_ID, CLIENT_SECRET, ROLES, FOLDER, MAIL_SERVER, MAIL_FROM, MAIL_TO,
+    MAIL_USER, MAIL_PASSWORD, MAIL_IMPLICIT_TLS,
 )  # fmt: skip
 FORMS: Final = {
     URL.name: _ADDRESS,
@@ -80,6 +97,9 @@ FORMS: Final = {
     MAIL_SERVER.name: _SERVER,
     MAIL_FROM.name: _MAIL,
     MAIL_TO.name: _MAIL,
+    MAIL_USER.name: _LOGON,
+    MAIL_PASSWORD.name: _LOGON,
+    MAIL_IMPLICIT_TLS.name: SWITCH,
 }
 
 
@@ -95,12 +115,20 @@ class OidcClient(NamedTuple):
 
 
 class MailPlace(NamedTuple):
-    """The mail server, and the addresses that mail goes from and to."""
+    """The mail server, and the addresses that mail goes from and to; no password is printed.
+
+    `logon` is the user and the password, where the server demands them.
+    """
 
     host: str
     port: int
     sender: str
     receiver: str
+    has_implicit_tls: bool = False
+    logon: tuple[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"MailPlace({self.host}, {self.port}, {self.sender}, {self.receiver})"
 
 
 class WebSettings(NamedTuple):
@@ -116,14 +144,13 @@ class WebSettings(NamedTuple):
 def web_settings(text_of: Callable[[Setting], str | None]) -> WebSettings:
     """Return the settings of the site. Raises SettingsError where some are missing."""
     oidc = _all_or_none(text_of, ISSUER, CLIENT_ID, CLIENT_SECRET)
-    mail = _all_or_none(text_of, MAIL_SERVER, MAIL_FROM, MAIL_TO)
     url = text_of(URL)
     return WebSettings(
         url and url.rstrip("/"),
         OidcClient(oidc[0].rstrip("/"), *oidc[1:]) if oidc else None,
         _place(text_of, ROLES, Path.is_file, "file"),
         _place(text_of, FOLDER, Path.is_dir, "folder"),
-        _mail_place(*mail) if mail else None,
+        _mail_place(text_of),
     )
 
 
@@ -154,6 +181,17 @@ def _place(
     return path
 
 
-def _mail_place(server: str, sender: str, receiver: str) -> MailPlace:
-    host, _, port = server.partition(":")
-    return MailPlace(host, int(port or 25), sender, receiver)
+def _mail_place(text_of: Callable[[Setting], str | None]) -> MailPlace | None:
+    mail = _all_or_none(text_of, MAIL_SERVER, MAIL_FROM, MAIL_TO)
+    given = _all_or_none(text_of, MAIL_USER, MAIL_PASSWORD)
+    logon = (given[0], given[1]) if given else None
+    if mail is None:
+        if logon:
+            raise SettingsError(f"{MAIL_SERVER.name} must be set too where {MAIL_USER.name} is")
+        return None
+    server, sender, receiver = mail
+    host, _, port_text = server.partition(":")
+    switch = text_of(MAIL_IMPLICIT_TLS)
+    port = int(port_text or (IMPLICIT_TLS_PORT if switch == "1" else 25))
+    is_implicit = port == IMPLICIT_TLS_PORT if switch is None else switch == "1"
+    return MailPlace(host, port, sender, receiver, is_implicit, logon)

@@ -1,7 +1,16 @@
-"""Sends mail by SMTP: enquiries to the address of the settings, news to who wants them."""
+"""Sends mail by SMTP: enquiries to the address of the settings, news to who wants them.
+
+With the standard library, in threads beside the pages: who sends reads and writes lists on the disk
+between two mails, so a client for an event loop (aiosmtplib) would bring a package and spare no
+thread. To another machine nothing goes without TLS of a certificate that is believed, the password
+for it least of all. Errors tell the kind of what failed alone: a server may repeat what it was
+told.
+"""
 
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Final, NamedTuple
@@ -67,12 +76,26 @@ def _send(place: MailPlace, letter: SiteMail, headers: dict[str, str]) -> None:
         for name, value in headers.items():
             message[name] = value
         message.set_content(letter.text)
-        with smtplib.SMTP(place.host, place.port, timeout=ANSWER_S) as server:
-            server.ehlo()
-            if server.has_extn("starttls"):
-                server.starttls(context=ssl.create_default_context())
-            elif place.host not in NEAR:
-                raise MailError("the server offers no TLS")
+        with _connected(place) as server:
+            if place.logon:
+                server.login(*place.logon)
             server.send_message(message)
     except (OSError, smtplib.SMTPException, ValueError) as error:
         raise MailError(type(error).__name__) from error
+
+
+@contextmanager
+def _connected(place: MailPlace) -> Iterator[smtplib.SMTP]:
+    """Connect to the mail server for the length of a block, with TLS wherever it has it."""
+    context = ssl.create_default_context()
+    if place.has_implicit_tls:
+        with smtplib.SMTP_SSL(place.host, place.port, timeout=ANSWER_S, context=context) as server:
+            yield server
+        return
+    with smtplib.SMTP(place.host, place.port, timeout=ANSWER_S) as server:
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=context)
+        elif place.host not in NEAR:
+            raise MailError("the server offers no TLS")
+        yield server

@@ -172,6 +172,25 @@ def test_the_settings_of_the_compose_file_are_ones_that_a_worker_starts_with():
     settings.identity()
 
 
+def test_the_site_of_the_compose_file_sends_mail_where_a_server_is_set(tmp_path):
+    """Compose sets what the environment lacks to nothing, which counts as not set."""
+    given = {name: str(value) for name, value in SERVICES["web"]["environment"].items()}
+    volumes = [volume.split(":")[1] for volume in SERVICES["web"]["volumes"]]
+    assert given["REFUSION_WEB_FOLDER"] in volumes
+    given["REFUSION_WEB_FOLDER"] = str(tmp_path)
+    asked = {name for name, text in given.items() if text == f"${{{name}:-}}"}
+    assert asked == {setting.name for setting in TABLE if "_MAIL_" in setting.name}
+    keys = {name: "0f" * 32 for name, text in given.items() if ":?" in text}
+    assert Settings.load(given | dict.fromkeys(asked, "") | keys).web.mail is None
+    mail = {"SERVER": "mail.example.org:465", "FROM": "a@b.dk", "TO": "c@d.dk"}
+    mail |= {"USER": "site", "PASSWORD": "x", "IMPLICIT_TLS": ""}
+    place = Settings.load(
+        given | keys | {f"REFUSION_MAIL_{n}": x for n, x in mail.items()}
+    ).web.mail
+    assert place is not None
+    assert (place.port, place.has_implicit_tls, place.logon) == (465, True, ("site", "x"))
+
+
 def test_the_site_shows_what_commands_keep():
     """Operators' commands run in the image of the worker, with its volumes."""
 

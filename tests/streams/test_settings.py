@@ -50,6 +50,7 @@ def test_the_table_has_the_settings_of_the_contract_and_says_what_they_mean():
     names += ["METRICS_PORT", "METRICS_HOST"]
     names += ["WEB_URL", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "WEB_ROLES"]
     names += ["WEB_FOLDER", "MAIL_SERVER", "MAIL_FROM", "MAIL_TO"]
+    names += ["MAIL_USER", "MAIL_PASSWORD", "MAIL_IMPLICIT_TLS"]
     assert [setting.name for setting in TABLE] == [f"REFUSION_{name}" for name in names]
     assert all(setting.meaning for setting in TABLE)
 

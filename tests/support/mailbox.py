@@ -6,8 +6,12 @@ import socket
 from contextlib import contextmanager
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from streams.settings import Settings
+
+USER, PASSWORD = "site", "not 4 everybody"
+LOGON = LoginPassword(USER.encode(), PASSWORD.encode())
 
 
 class Mailbox:
@@ -16,6 +20,7 @@ class Mailbox:
     def __init__(self):
         self.messages = []
         self.refused = set()
+        self.logons = []
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
 
@@ -29,8 +34,14 @@ class Mailbox:
         self.messages.append(envelope)
         return "250 OK"
 
+    def logged_on(self, _server, _session, _envelope, _mechanism, given):
+        """Take one name with one password, and tell nobody else why not."""
+        self.logons.append(given)
+        return AuthResult(success=given == LOGON, handled=False)
+
     def clear(self):
         self.messages.clear()
+        self.logons.clear()
         self.refused.clear()
 
     def read(self):
@@ -44,10 +55,11 @@ class Mailbox:
 
 
 @contextmanager
-def open_mailbox():
-    """Take mail for the length of a block."""
+def open_mailbox(**how):
+    """Take mail for the length of a block; `how` says of TLS and of log-on what aiosmtpd knows."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
+    place = {"hostname": "127.0.0.1", "port": mailbox.port}
+    controller = Controller(mailbox, authenticator=mailbox.logged_on, **place, **how)
     controller.start()
     try:
         yield mailbox
