@@ -2,11 +2,12 @@
 
     python -m streams.devtools.release VERSION
 
-The first call writes the version into `pyproject.toml` and the day into the changelog, and ends
-with status 1: somebody reads and commits it. The second one, on what was committed, makes
-`dist/VERSION`: the wheel, the bill of materials, the licences, the entries of the changelog, and
-SHA-256 of each. The same sources give the same wheel, byte for byte, whoever builds it and when:
-times in it are the release's day, modes are ours, and nothing but listed sources goes in.
+The first call writes the version into `pyproject.toml` and the Kubernetes base, and the day into
+the changelog, and ends with status 1: somebody reads and commits it. The second one, on what was
+committed, makes `dist/VERSION`: the wheel, the bill of materials, the licences, the entries of the
+changelog, and SHA-256 of each. The same sources give the same wheel, byte for byte, whoever builds
+it and when: times in it are the release's day, modes are ours, and nothing but listed sources goes
+in.
 """
 
 import os
@@ -27,6 +28,11 @@ SOURCES: Final = (
     "pyproject.toml", "README.md", "LICENSE", "domain", "projections", "streams",
 )  # fmt: skip
 """A wheel is built of these, as in the Dockerfile."""
+NAMED_IN: Final = {
+    "pyproject.toml": r'^version = "([^"]*)"$',
+    "examples/kubernetes/kustomization.yaml": r'^ +newTag: "([^"]*)"$',
+}
+"""The files that name the version, and where."""
 NOT_COMMITTED: Final = 1
 NOT_DONE: Final = 2
 BUILD_S: Final = 600.0
@@ -47,6 +53,25 @@ def dated(changelog: str, version: str, day: date) -> str:
         raise ReleaseError(f"{version} was released before; take a higher version")
     begin, end = headings[0].span()
     return f"{changelog[:begin]}## {version} ({day}){changelog[end:]}"
+
+
+def versions_named() -> dict[str, str]:
+    """Return the version by the file that names it. Raises ReleaseError where one names none."""
+    return {name: _place_of_version(name).group(1) for name in NAMED_IN}
+
+
+def _name_version(version: str) -> None:
+    for name in NAMED_IN:
+        found = _place_of_version(name)
+        begin, end = found.span(1)
+        (ROOT / name).write_text(f"{found.string[:begin]}{version}{found.string[end:]}")
+
+
+def _place_of_version(name: str) -> re.Match[str]:
+    found = re.search(NAMED_IN[name], (ROOT / name).read_text(), re.MULTILINE)
+    if found is None:
+        raise ReleaseError(f"{name} names no version")
+    return found
 
 
 def entries_of(changelog: str, version: str) -> tuple[date, str]:
@@ -133,22 +158,22 @@ def main(words: Sequence[str]) -> int:
 
 
 def _next_step(version: str) -> int:
-    project, changelog = ROOT / "pyproject.toml", ROOT / "CHANGELOG.md"
+    changelog = ROOT / "CHANGELOG.md"
     if not re.search(rf"^## {re.escape(version)} \(\d", changelog.read_text(), re.MULTILINE):
         text = dated(changelog.read_text(), version, datetime.now(UTC).date())
+        _name_version(version)
         changelog.write_text(text)
-        named = f'version = "{version}"'
-        project.write_text(
-            re.sub(r'^version = "[^"]*"', named, project.read_text(), count=1, flags=re.MULTILINE)
-        )
         sys.stderr.write(
-            f"pyproject.toml and CHANGELOG.md say {version} now: read and commit them, then run the"
-            " same command again\n"
+            f"CHANGELOG.md, {' and '.join(NAMED_IN)} say {version} now: read and commit them, then"
+            " run the same command again\n"
         )
         return NOT_COMMITTED
-    changed = _git("status", "--porcelain", "--", *SOURCES, "CHANGELOG.md", "requirements.lock")
+    files = *SOURCES, *NAMED_IN, "CHANGELOG.md", "requirements.lock"
+    changed = _git("status", "--porcelain", "--", *files)
     if changed:
         raise ReleaseError(f"commit first what is changed:\n{changed}")
+    if others := [name for name, named in versions_named().items() if named != version]:
+        raise ReleaseError(f"{' and '.join(others)} must say {version}, as the changelog does")
     folder = ROOT / "dist" / version
     for path in write_release(folder, version):
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")

@@ -1,15 +1,18 @@
 """A release is what its sources say: the same wheel twice, its own entries, its sums."""
 
 import os
+import tomllib
 import zipfile
 from datetime import date
 from hashlib import sha256
 
 import pytest
+import yaml
 
 from streams.devtools import release
 from streams.devtools.release import ReleaseError, build_wheel, dated, entries_of
 from tests.house.test_house import files_of_ours, relative
+from tests.support.places import ROOT
 
 CHANGELOG = """\
 # Changelog
@@ -51,14 +54,29 @@ def test_the_first_call_writes_the_version_and_the_second_demands_that_it_is_com
     monkeypatch.setattr(release, "ROOT", tmp_path)
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "0.1.0"\n')
+    base = tmp_path / "examples/kubernetes/kustomization.yaml"
+    base.parent.mkdir(parents=True)
+    base.write_text('images:\n  - name: x\n    newTag: "0.1.0"\n')
     assert release.main([]) == 2
     assert release.main(["next"]) == 2
     assert release.main(["0.2.0"]) == 1
     assert 'version = "0.2.0"' in (tmp_path / "pyproject.toml").read_text()
+    assert base.read_text() == 'images:\n  - name: x\n    newTag: "0.2.0"\n'
     assert "commit them" in capsys.readouterr().err
     monkeypatch.setattr(release, "_git", lambda *_words: " M CHANGELOG.md")
     assert release.main(["0.2.0"]) == 2
     assert "commit first" in capsys.readouterr().err
+    monkeypatch.setattr(release, "_git", lambda *_words: "")
+    base.write_text(base.read_text().replace("0.2.0", "0.1.0"))
+    assert release.main(["0.2.0"]) == 2
+    assert "kustomization.yaml must say 0.2.0" in capsys.readouterr().err
+
+
+def test_all_that_names_the_version_names_one():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert release.versions_named() == dict.fromkeys(release.NAMED_IN, project["version"])
+    tag = yaml.safe_load((ROOT / "examples/kubernetes/kustomization.yaml").read_text())["images"]
+    assert [each["newTag"] for each in tag] == [project["version"]]
 
 
 def test_what_is_given_out_has_the_sum_of_each_file(tmp_path, monkeypatch):
