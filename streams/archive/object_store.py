@@ -4,18 +4,26 @@ A file is written whole or not at all; `create` writes it only where none of tha
 two backups at a time do not both go on from the same place.
 """
 
+import os
 import re
 from collections.abc import Iterator
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from streams.kit.errors import UserError
+from streams.kit.secrets import secret_in
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig, S3Config
+
+CREDENTIALS_FILE: Final = "AWS_SHARED_CREDENTIALS_FILE"
 TRIES: Final = 4
 """Attempts of one request after the first, with pauses that grow."""
 _SCHEME: Final = re.compile(r"[a-z0-9]+:")
@@ -87,13 +95,42 @@ def open_store(uri: str, *, must_exist: bool = False) -> ArchiveStore:
             if must_exist and not folder.is_dir():
                 raise ArchiveError(f"{uri} is no folder")
             return ArchiveStore(uri, LocalStore(folder, mkdir=True))
-        return ArchiveStore(uri, from_url(uri, retry_config={"max_retries": TRIES}))
+        retries: RetryConfig = {"max_retries": TRIES}
+        return ArchiveStore(uri, from_url(uri, config=_in_file(uri), retry_config=retries))
     except (BaseError, OSError, ValueError) as error:
         reason = _first_sentence(error)
         raise ArchiveError(
             f"{uri} cannot be opened: {reason}; give a folder, file://FOLDER or s3://BUCKET/FOLDER,"
-            " for which AWS_… in the environment have region and credentials"
+            " for which AWS_… in the environment have region and credentials, or the file of these"
         ) from None
+
+
+def _in_file(uri: str) -> "S3Config | None":
+    """Return the credentials in the file that AWS_SHARED_CREDENTIALS_FILE names, if it does.
+
+    The library knows those in the environment alone, which whoever looks at a container sees.
+    Raises ArchiveError and SettingsError.
+    """
+    path = os.environ.get(CREDENTIALS_FILE)
+    if not path or not uri.startswith("s3"):
+        return None
+    profile = os.environ.get("AWS_PROFILE", "default")
+    file = ConfigParser(interpolation=None)
+    try:
+        file.read_string(secret_in(Path(path), CREDENTIALS_FILE))
+        found = file[profile]
+        config: S3Config = {
+            "access_key_id": found["aws_access_key_id"],
+            "secret_access_key": found["aws_secret_access_key"],
+        }
+        if token := found.get("aws_session_token"):
+            config["session_token"] = token
+    except (ConfigParserError, KeyError):  # whose words repeat lines of the file
+        raise ArchiveError(
+            f"{CREDENTIALS_FILE} is {path}, which has no aws_access_key_id and"
+            f" aws_secret_access_key in a part [{profile}]"
+        ) from None
+    return config
 
 
 def _first_sentence(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from streams.archive.object_store import ArchiveError, TakenError, open_store
+from streams.kit.setting import SettingsError
 from tests.support.object_server import object_server
 
 
@@ -69,3 +70,45 @@ def test_an_address_without_its_slashes_makes_no_folder(tmp_path, monkeypatch, u
     with pytest.raises(ArchiveError, match="is no place for a backup"):
         open_store(uri)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def credentials(tmp_path, monkeypatch):
+    """An object store whose credentials are in a file and not in the environment."""
+    path = tmp_path / "credentials"
+    with object_server(monkeypatch):
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
+        yield path
+
+
+def write(path, text):
+    path.write_text(text)
+    path.chmod(0o440)
+
+
+def test_credentials_may_be_in_a_file(credentials, monkeypatch):
+    write(credentials, "[default]\naws_access_key_id = somebody\naws_secret_access_key=a%b\n")
+    open_store("s3://backups/refusion").write("a", b"content")
+    assert open_store("s3://backups/refusion").read("a") == b"content"
+    monkeypatch.setenv("AWS_PROFILE", "another")
+    with pytest.raises(ArchiveError, match=r"in a part \[another\]"):
+        open_store("s3://backups/refusion")
+
+
+@pytest.mark.parametrize(
+    "text", ["[default]\naws_access_key_id = hidden\n", "hidden", "[default]\nhidden", "[hidden]"]
+)
+def test_a_file_without_credentials_is_told_and_nothing_of_it(credentials, text):
+    write(credentials, text)
+    with pytest.raises(ArchiveError, match="has no aws_access_key_id and") as raised:
+        open_store("s3://backups/refusion")
+    assert "hidden" not in str(raised.value)
+
+
+def test_a_file_of_credentials_that_others_may_read_is_refused(credentials):
+    write(credentials, "[default]\naws_access_key_id = somebody\naws_secret_access_key=b\n")
+    credentials.chmod(0o444)
+    with pytest.raises(SettingsError, match=r"AWS_SHARED_CREDENTIALS_FILE .*chmod 600"):
+        open_store("s3://backups/refusion")
