@@ -1,14 +1,19 @@
 """The Kubernetes base names what there is, and gives its pods no more than they need."""
 
+import re
+
 import click
 import pytest
 import yaml
 
 from domain.basics.weeks import month_number
+from streams.archive.object_store import CREDENTIALS_FILE, open_store
 from streams.cli.main import main
 from streams.kafka.rights import ROLES
+from streams.ledger.destinations import read_destinations
 from streams.settings import TABLE, Settings
 from streams.wire.control_records import run_of
+from tests.support.object_server import object_server
 from tests.support.places import ROOT
 
 FOLDER = ROOT / "examples" / "kubernetes"
@@ -39,7 +44,7 @@ def environment_of(name):
     given: dict[str, str] = {}
     for source in container["envFrom"]:
         given |= BY_NAME["ConfigMap", source["configMapRef"]["name"]]["data"]
-    return given | {each["name"]: each["value"] for each in container["env"]}
+    return given | {each["name"]: each["value"] for each in container.get("env", ())}
 
 
 def test_the_base_has_each_file_of_its_folder_and_each_name_once():
@@ -49,7 +54,8 @@ def test_the_base_has_each_file_of_its_folder_and_each_name_once():
     assert {each["kind"] for each in WORKLOADS.values()} == {
         "StatefulSet", "Deployment", "CronJob", "Job",
     }  # fmt: skip
-    assert set(NAMES) == {"worker", "site", "backup", "verify", "close", "export", "deliver"}
+    of_nights = {"backup", "backup-verify", "verify"}
+    assert set(NAMES) == {"worker", "site", "close", "export", "deliver"} | of_nights
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,30 +65,101 @@ def test_each_name_in_the_environment_is_a_setting_and_no_secret_is_among_them(n
     known = {setting.name for setting in TABLE} - secrets | {f"{each}_FILE" for each in secrets}
     ours = {each for each in given if each.startswith("REFUSION_")}
     assert ours <= known
-    assert given.keys() - ours <= {"MONTH", "RUN"}
+    of_the_store = {"BACKUP", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_SHARED_CREDENTIALS_FILE"}
+    assert given.keys() - ours <= {"MONTH", "RUN"} | of_the_store
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_program_starts_with_its_settings_and_each_secret_is_a_file_of_its_pod(name, tmp_path):
-    given = {each: text for each, text in environment_of(name).items() if "REFUSION" in each}
+def started(name, tmp_path):
+    """Return what a program is given, each file of a secret being one of this machine."""
+    given = environment_of(name)
     mounts = [(mount["name"], mount["mountPath"]) for mount in CONTAINERS[name]["volumeMounts"]]
     volumes = {each["name"]: each for each in PODS[name]["spec"]["volumes"]}
     for setting, text in given.items():
         if not text.startswith("/secrets/"):
             continue
-        (volume,) = [each for each, path in mounts if text.startswith(f"{path}/")]
+        places = [each for each, path in mounts if text.startswith(f"{path}/")]
+        if setting.startswith("REFUSION_KAFKA_") and not places:
+            continue  # of a program that asks no broker
+        (volume,) = places
         items = volumes[volume]["secret"].get("items")
         assert items is None or text.rpartition("/")[2] in {item["path"] for item in items}
-        given[setting] = str(tmp_path / setting)
-        (tmp_path / setting).write_text("0f" * 32)
-        (tmp_path / setting).chmod(volumes[volume]["secret"]["defaultMode"])
-    settings = Settings.load(given)
-    assert settings.bootstrap.logon.username in {*ROLES, "worker"}
+        file = tmp_path / setting
+        file.write_text(FILES.get(setting, "0f" * 32))
+        file.chmod(volumes[volume]["secret"]["defaultMode"])
+        given[setting] = str(file)
+    return given
+
+
+ASK_NO_BROKER = {"backup-verify"}
+FILES = {
+    "REFUSION_DESTINATIONS": f"""\
+- municipality: "730"
+  to: sftp://refusion@sftp.example.org/in
+  host_key: SHA256:{"A" * 43}
+""",
+    "REFUSION_PERSONS": "- {person: Anna, subjects: [a]}\n",
+    "AWS_SHARED_CREDENTIALS_FILE": (
+        "[default]\naws_access_key_id = somebody\naws_secret_access_key = x\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_program_starts_with_its_settings_and_each_secret_is_a_file_of_its_pod(name, tmp_path):
+    settings = Settings.load(started(name, tmp_path))
     settings.identity()
+    if name in ASK_NO_BROKER:
+        return
+    assert settings.bootstrap.logon.username in {*ROLES, "worker"}
+    mounts = [mount["mountPath"] for mount in CONTAINERS[name]["volumeMounts"]]
     places = [str(settings.state_dir)]
     places += [settings.ledger] if name in READS_THE_LEDGER else []
     places += [settings.lis] if name in READS_THE_LEDGER - {"close", "export"} else []
-    assert all(any(place.startswith(path) for _, path in mounts) for place in places)
+    assert all(any(place.startswith(path) for path in mounts) for place in places)
+
+
+def test_deliveries_know_where_to_and_by_which_key(tmp_path):
+    settings = Settings.load(started("deliver", tmp_path))
+    assert read_destinations(settings).of.keys() == {"730"}
+    assert settings.sftp_key == tmp_path / "REFUSION_SFTP_KEY"
+
+
+def test_visitors_log_on_and_get_mail_and_two_of_them_may_approve(tmp_path):
+    given = started("site", tmp_path)
+    volume_at("site", given["REFUSION_WEB_FOLDER"])
+    settings = Settings.load(given | {"REFUSION_WEB_FOLDER": str(tmp_path)})
+    assert settings.four_eyes
+    assert settings.persons == tmp_path / "REFUSION_PERSONS"
+    assert settings.web.oidc is not None
+    assert settings.web.mail is not None
+    assert settings.web.mail.logon is not None
+    assert settings.web.folder is not None
+    assert settings.web.url is not None
+    ports = BY_NAME["NetworkPolicy", "site"]["spec"]["egress"][0]["ports"]
+    assert {443, 25, 465, 587, settings.web.mail.port} == {each["port"] for each in ports}
+
+
+@pytest.mark.parametrize("name", ["backup", "backup-verify"])
+def test_a_backup_has_credentials_in_a_file(name, tmp_path, monkeypatch):
+    given = started(name, tmp_path)
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & given.keys()
+    with object_server(monkeypatch) as objects:
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(variable)
+        monkeypatch.setenv("AWS_REGION", given["AWS_REGION"])
+        monkeypatch.setenv(CREDENTIALS_FILE, given[CREDENTIALS_FILE])
+        assert given["BACKUP"].startswith("s3://")
+        open_store("s3://backups/journal").write("a", b"content")
+    assert objects == {"journal/a": b"content"}
+
+
+def test_each_night_a_backup_is_taken_and_proved_whole_and_the_topics_are_verified():
+    nightly = {name: CONTAINERS[name]["args"] for name in NAMES if BY_NAME.get(("CronJob", name))}
+    assert nightly == {
+        "backup": ["backup", "--to", "$(BACKUP)"],
+        "backup-verify": ["backup", "verify", "--from", "$(BACKUP)"],
+        "verify": ["verify", "--deep", "--marts"],
+    }
 
 
 READS_THE_LEDGER = {"worker", "site", "verify", "close", "export"}
@@ -193,7 +270,8 @@ def test_selectors_find_the_pods_that_they_mean():
     }
     assert chosen.pop("nothing") == chosen.pop("brokers") == set(NAMES)
     assert chosen.pop("deliver") == {"close", "export", "deliver"}
-    assert chosen == {"metrics": {"worker"}, "site": {"site"}, "backup": {"backup"}}
+    assert chosen.pop("backup") == {"backup", "backup-verify"}
+    assert chosen == {"metrics": {"worker"}, "site": {"site"}}
 
 
 def test_nothing_may_be_talked_to_that_no_policy_names():
@@ -215,7 +293,7 @@ def test_a_worker_keeps_its_name_and_disk_and_jobs_of_a_run_wait_for_a_person():
     for name in ("close", "export", "deliver"):
         assert WORKLOADS[name]["spec"]["suspend"] is True
         assert WORKLOADS[name]["spec"]["backoffLimit"] == 0
-    for name in ("backup", "verify"):
+    for name in ("backup", "backup-verify", "verify"):
         assert WORKLOADS[name]["spec"]["concurrencyPolicy"] == "Forbid"
         assert WORKLOADS[name]["spec"]["jobTemplate"]["spec"]["backoffLimit"] == 0
 
@@ -228,3 +306,21 @@ def test_the_secrets_that_pods_name_are_told_how_to_make():
                 assert f"create secret generic {volume['secret']['secretName']}" in text
                 for item in volume["secret"].get("items", ()):
                     assert f"--from-file={item['key']}" in text
+    files = {
+        value.rpartition("/")[2]
+        for name in NAMES
+        for value in environment_of(name).values()
+        if value.startswith("/secrets/")
+    }
+    assert all(f"--from-file={file}" in text for file in files)
+
+
+def test_what_an_overlay_must_set_is_told():
+    """All that is of a place: what these maps have, but for what only names our own folders."""
+    text = (FOLDER / "kustomization.yaml").read_text()
+    of_place = {"REFUSION_BOOTSTRAP", "REFUSION_PARTITIONS"}
+    for name in ("refusion-site", "refusion-backup", "refusion-run"):
+        assert f"`{name}`" in text
+        of_place |= BY_NAME["ConfigMap", name]["data"].keys() - {CREDENTIALS_FILE}
+    assert all(re.search(rf"\b{name}\b", text) for name in of_place)
+    assert "REFUSION_WEB_ROLES" in text
