@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleSet
-from projections.lis.answers import Answer, csv_value
+from projections.lis.amounts import whole_kroner
+from projections.lis.answers import Answer, ColumnKind, shown_value
 from projections.lis.pictures import Curve, Piece, Stack, colour_of, columns, grouped, lines, stacks
 from projections.lis.questions import ViewError
 
@@ -32,9 +33,15 @@ def _short_name(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
 
 
+_MEASURES: Final[Mapping[str, tuple[str, ColumnKind]]] = {
+    "beloeb": ("amount_ore", "ore"),
+    "personer": ("persons", "count"),
+}
+
+
 def _by_rate(answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
     """Stack each benefit's money or persons by rate."""
-    measure = "amount_ore" if answer.view == "beloeb" else "persons"
+    measure, kind = _MEASURES[answer.view]
     sizes: dict[str, dict[tuple[str, int], int]] = {}
     for row in rows:
         code, rate = row["benefit"], row["rate"]
@@ -45,12 +52,12 @@ def _by_rate(answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
     parts = [
         Stack(
             _short_name(f"{code} {law.benefits[code].name}"),
-            [_piece(*key, size) for key, size in sorted(sums.items(), key=_in_order)],
-            _label(measure, sum(sums.values())),
+            [_piece(*key, size, kind) for key, size in sorted(sums.items(), key=_in_order)],
+            _said(kind, sum(sums.values())),
         )
         for code, sums in sorted(sizes.items(), key=lambda item: -sum(item[1].values()))
     ]
-    what = "Udgiftsgrundlag" if measure == "amount_ore" else "Personer"
+    what = "Udgiftsgrundlag" if kind == "ore" else "Personer"
     return stacks(f"{what} efter ydelse og procent", place, parts)
 
 
@@ -63,14 +70,22 @@ def _state_share(mechanism: str, rate: int) -> int:
     return rate if mechanism == "refusion" else 100 - rate
 
 
-def _piece(mechanism: str, rate: int, size: int) -> Piece:
+def _piece(mechanism: str, rate: int, size: int, kind: ColumnKind) -> Piece:
     is_refusion = mechanism == "refusion"
     name = f"{'refusion' if is_refusion else 'medfinansiering'} {rate} %"
-    return Piece(name, colour_of(_state_share(mechanism, rate)), not is_refusion, size)
+    colour = colour_of(_state_share(mechanism, rate))
+    return Piece(name, colour, not is_refusion, size, _said(kind, size))
 
 
-def _label(measure: str, size: int) -> str:
-    return f"{grouped(size // 100)} kr." if measure == "amount_ore" else f"{grouped(size)}"
+def _said(kind: ColumnKind, size: int) -> str:
+    """Write a size with its unit: money in whole kroner, as the finding of a page has it."""
+    if kind == "ore":
+        return _kroner(whole_kroner(size))
+    return f"{shown_value(kind, size)} %" if kind == "percent" else shown_value(kind, size)
+
+
+def _kroner(kroner: float) -> str:
+    return f"{grouped(round(kroner))} kr."
 
 
 def _bands(answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
@@ -103,7 +118,7 @@ def _over_months(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
         for row in rows:
             sums[row["month"]] += row[f"persons_step_{step}"]
         drawn.append(Curve(f"trin {step}", [*sums.values()]))
-    return lines("Personer på hvert refusionstrin", place, months, drawn)
+    return lines("Personer på hvert refusionstrin", place, months, drawn, _count)
 
 
 def _beside_each_other(_answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
@@ -116,10 +131,11 @@ def _beside_each_other(_answer: Answer, rows: Rows, law: RuleSet, place: str) ->
     parts = [
         Stack(
             _short_name(f"{row['municipality']} {law.municipalities[row['municipality']]}"),
-            [Piece("refusion %", colour_of(30), False, row["mean_refusion_percent"])],
-            f"{csv_value('percent', row['mean_refusion_percent'])} %",
+            [Piece("refusion", colour_of(30), False, percent, _said("percent", percent))],
+            _said("percent", percent),
         )
         for row in shown
+        for percent in (row["mean_refusion_percent"],)
     ]
     return stacks(f"Gennemsnitlig refusionsprocent {last}", place, parts)
 
@@ -161,10 +177,14 @@ def _of_places(_answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
 
 def _both_ways(name: str, refusion: int, medfinansiering: int) -> Stack:
     pieces = [
-        Piece("refusion", colour_of(40), False, refusion),
-        Piece("medfinansiering", colour_of(65), True, medfinansiering),
+        _money("refusion", 40, refusion),
+        _money("medfinansiering", 65, medfinansiering, is_hatched=True),
     ]
-    return Stack(name, pieces, _label("amount_ore", refusion - medfinansiering))
+    return Stack(name, pieces, _said("ore", refusion - medfinansiering))
+
+
+def _money(name: str, share: int, ore: int, *, is_hatched: bool = False) -> Piece:
+    return Piece(name, colour_of(share), is_hatched, ore, _said("ore", ore))
 
 
 AGES: Final = ((0, "samme måned"), (1, "1-3 måneder"), (4, "4-12 måneder"), (13, "over et år"))
@@ -182,11 +202,8 @@ def _by_age(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
     parts = [
         Stack(
             name,
-            [
-                Piece("op", colour_of(40), False, up),
-                Piece("ned", colour_of(65), True, down),
-            ],
-            f"netto {_label('amount_ore', up - down)}",
+            [_money("op", 40, up), _money("ned", 65, down, is_hatched=True)],
+            f"netto {_said('ore', up - down)}",
         )
         for name, (up, down) in sums.items()
     ]
@@ -209,6 +226,14 @@ def _ahead(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
     return columns(title, place, [*persons], [*persons.values()])
 
 
+def _count(number: float) -> str:
+    return grouped(round(number))
+
+
+def _percent(percent: float) -> str:
+    return _said("percent", round(100 * percent))
+
+
 def _citizens(number: int) -> str:
     return f"{grouped(number)} {'borger' if number == 1 else 'borgere'}"
 
@@ -223,10 +248,10 @@ def _week_by_step(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str
             Stack(
                 f"{where}trin {row['step']} ({row['rate']} %)",
                 [
-                    Piece("kommunen", colour_of(65), True, row["own_cost_ore"]),
-                    Piece("staten", colour_of(40), False, row["week_ore"] - row["own_cost_ore"]),
+                    _money("kommunen", 65, row["own_cost_ore"], is_hatched=True),
+                    _money("staten", 40, row["week_ore"] - row["own_cost_ore"]),
                 ],
-                f"{_label('amount_ore', row['week_ore'])}, {_citizens(row['persons'])}",
+                f"{_said('ore', row['week_ore'])}, {_citizens(row['persons'])}",
             )
         )
     return stacks("Hvem betaler en gennemsnitlig uge på hvert trin", place, parts)
@@ -246,10 +271,11 @@ def _changes(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
     parts = [
         Stack(
             f"{came} til {went}",
-            [Piece("personer", colour_of(30), False, persons[came, went])],
-            grouped(persons[came, went]),
+            [Piece("personer", colour_of(30), False, number, grouped(number))],
+            grouped(number),
         )
         for came, went in most
+        for number in (persons[came, went],)
     ]
     return stacks("De hyppigste skift mellem ydelser", place, parts)
 
@@ -267,8 +293,8 @@ def _of_citizen(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
         for row in rows:
             sums[row["month"]] += row[measure]
         if any(sums.values()):
-            drawn.append(Curve(name, [ore / 100 for ore in sums.values()]))
-    return lines("En borgers måneder i kroner", place, months, drawn)
+            drawn.append(Curve(name, [*map(whole_kroner, sums.values())]))
+    return lines("En borgers måneder i kroner", place, months, drawn, _kroner)
 
 
 def _of_months_to_come(answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
@@ -279,19 +305,20 @@ def _of_months_to_come(answer: Answer, rows: Rows, _law: RuleSet, place: str) ->
     months = sorted({row["month"] for row in rows})
     drawn = []
     for name, words in (("net_ore", "netto"), ("net_low_ore", "mindst"), ("net_high_ore", "højst")):
-        sums: dict[str, float | None] = dict.fromkeys(months, 0.0)
+        sums: dict[str, int | None] = dict.fromkeys(months, 0)
         for row in rows:
             known, value = sums[row["month"]], row[name]
-            sums[row["month"]] = None if known is None or value is None else known + value / 100
-        if any(value is not None for value in sums.values()):
-            drawn.append(Curve(words, [*sums.values()]))
+            sums[row["month"]] = None if known is None or value is None else known + value
+        values = [None if ore is None else whole_kroner(ore) for ore in sums.values()]
+        if any(value is not None for value in values):
+            drawn.append(Curve(words, values))
     first, last = (drawn[0].values[at] or 0.0 for at in (0, -1)) if months else (0.0, 0.0)
     change = round(100 * (last - first) / first) if first else 0
     direction = "stiger" if change > 0 else "falder" if change < 0 else "er uændret"
     whose = "Kommunernes" if is_country else "Kommunens"
     finding = f"{whose} netto {direction}" + (f" {abs(change)} %" if change else "")
     span = f" fra {months[0]} til {months[-1]}" if months else ""
-    return lines(finding + span, f"{place}; kr. pr. måned", months, drawn)
+    return lines(finding + span, f"{place}; kr. pr. måned", months, drawn, _kroner)
 
 
 def _errors_by_distance(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
@@ -307,7 +334,7 @@ def _errors_by_distance(_answer: Answer, rows: Rows, _law: RuleSet, place: str) 
         for distance in distances:
             found = [row[name] for row in rows if row["months_ahead"] == distance]
             known = [value for value in found if value is not None]
-            means.append(sum(known) / len(known) / 100 if known else None)
+            means.append(round(sum(known) / len(known)) / 100 if known else None)
         drawn.append(Curve(words, means))
     compared = [row["better"] for row in rows if row["better"] is not None]
     finding = (
@@ -315,7 +342,8 @@ def _errors_by_distance(_answer: Answer, rows: Rows, _law: RuleSet, place: str) 
     )
     if not compared:
         finding = "Prognosen kan ikke holdes mod samme måned året før endnu"
-    return lines(finding, f"{place}; fejl i netto i procent", [*map(str, distances)], drawn)
+    points = [*map(str, distances)]
+    return lines(finding, f"{place}; fejl i netto i procent", points, drawn, _percent)
 
 
 class Drawing(NamedTuple):

@@ -6,7 +6,7 @@ text alternative, all its figures in words.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
@@ -34,12 +34,16 @@ LINE_COLOURS: Final = ("#123f6d", "#b3541e", "#1b7a57", "#7a3b8f", "#444444")
 
 
 class Piece(NamedTuple):
-    """A part of a stack: its name in the key, its colour, hatched or plain, and its size."""
+    """A part of a stack: its name in the key, its colour, hatched or plain, and its size.
+
+    `said` is the size in words, with its unit.
+    """
 
     name: str
     colour: str
     is_hatched: bool
     size: int
+    said: str
 
 
 class Stack(NamedTuple):
@@ -95,7 +99,7 @@ def stacks(title: str, subtitle: str, parts: Sequence[Stack]) -> str:
     height = bottom + 24 * (1 + len(rows) // 8) if rows else bottom
     words = "; ".join(
         f"{stack.name}: {stack.label}"
-        + "".join(f", {piece.name} {grouped(piece.size)}" for piece in stack.pieces if key)
+        + "".join(f", {piece.name} {piece.said}" for piece in stack.pieces)
         for stack in parts
     )
     return _picture(title, subtitle, words, [*body, *rows], height)
@@ -126,8 +130,14 @@ def columns(title: str, subtitle: str, names: Sequence[str], values: Sequence[in
     return _picture(title, subtitle, words, body, height)
 
 
-def lines(title: str, subtitle: str, points: Sequence[str], drawn: Sequence[Curve]) -> str:
-    """Draw lines over points of time, each with its name at its end."""
+def lines(
+    title: str,
+    subtitle: str,
+    points: Sequence[str],
+    drawn: Sequence[Curve],
+    said: Callable[[float], str],
+) -> str:
+    """Draw lines over points of time, each with its name at its end; `said` words a value."""
     height, bottom = 400, 340
     values = [value for line in drawn for value in line.values if value is not None]
     most = max([*values, 1.0])
@@ -145,7 +155,7 @@ def lines(title: str, subtitle: str, points: Sequence[str], drawn: Sequence[Curv
     words = "; ".join(
         f"{line.name}: "
         + ", ".join(
-            f"{point} {value:g}"
+            f"{point} {said(value)}"
             for point, value in zip(points, line.values, strict=True)
             if value is not None
         )

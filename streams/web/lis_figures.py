@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.ruledata.ruleset import RuleSet
+from projections.lis.amounts import whole_kroner
 from projections.lis.answers import Figure, shown_value
 from projections.lis.definitions import DEFINITIONS
 from streams.web.words import Language, Word, catalogue
@@ -68,8 +69,7 @@ class Speaker:
 
     def kroner(self, ore: int) -> str:
         """Write an amount in whole kroner, rounded half away from zero."""
-        whole = (abs(ore) + 50) // 100
-        return self.number("count", -whole if ore < 0 else whole)
+        return self.number("count", whole_kroner(ore))
 
     def moved(self, ore: int) -> str:
         """Write by how much an amount moves, in whole kroner with its sign."""

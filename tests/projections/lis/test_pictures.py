@@ -1,6 +1,7 @@
 """A picture is SVG with a title and all its figures in words, and reads without colours."""
 
 import xml.etree.ElementTree as ET
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from projections.lis.answers import Answer
 from projections.lis.drawings import drawing_of
-from projections.lis.pictures import WIDTH, Curve, Piece, Stack, lines, stacks
+from projections.lis.pictures import WIDTH, Curve, Piece, Stack, grouped, lines, stacks
 from projections.lis.questions import ViewError
 from projections.lis.views import VIEWS
 from tests.support.lives import RULES
@@ -54,9 +55,11 @@ ROWS: dict[str, list[tuple[Any, ...]]] = {
 }  # fmt: skip
 
 
-def drawn(view):
+def drawn(view, rows=None):
     shown = VIEWS[view]
-    answer = Answer(view, shown.title, "known", 50, "R-1", shown.figures, ROWS[view], shown.total)
+    answer = Answer(
+        view, shown.title, "known", 50, "R-1", shown.figures, rows or ROWS[view], shown.total
+    )
     return drawing_of(answer, RULES, "730 Randers & <omegn>")
 
 
@@ -69,6 +72,101 @@ def test_a_picture_has_a_title_and_its_figures_in_words(view):
     assert "730 Randers & <omegn>" in words
     assert any(sign.isdigit() for sign in words.partition(". ")[2])
     assert root.findall(f".//{SVG}text")
+
+
+def kroner(ore):
+    """Round an amount half away from zero, as sentences do."""
+    whole = (Decimal(ore) / 100).quantize(Decimal(1), ROUND_HALF_UP)
+    return f"{grouped(int(whole))} kr."
+
+
+def with_ore(view):
+    """Give the rows of a view with an odd number of øre in each amount."""
+    figures = VIEWS[view].figures
+    return [
+        {
+            figure.name: value + 50 * (-1) ** at if value and figure.kind == "ore" else value
+            for figure, value in zip(figures, row, strict=True)
+        }
+        for at, row in enumerate(ROWS[view])
+    ]
+
+
+def said_of(view, rows):
+    """Say each stack or line of a picture of money as a person would, from the rows."""
+    names = {code: benefit.name for code, benefit in RULES.benefits.items()}
+    if view == "beloeb":
+        kth, low, adp, _ = rows
+        whole = kth["amount_ore"] + low["amount_ore"]
+        return [
+            (
+                f"KTH {names['KTH']}: {kroner(whole)}, refusion 80 % {kroner(kth['amount_ore'])},"
+                f" refusion 20 % {kroner(low['amount_ore'])}"
+            ),
+            (
+                f"ADP {names['ADP']}: {kroner(adp['amount_ore'])},"
+                f" medfinansiering 80 % {kroner(adp['amount_ore'])}"
+            ),
+        ]
+    if view in ("afregning", "landet"):
+        return [
+            f"{name}: {kroner(row['refusion_ore'] - row['medfinansiering_ore'])},"
+            f" refusion {kroner(row['refusion_ore'])},"
+            f" medfinansiering {kroner(row['medfinansiering_ore'])}"
+            for name, row in zip(
+                ("kørsel 49 2024-01", "åben 2024-02") if view == "afregning" else ("751 Aarhus",),
+                rows,
+                strict=True,
+            )
+        ]
+    if view == "korrektioner":
+        ages = {"1-3 måneder": rows[1], "over et år": rows[0]}
+        return [
+            f"{name}: netto {kroner(row['up_ore'] + row['down_ore'])}, op {kroner(row['up_ore'])},"
+            f" ned {kroner(-row['down_ore'])}"
+            for name, row in ages.items()
+        ]
+    if view == "ugens-vaerdi":
+        (row,) = rows
+        week, own = row["week_ore"], row["own_cost_ore"]
+        return [
+            (
+                f"trin 1 (80 %): {kroner(week)}, 12 borgere, kommunen {kroner(own)},"
+                f" staten {kroner(week - own)}"
+            )
+        ]
+    first, last = rows
+    return [
+        f"{name}: 2024-01 {kroner(first[key])}, 2024-02 {kroner(last[key])}"
+        for name, key in (
+            ("udgiftsgrundlag", "amount_ore"),
+            ("refusion", "refusion_ore"),
+            ("medfinansiering", "medfinansiering_ore"),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "view", ["beloeb", "afregning", "landet", "korrektioner", "ugens-vaerdi", "borger"]
+)
+def test_the_words_of_a_picture_of_money_have_the_kroner_of_its_rows(view):
+    rows = with_ore(view)
+    root = ET.fromstring(drawn(view, [tuple(row.values()) for row in rows]))  # noqa: S314 - our own
+    words = root.findtext(f"{SVG}desc", "").partition(". ")[2].removesuffix(".").split("; ")
+    assert {*said_of(view, rows)} <= {*words}
+    if view != "korrektioner":  # which names the ages without any too
+        assert len(words) == len(said_of(view, rows))
+
+
+def test_the_words_of_a_picture_have_percentages_as_percentages():
+    words = drawn("sammenligning").partition("<desc>")[2].partition("</desc>")[0]
+    assert words.endswith("730 Randers: 33,44 %, refusion 33,44 %.")
+
+
+def test_large_amounts_of_months_are_written_out_in_the_words_of_lines():
+    curve = Curve("netto", [12_345_678])
+    picture = lines("t", "s", ["2024-01"], [curve], lambda value: grouped(round(value)))
+    assert "netto: 2024-01 12.345.678" in picture
 
 
 def test_stacks_tell_the_mechanisms_apart_without_colour():
@@ -120,7 +218,7 @@ def places(picture):
 def test_names_of_lines_that_end_together_stand_in_their_order_and_above_the_axis():
     curves = [Curve("lowest", [9, 1]), Curve("highest", [0, 99]), Curve("middle", [9, 1.5]),
               Curve("unknown", [None, None])]  # fmt: skip
-    found = places(lines("t", "s", ["2024-01", "2024-02"], curves))
+    found = places(lines("t", "s", ["2024-01", "2024-02"], curves, str))
     ys = [found[name][1] for name in ("highest", "middle", "lowest")]
     assert all(above + 15 <= below for above, below in pairwise(ys))
     assert found["lowest"][1] < found["2024-02"][1] - 10
@@ -129,7 +227,7 @@ def test_names_of_lines_that_end_together_stand_in_their_order_and_above_the_axi
 
 def test_no_line_goes_through_the_name_of_one_that_ends_before_it():
     curves = [Curve("long", [5, 5, 5]), Curve("short", [9, 6, None])]
-    found = places(lines("t", "s", ["2024-01", "2024-02", "2024-03"], curves))
+    found = places(lines("t", "s", ["2024-01", "2024-02", "2024-03"], curves, str))
     assert found["short"][0] == found["long"][0] > found["2024-03"][0]
 
 
@@ -143,8 +241,8 @@ def test_a_municipality_sees_its_own_forecast_and_all_of_them_the_countrys():
 
     country = [row(None, 900_00)]
     for rows, whose, ours in (
-        ([row("730", 100_00)], "Kommunens netto", "2025-01 100"),
-        ([row("730", 100_00), row("751", 700_00)], "Kommunernes netto", "2025-01 900"),
+        ([row("730", 100_00)], "Kommunens netto", "2025-01 100 kr."),
+        ([row("730", 100_00), row("751", 700_00)], "Kommunernes netto", "2025-01 900 kr."),
     ):
         answer = Answer(
             "prognose", "", "known", 50, "R-1", shown.figures, rows, None, country
@@ -156,12 +254,12 @@ def test_a_municipality_sees_its_own_forecast_and_all_of_them_the_countrys():
 
 def test_what_is_written_at_the_end_of_the_longest_stack_has_room():
     label = "netto -11.591.399 kr., 1.283 borgere"
-    found = places(stacks("t", "s", [Stack("a", [Piece("p", "#fff", False, 9)], label)]))
+    found = places(stacks("t", "s", [Stack("a", [Piece("p", "#fff", False, 9, "9")], label)]))
     assert found[label][0] + 7 * len(label) <= WIDTH
 
 
 def test_a_key_has_its_percentages_in_order():
-    pieces = [Piece(f"refusion {rate} %", "#fff", False, 1) for rate in (100, 20, 80)]
+    pieces = [Piece(f"refusion {rate} %", "#fff", False, 1, "1") for rate in (100, 20, 80)]
     found = places(stacks("t", "s", [Stack("a", pieces, "")]))
     assert [name for name in found if name.startswith("refusion")] == [
         "refusion 20 %", "refusion 80 %", "refusion 100 %",
