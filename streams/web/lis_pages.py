@@ -76,7 +76,8 @@ def beside_part(
     """Make the part of a page that another view has, of all its rows."""
     answer = answered.answer
     shown = range(options.rows_of_page.stop - options.rows_of_page.start)
-    values = {name: options.given()[name] for name in ("municipality", "as", "run")}
+    values = {name: options.given()[name] for name in ("as", "run")}
+    values = {"municipality": question.municipality} | values
     return BesidePart(
         speaker.title(answer.view),
         finding(answer, speaker, question.municipality),
@@ -97,6 +98,8 @@ def view_page(
 ) -> ViewPage:
     """Make the page of an answer, with those of its rows that are to be shown."""
     answer = answered.answer
+    # An address that leaves the page is of the same place for who has another one, or all of them.
+    options = options.but(municipality=question.municipality)
     picture = "" if options.persons or options.by else _picture(answer, speaker, question)
     table = page_table(answer, speaker, paths, shown)
     # What was made of an uploaded file is at no address, so no link leads to it.

@@ -236,6 +236,30 @@ def test_the_link_that_lasts_pins_the_run(economy):
     assert "Som kendt, da kørsel 51 blev lukket." in pinned.text
 
 
+@pytest.mark.parametrize("view", ["afregning", "beloeb", "sammenligning"])
+def test_addresses_that_people_pass_on_say_the_same_to_who_has_no_municipality(app, view):
+    """They are of a role's own municipality, which nobody has typed."""
+    own, state = (
+        client_of(app, visitor("economy", municipality=OWN)),
+        client_of(app, visitor("state")),
+    )
+    page = own.get(f"/lis/{view}?as=of&run=51").text
+    found = re.findall(rf'<li><a href="(/lis/{view}(?:\.\w+)?\?[^"]*)"', page)
+    addresses = [address.replace("&amp;", "&") for address in found if "page=" not in address]
+    assert {address.partition("?")[0] for address in addresses} == {
+        f"/lis/{view}", *(f"/lis/{view}.{form}" for form in MEDIA),
+    }  # fmt: skip
+    other = client_of(app, visitor("economy", municipality="730"))
+    for address in addresses:
+        assert f"municipality={OWN}" in address
+        assert other.get(address).status_code == 403
+        if address.startswith((f"/lis/{view}.json", f"/lis/{view}.csv")):
+            assert state.get(address).content == own.get(address).content
+    (permalink,) = (address for address in addresses if address.startswith(f"/lis/{view}?"))
+    for said in (r'<p class="font-lead lis-place">[^<]+<', r'<h2 class="lis-finding">[^<]+<'):
+        assert re.findall(said, state.get(permalink).text) == re.findall(said, page)
+
+
 def figures_on(page):
     return [
         int(text.replace(".", "").replace(",", ""))
