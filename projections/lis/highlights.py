@@ -82,14 +82,14 @@ def persons_of(scope: ViewScope, month: str) -> int:
     return int(persons)
 
 
-def old_weeks(scope: ViewScope, run: int) -> int:
-    """Count the weeks that a run corrected after more than a year."""
-    ((weeks,),) = scope.rows(
+def old_weeks(scope: ViewScope, run: int) -> tuple[int, int]:
+    """Count the weeks that a run corrected after more than a year, and their net in øre."""
+    ((weeks, net),) = scope.rows(
         "corrections",
-        "coalesce(sum(weeks), 0)::BIGINT",
+        "coalesce(sum(weeks), 0)::BIGINT, coalesce(sum(up_ore + down_ore), 0)::BIGINT",
         f"AND run = {run} AND age_months > {OLD_MONTHS} AND reporter IS NULL AND kind IS NULL",
     )
-    return int(weeks)
+    return int(weeks), int(net)
 
 
 def without_account(scope: ViewScope, month: str) -> int:

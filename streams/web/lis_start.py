@@ -25,6 +25,8 @@ from streams.web.lis_desk import LisDesk, LisRun
 from streams.web.lis_figures import Speaker
 from streams.web.lis_links import view_address
 from streams.web.lis_pages import closed_on
+from streams.web.rights import view_right
+from streams.web.visitors import OF_ALL, Role
 
 GROUPS: Final = (
     ("group_money", ("afregning", "beloeb", "udgifter", "korrektioner", "mellemkommunalt")),
@@ -38,6 +40,8 @@ GROUPS: Final = (
     ("group_control", ("afstemning", "kontrol", "fuldstaendighed", "forventet")),
 )  # fmt: skip
 """The views in the order in which people look at them."""
+NOTICES: Final = "/adviser"
+"""The notices about single citizens, for who may see these."""
 May = Callable[[str], bool]
 
 
@@ -53,9 +57,14 @@ class Tile:
 
 @dataclass(frozen=True)
 class Point:
-    """A point of attention, and where to look."""
+    """A point of attention: what it is, the kroner it is about, what to do, and where to look.
+
+    The amount is "" where it is not known.
+    """
 
     text: str
+    amount: str
+    action: str
     link: str
     link_text: str
 
@@ -77,6 +86,8 @@ class StartPage:
     as_of: str
     since: list[Tile]
     points: list[Point]
+    points_of_others: str
+    notices: str
     ahead: list[Tile]
     groups: list[tuple[str, list[ViewEntry]]]
 
@@ -86,13 +97,16 @@ def start_page(desk: LisDesk, speaker: Speaker, place: str | None, may: May) -> 
     with desk.scope(LisQuestion("afregning", place)) as (_, scope, runs):
         last = runs[-1] if runs else None
         maker = _Maker(speaker, place, may, scope)
+        points = maker.points(last) if last else []
         return StartPage(
             speaker.word("lis.start_of", place=speaker.municipality(place))
             if place
             else speaker.word("lis.start_title"),
             maker.as_of(last),
             maker.since(last) if last else [],
-            maker.points(last) if last else [],
+            points,
+            maker.points_of_others(),
+            NOTICES if may("borger") else "",
             maker.ahead() if last else [],
             maker.groups(),
         )
@@ -106,6 +120,7 @@ class _Maker:
         self._place = place
         self._may = may
         self._scope = scope
+        self._others: set[Role] = set()
 
     def as_of(self, last: LisRun | None) -> str:
         """Say which run was closed last."""
@@ -162,6 +177,15 @@ class _Maker:
         ]
         return [point for point in found if point is not None]
 
+    def points_of_others(self) -> str:
+        """Say for whom there are points that this visitor does not see; "" where there are none."""
+        if not self._others:
+            return ""
+        nearby = self._others - OF_ALL if self._place else self._others
+        roles = [role for role in Role if role in (nearby or self._others)]
+        named = ", ".join(self._speaker.word(f"review.role_{role}") for role in roles)
+        return self._speaker.word("lis.point_others_see", roles=named)
+
     def ahead(self) -> list[Tile]:
         """Show who falls within a month's weeks, and what that costs."""
         falls = falls_of(self._scope)
@@ -205,42 +229,64 @@ class _Maker:
         amount = settled_by(self._scope, last.run).corrections
         settled = {"as": "settled", "run": last.run}
         return self._point(
-            "korrektioner", settled, amount, "point_corrections",
-            run=last.run, amount=self._speaker.kroner(amount),
-        )  # fmt: skip
+            "korrektioner",
+            settled,
+            amount,
+            "point_corrections",
+            amount,
+            run=last.run,
+        )
 
     def _old(self, last: LisRun) -> Point | None:
-        weeks = old_weeks(self._scope, last.run)
+        weeks, net = old_weeks(self._scope, last.run)
         settled = {"as": "settled", "run": last.run}
         return self._point(
-            "korrektioner", settled, weeks, "point_old",
-            run=last.run, weeks=self._count(weeks),
-        )  # fmt: skip
+            "korrektioner",
+            settled,
+            weeks,
+            "point_old",
+            net,
+            run=last.run,
+            weeks=self._count(weeks),
+        )
 
     def _without_account(self, last: LisRun) -> Point | None:
         ore = without_account(self._scope, last.data_month)
         month = {"month": last.data_month}
         return self._point(
-            "udgifter", month, ore, "point_account",
-            amount=self._speaker.kroner(ore), month=self._speaker.month(last.data_month),
-        )  # fmt: skip
+            "udgifter",
+            month,
+            ore,
+            "point_account",
+            ore,
+            month=self._speaker.month(last.data_month),
+        )
 
     def _held(self, last: LisRun) -> Point | None:
         held = held_lines(self._scope, last.run)
         settled = {"as": "settled", "run": last.run}
         return self._point(
-            "fuldstaendighed", settled, held, "point_held",
-            run=last.run, held=self._count(held),
-        )  # fmt: skip
+            "fuldstaendighed",
+            settled,
+            held,
+            "point_held",
+            None,
+            run=last.run,
+            held=self._count(held),
+        )
 
     def _awaited(self, last: LisRun) -> Point | None:
         citizens = awaiting_wages(self._scope, last.data_month)
         month = {"month": last.data_month}
         return self._point(
-            "fleksbidrag", month, citizens, "point_fleks",
+            "fleksbidrag",
+            month,
+            citizens,
+            "point_fleks",
+            None,
             citizens=self._count(citizens),
             month=self._speaker.month(last.data_month),
-        )  # fmt: skip
+        )
 
     def _by_others(self, last: LisRun) -> Point | None:
         if self._place is None:
@@ -248,18 +294,37 @@ class _Maker:
         ore = paid_by_others(self._scope, last.data_month)
         month = {"month": last.data_month}
         return self._point(
-            "mellemkommunalt", month, ore, "point_others",
-            amount=self._speaker.kroner(ore), month=self._speaker.month(last.data_month),
-        )  # fmt: skip
+            "mellemkommunalt",
+            month,
+            ore,
+            "point_others",
+            ore,
+            month=self._speaker.month(last.data_month),
+        )
 
     def _point(
-        self, view: str, keys: dict[str, Any], size: int, key: str, **values: object
+        self,
+        view: str,
+        keys: dict[str, Any],
+        size: int,
+        key: str,
+        ore: int | None,
+        **values: object,
     ) -> Point | None:
         """Make a point, if there is something and the visitor may look at it."""
-        if not size or not self._may(view):
+        if not size:
             return None
-        see = self._speaker.word("lis.see", what=self._speaker.title(view))
-        return Point(self._speaker.word(f"lis.{key}", **values), self._to(view, **keys), see)
+        if not self._may(view):
+            self._others |= view_right(view).roles
+            return None
+        word = self._speaker.word
+        return Point(
+            word(f"lis.{key}", **values),
+            "" if ore is None else self._kroner(ore),
+            word(f"lis.{key}_do"),
+            self._to(view, **keys),
+            word("lis.see", what=self._speaker.title(view)),
+        )
 
     # --- questions --------------------------------------------------------------------------------
 

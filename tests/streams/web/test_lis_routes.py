@@ -336,6 +336,44 @@ def test_the_start_page_shows_what_the_views_show(economy, auditor):
         assert f"{'-' if net < 0 else ''}{kroner} kr." in page
 
 
+NO_POINT = catalogue()["lis.point_none"]["da"]
+
+
+def test_a_start_page_says_of_no_points_only_where_nobody_has_some(app, economy, auditor):
+    """Others read for whom the points are."""
+    assert 'class="lis-points"' in economy.get("/lis").text
+    for role, others in (("lis", "økonomi"), ("caseworker", "økonomi")):
+        page = client_of(app, visitor(role, municipality=OWN)).get("/lis").text
+        assert NO_POINT not in page
+        assert re.search(rf"som ikke vises her. De vises for: [^.]*{others}", page), role
+    assert "som ikke vises her" not in auditor.get("/lis").text
+
+
+def test_a_municipality_without_any_point_has_the_sentence_that_there_is_none(app):
+    without = client_of(app, visitor("lis", municipality="101")).get("/lis").text
+    assert NO_POINT in without
+    assert "som ikke vises her" not in without
+
+
+def test_a_point_says_its_kroner_and_what_to_do(economy):
+    page = economy.get("/lis").text
+    (run,) = {*re.findall(r"Kørsel (\d+) retter tidligere måneder", page)}
+    rows = json.loads(economy.get(f"/lis/afregning.json?as=settled&run={run}").content)["rows"]
+    (ore,) = (row["corrections_ore"] for row in rows)
+    kroner = f"{(abs(ore) + 50) // 100:,}".replace(",", ".")
+    point = page.partition("retter tidligere måneder")[2].partition("</li>")[0]
+    assert f"Beløb: {'-' if ore < 0 else ''}{kroner} kr." in point
+    assert catalogue()["lis.point_corrections_do"]["da"] in point
+
+
+def test_the_start_page_of_who_may_see_citizens_leads_to_their_notices(app, economy):
+    who = client_of(app, visitor("caseworker", municipality=OWN))
+    attention = who.get("/lis").text.partition('id="attention"')[2].partition("</section>")[0]
+    assert 'href="/adviser"' in attention
+    page = economy.get("/lis").text
+    assert 'href="/adviser"' not in page.partition('id="attention"')[2]
+
+
 def test_books_are_compared_and_not_kept(economy):
     assert "Kommunens regnskab" in economy.get("/lis/afstemning").text
     books = "account;month;amount\n5.57.71.2.011;2023-12;100,00\n"
