@@ -70,10 +70,12 @@ class ListTotals(NamedTuple):
 class Answer:
     """The answer of a view.
 
-    `run` is the last closed run that is in it, None before the first; `rules` are the rule sets of
-    its postings. `total` is the column that is null in total rows, None where there are none.
-    `areas` are rows of regions and the country, beside the municipalities' rows. Where the rows are
-    one page of a list, `listed` says what is true of all of it.
+    `run` is the last closed run that is in it, None before the first, and `closed_at` when it was
+    closed; `rules` are the rule sets of its postings, `ledger_version` that of the ledger that the
+    tables were made from, None where they were made from none. `total` is the column that is null
+    in total rows, None where there are none. `areas` are rows of regions and the country, beside
+    the municipalities' rows. Where the rows are one page of a list, `listed` says what is true of
+    all of it.
     """
 
     view: str
@@ -86,6 +88,8 @@ class Answer:
     total: str | None = None
     areas: list[AnswerRow] = field(default_factory=list)
     listed: ListTotals | None = None
+    closed_at: str | None = None
+    ledger_version: int | None = None
 
     @property
     def names(self) -> list[str]:
@@ -148,16 +152,23 @@ def row_object(figures: Sequence[Figure], row: AnswerRow) -> dict[str, Any]:
     }
 
 
-def as_object(answer: Answer) -> dict[str, Any]:
-    """Give an answer as an object for JSON (contract section 7)."""
-    areas = [row_object(answer.figures, row) for row in answer.areas]
+def made_of(answer: Answer) -> dict[str, Any]:
+    """Say what an answer is as of: the fields of JSON before the rows, and those of Parquet."""
     return {
         "view": answer.view,
         "as": answer.based_on,
         "run": answer.run,
+        "closed_at": answer.closed_at,
         "rules": answer.rules,
-        "rows": [row_object(answer.figures, row) for row in answer.rows],
-    } | ({"areas": areas} if areas else {})
+        "ledger_version": answer.ledger_version,
+    }
+
+
+def as_object(answer: Answer) -> dict[str, Any]:
+    """Give an answer as an object for JSON (contract section 7)."""
+    areas = [row_object(answer.figures, row) for row in answer.areas]
+    rows = [row_object(answer.figures, row) for row in answer.rows]
+    return made_of(answer) | {"rows": rows} | ({"areas": areas} if areas else {})
 
 
 def csv_name(figure: Figure) -> str:

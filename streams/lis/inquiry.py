@@ -29,6 +29,10 @@ class InquiryError(UserError):
 class MartsReader(Protocol):
     """One snapshot of the marts."""
 
+    @property
+    def ledger_version(self) -> int:
+        """The version of the ledger that they were made from."""
+
     def need_run(self, run: int) -> object:
         """Raise an error where a run is not in the marts yet."""
 
@@ -64,7 +68,7 @@ def ask(
         if question.run is not None:
             marts.need_run(question.run)
         runs = marts.remembered(
-            "SELECT run, rules, data_month, first_month, last_month FROM runs"
+            "SELECT run, rules, data_month, first_month, last_month, closed_at FROM runs"
             " ORDER BY run NULLS LAST"
         )
         closed = [row for row in runs if row[0] is not None]
@@ -77,7 +81,7 @@ def ask(
             inhabitants,
             budgets,
             lambda: KEPT_EXPECTED.rows(ledger),
-            months_of_runs={run: RunMonths(*months) for run, _, _, *months in closed},
+            months_of_runs={run: RunMonths(*months) for run, _, _, *months, _ in closed},
             read_once=marts.remembered,
         )
         check_options(view, scope)
@@ -89,7 +93,11 @@ def ask(
     if view.has_areas:
         rows, areas = ([row for row in rows if (row[0] is None) == is_area] for is_area in (0, 1))
     common = (view.name, view.title, question.based_on, scope.last_run, rules)
-    return Answer(*common, figures, rows, view.total, areas)
+    closed_at = next((row[-1] for row in closed if row[0] == scope.last_run), None)
+    return Answer(
+        *common, figures, rows, view.total, areas,
+        closed_at=closed_at, ledger_version=marts.ledger_version,
+    )  # fmt: skip
 
 
 def inhabitants_in(path: Path | None) -> InhabitantTable:

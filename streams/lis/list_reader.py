@@ -16,6 +16,7 @@ class ListReader:
     def __init__(self, marts: Marts, citizens: CitizenList, shown: range) -> None:
         self.need_run = marts.need_run
         self.remembered = marts.remembered
+        self.ledger_version = marts.ledger_version
         self.totals = citizens.nothing()
         """The totals of all rows, as soon as they were asked for."""
         self._marts = marts

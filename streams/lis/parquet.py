@@ -1,14 +1,21 @@
-"""Writes an answer as Parquet: the columns of JSON, money in øre, percentages as numbers."""
+"""Writes an answer as Parquet: the columns of JSON, money in øre, percentages as numbers.
+
+What the answer is as of stands in the key-value metadata of the file, as the JSON has it: under one
+key, since several are written in a new order each time, and the same answer has the same bytes.
+"""
 
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet as write_table
 
-from projections.lis.answers import Answer, plain_value
+from projections.lis.answers import Answer, made_of, plain_value
 
+AS_OF: Final = "refusion"
+"""The key of what an answer is as of."""
 TYPES: Final[Any] = {
     "text": DataType.string(),
     "count": DataType.int64(),
@@ -32,5 +39,6 @@ def answer_bytes(answer: Answer) -> bytes:
         for figure, values in zip(answer.figures, columns, strict=True)
     }
     written = BytesIO()
-    write_table(Table.from_pydict(arrays), written, compression="zstd(3)")
+    about = {AS_OF: orjson.dumps(made_of(answer)).decode()}
+    write_table(Table.from_pydict(arrays), written, compression="zstd(3)", key_value_metadata=about)
     return written.getvalue()

@@ -161,9 +161,11 @@ class LisDesk:
         with self.scope(question) as (marts, scope, runs):
             rows, figures = line_rows(scope, keys, hidden), figures_without(hidden)
             rules = " ".join(dict.fromkeys(part for run in runs for part in run.rules.split()))
+            closed_at = next((run.closed_at for run in runs if run.run == scope.last_run), None)
             answer = Answer(
-                question.view, LINES, question.based_on, scope.last_run, rules, figures, rows
-            )
+                question.view, LINES, question.based_on, scope.last_run, rules, figures, rows,
+                closed_at=closed_at, ledger_version=marts.ledger_version,
+            )  # fmt: skip
             return Answered(
                 answer,
                 runs,

@@ -81,7 +81,8 @@ async def show_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> Response
 
 async def show_file(look: LisLook, form: str) -> Response:
     """Give a view as a file."""
-    tag = _tag(look, form, await build_of(look))
+    build = await build_of(look)
+    tag = _tag(look, form, build)
     if (unchanged := _unchanged(look.request, tag)) is not None:
         return unchanged
     try:
@@ -91,10 +92,19 @@ async def show_file(look: LisLook, form: str) -> Response:
         told = word(f"lis_refusals.{refusal.key}")
         status = int(refusal.status)
         return JSONResponse({"status": status, "error": told, "fields": []}, status, _UNKEPT)
-    parts = (look.view, look.place, look.options.month)
-    name = "-".join([*filter(None, parts)])
+    name = _file_name(look, build)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
     return _tagged(Response(content, media_type=MEDIA[form], headers=headers), tag)
+
+
+def _file_name(look: LisLook, build: Build | None) -> str:
+    """Name a file by what is in it, and by the run that it is as of: CSV does not say it inside."""
+    asked = look.options
+    prefix = {"known": "efter-koersel", "of": "koersel", "settled": "afregnet-i-koersel"}
+    of_run = asked.based_on != "known" or asked.run is None
+    run = asked.run or (build.last_run if build else None)
+    as_of = f"{prefix[asked.based_on] if of_run else 'koersel'}-{run}" if run else None
+    return "-".join(filter(None, (look.view, look.place, asked.month, as_of)))
 
 
 async def _file(look: LisLook, form: str) -> bytes:

@@ -94,7 +94,7 @@ class StartPage:
 
 def start_page(desk: LisDesk, speaker: Speaker, place: str | None, may: May) -> StartPage:
     """Make the start page of a municipality, or of all. Raises LisRefusedError."""
-    with desk.scope(LisQuestion("afregning", place)) as (_, scope, runs):
+    with desk.scope(LisQuestion("afregning", place)) as (marts, scope, runs):
         last = runs[-1] if runs else None
         maker = _Maker(speaker, place, may, scope)
         points = maker.points(last) if last else []
@@ -102,7 +102,7 @@ def start_page(desk: LisDesk, speaker: Speaker, place: str | None, may: May) -> 
             speaker.word("lis.start_of", place=speaker.municipality(place))
             if place
             else speaker.word("lis.start_title"),
-            maker.as_of(last),
+            maker.as_of(last, marts.ledger_version),
             maker.since(last) if last else [],
             points,
             maker.points_of_others(),
@@ -122,16 +122,15 @@ class _Maker:
         self._scope = scope
         self._others: set[Role] = set()
 
-    def as_of(self, last: LisRun | None) -> str:
-        """Say which run was closed last."""
+    def as_of(self, last: LisRun | None, ledger_version: int) -> str:
+        """Say which run was closed last, by which rules, and from which version of the ledger."""
+        word = self._speaker.word
         if last is None:
-            return self._speaker.word("lis.no_run_line")
-        return self._speaker.word(
-            "lis.last_run_line",
-            run=last.run,
-            month=self._speaker.month(last.data_month),
-            closed=closed_on(last, self._speaker),
-        )
+            return word("lis.no_run_line")
+        month, closed = self._speaker.month(last.data_month), closed_on(last, self._speaker)
+        of_run = word("lis.last_run_line", run=last.run, month=month, closed=closed)
+        rules = last.rules or "-"
+        return f"{of_run} {word('lis.version_line', rules=rules, version=ledger_version)}"
 
     def since(self, last: LisRun) -> list[Tile]:
         """Show what the last run settled, and what was booked since."""

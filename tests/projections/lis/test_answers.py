@@ -20,12 +20,16 @@ from projections.lis.answers import (
 FIGURES = (text("benefit", "ydelse"), number("rate", "procent"), money("amount", "beløb"),
            percent("share", "andel"))  # fmt: skip
 ROWS = [("KTH", 80, 123456, 9999), ("=1+1", 20, -5, 1), (None, None, 123451, 10000)]
-ANSWER = Answer("beloeb", "Beløb", "of", 82, "R-1", FIGURES, ROWS, "benefit")
+ANSWER = Answer(
+    "beloeb", "Beløb", "of", 82, "R-1", FIGURES, ROWS, "benefit",
+    closed_at="2024-02-05T08:00:00Z", ledger_version=7,
+)  # fmt: skip
 
 
 def test_json_has_oere_and_numbers_with_two_decimals():
     assert as_object(ANSWER) == {
-        "view": "beloeb", "as": "of", "run": 82, "rules": "R-1",
+        "view": "beloeb", "as": "of", "run": 82, "closed_at": "2024-02-05T08:00:00Z",
+        "rules": "R-1", "ledger_version": 7,
         "rows": [
             {"benefit": "KTH", "rate": 80, "amount_ore": 123456, "share": 99.99},
             {"benefit": "=1+1", "rate": 20, "amount_ore": -5, "share": 0.01},

@@ -271,6 +271,8 @@ def test_a_file_that_is_none_is_told_with_its_line(tables, text):
 class _Marts:
     """Marts in which two runs are closed."""
 
+    ledger_version = 1
+
     def need_run(self, run):
         pass
 
@@ -279,7 +281,8 @@ class _Marts:
 
     def remembered(self, _sql, _values=()):
         return [
-            (run, "R-1", month, month, month) for run, month in ((49, "2024-01"), (50, "2024-02"))
+            (run, "R-1", month, month, month, None)
+            for run, month in ((49, "2024-01"), (50, "2024-02"))
         ]
 
 

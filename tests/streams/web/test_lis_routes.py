@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 
 import pytest
+from arro3.io import read_parquet
 from click.testing import CliRunner
 
 from projections.lis.answers import Answer, number, text
@@ -372,6 +373,38 @@ def test_the_start_page_of_who_may_see_citizens_leads_to_their_notices(app, econ
     assert 'href="/adviser"' in attention
     page = economy.get("/lis").text
     assert 'href="/adviser"' not in page.partition('id="attention"')[2]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("as=of&run=50", "koersel-50"),
+        ("as=settled&run=50", "afregnet-i-koersel-50"),
+        ("run=50", "koersel-50"),
+        ("", "efter-koersel-51"),
+    ],
+)
+def test_a_file_says_what_it_is_as_of(economy, query, named):
+    """In its name, and, where its form has room for it, inside; as the page says it."""
+    for form in MEDIA:
+        answer = economy.get(f"/lis/afregning.{form}?{query}")
+        name = f'filename="afregning-{OWN}-{named}.{form}"'
+        assert answer.headers["content-disposition"].endswith(name)
+    page = economy.get(f"/lis/afregning?{query}").text
+    told = json.loads(economy.get(f"/lis/afregning.json?{query}").content)
+    written = io.BytesIO(economy.get(f"/lis/afregning.parquet?{query}").content)
+    inside = json.loads(read_parquet(written).read_all().schema.metadata[b"refusion"])
+    assert inside == {name: value for name, value in told.items() if name != "rows"}
+    assert {"run", "closed_at", "rules", "ledger_version"} <= {*inside}
+    assert f"Regelsæt {told['rules']}. Hovedbogens version {told['ledger_version']}." in page
+    day, year = int(told["closed_at"][8:10]), told["closed_at"][:4]
+    assert re.search(rf"lukket {day}\. \w+ {year}", page)
+
+
+def test_the_start_page_names_the_rules(economy):
+    told = json.loads(economy.get("/lis/afregning.json").content)
+    said = f"Regelsæt {told['rules']}. Hovedbogens version {told['ledger_version']}."
+    assert said in economy.get("/lis").text
 
 
 def test_books_are_compared_and_not_kept(economy):
