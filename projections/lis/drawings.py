@@ -127,6 +127,8 @@ def _beside_each_other(_answer: Answer, rows: Rows, law: RuleSet, place: str) ->
     shown = [
         row for row in rows if row["month"] == last and row["mean_refusion_percent"] is not None
     ]
+    if not shown:
+        raise ViewError(f"every figure of {last} is hidden, so there is nothing to draw")
     shown.sort(key=lambda row: -row["mean_refusion_percent"])
     parts = [
         Stack(

@@ -111,8 +111,9 @@ def _personer(facts: _Facts) -> Said:
     ]
     if len(places) != 1 or not totals:
         return None
-    return "personer", {
-        "persons": facts.count(totals[0]["persons"]),
+    persons = totals[0]["persons"]
+    return "personer_one" if persons == 1 else "personer", {
+        "persons": facts.count(persons),
         "month": facts.speaker.month(month),
         "full": facts.speaker.number("percent", totals[0]["full_time_persons"]),
     }
@@ -189,7 +190,7 @@ def _sammenligning(facts: _Facts) -> Said:
                 "month": facts.speaker.month(month),
             }
     if not shown:
-        return None
+        return "sammenligning_hidden", {"month": facts.speaker.month(month)}
     return "sammenligning", {
         "highest": facts.speaker.number("percent", shown[0]["mean_refusion_percent"]),
         "lowest": facts.speaker.number("percent", shown[-1]["mean_refusion_percent"]),

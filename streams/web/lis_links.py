@@ -12,6 +12,8 @@ from streams.web.lis_options import LisOptions, query_of
 RowValues = Mapping[str, Any]
 Links = dict[str, str]
 """Addresses by column."""
+FLEKSBIDRAG: Final = "FB"
+"""The benefit that makes no person of its own."""
 MONEY: Final = ("amount_ore", "refusion_ore", "medfinansiering_ore", "own_share_ore")
 
 
@@ -21,11 +23,21 @@ def view_address(view: str, values: Mapping[str, Any]) -> str:
 
 
 class Paths:
-    """The ways from one view's rows; `may` tells which views the visitor may see."""
+    """The ways from one view's rows; `may` tells which views the visitor may see.
+
+    `only` is the municipality whose rows alone the visitor may see, None for those of all.
+    """
 
     def __init__(
-        self, view: str, options: LisOptions, may: Callable[[str], bool], *, sees_citizens: bool
+        self,
+        view: str,
+        options: LisOptions,
+        may: Callable[[str], bool],
+        *,
+        sees_citizens: bool,
+        only: str | None = None,
     ) -> None:
+        self._only = only
         self._view = view
         self._options = options
         self._may = may
@@ -49,6 +61,36 @@ class Paths:
         """Give the address of the lines behind a row's money."""
         keys = {name: row.get(name) for name in ("municipality", "month", "benefit", "mechanism")}
         return _under(names, self.to(LINES, **(keys | {"rate": row.get("rate")} | more)))
+
+    def of_place(self, view: str, place: str | None, **values: Any) -> Links:
+        """Give the address of a view of a municipality whose rows the visitor may see."""
+        if place is None or self._only not in (None, place):
+            return {}
+        return self.to(view, municipality=place, **values)
+
+    @property
+    def place(self) -> str | None:
+        """The municipality that is asked about, None: all of them."""
+        return self._only or self._options.municipality
+
+    def above(self) -> tuple[str, str]:
+        """Give the view that this page lies behind, and its address; nothing for a view itself.
+
+        It follows from the address alone, so that a link that was passed on leads there too.
+        """
+        found: Links = {}
+        view, asked = self._view, self._options.given()
+        keys = {name: asked[name] for name in ("municipality", "month", "benefit")}
+        if self._view == LINES:
+            is_of = {"korrektioner": asked["reason"], "udgifter": asked["account"]}
+            view = next((of for of, given in is_of.items() if given and self._may(of)), "beloeb")
+            found = self.to(view, **keys)
+        elif self._view == "borger":
+            view = "paa-vej-ned"
+            found = self.to(view, municipality=asked["municipality"])
+        elif self._options.persons:
+            found = self.to(view, **keys)
+        return (view, found[""]) if found else ("", "")
 
     def citizens(self, view: str, **values: Any) -> Links:
         """Give the address of the citizens behind a count."""
@@ -136,6 +178,64 @@ def _ugens_vaerdi(paths: Paths, row: RowValues) -> Links:
     return _under(("persons",), paths.to("paa-vej-ned", municipality=row["municipality"]))
 
 
+def _linjer(paths: Paths, row: RowValues) -> Links:
+    """Lead from a line to the citizens who have money of its month and benefit."""
+    keys = {name: row[name] for name in ("municipality", "month")}
+    if row["benefit"] == FLEKSBIDRAG:
+        return _under(("rows",), paths.to("fleksbidrag", **keys))
+    return _under(("rows",), paths.citizens("personer", **keys, benefit=row["benefit"]))
+
+
+def _mellemkommunalt(paths: Paths, row: RowValues) -> Links:
+    keys = {"month": row["month"], "benefit": row["benefit"]}
+    return {
+        side: link
+        for side in ("paying", "financing")
+        for link in paths.of_place("beloeb", row[side], **keys).values()
+    }
+
+
+def _overgange(paths: Paths, row: RowValues) -> Links:
+    """Lead to those who had each of the benefits, in the month of which it is told."""
+    links: Links = {}
+    for side, month in (("from_benefit", _before(row["month"])), ("to_benefit", row["month"])):
+        keys = {"municipality": row["municipality"], "month": month, "benefit": row[side]}
+        links |= _under((side,), paths.to("personer", **keys))
+    return links
+
+
+def _before(month: str) -> str:
+    year, number = map(int, month.split("-"))
+    return f"{year - 1}-12" if number == 1 else f"{year}-{number - 1:02d}"
+
+
+def _sammenligning(paths: Paths, row: RowValues) -> Links:
+    place, month = row["municipality"], row["month"]
+    return (
+        _under(("municipality",), paths.of_place("udvikling", place))
+        | _under(("persons",), paths.of_place("personer", place, month=month))
+        | _under(("mean_refusion_percent",), paths.of_place("beloeb", place, month=month))
+    )
+
+
+def _fuldstaendighed(paths: Paths, row: RowValues) -> Links:
+    keys = {"month": row["month"], "benefit": row["benefit"]}
+    return _under(("received_ore",), paths.to("beloeb", **keys)) | _under(
+        ("deviation_ore",), paths.to("forventet", **keys)
+    )
+
+
+def _forventet(paths: Paths, row: RowValues) -> Links:
+    keys = {"month": row["month"], "benefit": row["benefit"]}
+    return _under(("differing", "lacking"), paths.citizens("forventet", **keys))
+
+
+def _afstemning(paths: Paths, row: RowValues) -> Links:
+    keys = {"municipality": paths.place, "month": row["month"]}
+    account = row["account"] or NO_ACCOUNT
+    return _under(("sumpostering_ore",), paths.to(LINES, **keys, account=account))
+
+
 def _borger(paths: Paths, row: RowValues) -> Links:
     return paths.behind(row, ("rate",))
 
@@ -153,4 +253,11 @@ _OF_VIEW: Final[Mapping[str, Callable[[Paths, RowValues], Links]]] = {
     "kontrol": _kontrol,
     "ugens-vaerdi": _ugens_vaerdi,
     "borger": _borger,
+    "linjer": _linjer,
+    "mellemkommunalt": _mellemkommunalt,
+    "overgange": _overgange,
+    "sammenligning": _sammenligning,
+    "fuldstaendighed": _fuldstaendighed,
+    "forventet": _forventet,
+    "afstemning": _afstemning,
 }

@@ -53,6 +53,7 @@ class ViewPage:
     others: list[tuple[str, str]]
     permalink: str
     permalink_text: str
+    above: tuple[str, str] | None = None
     beside: "BesidePart | None" = None
 
 
@@ -127,7 +128,14 @@ def view_page(
         _other_pages(table, answer.view, options, speaker) if is_at_address else [],
         permalink,
         permalink_text,
+        _above(paths, speaker),
     )
+
+
+def _above(paths: Paths, speaker: Speaker) -> tuple[str, str] | None:
+    """Give the title and address of the view that a list or a citizen lies behind."""
+    view, address = paths.above()
+    return (speaker.title(view), address) if view else None
 
 
 def _forms(answered: Answered) -> tuple[str, ...]:

@@ -191,4 +191,5 @@ def _paths(look: LisLook, view: str) -> Paths:
         look.options,
         partial(may_see, look.visitor),
         sees_citizens=bool(look.visitor.roles & CITIZENS.roles),
+        only=None if look.visitor.sees_all else look.place,
     )

@@ -180,6 +180,11 @@ def test_a_hidden_municipality_is_not_drawn():
     assert "751" not in drawn("sammenligning")
 
 
+def test_where_all_are_hidden_there_is_no_empty_picture():
+    with pytest.raises(ViewError, match="every figure of 2024-01 is hidden"):
+        drawn("sammenligning", [("751", "2024-01", None, None, None)])
+
+
 def test_a_view_without_a_picture_says_which_have_one():
     shown = VIEWS["udgifter"]
     answer = Answer("udgifter", "", "known", None, "", shown.figures, [])

@@ -484,6 +484,104 @@ def test_a_sum_without_the_column_that_a_finding_needs_has_no_finding():
     assert finding(answer, Speaker(words_in("da"), "da", load_rule_set()), None) == ""
 
 
+@pytest.mark.parametrize(
+    ("view", "row", "said"),
+    [
+        ("personer", {"persons": 1, "full_time_persons": 100}, "1 person fik ydelser i januar"),
+        ("personer", {"persons": 2, "full_time_persons": 100}, "2 personer fik ydelser i januar"),
+        ("sammenligning", {"persons": None}, "Alle tal i januar 2024 er skjult"),
+    ],
+)
+def test_a_finding_is_said_of_one_person_and_of_hidden_figures(view, row, said):
+    figures = VIEWS[view].figures
+    values = {"municipality": "730", "month": "2024-01"} | row
+    cells = tuple(values.get(figure.name) for figure in figures)
+    answer = Answer(view, "", "known", 50, "R-1", figures, [cells], VIEWS[view].total)
+    found = finding(answer, Speaker(words_in("da"), "da", load_rule_set()), None)
+    assert found.startswith(said)
+
+
+def links_of(page, path="/lis/"):
+    table = page.partition("<tbody>")[2].partition("</tbody>")[0]
+    return [link.replace("&amp;", "&") for link in re.findall(rf'href="({path}[^"]*)"', table)]
+
+
+def test_a_line_leads_to_its_citizens_for_who_may_see_them(app, economy):
+    """And they are those whose money the line is of; from them the way leads back to the figure."""
+    asked = f"/lis/linjer?municipality={OWN}&benefit=KTH&as=of&run=51"
+    assert links_of(economy.get(asked).text) == []
+    who = client_of(app, visitor("caseworker", municipality=OWN))
+    page = who.get(asked).text
+    links = links_of(page)
+    assert links
+    (path, _, query), month = links[0].partition("?"), re.findall(r"month=([\d-]+)", links[0])[0]
+    assert path == "/lis/personer"
+    rows = json.loads(who.get(f"{path}.json?{query}&purpose=sag").content)["rows"]
+    assert {(row["municipality"], row["month"], row["benefit"]) for row in rows} == {
+        (OWN, month, "KTH")
+    }
+    lines = json.loads(who.get(f"/lis/linjer.json?{query.replace('&persons=1', '')}").content)
+    for name in ("amount_ore", "refusion_ore"):
+        assert sum(row[name] for row in rows) == sum(row[name] for row in lines["rows"])
+    assert f'<a href="/lis/beloeb?as=of&amp;run=51&amp;municipality={OWN}&amp;benefit=KTH">' in page
+    (back,) = re.findall(
+        r'href="([^"]*)">Personer', who.get(f"{path}?{query}&purpose=sag").text.partition("<h1>")[0]
+    )
+    assert back.endswith(f"&amp;municipality={OWN}&amp;month={month}&amp;benefit=KTH")
+    assert back.startswith("/lis/personer?as=of&amp;run=51")
+    assert "persons" not in back
+    assert who.get(back.replace("&amp;", "&")).status_code == 200
+
+
+def test_the_way_back_from_lines_is_to_the_figure_that_their_keys_are_of(economy, app):
+    for key, view in (("account=ingen", "udgifter"), ("reason=late_report", "korrektioner")):
+        page = economy.get(f"/lis/linjer?{key}&month=2023-12").text.partition("<h1>")[0]
+        assert f'<a href="/lis/{view}?month=2023-12">' in page
+    without = client_of(app, visitor("caseworker", municipality=OWN))
+    page = without.get("/lis/linjer?account=ingen").text.partition("<h1>")[0]
+    assert '<a href="/lis/udgifter">' in page
+    assert '<span aria-hidden="true">›</span> <a' not in economy.get("/lis/beloeb").text
+
+
+ROW = {"municipality": OWN, "month": "2024-01", "benefit": "KTH", "run": 51}
+
+
+@pytest.mark.parametrize(
+    ("view", "row", "links"),
+    [
+        ("forventet", {}, {"differing": "/lis/forventet?month=2024-01&benefit=KTH&persons=1"}),
+        ("fuldstaendighed", {}, {"received_ore": "/lis/beloeb?month=2024-01&benefit=KTH"}),
+        (
+            "overgange",
+            {"from_benefit": "ADP", "to_benefit": "KTH"},
+            {
+                "from_benefit": f"/lis/personer?municipality={OWN}&month=2023-12&benefit=ADP",
+                "to_benefit": f"/lis/personer?municipality={OWN}&month=2024-01&benefit=KTH",
+            },
+        ),
+        (
+            "mellemkommunalt",
+            {"paying": OWN, "financing": "730"},
+            {"paying": f"/lis/beloeb?municipality={OWN}&month=2024-01&benefit=KTH"},
+        ),
+        ("sammenligning", {}, {"municipality": f"/lis/udvikling?municipality={OWN}"}),
+        ("sammenligning", {"municipality": "730"}, {}),
+        (
+            "afstemning",
+            {"account": None},
+            {"sumpostering_ore": f"/lis/linjer?municipality={OWN}&month=2024-01&account=ingen"},
+        ),
+    ],
+)
+def test_a_row_leads_on_to_where_the_visitor_may_go(view, row, links):
+    paths = Paths(view, LisOptions(), lambda _: True, sees_citizens=True, only=OWN)
+    found = paths.of_row(ROW | row)
+    assert links.items() <= found.items()
+    assert all("730" not in address for address in found.values())
+    nobody = Paths(view, LisOptions(), lambda _: False, sees_citizens=True, only=OWN)
+    assert nobody.of_row(ROW | row) == {}
+
+
 def test_how_wrong_the_forecasts_were_stands_beside_the_forecast(auditor, economy):
     for who in (auditor, economy):
         page = who.get(f"/lis/prognose?municipality={OWN}").text
