@@ -18,6 +18,7 @@ goes on where an earlier one has ended; no month begins when COUNTRY_MINUTES hav
 import asyncio
 import math
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -66,6 +67,7 @@ MONTH_BYTES: Final = len("2023-01")
 PATIENCE_S: Final = 3600.0
 """The longest wait for a month to be settled."""
 LOOK_S: Final = 0.2
+_RESTORED: Final = re.compile(r"restored \d+ records")
 MEGA: Final = 1e6
 BLOCK: Final = 512
 """Bytes of a block, in which a file system counts what a file takes."""
@@ -193,7 +195,7 @@ class Country:
         with self._measured() as restoring:
             await self._start("again")
             logs = [self._run.settings.state_dir / f"again-{at}" / "log" for at in range(WORKERS)]
-            while sum(log.read_text().count("restored ") for log in logs) < len(PARTITION_NUMBERS):
+            while sum(restored_in(log.read_text()) for log in logs) < len(PARTITION_NUMBERS):
                 await asyncio.sleep(LOOK_S)
         self._figure("restore of all state", _said(restoring[0]))
 
@@ -338,6 +340,11 @@ def _settings(bootstrap: str, folder: Path) -> Settings:
         FOUR_EYES: "0",
     }
     return Settings.load({setting.name: value for setting, value in values.items()})
+
+
+def restored_in(log: str) -> int:
+    """Count the partitions that a worker has restored to the end, by what it has told."""
+    return len(_RESTORED.findall(log))
 
 
 def _months() -> range:

@@ -17,3 +17,10 @@ def test_a_small_country_goes_through_all_of_its_year(monkeypatch, tmp_path):
     assert {f"300 citizens, {step}" for step in steps} <= rows.keys()
     assert rows["a citizen and year: processor"].endswith(" ms")
     assert not list(tmp_path.iterdir()), "the folder of the country is still there"
+
+
+def test_a_partition_on_its_way_is_not_restored_yet():
+    """The words are those of a worker: it tells every ten seconds how far a partition is."""
+    told = "citizens/7: restored up to 102255 of 1110250\n"
+    assert country.restored_in(told) == 0
+    assert country.restored_in(told + "citizens/7: restored 785206 records in 143.8 s\n") == 1
