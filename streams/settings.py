@@ -26,8 +26,9 @@ from streams.kit.setting_forms import (
 )
 from streams.kit.web_settings import FORMS as WEB_FORMS
 from streams.kit.web_settings import WebSettings, web_settings
+from streams.privacy.archive_keys import ArchiveKeys
 from streams.privacy.derived_keys import Purpose, derived_key
-from streams.privacy.identity import KEY_BYTES, Identity
+from streams.privacy.identity import KEY_BYTES, Identity, archive_keys
 from streams.privacy.macs import MacKeys
 from streams.settings_table import (
     BOOTSTRAP,
@@ -35,16 +36,11 @@ from streams.settings_table import (
     DEMO_ANYWHERE,
     FOUR_EYES,
     JOURNAL_KEY,
-    JOURNAL_PREFIX,
     LEDGER,
-    LIS,
     MASTER_KEY,
-    METRICS_HOST,
-    METRICS_PORT,
     PARTITIONS,
     PREFIX,
     PSEUDONYM_KEY,
-    RECEIPTS,
     REPLACEMENT_NUMBERS,
     REPLICAS,
     RULES,
@@ -76,13 +72,13 @@ _DEMO_KEYS = {
 }
 """Keys that everybody knows, hence good for fictive persons only."""
 _FORMS: dict[str, Form] = {
-    **dict.fromkeys((PREFIX.name, JOURNAL_PREFIX.name), TOPIC_PREFIX),
+    **dict.fromkeys((PREFIX.name, settings_table.JOURNAL_PREFIX.name), TOPIC_PREFIX),
     **dict.fromkeys((PARTITIONS.name, REPLICAS.name), NUMBER),
     **dict.fromkeys((DEMO.name, DEMO_ANYWHERE.name, REPLACEMENT_NUMBERS.name), SWITCH),
-    **dict.fromkeys((FOUR_EYES.name, RECEIPTS.name), SWITCH),
+    **dict.fromkeys((FOUR_EYES.name, settings_table.RECEIPTS.name), SWITCH),
     **dict.fromkeys((PSEUDONYM_KEY.name, MASTER_KEY.name), hex_key(KEY_BYTES)),
     **dict.fromkeys((SEAL_KEY.name, JOURNAL_KEY.name), hex_keys(KEY_BYTES)),
-    METRICS_PORT.name: PORT,
+    settings_table.METRICS_PORT.name: PORT,
     **security.FORMS,
     **WEB_FORMS,
 }
@@ -157,7 +153,7 @@ class Settings:
     @property
     def journal_prefix(self) -> str:
         """The beginning of the names of the journal and of the topic that is taken into it."""
-        return self._text(JOURNAL_PREFIX) or self.prefix
+        return self._text(settings_table.JOURNAL_PREFIX) or self.prefix
 
     def topic(self, topic: "Topic") -> str:
         """The full name of a topic."""
@@ -198,7 +194,7 @@ class Settings:
     def lis(self) -> str:
         """The folder of the marts of LIS."""
         folder, slash, _ = self.ledger.rstrip("/").rpartition("/")
-        return self._text(LIS) or f"{folder}{slash}lis"
+        return self._text(settings_table.LIS) or f"{folder}{slash}lis"
 
     @property
     def rules(self) -> Path | None:
@@ -233,7 +229,7 @@ class Settings:
     @property
     def receipts(self) -> bool:
         """True if reporters get receipts."""
-        return self._text(RECEIPTS) == "1"
+        return self._text(settings_table.RECEIPTS) == "1"
 
     def _file(self, setting: Setting, kind: str = "file") -> Path | None:
         text = self._text(setting)
@@ -245,12 +241,12 @@ class Settings:
     @property
     def metrics_port(self) -> int | None:
         """The first port that metrics are served on; None: none are."""
-        return int(text) if (text := self._text(METRICS_PORT)) else None
+        return int(text) if (text := self._text(settings_table.METRICS_PORT)) else None
 
     @property
     def metrics_host(self) -> str:
         """The address that metrics are served on."""
-        return self._text(METRICS_HOST) or ""
+        return self._text(settings_table.METRICS_HOST) or ""
 
     @property
     def sftp_known_hosts(self) -> Path:
@@ -307,10 +303,16 @@ class Settings:
 
     def identity(self) -> Identity:
         """Pseudonyms and seals with the keys that are set; SettingsError where one is missing."""
-        pseudonym_key, seal_keys = (
-            _keys(self._demanded(setting)) for setting in (PSEUDONYM_KEY, SEAL_KEY)
-        )
-        return Identity(pseudonym_key[0], seal_keys, _keys(self._key(JOURNAL_KEY)))
+        names, seals = (_keys(self._demanded(key)) for key in (PSEUDONYM_KEY, SEAL_KEY))
+        return Identity(names[0], seals, _keys(self._key(JOURNAL_KEY)))
+
+    def archive_keys(self) -> ArchiveKeys:
+        """The keys of backups, by the seal keys alone; SettingsError where none is set."""
+        return archive_keys(_keys(self._demanded(SEAL_KEY)))
+
+    def archive_keys_if_set(self) -> ArchiveKeys | None:
+        """The same; None where no seal key is set: no signature can be checked."""
+        return self.archive_keys() if self._key(SEAL_KEY) else None
 
     def macs(self) -> MacKeys:
         """The keys that mark what we write; SettingsError where neither they nor others are set."""
@@ -320,10 +322,7 @@ class Settings:
 
     def macs_if_set(self) -> MacKeys | None:
         """The same; None where no key is set, as on a monitor's machine: nothing is checked."""
-        try:
-            return self.macs()
-        except SettingsError:
-            return None
+        return self.macs() if self._key(JOURNAL_KEY) or self._key(PSEUDONYM_KEY) else None
 
     @property
     def has_demo_keys(self) -> bool:

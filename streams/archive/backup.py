@@ -88,7 +88,7 @@ async def back_up(
     open_reader: OpenTopics = open_live_topics,
 ) -> BackedUp:
     """Add to a place what it lacks. Raises ArchiveError and other UserErrors."""
-    keys = settings.identity().archive_keys()
+    keys = settings.archive_keys()
     chain = await asyncio.to_thread(read_chain, store, keys)
     if since is not None and chain.links:
         raise ArchiveError(

@@ -54,7 +54,7 @@ async def compare_postings(
     progress: Callable[[int], None],
 ) -> ComparedPostings:
     """Compare the postings under a prefix with those of backups. Raises UserErrors."""
-    parts = await asyncio.to_thread(BackupParts, places, settings.identity().archive_keys())
+    parts = await asyncio.to_thread(BackupParts, places, settings.archive_keys())
     new = under_prefix(settings, prefix, parts.partitions(topics.POSTINGS.name))
     compared, name = ComparedPostings(), new.topic(topics.POSTINGS)
     with explained(new.bootstrap, RestoreError):

@@ -1,7 +1,9 @@
 """Proves a backup whole from itself alone: no Kafka is asked.
 
-Without keys the chain, the sizes and the SHA-256 of all files are looked at. With them each segment
-is opened too: its records are counted, their offsets follow each other, and their MACs are ours.
+Without keys the chain, the sizes and the SHA-256 of all files are looked at, which anybody can make
+anew: nothing that was forged is found. With the keys of backups, that is with the seal keys alone,
+signatures are checked and each segment is opened: its records are counted, and their offsets follow
+each other. With keys for MACs the records without one of ours are counted.
 """
 
 from collections import Counter
@@ -39,6 +41,7 @@ class CheckedBackup:
     bytes: int = 0
     last_at: str | None = None
     opened: bool = False
+    marks_checked: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a program."""
@@ -57,12 +60,24 @@ class CheckedBackup:
             yield f"note: {number:,} {note}"
         if not self.opened:
             yield "note: without REFUSION_SEAL_KEY the segments were not opened"
+        elif not self.marks_checked:
+            yield "note: without a key for MACs those of the records were not looked at"
         of_topics = ", ".join(f"{number:,} of {name}" for name, number in self.records.items())
         yield (
             f"{self.links:,} links, {self.segments:,} segments, {self.bytes / 1e6:,.1f} MB, last"
             f" whole link of {self.last_at or 'no time'}; records: {of_topics or 'none'}"
         )
-        yield f"{len(self.wrong):,} THINGS WRONG" if self.wrong else "the backup is whole"
+        yield self._verdict()
+
+    def _verdict(self) -> str:
+        if self.wrong:
+            return f"{len(self.wrong):,} THINGS WRONG"
+        if not self.opened:
+            return (
+                "NO SIGNATURE WAS CHECKED: the files are those that the manifests name, and whether"
+                " these are ours only REFUSION_SEAL_KEY tells"
+            )
+        return "the backup is whole"
 
 
 def check_backup(
@@ -72,7 +87,7 @@ def check_backup(
     progress: Callable[[int, int], None],
 ) -> CheckedBackup:
     """Check a backup. Raises ArchiveError where there is none that can be read."""
-    checked = CheckedBackup(opened=keys is not None)
+    checked = CheckedBackup(opened=keys is not None, marks_checked=None not in (keys, macs))
     try:
         chain = read_chain(store, keys)
     except ArchiveError as error:

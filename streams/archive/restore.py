@@ -156,7 +156,7 @@ async def restore(
     progress: Callable[[int], None],
 ) -> Restored:
     """Restore the journal. Raises ArchiveError and other UserErrors."""
-    parts = await asyncio.to_thread(BackupParts, places, settings.identity().archive_keys())
+    parts = await asyncio.to_thread(BackupParts, places, settings.archive_keys())
     new = under_prefix(settings, prefix, parts.partitions(topics.REPORTS.name))
     with explained(new.bootstrap, RestoreError, advice=AGAIN):
         await ensure_topics_of(new, RESTORED)

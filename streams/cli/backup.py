@@ -27,8 +27,8 @@ def backup(ctx: click.Context, uri: str | None, since: str | None, as_json: bool
     """Back up the journal, the postings, and who did what.
 
     Workers go on meanwhile. A place that has a backup gets what it does not have yet. The files are
-    packed, sealed and chained; to read them takes REFUSION_SEAL_KEY. One that was stopped is
-    started again.
+    packed, sealed and chained; to read them takes REFUSION_SEAL_KEY alone. To take one needs the
+    key for MACs too, by which this act is recorded. One that was stopped is started again.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -69,18 +69,19 @@ def backup(ctx: click.Context, uri: str | None, since: str | None, as_json: bool
 def verify(uri: str, as_json: bool) -> None:
     """Prove a backup whole from itself alone.
 
-    Each file is read and held against the chain of manifests. With REFUSION_SEAL_KEY the segments
-    are opened too. The exit status is 1 where something is missing or was changed.
+    Each file is read and held against the chain of manifests. With REFUSION_SEAL_KEY, which needs
+    no other key, signatures are checked and the segments are opened; without it damage is found,
+    and no forgery. The exit status is 1 where something is missing or was changed.
     """
     from streams.archive.object_store import open_store
     from streams.archive.proof import check_backup
     from streams.kit.progress import meter
 
     settings = load_settings()
-    keys = settings.identity().archive_keys() if settings.has_keys else None
     with meter("segments") as progress:
         store = open_store(uri, must_exist=True)
-        checked = check_backup(store, keys, settings.macs_if_set(), progress.show)
+        keys = settings.archive_keys_if_set(), settings.macs_if_set()
+        checked = check_backup(store, *keys, progress.show)
     if as_json:
         echo_json(checked.as_json())
     else:

@@ -10,6 +10,7 @@ Source: contract section 1.
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 from hmac import digest
@@ -59,8 +60,7 @@ class Identity:
             )
         self._pseudonym_key = pseudonym_key
         self.macs = MacKeys(journal_keys or (derived_key(pseudonym_key, "journal"),))
-        self._seal_keys = {key_id(key): key for key in seal_keys}
-        self._ciphers = {name: AESSIV(key) for name, key in self._seal_keys.items()}
+        self._ciphers = {key_id(key): AESSIV(key) for key in seal_keys}
         self._key_id = key_id(seal_keys[0])
         self.of = lru_cache(maxsize=CACHED_CITIZENS)(self._of)
         """Function that returns the citizen of a CPR, and the CPR sealed."""
@@ -77,10 +77,6 @@ class Identity:
     def seal_key_ids(self) -> tuple[str, ...]:
         """The short names of the seal keys, the one that seals first."""
         return tuple(self._ciphers)
-
-    def archive_keys(self) -> ArchiveKeys:
-        """Return the keys of backups, which are derived from the seal keys."""
-        return ArchiveKeys(self._seal_keys)
 
     def _of(self, cpr: str) -> tuple[str, str]:
         citizen = digest(self._pseudonym_key, cpr.encode(), "sha256").hex()[:CITIZEN_DIGITS]
@@ -120,6 +116,11 @@ class Identity:
 def key_id(key: bytes) -> str:
     """Return the short name of a seal key: the same everywhere, and it tells nothing of the key."""
     return "k" + sha256(_KEY_ID_LABEL + key).hexdigest()[:8]
+
+
+def archive_keys(seal_keys: Sequence[bytes]) -> ArchiveKeys:
+    """Return the keys of backups, which follow from the seal keys and no other."""
+    return ArchiveKeys({key_id(key): key for key in seal_keys})
 
 
 def _unpadded(text: str) -> bytes:

@@ -25,16 +25,14 @@ ARCHIVED = ("reports", "postings")
 
 
 def checked(place, settings=None):
-    keys = None if settings is None else settings.identity().archive_keys()
+    keys = None if settings is None else settings.archive_keys()
     macs = None if settings is None else settings.macs()
     return check_backup(place.store, keys, macs, lambda *_: None)
 
 
 def kept(topics, *places):
     """The records of the journal and the postings in backups, by topic and partition."""
-    parts = BackupParts(
-        [place.store for place in places], topics.settings.identity().archive_keys()
-    )
+    parts = BackupParts([place.store for place in places], topics.settings.archive_keys())
     return {
         (topic, at): list(parts.records(topic, at))
         for topic in ARCHIVED
@@ -117,7 +115,7 @@ def test_a_backup_that_dies_is_gone_on_with_and_writes_the_same_files(clean, pla
 
 def test_two_backups_at_a_time_do_not_both_go_on(clean, place):
     place.back_up(clean, half_of(clean))
-    chain = read_chain(place.store, clean.settings.identity().archive_keys())
+    chain = read_chain(place.store, clean.settings.archive_keys())
     place.back_up(clean)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(taking, "read_chain", lambda *_: chain)
@@ -180,7 +178,7 @@ def test_a_header_without_content_is_kept_and_restored(copy, place):
 
 @pytest.mark.parametrize("plain", [b"no zstd", zstd.compress(b"\xc1"), zstd.compress(b"\x91\x01")])
 def test_a_segment_with_something_else_in_it_is_told_in_one_sentence(clean, plain):
-    keys = clean.settings.identity().archive_keys()
+    keys = clean.settings.archive_keys()
     empty, _ = packed(keys, ("reports", "id"), 0, (0, 1), [])
     content = keys.seal(bytes(plain), empty.place("id"))
     segment = msgspec.structs.replace(
@@ -264,7 +262,7 @@ def test_since_begins_a_new_backup_that_goes_on_from_another_one(clean, copy, tm
 def anew(clean, place, tmp_path):
     """The stages of a new installation, whose journal was made from a backup."""
     place.back_up(clean)
-    parts = BackupParts([place.store], clean.settings.identity().archive_keys())
+    parts = BackupParts([place.store], clean.settings.archive_keys())
     values = {**clean.settings.values, "REFUSION_PREFIX": ("anew.", "environment")}
     stages = StagesInMemory(Settings(values), tmp_path / "state")
     for at in range(clean.settings.partitions):
@@ -315,7 +313,7 @@ def restoring(clean, place):
     place.back_up(clean)
     values = {**clean.settings.values, "REFUSION_PREFIX": ("anew.", "environment")}
     topics = TopicsInMemory(Settings(values))
-    parts = BackupParts([place.store], clean.settings.identity().archive_keys())
+    parts = BackupParts([place.store], clean.settings.archive_keys())
 
     async def look():
         found = Restoring(topics.settings, parts, lambda _: None)

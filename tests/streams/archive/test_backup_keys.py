@@ -1,0 +1,85 @@
+"""A backup is taken, proved and restored by the seal key: no key that names citizens is asked for.
+
+Without it nothing that was forged can be told from what is ours, and the verdict says so.
+"""
+
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from streams.archive.manifest import Link
+from streams.cli.main import main
+from streams.settings import Settings
+
+SEAL, NAMES, MARKS = "REFUSION_SEAL_KEY", "REFUSION_PSEUDONYM_KEY", "REFUSION_JOURNAL_KEY"
+WHOLE = "the backup is whole"
+UNSIGNED = "NO SIGNATURE WAS CHECKED"
+
+
+def refusion(topics, *arguments, keys):
+    """Run a command that has these keys of the topics and nothing else."""
+    environment = {name: topics.settings.values[name][0] for name in keys}
+    others = dict.fromkeys(
+        ("REFUSION_DEMO", "REFUSION_MASTER_KEY", "REFUSION_BOOTSTRAP", SEAL, NAMES, MARKS)
+    )
+    return CliRunner(env={**others, **environment}).invoke(main, list(map(str, arguments)))
+
+
+@pytest.fixture
+def forged(clean, place):
+    """A backup without one of its segments, of which the manifest does not speak any more."""
+    place.back_up(clean)
+    (file,) = place.files("manifest")
+    content, _, signature = file.read_bytes().partition(b"\n")
+    link = msgspec.json.decode(content, type=Link)
+    last = {(each.topic, each.partition): each for each in link.segments}["reports", 1]
+    left = [each for each in link.segments if each is not last]
+    (place.folder / last.file).unlink()
+    forgery = msgspec.structs.replace(link, segments=left)
+    file.write_bytes(msgspec.json.encode(forgery) + b"\n" + signature)
+    return place
+
+
+@pytest.mark.parametrize("keys", [(SEAL,), (SEAL, NAMES)])
+def test_a_forged_manifest_is_found_with_the_seal_key_alone(clean, forged, keys):
+    done = refusion(clean, "backup", "verify", "--from", forged.folder, keys=keys)
+    assert done.exit_code == 1, done.output
+    assert "is not signed by a key of REFUSION_SEAL_KEY" in done.output
+    assert WHOLE not in done.output
+
+
+@pytest.mark.parametrize("keys", [(), (NAMES,)])
+def test_where_no_signature_was_checked_the_verdict_says_so(clean, forged, keys):
+    done = refusion(clean, "backup", "verify", "--from", forged.folder, keys=keys)
+    assert done.exit_code == 0, done.output
+    assert WHOLE not in done.output
+    assert done.output.splitlines()[-1].startswith(UNSIGNED)
+
+
+def test_the_seal_key_opens_the_segments_and_what_was_not_looked_at_is_said(clean, place):
+    place.back_up(clean)
+    verify = "backup", "verify", "--from", place.folder
+    done = refusion(clean, *verify, keys=(SEAL,))
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, WHOLE)
+    assert "not opened" not in done.output
+    assert "without a key for MACs those of the records were not looked at" in done.output
+    told = msgspec.json.decode(refusion(clean, *verify, "--json", keys=(SEAL,)).stdout)
+    assert (told["fine"], told["opened"], told["marks_checked"]) == (True, True, False)
+    assert "not looked at" not in refusion(clean, *verify, keys=(SEAL, NAMES)).output
+
+
+def test_a_backup_is_taken_without_the_key_that_names_citizens(copy, place):
+    given: dict[str, Any] = {NAMES: (None, "not set"), MARKS: ("ab" * 32, "environment")}
+    copy.settings = Settings({**copy.settings.values, **given})
+    assert place.back_up(copy).whole
+
+
+@pytest.mark.parametrize("more", [(), ("--compare",)])
+def test_a_restore_asks_for_brokers_and_not_for_the_key_that_names(clean, place, more):
+    place.back_up(clean)
+    asked = "restore", "--from", place.folder, "--prefix", "new.", *more
+    done = refusion(clean, *asked, keys=(SEAL,))
+    assert done.exit_code == 2
+    assert "REFUSION_BOOTSTRAP is not set" in done.output + str(done.exception), done.output
