@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import yaml
 
+from streams.devtools.asyncapi import schemas
 from streams.kafka.topics import TOPICS
 from streams.worker.metrics import Metrics
 from tests.support.places import ROOT
@@ -125,12 +126,38 @@ def test_what_shows_topics_masks_what_may_hold_a_cpr_number_and_writes_nothing()
     whole = [rule for rule in cluster["masking"] if not {"fields", "fieldsNamePattern"} & set(rule)]
     for name in ("refusion.reports.raw", "refusion.reports.raw.kmd", "r2.reports.raw"):
         for part in ("topicValuesPattern", "topicKeysPattern"):
-            assert any(re.fullmatch(rule[part], name) for rule in whole)
-    sealed = [rule for rule in cluster["masking"] if "fieldsNamePattern" in rule]
-    assert any(re.fullmatch(rule["fieldsNamePattern"], "cpr_sealed") for rule in sealed)
+            assert any(re.fullmatch(rule.get(part, ""), name) for rule in whole)
+    for name in ("refusion.citizens", "refusion.dead-letters", "r2.citizens"):
+        assert any(re.fullmatch(rule["topicValuesPattern"], name) for rule in whole)
+    assert not any(re.fullmatch(rule["topicValuesPattern"], "r2.reports") for rule in whole)
     texts = [panel for panel in DASHBOARDS["brokers"]["panels"] if panel["type"] == "text"]
     explained = "".join(panel["options"]["content"] for panel in texts)
     assert all(f"`{topic.name}`" in explained for topic in TOPICS)
+
+
+def fields_of(schema):
+    """Yield each field of a schema with what is said of it, however deep it is."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from fields_of(each)
+    if isinstance(schema, dict):
+        for name, field in schema.get("properties", {}).items():
+            yield name, field.get("description", "")
+        for each in schema.values():
+            yield from fields_of(each)
+
+
+def test_each_published_field_with_a_cpr_number_is_left_out_where_topics_are_shown():
+    (cluster,) = yaml.safe_load((FOLDER / "kafka-ui.yml").read_text())["kafka"]["clusters"]
+    (rule,) = [rule for rule in cluster["masking"] if "fieldsNamePattern" in rule]
+    assert (rule["type"], rule["topicValuesPattern"]) == ("REMOVE", ".*")
+    fields = {field for schema in schemas().values() for field in fields_of(schema)}
+    numbers = {
+        name for name, said in fields if re.search("cpr|sealed", f"{name} {said}".casefold())
+    }
+    assert numbers >= {"cpr", "cpr_sealed", "other_sealed"}
+    left_out = {name for name, _ in fields if re.fullmatch(rule["fieldsNamePattern"], name)}
+    assert left_out == numbers
 
 
 @pytest.mark.long
