@@ -152,7 +152,7 @@ async def rekey(
             act = act_of(new, asked)
             await check_prefix(settings, new, act, reader)
             await permitted(settings, asked, act)
-            await ensure_topics_of(new, (topics.REPORTS,))
+            await ensure_topics_of(new, needed=(topics.REPORTS,))  # workers may make none
             await begin_journal(new)
             await check_keys(new)
             async with open_atomic_writer(clients, new.prefix + NAME) as writer:

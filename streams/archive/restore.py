@@ -159,7 +159,7 @@ async def restore(
     parts = await asyncio.to_thread(BackupParts, places, settings.archive_keys())
     new = under_prefix(settings, prefix, parts.partitions(topics.REPORTS.name))
     with explained(new.bootstrap, RestoreError, advice=AGAIN):
-        await ensure_topics_of(new, RESTORED)
+        await ensure_topics_of(new, needed=RESTORED)  # the others too: workers may make none
         restoring = Restoring(new, parts, progress)
         async with open_topics(KafkaClients(new.bootstrap, CLIENT)) as reader:
             await restoring.look(reader)

@@ -131,7 +131,7 @@ def test_with_four_eyes_a_rekey_is_approved_once_and_then_followed_by_either(
 def test_nothing_is_written_into_a_journal_that_states_other_keys(clean, new, monkeypatch):
     written = []
 
-    async def nothing(*_):
+    async def nothing(*_, **_more):
         """Do nothing."""
 
     async def check_keys(settings):
