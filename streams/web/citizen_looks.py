@@ -4,6 +4,7 @@ A caseworker sees citizens with a row of the own municipality, an auditor all. W
 citizen is refused in the same way whether there is one or not, and that is on record too.
 """
 
+import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,6 +17,7 @@ from streams.web.access import Look
 from streams.web.citizen_desk import PostedLife
 from streams.web.citizen_tokens import tokens_of
 from streams.web.doorway import came_from_elsewhere
+from streams.web.limits import too_many
 from streams.web.lis_looks import PURPOSE
 from streams.web.parts import Parts, parts_of
 from streams.web.rights import CITIZENS, refused
@@ -26,6 +28,7 @@ ACT: Final = "site citizen"
 PURPOSES: Final = "citizen purposes"
 """Where a session keeps why its visitor looks at each citizen."""
 MOST_PURPOSES: Final = 500
+log = logging.getLogger("refusion")
 
 
 class NotShownError(Exception):
@@ -107,6 +110,13 @@ def session_of(request: Request) -> WebSession:
     if session is None:
         raise refused()
     return session
+
+
+def count_search(request: Request, visitor: Visitor) -> None:
+    """Count a search by a CPR number, whatever comes of it. Raises HTTPException for too many."""
+    if not parts_of(request).limits.searches.passes(visitor.subject):
+        log.warning("too many searches by CPR number of one account: see docs/web.md")
+        raise too_many()
 
 
 def purpose_in(text: str) -> str | None:

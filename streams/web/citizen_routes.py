@@ -24,6 +24,7 @@ from streams.web.citizen_explanations import CitizenExplainer, LifeExplanation, 
 from streams.web.citizen_looks import (
     CitizenLook,
     NotShownError,
+    count_search,
     look_of_token,
     purpose_in,
     session_of,
@@ -88,6 +89,7 @@ async def find(
 ) -> Response:
     """Find a citizen, put the search on record, and lead to the citizen's token."""
     session_of(request)
+    count_search(request, visitor)
     why, desk = purpose_in(purpose), parts_of(request).citizens
     try:
         citizen = desk.citizen_of(cpr)

@@ -56,8 +56,11 @@ class SiteLimits(NamedTuple):
     """Bounds of one site.
 
     Log-ons that begin, enquiries and sign-ups are those of one network, which may be a whole town
-    hall's; log-ons that succeed those of one account, failures those of all before a notice, mails
-    those to one mail address that nobody has confirmed.
+    hall's; log-ons that succeed and searches by CPR number those of one account, failures those of
+    all before a notice, mails those to one mail address that nobody has confirmed.
+
+    A caseworker who types a number, says why and looks at the citizen needs a minute, and half of
+    that for one who is not found: 60 searches in ten minutes are one each ten seconds without rest.
     """
 
     begun: Limiter
@@ -66,6 +69,7 @@ class SiteLimits(NamedTuple):
     enquiries: Limiter
     sign_ups: Limiter
     mails: Limiter
+    searches: Limiter
 
     @classmethod
     def usual(cls) -> "SiteLimits":
@@ -78,4 +82,5 @@ class SiteLimits(NamedTuple):
             Limiter(5, seconds),
             Limiter(5, seconds),
             Limiter(2, DAY_S),
+            Limiter(60, seconds),
         )

@@ -12,7 +12,7 @@ from streams.kit.csv_table import csv_table
 from streams.kit.errors import UserError
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.access import Look
-from streams.web.citizen_looks import purpose_in
+from streams.web.citizen_looks import count_search, purpose_in
 from streams.web.desk.answers import UNKEPT, trouble_of
 from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
@@ -60,6 +60,7 @@ async def who_saw_page(
     form: Annotated[str, Form(pattern="^(page|csv)$")] = "page",
 ) -> Response:
     """Show who saw a citizen, or give it as a file; the number stands in no address."""
+    count_search(request, visitor)
     parts, why = parts_of(request), purpose_in(purpose)
     try:
         citizen = parts.citizens.citizen_of(cpr)

@@ -6,6 +6,7 @@ import pytest
 from fastapi import HTTPException
 
 from domain.basics.municipalities import municipality_of_row
+from streams.web.limits import WINDOW_S, Limiter, SiteLimits
 from tests.support.citizen_site import citizen_of, citizen_site, some_lives, write_ledger
 from tests.support.site_client import client_of, visitor
 
@@ -211,3 +212,37 @@ def test_a_ledger_that_is_not_there_is_told_and_the_look_is_on_record(tmp_path, 
     assert answer.status_code == 503
     assert "Afregningen svarer ikke" in answer.text
     assert book.looks[-1].about["outcome"] == "failed"
+
+
+def test_one_account_that_searches_again_and_again_waits(app, lives, caplog):
+    """Refused searches count too, in all sessions of the account; others search meanwhile."""
+    app.state.parts.limits = SiteLimits.usual()._replace(searches=Limiter(4, 600))
+    first, second = (a_caseworker(app, "999") for _ in range(2))
+    asked = [found(client, reports) for client in (first, second) for reports in lives[:2]]
+    assert {answer.status_code for answer in asked} == {403}
+    answer = found(second, lives[0])
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "600")
+    assert "Vent ti minutter" in answer.text
+    number = lives[0][0]["cpr"]
+    assert number not in answer.text
+    assert "too many searches by CPR number" in caplog.text
+    assert number not in caplog.text
+    other = client_of(app, visitor("auditor", subject="another"))
+    assert found(other, lives[0]).status_code == 303
+
+
+def test_who_saw_a_citizen_and_the_citizen_are_searches_of_one_bound(app, lives):
+    app.state.parts.limits = SiteLimits.usual()._replace(searches=Limiter(2, 600))
+    client = client_of(app, visitor("auditor"))
+    asked = {"cpr": lives[0][0]["cpr"], "purpose": ""}
+    statuses = [client.post(path, data=asked).status_code for path in ("/borger", "/adgang") * 2]
+    assert statuses == [422, 422, 429, 429]
+
+
+def test_a_search_each_ten_seconds_all_day_is_within_the_bound():
+    now = [0.0]
+    limiter = Limiter(SiteLimits.usual().searches._most, WINDOW_S, lambda: now[0])
+    for at in range(0, 8 * 3600, 10):
+        now[0] = float(at)
+        assert limiter.passes("caseworker")
+    assert not all(limiter.passes("program") for _ in range(61))
