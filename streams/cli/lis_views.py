@@ -129,9 +129,9 @@ def command_of(view: "View") -> click.Command:
 
 def show(view: "View", options: dict[str, Any]) -> None:
     """Answer the question of a command line, in the form that is wanted."""
-    from streams.acts.acts import record_acts
+    from streams.acts.acts import checked_reason, record_acts
     from streams.citizens.rule_sets import LawBook, chosen_rule_set
-    from streams.lis.citizens import acts_of, with_cprs
+    from streams.lis.citizens import CITIZEN, acts_of, with_cprs
     from streams.lis.inquiry import ask, budgets_in, inhabitants_in
     from streams.lis.marts import open_marts
 
@@ -142,16 +142,19 @@ def show(view: "View", options: dict[str, Any]) -> None:
     question = _question(view, options, settings)
     if names_cpr:
         _demand_for_cpr(view, question, purpose, persons=persons)
+    if purpose:
+        checked_reason("--purpose", purpose)
     given = inhabitants_in(settings.inhabitants), budgets_in(settings.budgets)
     with open_marts(settings.lis) as marts:
         if other is not None:
             marts.price_by(law, chosen_rule_set(other), question.run)
         answer = ask(marts, law, question, settings.ledger, *given, persons=persons)
-    if view.name == "borger" or names_cpr:
+    if view.name == "borger" or CITIZEN in answer.names:
         acts = acts_of(
             question, answer, purpose, names_cpr=names_cpr, ledger_version=marts.ledger_version
         )
-        settings.identity()  # a missing key is an error before anything is recorded
+        if names_cpr:
+            settings.identity()  # a missing key is an error before anything is recorded
         run_async(record_acts(settings, acts))
         answer = with_cprs(settings, question, answer) if names_cpr else answer
     _write(settings, law, view, question, answer, options)
@@ -200,15 +203,12 @@ def _books(path: Path) -> Any:
 
 def _demand_for_cpr(view: "View", question: "LisQuestion", purpose: str, *, persons: bool) -> None:
     """Raise UserError where CPR numbers must not be shown, or nobody is named."""
-    from streams.acts.acts import checked_reason
-
     if not (view.names_citizens or persons):
         raise UserError(f"{view.name} names nobody; --cpr goes with --persons there")
     if question.municipality is None:
         raise UserError("--cpr needs --municipality: CPR numbers are for the own citizens alone")
     if not purpose:
         raise UserError("--cpr needs --purpose: why you look is recorded with your name")
-    checked_reason("--purpose", purpose)
 
 
 # --- the forms ------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
 from projections.postings.messages import run_message
 from projections.runs.completeness import Finding, amounts_at_stake, findings, lines
-from streams.acts.acts import Act, ReasonError, checked_reason
+from streams.acts.acts import Act, ReasonError, checked_reason, record_act
 from streams.acts.four_eyes import GuardedAct, is_approved, permission
 from streams.citizens.register_file import sources_of
 from streams.citizens.rule_sets import load_rule_set
@@ -221,9 +221,10 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
         outcome.seconds = {"waited": waited - began, "read": time.monotonic() - waited}
         if not asked.dry_run:
             outcome.accepted = tuple(asked.accept) if held_by else ()
-            wants_two = asked.by_two and not held_by
-            if outcome.accepted or wants_two or is_approved():
+            if outcome.accepted or (asked.by_two and not held_by) or is_approved():
                 await permission(settings, _guarded(asked, outcome))
+            elif not held_by:
+                await record_act(settings, _guarded(asked, outcome).act)
             await _cut(settings, topics_read, outcome, last)
             about = {"fine": outcome.closed, "run": outcome.run, "month": asked.month}
             keep_outcome(settings.operations_dir, RUN_CLOSE, about)

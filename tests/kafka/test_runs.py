@@ -11,6 +11,7 @@ from domain.citizen.doubts import ADVICE
 from streams.kafka import topics
 from streams.kafka.topics import TOPICS
 from streams.kit.last_outcomes import RUN_CLOSE, last_outcome
+from streams.kit.operating_user import operating_user
 from streams.operations import runs
 from streams.operations.runs import Closing, RunError
 from tests.support.lines import changed
@@ -201,6 +202,26 @@ def test_a_close_that_dies_after_its_commit_has_closed(pipeline, refusion):
     assert line.startswith("refusion: run 1 (2020-01) is closed: ")
     (marker,) = markers(pipeline)
     assert list(marker) == ["schema", "type", "run", "closed_at", "data_month"]
+
+
+def test_who_closes_a_run_without_doubts_is_on_record_before_it_is_closed(pipeline, monkeypatch):
+    def acts():
+        found = [record for each in pipeline.records(topics.ACCESS).values() for record in each]
+        return [json.loads(record.value) for record in found]
+
+    original, before = runs._cut, []
+
+    async def cut(*arguments):
+        before.extend(await asyncio.to_thread(acts))
+        await original(*arguments)
+
+    monkeypatch.setattr(runs, "_cut", cut)
+    close(pipeline, "2023-01", accept=(), dry_run=True)
+    assert close(pipeline, "2023-01", accept=()).closed
+    (act,) = acts()
+    assert before == [act]
+    assert (act["type"], act["act"], act["user"]) == ("act", "run close", operating_user().user)
+    assert act["scope"] == {"run": 37, "month": "2023-01", "doubts": []}
 
 
 def test_of_two_that_close_at_once_one_does(pipeline):

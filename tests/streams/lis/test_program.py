@@ -133,12 +133,48 @@ def test_cpr_numbers_are_shown_for_a_purpose_and_the_look_is_recorded_first(
     assert json.loads(line)["persons"] == len(scope["citizens"])
 
 
-def test_nothing_is_shown_where_the_look_cannot_be_recorded(lis, monkeypatch):
+LISTS = (
+    ("paa-vej-ned",), ("fleksbidrag", "--csv"), ("anciennitet", "--persons"),
+    ("paa-vej-ned", "--municipality", "751", "--purpose", "sag 12/2024", "--json"),
+)  # fmt: skip
+"""Questions whose answers have citizens in their rows, by pseudonym."""
+
+
+@pytest.mark.parametrize("asked", LISTS)
+def test_a_list_of_citizens_is_recorded_whatever_its_form_and_sums_are_not(lis, monkeypatch, asked):
+    acts = []
+
+    async def record(_settings, made):
+        acts.extend(made)
+
+    monkeypatch.setattr("streams.acts.acts.record_acts", record)
+    done = lis(*asked)
+    assert done.exit_code == 0
+    ((name, scope, purpose),) = acts
+    assert (name, scope["view"], scope["cpr"]) == ("lis", asked[0], False)
+    assert purpose == ("sag 12/2024" if "--purpose" in asked else "")
+    if "--json" in asked:
+        rows = json.loads(done.stdout)["rows"]
+        assert scope["citizens"] == sorted({row["citizen"] for row in rows})
+    for sums in (["anciennitet", "--csv"], ["beloeb", "--json"], ["personer"]):
+        assert lis(*sums).exit_code == 0
+    assert len(acts) == 1
+
+
+@pytest.mark.parametrize("asked", [("genoptjening", "--persons", *LOOK), *LISTS])
+def test_nothing_is_shown_where_the_look_cannot_be_recorded(lis, monkeypatch, asked):
     async def refuse(*_):
         raise OSError(5, "no record")
 
     monkeypatch.setattr("streams.acts.acts.record_acts", refuse)
-    assert lis("genoptjening", "--persons", *LOOK).stdout == ""
+    assert lis(*asked).stdout == ""
+
+
+def test_a_purpose_is_checked_before_it_is_kept(lis, monkeypatch):
+    monkeypatch.setattr("streams.acts.acts.record_acts", None)
+    done = lis("paa-vej-ned", "--purpose", "om 010190" + "1234")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "looks like a CPR number" in done.stderr
 
 
 def test_books_of_the_municipality_are_held_against_the_sum_postings(lis, tmp_path):
