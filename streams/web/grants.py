@@ -6,11 +6,15 @@
     authorities: ["12345678"]      # CVR numbers whose users may be state, auditor or operator
     programs:
       randers-flis: "730"          # client ids with client credentials, and their municipality
+    limits:                        # data limits that leave a role whole
+      "urn:dk:kombit:KLE": ["32.30"]
 
 Claims come in two forms: plain ones (`roles`, `municipality`), and the privileges of KOMBIT's
 access management as FoxIDs writes them in JSON, each with the CVR number it is limited to:
 `{"cvr": "29189668", "p": ["urn:…"]}`. A municipality's own administrators choose what is in those;
 so roles that reach beyond a municipality count there only from a CVR number among `authorities`.
+Privileges with data limits, `"c": [{"urn:dk:kombit:KLE": "25.*"}]`, are for a part of what a role
+shows. Nothing here is shown by parts, so they count only where `limits` has every one of them.
 """
 
 import json
@@ -31,7 +35,11 @@ OF_ONE: Final = frozenset({Role.LIS, Role.ECONOMY, Role.CASEWORKER})
 """Roles that mean something only with a municipality."""
 CLAIMS: Final = {"roles": "roles", "municipality": "municipality", "privileges": "privilege"}
 OUR_NAMES: Final[Mapping[str, Role]] = {str(role): role for role in Role}
-_FIELDS: Final = {"claims", "roles", "authorities", "programs"}
+_FIELDS: Final = {"claims", "roles", "authorities", "programs", "limits"}
+Limit = tuple[str, str]
+"""A data limit of privileges: its name and its value, as they are written."""
+UNREADABLE: Final[Limit] = "", ""
+"""A data limit in another form; no mapping file has it."""
 
 
 class GrantsError(UserError):
@@ -49,6 +57,15 @@ class GrantMap(NamedTuple):
     roles: Mapping[str, Role] = OUR_NAMES
     authorities: frozenset[str] = frozenset()
     programs: Mapping[str, str] = {}
+    limits: frozenset[Limit] = frozenset()
+
+
+class PrivilegeGroup(NamedTuple):
+    """Privileges of a CVR number, and the data limits that all of them have."""
+
+    cvr: str
+    names: list[str]
+    limits: frozenset[Limit]
 
 
 @cache
@@ -96,7 +113,26 @@ def _map_of(read: Any) -> GrantMap:
         raise _FormError(f"no role: {', '.join(sorted(wrong))}")
     roles = GrantMap().roles if names is None else {str(n): Role(r) for n, r in names.items()}
     authorities = frozenset(map(str, read.get("authorities", ())))
-    return GrantMap(CLAIMS | claims, roles, authorities, programs)
+    return GrantMap(CLAIMS | claims, roles, authorities, programs, _mapped_limits(read))
+
+
+def _mapped_limits(read: Any) -> frozenset[Limit]:
+    limits = read.get("limits", {})
+    wrong = [name for name, values in limits.items() if not (name and _is_texts(values))]
+    if wrong:
+        raise _FormError("write the values of limits as a list of texts, in quotes")
+    return frozenset((str(name), value) for name, values in limits.items() for value in values)
+
+
+def _is_texts(values: Any) -> bool:
+    """Tell whether values are texts: YAML takes 32.30 without quotes for the number 32.3."""
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+_LIMITED: Final = (
+    "; there are privileges with data limits (`c`) that are not among `limits` of the mapping file,"
+    " see docs/web.md"
+)
 
 
 def visitor_of_claims(claims: Mapping[str, Any], grants: GrantMap) -> Visitor:
@@ -109,8 +145,11 @@ def visitor_of_claims(claims: Mapping[str, Any], grants: GrantMap) -> Visitor:
     if len(municipalities) > 1:
         raise NoRoleError("the claims name several municipalities, and a visitor has one")
     municipality = next(iter(municipalities), None)
+    limited = _LIMITED if _is_limited(claims, grants) else ""
     if not roles:
-        raise NoRoleError("the claims give no role that is mapped and has its municipality")
+        raise NoRoleError(
+            "the claims give no role that is mapped and has its municipality" + limited
+        )
     name = claims.get("name")
     subject = str(claims["sub"])
     return Visitor(subject, frozenset(roles), municipality, name if isinstance(name, str) else "")
@@ -136,7 +175,9 @@ def _granted(claims: Mapping[str, Any], grants: GrantMap) -> Iterator[tuple[set[
         yield from ((found, code) for code in known)
         if not known:
             yield found, None
-    for cvr, names in _privileges(claims.get(grants.claims["privileges"])):
+    for cvr, names, limits in _privileges(claims.get(grants.claims["privileges"])):
+        if not limits <= grants.limits:
+            continue
         found = {grants.roles[name] for name in names if name in grants.roles}
         if cvr in municipality_of_cvr():
             yield found & OF_ONE, municipality_of_cvr()[cvr]
@@ -150,13 +191,31 @@ def _texts(value: Any) -> list[str]:
     return [text for text in values if isinstance(text, str)]
 
 
-def _privileges(value: Any) -> Iterator[tuple[str, list[str]]]:
-    """Yield each CVR number with its privileges, from JSON or from a text that holds JSON."""
+def _is_limited(claims: Mapping[str, Any], grants: GrantMap) -> bool:
+    """Tell whether privileges have data limits that the mapping file does not have."""
+    groups = _privileges(claims.get(grants.claims["privileges"]))
+    return any(not group.limits <= grants.limits for group in groups)
+
+
+def _privileges(value: Any) -> Iterator[PrivilegeGroup]:
+    """Yield the privileges of each CVR number, from JSON or from a text that holds JSON."""
     for group in value if isinstance(value, list) else [value]:
         if isinstance(group, str):
             yield from _privileges(_json_in(group))
         elif isinstance(group, dict) and isinstance(group.get("cvr"), str):
-            yield group["cvr"], _texts(group.get("p"))
+            limits = frozenset(_limits(group.get("c")))
+            yield PrivilegeGroup(group["cvr"], _texts(group.get("p")), limits)
+
+
+def _limits(value: Any) -> Iterator[Limit]:
+    """Yield the data limits of privileges; one that cannot be read is a limit too."""
+    for part in value if isinstance(value, list) else [value]:
+        if isinstance(part, dict):
+            for name, values in part.items():
+                for each in values if values and isinstance(values, list) else [values]:
+                    yield (name, each) if isinstance(each, str) else UNREADABLE
+        elif part is not None:
+            yield UNREADABLE
 
 
 def _json_in(text: str) -> Any:

@@ -19,6 +19,7 @@ RANDERS, AARHUS, STAR = "29189668", "55133018", "12345678"
 MAP = GrantMap(
     roles={"urn:view": Role.LIS, "urn:case": Role.CASEWORKER, "urn:audit": Role.AUDITOR},
     authorities=frozenset({STAR}),
+    limits=frozenset({("urn:dk:kombit:KLE", "32.30")}),
 )
 
 
@@ -71,6 +72,45 @@ def test_a_municipality_gives_no_role_beyond_itself():
     assert who(nowhere | {"privilege": group(RANDERS, "urn:view")}) == ({"lis"}, "730")
 
 
+KLE = "urn:dk:kombit:KLE"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        [{KLE: "25.*"}],
+        {KLE: "25.*"},
+        [{KLE: "32.30"}, {KLE: "25.*"}],
+        [{KLE: "32.30", "urn:dk:kombit:orgenhed": "x"}],
+        [{KLE: ["32.30", "25.*"]}],
+        [{KLE: "32.30,25.*"}],
+        [{KLE: []}],
+        [{KLE: 32.30}],
+        [{KLE: {"32.30": 1}}],
+        ["32.30"],
+        "32.30",
+        7,
+    ],
+    ids=range(12),
+)
+def test_privileges_with_another_data_limit_than_those_of_the_mapping_file_give_no_role(limits):
+    limited = {"cvr": RANDERS, "c": limits, "p": ["urn:case"]}
+    with pytest.raises(NoRoleError, match="privileges with data limits"):
+        who({"privilege": limited})
+    assert who({"privilege": [limited, group(RANDERS, "urn:view")]}) == ({"lis"}, "730")
+
+
+def test_a_mapping_file_without_limits_allows_none():
+    with pytest.raises(NoRoleError, match="privileges with data limits"):
+        who({"privilege": group(RANDERS, "urn:view")}, MAP._replace(limits=frozenset()))
+
+
+@pytest.mark.parametrize("limits", [None, [], [{KLE: "32.30"}], {KLE: ["32.30"]}])
+def test_privileges_within_the_limits_of_the_mapping_file_give_their_role(limits):
+    within = {"cvr": RANDERS, "c": limits, "p": ["urn:case"]}
+    assert who({"privilege": within}) == ({"caseworker"}, "730")
+
+
 @pytest.mark.parametrize(
     "claims",
     [
@@ -97,19 +137,22 @@ def test_the_mapping_file_is_read(tmp_path):
     path.write_text(
         "claims: {roles: groups}\nroles: {urn-view: lis}\n"
         f'authorities: ["{STAR}"]\nprograms: {{randers-flis: "730"}}\n'
+        'limits: {urn-kle: ["32.30", "32.39"]}\n'
     )
     grants = read_grants(path)
     assert grants.claims == {
         "roles": "groups", "municipality": "municipality", "privileges": "privilege",
     }  # fmt: skip
     assert grants.roles == {"urn-view": Role.LIS}
+    assert grants.limits == {("urn-kle", "32.30"), ("urn-kle", "32.39")}
     assert grants.programs == {"randers-flis": "730"}
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "x", "a: {", "other: 1", "roles: {a: king}", 'programs: {a: "999"}', "roles: [lis]",
-     "claims: {x: y}", "authorities: 7"],
+     "claims: {x: y}", "authorities: 7", "limits: {KLE: [32.30]}", 'limits: {KLE: "32.30"}',
+     "limits: [KLE]"],
 )  # fmt: skip
 def test_a_mapping_file_that_cannot_be_used_is_refused_with_a_sentence(text, tmp_path):
     path = tmp_path / "roles.yaml"
