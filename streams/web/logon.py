@@ -18,15 +18,20 @@ from streams.web.access import LOG_OFF, LOG_ON, Look
 from streams.web.attempts import ATTEMPT_S, Begun
 from streams.web.grants import NoRoleError, visitor_of_claims
 from streams.web.limits import network_of_visitor, too_many
-from streams.web.pages import language_of, link
+from streams.web.pages import LIS, language_of, link
 from streams.web.parts import Parts, page, parts_of
 from streams.web.provider import OidcProvider, ProviderError
 from streams.web.rights import PUBLIC, refused
 from streams.web.sessions import COOKIE
+from streams.web.visitors import READERS, Visitor
+from streams.web.words import Language
 
 ATTEMPT_COOKIE: Final = "__Host-refusion-logon"
 BACK: Final = "/log-paa/svar"
 LONGEST_PATH: Final = 2_000
+ON_DUTY: Final = "/drift/vagt"
+"""The start page of operators."""
+LANGUAGE_OF_FRONT: Final[dict[str, Language]] = {link(each, "/"): each for each in ("da", "en")}
 log = logging.getLogger("refusion")
 router = APIRouter(dependencies=[Depends(PUBLIC)])
 
@@ -45,6 +50,14 @@ def safe_path(wanted: str) -> str:
     """
     is_ours = wanted.startswith("/") and wanted[1:2] not in {"/", "\\"} and wanted.isprintable()
     return wanted if is_ours and len(wanted) <= LONGEST_PATH else "/"
+
+
+def start_of(visitor: Visitor, wanted: str) -> str:
+    """Return the page that a visitor wanted; in place of the front page, the own start page."""
+    language = LANGUAGE_OF_FRONT.get(wanted)
+    if language is None:
+        return wanted
+    return link(language, LIS if visitor.roles & READERS else ON_DUTY)
 
 
 @router.get("/log-paa", include_in_schema=False)
@@ -87,7 +100,7 @@ async def finish_log_on(request: Request, code: str = "", state: str = "") -> Re
     await parts.access.record(request, visitor, Look(LOG_ON))
     parts.sessions.end(request.cookies.get(COOKIE, ""))
     session_id = parts.sessions.begin(visitor, id_token=proof.id_token)
-    answer = RedirectResponse(begun.wanted, HTTPStatus.SEE_OTHER)
+    answer = RedirectResponse(start_of(visitor, begun.wanted), HTTPStatus.SEE_OTHER)
     _set_cookie(answer, COOKIE, session_id, None)
     _set_cookie(answer, ATTEMPT_COOKIE, "", 0)
     return answer

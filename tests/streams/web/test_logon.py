@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import re
 import time
 from base64 import urlsafe_b64encode
 from http import HTTPStatus
@@ -18,11 +19,11 @@ from starlette.testclient import TestClient
 from streams.kit.web_settings import OidcClient
 from streams.settings import Settings
 from streams.web.access import LOG_OFF, LOG_ON, AccessBook
-from streams.web.app import ROUTERS
+from streams.web.app import ROUTERS, right_of, routes_of
 from streams.web.attempts import ATTEMPT_S, Attempts, Begun
 from streams.web.grants import GrantMap
 from streams.web.limits import Limiter, SiteLimits
-from streams.web.logon import ATTEMPT_COOKIE, safe_path
+from streams.web.logon import ATTEMPT_COOKIE, safe_path, start_of
 from streams.web.provider import LogOnAttempt, OidcProvider
 from streams.web.rights import RUNS, scope, view_right
 from streams.web.sessions import COOKIE, IDLE_S, LONGEST_S, Sessions
@@ -97,6 +98,22 @@ def test_one_logs_on_sees_the_page_that_was_wanted_and_logs_off(app, topic, issu
     assert [LOG_ON.encode() in value for value in records(topic)] == [True, False]
     assert LOG_OFF.encode() in records(topic)[1]
     assert b'"subject":"anne"' in records(topic)[0]
+
+
+@pytest.mark.parametrize(("language", "start"), [("", "/lis"), ("/en", "/en/lis")])
+def test_the_button_of_a_public_page_leads_to_the_start_page(app, language, start):
+    client = client_of(app)
+    (button,) = re.findall(r'href="([^"]*/log-paa[^"]*)"', client.get(f"{language}/drift").text)
+    answer = client.get(at_the_provider(client, "anne", button))
+    assert answer.headers["location"] == start
+
+
+@pytest.mark.parametrize("role", Role)
+def test_each_role_may_see_its_start_page(role):
+    who = visitor(role, municipality="730")
+    assert start_of(who, "/en/koersler") == "/en/koersler"
+    (start,) = (route for route in routes_of() if route.path == start_of(who, "/"))
+    assert role in right_of(start).roles
 
 
 def test_who_has_no_role_is_not_logged_on(app, topic, caplog):
