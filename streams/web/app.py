@@ -38,7 +38,7 @@ from streams.web.doorway import Doorway, security_headers
 from streams.web.parts import Parts
 from streams.web.refusals import answer_refusals
 from streams.web.rights import RouteRight
-from streams.web.routes import found_by_path
+from streams.web.routes import Heads, found_by_path
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     public.router,
@@ -103,7 +103,7 @@ def site(
     for route in routes:
         right_of(route)
     by_path, others = found_by_path(routes)
-    app.router.routes += [by_path, *others]
+    app.router.routes += [Heads(_read_by_all(routes)), by_path, *others]
     app.mount("/static", _OurFiles(directory=STATIC), name="static")
     answer_refusals(app)
     address = urlsplit(parts.url)
@@ -113,6 +113,11 @@ def site(
     headers = security_headers(provider, behind_tls=address.scheme == "https")
     app.add_middleware(Doorway, headers=headers)
     return app
+
+
+def _read_by_all(routes: Iterable[APIRoute]) -> list[APIRoute]:
+    """Return the public routes; those of the log-on are none, they do something when asked."""
+    return [r for r in routes if not right_of(r).roles and r not in logon.router.routes]
 
 
 @asynccontextmanager

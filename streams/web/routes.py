@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 
 class RoutesByPath(BaseRoute):
@@ -36,6 +36,34 @@ class RoutesByPath(BaseRoute):
         """Answer by the route that matched; one of another method refuses."""
         route: APIRoute = scope["route"]
         await route.handle(scope, receive, send)
+
+
+class Heads(BaseRoute):
+    """Routes that answer HEAD as they answer GET, without the body: monitors ask so."""
+
+    def __init__(self, routes: Iterable[APIRoute]) -> None:
+        self._routes = [route for route in routes if "GET" in (route.methods or ())]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return the match of a request for the head of a page."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            as_get: Scope = {**scope, "method": "GET"}
+            for route in self._routes:
+                match, found = route.matches(as_get)
+                if match is Match.FULL:
+                    return match, found
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the route that matched."""
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        route: APIRoute = scope["route"]
+        await route.handle({**scope, "method": "GET"}, receive, without_body)
 
 
 def found_by_path(routes: Iterable[APIRoute]) -> tuple[RoutesByPath, list[APIRoute]]:

@@ -51,6 +51,90 @@ def test_every_answer_has_the_headers_that_keep_others_out(path):
     assert len(headers["x-request-id"]) == 16
 
 
+OTHER_PATHS = ("x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-forwarded-uri")
+OF_PROXIES = (
+    *({name: "/healthz"} for name in OTHER_PATHS),
+    {"x-forwarded-for": "127.0.0.1", "x-real-ip": "127.0.0.1"},
+    {"x-forwarded-host": "example.org", "x-forwarded-proto": "http", "x-forwarded-port": "1"},
+    {"forwarded": "for=127.0.0.1;host=example.org;proto=http"},
+    {"x-forwarded-user": "auditor", "x-remote-user": "auditor", "x-forwarded-groups": "auditor"},
+    {"x-http-method-override": "GET", "x-method-override": "GET"},
+)
+"""Headers by which proxies tell servers behind them something; this one believes none of them."""
+
+
+@pytest.mark.parametrize("headers", OF_PROXIES, ids=lambda headers: next(iter(headers)))
+def test_a_header_for_servers_behind_proxies_opens_nothing(headers):
+    app = a_site()
+    nobody, reader = client_of(app), client_of(app, visitor("lis", municipality="730"))
+    for path in ("/koersler", "/lis"):
+        answer = nobody.get(path, headers=headers)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/log-paa?til={path}")
+    assert reader.get("/revision", headers=headers).status_code == 403
+    assert "example.org" not in nobody.get("/", headers=headers).text
+
+
+@pytest.mark.parametrize("name", OTHER_PATHS)
+def test_a_public_page_becomes_no_closed_one_by_a_header(name):
+    reader = client_of(a_site(), visitor("auditor"))
+    assert reader.get("/healthz", headers={name: "/revision"}).text == "ok\n"
+
+
+def test_a_stranger_makes_no_network_of_its_own_by_a_header():
+    """Only an address that `--proxy` names may say whose a request is."""
+    app = a_site(limits=SiteLimits.usual()._replace(begun=Limiter(1, 600)))
+    asked = [
+        client_of(app).get("/log-paa", headers={"x-forwarded-for": address}).status_code
+        for address in ("192.0.2.1", "198.51.100.1")
+    ]
+    assert asked == [503, 429]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//lis", "///koersler", "/en//koersler", "/koersler/", "/koersler;x", "/koersler%2f",
+        "/lis%2fbeloeb", "/lis%2Fbeloeb.json", "/lis/%2e%2e/koersler", "/lis%5cbeloeb", "/LIS",
+        "/lis/beloeb%00", "/lis/beloeb.json%0a", "/healthz/../koersler", "/healthz%2f..%2fkoersler",
+        "/static/..%2f..%2fapp.py", "/static/%2e%2e/%2e%2e/app.py", "/static//etc/passwd",
+        "/%252e%252e/koersler",
+    ],
+)  # fmt: skip
+def test_a_path_that_is_written_otherwise_is_no_way_in(path):
+    """Whatever it becomes, it is a page with its own right, or none."""
+    app = a_site()
+    nobody = client_of(app).get(f"{HERE}{path}")
+    assert nobody.status_code in {303, 401, 404}, path
+    assert HERE not in nobody.headers.get("location", "/")
+    assert not nobody.headers.get("location", "/").startswith("//")
+    reader = client_of(app, visitor("operator")).get(
+        f"{HERE}{path}".replace("koersler", "revision")
+    )
+    assert reader.status_code in {403, 404}, path
+
+
+@pytest.mark.parametrize("path", ["/", "/en/", "/drift", "/nyheder.atom", "/healthz", "/kontakt"])
+def test_a_public_page_answers_a_request_for_its_head_as_one_for_itself(path):
+    client = client_of(a_site())
+    page, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert page.content
+    of_one = {"x-request-id"}
+    assert {name: head.headers[name] for name in {*page.headers} - of_one} == {
+        name: page.headers[name] for name in {*page.headers} - of_one
+    }
+
+
+def test_a_head_shows_nobody_and_does_nothing():
+    """A look would be on record; a log-on would begin, or end, without the one who wanted it."""
+    client = client_of(a_site(), visitor("auditor"))
+    closed = {route.path for route in routes_of() if right_of(route).roles}
+    for path in closed | {"/log-paa", "/log-paa/svar"}:
+        assert client.head(path).status_code == 405, path
+    assert client.head("/nyheder/findes-ikke").status_code == 404
+    assert client.head("/findes-ikke").status_code == 404
+
+
 def test_another_host_is_refused():
     assert client_of(a_site()).get("/", headers={"host": "example.org"}).status_code == 400
 
