@@ -74,6 +74,7 @@ def _asked(question: LisQuestion) -> dict[str, Any]:
         "with": list(question.others),
         "weeks": question.weeks,
         "alike": question.alike,
+        "reporters": question.reporters or None,
     }
     return common | {name: value for name, value in further.items() if value not in (None, [])}
 
