@@ -13,10 +13,11 @@ import streams.web.app
 from streams.devtools.web_files import FOLDERS, SUMS, differences
 from streams.web.app import ROUTERS, RightlessRouteError, right_of, routes_of
 from streams.web.doorway import LARGEST_BODY
+from streams.web.limits import Limiter, SiteLimits
 from streams.web.rights import PUBLIC, RouteRight
 from streams.web.visitors import Role
 from streams.web.words import Language, catalogue
-from tests.support.site_client import NOWHERE, a_site, client_of, visitor
+from tests.support.site_client import HERE, NOWHERE, a_site, client_of, visitor
 
 CPR = "0101901234"
 WEB = Path(streams.web.app.__file__).parent
@@ -46,6 +47,7 @@ def test_every_answer_has_the_headers_that_keep_others_out(path):
     headers = client_of(a_site()).get(path).headers
     assert headers["content-security-policy"].startswith("default-src 'self'; base-uri 'none'")
     assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
     assert headers["strict-transport-security"].startswith("max-age=")
     assert "set-cookie" not in headers
     assert len(headers["x-request-id"]) == 16
