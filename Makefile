@@ -95,6 +95,7 @@ sources: install
 
 contract: install
 	@$(BIN)/python -m streams.devtools.asyncapi docs/asyncapi.yaml
+	@$(BIN)/python -m streams.web.openapi docs/openapi.yaml
 	@$(BIN)/python -m tests.support.frozen_contract tests/contract.json
 
 # After a change of the dependencies in pyproject.toml.

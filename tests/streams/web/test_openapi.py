@@ -8,16 +8,21 @@ from collections import Counter
 
 import pytest
 import schemathesis
+import yaml
 from fastapi.openapi.utils import get_openapi
 from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema import Draft202012Validator
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
-from streams.web.app import routes_of
+from streams.web.app import right_of, routes_of
+from streams.web.openapi import document, text
+from streams.web.rights import CITIZENS
 from streams.web.sessions import COOKIE
 from tests.support.browser import free_port, serving
 from tests.support.lis_site import OWN, lis_folder, lis_site
-from tests.support.site_client import visitor
+from tests.support.places import ROOT
+from tests.support.site_client import client_of, visitor
 
 EXAMPLES = 4
 """Requests that fit the description, and as many that do not, to each route."""
@@ -68,3 +73,46 @@ def test_what_the_openapi_makes_is_answered_and_leads_to_nobody_else(tmp_path, r
     found = walk(app, role and visitor(role, municipality=OWN), WALK)
     assert found.total() > 100
     assert set(found) == {401} if role is None else {200, 422} <= set(found)
+
+
+# --- the document for who writes a program --------------------------------------------------------
+
+
+def test_the_document_is_made_from_the_routes():
+    assert (ROOT / "docs" / "openapi.yaml").read_text() == text(), "make contract"
+    assert yaml.safe_load(text()) == document()
+
+
+def test_the_document_has_what_a_program_may_ask_for_and_no_citizens():
+    allowed = {
+        route.path
+        for route in routes_of()
+        if right_of(route).of_data and "lis" in right_of(route).roles
+    }
+    described = document()
+    assert {*described["paths"]} == allowed
+    closed = {route.path for route in routes_of() if right_of(route).roles <= CITIZENS.roles}
+    assert not closed & {*described["paths"]}
+    named = {*described["components"]["parameters"]}
+    assert {"municipality", "month", "run", "benefit", "as"} <= named
+    assert not named & {"persons", "citizen", "purpose"}
+
+
+def test_what_a_program_gets_fits_the_document(app):
+    client = client_of(app, visitor("lis", municipality=OWN))
+    seen = set()
+    for path, told in document()["paths"].items():
+        if not path.endswith(".json"):
+            continue
+        answer, responses = client.get(path), told["get"]["responses"]
+        assert str(answer.status_code) in responses, path
+        if answer.status_code == 200:
+            schema = responses["200"]["content"]["application/json"]["schema"]
+            row = schema["properties"]["rows"]["items"]
+            columns = {*row.get("properties", ())}
+            faults = [
+                each.message for each in Draft202012Validator(schema).iter_errors(answer.json())
+            ]
+            assert faults == [], path
+            seen |= columns & {name for each in answer.json()["rows"] for name in each}
+    assert {"amount_ore", "refusion_ore", "persons", "rate", "data_month"} <= seen
