@@ -14,7 +14,8 @@ access management as FoxIDs writes them in JSON, each with the CVR number it is 
 `{"cvr": "29189668", "p": ["urn:…"]}`. A municipality's own administrators choose what is in those;
 so roles that reach beyond a municipality count there only from a CVR number among `authorities`.
 Privileges with data limits, `"c": [{"urn:dk:kombit:KLE": "25.*"}]`, are for a part of what a role
-shows. Nothing here is shown by parts, so they count only where `limits` has every one of them.
+shows. Nothing here is shown by parts, so with `limits` they count only where it has every one of
+them; without it they count as if they had none.
 """
 
 import json
@@ -57,7 +58,12 @@ class GrantMap(NamedTuple):
     roles: Mapping[str, Role] = OUR_NAMES
     authorities: frozenset[str] = frozenset()
     programs: Mapping[str, str] = {}
-    limits: frozenset[Limit] = frozenset()
+    limits: frozenset[Limit] | None = None
+    """None believes privileges whatever they are limited to."""
+
+    def has_all(self, limits: frozenset[Limit]) -> bool:
+        """Tell whether privileges with these data limits count."""
+        return self.limits is None or limits <= self.limits
 
 
 class PrivilegeGroup(NamedTuple):
@@ -116,8 +122,10 @@ def _map_of(read: Any) -> GrantMap:
     return GrantMap(CLAIMS | claims, roles, authorities, programs, _mapped_limits(read))
 
 
-def _mapped_limits(read: Any) -> frozenset[Limit]:
-    limits = read.get("limits", {})
+def _mapped_limits(read: Any) -> frozenset[Limit] | None:
+    if "limits" not in read:
+        return None
+    limits = read["limits"]
     wrong = [name for name, values in limits.items() if not (name and _is_texts(values))]
     if wrong:
         raise _FormError("write the values of limits as a list of texts, in quotes")
@@ -176,7 +184,7 @@ def _granted(claims: Mapping[str, Any], grants: GrantMap) -> Iterator[tuple[set[
         if not known:
             yield found, None
     for cvr, names, limits in _privileges(claims.get(grants.claims["privileges"])):
-        if not limits <= grants.limits:
+        if not grants.has_all(limits):
             continue
         found = {grants.roles[name] for name in names if name in grants.roles}
         if cvr in municipality_of_cvr():
@@ -194,7 +202,7 @@ def _texts(value: Any) -> list[str]:
 def _is_limited(claims: Mapping[str, Any], grants: GrantMap) -> bool:
     """Tell whether privileges have data limits that the mapping file does not have."""
     groups = _privileges(claims.get(grants.claims["privileges"]))
-    return any(not group.limits <= grants.limits for group in groups)
+    return any(not grants.has_all(group.limits) for group in groups)
 
 
 def _privileges(value: Any) -> Iterator[PrivilegeGroup]:

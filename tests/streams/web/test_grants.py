@@ -100,9 +100,14 @@ def test_privileges_with_another_data_limit_than_those_of_the_mapping_file_give_
     assert who({"privilege": [limited, group(RANDERS, "urn:view")]}) == ({"lis"}, "730")
 
 
-def test_a_mapping_file_without_limits_allows_none():
+def test_a_mapping_file_without_a_limit_allows_none():
     with pytest.raises(NoRoleError, match="privileges with data limits"):
         who({"privilege": group(RANDERS, "urn:view")}, MAP._replace(limits=frozenset()))
+
+
+def test_limits_are_passed_over_where_the_mapping_file_does_not_speak_of_them():
+    limited = {"cvr": RANDERS, "c": [{KLE: "25.*"}], "p": ["urn:case"]}
+    assert who({"privilege": limited}, MAP._replace(limits=None)) == ({"caseworker"}, "730")
 
 
 @pytest.mark.parametrize("limits", [None, [], [{KLE: "32.30"}], {KLE: ["32.30"]}])
@@ -144,7 +149,7 @@ def test_the_mapping_file_is_read(tmp_path):
         "roles": "groups", "municipality": "municipality", "privileges": "privilege",
     }  # fmt: skip
     assert grants.roles == {"urn-view": Role.LIS}
-    assert grants.limits == {("urn-kle", "32.30"), ("urn-kle", "32.39")}
+    assert grants.limits == frozenset({("urn-kle", "32.30"), ("urn-kle", "32.39")})
     assert grants.programs == {"randers-flis": "730"}
 
 
