@@ -269,6 +269,8 @@ def _changes(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
         if row["from_benefit"] != row["to_benefit"]:
             key = row["from_benefit"] or "ingen", row["to_benefit"] or "ingen"
             persons[key] = persons.get(key, 0) + row["persons"]
+    if not persons:
+        raise ViewError("nobody goes from one benefit to another, so there is nothing to draw")
     most = sorted(persons, key=lambda key: (-persons[key], key))[:MOST_CHANGES]
     parts = [
         Stack(

@@ -185,6 +185,12 @@ def test_where_all_are_hidden_there_is_no_empty_picture():
         drawn("sammenligning", [("751", "2024-01", None, None, None)])
 
 
+def test_where_nobody_changes_benefit_there_is_no_empty_picture():
+    stayed = [("730", "2024-01", "KTH", "KTH", 6_348, 544, -526_966_248)]
+    with pytest.raises(ViewError, match="nobody goes from one benefit to another"):
+        drawn("overgange", stayed)
+
+
 def test_a_view_without_a_picture_says_which_have_one():
     shown = VIEWS["udgifter"]
     answer = Answer("udgifter", "", "known", None, "", shown.figures, [])
