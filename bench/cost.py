@@ -89,7 +89,6 @@ def cost_rows(used: Used) -> list[Figure]:
     whole = sum(parts.values())
     stand = prices[PROCESSOR] * STANDING_CORES * YEAR_HOURS / used.citizens
     standing = whole - parts[PROCESSOR] + stand
-    in_year_ten = prices[DISK] * MONTHS * YEARS * used.disk_bytes / 1e9 / used.citizens
     amounts = {
         PROCESSOR: f"{used.cpu_s / used.citizens * 1000:,.1f} ms",
         DISK: f"{used.disk_bytes / used.citizens:,.0f} bytes at the end of the year",
@@ -103,7 +102,7 @@ def cost_rows(used: Used) -> list[Figure]:
         ("all of what is used", *_beside(whole)),
         (
             f"with the disks of the {YEARS}th year, as nothing is deleted",
-            *_beside(whole - parts[DISK] + in_year_ten),
+            *_beside(whole + (YEARS - 1) * parts[DISK]),
         ),
         (
             f"with {STANDING_CORES} cores that stand there all year instead",

@@ -6,7 +6,7 @@ that of as many, as if it went on like them. All of the year comes within hours,
 reads all that came before; in operation it reads nine months.
 
 The whole takes hours. With COUNTRY_FOLDER the country stays in that folder, and the same command
-goes on where an earlier one has ended; no month begins when COUNTRY_MINUTES have passed.
+goes on where an earlier one has ended; no step begins when COUNTRY_MINUTES have passed.
 
 1. The year is simulated, and cut into the months in which its reports arrive.
 2. For each month two workers settle what `refusion publish` sends, then the run is closed and
@@ -40,6 +40,7 @@ from bench.rig import (
     cpu_seconds,
     measuring,
     peak_mb_of,
+    settings_of,
 )
 from bench.sittings import OutOfTimeError, Sitting
 from demo.cluster import Worker, environment, stop
@@ -47,7 +48,7 @@ from domain.basics.weeks import month_number, month_text
 from streams.devtools.local_kafka import LocalKafka
 from streams.devtools.local_kafka.broker import Node
 from streams.kafka.errors import KafkaError
-from streams.settings import BOOTSTRAP, DEMO, PARTITIONS, PREFIX, STATE_DIR, Settings
+from streams.settings import Settings
 from streams.settings_table import FOUR_EYES, LEDGER, LIS
 from streams.wire.control_records import run_of
 from streams.worker.app import STAGES
@@ -303,7 +304,7 @@ def figures(folder: Path) -> list[Figure]:
 
 def _size(folder: Path, citizens: int) -> list[Figure]:
     (folder / "kafka").mkdir(parents=True, exist_ok=True)
-    sitting = Sitting(folder, MINUTES)
+    sitting = Sitting(folder, MINUTES if FOLDER else math.inf)
     try:
         with LocalKafka(folder=folder / "kafka") as kafka:
             asyncio.run(_country(kafka, folder, citizens, sitting))
@@ -329,17 +330,12 @@ def _settings(bootstrap: str, folder: Path) -> Settings:
     """Return the settings of a country: all that it keeps is in its folder."""
     state = folder / "state"
     state.mkdir(exist_ok=True)
-    values = {
-        BOOTSTRAP: bootstrap,
-        PREFIX: "country.",
-        PARTITIONS: str(len(PARTITION_NUMBERS)),
-        STATE_DIR: str(state),
-        DEMO: "1",
-        LEDGER: str(folder / "ledger"),
-        LIS: str(folder / "lis"),
-        FOUR_EYES: "0",
+    more = {
+        LEDGER.name: str(folder / "ledger"),
+        LIS.name: str(folder / "lis"),
+        FOUR_EYES.name: "0",
     }
-    return Settings.load({setting.name: value for setting, value in values.items()})
+    return settings_of(bootstrap, "country.", state, more)
 
 
 def restored_in(log: str) -> int:

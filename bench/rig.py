@@ -73,6 +73,20 @@ def population(citizens: int) -> list[bytes]:
     return out.getvalue().splitlines()
 
 
+def settings_of(
+    bootstrap: str, prefix: str, state: Path, more: Mapping[str, str] = MappingProxyType({})
+) -> Settings:
+    """Return the settings of a measurement: its prefix, its folder of state, and `more`."""
+    values = {
+        BOOTSTRAP: bootstrap,
+        PREFIX: prefix,
+        PARTITIONS: str(len(PARTITION_NUMBERS)),
+        STATE_DIR: str(state),
+        DEMO: "1",
+    }
+    return Settings.load({setting.name: value for setting, value in values.items()} | dict(more))
+
+
 @asynccontextmanager
 async def own_topics(
     bootstrap: str, folder: Path, more: Mapping[str, str]
@@ -81,16 +95,7 @@ async def own_topics(
     name = f"bench-{uuid.uuid4().hex[:8]}"
     state = folder / name
     state.mkdir()
-    values = {
-        BOOTSTRAP: bootstrap,
-        PREFIX: f"{name}.",
-        PARTITIONS: "12",
-        STATE_DIR: str(state),
-        DEMO: "1",
-    }
-    settings = Settings.load(
-        {setting.name: value for setting, value in values.items()} | dict(more)
-    )
+    settings = settings_of(bootstrap, f"{name}.", state, more)
     try:
         await ensure_topics_of(settings, [*topics.TOPICS, OUTPUT])
         yield settings
