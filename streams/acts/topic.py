@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from streams.acts.chain import PARTITION, AccessRecord
 from streams.engine.ports import Headers
-from streams.kafka.clients import KafkaClients
+from streams.kafka.clients import KafkaClients, acknowledged
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader, open_topics
 from streams.kafka.topic_ids import topic_identity
@@ -68,7 +68,8 @@ class KafkaActTopic:
 
     async def append(self, key: bytes, value: bytes, headers: Headers) -> None:
         """See the port."""
-        await self._producer.send_and_wait(self.name, value, key, PARTITION, headers=headers)
+        sent = self._producer.send_and_wait(self.name, value, key, PARTITION, headers=headers)
+        await acknowledged([sent])
 
     async def records(
         self, wanted: Wanted, since: datetime | None = None, start: int = 0

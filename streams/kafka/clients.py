@@ -10,7 +10,7 @@ Two clients of the batch loop live longer than any block: a group's member is cl
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ from streams.kafka.security import logon_at
 START_S: Final = 60.0
 """Seconds that a producer's start may take: aiokafka asks for its id without end, so that a broker
 which goes at that moment would be waited for for ever. Longer than a broker's restart."""
+ACKNOWLEDGE_S: Final = 60.0
+"""Seconds for which a command waits for acknowledgements; longer than a broker's restart."""
 STOP_S: Final = 5.0
 """Seconds that a client's stop may take; it may wait for a lost broker without end."""
 
@@ -81,11 +83,8 @@ class KafkaClients:
         """Start a producer for the length of a block. Raises KafkaTimeoutError after `start_s`."""
         producer = self.new_producer(**settings)
         try:
-            try:
-                async with asyncio.timeout(start_s):
-                    await producer.start()
-            except TimeoutError:
-                raise KafkaTimeoutError(f"no producer could start within {start_s:.0f} s") from None
+            async with within(start_s, "no producer could start"):
+                await producer.start()
             yield producer
         finally:
             await close_producer(producer, stop_s)
@@ -102,6 +101,26 @@ class KafkaClients:
         """Return the settings of every client; its event loop says its errors in words alone."""
         asyncio.get_running_loop().set_exception_handler(pass_over_unheard)
         return self._common
+
+
+@asynccontextmanager
+async def within(limit_s: float, what: str) -> AsyncIterator[None]:
+    """Bound a block that waits for brokers. Raises KafkaTimeoutError, which says `what` was not.
+
+    A producer that numbers its records sends them again without end, so that an acknowledgement
+    would be waited for for ever where a broker goes and does not come back.
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError:
+        raise KafkaTimeoutError(f"{what} within {limit_s:.0f} s") from None
+
+
+async def acknowledged(sent: Iterable[Awaitable[Any]]) -> list[Any]:
+    """Wait for the acknowledgements of what was sent, for `ACKNOWLEDGE_S` at most."""
+    async with within(ACKNOWLEDGE_S, "nothing was acknowledged"):
+        return await asyncio.gather(*sent)
 
 
 async def send_to_any(client: AIOKafkaClient, request: Any) -> Any:

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 from streams.engine.ports import Message
 from streams.kafka.batches import OutputBatch, batches
-from streams.kafka.clients import KafkaClients, heard
+from streams.kafka.clients import KafkaClients, heard, within
 from streams.kafka.topics import LARGE_BYTES
 
 WRITE_S: Final = 120.0
@@ -25,15 +25,12 @@ class CopyWriter:
 
     async def write(self, topic: str, partition: int, messages: Iterable[Message]) -> None:
         """Write messages to the end of a partition. Raises KafkaError."""
-        try:
-            async with asyncio.timeout(WRITE_S):
-                futures = [
-                    await enqueue(self._producer, batch, topic, partition)
-                    for batch in batches(messages, is_transactional=False)
-                ]
-                await asyncio.gather(*futures)
-        except TimeoutError:
-            raise KafkaTimeoutError("the brokers acknowledged nothing") from None
+        async with within(WRITE_S, "nothing was acknowledged"):
+            futures = [
+                await enqueue(self._producer, batch, topic, partition)
+                for batch in batches(messages, is_transactional=False)
+            ]
+            await asyncio.gather(*futures)
 
 
 async def enqueue(
@@ -68,16 +65,13 @@ class AtomicCopyWriter:
 
     async def write(self, topic: str, messages: Mapping[int, Sequence[Message]]) -> None:
         """Write messages by partition. Raises KafkaError."""
-        try:
-            async with asyncio.timeout(WRITE_S), self._producer.transaction():
-                futures = [
-                    await enqueue(self._producer, batch, topic, partition)
-                    for partition, of_partition in messages.items()
-                    for batch in batches(of_partition, is_transactional=True)
-                ]
-                await asyncio.gather(*futures)
-        except TimeoutError:
-            raise KafkaTimeoutError("the brokers acknowledged nothing") from None
+        async with within(WRITE_S, "nothing was acknowledged"), self._producer.transaction():
+            futures = [
+                await enqueue(self._producer, batch, topic, partition)
+                for partition, of_partition in messages.items()
+                for batch in batches(of_partition, is_transactional=True)
+            ]
+            await asyncio.gather(*futures)
 
 
 @asynccontextmanager

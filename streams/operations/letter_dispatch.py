@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from streams.kafka import topics
+from streams.kafka.clients import acknowledged
 from streams.kafka.errors import KafkaError, explanation
 from streams.kafka.topics import LARGE_BYTES, is_raw
 from streams.operations.dead_letters import (
@@ -109,9 +110,10 @@ async def send_again(
             for letter, (topic, partition, key, value, headers) in zip(
                 letters, messages, strict=True
             ):
-                done = await producer.send_and_wait(
+                again = producer.send_and_wait(
                     topic, value, key, partition=partition, headers=headers
                 )
+                (done,) = await acknowledged([again])
                 sent.append(Sent(letter, f"{topic}/{done.partition}/{done.offset}"))
     except KafkaError as error:
         cause = explanation(error, settings.bootstrap, "do it again: what was sent is left out")

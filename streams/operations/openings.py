@@ -10,7 +10,6 @@ A cell that had another opening row before keeps it: the citizens stage puts the
 `dead-letters`.
 """
 
-import asyncio
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +31,7 @@ from projections.imports.opening_files import (
     UnloadableLine,
 )
 from streams.engine.ports import Message
-from streams.kafka.clients import KafkaClients, heard
+from streams.kafka.clients import KafkaClients, acknowledged, heard
 from streams.kafka.errors import explained
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.kafka.topics import REPORTS
@@ -284,10 +283,10 @@ async def _write(
                 sent.append(future)
                 _count(done, citizens, citizen, accepted)
                 if len(sent) >= ON_THE_WAY:
-                    await asyncio.gather(*sent)
+                    await acknowledged(sent)
                     sent.clear()
                     progress(done.rows)
-            await asyncio.gather(*sent)
+            await acknowledged(sent)
 
 
 def _message(

@@ -13,8 +13,12 @@ from typing import NamedTuple
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
+from click.testing import CliRunner
 
+from streams.cli.main import main
 from streams.devtools.local_kafka import QUICK_START, LocalKafka
+from streams.kafka import clients, topics
 from tests.support.audit_run import CITIZEN_CPR, openings, some_lines
 from tests.support.lines import payment
 from tests.support.pipeline import PROGRAM, QUICK_RETURN, Pipeline, settings_for
@@ -44,7 +48,8 @@ class Commands:
         self._given = {
             name: value for name, (value, at) in settings.values.items() if at == "environment"
         } | {"REFUSION_SFTP_KNOWN_HOSTS": str(folder / "known_hosts")}
-        self._folder = folder
+        self.folder = folder
+        self.topic = settings.topic
         opening, out = folder / "openings.jsonl", folder / "out"
         opening.write_bytes(b"\n".join(map(orjson.dumps, openings("2023-06-05"))))
         out.mkdir()
@@ -79,10 +84,15 @@ class Commands:
             meanwhile()
             return {words: future.result() for words, future in futures.items()}
 
+    def here(self, words):
+        """Run one of them in this process."""
+        done = CliRunner().invoke(main, list(words), input=self.said.get(words), env=self._given)
+        return Ended(done.exit_code, done.stderr, 0.0)
+
     def _run(self, words):
         began = time.monotonic()
         done = subprocess.run(
-            [PROGRAM, *words], env=os.environ | self._given, cwd=self._folder, check=False,
+            [PROGRAM, *words], env=os.environ | self._given, cwd=self.folder, check=False,
             input=self.said[words], capture_output=True, timeout=PATIENCE_S,
         )  # fmt: skip
         return Ended(done.returncode, done.stderr.decode(), time.monotonic() - began)
@@ -101,12 +111,46 @@ def commands(kafka, tmp_path_factory):
     folder = tmp_path_factory.mktemp("goes")
     pipeline = Pipeline(settings_for(kafka, "goes.", folder / "state"))
     pipeline.start(*STAGES)
-    pipeline.publish(list(some_lines(reports_of_some_lives())))
+    pipeline.publish([*some_lines(reports_of_some_lives()), b"no report"])
     pipeline.wait_until_settled(STAGES)
     pipeline.close_run("2024-02")
     pipeline.wait_until_settled(STAGES)
     pipeline.clean_up()
     return Commands(pipeline.settings, folder)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("words", "topic"),
+    [
+        (("explain", *LOOKED), topics.ACCESS),
+        (("dead-letters", "retry", "--unchanged", "--again"), topics.RAW),
+        (("opening", "load", "{folder}/openings.jsonl"), topics.REPORTS),
+    ],
+    ids=lambda words: words[0],
+)
+def test_nobody_waits_for_ever_for_an_acknowledgement(kafka, commands, monkeypatch, words, topic):
+    words = tuple(word.format(folder=commands.folder) for word in words)
+    (node,) = kafka.nodes
+    send, stopped = AIOKafkaProducer.send, []
+
+    async def send_to_one_that_stands_still(producer, to, *record, **more):
+        acknowledgement = await send(producer, to, *record, **more)
+        if to == commands.topic(topic):
+            stopped.append(to)
+            node.signal(signal.SIGSTOP)
+        return acknowledgement
+
+    monkeypatch.setattr(AIOKafkaProducer, "send", send_to_one_that_stands_still)
+    monkeypatch.setattr(clients, "ACKNOWLEDGE_S", 2.0)
+    try:
+        status, said, _ = commands.here(words)
+    finally:
+        node.signal(signal.SIGCONT)
+    assert stopped
+    assert status == 2
+    assert said.splitlines()[-1].startswith("refusion: ")
+    assert "(REFUSION_BOOTSTRAP)" in said
 
 
 @pytest.mark.long
