@@ -14,6 +14,7 @@ RUN /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirem
 COPY domain domain
 COPY projections projections
 COPY streams streams
+COPY docs docs
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
  && /venv/bin/pip uninstall --yes setuptools
 

@@ -56,7 +56,7 @@ ANSWER_S: Final = 120.0
 SITE: Final = "bench.web_site"
 ASKS_OF_THE_LEDGER: Final = 6
 """Clients whose questions to the whole ledger are taken at a time; others are to come again."""
-PUBLIC: Final = ("/", "/drift", "/nyheder")
+PUBLIC: Final = ("/", "/drift", "/nyheder", "/dokumenter")
 WITHOUT_ROWS: Final = frozenset({"afstemning", "borger", "forventet", "fuldstaendighed"})
 """Views that need a file, a citizen, or a topic that a ledger made as files has not."""
 

@@ -19,7 +19,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from streams.settings import Settings
-from streams.web import citizen_routes, contact, guide_routes, lis_routes, logon, news_list, public
+from streams.web import (
+    citizen_routes,
+    contact,
+    document_routes,
+    guide_routes,
+    lis_routes,
+    logon,
+    news_list,
+    public,
+)
 from streams.web.desk import (
     access_routes,
     approval_routes,
@@ -44,6 +53,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     public.router,
     contact.router,
     guide_routes.router,
+    document_routes.router,
     news_list.router,
     logon.router,
     lis_routes.router,

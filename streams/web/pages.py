@@ -55,6 +55,7 @@ MENU_OF_ROLES: Final[Sequence[tuple[str, str, frozenset[Role]]]] = (
 """The entries of the menu that some roles have: those that may see the page."""
 FOOT: Final = (
     ("/vejledning", "frame.guides"),
+    ("/dokumenter", "documents.title"),
     ("/tilgaengelighed", "frame.accessibility"),
     ("/behandling", "frame.processing"),
     ("/kontakt", "frame.contact"),

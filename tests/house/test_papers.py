@@ -9,6 +9,7 @@ from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
 from streams.kafka.topic_settings import FOR_EVER
 from streams.kafka.topics import DAY_MS, all_topics
+from streams.web import documents
 from tests.house.test_house import files_of_ours, relative
 from tests.support.places import DOCS, ROOT
 
@@ -20,7 +21,7 @@ PACKAGES = ("domain", "projections", "streams")
 BESIDE_THEM = ("bench", "demo", "examples", "tests")
 
 LONGEST_LINE = 100
-IN_DANISH = {"docs/law.md", "docs/filer-i-excel.md", "docs/sources.md", "docs/fortegnelse.md"}
+IN_DANISH = {f"docs/{name}.md" for name in documents.IN_DANISH}
 
 
 def rooms():

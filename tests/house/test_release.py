@@ -12,7 +12,7 @@ import yaml
 from streams.devtools import release
 from streams.devtools.release import ReleaseError, build_wheel, dated, entries_of
 from tests.house.test_house import files_of_ours, relative
-from tests.support.places import ROOT
+from tests.support.places import DOCS, ROOT
 
 CHANGELOG = """\
 # Changelog
@@ -104,6 +104,11 @@ def test_what_is_given_out_has_the_sum_of_each_file(tmp_path, monkeypatch):
     }
 
 
+def documents_of_ours():
+    """The files that the site has as pages; `streams/web/handbook` leads to their folder."""
+    return (path for path in DOCS.rglob("*") if path.suffix in {".md", ".yaml"})
+
+
 @pytest.mark.long
 def test_the_same_sources_give_the_same_wheel_byte_for_byte(tmp_path):
     first = build_wheel(tmp_path / "a", DAY)
@@ -119,4 +124,5 @@ def test_the_same_sources_give_the_same_wheel_byte_for_byte(tmp_path):
     assert times == {(2026, 11, 30, 0, 0, 0)}
     packages = ("domain/", "projections/", "streams/")
     ours = [name for name in map(relative, files_of_ours()) if name.startswith(packages)]
+    ours += [f"streams/web/handbook/{path.relative_to(DOCS)}" for path in documents_of_ours()]
     assert sorted(name for name in names if not name.startswith("ydelsesrefusion-")) == sorted(ours)

@@ -22,7 +22,7 @@ PUBLIC_PAGES = (
     "/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/behandling",
     "/vejledning", "/vejledning/sagsbehandler", "/vejledning/controller", "/vejledning/drift",
     "/nyhedsmail", "/nyhedsmail?sendt=1", "/nyhedsmail/bekraeft?kode=x",
-    "/nyhedsmail/afmeld?kode=x",
+    "/nyhedsmail/afmeld?kode=x", "/dokumenter", "/dokumenter/fortegnelse",
 )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from tests.support.mailbox import mail_settings
 from tests.support.site_client import SETTINGS, a_site, client_of, visitor
 
 PAGES = ("/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/was", "/behandling",
-         "/vejledning", "/vejledning/drift")  # fmt: skip
+         "/vejledning", "/vejledning/drift", "/dokumenter", "/dokumenter/law",
+         "/dokumenter/contract")  # fmt: skip
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 SEEN = Seen(
     NOON,

@@ -14,7 +14,7 @@ NOT_MEASURED = {
     "/drift/doede-breve", "/drift/doede-breve/{partition}/{offset}", "/adviser", "/adgang",
     "/revision", "/regler/sager/{name}", "/regler/svar/{name}", "/arbejde/{name}",
     "/koersler/genberegninger/{name}", "/drift/vagt", "/adgang/gennemgang", "/vejledning",
-    "/vejledning/{guide}",
+    "/vejledning/{guide}", "/dokumenter/{name}", "/dokumenter/decisions/{name}",
     *(f"/lis/{view}" for view in web.WITHOUT_ROWS),
 }  # fmt: skip
 """Pages without a figure, and those that cannot be asked without more than a ledger."""
