@@ -9,7 +9,7 @@ each other. With keys for MACs the records without one of ours are counted.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from streams.archive.manifest import Chain, Link, read_chain, uneven
 from streams.archive.object_store import ArchiveError, ArchiveStore
@@ -43,10 +43,18 @@ class CheckedBackup:
     opened: bool = False
     marks_checked: bool = False
 
+    @property
+    def result(self) -> Literal["whole", "broken", "unsigned"]:
+        """The verdict in a word; a backup is whole only where signatures were checked."""
+        if self.wrong:
+            return "broken"
+        return "whole" if self.opened else "unsigned"
+
     def as_json(self) -> dict[str, Any]:
         """Return it for a program."""
         return vars(self) | {
-            "fine": not self.wrong,
+            "fine": self.result == "whole",
+            "result": self.result,
             "notes": dict(self.notes),
             "records": dict(self.records),
         }
@@ -70,9 +78,9 @@ class CheckedBackup:
         yield self._verdict()
 
     def _verdict(self) -> str:
-        if self.wrong:
+        if self.result == "broken":
             return f"{len(self.wrong):,} THINGS WRONG"
-        if not self.opened:
+        if self.result == "unsigned":
             return (
                 "NO SIGNATURE WAS CHECKED: the files are those that the manifests name, and whether"
                 " these are ours only REFUSION_SEAL_KEY tells"

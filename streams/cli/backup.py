@@ -11,6 +11,8 @@ from streams.kit.errors import UserError
 
 WRONG: Final = 1
 """The exit status if a backup is not what was written."""
+UNPROVED: Final = 2
+"""The exit status if nothing wrong was seen, but no signature could be checked."""
 PLACE: Final = "A folder, file://FOLDER or s3://BUCKET/FOLDER."
 
 
@@ -71,24 +73,30 @@ def verify(uri: str, as_json: bool) -> None:
 
     Each file is read and held against the chain of manifests. With REFUSION_SEAL_KEY, which needs
     no other key, signatures are checked and the segments are opened; without it damage is found,
-    and no forgery. The exit status is 1 where something is missing or was changed.
+    and no forgery. The exit status is 1 where something is missing or was changed, and 2 where the
+    backup could not be proved: it cannot be read, or there is no key. The outcome, which `refusion
+    status` shows, is kept in REFUSION_OPERATIONS_DIR.
     """
     from streams.archive.object_store import open_store
     from streams.archive.proof import check_backup
+    from streams.kit.last_outcomes import BACKUP_VERIFY, outcome_kept
     from streams.kit.progress import meter
 
     settings = load_settings()
-    with meter("segments") as progress:
+    with (
+        outcome_kept(settings.operations_dir, BACKUP_VERIFY, {"from": uri}) as outcome,
+        meter("segments") as progress,
+    ):
         store = open_store(uri, must_exist=True)
         keys = settings.archive_keys_if_set(), settings.macs_if_set()
         checked = check_backup(store, *keys, progress.show)
+        outcome |= {"fine": checked.result == "whole", "result": checked.result}
     if as_json:
         echo_json(checked.as_json())
     else:
         for sentence in checked.sentences():
             click.echo(sentence)
-    if checked.wrong:
-        sys.exit(WRONG)
+    sys.exit({"whole": 0, "broken": WRONG, "unsigned": UNPROVED}[checked.result])
 
 
 def _moment(text: str) -> datetime:

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,8 @@ ATTENTION: Final = 1
 """The exit status where somebody should look."""
 EVERY_S: Final = 5.0
 LATE_S: Final = 900.0
+RESULTS: Final = {"whole": "whole", "broken": "BROKEN", "unsigned": "NO SIGNATURE WAS CHECKED"}
+"""The results of proving a backup, in words."""
 
 
 @click.command()
@@ -41,9 +43,9 @@ def status(watch: bool, every_s: float, late_s: float, as_json: bool) -> None:
     """Show how everything is, on one screen.
 
     Stages with their lag and the oldest record before them, the last run, the open one and one that
-    is held, dead letters, acts that wait for another person, the last verify and the last backup of
-    this machine, and disks. The exit status is 0 if all is well, 1 if something needs attention,
-    and 2 if nothing could be seen. Nothing is written.
+    is held, dead letters, acts that wait for another person, the last verify, the last backup and
+    the last verified backup of this machine, and disks. The exit status is 0 if all is well, 1 if
+    something needs attention, and 2 if nothing could be seen. Nothing is written.
     """
     settings = load_settings()
     from streams.operations.duty import open_desk
@@ -103,11 +105,18 @@ def _lines(report: "DutyReport") -> Iterator[str]:
             f"waits for another person: {request['act']}, asked for by {request['user']} at"
             f" {request['at']} ({request['id']})"
         )
-    for name, outcome in (("verify", report.verified), ("backup", report.backed_up)):
-        said = "unknown on this machine"
-        if outcome is not None:
-            said = f"{outcome['at']}, {'fine' if outcome.get('fine') else 'NOT FINE'}"
-        yield f"last {name}: {said}"
+    yield f"last verify: {_outcome(report.verified)}"
+    yield f"last backup: {_outcome(report.backed_up)}"
+    yield f"last verified backup: {_outcome(report.backup_verified)}"
     for disk in report.disks:
         free = disk.free_bytes / 1e9
         yield f"disk of the {disk.name}: {disk.used_percent:.0f} % used, {free:,.1f} GB free"
+
+
+def _outcome(outcome: Mapping[str, Any] | None) -> str:
+    """Say when, how and where something ended."""
+    if outcome is None:
+        return "unknown on this machine"
+    result = RESULTS.get(outcome.get("result", ""), "fine" if outcome.get("fine") else "NOT FINE")
+    place = outcome.get("to") or outcome.get("from")
+    return f"{outcome['at']}, {result}" + (f", {place}" if place else "")

@@ -11,6 +11,8 @@ import orjson
 FOLDER: Final = "last-outcomes"
 RUN_CLOSE: Final = "run-close"
 """The name of the outcome of closing a run, which may have been held."""
+BACKUP_VERIFY: Final = "backup-verify"
+"""The name of the outcome of proving a backup; its `result` is whole, broken or unsigned."""
 
 
 def keep_outcome(operations_dir: Path, name: str, outcome: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import KafkaTopicReader, open_topics
 from streams.kit.errors import UserError
 from streams.kit.foreign import Foreign
-from streams.kit.last_outcomes import RUN_CLOSE, last_outcome
+from streams.kit.last_outcomes import BACKUP_VERIFY, RUN_CLOSE, last_outcome
 from streams.operations.run_survey import RunTopics
 from streams.settings import Settings
 from streams.wire.readers import letter_reader
@@ -36,6 +36,7 @@ from streams.wire.reporters import NO_SOURCE
 if TYPE_CHECKING:
     from streams.acts.chain import Entry
 
+Outcome = dict[str, Any] | None
 CLIENT: Final = "refusion-status"
 PEEK_MS: Final = 500
 """Milliseconds to wait for the oldest records."""
@@ -49,6 +50,8 @@ OTHER: Final = "other"
 """The one name of all reasons that this version does not know."""
 DAILY: Final = timedelta(hours=26)
 """The age from which what is done each night was not done."""
+CHECKS: Final = ("verify", "backup", BACKUP_VERIFY)
+"""What is done each night, by the names under which outcomes are kept."""
 FULL_PERCENT: Final = 90
 """Percent of a disk in use from which somebody should look."""
 
@@ -88,8 +91,9 @@ class DutyReport:
     letters: int
     letters_of_day: dict[str, int]
     approvals: list[dict[str, Any]]
-    verified: dict[str, Any] | None
-    backed_up: dict[str, Any] | None
+    verified: Outcome
+    backed_up: Outcome
+    backup_verified: Outcome
     disks: list[DiskDuty]
     attention: list[str] = field(default_factory=list)
 
@@ -102,10 +106,12 @@ class DutyReport:
         }
 
 
-def last_checks(settings: Settings) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Return how the last verify and the last backup ended; None for one that is not known."""
-    folder = settings.operations_dir
-    return last_outcome(folder, "verify"), last_outcome(folder, "backup")
+def last_checks(settings: Settings) -> tuple[Outcome, Outcome, Outcome]:
+    """Return how the last verify, backup and backup verify ended; None for one not known."""
+    verified, backed_up, backup_verified = (
+        last_outcome(settings.operations_dir, name) for name in CHECKS
+    )
+    return verified, backed_up, backup_verified
 
 
 def held_run(settings: Settings, last_run: int) -> dict[str, Any] | None:
@@ -137,7 +143,6 @@ class DutyDesk:
         stages = [await self._stage(name, topic) for name, topic in self._stages()]
         last = await self._newest_run()
         letters, of_day = await self._letters()
-        verified, backed_up = last_checks(self._settings)
         report = DutyReport(
             _text(datetime.now(UTC)),
             stages,
@@ -147,8 +152,7 @@ class DutyDesk:
             letters,
             dict(of_day),
             await self._approvals(),
-            verified,
-            backed_up,
+            *last_checks(self._settings),
             list(disks(self._settings)),
         )
         report.attention = list(attention(report, late_s))
@@ -262,6 +266,7 @@ def attention(report: DutyReport, late_s: float) -> Iterator[str]:
         )
     yield from _of_outcome("verify", report.verified, now)
     yield from _of_outcome("backup", report.backed_up, now)
+    yield from _of_outcome("backup verify", report.backup_verified, now)
     for disk in report.disks:
         if disk.used_percent >= FULL_PERCENT:
             yield f"the disk of the {disk.name} is {disk.used_percent:.0f} % full"
@@ -282,7 +287,9 @@ def _of_outcome(name: str, outcome: Mapping[str, Any] | None, now: datetime) -> 
     """Say what is wrong with an outcome; where none is known, it is done on another machine."""
     if outcome is None:
         return
-    if not outcome.get("fine"):
+    if outcome.get("result") == "unsigned":
+        yield f"the last {name} checked no signature: give it REFUSION_SEAL_KEY"
+    elif not outcome.get("fine"):
         yield f"the last {name} found something wrong, or could not be ended"
     if now - datetime.fromisoformat(outcome["at"]) > DAILY:
         yield f"the last {name} is of {outcome['at']}"

@@ -226,7 +226,7 @@ def volume_at(name, path):
     return volumes[mount["name"]]["persistentVolumeClaim"]["claimName"]
 
 
-@pytest.mark.parametrize("name", ["backup", "verify", "close", "deliver"])
+@pytest.mark.parametrize("name", ["backup", "backup-verify", "verify", "close", "deliver"])
 def test_the_site_shows_what_commands_keep(name):
     def kept_by(program):
         given = environment_of(program)

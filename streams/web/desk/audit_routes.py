@@ -1,21 +1,20 @@
 """The route of the auditor's page: what was checked last, how large everything is, what to ask."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from streams.kit.last_outcomes import last_outcome
 from streams.operations.topic_sizes import TopicSizes
 from streams.web.access import Look
 from streams.web.desk.answers import UNKEPT, trouble_of
+from streams.web.desk.last_checks import checks_told
 from streams.web.desk.package_routes import PACKAGE
 from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
 from streams.web.rights import AUDIT
 from streams.web.visitors import Visitor
 
-OUTCOMES: Final = ("verify", "backup")
 router = APIRouter()
 
 
@@ -29,7 +28,7 @@ async def audit_page(request: Request, visitor: Annotated[Visitor, Depends(AUDIT
     answer = page(
         request,
         "desk/audit.html",
-        outcomes={name: last_outcome(settings.operations_dir, name) for name in OUTCOMES},
+        checks=[*checks_told(settings.operations_dir, speaker_of(request))],
         board=parts.board,
         sizes=sizes or TopicSizes({}, []),
         most=max((sizes.records if sizes else {}).values(), default=0),

@@ -11,12 +11,13 @@ from typing import Any, Final, NamedTuple
 
 from streams.acts.four_eyes import APPROVED, OPEN, ApprovalRequest
 from streams.kit.last_outcomes import last_outcome
-from streams.operations.duty import DAILY, FULL_PERCENT, disks, held_run
+from streams.operations.duty import CHECKS, DAILY, FULL_PERCENT, disks, held_run
 from streams.operations.kept_differences import REPLAY, kept_differences
 from streams.operations.letter_counts import LetterCounts
 from streams.operations.topic_sizes import COUNTED
 from streams.settings import Settings
 from streams.web.board import Seen
+from streams.web.desk.last_checks import check_word
 from streams.web.desk.small_charts import SmallChart, small_chart
 from streams.web.lis_figures import Speaker
 from streams.web.samples import Courses
@@ -24,7 +25,6 @@ from streams.web.samples import Courses
 DAY: Final = timedelta(days=1)
 STANDING: Final = timedelta(hours=1)
 """The time for which records have waited before a stage when somebody should look."""
-OUTCOMES: Final = ("verify", "backup")
 STAGES: Final = ("intake", "citizens", "projections")
 
 
@@ -83,13 +83,15 @@ def attention(state: DutyState, speaker: Speaker) -> Iterator[DutyLine]:
 
 
 def _outcomes(state: DutyState, speaker: Speaker) -> Iterator[DutyLine]:
-    """Say what is wrong with the last audit and backup; elsewhere done ones are not known."""
-    for name in OUTCOMES:
+    """Say what is wrong with the last checks; those of other machines are not known."""
+    for name in CHECKS:
         outcome = last_outcome(state.settings.operations_dir, name)
-        what = speaker.word(f"audit.last_{name}")
+        what = speaker.word(check_word(name))
         if outcome is None:
             continue
-        if not outcome.get("fine"):
+        if outcome.get("result") == "unsigned":
+            yield DutyLine(speaker.word("duty.unsigned", what=what))
+        elif not outcome.get("fine"):
             yield DutyLine(speaker.word("duty.not_fine", what=what))
         elif state.now - datetime.fromisoformat(outcome["at"]) > DAILY:
             yield DutyLine(speaker.word("duty.old", what=what))

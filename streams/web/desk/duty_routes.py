@@ -13,6 +13,7 @@ from streams.operations.dead_letters import Wanted
 from streams.web.dates import moment_text
 from streams.web.desk.answers import UNKEPT, trouble_of
 from streams.web.desk.duty_pages import DAY, DutyState, attention, courses_shown, news
+from streams.web.desk.last_checks import checks_told
 from streams.web.lis_figures import Speaker
 from streams.web.lis_told import speaker_of
 from streams.web.parts import page, parts_of
@@ -72,5 +73,6 @@ def _shown(
     return {
         "points": [*attention(state, speaker)],
         "news": [*news(state, speaker)],
+        "checks": [*checks_told(state.settings.operations_dir, speaker)],
         "courses": courses_shown(in_view, since, now, speaker, told),
     }

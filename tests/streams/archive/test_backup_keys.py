@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from streams.archive.manifest import Link
 from streams.cli.main import main
+from streams.operations.duty import last_checks
 from streams.settings import Settings
 
 SEAL, NAMES, MARKS = "REFUSION_SEAL_KEY", "REFUSION_PSEUDONYM_KEY", "REFUSION_JOURNAL_KEY"
@@ -24,7 +25,8 @@ def refusion(topics, *arguments, keys):
     others = dict.fromkeys(
         ("REFUSION_DEMO", "REFUSION_MASTER_KEY", "REFUSION_BOOTSTRAP", SEAL, NAMES, MARKS)
     )
-    return CliRunner(env={**others, **environment}).invoke(main, list(map(str, arguments)))
+    kept = {"REFUSION_OPERATIONS_DIR": str(topics.settings.operations_dir)}
+    return CliRunner(env={**others, **kept, **environment}).invoke(main, list(map(str, arguments)))
 
 
 @pytest.fixture
@@ -51,11 +53,37 @@ def test_a_forged_manifest_is_found_with_the_seal_key_alone(clean, forged, keys)
 
 
 @pytest.mark.parametrize("keys", [(), (NAMES,)])
-def test_where_no_signature_was_checked_the_verdict_says_so(clean, forged, keys):
-    done = refusion(clean, "backup", "verify", "--from", forged.folder, keys=keys)
-    assert done.exit_code == 0, done.output
+def test_where_no_signature_was_checked_nothing_was_proved(clean, forged, keys):
+    verify = "backup", "verify", "--from", forged.folder
+    done = refusion(clean, *verify, keys=keys)
+    assert done.exit_code == 2, done.output
     assert WHOLE not in done.output
     assert done.output.splitlines()[-1].startswith(UNSIGNED)
+    told = refusion(clean, *verify, "--json", keys=keys)
+    assert told.exit_code == 2
+    assert not msgspec.json.decode(told.stdout)["fine"]
+
+
+def test_how_a_proof_ended_is_kept_with_its_place(copy, place):
+    """What a command kept is told by `refusion status`, until the next one ends otherwise."""
+    place.back_up(copy)
+    verify = "backup", "verify", "--from", place.folder
+
+    def kept():
+        *_, outcome = last_checks(copy.settings)
+        assert outcome is not None
+        return outcome["fine"], outcome.get("result"), outcome["from"]
+
+    refusion(copy, *verify, keys=(SEAL,))
+    assert kept() == (True, "whole", str(place.folder))
+    refusion(copy, *verify, keys=())
+    assert kept() == (False, "unsigned", str(place.folder))
+    place.files("segments")[0].unlink()
+    refusion(copy, *verify, keys=(SEAL,))
+    assert kept() == (False, "broken", str(place.folder))
+    gone = place.folder / "gone"
+    assert refusion(copy, "backup", "verify", "--from", gone, keys=(SEAL,)).exit_code == 2
+    assert kept() == (False, None, str(gone))
 
 
 def test_the_seal_key_opens_the_segments_and_what_was_not_looked_at_is_said(clean, place):

@@ -7,9 +7,18 @@ import pytest
 
 from streams.acts import four_eyes
 from streams.acts.chain import AccessRecord, Entry
-from streams.kit.last_outcomes import FOLDER, RUN_CLOSE, keep_outcome, last_outcome, outcome_kept
+from streams.cli.status import _show as show
+from streams.kit.last_outcomes import (
+    BACKUP_VERIFY,
+    FOLDER,
+    RUN_CLOSE,
+    keep_outcome,
+    last_outcome,
+    outcome_kept,
+)
 from streams.operations import duty
 from streams.operations.duty import (
+    DAILY,
     DiskDuty,
     DutyReport,
     StageDuty,
@@ -39,6 +48,7 @@ def report(**changes):
         "approvals": [{"id": "abc", "at": text(NOW), "user": "anna", "act": "replay"}],
         "verified": {"at": text(NOW - timedelta(hours=20)), "fine": True},
         "backed_up": None,
+        "backup_verified": None,
         "disks": [DiskDuty("state", "state", 89.9, 10)],
     }
     return DutyReport(**usual | changes)
@@ -65,6 +75,18 @@ def test_a_system_that_is_well_needs_no_attention():
         (
             {"backed_up": {"at": text(NOW - timedelta(hours=27)), "fine": True}},
             "the last backup is of 2026-11-26T09:00:00Z",
+        ),
+        (
+            {"backup_verified": {"at": text(NOW), "fine": False, "result": "unsigned"}},
+            "the last backup verify checked no signature: give it REFUSION_SEAL_KEY",
+        ),
+        (
+            {"backup_verified": {"at": text(NOW), "fine": False, "result": "broken"}},
+            "the last backup verify found something wrong",
+        ),
+        (
+            {"backup_verified": {"at": text(NOW - DAILY * 2), "fine": True, "result": "whole"}},
+            "the last backup verify is of 2026-11-25T08:00:00Z",
         ),
         ({"disks": [DiskDuty("ledger", "x", 90.0, 1)]}, "the disk of the ledger is 90 % full"),
     ],
@@ -135,9 +157,29 @@ def test_the_last_checks_are_those_that_operators_commands_keep(tmp_path):
         {"REFUSION_STATE_DIR": folders["state"], "REFUSION_OPERATIONS_DIR": folders["operations"]}
     )
     keep_outcome(tmp_path / "operations", "verify", {"fine": True})
-    verified, backed_up = last_checks(settings)
+    keep_outcome(tmp_path / "operations", BACKUP_VERIFY, {"fine": True, "result": "whole"})
+    verified, backed_up, backup_verified = last_checks(settings)
     assert verified is not None
     assert backed_up is None
+    assert backup_verified is not None
+    assert backup_verified["result"] == "whole"
+
+
+def test_the_last_backup_and_the_last_verified_one_are_told_apart(capsys):
+    outcomes = {
+        "backed_up": {"at": "2026-11-27T01:30:00Z", "fine": True, "to": "s3://b/journal"},
+        "backup_verified": {
+            "at": "2026-11-26T04:30:00Z", "fine": True, "result": "whole", "from": "s3://b/older",
+        },
+    }  # fmt: skip
+    show(report(**outcomes), as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "last backup: 2026-11-27T01:30:00Z, fine, s3://b/journal" in lines
+    assert "last verified backup: 2026-11-26T04:30:00Z, whole, s3://b/older" in lines
+    for result, said in (("broken", "BROKEN"), ("unsigned", "NO SIGNATURE WAS CHECKED")):
+        verified = outcomes["backup_verified"] | {"fine": False, "result": result}
+        show(report(backup_verified=verified), as_json=False)
+        assert f"2026-11-26T04:30:00Z, {said}, s3://b/older" in capsys.readouterr().out
 
 
 def test_a_run_is_held_until_it_is_closed_here_or_elsewhere(tmp_path):

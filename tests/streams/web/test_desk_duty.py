@@ -8,7 +8,7 @@ import pytest
 
 from streams.acts.acts import Act
 from streams.acts.four_eyes import GuardedAct, permission
-from streams.kit.last_outcomes import RUN_CLOSE, keep_outcome
+from streams.kit.last_outcomes import BACKUP_VERIFY, RUN_CLOSE, keep_outcome
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations.kept_differences import keep_difference
 from streams.web.board import Board, ClosedRun, Seen
@@ -74,6 +74,24 @@ def test_everything_that_needs_attention_is_named_and_leads_on(site):
     assert "Afviste poster det seneste døgn: 2" in rest
     english = client_of(app, visitor("auditor")).get("/en/drift/vagt").text
     assert "Intake: records have waited for an hour" in english
+
+
+@pytest.mark.parametrize(("result", "told"), [("whole", "Hel"), ("broken", "Ikke hel"),
+                         ("unsigned", "Ingen underskrift er kontrolleret")])  # fmt: skip
+def test_the_last_backup_and_the_last_verified_one_are_told_apart(site, result, told):
+    app, works = site
+    state, place = works.settings.operations_dir, "s3://kopi/journal"
+    keep_outcome(state, "backup", {"fine": True, "to": place})
+    outcome = {"fine": result == "whole", "result": result, "from": f"{place}-2"}
+    keep_outcome(state, BACKUP_VERIFY, outcome)
+    for who, path in ((ANNA, "/drift/vagt"), (visitor("auditor"), "/revision")):
+        page = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", client_of(app, who).get(path).text))
+        made, _, proved = page.partition("Seneste efterprøvede sikkerhedskopi " + told)
+        assert re.search(rf"Seneste sikkerhedskopi I orden ?,? .* kl\. [0-9.]+ ?,? {place} ", made)
+        assert re.match(rf" ?,? [0-9]+\. \w+ 20.* kl\. [0-9.]+ ?,? {place}-2 ", proved), path
+    attention, *_ = client_of(app, ANNA).get("/drift/vagt").text.partition("Siden i går")
+    assert ("Seneste efterprøvede sikkerhedskopi" in attention) == (result != "whole")
+    assert ("Giv den REFUSION_SEAL_KEY" in attention) == (result == "unsigned")
 
 
 def test_each_course_has_a_title_its_figures_in_words_and_as_a_table(site):
