@@ -15,15 +15,7 @@ from streams import settings_table
 from streams.kafka import security
 from streams.kit.secrets import FILE, given_in, own_environment, secret_in
 from streams.kit.setting import Origin, Setting, SettingsError, ShownSetting
-from streams.kit.setting_forms import (
-    NUMBER,
-    PORT,
-    SWITCH,
-    TOPIC_PREFIX,
-    Form,
-    hex_key,
-    hex_keys,
-)
+from streams.kit.setting_forms import NUMBER, PORT, SWITCH, TOPIC_PREFIX, Form, hex_key, hex_keys
 from streams.kit.web_settings import FORMS as WEB_FORMS
 from streams.kit.web_settings import WebSettings, web_settings
 from streams.privacy.archive_keys import ArchiveKeys
@@ -316,13 +308,19 @@ class Settings:
 
     def macs(self) -> MacKeys:
         """The keys that mark what we write; SettingsError where neither they nor others are set."""
-        if text := self._key(JOURNAL_KEY):
-            return MacKeys(_keys(text))
-        return MacKeys([derived_key(_keys(self._demanded(PSEUDONYM_KEY))[0], "journal")])
+        if macs := self.macs_if_set():
+            return macs
+        raise SettingsError(
+            f"{JOURNAL_KEY.name} is not set; set it to the key that marks this journal, or set"
+            f" {PSEUDONYM_KEY.name}, from which it follows where it was never set"
+        )
 
     def macs_if_set(self) -> MacKeys | None:
         """The same; None where no key is set, as on a monitor's machine: nothing is checked."""
-        return self.macs() if self._key(JOURNAL_KEY) or self._key(PSEUDONYM_KEY) else None
+        if text := self._key(JOURNAL_KEY):
+            return MacKeys(_keys(text))
+        names = _keys(self._key(PSEUDONYM_KEY))
+        return MacKeys([derived_key(names[0], "journal")]) if names else None
 
     @property
     def has_demo_keys(self) -> bool:

@@ -3,16 +3,19 @@
 Without it nothing that was forged can be told from what is ours, and the verdict says so.
 """
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
+from streams.acts.acts import Act, record_act
 from streams.archive.manifest import Link
 from streams.cli.main import main
 from streams.operations.duty import last_checks
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
+from tests.support.acts_in_memory import MemoryActTopic
 
 SEAL, NAMES, MARKS = "REFUSION_SEAL_KEY", "REFUSION_PSEUDONYM_KEY", "REFUSION_JOURNAL_KEY"
 WHOLE = "the backup is whole"
@@ -102,6 +105,16 @@ def test_a_backup_is_taken_without_the_key_that_names_citizens(copy, place):
     given: dict[str, Any] = {NAMES: (None, "not set"), MARKS: ("ab" * 32, "environment")}
     copy.settings = Settings({**copy.settings.values, **given})
     assert place.back_up(copy).whole
+
+
+def test_a_backup_with_the_seal_key_alone_names_the_key_that_is_missing(copy):
+    """Its act is marked, for which no key that names citizens has to be made."""
+    unset: dict[str, Any] = dict.fromkeys((NAMES, MARKS), (None, "not set"))
+    copy.settings = Settings({**copy.settings.values, **unset})
+    with pytest.raises(SettingsError) as raised:
+        asyncio.run(record_act(copy.settings, Act("backup", {"to": "x"}), MemoryActTopic().open))
+    assert str(raised.value).startswith(f"{MARKS} is not set; set it to the key that marks this")
+    assert "make a key" not in str(raised.value)
 
 
 @pytest.mark.parametrize("more", [(), ("--compare",)])

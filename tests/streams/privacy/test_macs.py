@@ -109,8 +109,9 @@ def test_a_key_that_is_not_set_is_derived_from_the_master_key():
 
 def test_who_closes_runs_needs_the_journal_key_alone():
     assert keys(JOURNAL=ONE).macs().key_ids == keys(JOURNAL=f"{ONE},{TWO}").macs().key_ids[:1]
-    with pytest.raises(SettingsError, match="REFUSION_PSEUDONYM_KEY"):
+    with pytest.raises(SettingsError, match="REFUSION_JOURNAL_KEY is not set"):
         keys().macs()
+    assert keys().macs_if_set() is None
 
 
 def test_demo_keys_are_known_wherever_they_are_given():
