@@ -51,7 +51,7 @@ OTHER: Final = "other"
 DAILY: Final = timedelta(hours=26)
 """The age from which what is done each night was not done."""
 CHECKS: Final = ("verify", "backup", BACKUP_VERIFY)
-"""What is done each night, by the names under which outcomes are kept."""
+"""The checks of each night, by the names under which outcomes are kept."""
 FULL_PERCENT: Final = 90
 """Percent of a disk in use from which somebody should look."""
 

@@ -68,7 +68,7 @@ def test_where_no_signature_was_checked_nothing_was_proved(clean, forged, keys):
 
 
 def test_how_a_proof_ended_is_kept_with_its_place(copy, place):
-    """What a command kept is told by `refusion status`, until the next one ends otherwise."""
+    """`refusion status` tells it, until the next one ends otherwise."""
     place.back_up(copy)
     verify = "backup", "verify", "--from", place.folder
 
