@@ -29,6 +29,7 @@ from streams.archive.erasure import (
     read_list,
     retention_rule,
 )
+from streams.archive.open_letters import open_letters, told_of
 from streams.archive.rekey import AGAIN, Rekeyed, RekeyError, Rekeying
 from streams.archive.restore import under_prefix
 from streams.archive.sameness import PartitionReading, PostedSystem, differences
@@ -88,6 +89,7 @@ class ProvedSameness(NamedTuple):
     citizens: int
     messages: int
     erased_ore: dict[int, list[int]]
+    open_letters: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a program."""
@@ -100,11 +102,12 @@ class ProvedSameness(NamedTuple):
             " medfinansiering were of who was erased"
             for run, (refusion, other) in sorted(self.erased_ore.items())
         )
+        behind = f"\n{told}" if (told := told_of(self.open_letters)) else ""
         if self.wrong:
-            return "\n".join([*self.wrong, f"{len(self.wrong)} things DIFFER"]) + erased
+            return "\n".join([*self.wrong, f"{len(self.wrong)} things DIFFER"]) + erased + behind
         return (
             f"{self.messages:,} postings of {self.citizens:,} citizens are the same but for names,"
-            f" ids and revisions{erased}"
+            f" ids and revisions{erased}{behind}"
         )
 
 
@@ -140,8 +143,12 @@ async def rekey(
     asked: RekeyRequest,
     stopping: asyncio.Event,
     progress: Callable[[int], None],
+    warn: Callable[[str], None],
 ) -> Rekeyed:
-    """Write the journal anew. Raises UserErrors, and AwaitingApproval."""
+    """Write the journal anew. Raises UserErrors, and AwaitingApproval.
+
+    What does not come along is said before anybody is asked for permission.
+    """
     new, erased = new_settings(settings, asked), asked.erased()
     with explained(settings.bootstrap, RekeyError, advice=AGAIN):
         await check_keys(settings)
@@ -151,6 +158,8 @@ async def rekey(
                 await check_erasure(settings, reader, erased)
             act = act_of(new, asked)
             await check_prefix(settings, new, act, reader)
+            if told := told_of(await open_letters(settings, reader)):
+                warn(told)
             await permitted(settings, asked, act)
             await ensure_topics_of(new, needed=(topics.REPORTS,))  # workers may make none
             await begin_journal(new)
@@ -303,9 +312,10 @@ async def prove(settings: Settings, asked: RekeyRequest) -> ProvedSameness:
         async with open_topics(clients) as reader:
             before = await posted(settings, reader, erased)
             after = await posted(new, reader, {})
+            letters = await open_letters(settings, reader)
     erased_ore = {run: sums for run, sums in before.erased_sums.items() if any(sums)}
     wrong = differences(before, after)
-    return ProvedSameness(wrong, after.citizens.total(), after.messages, erased_ore)
+    return ProvedSameness(wrong, after.citizens.total(), after.messages, erased_ore, letters)
 
 
 async def posted(

@@ -1,6 +1,7 @@
 """`refusion rekey`: the journal under new keys, with more partitions, without erased citizens."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +59,8 @@ def rekey(
         stopping = asyncio.Event()
         if not follow:
             stopping.set()
-        return await write_anew(settings, asked, stopping, lambda records: show(records, None))
+        warn = partial(click.echo, err=True)
+        return await write_anew(settings, asked, stopping, lambda done: show(done, None), warn)
 
     with answering(as_json):
         done = run_with_progress("records", work)

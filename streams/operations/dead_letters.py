@@ -21,7 +21,7 @@ from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
 from streams.kafka.errors import explained
-from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
+from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics, written_ms
 from streams.kafka.topics import is_raw
 from streams.kit.errors import UserError
 from streams.kit.foreign import Foreign
@@ -213,8 +213,8 @@ def clients_of(settings: Settings, request_timeout_s: float = 40.0) -> KafkaClie
     )
 
 
-def _letter(partition: int, record: Any, headers: LetterHeaders) -> Letter:
-    at = datetime.fromtimestamp(min(max(record.timestamp, 0), LAST_MS) / 1000, UTC)
+def _letter(partition: int, record: Record, headers: LetterHeaders) -> Letter:
+    at = datetime.fromtimestamp(min(max(written_ms(record), 0), LAST_MS) / 1000, UTC)
     return Letter(
         partition,
         record.offset,

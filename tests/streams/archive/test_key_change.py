@@ -22,6 +22,7 @@ from streams.archive.key_change import (
     permitted,
     posted,
 )
+from streams.archive.open_letters import told_of
 from streams.archive.rekey import RekeyError
 from streams.archive.sameness import differences
 from streams.kit.errors import AwaitingApproval, UserError
@@ -153,8 +154,36 @@ def test_nothing_is_written_into_a_journal_that_states_other_keys(clean, new, mo
     monkeypatch.setattr(key_change, "open_topics", open_topics)
     monkeypatch.setattr(key_change, "open_atomic_writer", open_writer)
     with pytest.raises(UserError, match="other keys"):
-        asyncio.run(key_change.rekey(clean.settings, ASKED, asyncio.Event(), lambda _: None))
+        asyncio.run(key_change.rekey(clean.settings, ASKED, asyncio.Event(), print, print))
     assert written == []
+
+
+def test_what_does_not_come_along_is_said_before_anybody_is_asked(clean, new, monkeypatch):
+    said: list[str] = []
+
+    async def nothing(*_):
+        """Do nothing."""
+
+    async def letters(_settings, _reader):
+        return {"bad_cpr": 3}
+
+    async def permitted(*_):
+        assert said == [told_of({"bad_cpr": 3})]
+        raise AwaitingApproval("waits", "abc")
+
+    @asynccontextmanager
+    async def open_topics(_clients):
+        yield TwoSystems(clean, new.topics)
+
+    for name in ("check_prefix", "check_keys"):
+        monkeypatch.setattr(key_change, name, nothing)
+    for instead in (permitted, open_topics):
+        monkeypatch.setattr(key_change, instead.__name__, instead)
+    monkeypatch.setattr(key_change, "open_letters", letters)
+    with pytest.raises(AwaitingApproval):
+        asyncio.run(
+            key_change.rekey(clean.settings, ASKED, asyncio.Event(), lambda _: None, said.append)
+        )
 
 
 # --- who is to be kept, and what is compared ------------------------------------------------------
