@@ -120,8 +120,8 @@ build/audit/done: requirements-audit.lock
 	  --requirement requirements-audit.lock
 	@touch $@
 
-# A bill of materials of what the program runs with.
-sbom: install build/audit/done
+# A bill of materials of what the program runs with, from the lock.
+sbom: install
 	@$(BIN)/python -m streams.devtools.supply_chain bill build/sbom.cdx.json
 
 # Status 1: a known vulnerability; 2: it could not be done, because no data can be had here.
@@ -130,5 +130,5 @@ audit: install build/audit/done
 
 # The next step of a release: `make release VERSION=1.2.3`. The first time it writes the version and
 # the day, for somebody to commit; the second time what is given out, in dist/VERSION.
-release: install build/audit/done
+release: install
 	@$(BIN)/python -m streams.devtools.release $(VERSION)

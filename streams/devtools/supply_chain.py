@@ -4,15 +4,17 @@
     python -m streams.devtools.supply_chain bill FILE           a bill of materials (CycloneDX)
     python -m streams.devtools.supply_chain audit LOCK...       known vulnerabilities
 
-The tools of the last two, cyclonedx-py and pip-audit, are in an environment of their own,
-`build/audit` (`make sbom`, `make audit`). An audit is only done when every package was looked up:
-pip-audit passes over packages that its source does not know and calls that success.
+The bill is made of the lock alone, so it has what is installed on other systems too. The tool of
+the last one, pip-audit, is in an environment of its own, `build/audit` (`make audit`). An audit is
+only done when every package was looked up: pip-audit passes over packages that its source does not
+know and calls that success.
 """
 
 import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
@@ -54,11 +56,15 @@ SPELLINGS: Final = {
 
 
 class LockedPackage(NamedTuple):
-    """A package of a lock; `versions` differ by Python version or system."""
+    """A package of a lock; `versions` differ by Python version or system.
+
+    `via` names the packages that need it; for what we need ourselves, this program.
+    """
 
     name: str
     versions: tuple[str, ...]
     hashes: tuple[str, ...]
+    via: tuple[str, ...]
 
 
 def locked_packages(lock: str) -> dict[str, LockedPackage]:
@@ -67,9 +73,12 @@ def locked_packages(lock: str) -> dict[str, LockedPackage]:
     for name, version, rest in re.findall(
         r"^([\w.-]+)==([^\s;\\]+)(.*?)(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL
     ):
-        before = packages.get(name, LockedPackage(name, (), ()))
+        before = packages.get(name, LockedPackage(name, (), (), ()))
         hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest))
-        packages[name] = LockedPackage(name, (*before.versions, version), (*before.hashes, *hashes))
+        via = tuple(re.findall(r"^ +# +(?:via +)?([\w.-]+)(?: \(.*\)|:\w+)?$", rest, re.MULTILINE))
+        packages[name] = LockedPackage(
+            name, (*before.versions, version), (*before.hashes, *hashes), (*before.via, *via)
+        )
     return packages
 
 
@@ -113,12 +122,23 @@ def is_allowed(expression: str) -> bool:
     )
 
 
-def licences_page(before: str) -> str:
-    """Make the page; a package that is not installed here keeps the licence that it had there."""
+def known_licences(before: str) -> dict[str, str]:
+    """Return the licences of the lock's packages, as they say it themselves or the page did.
+
+    A package that is not installed here keeps the licence that it had on the page.
+    """
     known = dict(re.findall(r"^\| `([\w.-]+)` \| .* \| (.*) \|$", before, re.MULTILINE))
+    return {
+        name: licence_of(name) or known.get(name, "unknown")
+        for name in locked_packages(RUN_LOCK.read_text())
+    }
+
+
+def licences_page(before: str) -> str:
+    """Make the page anew."""
+    licences = known_licences(before)
     lines = [
-        f"| `{package.name}` | {', '.join(package.versions)} |"
-        f" {licence_of(package.name) or known.get(package.name, 'unknown')} |"
+        f"| `{package.name}` | {', '.join(package.versions)} | {licences[package.name]} |"
         for package in locked_packages(RUN_LOCK.read_text()).values()
     ]
     return _PAGE.format(rows="\n".join(lines))
@@ -141,46 +161,67 @@ materials (CycloneDX, with hashes), and `make audit` asks for known vulnerabilit
 # --- the bill of materials ------------------------------------------------------------------------
 
 
-def bill_of(environment: Mapping[str, Any], packages: Mapping[str, LockedPackage]) -> Any:
-    """Keep what the lock has of a bill of a whole environment, and add the lock's hashes."""
-    by_name = {_normal(name): package for name, package in packages.items()}
-    kept = [part for part in environment["components"] if _normal(part["name"]) in by_name]
-    references = {part["bom-ref"] for part in kept} | {
-        environment["metadata"]["component"]["bom-ref"]
-    }
+def bill_of(
+    program: Mapping[str, Any],
+    packages: Mapping[str, LockedPackage],
+    licences: Mapping[str, str],
+) -> dict[str, Any]:
+    """Make the bill (CycloneDX 1.6) of a program, as pyproject.toml has it, and of its packages."""
+    root = program["name"]
     components = [
-        part
-        | {
-            "externalReferences": part.get("externalReferences", []),
+        {
+            "type": "library",
+            "bom-ref": reference,
+            "name": package.name,
+            "version": version,
+            "purl": f"pkg:pypi/{reference.replace('==', '@')}",
+            "licenses": [{"expression": licences[package.name]}],
             "properties": [
                 {"name": "refusion:sha256-of-a-distribution", "value": value}
-                for value in by_name[_normal(part["name"])].hashes
+                for value in package.hashes
             ],
         }
-        for part in kept
+        for package in packages.values()
+        for version, reference in zip(package.versions, _references(package), strict=True)
     ]
-    dependencies = [
-        {
-            "ref": each["ref"],
-            "dependsOn": [on for on in each.get("dependsOn", []) if on in references],
-        }
-        for each in environment["dependencies"]
-        if each["ref"] in references
+    dependencies = [{"ref": root, "dependsOn": _needed_by(root, packages)}] + [
+        {"ref": reference, "dependsOn": _needed_by(package.name, packages)}
+        for package in packages.values()
+        for reference in _references(package)
     ]
-    return {**environment, "components": components, "dependencies": dependencies}
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "application",
+                "bom-ref": root,
+                "name": root,
+                "version": program["version"],
+                "licenses": [{"expression": program["license"]}],
+            }
+        },
+        "components": components,
+        "dependencies": dependencies,
+    }
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _references(package: LockedPackage) -> list[str]:
+    return [f"{package.name}=={version}" for version in package.versions]
+
+
+def _needed_by(name: str, packages: Mapping[str, LockedPackage]) -> list[str]:
+    needed = [package for package in packages.values() if name in package.via]
+    return [reference for package in needed for reference in _references(package)]
 
 
 def write_bill(path: Path) -> None:
-    """Write the bill of what is installed here of the lock."""
-    done = _run(
-        "cyclonedx-py", "environment", "--of", "JSON", "--output-reproducible",
-        "--pyproject", str(ROOT / "pyproject.toml"), sys.executable,
-    )  # fmt: skip
-    bill = bill_of(json.loads(done.stdout), locked_packages(RUN_LOCK.read_text()))
+    """Write the bill of what is locked."""
+    program = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    packages = locked_packages(RUN_LOCK.read_text())
+    bill = bill_of(program, packages, known_licences(PAGE.read_text()))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(bill, indent=1, sort_keys=True) + "\n")
 

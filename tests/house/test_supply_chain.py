@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 
 import pytest
 
@@ -9,15 +10,19 @@ from streams.devtools import supply_chain
 from streams.devtools.supply_chain import (
     NOT_DONE,
     PAGE,
+    ROOT,
     RUN_LOCK,
     VULNERABLE,
     audit_result,
     bill_of,
     is_allowed,
+    known_licences,
     licence_of,
     locked_packages,
+    write_bill,
 )
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = locked_packages(RUN_LOCK.read_text())
 LISTED = {
     name: (tuple(versions.split(", ")), licence)
@@ -25,6 +30,7 @@ LISTED = {
         r"^\| `([\w.-]+)` \| (.*) \| (.*) \|$", PAGE.read_text(), re.MULTILINE
     )
 }
+LICENCES = known_licences(PAGE.read_text())
 
 
 def test_the_page_of_licences_has_each_package_of_the_lock_in_its_version():
@@ -110,20 +116,39 @@ def test_an_audit_that_gave_no_report_could_not_be_done(monkeypatch):
     assert what_to_do.startswith("run `make audit` again where")
 
 
-def test_a_bill_of_materials_has_what_is_locked_with_its_hashes_and_nothing_else():
-    environment = {
-        "metadata": {"component": {"bom-ref": "root"}},
-        "components": [
-            {"bom-ref": "a", "name": "typing_extensions", "version": "4.16.0"},
-            {"bom-ref": "b", "name": "pytest", "version": "9"},
-        ],
-        "dependencies": [{"ref": "root", "dependsOn": ["a", "b"]}, {"ref": "b"}, {"ref": "a"}],
-    }
-    bill = bill_of(json.loads(json.dumps(environment)), PACKAGES)
-    (component,) = bill["components"]
-    hashes = [each["value"] for each in component["properties"]]
-    assert hashes == list(PACKAGES["typing-extensions"].hashes) != []
-    assert bill["dependencies"] == [
-        {"ref": "root", "dependsOn": ["a"]},
-        {"ref": "a", "dependsOn": []},
+def test_a_bill_of_materials_has_what_is_locked_with_its_hashes_and_nothing_else(tmp_path):
+    write_bill(tmp_path / "bill" / "sbom.cdx.json")
+    bill = json.loads((tmp_path / "bill" / "sbom.cdx.json").read_text())
+    found = {(part["name"], part["version"]): part for part in bill["components"]}
+    assert list(found) == [
+        (name, version) for name, package in PACKAGES.items() for version in package.versions
     ]
+    assert len(found) == len(re.findall(r"^[^\s#]+==", RUN_LOCK.read_text(), re.MULTILINE)) > 50
+    for (name, version), part in found.items():
+        assert part["purl"] == f"pkg:pypi/{name}@{version}"
+        assert [each["expression"] for each in part["licenses"]] == [LISTED[name][1]]
+        assert is_allowed(LISTED[name][1])
+        hashes = [each["value"] for each in part["properties"]]
+        assert hashes == list(PACKAGES[name].hashes) != []
+    program = bill["metadata"]["component"]
+    assert (program["name"], program["version"]) == ("ydelsesrefusion", PROJECT["version"])
+
+
+def test_a_bill_of_materials_says_what_needs_what():
+    """Each package is there because something needs it, in the end this program."""
+    bill = bill_of({"name": "ydelsesrefusion", "version": "1", "license": "x"}, PACKAGES, LICENCES)
+    needs = {each["ref"]: each["dependsOn"] for each in bill["dependencies"]}
+    assert needs.keys() == {part["bom-ref"] for part in bill["components"]} | {"ydelsesrefusion"}
+    reached, new = set(), {"ydelsesrefusion"}
+    while new:
+        reached |= new
+        new = {on for each in new for on in needs[each]} - reached
+    assert reached == needs.keys()
+    named = {re.split(r"[<>=!~ ;\[]", each)[0].lower() for each in PROJECT["dependencies"]}
+    assert named <= {each.partition("==")[0] for each in needs["ydelsesrefusion"]}
+
+
+def test_a_package_of_which_no_licence_is_known_is_no_part_of_a_bill():
+    lock = "unheard-of==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n    # via ydelsesrefusion\n"
+    with pytest.raises(KeyError):
+        bill_of({"name": "a", "version": "1", "license": "x"}, locked_packages(lock), LICENCES)
