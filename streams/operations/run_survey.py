@@ -119,8 +119,13 @@ class RunTopics:
 
     async def left(self, stage: str, topic: Topic, ends: Mapping[int, int]) -> int:
         """Count the records before these ends that a stage has not committed."""
+        behind = await self.behind(stage, topic, ends)
+        return sum(ends[partition] - position for partition, position in behind.items())
+
+    async def behind(self, stage: str, topic: Topic, ends: Mapping[int, int]) -> Offsets:
+        """Return where a stage goes on, of each partition with a record before these ends."""
         committed, first = await self.committed(stage), await self.starts(topic)
-        left = 0
+        behind = {}
         for partition, end in ends.items():
             position = max(committed.get(partition, 0), first[partition])
             gap = end - position
@@ -130,8 +135,8 @@ class RunTopics:
                     self._settings.topic(topic), partition, position, end
                 )
             ):
-                left += gap
-        return left
+                behind[partition] = position
+        return behind
 
     async def raw_ends(self) -> dict[str, Offsets]:
         """The ends of `reports.raw` and of the raw topic of each source, by source."""

@@ -1,15 +1,16 @@
 """Watches runs and stages for the public pages: a task that looks once a minute.
 
-Pages show what was seen last, and since when nothing was seen: so they live when Kafka is down.
+Pages show what was seen last, and since when nothing was seen: so they live when Kafka is down,
+also after the site was started anew.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -18,43 +19,19 @@ from streams.kafka import topics
 from streams.kafka.topics import Topic, TopicError
 from streams.kit.errors import UserError, kind_and_place
 from streams.ledger.receipts import RECEIPTS
-from streams.operations.duty import disks
+from streams.operations.duty import disks, held_run
 from streams.operations.run_survey import RunTopics, run_topics
+from streams.operations.stage_lags import lag_of_intake, lag_of_stage
 from streams.operations.topic_sizes import COUNTED
 from streams.settings import Settings
 from streams.web.samples import SampleBook
+from streams.web.seen import ClosedRun, KeptSeen, Seen
 
 LOOK_S: Final = 60.0
 ANSWER_S: Final = 120.0
 """Seconds that one look may take."""
 LARGEST_RECEIPTS: Final = 16 << 20
 log = logging.getLogger("refusion")
-
-
-class ClosedRun(NamedTuple):
-    """The last run that was closed; `delivered_at` is "" where no file of it is known to be."""
-
-    run: int
-    data_month: str
-    closed_at: datetime
-    delivered_at: str = ""
-
-
-class Seen(NamedTuple):
-    """The last run at a moment, how many records waited before each stage, and are in each topic.
-
-    `records` are offsets in use, markers of transactions among them.
-    """
-
-    at: datetime
-    last: ClosedRun | None
-    waiting: dict[str, int]
-    records: Mapping[str, int] = {}
-
-    def values(self) -> dict[str, int]:
-        """Return all numbers by the names that samples give them."""
-        waiting = {f"waiting/{stage}": number for stage, number in self.waiting.items()}
-        return waiting | {f"records/{topic}": number for topic, number in self.records.items()}
 
 
 Watch = Callable[[Settings], Awaitable[Seen]]
@@ -64,14 +41,19 @@ class Board:
     """Keeps what was seen last."""
 
     def __init__(
-        self, settings: Settings, watch: Watch | None = None, samples: SampleBook | None = None
+        self,
+        settings: Settings,
+        watch: Watch | None = None,
+        samples: SampleBook | None = None,
+        kept: KeptSeen | None = None,
     ) -> None:
-        """`samples` keep what was seen over the last month."""
+        """`samples` keep what was seen over the last month, `kept` what was seen last."""
         self._settings = settings
         self._watch = watch or look
+        self._kept = kept
         self.samples = samples
-        self.seen: Seen | None = None
-        self.unknown_since: datetime | None = datetime.now(UTC)
+        self.seen = kept.read() if kept else None
+        self.unknown_since: datetime | None = self.seen.at if self.seen else datetime.now(UTC)
 
     async def run(self) -> None:
         """Look again and again, until the task is cancelled."""
@@ -85,28 +67,31 @@ class Board:
             async with asyncio.timeout(ANSWER_S):
                 self.seen = await self._watch(self._settings)
             self.unknown_since = None
-            if self.samples is not None:
-                await asyncio.to_thread(self._keep, self.samples, self.seen)
+            await asyncio.to_thread(self._keep, self.seen)
         except Exception as error:  # noqa: BLE001 - the public pages live on, whatever it is
             if self.unknown_since is None:
                 self.unknown_since = datetime.now(UTC)
                 told = str(error) if isinstance(error, UserError) else kind_and_place(error)
                 log.warning("runs and stages cannot be seen: %s", told)
 
-    def _keep(self, samples: SampleBook, seen: Seen) -> None:
+    def _keep(self, seen: Seen) -> None:
         """Keep what was seen, and how full the disks are."""
-        full = {f"disk/{disk.name}": round(disk.used_percent) for disk in disks(self._settings)}
-        samples.keep(seen.at, seen.values() | full)
+        if self._kept is not None:
+            self._kept.write(seen)
+        if self.samples is not None:
+            full = {f"disk/{disk.name}": round(disk.used_percent) for disk in disks(self._settings)}
+            self.samples.keep(seen.at, seen.values() | full)
 
 
 async def look(settings: Settings) -> Seen:
     """Look at the topics."""
     async with run_topics(settings) as topics_read:
         last = await topics_read.last_run(lambda _done, _total: None)
-        waiting = {
-            "intake": await _waiting_raw(topics_read),
-            "citizens": await _waiting(topics_read, "citizens", topics.REPORTS),
-            "projections": await _waiting(topics_read, "projections", topics.POSTINGS),
+        now = datetime.now(UTC)
+        lags = {
+            "intake": await lag_of_intake(topics_read, now),
+            "citizens": await lag_of_stage(topics_read, "citizens", topics.REPORTS, now),
+            "projections": await lag_of_stage(topics_read, "projections", topics.POSTINGS, now),
         }
         records = {}
         for topic in COUNTED:
@@ -118,28 +103,20 @@ async def look(settings: Settings) -> Seen:
         datetime.fromisoformat(last.closed_at),
         delivered_at(settings.operations_dir, last.run),
     )
-    return Seen(datetime.now(UTC), closed, waiting, records)
+    held = held_run(settings, last.run if last else 0)
+    return Seen(
+        datetime.now(UTC),
+        closed,
+        {stage: lag.records for stage, lag in lags.items()},
+        records,
+        {stage: lag.waited_s for stage, lag in lags.items()},
+        held["at"] if held else "",
+    )
 
 
 async def _records(topics_read: RunTopics, topic: Topic) -> int:
     starts, ends = await topics_read.starts(topic), await topics_read.ends(topic)
     return sum(end - starts[at] for at, end in ends.items())
-
-
-async def _waiting(topics_read: RunTopics, stage: str, topic: Topic) -> int:
-    return await topics_read.left(stage, topic, await topics_read.ends(topic))
-
-
-async def _waiting_raw(topics_read: RunTopics) -> int:
-    """Count the raw records that wait by offsets alone: the site may not read them."""
-    waiting = 0
-    for source, ends in (await topics_read.raw_ends()).items():
-        committed = await topics_read.committed(topics.intake_of(source))
-        starts = await topics_read.starts(topics.raw_of(source))
-        waiting += sum(
-            max(0, end - max(committed.get(at, 0), starts[at])) for at, end in ends.items()
-        )
-    return waiting
 
 
 def delivered_at(operations_dir: Path, run: int) -> str:

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from streams.privacy.cpr import may_hold_cpr
 from streams.web.dates import day_text, moment_text, month_words
 from streams.web.desk.refusal_words import said
+from streams.web.lag_words import lag_text
 from streams.web.visitors import NOBODY, READERS, Role, Visitor
 from streams.web.words import Language, words_in
 
@@ -155,8 +156,10 @@ class Pages:
 
     def part(self, language: Language, template: str, **values: Any) -> str:
         """Write a template that knows the language alone, beside its values."""
+        word = words_in(language)
         return self.environment.get_template(template).render(
-            word=words_in(language),
+            word=word,
+            lag=partial(lag_text, word),
             link=partial(link, language),
             language=language,
             day=partial(day_text, language=language),

@@ -24,6 +24,7 @@ from streams.web.news_mail import NewsMail
 from streams.web.pages import Pages
 from streams.web.provider import OidcProvider
 from streams.web.samples import SampleBook
+from streams.web.seen import KeptSeen
 from streams.web.sessions import Sessions
 from streams.web.status_mail import StatusMail
 
@@ -68,7 +69,8 @@ class Parts:
         web = settings.web
         provider = OidcProvider(web.oidc) if web.oidc else None
         grants = read_grants(web.roles)
-        board = Board(settings, samples=SampleBook(settings.state_dir))
+        samples, kept = SampleBook(settings.state_dir), KeptSeen(settings.state_dir)
+        board = Board(settings, samples=samples, kept=kept)
         book, folder = AccessBook(settings), Folder(web.folder)
         return cls(settings, web.url or url, book, board, folder, provider, grants)
 

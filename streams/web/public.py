@@ -1,5 +1,6 @@
 """The public pages, which need no log-on and live when all else is down."""
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
@@ -28,8 +29,10 @@ async def health() -> PlainTextResponse:
 
 def _page_with_state(request: Request, template: str, **values: Any) -> HTMLResponse:
     """Make a page that shows what runs and stages do, and when they will not."""
-    board, windows = parts_of(request).board, folder_of(request).windows()
-    return page(request, template, board=board, windows=windows, **values)
+    board, folder = parts_of(request).board, folder_of(request)
+    today = datetime.now(UTC).date()
+    coming = next((each for each in folder.calendar() if each.day >= today), None)
+    return page(request, template, board=board, windows=folder.windows(), coming=coming, **values)
 
 
 @router.get("/", include_in_schema=False)

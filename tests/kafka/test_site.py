@@ -20,6 +20,7 @@ from streams.lis.act_keeper import copy_acts
 from streams.operations.dead_letters import Wanted
 from streams.operations.letter_retry import Retry
 from streams.operations.runs import Closing
+from streams.operations.stage_lags import LENGTHS_S
 from streams.settings import Settings
 from streams.web.access import AccessBook, Look
 from streams.web.board import look
@@ -88,14 +89,19 @@ def test_acts_are_copied_once_beside_the_ledger_and_found_there(settings, tmp_pa
     assert found == DeskWorks(settings).acts(question)
 
 
-def test_the_board_sees_a_system_without_runs(settings):
+def test_the_board_sees_a_system_without_runs(pipeline, settings):
     async def seen():
         await ensure_topics_of(settings)
         return await look(settings)
 
     board = asyncio.run(seen())
     assert board.last is None
-    assert board.waiting == {"intake": 0, "citizens": 0, "projections": 0}
+    assert board.waiting == board.waited_s == {"intake": 0, "citizens": 0, "projections": 0}
+    pipeline.publish([changed(PAYMENT)])
+    board = asyncio.run(seen())
+    assert board.waiting == {"intake": 1, "citizens": 0, "projections": 0}
+    assert board.waited_s["intake"] in LENGTHS_S
+    assert board.waited_s["citizens"] == 0
 
 
 @pytest.mark.long

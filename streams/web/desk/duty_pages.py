@@ -16,11 +16,11 @@ from streams.operations.kept_differences import REPLAY, kept_differences
 from streams.operations.letter_counts import LetterCounts
 from streams.operations.topic_sizes import COUNTED
 from streams.settings import Settings
-from streams.web.board import Seen
 from streams.web.desk.last_checks import check_word
 from streams.web.desk.small_charts import SmallChart, small_chart
 from streams.web.lis_figures import Speaker
 from streams.web.samples import Courses
+from streams.web.seen import Seen
 
 DAY: Final = timedelta(days=1)
 STANDING: Final = timedelta(hours=1)

@@ -11,10 +11,11 @@ from streams.acts.four_eyes import GuardedAct, permission
 from streams.kit.last_outcomes import BACKUP_VERIFY, RUN_CLOSE, keep_outcome
 from streams.kit.operating_user import OperatingUser, acting_as
 from streams.operations.kept_differences import keep_difference
-from streams.web.board import Board, ClosedRun, Seen
+from streams.web.board import Board
 from streams.web.desk import duty_pages
 from streams.web.desk.duty_pages import standing
 from streams.web.samples import MOST_POINTS, NAME, SampleBook, SamplePoint, drawn
+from streams.web.seen import ClosedRun, Seen
 from tests.support.desk_site import ANNA, REPLAYED, desk_site
 from tests.support.site_client import client_of, visitor
 

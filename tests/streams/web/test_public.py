@@ -8,10 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from streams.web import folder as folder_module
-from streams.web.board import Board, ClosedRun, Seen
+from streams.web.board import Board
 from streams.web.contact import CATEGORIES
 from streams.web.dates import moment_text
 from streams.web.folder import Folder, markdown
+from streams.web.seen import ClosedRun, KeptSeen, Seen
 from tests.support.mailbox import mail_settings
 from tests.support.site_client import SETTINGS, a_site, client_of, visitor
 
@@ -19,10 +20,12 @@ PAGES = ("/", "/drift", "/nyheder", "/kontakt", "/tilgaengelighed", "/was", "/be
          "/vejledning", "/vejledning/drift", "/dokumenter", "/dokumenter/law",
          "/dokumenter/contract")  # fmt: skip
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+LAST = ClosedRun(82, "2026-10", NOON, "2026-11-27T12:30:00Z")
 SEEN = Seen(
     NOON,
-    ClosedRun(82, "2026-10", NOON, "2026-11-27T12:30:00Z"),
+    LAST,
     {"intake": 0, "citizens": 1234, "projections": 0},
+    waited_s={"intake": 0, "citizens": 180, "projections": 0},
 )
 
 
@@ -63,9 +66,63 @@ def test_the_front_page_says_which_month_is_settled_and_delivered():
 
 def test_the_operation_page_says_how_far_each_stage_is_in_words():
     client = client_of(a_site(board=a_board(up)))
-    assert "1.234 poster venter" in client.get("/drift").text
-    assert "1,234 records wait" in client.get("/en/drift").text
+    assert "Bagud med omkring 3 minutter; 1.234 poster venter" in client.get("/drift").text
+    assert "Behind by about 3 minutes; 1,234 records wait" in client.get("/en/drift").text
     assert client.get("/drift").text.count("Ajour") == 2
+
+
+@pytest.mark.parametrize("path", ["/", "/drift"])
+def test_it_is_told_which_month_is_open_and_how_far_it_is(path, folder):
+    def told(seen, **parts):
+        board = Board(SETTINGS)
+        board.seen, board.unknown_since = seen, None
+        return client_of(a_site(board=board, **parts)).get(path).text
+
+    text = told(SEEN, folder=folder)
+    assert "november 2026" in text
+    assert "Kørsel 83 er åben" in text
+    assert "er ikke beregnet og bogført til ende. Bagud med omkring 3 minutter." in text
+    assert "Næste dag i kalenderen er 15. januar 2099:" in text
+    assert "holdt tilbage" not in text
+    done = SEEN._replace(waiting={"intake": 0}, waited_s={}, held_at="2026-11-27T09:00:00Z")
+    text = told(done)
+    assert "Alt, der er modtaget, er beregnet og bogført." in text
+    assert f"Lukningen blev holdt tilbage {moment_text(done.held_at)}" in text
+    assert "kalenderen" not in text
+    december = SEEN._replace(last=LAST._replace(data_month="2026-12"))
+    assert "januar 2027" in told(december)
+    first = told(SEEN._replace(last=None))
+    assert "Ingen måned er lukket endnu." in first
+    assert "Ingen kørsel er lukket endnu." in first
+
+
+def test_what_was_seen_last_outlives_the_site(tmp_path, caplog):
+    kept = KeptSeen(tmp_path / "state")
+
+    def page(watch):
+        board = Board(SETTINGS, watch, kept=KeptSeen(tmp_path / "state"))
+        asyncio.run(board.refresh())
+        return client_of(a_site(board=board)).get("/drift").text
+
+    assert "Siden har endnu ikke set" in page(down)
+    assert "november 2026" in page(up)
+    assert kept.read() == SEEN
+    text = page(down)
+    assert f"Tilstanden har været ukendt siden {moment_text(NOON)}" in text
+    assert "november 2026" in text
+    assert "1.234 poster venter" in text
+    for broken in (b"", b"[]", b"{}", b'{"last": 7}', kept._path.read_bytes()[:-9]):
+        kept._path.write_bytes(broken)
+        assert kept.read() is None
+    none = SEEN._replace(last=None)
+    kept.write(none)
+    assert kept.read() == none
+    assert kept._path.stat().st_mode & 0o777 == 0o600
+    kept._path.unlink()
+    kept._path.mkdir()
+    for _ in range(2):
+        kept.write(SEEN)
+    assert caplog.text.count("what was seen last cannot be kept") == 1
 
 
 def test_what_was_seen_last_is_shown_with_since_when_nothing_is_known(caplog):

@@ -7,8 +7,9 @@ import pytest
 
 from streams.kit.last_outcomes import RUN_CLOSE, keep_outcome
 from streams.privacy.cpr import may_hold_cpr
-from streams.web.board import Board, ClosedRun, Seen
+from streams.web.board import Board
 from streams.web.folder import Folder
+from streams.web.seen import ClosedRun, Seen
 from streams.web.status_mail import StatusMail
 from streams.web.told_events import NAME
 from streams.web.words import catalogue
