@@ -135,6 +135,8 @@ def question_of(look: LisLook, books: tuple[BookLine, ...] = ()) -> LisQuestion:
 
     Raises LisRefusedError, and HTTPException where no session names the citizens.
     """
+    if look.options.rules is not None:
+        raise LisRefusedError(HTTPStatus.BAD_REQUEST, "rules")
     question = look.question(books)
     if look.names_citizens and not look.purpose:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "purpose")

@@ -20,6 +20,7 @@ MOST_RUNS: Final = 9999
 MOST_WEEKS: Final = 9999
 MOST_ALIKE: Final = 98
 LONGEST: Final = 500
+MOST_NAMED: Final = 100
 ROWS_OF_PAGE: Final = 100
 MOST_PAGES: Final = 99_999
 
@@ -30,6 +31,7 @@ class LisOptions(BaseModel):
     `others` are municipalities to compare with, `alike` how many of those that are most like the
     own one; `weeks` is how far to look ahead, `reporters` asks for the lines by reporter, `persons`
     for the citizens behind the figures. `citizen` is a mark of the session and `purpose` says why.
+    `rules` is the other rule set of `prognose`, which the command line alone reckons by.
     `page` is that of a table with more rows than a page shows; files have all rows.
     """
 
@@ -48,6 +50,7 @@ class LisOptions(BaseModel):
     persons: bool = False
     citizen: Annotated[str, Field(pattern=r"^[a-r]{64}$")] | None = None
     purpose: Annotated[str, Field(max_length=LONGEST)] | None = None
+    rules: Annotated[str, Field(max_length=MOST_NAMED)] | None = None
     page: Annotated[int, Field(ge=1, le=MOST_PAGES)] = 1
 
     @model_validator(mode="before")
@@ -108,6 +111,7 @@ class LisOptions(BaseModel):
             "reporters": "1" if self.reporters else None,
             "persons": "1" if self.persons else None,
             "citizen": self.citizen,
+            "rules": self.rules,
         }
 
     def query(self) -> str:

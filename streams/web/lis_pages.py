@@ -1,6 +1,6 @@
 """Makes the page of a view from its answer: what people see, as plain values for the templates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from xml.sax.saxutils import unescape
@@ -10,8 +10,10 @@ from projections.lis.drawings import drawing_of
 from projections.lis.questions import LisQuestion, ViewError
 from projections.lis.views import VIEWS
 from streams.web import lis_desk
+from streams.web.doorway import LARGEST_BODY
 from streams.web.lis_desk import Answered, LisRun
 from streams.web.lis_figures import Speaker
+from streams.web.lis_files import written_books
 from streams.web.lis_findings import finding
 from streams.web.lis_forms import ChoiceForm, choice_form
 from streams.web.lis_links import Paths
@@ -20,6 +22,8 @@ from streams.web.lis_tables import PageTable, page_table
 
 FORMS: Final = ("csv", "json", "parquet", "pdf")
 """The forms of an answer beside the page; each is the address's ending."""
+MOST_SENT_BYTES: Final = LARGEST_BODY - 4096
+"""Bytes of books that a form sends again; the rest of a body is for its own parts."""
 OF_THE_FIRST: Final = ("pdf",)
 """Forms that have the first rows, however many there are."""
 
@@ -55,6 +59,18 @@ class ViewPage:
     permalink_text: str
     above: tuple[str, str] | None = None
     beside: "BesidePart | None" = None
+    books: "SentBooks | None" = None
+
+
+@dataclass(frozen=True)
+class SentBooks:
+    """The books that a page was made of, to be sent again for a file: they are not kept.
+
+    `table` is "" where they are too long for that; `files` has the words and addresses of forms.
+    """
+
+    table: str
+    files: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -121,15 +137,26 @@ def view_page(
         _text_of(picture),
         _meaning(answer, speaker),
         choice_form(answered, question, options, speaker, sees_all=sees_all),
-        [
-            (speaker.word(f"lis.{form}"), f"/lis/{answer.view}.{form}{options.query()}")
-            for form in (_forms(answered) if is_at_address else ())
-        ],
+        _files(answer.view, _forms(answered) if is_at_address else (), options, speaker),
         _other_pages(table, answer.view, options, speaker) if is_at_address else [],
         permalink,
         permalink_text,
         _above(paths, speaker),
+        books=None if is_at_address else _sent_books(question, options, speaker),
     )
+
+
+def _sent_books(question: LisQuestion, options: LisOptions, speaker: Speaker) -> SentBooks:
+    """Give uploaded books as a form sends them again for each file."""
+    table = written_books(question.books)
+    is_sent = len(table.encode()) + table.count("\n") <= MOST_SENT_BYTES
+    return SentBooks(table if is_sent else "", _files(question.view, FORMS, options, speaker))
+
+
+def _files(
+    view: str, forms: Iterable[str], options: LisOptions, speaker: Speaker
+) -> list[tuple[str, str]]:
+    return [(speaker.word(f"lis.{form}"), f"/lis/{view}.{form}{options.query()}") for form in forms]
 
 
 def _above(paths: Paths, speaker: Speaker) -> tuple[str, str] | None:

@@ -79,22 +79,26 @@ async def show_page(look: LisLook, books: tuple[BookLine, ...] = ()) -> Response
         return _refused_page(look, refusal)
 
 
-async def show_file(look: LisLook, form: str) -> Response:
+async def show_file(look: LisLook, form: str, books: tuple[BookLine, ...] = ()) -> Response:
     """Give a view as a file."""
     build = await build_of(look)
     tag = _tag(look, form, build)
     if (unchanged := _unchanged(look.request, tag)) is not None:
         return unchanged
     try:
-        content = await _file(look, form)
+        content = await _file(look, form, books)
     except LisRefusedError as refusal:
-        word = words_in(language_of(look.request))
-        told = word(f"lis_refusals.{refusal.key}")
-        status = int(refusal.status)
-        return JSONResponse({"status": status, "error": told, "fields": []}, status, _UNKEPT)
+        return _refused_file(look.request, refusal)
     name = _file_name(look, build)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
     return _tagged(Response(content, media_type=MEDIA[form], headers=headers), tag)
+
+
+def _refused_file(request: Request, refusal: LisRefusedError) -> Response:
+    """Say to a program why there is no file."""
+    told = words_in(language_of(request))(f"lis_refusals.{refusal.key}")
+    status = int(refusal.status)
+    return JSONResponse({"status": status, "error": told, "fields": []}, status, _UNKEPT)
 
 
 def _file_name(look: LisLook, build: Build | None) -> str:
@@ -107,18 +111,18 @@ def _file_name(look: LisLook, build: Build | None) -> str:
     return "-".join(filter(None, (look.view, look.place, asked.month, as_of)))
 
 
-async def _file(look: LisLook, form: str) -> bytes:
-    if look.view == BOOKS_VIEW:
+async def _file(look: LisLook, form: str, books: tuple[BookLine, ...]) -> bytes:
+    if look.view == BOOKS_VIEW and not books:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "books")
     if look.options.page != 1:
         raise LisRefusedError(HTTPStatus.BAD_REQUEST, "no_page")
     if form != "pdf":
         async with turn(look):
-            found = await taken_away(look, question_of(look))
+            found = await taken_away(look, question_of(look, books))
             return await answers(look).run(file_bytes, found.answer, form)
     typesetter = parts_of(look.request).typesetter
-    set_on_paper = paper(await page_on_paper(look), speaker_of(look.request))
-    pdf = typesetter.pdf if look.names_citizens else typesetter.kept_pdf
+    set_on_paper = paper(await page_on_paper(look, books), speaker_of(look.request))
+    pdf = typesetter.pdf if look.names_citizens or books else typesetter.kept_pdf
     return await parts_of(look.request).lanes.paper.run(pdf, set_on_paper)
 
 
@@ -267,6 +271,23 @@ def _compare_books(right: RouteRight) -> Handler:
     return compare
 
 
+def _file_of_books(form: str, right: RouteRight) -> Handler:
+    async def file(
+        request: Request,
+        visitor: Annotated[Visitor, Depends(right)],
+        options: Annotated[LisOptions, Query()],
+        table: Annotated[str, Form(max_length=MOST_BOOKS_BYTES)],
+    ) -> Response:
+        look = look_of(request, visitor, BOOKS_VIEW, options, form)
+        try:
+            lines = _books_in(table.encode())
+        except BooksError:
+            return _refused_file(request, LisRefusedError(HTTPStatus.BAD_REQUEST, "books_bad"))
+        return await show_file(look, form, lines)
+
+    return file
+
+
 def _books_in(content: bytes) -> tuple[BookLine, ...]:
     if len(content) > MOST_BOOKS_BYTES:
         raise BooksError("too long")
@@ -309,6 +330,13 @@ def _add_routes() -> None:
         f"/lis/{BOOKS_VIEW}", _compare_books(books), methods=["POST"],
         include_in_schema=False,
     )  # fmt: skip
+    for form in MEDIA:
+        router.add_api_route(
+            f"/lis/{BOOKS_VIEW}.{form}",
+            _file_of_books(form, view_right(BOOKS_VIEW, of_data=True)),
+            methods=["POST"],
+            include_in_schema=False,
+        )
     router.add_api_route(f"/lis/{LINES}", _line_page(VIEWS_RIGHT), include_in_schema=False)
     of_lines = view_right(LINES, of_data=True)
     for form in MEDIA:

@@ -153,9 +153,9 @@ def _named(told: ToldPage, purpose: str, tokens: CitizenTokens) -> ToldPage:
     return told._replace(main=filled(told.main, words), citizens=())
 
 
-async def page_on_paper(look: LisLook) -> ViewPage:
+async def page_on_paper(look: LisLook, books: tuple[BookLine, ...] = ()) -> ViewPage:
     """Make a page that is taken away, on record. Raises as `told_page` does."""
-    question = question_of(look)
+    question = question_of(look, books)
     async with turn(look):
         return await _view_page(look, question, await taken_away(look, question))
 

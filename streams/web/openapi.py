@@ -24,8 +24,8 @@ from streams.web.visitors import Role, Visitor
 
 VERSION: Final = "1.0.0"
 PROGRAM: Final = Visitor("program", frozenset({Role.LIS}))
-NOT_FOR_PROGRAMS: Final = frozenset({"citizen", "page", "persons", "purpose"})
-"""Options that need a session, or are of pages alone."""
+NOT_FOR_PROGRAMS: Final = frozenset({"citizen", "page", "persons", "purpose", "rules"})
+"""Options that need a session, are of pages alone, or are refused."""
 HEAD: Final = "# Made by `make contract` from the routes.\n"
 Object = dict[str, Any]
 _KINDS: Final[Mapping[ColumnKind, str]] = {

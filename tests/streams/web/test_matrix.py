@@ -86,7 +86,7 @@ def test_another_municipality_is_refused_on_every_route_as_one_that_does_not_exi
 
 
 def test_forms_are_among_the_routes_that_name_a_municipality():
-    assert sum("POST" in (route.methods or ()) for route in ASKED) == 8
+    assert sum("POST" in (route.methods or ()) for route in ASKED) == 12
 
 
 def test_a_visitor_without_a_municipality_sees_no_route_that_has_one(app):
