@@ -13,7 +13,7 @@ from tests.support.lis_site import lis_site
 from tests.support.site_client import client_of, visitor
 
 OTHER = "730"
-"""A municipality with more citizens than the tests' own."""
+"""Another municipality with citizens."""
 OF_SOURCES_BESIDE = {"forventet"}
 """A view whose citizens are not in the marts."""
 
@@ -33,13 +33,13 @@ def test_a_view_with_citizens_is_a_list_or_has_a_source_of_its_own():
 
 @pytest.mark.parametrize("view", ["genoptjening", "personer"])
 def test_a_list_that_is_too_long_for_files_is_shown_page_by_page(folder, monkeypatch, view):
-    monkeypatch.setattr(lis_desk, "MOST_ROWS", 3)
-    monkeypatch.setattr(lis_options, "ROWS_OF_PAGE", 2)
+    monkeypatch.setattr(lis_desk, "MOST_ROWS", 2)
+    monkeypatch.setattr(lis_options, "ROWS_OF_PAGE", 1)
     who = client_of(lis_site(folder), visitor("caseworker", municipality=OTHER))
     asked = f"/lis/{view}?persons=1&purpose=sag"
     page = who.get(asked)
     assert page.status_code == 200
-    assert "En fil har højst 3: vælg fx én ydelse ad gangen" in page.text
+    assert "En fil har højst 2: vælg fx én ydelse ad gangen" in page.text
     assert f'href="/lis/{view}.pdf' in page.text
     assert who.get(f"{asked}&page=2").status_code == 200
     for form in MEDIA:

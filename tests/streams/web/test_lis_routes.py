@@ -508,7 +508,7 @@ def links_of(page, path="/lis/"):
 
 def test_a_line_leads_to_its_citizens_for_who_may_see_them(app, economy):
     """And they are those whose money the line is of; from them the way leads back to the figure."""
-    asked = f"/lis/linjer?municipality={OWN}&benefit=KTH&as=of&run=51"
+    asked = f"/lis/linjer?municipality={OWN}&benefit=ADP&as=of&run=51"
     assert links_of(economy.get(asked).text) == []
     who = client_of(app, visitor("caseworker", municipality=OWN))
     page = who.get(asked).text
@@ -518,16 +518,16 @@ def test_a_line_leads_to_its_citizens_for_who_may_see_them(app, economy):
     assert path == "/lis/personer"
     rows = json.loads(who.get(f"{path}.json?{query}&purpose=sag").content)["rows"]
     assert {(row["municipality"], row["month"], row["benefit"]) for row in rows} == {
-        (OWN, month, "KTH")
+        (OWN, month, "ADP")
     }
     lines = json.loads(who.get(f"/lis/linjer.json?{query.replace('&persons=1', '')}").content)
     for name in ("amount_ore", "refusion_ore"):
         assert sum(row[name] for row in rows) == sum(row[name] for row in lines["rows"])
-    assert f'<a href="/lis/beloeb?as=of&amp;run=51&amp;municipality={OWN}&amp;benefit=KTH">' in page
+    assert f'<a href="/lis/beloeb?as=of&amp;run=51&amp;municipality={OWN}&amp;benefit=ADP">' in page
     (back,) = re.findall(
         r'href="([^"]*)">Personer', who.get(f"{path}?{query}&purpose=sag").text.partition("<h1>")[0]
     )
-    assert back.endswith(f"&amp;municipality={OWN}&amp;month={month}&amp;benefit=KTH")
+    assert back.endswith(f"&amp;municipality={OWN}&amp;month={month}&amp;benefit=ADP")
     assert back.startswith("/lis/personer?as=of&amp;run=51")
     assert "persons" not in back
     assert who.get(back.replace("&amp;", "&")).status_code == 200
