@@ -1,4 +1,4 @@
-"""A caseworker finds a citizen in a real browser: from the number to the PDF, and in every form."""
+"""A caseworker finds a citizen in a real browser: from the number to the PDF, by every way."""
 
 import time
 from typing import Any
@@ -85,11 +85,6 @@ def explained(page):
     page.locator("#explained li", has_text="Refusionstæller").wait_for()
 
 
-def is_wide(page):
-    size = "document.documentElement"
-    return page.evaluate(f"{size}.scrollWidth > {size}.clientWidth")
-
-
 def test_from_a_number_to_a_week_two_moments_and_a_pdf(opened, lives):
     page = opened()
     cpr = lives[0][0]["cpr"]
@@ -124,41 +119,6 @@ def test_the_story_is_whole_without_javascript(opened, lives):
     page.get_by_label("Forklar en uge").fill("2016-03-01")
     page.get_by_role("button", name="Forklar ugen").click()
     page.get_by_role("heading", name="Hvorfor ugen er, som den er").wait_for()
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("colours", ["none", "active"])
-def test_axe_finds_nothing_on_any_page_of_a_citizen(opened, lives, colours):
-    page = opened(forced_colors=colours)
-    assert violations(page) == []
-    page.get_by_role("button", name="Vis forløbet").click()
-    page.get_by_text("Det er ikke et CPR-nummer").wait_for()
-    assert violations(page) == []
-    found(page, lives[1])
-    explained(page)
-    assert violations(page) == []
-    page.goto(page.url.replace("/borger/", "/en/borger/"))
-    page.locator("#explained li", has_text="the benefit weeks").or_(
-        page.locator("#explained li", has_text="no benefit week")
-    ).first.wait_for()
-    assert violations(page) == []
-
-
-@pytest.mark.long
-def test_a_narrow_page_and_large_text_do_not_scroll_sideways(opened, lives):
-    page = opened(viewport={"width": 320, "height": 640})
-    assert not is_wide(page)
-    found(page, lives[0])
-    explained(page)
-    assert not is_wide(page)
-    page.goto(f"{page.url}?fra=49&til=nu")
-    assert not is_wide(page)
-    page.goto(f"{page.url.partition('?')[0]}/forklaring?uge=2016-03-01")
-    assert not is_wide(page)
-    large = opened(viewport={"width": 1280, "height": 800})
-    found(large, lives[0])
-    large.evaluate("document.documentElement.style.fontSize = '20px'")
-    assert not is_wide(large)
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""The desk in a real browser: two persons close a run, axe, narrow, paper, no JavaScript."""
+"""The desk in a real browser: two persons close a run, by keyboard, without JavaScript."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,6 @@ from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from streams.web.lis_looks import PURPOSE
 from streams.web.samples import SampleBook
 from streams.web.sessions import COOKIE
-from tests.support.axe import violations
 from tests.support.browser import free_port, open_browser, serving
 from tests.support.desk_site import ANNA, ANSWERED, BIRTE, MISSING, REPLAYED, at_rest, desk_site
 from tests.support.site_client import visitor
@@ -115,24 +114,6 @@ def test_the_same_works_without_javascript(desk, opened):
     at_rest(app, CARRY)
     birte.reload()
     assert birte.get_by_text("Kørsel 52 (april 2024) er lukket").count()
-
-
-@pytest.mark.long
-def test_axe_finds_nothing_and_narrow_pages_do_not_scroll_sideways(opened):
-    wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-    anna = opened("/koersler")
-    anna.get_by_role("button", name="Gennemse april 2024 nu").click()
-    anna.get_by_text("vil blive holdt tilbage").wait_for()
-    anna.get_by_label("Hvorfor skal den lukkes trods tvivlen?").fill("Randers er lukket")
-    anna.get_by_role("button", name="Bed om at lukke kørsel 52").click()
-    for who in (ANNA, AUDITOR):
-        for options in ({}, {"viewport": {"width": 320, "height": 640}}):
-            page = opened("/koersler", who, **options)
-            base = page.url.partition("/koersler")[0]
-            for path in (*PATHS, *OF_LETTERS, *(OF_AUDIT if who is AUDITOR else ())):
-                page.goto(base + path)
-                assert violations(page) == [], path
-                assert not page.evaluate(wide), (path, options)
 
 
 REACHABLE = """
