@@ -6,7 +6,7 @@ names of JSON without `_ore`.
 """
 
 import csv
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
@@ -105,13 +105,15 @@ class Answer:
         """Return the rows that are to be shown: the only ones that a page of a list has."""
         return self.rows[shown.start : shown.stop] if self.listed is None else self.rows
 
-    def as_of(self) -> str:
-        """Say in words what the figures are as of."""
+    def as_of(self, say: Callable[..., str] = str.format) -> str:
+        """Say in words what the figures are as of; `say` may say the same in another language."""
         if self.based_on == "settled":
-            return f"afregnet i kørsel {self.run}"
+            return say("afregnet i kørsel {run}", run=self.run)
         if self.based_on == "of":
-            return f"som kendt, da kørsel {self.run} blev lukket"
-        return f"som kendt nu; sidste lukkede kørsel er {self.run or 'ingen'}"
+            return say("som kendt, da kørsel {run} blev lukket", run=self.run)
+        if not self.run:
+            return say("som kendt nu; ingen kørsel er lukket")
+        return say("som kendt nu; sidste lukkede kørsel er {run}", run=self.run)
 
 
 def ratio(part: int, whole: int) -> int | None:

@@ -8,12 +8,16 @@ from typing import Final, NamedTuple
 
 
 class Definition(NamedTuple):
-    """The meaning of a view: what it counts, by which §, and which open questions decide."""
+    """The meaning of a view: what it counts, by which §, and which open questions decide.
+
+    `no_picture` says why a view is better read as a table.
+    """
 
     counts: str
     law: str
     switches: tuple[str, ...] = ()
     figures: Mapping[str, str] = {}
+    no_picture: str = ""
 
 
 PLACE: Final = (
@@ -179,6 +183,8 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         "Borgere med fleksløntilskud på sidste refusionstrin i måneden, med fleksbidraget, hvor der"
         " er afregnet et. Uden fleksbidrag ventes der på lønnen, eller den er for høj.",
         "lov 994/2015 § 7",
+        no_picture="en liste, hvori man slår en borger op; borgeres beløb ved siden af hinanden"
+        " siger ikke noget",
     ),
     "kontrol": Definition(
         "Beløbene her og i regnskabet (ledger) side om side; hver forskel skal være 0,00. Med"
@@ -199,6 +205,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
             "difference_ore": "hvad der mangler eller er for meget, mellem det modtagne og det"
             " bogførte og mellem det bogførte og ledgeren",
         },
+        "hver forskel er 0 eller en fejl, der skal rettes, og et billede af nuller viser intet",
     ),
     "landet": Definition(
         "Alle kommuner: udgiftsgrundlag, refusion, medfinansiering og finansieringsbeløb efter"

@@ -1,36 +1,41 @@
 """Chooses the picture of a view, and makes it of an answer."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.amounts import whole_kroner
-from projections.lis.answers import Answer, ColumnKind, shown_value
-from projections.lis.pictures import Curve, Piece, Stack, colour_of, columns, grouped, lines, stacks
+from projections.lis.answers import Answer, ColumnKind
+from projections.lis.control_drawings import (
+    against_books,
+    against_expected,
+    between_municipalities,
+    by_account,
+)
+from projections.lis.definitions import DEFINITIONS
+from projections.lis.drawing_parts import Scene, money_piece, short_name
+from projections.lis.forecast_drawings import errors_by_distance, of_months_to_come
+from projections.lis.picture_words import PictureTeller
+from projections.lis.pictures import Curve, Language, Piece, Stack, colour_of
 from projections.lis.questions import ViewError
 
-Rows = list[dict[str, Any]]
-LONGEST_NAME: Final = 30
 
-
-def drawing_of(answer: Answer, law: RuleSet, place: str) -> str:
-    """Draw an answer as SVG; `place` says where and when it is about.
+def drawing_of(answer: Answer, law: RuleSet, place: str, language: Language = "da") -> str:
+    """Draw an answer as SVG; `place` says where and when it is about, in the language.
 
     Raises ViewError for a view that is better read as a table.
     """
     drawing = _DRAWN.get(answer.view)
     if drawing is None or not {*drawing.columns} <= {*answer.names}:
+        definition = DEFINITIONS.get(answer.view)
+        why = f" ({definition.no_picture})" if definition and definition.no_picture else ""
         raise ViewError(
-            f"these rows of {answer.view} have no picture; there is one of"
+            f"these rows of {answer.view} have no picture{why}; there is one of"
             f" {', '.join(sorted(_DRAWN))}, with all their columns"
         )
     rows = [dict(zip(answer.names, row, strict=True)) for row in answer.rows]
-    return drawing.draw(answer, rows, law, f"{place}, {answer.as_of()}")
-
-
-def _short_name(name: str) -> str:
-    """Cut a name that has no room beside its stack, and show that it is cut."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
+    tell = PictureTeller(language)
+    return drawing.draw(Scene(answer, rows, law, f"{place}, {answer.as_of(tell.say)}", tell))
 
 
 _MEASURES: Final[Mapping[str, tuple[str, ColumnKind]]] = {
@@ -39,26 +44,29 @@ _MEASURES: Final[Mapping[str, tuple[str, ColumnKind]]] = {
 }
 
 
-def _by_rate(answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
+def _by_rate(of: Scene) -> str:
     """Stack each benefit's money or persons by rate."""
-    measure, kind = _MEASURES[answer.view]
+    measure, kind = _MEASURES[of.answer.view]
     sizes: dict[str, dict[tuple[str, int], int]] = {}
-    for row in rows:
+    for row in of.rows:
         code, rate = row["benefit"], row["rate"]
         if code is not None and rate is not None:
-            mechanism = row.get("mechanism") or law.benefits[code].mechanism or "refusion"
+            mechanism = row.get("mechanism") or of.law.benefits[code].mechanism or "refusion"
             sums = sizes.setdefault(code, {})
             sums[mechanism, rate] = sums.get((mechanism, rate), 0) + row[measure]
     parts = [
         Stack(
-            _short_name(f"{code} {law.benefits[code].name}"),
-            [_piece(*key, size, kind) for key, size in sorted(sums.items(), key=_in_order)],
-            _said(kind, sum(sums.values())),
+            short_name(f"{code} {of.law.benefits[code].name}"),
+            [
+                _piece(of.tell, *key, size, kind)
+                for key, size in sorted(sums.items(), key=_in_order)
+            ],
+            of.tell.size(kind, sum(sums.values())),
         )
         for code, sums in sorted(sizes.items(), key=lambda item: -sum(item[1].values()))
     ]
-    what = "Udgiftsgrundlag" if kind == "ore" else "Personer"
-    return stacks(f"{what} efter ydelse og procent", place, parts)
+    what = of.tell.say("Udgiftsgrundlag" if kind == "ore" else "Personer")
+    return of.stacks("{what} efter ydelse og procent", parts, what=what)
 
 
 def _in_order(item: tuple[tuple[str, int], int]) -> tuple[str, int]:
@@ -70,146 +78,149 @@ def _state_share(mechanism: str, rate: int) -> int:
     return rate if mechanism == "refusion" else 100 - rate
 
 
-def _piece(mechanism: str, rate: int, size: int, kind: ColumnKind) -> Piece:
+def _piece(tell: PictureTeller, mechanism: str, rate: int, size: int, kind: ColumnKind) -> Piece:
     is_refusion = mechanism == "refusion"
-    name = f"{'refusion' if is_refusion else 'medfinansiering'} {rate} %"
+    name = tell.say("refusion {rate} %" if is_refusion else "medfinansiering {rate} %", rate=rate)
     colour = colour_of(_state_share(mechanism, rate))
-    return Piece(name, colour, not is_refusion, size, _said(kind, size))
+    return Piece(name, colour, not is_refusion, size, tell.size(kind, size))
 
 
-def _said(kind: ColumnKind, size: int) -> str:
-    """Write a size with its unit: money in whole kroner, as the finding of a page has it."""
-    if kind == "ore":
-        return _kroner(whole_kroner(size))
-    return f"{shown_value(kind, size)} %" if kind == "percent" else shown_value(kind, size)
-
-
-def _kroner(kroner: float) -> str:
-    return f"{grouped(round(kroner))} kr."
-
-
-def _bands(answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+def _bands(of: Scene) -> str:
     """Draw the bands of a counter, summed over the municipalities that are shown."""
-    first, last, what = (
-        ("from_week", "to_week", "anciennitet i uger")
-        if answer.view == "anciennitet"
-        else ("from_weeks", "to_weeks", "optjente uger med selvforsørgelse")
+    first, last, title = (
+        ("from_week", "to_week", "{people} efter anciennitet i uger")
+        if of.answer.view == "anciennitet"
+        else ("from_weeks", "to_weeks", "{people} efter optjente uger med selvforsørgelse")
     )
     persons: dict[tuple[int, int | None], int] = {}
-    for row in rows:
+    for row in of.rows:
         key = row[first], row[last]
         persons[key] = persons.get(key, 0) + row["persons"]
     names = [_band_name(*key) for key in persons]
     total = sum(persons.values())
-    people = f"{grouped(total)} {'person' if total == 1 else 'personer'}"
-    return columns(f"{people} efter {what}", place, names, [*persons.values()])
+    sentence = "{number} person" if total == 1 else "{number} personer"
+    people = of.tell.say(sentence, number=of.tell.count(total))
+    return of.columns(title, names, [*persons.values()], people=people)
 
 
 def _band_name(first: int, last: int | None) -> str:
     return f"{first}+" if last is None else str(first) if first == last else f"{first}-{last}"
 
 
-def _over_months(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+def _over_months(of: Scene) -> str:
     """Draw the persons on each step, summed over the municipalities that are shown."""
-    months = sorted({row["month"] for row in rows})
+    months = sorted({row["month"] for row in of.rows})
     drawn = []
     for step in (1, 2, 3, 4):
         sums = dict.fromkeys(months, 0)
-        for row in rows:
+        for row in of.rows:
             sums[row["month"]] += row[f"persons_step_{step}"]
-        drawn.append(Curve(f"trin {step}", [*sums.values()]))
-    return lines("Personer på hvert refusionstrin", place, months, drawn, _count)
+        drawn.append(Curve(of.tell.say("trin {step}", step=step), [*sums.values()]))
+    return of.lines("Personer på hvert refusionstrin", months, drawn, of.tell.count)
 
 
-def _beside_each_other(_answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
+def _beside_each_other(of: Scene) -> str:
     """Draw the mean percentage of each municipality in the last month that is shown."""
-    last = max((row["month"] for row in rows), default="")
+    last = max((row["month"] for row in of.rows), default="")
     shown = [
-        row for row in rows if row["month"] == last and row["mean_refusion_percent"] is not None
+        row for row in of.rows if row["month"] == last and row["mean_refusion_percent"] is not None
     ]
     if not shown:
         raise ViewError(f"every figure of {last} is hidden, so there is nothing to draw")
     shown.sort(key=lambda row: -row["mean_refusion_percent"])
     parts = [
         Stack(
-            _short_name(f"{row['municipality']} {law.municipalities[row['municipality']]}"),
-            [Piece("refusion", colour_of(30), False, percent, _said("percent", percent))],
-            _said("percent", percent),
+            short_name(f"{row['municipality']} {of.law.municipalities[row['municipality']]}"),
+            [
+                Piece(
+                    of.tell.say("refusion"),
+                    colour_of(30),
+                    False,
+                    percent,
+                    of.tell.size("percent", percent),
+                )
+            ],
+            of.tell.size("percent", percent),
         )
         for row in shown
         for percent in (row["mean_refusion_percent"],)
     ]
-    return stacks(f"Gennemsnitlig refusionsprocent {last}", place, parts)
+    return of.stacks("Gennemsnitlig refusionsprocent {month}", parts, month=last)
 
 
 MOST_RUNS: Final = 25
 """The runs that are drawn: two years, and the open one."""
 
 
-def _of_runs(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+def _of_runs(of: Scene) -> str:
     """Stack what each run settles, summed over the municipalities that are shown."""
     sums: dict[tuple[bool, int, str], list[int]] = {}
-    for row in rows:
+    for row in of.rows:
         key = row["run"] is None, row["run"] or 0, row["data_month"] or ""
         of_run = sums.setdefault(key, [0, 0])
         of_run[0] += row["refusion_ore"]
         of_run[1] += row["medfinansiering_ore"]
     parts = [
-        _both_ways(f"{'åben' if is_open else f'kørsel {run}'} {month}", *sums[is_open, run, month])
+        _both_ways(
+            of.tell,
+            of.tell.say(
+                "åben {month}" if is_open else "kørsel {run} {month}", run=run, month=month
+            ),
+            *sums[is_open, run, month],
+        )
         for is_open, run, month in sorted(sums)[-MOST_RUNS:]
     ]
     if len(sums) > MOST_RUNS:
-        place = f"{place}; de seneste {MOST_RUNS} af {len(sums)} kørsler"
-    return stacks("Refusion og medfinansiering, og det beløb, der afregnes", place, parts)
+        of = of.at("{place}; de seneste {most} af {all} kørsler", most=MOST_RUNS, all=len(sums))
+    return of.stacks("Refusion og medfinansiering, og det beløb, der afregnes", parts)
 
 
-def _of_places(_answer: Answer, rows: Rows, law: RuleSet, place: str) -> str:
+def _of_places(of: Scene) -> str:
     """Stack the money of each municipality, summed over the months that are shown."""
     sums: dict[str, list[int]] = {}
-    for row in rows:
+    for row in of.rows:
         of_place = sums.setdefault(row["municipality"], [0, 0])
         of_place[0] += row["refusion_ore"]
         of_place[1] += row["medfinansiering_ore"]
     parts = [
-        _both_ways(_short_name(f"{code} {law.municipalities[code]}"), *sums[code])
+        _both_ways(of.tell, short_name(f"{code} {of.law.municipalities[code]}"), *sums[code])
         for code in sorted(sums, key=lambda code: (-sum(sums[code]), code))
     ]
-    return stacks("Refusion og medfinansiering, og det beløb, der afregnes", place, parts)
+    return of.stacks("Refusion og medfinansiering, og det beløb, der afregnes", parts)
 
 
-def _both_ways(name: str, refusion: int, medfinansiering: int) -> Stack:
+def _both_ways(tell: PictureTeller, name: str, refusion: int, medfinansiering: int) -> Stack:
     pieces = [
-        _money("refusion", 40, refusion),
-        _money("medfinansiering", 65, medfinansiering, is_hatched=True),
+        money_piece(tell, "refusion", 40, refusion),
+        money_piece(tell, "medfinansiering", 65, medfinansiering, is_hatched=True),
     ]
-    return Stack(name, pieces, _said("ore", refusion - medfinansiering))
-
-
-def _money(name: str, share: int, ore: int, *, is_hatched: bool = False) -> Piece:
-    return Piece(name, colour_of(share), is_hatched, ore, _said("ore", ore))
+    return Stack(name, pieces, tell.size("ore", refusion - medfinansiering))
 
 
 AGES: Final = ((0, "samme måned"), (1, "1-3 måneder"), (4, "4-12 måneder"), (13, "over et år"))
 """The least age in months of each group of corrections, and its name."""
 
 
-def _by_age(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+def _by_age(of: Scene) -> str:
     """Stack what corrections move up and down, by how old the corrected month is."""
     sums = {name: [0, 0] for _, name in AGES}
-    for row in rows:
+    for row in of.rows:
         age = max(row["age_months"] or 0, 0)
         of_age = sums[[name for first, name in AGES if first <= age][-1]]
         of_age[0] += row["up_ore"]
         of_age[1] -= row["down_ore"]
     parts = [
         Stack(
-            name,
-            [_money("op", 40, up), _money("ned", 65, down, is_hatched=True)],
-            f"netto {_said('ore', up - down)}",
+            of.tell.say(name),
+            [
+                money_piece(of.tell, "op", 40, up),
+                money_piece(of.tell, "ned", 65, down, is_hatched=True),
+            ],
+            of.tell.say("netto {size}", size=of.tell.size("ore", up - down)),
         )
         for name, (up, down) in sums.items()
     ]
-    return stacks("Berigtigelser efter den rettede måneds alder", place, parts)
+    return of.stacks("Berigtigelser efter den rettede måneds alder", parts)
 
 
 AHEAD: Final = ((0, "0-4"), (5, "5-13"), (14, "14-26"), (27, "27-52"), (53, "53+"))
@@ -217,76 +228,72 @@ AHEAD: Final = ((0, "0-4"), (5, "5-13"), (14, "14-26"), (27, "27-52"), (53, "53+
 LAST_STEP: Final = "sidste trin"
 
 
-def _ahead(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+def _ahead(of: Scene) -> str:
     """Draw how many citizens are how many weeks from the next step."""
     persons = dict.fromkeys([*(name for _, name in AHEAD), LAST_STEP], 0)
-    for row in rows:
+    for row in of.rows:
         weeks = row["weeks_to_next"]
         groups = [name for first, name in AHEAD if weeks is not None and first <= weeks]
         persons[groups[-1] if groups else LAST_STEP] += 1
-    title = f"{_citizens(len(rows))} efter uger til et lavere refusionstrin"
-    return columns(title, place, [*persons], [*persons.values()])
+    names = [of.tell.say(name) if name == LAST_STEP else name for name in persons]
+    return of.columns(
+        "{citizens} efter uger til et lavere refusionstrin",
+        names,
+        [*persons.values()],
+        citizens=of.tell.citizens(len(of.rows)),
+    )
 
 
-def _count(number: float) -> str:
-    return grouped(round(number))
-
-
-def _percent(percent: float) -> str:
-    return _said("percent", round(100 * percent))
-
-
-def _citizens(number: int) -> str:
-    return f"{grouped(number)} {'borger' if number == 1 else 'borgere'}"
-
-
-def _week_by_step(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+def _week_by_step(of: Scene) -> str:
     """Stack who pays for an average week on each step."""
     parts = []
-    several = len({row["municipality"] for row in rows}) > 1
-    for row in rows:
+    several = len({row["municipality"] for row in of.rows}) > 1
+    for row in of.rows:
         where = f"{row['municipality']} " if several else ""
         parts.append(
             Stack(
-                f"{where}trin {row['step']} ({row['rate']} %)",
+                of.tell.say(
+                    "{where}trin {step} ({rate} %)", where=where, step=row["step"], rate=row["rate"]
+                ),
                 [
-                    _money("kommunen", 65, row["own_cost_ore"], is_hatched=True),
-                    _money("staten", 40, row["week_ore"] - row["own_cost_ore"]),
+                    money_piece(of.tell, "kommunen", 65, row["own_cost_ore"], is_hatched=True),
+                    money_piece(of.tell, "staten", 40, row["week_ore"] - row["own_cost_ore"]),
                 ],
-                f"{_said('ore', row['week_ore'])}, {_citizens(row['persons'])}",
+                f"{of.tell.size('ore', row['week_ore'])}, {of.tell.citizens(row['persons'])}",
             )
         )
-    return stacks("Hvem betaler en gennemsnitlig uge på hvert trin", place, parts)
+    return of.stacks("Hvem betaler en gennemsnitlig uge på hvert trin", parts)
 
 
 MOST_CHANGES: Final = 15
 
 
-def _changes(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+def _changes(of: Scene) -> str:
     """Draw the most usual changes from one benefit to another, to none or from none."""
     persons: dict[tuple[str, str], int] = {}
-    for row in rows:
+    for row in of.rows:
         if row["from_benefit"] != row["to_benefit"]:
-            key = row["from_benefit"] or "ingen", row["to_benefit"] or "ingen"
+            none = of.tell.say("ingen")
+            key = row["from_benefit"] or none, row["to_benefit"] or none
             persons[key] = persons.get(key, 0) + row["persons"]
     if not persons:
         raise ViewError("nobody goes from one benefit to another, so there is nothing to draw")
     most = sorted(persons, key=lambda key: (-persons[key], key))[:MOST_CHANGES]
     parts = [
         Stack(
-            f"{came} til {went}",
-            [Piece("personer", colour_of(30), False, number, grouped(number))],
-            grouped(number),
+            of.tell.say("{came} til {went}", came=came, went=went),
+            [Piece(of.tell.say("personer"), colour_of(30), False, number, of.tell.count(number))],
+            of.tell.count(number),
         )
         for came, went in most
         for number in (persons[came, went],)
     ]
-    return stacks("De hyppigste skift mellem ydelser", place, parts)
+    return of.stacks("De hyppigste skift mellem ydelser", parts)
 
 
-def _of_citizen(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
+def _of_citizen(of: Scene) -> str:
     """Draw what a citizen's benefits cost each month, and what the State pays of it."""
-    months = sorted({row["month"] for row in rows})
+    months = sorted({row["month"] for row in of.rows})
     drawn = []
     for name, measure in (
         ("udgiftsgrundlag", "amount_ore"),
@@ -294,70 +301,22 @@ def _of_citizen(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
         ("medfinansiering", "medfinansiering_ore"),
     ):
         sums = dict.fromkeys(months, 0)
-        for row in rows:
+        for row in of.rows:
             sums[row["month"]] += row[measure]
         if any(sums.values()):
-            drawn.append(Curve(name, [*map(whole_kroner, sums.values())]))
-    return lines("En borgers måneder i kroner", place, months, drawn, _kroner)
-
-
-def _of_months_to_come(answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
-    """Draw what the months to come cost, with the interval: of a municipality or the country."""
-    is_country = bool(answer.areas) and len({row["municipality"] for row in rows}) != 1
-    if is_country:
-        rows = [dict(zip(answer.names, row, strict=True)) for row in answer.areas]
-    months = sorted({row["month"] for row in rows})
-    drawn = []
-    for name, words in (("net_ore", "netto"), ("net_low_ore", "mindst"), ("net_high_ore", "højst")):
-        sums: dict[str, int | None] = dict.fromkeys(months, 0)
-        for row in rows:
-            known, value = sums[row["month"]], row[name]
-            sums[row["month"]] = None if known is None or value is None else known + value
-        values = [None if ore is None else whole_kroner(ore) for ore in sums.values()]
-        if any(value is not None for value in values):
-            drawn.append(Curve(words, values))
-    first, last = (drawn[0].values[at] or 0.0 for at in (0, -1)) if months else (0.0, 0.0)
-    change = round(100 * (last - first) / first) if first else 0
-    direction = "stiger" if change > 0 else "falder" if change < 0 else "er uændret"
-    whose = "Kommunernes" if is_country else "Kommunens"
-    finding = f"{whose} netto {direction}" + (f" {abs(change)} %" if change else "")
-    span = f" fra {months[0]} til {months[-1]}" if months else ""
-    return lines(finding + span, f"{place}; kr. pr. måned", months, drawn, _kroner)
-
-
-def _errors_by_distance(_answer: Answer, rows: Rows, _law: RuleSet, place: str) -> str:
-    """Draw the mean error of the forecast beside those of the two naive ones."""
-    distances = sorted({row["months_ahead"] for row in rows})
-    drawn = []
-    for name, words in (
-        ("net_error_percent", "prognosen"),
-        ("net_last_month_percent", "som sidste måned"),
-        ("net_same_month_percent", "som i fjor"),
-    ):
-        means = []
-        for distance in distances:
-            found = [row[name] for row in rows if row["months_ahead"] == distance]
-            known = [value for value in found if value is not None]
-            means.append(round(sum(known) / len(known)) / 100 if known else None)
-        drawn.append(Curve(words, means))
-    compared = [row["better"] for row in rows if row["better"] is not None]
-    finding = (
-        f"Prognosen er bedre end begge gæt i {compared.count('ja')} af {len(compared)} tilfælde"
-    )
-    if not compared:
-        finding = "Prognosen kan ikke holdes mod samme måned året før endnu"
-    points = [*map(str, distances)]
-    return lines(finding, f"{place}; fejl i netto i procent", points, drawn, _percent)
+            drawn.append(Curve(of.tell.say(name), [*map(whole_kroner, sums.values())]))
+    return of.lines("En borgers måneder i kroner", months, drawn, of.tell.kroner)
 
 
 class Drawing(NamedTuple):
     """A picture: the columns that it is made of, and the function that draws it."""
 
     columns: tuple[str, ...]
-    draw: Callable[[Answer, Rows, RuleSet, str], str]
+    draw: Callable[[Scene], str]
 
 
 _MONEY: Final = ("refusion_ore", "medfinansiering_ore")
+_EXPECTED: Final = ("reporter", "benefit", "month", "received_ore", "expected_ore")
 _DRAWN: Final[Mapping[str, Drawing]] = {
     "beloeb": Drawing(("benefit", "rate", "mechanism", "amount_ore"), _by_rate),
     "personer": Drawing(("benefit", "rate", "persons"), _by_rate),
@@ -376,6 +335,11 @@ _DRAWN: Final[Mapping[str, Drawing]] = {
     "ugens-vaerdi": Drawing(
         ("municipality", "step", "rate", "week_ore", "own_cost_ore"), _week_by_step
     ),
-    "prognose": Drawing(("month", "net_ore", "net_low_ore", "net_high_ore"), _of_months_to_come),
-    "prognosefejl": Drawing(("months_ahead", "net_error_percent", "better"), _errors_by_distance),
+    "prognose": Drawing(("month", "net_ore", "net_low_ore", "net_high_ore"), of_months_to_come),
+    "udgifter": Drawing(("benefit", "account", "amount_ore"), by_account),
+    "mellemkommunalt": Drawing(("paying", "financing", "amount_ore"), between_municipalities),
+    "fuldstaendighed": Drawing(_EXPECTED, against_expected),
+    "forventet": Drawing(_EXPECTED, against_expected),
+    "afstemning": Drawing(("account", "month", "difference_ore", "unexplained_ore"), against_books),
+    "prognosefejl": Drawing(("months_ahead", "net_error_percent", "better"), errors_by_distance),
 }

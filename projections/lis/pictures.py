@@ -8,7 +8,7 @@ text alternative, all its figures in words.
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 WIDTH: Final = 860
@@ -31,6 +31,9 @@ COLOURS: Final = {
 OTHER: Final = "#9a9a9a"
 DASHES: Final = ("", "9 5", "2 4", "12 4 2 4", "5 2")
 LINE_COLOURS: Final = ("#123f6d", "#b3541e", "#1b7a57", "#7a3b8f", "#444444")
+
+
+Language = Literal["da", "en"]
 
 
 class Piece(NamedTuple):
@@ -76,7 +79,7 @@ def colour_of(state_share: int) -> str:
     return COLOURS.get(state_share, OTHER)
 
 
-def stacks(title: str, subtitle: str, parts: Sequence[Stack]) -> str:
+def stacks(title: str, subtitle: str, parts: Sequence[Stack], language: Language = "da") -> str:
     """Draw horizontal stacks below each other, with a key of their pieces."""
     longest = max((sum(max(piece.size, 0) for piece in stack.pieces) for stack in parts), default=0)
     right = max([RIGHT, *(16 + LETTER * len(stack.label) for stack in parts)])
@@ -102,7 +105,7 @@ def stacks(title: str, subtitle: str, parts: Sequence[Stack]) -> str:
         + "".join(f", {piece.name} {piece.said}" for piece in stack.pieces)
         for stack in parts
     )
-    return _picture(title, subtitle, words, [*body, *rows], height)
+    return _picture(title, subtitle, words, [*body, *rows], height, language)
 
 
 def _in_order(entry: tuple[str, str, bool]) -> list[tuple[int, str]]:
@@ -112,7 +115,13 @@ def _in_order(entry: tuple[str, str, bool]) -> list[tuple[int, str]]:
     ]
 
 
-def columns(title: str, subtitle: str, names: Sequence[str], values: Sequence[int]) -> str:
+def columns(
+    title: str,
+    subtitle: str,
+    names: Sequence[str],
+    values: Sequence[int],
+    language: Language = "da",
+) -> str:
     """Draw upright columns, each with its value above and its name below."""
     height, bottom = 360, 310
     tallest = max([*values, 1])
@@ -122,12 +131,18 @@ def columns(title: str, subtitle: str, names: Sequence[str], values: Sequence[in
         size = (bottom - TOP - 20) * value / tallest
         x = 40 + at * step
         body.append(_rectangle(x + step * 0.12, bottom - size, step * 0.76, size, LINE_COLOURS[0]))
-        body.append(_text(x + step / 2, bottom - size - 7, grouped(value), anchor="middle"))
+        body.append(
+            _text(x + step / 2, bottom - size - 7, _count(value, language), anchor="middle")
+        )
         body.append(_text(x + step / 2, bottom + 20, name, anchor="middle"))
     words = "; ".join(
-        f"{name}: {grouped(value)}" for name, value in zip(names, values, strict=True)
+        f"{name}: {_count(value, language)}" for name, value in zip(names, values, strict=True)
     )
-    return _picture(title, subtitle, words, body, height)
+    return _picture(title, subtitle, words, body, height, language)
+
+
+def _count(number: int, language: Language) -> str:
+    return grouped(number) if language == "da" else f"{number:,}"
 
 
 def lines(
@@ -136,6 +151,7 @@ def lines(
     points: Sequence[str],
     drawn: Sequence[Curve],
     said: Callable[[float], str],
+    language: Language = "da",
 ) -> str:
     """Draw lines over points of time, each with its name at its end; `said` words a value."""
     height, bottom = 400, 340
@@ -146,7 +162,7 @@ def lines(
     for part in range(5):
         y = bottom - (bottom - TOP) * part / 4
         body += [_rule(70, y, WIDTH - 190, y, GRID)]
-        body += [_text(62, y + 4, _short(most * part / 4), anchor="end")]
+        body += [_text(62, y + 4, _short(most * part / 4, language), anchor="end")]
     for at, point in enumerate(points):
         if at % max(len(points) // 6, 1) == 0:
             body.append(_text(70 + at * step, bottom + 20, point, anchor="middle"))
@@ -161,7 +177,7 @@ def lines(
         )
         for line in drawn
     )
-    return _picture(title, subtitle, words, body, height)
+    return _picture(title, subtitle, words, body, height, language)
 
 
 def _names(drawn: Sequence[Curve], bottom: int, most: float) -> list[float]:
@@ -203,12 +219,21 @@ def _drawn_line(
     ]
 
 
-def _short(value: float) -> str:
+def _short(value: float, language: Language = "da") -> str:
     """Write a number of an axis, large ones in thousands or millions.
 
     >>> _short(5_900_000), _short(24_000_000), _short(12_500), _short(2.6)
     ('5,9 mio.', '24 mio.', '12.500', '2,6')
+    >>> _short(5_900_000, "en"), _short(12_500, "en")
+    ('5.9 m', '12,500')
     """
+    number, _, unit = _short_in_danish(value).partition(" ")
+    if language == "en":
+        number, unit = number.translate(str.maketrans(".,", ",.")), unit and "m"
+    return f"{number} {unit}".strip()
+
+
+def _short_in_danish(value: float) -> str:
     for size, name in ((1_000_000, " mio."), (10_000, "")):
         if value >= size:
             shown = value / 1_000_000 if name else value
@@ -257,13 +282,20 @@ HATCH: Final = (
 )
 
 
-def _picture(title: str, subtitle: str, words: str, body: Sequence[str], height: float) -> str:
+def _picture(
+    title: str,
+    subtitle: str,
+    words: str,
+    body: Sequence[str],
+    height: float,
+    language: Language,
+) -> str:
     label = quoteattr(title)
     return "\n".join(
         [
             (
                 f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height + 20:.0f}"'
-                f' width="{WIDTH}" height="{height + 20:.0f}" role="img" lang="da"'
+                f' width="{WIDTH}" height="{height + 20:.0f}" role="img" lang="{language}"'
                 f' aria-label={label} font-family="Arial, Helvetica, sans-serif" font-size="14"'
                 f' fill="{INK}">'
             ),

@@ -279,7 +279,7 @@ def _picture(answer: Answer, speaker: Speaker, question: LisQuestion) -> str:
     if not answer.rows:
         return ""
     try:
-        return drawing_of(answer, speaker.law, place_of(speaker, question))
+        return drawing_of(answer, speaker.law, place_of(speaker, question), speaker.language)
     except ViewError:
         return ""
 

@@ -1,14 +1,20 @@
 """A picture is SVG with a title and all its figures in words, and reads without colours."""
 
+import re
 import xml.etree.ElementTree as ET
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
+from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import pytest
 
+from projections.lis import drawings
 from projections.lis.answers import Answer
+from projections.lis.definitions import DEFINITIONS
 from projections.lis.drawings import drawing_of
+from projections.lis.picture_words import ENGLISH
 from projections.lis.pictures import WIDTH, Curve, Piece, Stack, grouped, lines, stacks
 from projections.lis.questions import ViewError
 from projections.lis.views import VIEWS
@@ -50,6 +56,28 @@ ROWS: dict[str, list[tuple[Any, ...]]] = {
     "genoptjening": [("730", 0, 0, 3), ("730", 1, 12, 20), ("751", 0, 0, 4)],
     "udvikling": [
         ("730", f"2024-{month:02d}", 100, 10, 20, 30, 40, 100, 50, 5000) for month in range(1, 13)
+    ],
+    "udgifter": [
+        ("730", "2024-01", "KTH", "5.57.73.2.011", 950_00, 50_00, 900_00, 3),
+        ("730", "2024-01", "SDP", None, 100_00, 0, 100_00, 1),
+        ("730", "2024-01", None, None, 1_050_00, 50_00, 1_000_00, 4),
+    ],
+    "mellemkommunalt": [
+        ("2024-01", "730", "751", "KTH", 1_500_00, 300_00, 0),
+        ("2024-02", "730", "751", "KTH", 500_00, 100_00, 0),
+        ("2024-01", "751", "730", "ADP", 900_00, 0, 600_00),
+    ],
+    "fuldstaendighed": [
+        (50, "12345678", "KTH", "2024-01", 3, 600_00, 1_500_00, -900_00, "ja", None),
+        (50, "12345678", "ADP", "2024-01", 3, 700_00, 600_00, 100_00, None, None),
+    ],
+    "forventet": [
+        (50, "12345678", "KTH", "2024-01", 9, 2_000_00, 600_00, -1_400_00, 2, 1),
+        (50, "12345678", "ADP", "2024-01", 9, 500_00, 500_00, 0, 0, 0),
+    ],
+    "afstemning": [
+        ("5.57.73.2.011", "2024-01", 900_00, 700_00, 200_00, 0, 200_00, 0),
+        (None, "2024-01", 100_00, 0, 100_00, 0, 0, 100_00),
     ],
     "sammenligning": [("730", "2024-01", 90, 3000, 3344), ("751", "2024-01", None, None, None)],
 }  # fmt: skip
@@ -191,11 +219,110 @@ def test_where_nobody_changes_benefit_there_is_no_empty_picture():
         drawn("overgange", stayed)
 
 
-def test_a_view_without_a_picture_says_which_have_one():
-    shown = VIEWS["udgifter"]
-    answer = Answer("udgifter", "", "known", None, "", shown.figures, [])
-    with pytest.raises(ViewError, match="there is one of afregning, anciennitet"):
+def test_a_view_without_a_picture_says_why_and_which_have_one():
+    shown = VIEWS["kontrol"]
+    answer = Answer("kontrol", "", "known", None, "", shown.figures, [])
+    with pytest.raises(ViewError, match=r"billede af nuller.*; there is one of afregning, afstem"):
         drawing_of(answer, RULES, "")
+
+
+@pytest.mark.parametrize("view", sorted(VIEWS))
+def test_each_view_has_a_picture_or_a_reason_why_not(view):
+    assert (view in drawings._DRAWN) != bool(DEFINITIONS[view].no_picture)
+    if view in drawings._DRAWN:
+        names = {figure.name for figure in VIEWS[view].figures}
+        assert {*drawings._DRAWN[view].columns} <= names
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ("udgifter", ["Konto 5.57.73.2.011 har 90,00 % af udgiftsgrundlaget",
+                      "uden konto: 100 kr."]),
+        ("mellemkommunalt", ["Mellem kommuner: Randers til Aarhus er størst med 2.000 kr.",
+                             "Aarhus til Randers: 900 kr."]),
+        ("fuldstaendighed", ["1 af 2 linjer har fået mindre end forventet, højst 900 kr.",
+                             "12345678 KTH 2024-01: -900 kr., modtaget 600 kr., mangler 900 kr."]),
+        ("forventet", ["1 af 2 linjer har fået mindre end forventet, højst 1.400 kr."]),
+        ("afstemning", ["100 kr. er ikke forklaret (1 af 2 rækker)", "uden konto 2024-01: 100 kr.",
+                        "forklaret 200 kr., uforklaret 0 kr."]),
+    ],
+)  # fmt: skip
+def test_the_title_of_a_comparison_is_its_finding(view, said):
+    picture = drawn(view)
+    assert f"<title>{said[0]}</title>" in picture
+    assert all(words in picture for words in said)
+
+
+def test_comparisons_without_a_difference_say_so():
+    (row, _) = ROWS["forventet"]
+    same = [(*row[:6], row[5], 0, 0, 0)]
+    assert "<title>Alt det forventede er modtaget</title>" in drawn("forventet", same)
+    explained = ROWS["afstemning"][:1]
+    assert "<title>Hele forskellen er forklaret</title>" in drawn("afstemning", explained)
+    with pytest.raises(ViewError, match="nothing above 0"):
+        drawn("afstemning", [("5.57", "2024-01", 900_00, 900_00, 0, 0, 0, 0)])
+
+
+def test_the_largest_stacks_are_drawn_and_it_is_said_of_how_many():
+    rows = [("730", "2024-01", "KTH", f"5.{at}", 0, 0, (100 - at) * 100, 1) for at in range(40)]
+    picture = drawn("udgifter", rows)
+    nowhere = [("730", "2024-01", "KTH", None, 0, 0, 100, 1)]
+    assert "<title>Rækker uden konto har 100,00 %" in drawn("udgifter", nowhere)
+    assert "de 15 største af 40" in picture
+    assert "5.14:" in picture
+    assert "5.15:" not in picture
+
+
+def test_each_sentence_in_english_has_the_values_of_the_danish_and_is_said_somewhere():
+    folder = Path(drawings.__file__).parent
+    code = "".join(
+        (folder / f"{name}.py").read_text()
+        for name in ("drawings", "control_drawings", "forecast_drawings", "answers")
+    ) + (folder / "picture_words.py").read_text().partition("class PictureTeller")[2]  # fmt: skip
+    for danish, english in ENGLISH.items():
+        names = [sorted(part[1] for part in Formatter().parse(text) if part[1])
+                 for text in (danish, english)]  # fmt: skip
+        assert names[0] == names[1], danish
+        said = danish in code or danish.replace("{", "{{").replace("}", "}}") in code
+        assert said or "netto" in danish, danish
+
+
+FORECASTS = {
+    "prognose": {"municipality": "730", "month": "2025-01", "net_ore": 1_234_567_00,
+                 "net_low_ore": 1_000_000_00, "net_high_ore": 2_000_000_00},
+    "prognosefejl": {"municipality": "730", "months_ahead": 1, "net_error_percent": 123,
+                     "net_last_month_percent": 456, "better": "ja"},
+}  # fmt: skip
+DANISH = re.compile(
+    r"kommun|uger|trin\b|borger|efter|kendt|kørsel|måned|prognose|\bog\b|\baf\b|mangler"
+)
+
+
+@pytest.mark.parametrize("view", sorted({*ROWS, *FORECASTS}))
+def test_a_picture_is_in_english_where_that_is_wanted(view):
+    shown = VIEWS[view]
+    rows = ROWS.get(view) or [tuple(FORECASTS[view].get(each.name) for each in shown.figures)]
+    answer = Answer(view, shown.title, "known", 50, "R-1", shown.figures, rows, shown.total)
+    danish, english = (drawing_of(answer, RULES, "730", lang) for lang in ("da", "en"))
+    assert 'lang="en"' in english
+    names = "|".join(re.escape(benefit.name) for benefit in RULES.benefits.values())
+    texts = [*ET.fromstring(english).itertext()]  # noqa: S314 - our own
+    of_ours = [re.sub(names, "", text) for text in texts]
+    assert [text for text in of_ours if DANISH.search(text)] == []
+    said, told = (
+        [
+            number
+            for number in re.findall(r"\d+(?:[.,]\d+)+", in_words(picture))
+            if number.count(".") < 3  # else it is an account
+        ]
+        for picture in (danish, english)
+    )
+    assert [number.translate(str.maketrans(".,", ",.")) for number in said] == told
+
+
+def in_words(picture):
+    return picture.partition("<desc>")[2].partition("</desc>")[0]
 
 
 @pytest.mark.parametrize("view", sorted(ROWS))

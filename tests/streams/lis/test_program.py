@@ -78,7 +78,7 @@ def test_each_view_answers_with_a_table_in_the_words_of_the_field(lis):
         (["beloeb", "--municipality", "Randers"], "no municipality"),
         (["beloeb", "--month", "januar"], "no month"),
         (["beloeb", "--benefit", "XYZ"], "there is no benefit 'XYZ'"),
-        (["udgifter", "--svg", "/nowhere.svg"], "have no picture"),
+        (["kontrol", "--svg", "/nowhere.svg"], "have no picture"),
         (["paa-vej-ned", "--cpr"], "--cpr needs --municipality"),
         (["paa-vej-ned", "--cpr", "--municipality", "730"], "--cpr needs --purpose"),
         (["anciennitet", *LOOK], "--cpr goes with --persons"),
