@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 from projections.audit.run_files import FileLine, read_lines, run_file
 from projections.ledger.entries import ROW_KINDS
+from projections.lis.statements import MUNICIPALITY
 from streams.dossier.run_part import PackageError, Sums
 from streams.dossier.zip_file import digest_of
 from streams.kit.table_lines import cells_of
 from streams.ledger.cuts import cuts_of, entries_of
-from streams.ledger.export import MUNICIPALITY
 from streams.ledger.sql import sql_texts
 from streams.ledger.table import LedgerTable
 

@@ -6,7 +6,7 @@ it. Right after `refusion run close` the ledger is some seconds behind the journ
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from streams.kit.errors import UserError
@@ -18,6 +18,10 @@ WAIT_S: Final = 120.0
 The ledger is committed every two seconds, and a worker that takes over after another has died needs
 some ten seconds. A ledger that is further behind than two minutes is being made from the start, or
 nobody writes it: the operator should look."""
+MARKERS: Final = (
+    "SELECT run, partition, after_run, closed_at, journal_offset FROM ledger WHERE kind = 'run'"
+)
+"""The markers of all runs in all partitions."""
 LOOK_S: Final = 1.0
 """Seconds between two looks at the ledger."""
 
@@ -90,25 +94,24 @@ def wait_for_run(
 
 def cuts_of(ledger: LedgerTable, run: int) -> list[Cut]:
     """The markers of a run in all partitions. Raises ExportError where one is missing."""
-    if missing := partitions_without(ledger, run):
+    return cuts_among(ledger.rows(MARKERS), ledger.partitions, run)
+
+
+def cuts_among(
+    rows: Iterable[tuple[int, int, int, str, int]], partitions: int, run: int
+) -> list[Cut]:
+    """The markers of a run among the rows of `MARKERS`. Raises ExportError where one is missing."""
+    markers = [*rows]
+    end = {
+        partition: (after, at, offset) for of, partition, after, at, offset in markers if of == run
+    }
+    if missing := sorted({*range(partitions)} - end.keys()):
         raise ExportError(
             f"run {run} is not complete in the ledger: its marker is not there in partition"
             f" {', '.join(map(str, missing))}; close it with `refusion run close` if that is not"
             " done, and else wait until `refusion worker projections` has come that far"
         )
-    end = {
-        partition: values
-        for partition, *values in ledger.rows(
-            "SELECT partition, after_run, closed_at, journal_offset FROM ledger"  # noqa: S608 - a number
-            f" WHERE kind = 'run' AND run = {run}"
-        )
-    }
-    start = {
-        (partition, run): offset
-        for partition, run, offset in ledger.rows(
-            "SELECT partition, run, journal_offset FROM ledger WHERE kind = 'run'"
-        )
-    }
+    start = {(partition, number): offset for number, partition, _, _, offset in markers}
     return [
         Cut(partition, after_run, closed_at, start.get((partition, after_run), -1), journal_end)
         for partition, (after_run, closed_at, journal_end) in sorted(end.items())

@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import orjson
 
 from projections.ledger.entries import ROW_KINDS
+from projections.lis.statements import MUNICIPALITY
 from projections.runs.files import (
     NOTHING,
     About,
@@ -52,7 +53,6 @@ from streams.settings import Settings
 
 PORTION_ROWS: Final = 150_000
 """Rows in memory at a time, a kilobyte each; København alone may have more."""
-MUNICIPALITY: Final = "CASE mechanism WHEN 'refusion' THEN paying ELSE financing END"
 SUMS: Final = (
     "sum(amount_ore + atp_ore), sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
 )

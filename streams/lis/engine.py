@@ -7,7 +7,7 @@ own and reads its answer to the end: a connection with an unread answer refuses 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import duckdb
 from arro3.core import Array, DataType, Table
@@ -102,6 +102,13 @@ def engine_errors() -> Iterator[None]:
     except duckdb.Error as error:
         text = " ".join(str(error).split())[:TEXT]
         raise LisError(f"the marts of LIS cannot be built or asked: {text}") from error
+
+
+def rows_in(connection: Connection, files: Sequence[str]) -> list[dict[str, Any]]:
+    """Read all rows of some files."""
+    found = connection.execute("SELECT * FROM read_parquet(?)", [[*files]])
+    names = [name for name, *_ in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def view_of_mart(connection: Connection, mart: Mart, files: Sequence[str], name: str = "") -> None:

@@ -3,17 +3,19 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import duckdb
+from duckdb import DuckDBPyConnection as Connection
 
 from projections.ledger.entries import ROW_KINDS
 from projections.lis.answers import Answer, shown_value, sums_of_columns
 from projections.lis.questions import LisQuestion
-from streams.ledger.cuts import cuts_of, entries_of
-from streams.ledger.export import MUNICIPALITY
+from projections.lis.statements import MUNICIPALITY
+from streams.ledger.cuts import MARKERS, Cut, cuts_among, cuts_of, entries_of
 from streams.ledger.sql import sql_text, sql_texts
 from streams.ledger.table import LedgerTable, unusable
 from streams.lis.engine import PROCESSORS, Share, engine, entries_in
@@ -77,10 +79,11 @@ def ledger_sums(ledger: LedgerTable, question: LisQuestion) -> list[tuple[Any, .
     query = (
         f"SELECT {MUNICIPALITY} AS place, month, {_sum('amount_ore')},"
         f" {_sum('refusion_ore + medfinansiering_ore')} FROM ledger"
-        f" WHERE {_condition(ledger, question)} GROUP BY place, month"
+        " WHERE {} GROUP BY place, month"
     )
+    run = question.run or 0
     if "://" in ledger.uri:
-        return [*ledger.rows(query)]
+        return [*ledger.rows(query.format(_condition(partial(cuts_of, ledger, run), question)))]
     of_month = None if question.month is None else ("month", "=", question.month)
     files = ledger.files_with(of_month)
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
@@ -88,16 +91,25 @@ def ledger_sums(ledger: LedgerTable, question: LisQuestion) -> list[tuple[Any, .
         try:
             # Each footer is read once, and those of a ledger take 100 MB.
             connection.execute("SET GLOBAL parquet_metadata_cache = false")
-            for at in range(0, len(files), FILES_AT_ONCE):
-                some = entries_in(files[at : at + FILES_AT_ONCE])
-                connection.execute(f"CREATE OR REPLACE VIEW ledger AS {some}")
-                for place, month, amount, result in connection.execute(query).fetchall():
-                    found = sums[place, month]
-                    found[0] += amount
-                    found[1] += result
+            marked = ledger.files_with(("kind", "=", "run"))
+            # Asked by the ledger's own library, which would begin for it, they took 11 MB.
+            markers = _asked(connection, marked, MARKERS)
+            where = _condition(lambda: cuts_among(markers, ledger.partitions, run), question)
+            for place, month, amount, result in _asked(connection, files, query.format(where)):
+                found = sums[place, month]
+                found[0] += amount
+                found[1] += result
         except duckdb.Error as error:
             raise unusable("be read", ledger.uri, error) from error
     return [(*key, *found) for key, found in sums.items()]
+
+
+def _asked(connection: Connection, files: Sequence[str], query: str) -> Iterator[tuple[Any, ...]]:
+    """Ask some files of a ledger at a time for the rows of a query."""
+    for at in range(0, len(files), FILES_AT_ONCE):
+        some = entries_in(files[at : at + FILES_AT_ONCE])
+        connection.execute(f"CREATE OR REPLACE VIEW ledger AS {some}")
+        yield from connection.execute(query).fetchall()
 
 
 def _sum(column: str) -> str:
@@ -112,7 +124,8 @@ def sum_line(uri: str, question: LisQuestion, answer: Answer) -> str:
     sums = dict(zip(answer.names, sums_of_columns(answer), strict=True))
     names = [name for name in MONEY if name in sums]
     columns = ", ".join(f"sum({name})" for name in names)
-    condition = f"{_condition(ledger, question)} AND {CHECKED[answer.view]}"
+    cuts = partial(cuts_of, ledger, question.run or 0)
+    condition = f"{_condition(cuts, question)} AND {CHECKED[answer.view]}"
     (found,) = ledger.rows(f"SELECT {columns} FROM ledger WHERE {condition}")
     said = [
         f"{name.removesuffix('_ore')} {shown_value('ore', sums[name])}"
@@ -124,11 +137,11 @@ def sum_line(uri: str, question: LisQuestion, answer: Answer) -> str:
     return f"{what}: {', '.join(said)}"
 
 
-def _condition(ledger: LedgerTable, question: LisQuestion) -> str:
+def _condition(cuts: Callable[[], list[Cut]], question: LisQuestion) -> str:
     """Write the rows of a question as a condition on the ledger."""
     parts = ["kind NOT IN ('run', 'counters')"]  # the ids of rows take longer than all the rest
     if question.based_on == "settled":
-        parts += [entries_of(cuts_of(ledger, question.run or 0)), f"kind IN {sql_texts(ROW_KINDS)}"]
+        parts += [entries_of(cuts()), f"kind IN {sql_texts(ROW_KINDS)}"]
     elif question.based_on == "of":  # the next run that is closed after these is N or before it
         parts.append(f"after_run < {question.run}")
     for column, value in (

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,8 +19,7 @@ from duckdb import DuckDBPyConnection as Connection
 
 from domain.ruledata.ruleset import RuleSet
 from projections.lis.tables import MARTS
-from streams.ledger.native import quiet_panics
-from streams.lis.engine import ALONE, Share, engine, engine_errors, view_of_mart
+from streams.lis.engine import ALONE, Share, engine, engine_errors, rows_in, view_of_mart
 from streams.lis.forecast import foresee_under
 from streams.lis.kept_values import KeptValues
 from streams.lis.store import Build, LisError, NoMartsError, files_of, local_folder, read_build
@@ -67,6 +67,8 @@ class Marts:
         self._kept = KeptValues[Any]()
         self.most: int | None = None
         """Rows that a query may have; None: any number."""
+        self.build = build
+        """The build whose tables they are."""
         self.last_run = build.last_run
         """The last closed run that is in the tables, None where there is none."""
         self.ledger_version = build.ledger_version
@@ -152,13 +154,12 @@ class Marts:
 @contextmanager
 def open_marts(place: str, share: Share = ALONE) -> Iterator[Marts]:
     """Open the marts at REFUSION_LIS. Raises NoMartsError where there are none, and LisError."""
-    quiet_panics()
     folder = local_folder(place)
-    build = read_build(folder)
-    if build is None:
-        raise NoMartsError(
-            f"there are no marts at {folder} (REFUSION_LIS); `refusion lis build` makes them from"
-            " the ledger"
-        )
     with engine(share) as connection:
+        build = read_build(folder, partial(rows_in, connection.cursor()))
+        if build is None:
+            raise NoMartsError(
+                f"there are no marts at {folder} (REFUSION_LIS); `refusion lis build` makes them"
+                " from the ledger"
+            )
         yield Marts(connection, folder, build, share.at_once)

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import orjson
 from arro3.core import Array, DataType, Table
-from arro3.io import write_parquet as write_table
 
 from projections.lis.answers import Answer, made_of, plain_value
 
@@ -31,6 +30,8 @@ def write_answer(answer: Answer, path: Path) -> None:
 
 def answer_bytes(answer: Answer) -> bytes:
     """Give the rows of an answer as the bytes of a file."""
+    from arro3.io import write_parquet  # noqa: PLC0415 - 10 MB that most processes never need
+
     columns = [*zip(*answer.rows, strict=True)] or [()] * len(answer.figures)
     arrays: dict[str, Any] = {
         figure.name: Array(
@@ -40,5 +41,7 @@ def answer_bytes(answer: Answer) -> bytes:
     }
     written = BytesIO()
     about = {AS_OF: orjson.dumps(made_of(answer)).decode()}
-    write_table(Table.from_pydict(arrays), written, compression="zstd(3)", key_value_metadata=about)
+    write_parquet(
+        Table.from_pydict(arrays), written, compression="zstd(3)", key_value_metadata=about
+    )
     return written.getvalue()

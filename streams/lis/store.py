@@ -8,13 +8,12 @@ one, whenever the builder dies; and what a dead one has left is written over by 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from arro3.core import Array, DataType, Table
-from arro3.io import read_parquet
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -49,6 +48,10 @@ VACUUM_EVERY: Final = 50
 """Builds after which files that no build of the last two days names are deleted."""
 TEXT: Final = 300
 _ARROW: Final = {"string": DataType.string(), "integer": DataType.int32(), "long": DataType.int64()}
+
+
+Rows = list[dict[str, Any]]
+"""Rows of a table, by column."""
 
 
 class LisError(UserError):
@@ -177,22 +180,30 @@ def local_folder(place: str) -> Path:
     return Path(place).absolute()
 
 
-def read_build(folder: Path) -> Build | None:
+def _rows_in(files: Sequence[str]) -> Rows:
+    """Read the rows of some files; the library's own engine takes 20 MB to begin with."""
+    from arro3.io import read_parquet  # noqa: PLC0415 - 10 MB, in vain beside an engine
+
+    batches = [batch for file in files for batch in read_parquet(file)]
+    return [row for batch in batches for row in batch.to_struct_array().to_pylist()]
+
+
+def newest_build(folder: Path) -> tuple[str, int] | None:
+    """Name the newest build without reading it; None where there was none. Raises LisError."""
+    if (table := _builds(folder)) is None:
+        return None
+    return str(table.metadata().id), table.version()
+
+
+def read_build(folder: Path, rows_in: Callable[[Sequence[str]], Rows] = _rows_in) -> Build | None:
     """Read what the last build left; None where there was none.
 
     Raises LisError where another version of the program built tables of another format.
     """
-    quiet_panics()
-    if not (folder / BUILDS).is_dir():
+    if (table := _builds(folder)) is None:
         return None
     with _told("be read", folder):
-        try:
-            table = DeltaTable(folder / BUILDS)
-        except TableNotFoundError:
-            return None
-        # Not asked by the library's own engine, which takes 20 MB to begin with.
-        batches = [batch for file in table.file_uris() for batch in read_parquet(file)]
-    rows = [row for batch in batches for row in batch.to_struct_array().to_pylist()]
+        rows = rows_in(table.file_uris())
     if not rows:
         return None
     (row,) = rows
@@ -210,6 +221,18 @@ def read_build(folder: Path) -> Build | None:
         row["last_run"],
         json.loads(row["files"]),
     )
+
+
+def _builds(folder: Path) -> DeltaTable | None:
+    """Open the table of builds, if there is one. Raises LisError."""
+    quiet_panics()
+    if not (folder / BUILDS).is_dir():
+        return None
+    with _told("be read", folder):
+        try:
+            return DeltaTable(folder / BUILDS)
+        except TableNotFoundError:
+            return None
 
 
 def files_of(folder: Path, build: Build, name: str) -> list[str]:

@@ -12,10 +12,10 @@ from typing import Final
 
 from streams.lis.engine import PROCESSORS, Share
 from streams.lis.marts import Marts, open_marts
-from streams.lis.store import Build, local_folder, read_build
+from streams.lis.store import Build, local_folder, newest_build
 
 LOOK_S: Final = 2.0
-"""The pause between two looks for a newer build: a look reads a small table."""
+"""The pause between two looks for a newer build: a look opens a small table."""
 SHARE: Final = Share(memory_mb=70, threads=1, at_once=PROCESSORS, gives_back=True)
 """Many ask at the same time, and little each: a question for each processor, of one thread."""
 
@@ -24,7 +24,7 @@ SHARE: Final = Share(memory_mb=70, threads=1, at_once=PROCESSORS, gives_back=Tru
 class _Opened:
     """The marts of one build, and how many pages read them."""
 
-    build: Build | None
+    name: tuple[str, int] | None
     marts: Marts
     closing: AbstractContextManager[Marts]
     readers: int = 0
@@ -43,7 +43,7 @@ class MartsShelf:
     @property
     def build(self) -> Build | None:
         """The build that is lent; None where there is none."""
-        return self._newest.build if self._newest else None
+        return self._newest.marts.build if self._newest else None
 
     @contextmanager
     def marts(self) -> Iterator[Marts]:
@@ -69,11 +69,11 @@ class MartsShelf:
         now = self._clock()
         if self._newest is not None and now - self._looked < LOOK_S:
             return self._newest
-        build = read_build(local_folder(self._place))
-        if self._newest is None or self._newest.build != build:
+        name = newest_build(local_folder(self._place))
+        if self._newest is None or self._newest.name != name:
             closing = open_marts(self._place, SHARE)
             former = self._newest
-            self._newest = _Opened(build, closing.__enter__(), closing)
+            self._newest = _Opened(name, closing.__enter__(), closing)
             if former is not None:
                 self._close_unread(former)
         self._looked = now

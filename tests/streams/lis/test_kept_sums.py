@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from projections.lis.questions import LisQuestion
-from streams.ledger.export import MUNICIPALITY
+from projections.lis.statements import MUNICIPALITY
 from streams.ledger.table import LedgerTable
 from streams.lis import ledger_sums
 from streams.lis.engine import Share, TooLargeError, engine

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-LATER = ("rocksdict", "faust", "typst", "streams.simulation", "streams.devtools")
+LATER = ("rocksdict", "faust", "typst", "arro3.io", "streams.simulation", "streams.devtools")
 """Modules that a site has later, in another process or never."""
 
 
