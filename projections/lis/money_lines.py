@@ -45,6 +45,13 @@ class MoneyKeys(NamedTuple):
     rate: int | None = None
     account: str | None = None
     reason: str | None = None
+    paying: str | None = None
+    financing: str | None = None
+
+    @property
+    def is_between(self) -> bool:
+        """Whether the figure is of what one municipality pays and another finances."""
+        return None not in (self.paying, self.financing)
 
 
 def figures_without(hidden: Collection[str]) -> tuple[Figure, ...]:
@@ -57,13 +64,19 @@ def line_rows(scope: ViewScope, keys: MoneyKeys, hidden: Collection[str] = ()) -
 
     Lines that differ by a hidden column alone are one: two of them would still tell what it hides.
     """
-    where = scope.where(MARTS["money"])
+    mine = scope.question.municipality
+    where = scope.where(MARTS["money"], *(["municipality"] if keys.is_between else []))
     parts, values = [where.sql], [*where.values]
+    if keys.is_between and mine is not None:  # rows of two municipalities are for both
+        values.append(mine)
+        parts.append(f"${len(values)} IN (paying, financing)")
     wanted: dict[str, Any] = {
         "mechanism": keys.mechanism,
         "rate": keys.rate,
         "reason": keys.reason,
         "account": None if keys.account == NO_ACCOUNT else keys.account,
+        "paying": keys.paying,
+        "financing": keys.financing,
         "run": scope.question.run if scope.question.based_on == "known" else None,
     }
     for name, value in wanted.items():

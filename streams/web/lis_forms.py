@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from projections.lis.money_lines import LINES
+from projections.lis.money_lines import LINES, MoneyKeys
 from projections.lis.money_views import MUNICIPALITY
 from projections.lis.questions import LisQuestion
 from projections.lis.views import VIEWS
@@ -74,7 +74,7 @@ def choice_form(
         fields.append(_by(question, options, speaker))
     kept = [("persons", "1")] if options.persons else []
     kept += [("citizen", options.citizen)] if options.citizen else []
-    for name in ("mechanism", "rate", "account", "reason"):
+    for name in MoneyKeys._fields:
         value = getattr(options, name, None)
         kept += [(name, str(value))] if question.view == LINES and value is not None else []
     return ChoiceForm(f"/lis/{question.view}", fields, kept)

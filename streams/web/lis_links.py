@@ -64,9 +64,13 @@ class Paths:
 
     def of_place(self, view: str, place: str | None, **values: Any) -> Links:
         """Give the address of a view of a municipality whose rows the visitor may see."""
-        if place is None or self._only not in (None, place):
+        if place is None or not self.may_see(place):
             return {}
         return self.to(view, municipality=place, **values)
+
+    def may_see(self, place: str | None) -> bool:
+        """Tell whether the visitor may see the rows of a municipality."""
+        return self._only in (None, place)
 
     @property
     def place(self) -> str | None:
@@ -82,7 +86,11 @@ class Paths:
         view, asked = self._view, self._options.given()
         keys = {name: asked[name] for name in ("municipality", "month", "benefit")}
         if self._view == LINES:
-            is_of = {"korrektioner": asked["reason"], "udgifter": asked["account"]}
+            is_of = {
+                "korrektioner": asked["reason"],
+                "udgifter": asked["account"],
+                "mellemkommunalt": asked["financing"],
+            }
             view = next((of for of, given in is_of.items() if given and self._may(of)), "beloeb")
             found = self.to(view, **keys)
         elif self._view == "borger":
@@ -180,6 +188,8 @@ def _ugens_vaerdi(paths: Paths, row: RowValues) -> Links:
 
 def _linjer(paths: Paths, row: RowValues) -> Links:
     """Lead from a line to the citizens who have money of its month and benefit."""
+    if not paths.may_see(row["municipality"]):
+        return {}
     keys = {name: row[name] for name in ("municipality", "month")}
     if row["benefit"] == FLEKSBIDRAG:
         return _under(("rows",), paths.to("fleksbidrag", **keys))
@@ -188,11 +198,12 @@ def _linjer(paths: Paths, row: RowValues) -> Links:
 
 def _mellemkommunalt(paths: Paths, row: RowValues) -> Links:
     keys = {"month": row["month"], "benefit": row["benefit"]}
+    sides = {side: row[side] for side in ("paying", "financing")}
     return {
         side: link
-        for side in ("paying", "financing")
-        for link in paths.of_place("beloeb", row[side], **keys).values()
-    }
+        for side, place in sides.items()
+        for link in paths.of_place("beloeb", place, **keys).values()
+    } | paths.behind(row, municipality=paths.place, **sides)
 
 
 def _overgange(paths: Paths, row: RowValues) -> Links:

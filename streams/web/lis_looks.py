@@ -24,7 +24,7 @@ from streams.web.access import Look
 from streams.web.citizen_tokens import CitizenTokens, tokens_of
 from streams.web.doorway import came_from_elsewhere
 from streams.web.lis_desk import LIVE, Answered, LisRefusedError
-from streams.web.lis_options import LisOptions
+from streams.web.lis_options import Code, LisOptions
 from streams.web.lis_typesetter import MOST_ROWS as MOST_ON_PAPER
 from streams.web.parts import parts_of
 from streams.web.rights import CITIZENS, hidden_columns, refused, scope, view_right
@@ -49,11 +49,17 @@ class LineOptions(LisOptions):
     rate: Annotated[int, Field(ge=0, le=100)] | None = None
     account: Annotated[str, Field(pattern=ACCOUNT)] | None = None
     reason: Annotated[str, Field(pattern=r"^[a-z_]{1,30}$")] | None = None
+    paying: Code | None = None
+    financing: Code | None = None
+
+    @property
+    def keys(self) -> MoneyKeys:
+        """The keys of the figure whose lines are asked for."""
+        return MoneyKeys(*(getattr(self, name) for name in MoneyKeys._fields))
 
     def given(self) -> dict[str, Any]:
         """Return what was given, so that a link from the page leads to the same lines."""
-        keys = {"mechanism": self.mechanism, "rate": self.rate}
-        return super().given() | keys | {"account": self.account, "reason": self.reason}
+        return super().given() | self.keys._asdict()
 
 
 @dataclass(frozen=True)
@@ -153,9 +159,7 @@ async def answered(look: LisLook, question: LisQuestion) -> Answered:
     desk = parts.lis
     run = (parts.lanes.ledger if look.view in LIVE else parts.lanes.answers).run
     if isinstance(look.options, LineOptions):
-        asked = look.options
-        keys = MoneyKeys(asked.mechanism, asked.rate, asked.account, asked.reason)
-        found = await run(desk.lines, question, keys, look.hidden)
+        found = await run(desk.lines, question, look.options.keys, look.hidden)
     else:
         shown = None if look.shown == EVERY else look.shown
         found = await run(desk.answered, question, persons=look.options.persons, shown=shown)
@@ -208,8 +212,7 @@ def _keys_of_lines(options: LisOptions) -> dict[str, object]:
     """Give what a question about the lines behind a figure asks for, beside the common options."""
     if not isinstance(options, LineOptions):
         return {}
-    names = ("mechanism", "rate", "account", "reason")
-    return {name: value for name in names if (value := getattr(options, name)) is not None}
+    return {name: value for name, value in options.keys._asdict().items() if value is not None}
 
 
 def _with_tokens(answer: Answer, shown: range, tokens: CitizenTokens) -> Answer:

@@ -15,8 +15,9 @@ import pytest
 
 from projections.lis.answers import sums_of_columns
 from projections.lis.citizen_lists import COUNTED, SOON_WEEKS, list_of
+from projections.lis.money_lines import MoneyKeys, line_rows
 from projections.lis.questions import LisQuestion
-from projections.lis.scopes import NO_BUDGETS
+from projections.lis.scopes import NO_BUDGETS, ViewScope
 from projections.lis.views import VIEWS
 from streams.lis.completeness import Kept
 from streams.lis.inquiry import InquiryError, ask
@@ -85,6 +86,10 @@ class Asked(NamedTuple):
     kept: list[Kept]
     is_current: bool
     """There are rows in the data months."""
+
+    def lines(self, question, keys):
+        scope = ViewScope(question, {}, RULES, self.marts.rows, list, {})
+        return line_rows(scope, keys)
 
     def answer(self, question, *, persons=False, budgets=NO_BUDGETS):
         return ask(self.marts, RULES, question, self.ledger, {}, budgets, persons=persons)
@@ -274,6 +279,18 @@ def test_what_municipalities_pay_for_each_other(marts, based_on, run):
     posted, tables = marts
     found = by_keys(answer(tables, "mellemkommunalt", based_on=based_on, run=run), 4)
     assert found == plain.mellemkommunalt(posted.seen(based_on, run))
+
+
+def test_lines_behind_what_municipalities_pay_for_each_other_have_its_sums(marts):
+    """Both of them see the lines, and no third one does."""
+    _, tables = marts
+    for month, paying, financing, benefit, *sums in answer(tables, "mellemkommunalt").rows[:20]:
+        keys = MoneyKeys(paying=paying, financing=financing)
+        for place in (None, paying, financing):
+            lines = tables.lines(LisQuestion("linjer", place, month, benefit=benefit), keys)
+            assert [sum(line[at] for line in lines) for at in (-3, -2, -1)] == sums
+        third = next(code for code in RULES.municipalities if code not in (paying, financing))
+        assert not tables.lines(LisQuestion("linjer", third, month, benefit=benefit), keys)
 
 
 @pytest.mark.parametrize(("based_on", "run"), CHOICES)
