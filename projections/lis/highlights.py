@@ -3,6 +3,8 @@
 The conditions are those of the views, so that a figure here is the one that its view has.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from projections.lis.person_views import codes_of, standing_of, with_counters
@@ -14,6 +16,9 @@ MONTH_WEEKS: Final = 5
 OLD_MONTHS: Final = 12
 """Months after which a correction is worth a question to the reporter."""
 
+_NET: Final = "sum(refusion_ore - medfinansiering_ore)::BIGINT"
+_AMOUNT: Final = "sum(amount_ore)::BIGINT"
+
 
 class Settled(NamedTuple):
     """The sums of a run: the net amount, corrections of earlier months, and the run before."""
@@ -22,6 +27,18 @@ class Settled(NamedTuple):
     corrections: int
     before: int | None
     still_open: int
+
+
+class Found(NamedTuple):
+    """Says of what needs attention how much it is, the øre it is about, and whom it concerns.
+
+    The benefits with most of it come first; `places` is the number of municipalities.
+    """
+
+    size: int
+    ore: int
+    benefits: tuple[str, ...]
+    places: int
 
 
 class Falls(NamedTuple):
@@ -82,59 +99,95 @@ def persons_of(scope: ViewScope, month: str) -> int:
     return int(persons)
 
 
-def old_weeks(scope: ViewScope, run: int) -> tuple[int, int]:
-    """Count the weeks that a run corrected after more than a year, and their net in øre."""
-    ((weeks, net),) = scope.rows(
-        "corrections",
-        "coalesce(sum(weeks), 0)::BIGINT, coalesce(sum(up_ore + down_ore), 0)::BIGINT",
-        f"AND run = {run} AND age_months > {OLD_MONTHS} AND reporter IS NULL AND kind IS NULL",
+def corrected(scope: ViewScope, run: int) -> Found:
+    """Sum what a run corrected of the months before its own."""
+    return _found(
+        scope.rows(
+            "money",
+            f"municipality, benefit, {_NET}, {_NET}",
+            f"AND run = {run} AND month < '{scope.data_months[run]}' AND kind <> 'opening'"
+            " GROUP BY municipality, benefit",
+        )
     )
-    return int(weeks), int(net)
 
 
-def without_account(scope: ViewScope, month: str) -> int:
+def old_weeks(scope: ViewScope, run: int) -> Found:
+    """Count the weeks that a run corrected after more than a year; øre are their net."""
+    return _found(
+        scope.rows(
+            "corrections",
+            "municipality, benefit, sum(weeks)::BIGINT, sum(up_ore + down_ore)::BIGINT",
+            f"AND run = {run} AND age_months > {OLD_MONTHS} AND reporter IS NULL AND kind IS NULL"
+            " GROUP BY municipality, benefit",
+        )
+    )
+
+
+def without_account(scope: ViewScope, month: str) -> Found:
     """Sum the base of a month whose account is not known, as øre."""
-    ((ore,),) = scope.rows(
-        "money",
-        "coalesce(sum(amount_ore), 0)::BIGINT",
-        f"AND month = '{month}' AND account IS NULL AND benefit <> 'FB'",
+    return _found(
+        scope.rows(
+            "money",
+            f"municipality, benefit, {_AMOUNT}, {_AMOUNT}",
+            f"AND month = '{month}' AND account IS NULL AND benefit <> 'FB'"
+            " GROUP BY municipality, benefit",
+        )
     )
-    return int(ore)
 
 
-def held_lines(scope: ViewScope, run: int) -> int:
-    """Count the lines of completeness that held a run."""
-    ((held,),) = scope.read(
-        "SELECT count(*) FROM completeness WHERE run = $1 AND hold IS NOT NULL", [run]
+def held_lines(scope: ViewScope, run: int) -> Found:
+    """Count the lines of completeness that held a run; they are of no municipality."""
+    return _found(
+        scope.read(
+            "SELECT NULL, benefit, count(*), 0 FROM completeness"
+            " WHERE run = $1 AND hold IS NOT NULL GROUP BY benefit",
+            [run],
+        )
     )
-    return int(held)
 
 
-def awaiting_wages(scope: ViewScope, month: str) -> int:
+def awaiting_wages(scope: ViewScope, month: str) -> Found:
     """Count the citizens on the last step who have no fleksbidrag for a month."""
     rate = scope.on_staircase().get("FLT", [0])[-1]
-    ((citizens,),) = scope.ask(
-        "person_months",
-        lambda condition: (
-            "SELECT count(*) FROM (SELECT municipality, citizen FROM person_months"
-            f" WHERE {condition} AND month = '{month}' AND benefit IN ('FLT', 'FB')"
-            " GROUP BY municipality, citizen HAVING sum(CASE WHEN benefit = 'FLT'"
-            f" AND rate = {rate} THEN amount_ore ELSE 0 END) > 0"
-            " AND sum(CASE WHEN benefit = 'FB' THEN refusion_ore ELSE 0 END) = 0)"
-        ),
+    return _found(
+        scope.ask(
+            "person_months",
+            lambda condition: (
+                "SELECT municipality, 'FLT', count(*), 0 FROM (SELECT municipality, citizen"
+                f" FROM person_months WHERE {condition} AND month = '{month}'"
+                " AND benefit IN ('FLT', 'FB') GROUP BY municipality, citizen"
+                " HAVING sum(CASE WHEN benefit = 'FLT'"
+                f" AND rate = {rate} THEN amount_ore ELSE 0 END) > 0"
+                " AND sum(CASE WHEN benefit = 'FB' THEN refusion_ore ELSE 0 END) = 0)"
+                " GROUP BY municipality"
+            ),
+        )
     )
-    return int(citizens)
 
 
-def paid_by_others(scope: ViewScope, month: str) -> int:
+def paid_by_others(scope: ViewScope, month: str) -> Found:
     """Sum what others paid in a month and the question's municipality finances, as øre."""
     where = scope.where(MARTS["money"], "municipality", "month", "benefit")
-    ((ore,),) = scope.read(
-        "SELECT coalesce(sum(amount_ore), 0)::BIGINT FROM money"
-        f" WHERE {where.sql} AND financing = $1 AND paying <> financing AND month = $2",
-        [scope.question.municipality, month],
+    return _found(
+        scope.read(
+            f"SELECT paying, benefit, {_AMOUNT}, {_AMOUNT} FROM money"
+            f" WHERE {where.sql} AND financing = $1 AND paying <> financing AND month = $2"
+            " GROUP BY paying, benefit",
+            [scope.question.municipality, month],
+        )
     )
-    return int(ore)
+
+
+def _found(rows: Iterable[tuple[str | None, str, int, int]]) -> Found:
+    """Put rows of a municipality, a benefit, a size and øre together; rows of no size are none."""
+    sizes, places, size, ore = Counter[str](), set[str | None](), 0, 0
+    for place, benefit, number, money in rows:
+        if number:
+            sizes[benefit] += abs(number)
+            places.add(place)
+        size, ore = size + number, ore + money
+    benefits = sorted(filter(None, sizes), key=lambda code: (-sizes[code], code))
+    return Found(size, ore, tuple(benefits), len(places - {None}))
 
 
 def months_with_rows(read: ReadRows, municipality: str | None) -> list[str]:

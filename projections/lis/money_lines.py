@@ -50,7 +50,7 @@ class MoneyKeys(NamedTuple):
 
     @property
     def is_between(self) -> bool:
-        """Whether the figure is of what one municipality pays and another finances."""
+        """The figure is of what one municipality pays and another finances."""
         return None not in (self.paying, self.financing)
 
 

@@ -10,7 +10,9 @@ from typing import Any, Final
 from projections.lis.definitions import DEFINITIONS
 from projections.lis.highlights import (
     MONTH_WEEKS,
+    Found,
     awaiting_wages,
+    corrected,
     falls_of,
     held_lines,
     old_weeks,
@@ -40,6 +42,8 @@ GROUPS: Final = (
     ("group_control", ("afstemning", "kontrol", "fuldstaendighed", "forventet")),
 )  # fmt: skip
 """The views in the order in which people look at them."""
+NAMED: Final = 3
+"""Benefits that a point names; of others it says how many they are."""
 NOTICES: Final = "/adviser"
 """The notices about single citizens, for who may see these."""
 May = Callable[[str], bool]
@@ -59,11 +63,12 @@ class Tile:
 class Point:
     """A point of attention: what it is, the kroner it is about, what to do, and where to look.
 
-    The amount is "" where it is not known.
+    The amount is "" where it is not known. `concerned` says which benefits it is about.
     """
 
     text: str
     amount: str
+    concerned: str
     action: str
     link: str
     link_text: str
@@ -225,105 +230,86 @@ class _Maker:
     # --- points -----------------------------------------------------------------------------------
 
     def _corrected(self, last: LisRun) -> Point | None:
-        amount = settled_by(self._scope, last.run).corrections
-        settled = {"as": "settled", "run": last.run}
-        return self._point(
-            "korrektioner",
-            settled,
-            amount,
-            "point_corrections",
-            amount,
-            run=last.run,
-        )
+        found = corrected(self._scope, last.run)
+        return self._of_run(last, "korrektioner", "point_corrections", found)
 
     def _old(self, last: LisRun) -> Point | None:
-        weeks, net = old_weeks(self._scope, last.run)
-        settled = {"as": "settled", "run": last.run}
-        return self._point(
-            "korrektioner",
-            settled,
-            weeks,
-            "point_old",
-            net,
-            run=last.run,
-            weeks=self._count(weeks),
-        )
-
-    def _without_account(self, last: LisRun) -> Point | None:
-        ore = without_account(self._scope, last.data_month)
-        month = {"month": last.data_month}
-        return self._point(
-            "udgifter",
-            month,
-            ore,
-            "point_account",
-            ore,
-            month=self._speaker.month(last.data_month),
-        )
+        found = old_weeks(self._scope, last.run)
+        weeks = self._count(found.size)
+        return self._of_run(last, "korrektioner", "point_old", found, weeks=weeks)
 
     def _held(self, last: LisRun) -> Point | None:
-        held = held_lines(self._scope, last.run)
-        settled = {"as": "settled", "run": last.run}
-        return self._point(
-            "fuldstaendighed",
-            settled,
-            held,
-            "point_held",
-            None,
-            run=last.run,
-            held=self._count(held),
-        )
+        found = held_lines(self._scope, last.run)
+        held = self._count(found.size)
+        return self._of_run(last, "fuldstaendighed", "point_held", found, of_money=False, held=held)
+
+    def _without_account(self, last: LisRun) -> Point | None:
+        found = without_account(self._scope, last.data_month)
+        return self._of_month(last, "udgifter", "point_account", found)
 
     def _awaited(self, last: LisRun) -> Point | None:
-        citizens = awaiting_wages(self._scope, last.data_month)
-        month = {"month": last.data_month}
-        return self._point(
-            "fleksbidrag",
-            month,
-            citizens,
-            "point_fleks",
-            None,
-            citizens=self._count(citizens),
-            month=self._speaker.month(last.data_month),
+        found = awaiting_wages(self._scope, last.data_month)
+        citizens = self._count(found.size)
+        return self._of_month(
+            last, "fleksbidrag", "point_fleks", found, of_money=False, citizens=citizens
         )
 
     def _by_others(self, last: LisRun) -> Point | None:
         if self._place is None:
             return None
-        ore = paid_by_others(self._scope, last.data_month)
-        month = {"month": last.data_month}
-        return self._point(
-            "mellemkommunalt",
-            month,
-            ore,
-            "point_others",
-            ore,
-            month=self._speaker.month(last.data_month),
-        )
+        found = paid_by_others(self._scope, last.data_month)
+        return self._of_month(last, "mellemkommunalt", "point_others", found)
+
+    def _of_run(
+        self, last: LisRun, view: str, key: str, found: Found, *, of_money: bool = True, **said: str
+    ) -> Point | None:
+        keys = {"as": "settled", "run": last.run}
+        return self._point(view, keys, key, found, of_money=of_money, run=last.run, **said)
+
+    def _of_month(
+        self, last: LisRun, view: str, key: str, found: Found, *, of_money: bool = True, **said: str
+    ) -> Point | None:
+        month = self._speaker.month(last.data_month)
+        keys = {"month": last.data_month}
+        return self._point(view, keys, key, found, of_money=of_money, month=month, **said)
 
     def _point(
         self,
         view: str,
         keys: dict[str, Any],
-        size: int,
         key: str,
-        ore: int | None,
-        **values: object,
+        found: Found,
+        *,
+        of_money: bool,
+        **said: object,
     ) -> Point | None:
         """Make a point, if there is something and the visitor may look at it."""
-        if not size:
+        if not found.size:
             return None
         if not self._may(view):
             self._others |= view_right(view).roles
             return None
         word = self._speaker.word
         return Point(
-            word(f"lis.{key}", **values),
-            "" if ore is None else self._kroner(ore),
+            word(f"lis.{key}", **said),
+            self._kroner(found.ore) if of_money else "",
+            self._concerned(found),
             word(f"lis.{key}_do"),
             self._to(view, **keys),
             word("lis.see", what=self._speaker.title(view)),
         )
+
+    def _concerned(self, found: Found) -> str:
+        """Say which benefits a point concerns and, to who sees all, how many municipalities."""
+        word, parts = self._speaker.word, list[str]()
+        if found.benefits:
+            named = ", ".join(map(self._speaker.benefit, found.benefits[:NAMED]))
+            more = len(found.benefits) - NAMED
+            key = "point_benefits" if more <= 0 else "point_benefits_more"
+            parts.append(word(f"lis.{key}", named=named, more=self._count(more)))
+        if found.places and self._place is None:
+            parts.append(word("lis.point_places", places=self._count(found.places)))
+        return " ".join(parts)
 
     # --- questions --------------------------------------------------------------------------------
 

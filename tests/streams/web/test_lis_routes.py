@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections import Counter
 from dataclasses import fields
 
 import pytest
@@ -365,6 +366,33 @@ def test_a_point_says_its_kroner_and_what_to_do(economy):
     point = page.partition("retter tidligere måneder")[2].partition("</li>")[0]
     assert f"Beløb: {'-' if ore < 0 else ''}{kroner} kr." in point
     assert catalogue()["lis.point_corrections_do"]["da"] in point
+
+
+def test_a_point_names_the_benefits_that_it_is_about_and_counts_municipalities(economy, auditor):
+    def corrected(who):
+        page = who.get("/lis").text
+        (run,) = {*re.findall(r"Kørsel (\d+) retter tidligere måneder", page)}
+        lines = json.loads(who.get(f"/lis/linjer.json?as=settled&run={run}").content)["rows"]
+        settled = who.get(f"/lis/afregning.json?as=settled&run={run}").content
+        before = json.loads(settled)["rows"][0]["data_month"]
+        net = Counter[tuple[str, str]]()
+        for line in lines:
+            if line["month"] < before and line["kind"] != "opening":
+                ore = line["refusion_ore"] - line["medfinansiering_ore"]
+                net[line["municipality"], line["benefit"]] += ore
+        point = page.partition("retter tidligere måneder")[2].partition("</li>")[0]
+        (named,) = re.findall(r"<br>(Ydelser: [^<]*)", point)
+        return {place for place, ore in net.items() if ore}, named
+
+    net, named = corrected(economy)
+    benefits = {benefit for _, benefit in net}
+    assert "Kommuner" not in named
+    told = re.findall(r"(?:: |, )([A-Z-]+) ", named)
+    assert {*told} <= benefits, named
+    assert len(told) == min(3, len(benefits)), named
+    assert (f"og {len(benefits) - 3} til" in named) == (len(benefits) > 3)
+    net, named = corrected(auditor)
+    assert named.endswith(f"Kommuner: {len({place for place, _ in net})}.")
 
 
 def test_the_start_page_of_who_may_see_citizens_leads_to_their_notices(app, economy):
