@@ -20,7 +20,6 @@ Benefits and municipalities are distinguished by their names, as the reader sees
 """
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -342,7 +341,8 @@ def _notice_line(notice: Mapping[str, Any], cpr: str) -> FileValues:
 # --- the text -------------------------------------------------------------------------------------
 
 
-_HARMFUL: Final = re.compile(r"\s*[=+@-]|.*[\x00-\x1f\x7f]", re.DOTALL)
+_LOOKED_AT: Final = frozenset("=+-@ ")
+"""First characters of printable texts that may be formulas: any other text is written as it is."""
 _CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
 
 
@@ -360,13 +360,15 @@ def write_csv(kind: str, lines: Iterable[FileValues], file: TextFile) -> None:
     """
     columns = COLUMNS[kind]
     money = [number for number, column in enumerate(columns) if column in MONEY]
+    texts = [number for number, column in enumerate(columns) if column not in MONEY | WHOLE]
     writer = csv.writer(file, delimiter=";", lineterminator="\n")
     writer.writerow(columns)
     for line in lines:
-        values: list[Any] = [
-            harmless(value) if isinstance(value, str) and _HARMFUL.match(value) else value
-            for value in line
-        ]
+        values: list[Any] = list(line)
+        for number in texts:
+            text = values[number]
+            if text and (text[0] in _LOOKED_AT or not text.isprintable()):
+                values[number] = harmless(text)
         for number in money:
             values[number] = comma_kroner(values[number])
         writer.writerow(values)
@@ -388,9 +390,8 @@ def comma_kroner(ore: int) -> str:
     >>> comma_kroner(123456), comma_kroner(-5)
     ('1234,56', '-0,05')
     """
-    if ore == 0:
-        return "0,00"
-    return f"{ore // 100},{ore % 100:02d}" if ore > 0 else f"-{-ore // 100},{-ore % 100:02d}"
+    text = f"{abs(ore):03d}"
+    return f"{'-' if ore < 0 else ''}{text[:-2]},{text[-2:]}"
 
 
 def file_name(kind: str, municipality: str, run: int, closed_at: str) -> str:
