@@ -49,12 +49,16 @@ def audit(pipeline, publisher, folder, workers):
 def _wait_for_end(pipeline, stage, workers):
     """Wait until a stage has committed all; a failure tells what is left, and the workers' logs."""
     try:
-        wait_for(lambda: not any(pipeline.lags(stage).values()), f"{stage}'s end", REST_S)
+        wait_for(lambda: not any(_left(pipeline, stage).values()), f"{stage}'s end", REST_S)
     except AssertionError as error:
-        error.add_note(f"left, by partition: {pipeline.lags(stage)}")
+        error.add_note(f"left, by partition: {_left(pipeline, stage)}")
         for worker in workers:
             error.add_note(f"worker {worker.number}: {worker.log.read_text()[-LAST:]}")
         raise
+
+
+def _left(pipeline, stage):
+    return pipeline.lags(stage, "read_uncommitted")
 
 
 def _program(pipeline, *arguments):

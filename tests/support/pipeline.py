@@ -201,22 +201,26 @@ class Pipeline:
                     assert time.monotonic() < deadline, f"{stage} did not get through"
                     await asyncio.sleep(POLL_S)
 
-    def lags(self, stage):
-        """Count how many records of each partition a stage has not committed."""
-        return asyncio.run(self._lags_of(stage))
+    def lags(self, stage, isolation="read_committed"):
+        """Count how many records of each partition a stage has not committed.
 
-    async def _lags_of(self, stage):
-        async with self._onlooker(stage) as consumer:
+        Brokers tell of a transaction's end in the group before they have written it to all its
+        topics: `read_uncommitted` counts what is there and nobody can read yet.
+        """
+        return asyncio.run(self._lags_of(stage, isolation))
+
+    async def _lags_of(self, stage, isolation):
+        async with self._onlooker(stage, isolation) as consumer:
             return await _lags(consumer)
 
     @asynccontextmanager
-    async def _onlooker(self, stage):
+    async def _onlooker(self, stage, isolation="read_committed"):
         """A client that looks at a group's offsets; it has not joined."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.settings.bootstrap,
             group_id=self.settings.group(stage),
             enable_auto_commit=False,
-            isolation_level="read_committed",
+            isolation_level=isolation,
         )
         topic = self.topic(SOURCES[stage])
         consumer.assign(
