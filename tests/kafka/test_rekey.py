@@ -93,7 +93,7 @@ def test_new_keys_and_more_partitions_are_followed_and_proved(pipeline, lives, a
     assert status == 0, said
     done = json.loads(told)
     assert done["there_before"] > 0
-    assert done["left_out"] == {}, "who follows has left out what was there by then"
+    assert done["left_out"].keys() <= {"erased"}, "who follows may have left it out by then"
     assert asyncio.run(written(settings.bootstrap, f"{prefix}reports")) > before
     assert program(settings, *asked)["records"] == 0
 
