@@ -93,7 +93,8 @@ class ProvedSameness(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a program."""
-        return self._asdict() | {"fine": not self.wrong}
+        erased_ore = {str(run): sums for run, sums in self.erased_ore.items()}
+        return self._asdict() | {"fine": not self.wrong, "erased_ore": erased_ore}
 
     def sentence(self) -> str:
         """Say it to people."""

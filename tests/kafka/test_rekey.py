@@ -38,7 +38,7 @@ def day_of(year):
 
 
 def table(path, *citizens):
-    lines = ["citizen;reason;basis", *(f"{each};died in 2015;GDPR art. 17" for each in citizens)]
+    lines = ["citizen;reason;basis", *(f"{each};died in 2016;GDPR art. 17" for each in citizens)]
     path.write_text("\n".join(lines))
     return path
 
@@ -65,12 +65,12 @@ def test_new_keys_and_more_partitions_are_followed_and_proved(pipeline, lives, a
     gone, kept = (settings.identity().of(cpr)[0] for cpr in (LONG_AGO, RECENT))
     asked += ["--erase", str(table(tmp_path / "erase", gone))]
     running = pipeline.start()
-    pipeline.publish([payment(cpr=LONG_AGO, **day_of(2015)), *lives[0][:9]])
+    pipeline.publish([payment(cpr=LONG_AGO, **day_of(2016)), *lives[0][:9]])
     pipeline.wait_until_settled()
     pipeline.close_run("2020-01")  # what is booked later is kept until later
     pipeline.publish([payment(cpr=RECENT, **day_of(2023)), *UNREADABLE, *lives[0][9:]])
     pipeline.wait_until_settled()
-    pipeline.close_run("2023-06")
+    pipeline.close_run("2020-02")
     too_early = table(tmp_path / "too-early", gone, kept)
     refused = program(settings, *asked[:-1], str(too_early), status=2)
     assert "1 of the list must be kept still" in refused
@@ -81,7 +81,7 @@ def test_new_keys_and_more_partitions_are_followed_and_proved(pipeline, lives, a
     pipeline.wait_until(lambda: asyncio.run(written(settings.bootstrap, f"{prefix}reports")) > 100)
     following.send_signal(signal.SIGKILL)
     following.wait(DONE_S)
-    pipeline.close_run("2023-07")
+    pipeline.close_run("2020-03")
     pipeline.publish(lives[2])
     pipeline.wait_until_settled()
     pipeline.stop(running)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 
 from streams.archive.key_change import ProvedSameness
@@ -66,4 +67,6 @@ def test_the_sentence_says_what_to_do_and_the_proof_has_it():
         proved = ProvedSameness(wrong, 5, 60, {}, {"bad_period": 1})
         assert proved.sentence().endswith("the new system knows nothing of them")
         assert proved.as_json()["open_letters"] == {"bad_period": 1}
+    erased = ProvedSameness([], 5, 60, {1: [700, 0]}, {}).as_json()
+    assert orjson.loads(orjson.dumps(erased))["erased_ore"] == {"1": [700, 0]}
     assert "dead letters" not in ProvedSameness([], 5, 60, {}, {}).sentence()
