@@ -1,7 +1,7 @@
 """A real browser looks at every page there is: axe, narrow, large text, colours, paper.
 
 The pages come from the list of routes (`tests/support/site_visits.py`); each is loaded once. Sites
-show 25 rows of a list for the sake of time: the others are of the same template.
+show 8 rows of a list for the sake of time: the others are of the same template.
 """
 
 import re
@@ -81,7 +81,7 @@ def group(request):
 @pytest.fixture
 def world(group, folder, tmp_path, monkeypatch):
     """A site, its address, and the names of a citizen for who looks."""
-    monkeypatch.setattr(lis_options, "ROWS_OF_PAGE", 25)
+    monkeypatch.setattr(lis_options, "ROWS_OF_PAGE", 8)
     port = free_port()
     address = f"http://localhost:{port}"
     if group == "citizens":
