@@ -101,38 +101,24 @@ def persons_of(scope: ViewScope, month: str) -> int:
 
 def corrected(scope: ViewScope, run: int) -> Found:
     """Sum what a run corrected of the months before its own."""
-    return _found(
-        scope.rows(
-            "money",
-            f"municipality, benefit, {_NET}, {_NET}",
-            f"AND run = {run} AND month < '{scope.data_months[run]}' AND kind <> 'opening'"
-            " GROUP BY municipality, benefit",
-        )
-    )
+    month = scope.data_months[run]
+    condition = f"AND run = {run} AND month < '{month}' AND kind <> 'opening'"
+    return _found_in(scope, "money", _NET, _NET, condition)
 
 
 def old_weeks(scope: ViewScope, run: int) -> Found:
     """Count the weeks that a run corrected after more than a year; øre are their net."""
-    return _found(
-        scope.rows(
-            "corrections",
-            "municipality, benefit, sum(weeks)::BIGINT, sum(up_ore + down_ore)::BIGINT",
-            f"AND run = {run} AND age_months > {OLD_MONTHS} AND reporter IS NULL AND kind IS NULL"
-            " GROUP BY municipality, benefit",
-        )
+    weeks, net = "sum(weeks)::BIGINT", "sum(up_ore + down_ore)::BIGINT"
+    condition = (
+        f"AND run = {run} AND age_months > {OLD_MONTHS} AND reporter IS NULL AND kind IS NULL"
     )
+    return _found_in(scope, "corrections", weeks, net, condition)
 
 
 def without_account(scope: ViewScope, month: str) -> Found:
     """Sum the base of a month whose account is not known, as øre."""
-    return _found(
-        scope.rows(
-            "money",
-            f"municipality, benefit, {_AMOUNT}, {_AMOUNT}",
-            f"AND month = '{month}' AND account IS NULL AND benefit <> 'FB'"
-            " GROUP BY municipality, benefit",
-        )
-    )
+    condition = f"AND month = '{month}' AND account IS NULL AND benefit <> 'FB'"
+    return _found_in(scope, "money", _AMOUNT, _AMOUNT, condition)
 
 
 def held_lines(scope: ViewScope, run: int) -> Found:
@@ -176,6 +162,12 @@ def paid_by_others(scope: ViewScope, month: str) -> Found:
             [scope.question.municipality, month],
         )
     )
+
+
+def _found_in(scope: ViewScope, mart: str, size: str, ore: str, condition: str) -> Found:
+    """Ask a mart for sizes and øre by municipality and benefit, and put them together."""
+    columns = f"municipality, benefit, {size}, {ore}"
+    return _found(scope.rows(mart, columns, f"{condition} GROUP BY municipality, benefit"))
 
 
 def _found(rows: Iterable[tuple[str | None, str, int, int]]) -> Found:

@@ -72,7 +72,7 @@ def desk_at_work(folder, place):
 
 @contextmanager
 def citizens_at_work(place):
-    """Make a site with the citizens of some lives, whose reports come from memory."""
+    """Make a site with the citizens of some lives, and the lives; reports come from memory."""
     lives = [reports for reports in some_lives(5, ("the_window", "resets")) if reports]
     write_ledger(place / "ledger", lives)
     by_citizen = {citizen_of(reports): reports for reports in lives}
@@ -83,4 +83,4 @@ def citizens_at_work(place):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(citizen_desk, "live_evidence", read)
         patched.setattr(citizen_desk.CitizenDesk, "has_journal", property(lambda _: True))
-        yield citizen_site(place), lives[0][0]["cpr"]
+        yield citizen_site(place), lives

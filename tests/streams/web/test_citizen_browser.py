@@ -9,36 +9,26 @@ from streams.web import citizen_desk
 from streams.web.sessions import COOKIE
 from tests.support.axe import violations
 from tests.support.browser import free_port, open_browser, serving
-from tests.support.citizen_site import (
-    citizen_of,
-    citizen_site,
-    evidence_of,
-    some_lives,
-    write_ledger,
-)
 from tests.support.site_client import visitor
+from tests.support.whole_site import citizens_at_work
 
 AUDITOR = visitor("auditor")
 
 
 @pytest.fixture(scope="module")
-def lives():
-    return [reports for reports in some_lives(5, ("the_window", "resets")) if reports]
+def site(tmp_path_factory):
+    with citizens_at_work(tmp_path_factory.mktemp("citizen-browser")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory, lives):
-    folder = tmp_path_factory.mktemp("citizen-browser")
-    write_ledger(folder / "ledger", lives)
-    by_citizen = {citizen_of(reports): reports for reports in lives}
+def app(site):
+    return site[0]
 
-    def read(settings, _laws, citizen, **_):
-        return evidence_of(settings, by_citizen[citizen])
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(citizen_desk, "live_evidence", read)
-        patched.setattr(citizen_desk.CitizenDesk, "has_journal", property(lambda _: True))
-        yield citizen_site(folder)
+@pytest.fixture(scope="module")
+def lives(site):
+    return site[1]
 
 
 @pytest.fixture(scope="module")

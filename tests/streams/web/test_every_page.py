@@ -85,7 +85,8 @@ def world(group, folder, tmp_path, monkeypatch):
     port = free_port()
     address = f"http://localhost:{port}"
     if group == "citizens":
-        with citizens_at_work(tmp_path) as (app, cpr), serving(app, port):
+        with citizens_at_work(tmp_path) as (app, lives), serving(app, port):
+            cpr = lives[0][0]["cpr"]
             yield app, address, lambda client: {"token": token_of(client, cpr)}
         return
     app, works = desk_at_work(folder, tmp_path)
