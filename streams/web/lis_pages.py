@@ -265,14 +265,12 @@ def paper(page: ViewPage, speaker: Speaker) -> Mapping[str, Any]:
 def _permalink(answered: Answered, options: LisOptions, speaker: Speaker) -> tuple[str, str]:
     """Give the address of these figures as of the run, which no later run changes."""
     answer = answered.answer
-    if answer.run is None:
-        return "", ""
+    if answer.run is None or options.citizen:
+        return "", ""  # a token of this session leads nowhere later
     pinned, key = options, "lis.permalink"
     if options.based_on == "known":
         pinned, key = options.but(based_on="of", run=answer.run), "lis.permalink_known"
-    if options.citizen or options.persons:
-        return "", ""  # a token of this session leads nowhere later
-    return f"/lis/{answer.view}{pinned.query()}", speaker.word(key, run=answer.run)
+    return f"/lis/{answer.view}{pinned.query_of_page()}", speaker.word(key, run=answer.run)
 
 
 def _picture(answer: Answer, speaker: Speaker, question: LisQuestion) -> str:
