@@ -1,5 +1,5 @@
-"""Every test has this: our own program is started warm (`tests/support/warm_start.py`), and logs
-tell as much as before."""
+"""Every test has this: our own program is started warm (`tests/support/warm_start.py`), logs tell
+as much as before, and what is drawn depends on the test alone."""
 
 import logging
 import subprocess
@@ -17,6 +17,19 @@ def _warm_starts():
     with pytest.MonkeyPatch.context() as patch:
         if sys.platform == "linux":
             patch.setattr(subprocess, "Popen", WarmPopen)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _draws_of_their_own():
+    """Let Hypothesis draw nothing from the constants of our modules.
+
+    It would draw from those of the modules that are loaded: a test that passes alone fails among
+    others, and a constant that is changed changes what every test draws.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        drawn_from = "hypothesis.internal.conjecture.providers.is_local_module_file"
+        patch.setattr(drawn_from, lambda path: False)
         yield
 
 

@@ -28,8 +28,9 @@ LIMITED = {409, 429, 503}
 """Answers of routes that are bounded, wait for another person, or ask a provider that is away."""
 EXAMPLES = 2
 LOG_OFF = "/log-af"
-REFUSED = {303, 400, 401, 403, 405}
-"""400 is for a body that is no form: it is refused before anybody is asked who he is."""
+REFUSED = {303, 400, 401, 403, 405, 413}
+"""400 and 413 are for bodies that are no form or too long: they are refused before anybody is asked
+who he is."""
 ECHO = re.compile(b"<script>alert|Traceback|site-packages")
 
 
