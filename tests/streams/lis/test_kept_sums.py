@@ -5,14 +5,18 @@ from dataclasses import replace
 
 import pytest
 
+from projections.ledger.entries import LedgerProgress
 from projections.lis.questions import LisQuestion
 from projections.lis.statements import MUNICIPALITY
-from streams.ledger.table import LedgerTable
+from streams.ledger.cuts import MARKERS
+from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.lis import ledger_sums
 from streams.lis.engine import Share, TooLargeError, engine
 from streams.lis.ledger_sums import LOOK_S, KeptLedgerSums, sums_at
+from tests.support.postings import append, ledger_of, marker, posting
 from tests.support.run_histories import ledger_of_lives
 
+ANNA = "6101801234"
 ROWS = [("730", "2024-01", 5, 1), ("751", "2024-01", 7, 2), ("751", "2024-02", 9, 3)]
 ALL = LisQuestion("kontrol")
 
@@ -21,22 +25,21 @@ class Ledger:
     """A ledger of some version."""
 
     def __init__(self):
-        self.state, self.opened, self.asked, self.now = ("table", 1), 0, [], 0.0
+        self.state, self.asked, self.now = ("table", 1), [], 0.0
+
+    def refresh(self):
+        """It is at its newest version."""
 
 
 @pytest.fixture
 def ledger(monkeypatch):
     found = Ledger()
 
-    def opened(_uri):
-        found.opened += 1
-        return found
-
-    def summed(_ledger, question):
+    def summed(_ledger, question, _files):
         found.asked.append((found.state, question))
         return [*ROWS]
 
-    monkeypatch.setattr(LedgerTable, "open", opened)
+    monkeypatch.setattr(LedgerTable, "open", lambda _uri: found)
     monkeypatch.setattr(ledger_sums, "ledger_sums", summed)
     return found
 
@@ -77,9 +80,9 @@ def test_the_version_is_looked_for_when_the_last_look_is_old(ledger):
     sums = KeptLedgerSums("somewhere", lambda: ledger.now)
     assert sums.state() == ("table", 1)
     ledger.state, ledger.now = ("table", 2), LOOK_S / 2
-    assert (sums.state(), ledger.opened) == (("table", 1), 1)
+    assert sums.state() == ("table", 1)
     ledger.now = LOOK_S
-    assert (sums.state(), ledger.opened) == (("table", 2), 2)
+    assert sums.state() == ("table", 2)
 
 
 def test_a_ledger_is_summed_some_files_at_a_time(tmp_path, monkeypatch):
@@ -105,6 +108,33 @@ def test_a_ledger_is_summed_some_files_at_a_time(tmp_path, monkeypatch):
             rows = sums_at(str(tmp_path / "ledger"), question)
             assert {row[:2]: row[2:] for row in rows} == wanted
             assert len(rows) == len(wanted)
+
+
+def test_of_a_ledger_that_is_written_on_only_the_last_runs_are_read_again(tmp_path, monkeypatch):
+    ledger, progress = ledger_of(tmp_path, []), LedgerProgress(0)
+    read: list[str] = []
+    sums, asked = KeptLedgerSums(str(tmp_path)), ledger_sums._asked
+
+    def keep(connection, files, query):
+        read.extend(files if query != MARKERS else [])
+        return asked(connection, files, query)
+
+    monkeypatch.setattr(ledger_sums, "_asked", keep)
+    for run in range(1, 8):
+        for revision in (2 * run - 1, 2 * run):
+            amount = {"amount_ore": 10**revision, "refusion_ore": 7 * 10**revision}
+            append(ledger, progress, [posting(ANNA, revision, amount)])
+            for question in (replace(ALL, run=run, based_on="of"), ALL):
+                found = sums.sums(str(tmp_path), replace(question, municipality="730"))
+                of_files = [*read]
+                assert found == sums_at(str(tmp_path), question)
+                read.clear()
+            total = sum(10**each for each in range(1, revision + 1))
+            assert [row[2:] for row in found] == [(total, 7 * total)]
+            assert len(of_files) <= 4, "one each of two closed runs, and of the open one"
+        append(ledger, progress, [marker(run)])
+        ledger.sort_closed([Append(0, 0, 0, entries_batch([]), closed=[run - 1])])
+        ledger.refresh()
 
 
 def test_an_engine_says_that_a_question_needs_too_much_memory():
