@@ -1,4 +1,4 @@
-"""What a test draws depends on the test alone: fixed seeds stay fixed."""
+"""Each test draws by its own seed alone: fixed seeds stay fixed."""
 
 import importlib
 import sys
