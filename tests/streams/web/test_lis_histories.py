@@ -57,9 +57,14 @@ def with_runs(messages):
     return told + [message for message in messages if message["run"] is None]
 
 
+def names_of(page):
+    """The names of the columns of a page's table, in its order."""
+    return re.findall(r'popovertarget="what-([a-z_0-9]+)"', page)
+
+
 def table_of(page):
     """The rows of a page's table, each with its cells by the names of the columns."""
-    names = re.findall(r'popovertarget="what-([a-z_0-9]+)"', page)
+    names = names_of(page)
     body = page.partition("<tbody>")[2].partition("</tbody>")[0]
     rows = []
     for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL):
@@ -113,9 +118,19 @@ def assert_shown(page, told, place=""):
 
     `place` leaves out the rows of areas, which stand among the first hundred as well.
     """
-    shown = [row for row in table_of(page) if next(iter(row.values())) != IN_ALL]
-    shown = [row for row in shown if row.get("municipality", "").startswith(place)]
+    shown = rows_shown(table_of(page), place)
     assert len(shown) == min(len(told), 100) or (place and told and shown)
+    assert_figures(shown, told)
+
+
+def rows_shown(lines, place=""):
+    """Return the lines of a table without its sums."""
+    shown = [row for row in lines if next(iter(row.values())) != IN_ALL]
+    return [row for row in shown if row.get("municipality", "").startswith(place)]
+
+
+def assert_figures(shown, told):
+    """Hold the figures of lines as people read them against rows, one by one."""
     for line, row in zip(shown, told, strict=False):
         figures = {
             name: written(value)
