@@ -115,15 +115,9 @@ def old_weeks(scope: ViewScope, run: int) -> Found:
     return _found_in(scope, "corrections", weeks, net, condition)
 
 
-def without_account(scope: ViewScope, month: str) -> Found:
-    """Sum the base of a month whose account is not known, as øre."""
-    condition = f"AND month = '{month}' AND account IS NULL AND benefit <> 'FB'"
-    return _found_in(scope, "money", _AMOUNT, _AMOUNT, condition)
-
-
 def held_lines(scope: ViewScope, run: int) -> Found:
     """Count the lines of completeness that held a run; they are of no municipality."""
-    return _found(
+    return found_of(
         scope.read(
             "SELECT NULL, benefit, count(*), 0 FROM completeness"
             " WHERE run = $1 AND hold IS NOT NULL GROUP BY benefit",
@@ -132,29 +126,10 @@ def held_lines(scope: ViewScope, run: int) -> Found:
     )
 
 
-def awaiting_wages(scope: ViewScope, month: str) -> Found:
-    """Count the citizens on the last step who have no fleksbidrag for a month."""
-    rate = scope.on_staircase().get("FLT", [0])[-1]
-    return _found(
-        scope.ask(
-            "person_months",
-            lambda condition: (
-                "SELECT municipality, 'FLT', count(*), 0 FROM (SELECT municipality, citizen"
-                f" FROM person_months WHERE {condition} AND month = '{month}'"
-                " AND benefit IN ('FLT', 'FB') GROUP BY municipality, citizen"
-                " HAVING sum(CASE WHEN benefit = 'FLT'"
-                f" AND rate = {rate} THEN amount_ore ELSE 0 END) > 0"
-                " AND sum(CASE WHEN benefit = 'FB' THEN refusion_ore ELSE 0 END) = 0)"
-                " GROUP BY municipality"
-            ),
-        )
-    )
-
-
 def paid_by_others(scope: ViewScope, month: str) -> Found:
     """Sum what others paid in a month and the question's municipality finances, as øre."""
     where = scope.where(MARTS["money"], "municipality", "month", "benefit")
-    return _found(
+    return found_of(
         scope.read(
             f"SELECT paying, benefit, {_AMOUNT}, {_AMOUNT} FROM money"
             f" WHERE {where.sql} AND financing = $1 AND paying <> financing AND month = $2"
@@ -167,10 +142,10 @@ def paid_by_others(scope: ViewScope, month: str) -> Found:
 def _found_in(scope: ViewScope, mart: str, size: str, ore: str, condition: str) -> Found:
     """Ask a mart for sizes and øre by municipality and benefit, and put them together."""
     columns = f"municipality, benefit, {size}, {ore}"
-    return _found(scope.rows(mart, columns, f"{condition} GROUP BY municipality, benefit"))
+    return found_of(scope.rows(mart, columns, f"{condition} GROUP BY municipality, benefit"))
 
 
-def _found(rows: Iterable[tuple[str | None, str, int, int]]) -> Found:
+def found_of(rows: Iterable[tuple[str | None, str, int, int]]) -> Found:
     """Put rows of a municipality, a benefit, a size and øre together; rows of no size are none."""
     sizes, places, size, ore = Counter[str](), set[str | None](), 0, 0
     for place, benefit, number, money in rows:

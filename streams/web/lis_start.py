@@ -5,13 +5,13 @@ The figures are those of the views, counted by the same statements; each leads t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from projections.lis.definitions import DEFINITIONS
 from projections.lis.highlights import (
     MONTH_WEEKS,
     Found,
-    awaiting_wages,
     corrected,
     falls_of,
     held_lines,
@@ -19,6 +19,11 @@ from projections.lis.highlights import (
     paid_by_others,
     persons_of,
     settled_by,
+)
+from projections.lis.lasting_points import (
+    EarlierPoint,
+    LastingPoint,
+    awaiting_wages,
     without_account,
 )
 from projections.lis.questions import LisQuestion
@@ -43,7 +48,7 @@ GROUPS: Final = (
 )  # fmt: skip
 """The views in the order in which people look at them."""
 NAMED: Final = 3
-"""Benefits that a point names; of others it says how many they are."""
+"""Benefits and months that a point names; of others it says how many they are."""
 NOTICES: Final = "/adviser"
 """The notices about single citizens, for who may see these."""
 May = Callable[[str], bool]
@@ -92,6 +97,7 @@ class StartPage:
     since: list[Tile]
     points: list[Point]
     points_of_others: str
+    earlier: list[Point]
     notices: str
     ahead: list[Tile]
     groups: list[tuple[str, list[ViewEntry]]]
@@ -111,6 +117,7 @@ def start_page(desk: LisDesk, speaker: Speaker, place: str | None, may: May) -> 
             maker.since(last) if last else [],
             points,
             maker.points_of_others(),
+            maker.earlier_points() if last else [],
             NOTICES if may("borger") else "",
             maker.ahead() if last else [],
             maker.groups(),
@@ -181,6 +188,21 @@ class _Maker:
         ]
         return [point for point in found if point is not None]
 
+    def earlier_points(self) -> list[Point]:
+        """List what earlier runs left open, and what of it a run has closed since."""
+        points = []
+        if self._may("udgifter"):
+            points += [
+                self._earlier("udgifter", "point_account", point)
+                for point in self._accounts.earlier
+            ]
+        if self._may("fleksbidrag"):
+            points += [
+                self._earlier("fleksbidrag", "point_fleks", point, of_money=False)
+                for point in self._wages.earlier
+            ]
+        return points
+
     def points_of_others(self) -> str:
         """Say for whom there are points that this visitor does not see; "" where there are none."""
         if not self._others:
@@ -244,21 +266,49 @@ class _Maker:
         return self._of_run(last, "fuldstaendighed", "point_held", found, of_money=False, held=held)
 
     def _without_account(self, last: LisRun) -> Point | None:
-        found = without_account(self._scope, last.data_month)
-        return self._of_month(last, "udgifter", "point_account", found)
+        return self._of_month(last, "udgifter", "point_account", self._accounts.now)
 
     def _awaited(self, last: LisRun) -> Point | None:
-        found = awaiting_wages(self._scope, last.data_month)
+        found = self._wages.now
         citizens = self._count(found.size)
         return self._of_month(
             last, "fleksbidrag", "point_fleks", found, of_money=False, citizens=citizens
         )
+
+    @cached_property
+    def _accounts(self) -> LastingPoint:
+        return without_account(self._scope)
+
+    @cached_property
+    def _wages(self) -> LastingPoint:
+        return awaiting_wages(self._scope)
 
     def _by_others(self, last: LisRun) -> Point | None:
         if self._place is None:
             return None
         found = paid_by_others(self._scope, last.data_month)
         return self._of_month(last, "mellemkommunalt", "point_others", found)
+
+    def _earlier(self, view: str, key: str, point: EarlierPoint, *, of_money: bool = True) -> Point:
+        """Say since which run points of earlier months are open, or which run closed them."""
+        word = self._speaker.word
+        is_open = point.closed is None
+        said = {"run": point.raised if is_open else point.closed, "months": self._months(point)}
+        return Point(
+            word(f"lis.{key}_{'open' if is_open else 'closed'}", **said),
+            self._kroner(point.found.ore) if of_money else "",
+            self._concerned(point.found),
+            word(f"lis.{key}_do" if is_open else "lis.point_closed_do"),
+            self._to(view, month=point.months[0] if len(point.months) == 1 else None),
+            word("lis.see", what=self._speaker.title(view)),
+        )
+
+    def _months(self, point: EarlierPoint) -> str:
+        named = ", ".join(map(self._speaker.month, point.months[-NAMED:]))
+        more = len(point.months) - NAMED
+        if more <= 0:
+            return named
+        return self._speaker.word("lis.point_months_more", named=named, more=self._count(more))
 
     def _of_run(
         self, last: LisRun, view: str, key: str, found: Found, *, of_money: bool = True, **said: str
