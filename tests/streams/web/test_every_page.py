@@ -12,7 +12,7 @@ from streams.web import lis_options
 from streams.web.app import routes_of
 from streams.web.lis_looks import PURPOSE
 from streams.web.sessions import COOKIE
-from tests.support.axe import AXE, violations
+from tests.support.axe import AXE, COLOURS, violations
 from tests.support.browser import free_port, open_browser, serving
 from tests.support.site_client import client_of
 from tests.support.site_visits import (
@@ -178,7 +178,7 @@ def wrong_on_screen(page):
 def wrong_elsewhere(page, is_view):
     """Yield what keeps people out of a page with their colours, with large text, on paper."""
     page.emulate_media(forced_colors="active")
-    yield from (("forced colours", *found) for found in violations(page))
+    yield from (("forced colours", *found) for found in violations(page, COLOURS))
     page.emulate_media(forced_colors="none")
     page.evaluate(TWICE)
     if page.evaluate(WIDE):
