@@ -21,6 +21,7 @@ from tests.demo.test_demo import descendants
 from tests.streams.cli.test_cli import is_alive, until
 from tests.support.lis_site import lis_environment, lis_folder
 from tests.support.places import ROOT
+from tests.support.sizes import sized
 
 
 @pytest.mark.parametrize("role", PERSONS)
@@ -106,11 +107,16 @@ def test_a_program_beside_us_ends_with_us_however_we_end(tmp_path):
     until(lambda: not is_alive(companion), 30)
 
 
+CITIZENS = sized(400, 2_000)
+"""At night as many as `make site` has; fewer take a third of the time."""
+SHOWN = f"from demo import site; site.CITIZENS = {CITIZENS}; raise SystemExit(site.main())"
+
+
 @pytest.mark.long
 def test_make_site_shows_three_closed_runs_and_leaves_nothing(tmp_path):
     given = {name: value for name, value in os.environ.items() if not name.startswith("REFUSION_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "demo.site"],
+        [sys.executable, "-c", SHOWN],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -18,6 +18,7 @@ from streams.lis.store import MartStore
 from tests.support import product
 from tests.support.lives import RULES
 from tests.support.run_histories import RUNS, ledger_of_lives
+from tests.support.sizes import sized
 
 ASKED = [("known", None), *((asked, run) for asked in ("of", "settled") for run in RUNS)]
 MONEY = ("amount_ore", "atp_ore", "refusion_ore", "medfinansiering_ore")
@@ -25,7 +26,7 @@ KEYS = (
     *("municipality", "paying", "financing", "benefit", "mechanism", "rate", "account", "month"),
     *("kind", "reason"),
 )
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 9))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, sized(4, 9)))]
 
 
 def law_of(_name):

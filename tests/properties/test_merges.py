@@ -29,8 +29,12 @@ from tests.support.histories import fictive_cpr
 from tests.support.lives import RULES, short_life
 from tests.support.merging import PARTITIONS, Merging, merging_settings
 from tests.support.persons import Freed, Merge, Parting, Told, end_of, ids_of, reports_by_person
+from tests.support.sizes import sized
 
-SEEDS = [pytest.param(seed, marks=[pytest.mark.long] if seed > 9 else []) for seed in range(60)]
+SEEDS = [
+    pytest.param(seed, marks=[pytest.mark.long] if seed > 9 else [])
+    for seed in range(sized(30, 60))
+]
 EMPTY: dict[str, Any] = {"week": None, "seniority": 0, "earned": []}
 
 

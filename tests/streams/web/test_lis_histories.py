@@ -23,8 +23,9 @@ from tests.support import lis_reference as plain
 from tests.support.lis_site import lis_environment, lis_site
 from tests.support.run_histories import RUNS, ledger_of_lives, marker
 from tests.support.site_client import client_of, visitor
+from tests.support.sizes import sized
 
-SEEDS = [3, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, 10))]
+SEEDS = [3, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, sized(6, 10)))]
 MONEY = ("amount_ore", "refusion_ore", "medfinansiering_ore")
 OF_MONEY = ("beloeb", "udgifter", "afregning", "korrektioner")
 """Views of which every municipality with rows has rows."""
