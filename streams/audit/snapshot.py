@@ -14,7 +14,8 @@ from projections.audit.violations import Violation
 from streams.audit.audited_topics import VerifyError, dead_letter_topics
 from streams.citizens.register_file import sources_of
 from streams.kafka import topics
-from streams.kafka.reading import Offsets, TopicReader, no_topic
+from streams.kafka.errors import no_topic
+from streams.kafka.reading import Offsets, TopicReader
 from streams.settings import Settings
 from streams.wire.reporters import NO_SOURCE
 

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     SaslAuthenticationFailed,
+    UnknownTopicOrPartitionError,
     UnsupportedSaslMechanismError,
 )
 
@@ -30,6 +31,10 @@ class TokenUnavailableError(KafkaConnectionError):  # type: ignore[misc]  # as a
 
 class ConnectionEndedError(KafkaConnectionError):  # type: ignore[misc]  # as above
     """Somebody listens at the address, and ended the connection before Kafka's first answer."""
+
+
+class NoTopicError(UnknownTopicOrPartitionError):  # type: ignore[misc]  # as above
+    """The brokers answer, and have no topic of this name; the text is the name."""
 
 
 _REFUSALS: Final = (

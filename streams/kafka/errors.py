@@ -25,6 +25,7 @@ from aiokafka.structs import TopicPartition
 from streams.kafka.connection_errors import (
     ConnectionEndedError,
     LogonRefusedError,
+    NoTopicError,
     TokenUnavailableError,
 )
 from streams.kafka.members import MemberReplacedError
@@ -33,7 +34,7 @@ from streams.kit.errors import UserError
 
 __all__ = [
     "KafkaError", "explained", "explanation", "is_outage", "is_too_large", "missing_right",
-    "pass_over_unheard", "refusal", "refused",
+    "no_topic", "pass_over_unheard", "refusal", "refused",
 ]  # fmt: skip
 
 SETTING: Final = "REFUSION_BOOTSTRAP"
@@ -126,6 +127,16 @@ def missing_right(bootstrap: str, right: str, kind: str, resource: str) -> str:
     )
 
 
+def no_topic(topic: str, bootstrap: str) -> str:
+    """Say of a topic that is not there, or hidden from this client, what to look at."""
+    return (
+        f"there is no topic {topic}; see REFUSION_PREFIX with `refusion settings`, whether"
+        f" {bootstrap} ({SETTING}) are the brokers that are meant, and whether"
+        f" {logon_at(bootstrap).principal} may Describe it; `refusion worker` makes the topics that"
+        " are missing when it starts"
+    )
+
+
 def _right(error: BaseException, kind: str) -> str:
     """Tell the right by the place of the error: brokers do not say which one they looked for."""
     passed = {Path(frame.filename).stem for frame in extract_tb(error.__traceback__)}
@@ -165,6 +176,8 @@ def explanation(error: BaseException, bootstrap: str, advice: str = "") -> str:
     """Explain an error of Kafka in a sentence that ends with an advice, if there is one."""
     if (said := refusal(error, bootstrap)) is not None:
         return said
+    if isinstance(error, NoTopicError):
+        return no_topic(_resource(error), bootstrap)
     if is_outage(error):
         return _no_answer(error, bootstrap) + (f"; {advice}" if advice else "")
     return refused(error, advice or LOOK)

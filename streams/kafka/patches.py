@@ -14,13 +14,13 @@ from aiokafka import TopicPartition, client
 from aiokafka.codec import zstd_encode
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.engine.ports import Record
-from streams.kafka.connection_errors import LogonRefusedError, named
+from streams.kafka.connection_errors import LogonRefusedError, NoTopicError, named
 from streams.kafka.members import hear_of_replacement
 from streams.kafka.sessions import renew_sessions
 from streams.kafka.unpacker import bound_unpacking
@@ -46,6 +46,7 @@ def apply() -> None:
     retrieve_errors_of_transactions()
     name_failed_connections()
     name_refused_connections()
+    name_missing_topics()
     renew_sessions()
     hear_of_replacement()
     hear_of_ended_fetching()
@@ -219,3 +220,23 @@ def name_refused_connections() -> None:
         return is_ready
 
     client.AIOKafkaClient.ready = named_ready
+
+
+def name_missing_topics() -> None:
+    """Let a client that has waited for a topic in vain raise why: no such topic, or no broker.
+
+    Correctness, no figure: aiokafka says that the topic is unknown in both cases, and not which.
+    """
+    wait = client.AIOKafkaClient._wait_on_metadata  # noqa: SLF001 - no other way
+
+    @wraps(wait)
+    async def waited(self: client.AIOKafkaClient, topic: str) -> Any:
+        try:
+            return await wait(self, topic)
+        except UnknownTopicOrPartitionError:
+            told = self.cluster
+            if told._last_successful_refresh_ms < told._last_refresh_ms:  # noqa: SLF001 - as above
+                raise KafkaConnectionError("no broker tells its topics") from None
+            raise NoTopicError(topic) from None
+
+    client.AIOKafkaClient._wait_on_metadata = waited  # noqa: SLF001 - as above

@@ -25,9 +25,9 @@ from aiokafka.errors import KafkaTimeoutError
 
 from streams.engine.ports import Batch, Record
 from streams.kafka.clients import KafkaClients
+from streams.kafka.errors import no_topic
 from streams.kafka.groups import assignments, client_ids, committed_offsets
 from streams.kafka.patches import as_read
-from streams.kafka.security import logon_at
 from streams.kafka.silence import ImpatientFetches
 from streams.kafka.topic_ids import topic_identity
 from streams.kafka.topic_settings import Existing
@@ -306,14 +306,6 @@ class KafkaTopicReader:
         if not numbers:
             raise TopicError(no_topic(topic, self._clients.bootstrap))
         return [TopicPartition(topic, number) for number in numbers]
-
-
-def no_topic(topic: str, bootstrap: str) -> str:
-    """Say of a topic that is not there, or hidden from this client, what to look at."""
-    return (
-        f"there is no topic {topic}; see REFUSION_PREFIX with `refusion settings`, and whether"
-        f" {logon_at(bootstrap).principal} may Describe it"
-    )
 
 
 def _numbers(partitions: Sequence[Mapping[str, int]]) -> list[int]:

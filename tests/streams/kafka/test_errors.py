@@ -22,6 +22,7 @@ from aiokafka.errors import (
 from streams.kafka.connection_errors import (
     ConnectionEndedError,
     LogonRefusedError,
+    NoTopicError,
     TokenUnavailableError,
     named,
 )
@@ -58,6 +59,16 @@ NO_ANSWER = "no Kafka answers at somewhere:9092 (REFUSION_BOOTSTRAP)"
             UnknownTopicOrPartitionError(),
             "try again",
             "Kafka refused a request (UnknownTopicOrPartitionError); try again",
+        ),
+        (
+            NoTopicError("a.topic"),
+            "try again",
+            (
+                "there is no topic a.topic; see REFUSION_PREFIX with `refusion settings`, whether"
+                " somewhere:9092 (REFUSION_BOOTSTRAP) are the brokers that are meant, and whether"
+                " User:ANONYMOUS may Describe it; `refusion worker` makes the topics that are"
+                " missing when it starts"
+            ),
         ),
     ],
 )
