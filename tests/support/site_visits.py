@@ -114,9 +114,15 @@ REFUSALS = {
         *(Visit(f"/en/lis/{view}") for view in ("beloeb", "prognose", "forventet", "overgange")),
     ],
     "desk": [Visit("/revision", ECONOMY, 403), Visit("/koersler/9999", status=404)],
-    "citizens": [Visit("/borger/x", status=403)],
+    "citizens": [
+        Visit("/borger/x", status=403),
+        *(Visit(f"/lis{path}", status=503) for path in ("", "/beloeb", "/kontrol")),
+    ],
 }
-"""Pages that are refused, and other forms of pages: lists of citizens, English."""
+"""Pages that are refused, and other forms of pages: lists of citizens, English.
+
+The site of citizens has no tables of LIS, and its threads for `kontrol` are taken.
+"""
 
 
 def is_page(path):

@@ -9,6 +9,7 @@ from streams.operations.kept_differences import keep_difference
 from streams.web import citizen_desk
 from streams.web.desk.run_routes import CLOSE, LOOK
 from streams.web.folder import Folder
+from streams.web.lanes import Lane, Lanes
 from streams.web.limits import Limiter
 from streams.web.samples import SampleBook
 from tests.support.citizen_site import (
@@ -72,7 +73,10 @@ def desk_at_work(folder, place):
 
 @contextmanager
 def citizens_at_work(place):
-    """Make a site with the citizens of some lives, and the lives; reports come from memory."""
+    """Make a site with the citizens of some lives, and the lives; reports come from memory.
+
+    It has no tables of LIS, and so many ask the whole ledger that nobody else may.
+    """
     lives = [reports for reports in some_lives(5, ("the_window", "resets")) if reports]
     write_ledger(place / "ledger", lives)
     by_citizen = {citizen_of(reports): reports for reports in lives}
@@ -83,4 +87,4 @@ def citizens_at_work(place):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(citizen_desk, "live_evidence", read)
         patched.setattr(citizen_desk.CitizenDesk, "has_journal", property(lambda _: True))
-        yield citizen_site(place), lives
+        yield citizen_site(place, lanes=Lanes(ledger=Lane(1, -1))), lives
