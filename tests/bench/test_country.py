@@ -1,14 +1,19 @@
 """A country's year, as small as it can be: every step of it is measured."""
 
+from functools import partial
+
 import pytest
 
 from bench import country
+from streams.devtools.local_kafka import QUICK_START, LocalKafka
 
 
 @pytest.mark.long
 def test_a_small_country_goes_through_all_of_its_year(monkeypatch, tmp_path):
     monkeypatch.setattr(country, "SIZES", "300")
     monkeypatch.setattr(country, "MONTHS", 2)
+    quick = partial(LocalKafka, java_options=QUICK_START)
+    monkeypatch.setattr(country, "LocalKafka", quick)
     rows = {subject: figure for subject, figure, _ in country.figures(tmp_path)}
     steps = [
         "2023-01: close, export", "2023-02: close, export", "on disk: state", "on disk: ledger",
