@@ -14,7 +14,7 @@ from tests.support.memory_folder import MEMORY
 from tests.support.sizes import sized
 
 FEW, SLOW_FEW = 300, 60
-MANY, SLOW_MANY = sized(4_000, 100_000), sized(1_200, 100_000)
+MANY, SLOW_MANY = sized(3_000, 100_000), sized(900, 100_000)
 SLOW = {"ledger", "rules", "state"}
 """Kinds of which a case costs milliseconds."""
 

@@ -26,7 +26,7 @@ KEYS = (
     *("municipality", "paying", "financing", "benefit", "mechanism", "rate", "account", "month"),
     *("kind", "reason"),
 )
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, sized(4, 9)))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, sized(3, 9)))]
 
 
 def law_of(_name):

@@ -35,7 +35,7 @@ from tests.support.sizes import sized
 HISTORIES = [
     pytest.param((made, seed), marks=[pytest.mark.long] if seed % 100 else [])
     for made in ("lives", "population")
-    for seed in range(9100, sized(9103, 9106))
+    for seed in range(9100, sized(9102, 9106))
 ]
 """Nasty lives, whose months are long past, and a population with rows in the data months."""
 

@@ -25,7 +25,7 @@ from tests.support.run_histories import RUNS, ledger_of_lives, marker
 from tests.support.site_client import client_of, visitor
 from tests.support.sizes import sized
 
-SEEDS = [3, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, sized(6, 10)))]
+SEEDS = [3, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, sized(5, 10)))]
 MONEY = ("amount_ore", "refusion_ore", "medfinansiering_ore")
 OF_MONEY = ("beloeb", "udgifter", "afregning", "korrektioner")
 """Views of which every municipality with rows has rows."""
