@@ -148,6 +148,12 @@ async def allowed(attempt):
     return True
 
 
+async def those_allowed(names, attempt):
+    """Make the attempt for all names side by side. Returns those for which it was let be."""
+    found = await asyncio.gather(*(allowed(attempt(name)) for name in names))
+    return {name for name, is_allowed in zip(names, found, strict=True) if is_allowed}
+
+
 async def read(clients, topic):
     """Fetch from a partition until the brokers have answered; a topic may be hidden before that."""
     at = TopicPartition(topic, 0)
@@ -188,21 +194,17 @@ def test_a_role_may_do_what_is_its_own_and_nothing_else(installation, role):
     )
     clients = KafkaClients(address, "refusion-test", 10_000)
     names = [topic.name for topic in TOPICS]
+    transactional_ids = ("run", "replay", "keys", "free-id", "citizens-0")
 
     async def tried():
         return (
-            {name for name in names if await allowed(read(clients, prefix + name))},
-            {name for name in names if await allowed(write(clients, prefix + name))},
-            {
-                group
-                for group in (*STAGES, "consumer-1")
-                if await allowed(join(clients, prefix + group, f"{prefix}reports"))
-            },
-            {
-                name
-                for name in ("run", "replay", "keys", "free-id", "citizens-0")
-                if await allowed(fence(clients, prefix + name))
-            },
+            await those_allowed(names, lambda name: read(clients, prefix + name)),
+            await those_allowed(names, lambda name: write(clients, prefix + name)),
+            await those_allowed(
+                (*STAGES, "consumer-1"),
+                lambda group: join(clients, prefix + group, f"{prefix}reports"),
+            ),
+            await those_allowed(transactional_ids, lambda name: fence(clients, prefix + name)),
         )
 
     reads, writes, groups, ids = asyncio.run(tried())
