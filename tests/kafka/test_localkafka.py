@@ -22,6 +22,7 @@ from streams.kafka.topics import RAW, ensure_topics
 from tests.support.places import ROOT
 from tests.support.processes import gone, is_alive
 from tests.support.records import records_of
+from tests.support.sizes import sized
 
 
 async def sent(kafka, topic, value, timeout_ms=20_000):
@@ -113,9 +114,8 @@ def test_three_brokers_replicate_demand_two_and_leave_nothing(prefix):
     topic = f"{prefix}reports.raw"
     with LocalKafka(nodes=3, java_options=QUICK_START) as kafka:
         assert asyncio.run(replicas_of_a_new_topic(kafka, prefix)) == [3]
-        for number in range(
-            12
-        ):  # the brokers hear of new topics one after the other, and any of them may be asked
+        # the brokers hear of new topics one after the other, and any of them may be asked
+        for number in range(sized(4, 12)):
             asyncio.run(ensure_topics(kafka.bootstrap, f"{prefix}{number}.", 12, replicas=3))
         asyncio.run(sent(kafka, topic, b"by three"))
         kafka.kill(3)

@@ -12,6 +12,7 @@ import typst
 
 from projections.lis.money_lines import LINES
 from projections.lis.views import VIEWS
+from streams.devtools.local_kafka import QUICK_START
 from streams.devtools.local_kafka.jars import java
 from streams.web import citizen_desk
 from streams.web.lis_pdf import FONTS
@@ -40,7 +41,7 @@ def verdicts(folder):
     jar = maven_file(VERAPDF, SHA256)
     files = sorted(map(str, folder.glob("*.pdf")))
     done = subprocess.run(
-        [java(), "-Xmx512m", "-cp", jar, MAIN, "-f", "ua1", "--format", "text", *files],
+        [java(), *QUICK_START, "-cp", jar, MAIN, "-f", "ua1", "--format", "text", *files],
         capture_output=True,
         text=True,
         timeout=300,
