@@ -28,7 +28,9 @@ CHECKED: Final = {"beloeb": "TRUE", "udgifter": "TRUE", "landet": "TRUE",
                   "afregning": f"kind IN {sql_texts(ROW_KINDS)}"}  # fmt: skip
 """The views whose rows are all rows of the ledger, with the condition for those."""
 SHARE: Final = Share(memory_mb=300, threads=1, at_once=1, gives_back=True)
-"""The share of an engine that sums the ledger: it keeps a few sums, and what it decodes."""
+"""The share of an engine that sums the ledger: it keeps a few sums, and what it decodes.
+
+Each footer is read once, and those of a ledger take 100 MB."""
 FILES_AT_ONCE: Final = 4
 """Files of the ledger in one query, which holds the footers of them all."""
 LOOK_S: Final = 2.0
@@ -131,8 +133,6 @@ def ledger_sums(
     stay = [file for file in rest if _after_run(file) < last - 1]
     with engine(SHARE) as connection:
         try:
-            # Each footer is read once, and those of a ledger take 100 MB.
-            connection.execute("SET GLOBAL parquet_metadata_cache = false")
             marked = ledger.files_with(("kind", "=", "run"))
             # Asked by the ledger's own library, which would begin for it, they took 11 MB.
             markers = _asked(connection, marked, MARKERS)
