@@ -10,9 +10,9 @@ from projections.lis.questions import LisQuestion
 from projections.lis.tables import MARTS
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.lis import marts as marts_module
+from streams.lis.engine import ALONE
 from streams.lis.inquiry import ask
 from streams.lis.ledger_sums import ledger_sums
-from streams.lis.engine import ALONE
 from streams.lis.marts import Marts, open_marts
 from streams.lis.store import files_of as listed
 from tests.properties.test_lis import built
