@@ -3,10 +3,11 @@
 The environment sets the size of the memory figures: CITIZENS for `settle`, KAFKA_CITIZENS for a
 worker on Kafka, LEDGER_ROWS for a month's export (4000000 is a national one), LIS_RUNS and LIS_ROWS
 for the tables of LIS (12 runs of 4000000 rows) and the site's pages over them, which are measured
-only when they are named, WEB_REQUESTS (200) for how often a page is asked, MASS_CITIZENS (3500)
-for the mass correction (`make bench mass`), COUNTRY_CITIZENS (1400000) and COUNTRY_MONTHS (12) for
-a country's year (`make bench country`), whose prices are in the file in PRICES; with COUNTRY_FOLDER
-and COUNTRY_MINUTES it is done in several sittings.
+only when they are named, WEB_REQUESTS (200) for how often a page is asked, WEB_CITIZENS (300) for
+the citizens with a journal whose explanations are, MASS_CITIZENS (3500) for the mass correction
+(`make bench mass`), COUNTRY_CITIZENS (1400000) and COUNTRY_MONTHS (12) for a country's year (`make
+bench country`), whose prices are in the file in PRICES; with COUNTRY_FOLDER and COUNTRY_MINUTES it
+is done in several sittings.
 """
 
 import logging
@@ -31,6 +32,7 @@ from bench import (
     replaying,
     settling,
     web,
+    web_explained,
 )
 from bench.rig import Figure
 from streams.kit.stopping import Stopped, unwind_on_signals
@@ -47,7 +49,7 @@ SECTIONS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "settle": lambda folder: settling.figures(folder, MEMORY_CITIZENS),
     "books": lambda folder: books.figures(folder, LEDGER_ROWS),
     "lis": lis.figures,
-    "web": web.figures,
+    "web": lambda folder: [*web.figures(folder), *web_explained.figures(folder)],
     "mass": mass_correction.figures,
     "country": country.figures,
     "kafka": lambda folder: pipeline.figures(folder, PIPELINE_CITIZENS, KAFKA_CITIZENS),

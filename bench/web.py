@@ -4,11 +4,12 @@ Ledger and marts are those of `lis.py` (LIS_RUNS, LIS_ROWS; 120 runs are ten yea
 REFUSION_LEDGER and REFUSION_LIS where both are set: they are read alone. The site is a process of
 its own (`web_site.py`), as `refusion web` serves it; who asks is logged on in it.
 
-Each page is asked for by one client about LIS_ASKED municipalities (all 98), twice: the first time
-it is made, and again it comes as by all visitors after a run was closed, kept where the site may
-keep it. Then WEB_REQUESTS times (200; 0 leaves it out) by one, four and sixteen clients at once,
-each with a connection of its own; those are askings again too. Views that ask the whole ledger are
-asked by no more clients than may wait for it.
+Each page is asked for by one client about LIS_ASKED municipalities (all 98), that of a citizen
+about 49 citizens, twice: the first time it is made, and again it comes as by all visitors after a
+run was closed, kept where the site may keep it. Then WEB_REQUESTS times (200; 0 leaves it out) by
+one, four and sixteen clients at once, each with a connection of its own; those are askings again
+too. Views that ask the whole ledger are asked by no more clients than may wait for it. Live
+explanations need a journal, and are measured by `web_explained.py`.
 
 The times are those of a clock, from the request to the last byte, so the client's own work is in
 them; those of the processor are the site's alone, and say something while others use the machine.
@@ -43,6 +44,7 @@ from streams.ledger.table import LedgerTable
 from streams.web.lis_desk import LIVE
 from streams.web.sessions import COOKIE
 from streams.web.visitors import Role
+from streams.wire.partitioner import partition_of
 
 REQUESTS: Final = int(os.environ.get("WEB_REQUESTS", "200"))
 AT_ONCE: Final = (1, 4, 16)
@@ -53,6 +55,10 @@ CPU_OF_PROCESS: Final = 2
 """The kind of clock that Linux has for each process, in the low bits of its number."""
 START_S: Final = 60.0
 ANSWER_S: Final = 120.0
+CITIZENS_ASKED: Final = 49
+CITIZENS_LOOKED_AT: Final = 20_000
+CITIZEN: Final = "{citizen}"
+"""Stands in a path where a citizen's token comes."""
 SITE: Final = "bench.web_site"
 ASKS_OF_THE_LEDGER: Final = 6
 """Clients whose questions to the whole ledger are taken at a time; others are to come again."""
@@ -65,6 +71,7 @@ class WebPage(NamedTuple):
     """A page that is asked for: its path, who asks, and what its address has.
 
     `persons` asks for the citizens behind the figures; `names_citizens` wants a purpose first.
+    `shows` is a part of the page without which it says that it can not be shown.
     """
 
     path: str
@@ -73,6 +80,12 @@ class WebPage(NamedTuple):
     is_by_place: bool = False
     persons: bool = False
     names_citizens: bool = False
+    shows: bytes = b""
+
+    @property
+    def is_of_citizen(self) -> bool:
+        """True if the page is about one citizen."""
+        return CITIZEN in self.path
 
 
 def pages(last: str) -> list[WebPage]:
@@ -106,6 +119,7 @@ def pages(last: str) -> list[WebPage]:
         ),
         WebPage(f"/lis/{LINES}", Role.AUDITOR, last, is_by_place=True),
         *files,
+        WebPage(f"/borger/{CITIZEN}", Role.AUDITOR),
     ]
 
 
@@ -113,11 +127,12 @@ def pages(last: str) -> list[WebPage]:
 
 
 class ServedSite(NamedTuple):
-    """A site that runs: its port, its process, and the cookies by role."""
+    """A site that runs: its port, its process, the cookies by role, the auditor's citizens."""
 
     port: int
     pid: int
     cookies: dict[Role | None, str]
+    tokens: list[str]
 
     def peak_mb(self) -> float:
         """Return the most memory that the process has had."""
@@ -135,11 +150,14 @@ class ServedSite(NamedTuple):
 
 
 @contextmanager
-def served(environment: dict[str, str]) -> Iterator[ServedSite]:
-    """Serve the site in a process of its own for the length of a block."""
+def served(environment: dict[str, str], citizens: Sequence[str]) -> Iterator[ServedSite]:
+    """Serve the site in a process of its own for the length of a block.
+
+    Of the citizens, which are pseudonyms, it tells the auditor's tokens.
+    """
     (port,) = free_ports(1)
     process = subprocess.Popen(
-        [sys.executable, "-m", SITE, str(port), LARGEST],
+        [sys.executable, "-m", SITE, str(port), LARGEST, *citizens],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -152,7 +170,8 @@ def served(environment: dict[str, str]) -> Iterator[ServedSite]:
             raise BenchError("the site did not start")
         cookies: dict[Role | None, str] = {None: ""}
         cookies |= {Role(role): f"{COOKIE}={session}" for role, session in told}
-        site = ServedSite(port, process.pid, cookies)
+        tokens = [process.stdout.readline().strip() for _ in citizens]
+        site = ServedSite(port, process.pid, cookies, tokens)
         deadline = time.monotonic() + START_S
         while not _is_up(site):
             if time.monotonic() > deadline or process.poll() is not None:
@@ -177,12 +196,15 @@ def _is_up(site: ServedSite) -> bool:
 
 
 class Asker:
-    """Asks for one page, about one municipality after the other, from several threads."""
+    """Asks for one page, about one municipality or citizen after the other.
 
-    def __init__(self, site: ServedSite, page: WebPage, codes: Sequence[str]) -> None:
+    It does so from several threads.
+    """
+
+    def __init__(self, site: ServedSite, page: WebPage, subjects: Sequence[str]) -> None:
         self._site = site
         self._page = page
-        self._codes = codes
+        self._subjects = subjects
         self._numbers = count()
         self._own = threading.local()
 
@@ -205,12 +227,14 @@ class Asker:
         began, cpu_s = time.perf_counter(), self._site.cpu_s()
         connection.request("POST" if purpose else "GET", address, body, headers)
         answer = connection.getresponse()
-        answer.read()
+        content = answer.read()
         spent = Spent(time.perf_counter() - began, self._site.cpu_s() - cpu_s)
         if answer.status == http.HTTPStatus.BAD_REQUEST and self._page.persons:
             return None
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise BenchError(f"{address} answered with status {answer.status}")
+            raise BenchError(f"{self._page.path} answered with status {answer.status}")
+        if self._page.shows not in content:
+            raise BenchError(f"{self._page.path} says that it can not be shown")
         return spent
 
     def times(self, clients: int, requests: int) -> list[Spent]:
@@ -221,15 +245,15 @@ class Asker:
 
     def _address(self) -> str:
         page = self._page
+        subject = self._subjects[next(self._numbers) % len(self._subjects)]
         asked = {
-            "municipality": self._codes[next(self._numbers) % len(self._codes)]
-            if page.is_by_place
-            else None,
+            "municipality": subject if page.is_by_place else None,
             "month": page.month,
             "persons": "1" if page.persons else None,
         }
         query = urlencode({name: value for name, value in asked.items() if value})
-        return f"{page.path}?{query}" if query else page.path
+        path = page.path.replace(CITIZEN, subject)
+        return f"{path}?{query}" if query else path
 
 
 class Measured(NamedTuple):
@@ -250,50 +274,76 @@ def figures(folder: Path) -> list[Figure]:
     environment, last = lis.there() or lis.made(place)
     ledger = LedgerTable.open(environment["REFUSION_LEDGER"])
     codes = municipalities(load_rule_set())
-    with served(environment | {"REFUSION_STATE_DIR": str(place / "state")}) as site:
-        asked = [_measured(site, page, codes) for page in pages(last)]
+    environment |= {"REFUSION_STATE_DIR": str(place / "state")}
+    with served(environment, _citizens(ledger, last)) as site:
+        asked = [measured(site, page, codes) for page in pages(last)]
         peak_mb = site.peak_mb()
     return [
-        *(figure for each in asked for figure in _told(each, ledger, last)),
+        *(figure for each in asked for figure in told(each, _of_ledger(each.page, ledger, last))),
         *_in_all(asked),
         ("web: most memory of the site", f"{peak_mb:,.0f} MB", ""),
     ]
 
 
-def _measured(site: ServedSite, page: WebPage, codes: Sequence[str]) -> Measured:
-    asker = Asker(site, page, codes)
+def _citizens(ledger: LedgerTable, month: str) -> list[str]:
+    """Return citizens with money in a month; one more, before whom nothing is measured.
+
+    A ledger made as files has few in the partition in which the site looks for them.
+    """
+    found = ledger.rows(
+        f"SELECT DISTINCT citizen, partition FROM ledger WHERE month = '{month}'"
+        f" LIMIT {CITIZENS_LOOKED_AT}"
+    )
+    at_home = sorted(
+        citizen
+        for citizen, partition in found
+        if partition_of(citizen.encode(), ledger.partitions) == partition
+    )
+    return at_home[: CITIZENS_ASKED + 1]
+
+
+def measured(
+    site: ServedSite, page: WebPage, codes: Sequence[str], most: Sequence[int] = AT_ONCE
+) -> Measured:
+    """Ask for a page: the first time, again, and by so many clients at once."""
+    subjects, before = codes, FOR_MODULES
+    if page.is_of_citizen:
+        before, *subjects = site.tokens
+    asker = Asker(site, page, subjects)
     if page.names_citizens:
         asker.once(purpose=True)
-    Asker(site, page, [FOR_MODULES]).once()  # the first of all loads modules and opens files
-    asker = Asker(site, page, codes)
+    Asker(site, page, [before]).once()  # the first of all loads modules and opens files
+    asker = Asker(site, page, subjects)
     # Without a municipality in its address there is one page, and it was made a moment ago.
-    first = asker.times(1, len(codes)) if page.is_by_place else []
-    again = asker.times(1, len(codes))
+    is_of_many = page.is_by_place or page.is_of_citizen
+    first = asker.times(1, len(subjects)) if is_of_many else []
+    again = asker.times(1, len(subjects))
     at_once, of_most_s = [], 0.0
-    for clients in AT_ONCE if REQUESTS else ():
+    for clients in most if REQUESTS else ():
         began = time.monotonic()
-        most = ASKS_OF_THE_LEDGER if page.path.rpartition("/")[2] in LIVE else clients
-        at_once.append(asker.times(min(clients, most), REQUESTS))
+        is_live = page.path.rpartition("/")[2] in LIVE
+        at_once.append(
+            asker.times(min(clients, ASKS_OF_THE_LEDGER) if is_live else clients, REQUESTS)
+        )
         of_most_s = time.monotonic() - began
     return Measured(page, first, again, at_once, of_most_s)
 
 
-def _told(asked: Measured, ledger: LedgerTable, last: str) -> Iterator[Figure]:
+def told(asked: Measured, peer: str = "", most: Sequence[int] = AT_ONCE) -> Iterator[Figure]:
     """Tell the figures of a page: of the processor, then of a clock."""
     page = asked.page
     who = f" ({page.role})" if page.path == "/lis" else " (citizens)" if page.persons else ""
-    peer = _of_ledger(page, ledger, last)
     for name, spent in (("first", asked.first), ("again", asked.again)):
-        if name == "first" and not page.is_by_place:
+        if not spent:
             continue
         cpu = _percentiles([each.cpu_s for each in spent])
         clock = _percentiles([each.clock_s for each in spent])
         yield f"web: {page.path}{who}, {name} (p50/p95/p99)", f"CPU {cpu}, clock {clock} ms", peer
         peer = ""
     if asked.at_once:
-        told = ", ".join(_percentiles([each.clock_s for each in one]) for one in asked.at_once)
-        at_once = ", ".join(map(str, AT_ONCE))
-        yield f"web: {page.path}{who}, {at_once} at once (p50/p95/p99)", f"clock {told} ms", ""
+        times = ", ".join(_percentiles([each.clock_s for each in one]) for one in asked.at_once)
+        at_once = ", ".join(map(str, most))
+        yield f"web: {page.path}{who}, {at_once} at once (p50/p95/p99)", f"clock {times} ms", ""
 
 
 def _in_all(asked: Sequence[Measured]) -> Iterator[Figure]:
