@@ -18,7 +18,6 @@ from projections.lis import overviews, statements
 from projections.runs.files import Names
 from projections.runs.overviews import CitizenOverview, WeekOverview
 from streams.ledger.cuts import Cut
-from streams.ledger.sql import sql_text
 from streams.ledger.table import LedgerTable, unusable
 from streams.lis.counters import LawOf, evaluated_table
 from streams.lis.engine import PROCESSORS, Share, view_of_entries
@@ -56,11 +55,15 @@ class LedgerOverviews:
             for number, where in enumerate(parts, 1):
                 self._read_part(where, names, law_of, is_first=number == 1)
                 shown(number, len(parts))
+            self._keep("of_weeks", overviews.of_weeks())
 
     def weeks(self, municipality: str) -> list[WeekOverview]:
         """Give the sums of a municipality, in any order."""
         with self._errors():
-            rows = self._connection.execute(overviews.of_weeks(), [municipality]).fetchall()
+            rows = self._connection.execute(
+                "SELECT * EXCLUDE (municipality) FROM of_weeks WHERE municipality = $1",
+                [municipality],
+            ).fetchall()
         return [WeekOverview(*row) for row in rows]
 
     def citizens(self, municipality: str) -> list[CitizenOverview]:
@@ -85,19 +88,13 @@ class LedgerOverviews:
         connection, data_month = self._connection, self._span.data_month or ""
         last_run = max(cut.after_run for cut in self._cuts)
         span = Span(self._span.run, data_month, None, range(last_run + 1), where)
-        view_of_entries(connection, self._ledger, span, "part")
-        whose = (
-            f"WHERE citizen IN (SELECT citizen FROM part WHERE {statements.MUNICIPALITY} ="
-            f" {sql_text(self._only)})"
-            if self._only
-            else ""
-        )
-        connection.execute(f"CREATE OR REPLACE VIEW entries AS SELECT * FROM part {whose}")
+        view_of_entries(connection, self._ledger, span)
+        self._keep("messages", overviews.messages(self._only))
         self._keep("cells", overviews.cells(names.benefits, names.municipalities))
-        self._keep("told", statements.told(None))
+        self._keep("told", overviews.told())
         told = connection.execute(f"SELECT DISTINCT {statements.TOLD} FROM told").fetchall()
         connection.register("evaluated", evaluated_table(law_of, told, data_month))
-        self._keep("latest_rows", overviews.latest_rows())
+        self._keep("latest_rows", overviews.latest_rows(data_month))
         self._keep("counted", statements.counted(self._span.run))
         made = {"weeks": overviews.weeks(), "citizens": overviews.citizens(data_month)}
         for name, statement in made.items():

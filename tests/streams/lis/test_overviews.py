@@ -131,6 +131,16 @@ def test_a_ledger_at_an_address_gives_the_same_files(tmp_path, demo, monkeypatch
     assert exported(demo, ledger, 50, tmp_path / "again", "730")[1] == files
 
 
+def test_who_has_no_pseudonym_is_in_no_overview(tmp_path, demo):
+    stranger = posting(BO, 1, HIGH) | {"citizen": "nobody"}
+    ledger = ledger_of(tmp_path / "ledger", [stranger, posting(ANNA, 1, HIGH), marker(49)])
+    _, files = exported(demo, ledger, 49, tmp_path / "out", "730")
+    (week,) = lines_of(files["ugeoversigt", "730"])
+    assert (week["Antal"], week["Total"]) == ("1", "1000,00")
+    (anna,) = lines_of(files["anciennitet", "730"])
+    assert anna["CPR nummer"] == ANNA
+
+
 def test_who_cannot_be_named_keeps_back_only_the_run_with_the_row(tmp_path, demo):
     hidden = posting(BO, 1, HIGH) | {"cpr_sealed": "zzz"}
     history = [hidden, posting(ANNA, 1, HIGH), marker(49), posting(ANNA, 2, HIGH)]
