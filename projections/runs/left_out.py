@@ -6,7 +6,7 @@ money of nobody then, and a person has to look. What is left out is listed, to t
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -68,6 +68,21 @@ _MONEY: Final = ("amount_ore", "atp_ore", "refusion_ore", "medfinansiering_ore")
 def is_pseudonym(value: object) -> bool:
     """True for the name of a citizen."""
     return isinstance(value, str) and PSEUDONYM.fullmatch(value) is not None
+
+
+def are_as_written(columns: Sequence[Sequence[Any]], names: Names) -> bool:
+    """Tell whether all of some rows are as the program writes them, by their columns.
+
+    The values of most columns are few, so that this costs a fifth of asking row by row.
+    """
+    by_name = dict(zip(LedgerRow._fields, columns, strict=True))
+    return (
+        not any(None in values for name, values in by_name.items() if name not in MAY_BE_NULL)
+        and set(by_name["mechanism"]) <= set(MECHANISMS)
+        and all(map(is_pseudonym, set(by_name["citizen"])))
+        and set(by_name["financing"]) <= names.municipalities.keys()
+        and set(by_name["benefit"]) <= names.benefits.keys()
+    )
 
 
 def what_is_wrong(row: LedgerRow, names: Names) -> str | None:

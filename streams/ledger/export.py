@@ -39,7 +39,14 @@ from projections.runs.files import (
     sums_of,
     write_csv,
 )
-from projections.runs.left_out import NO_SEAL, UNKNOWN_PLACE, LeftOut, is_pseudonym, what_is_wrong
+from projections.runs.left_out import (
+    NO_SEAL,
+    UNKNOWN_PLACE,
+    LeftOut,
+    are_as_written,
+    is_pseudonym,
+    what_is_wrong,
+)
 from projections.runs.overviews import CitizenOverview, WeekOverview, citizen_lines, week_lines
 from streams.ledger.cuts import Cut, ExportError, entries_of
 from streams.ledger.draft import draft_in, whole_file
@@ -61,6 +68,8 @@ CITIZENS_AT_ONCE: Final = 5_000
 """Citizens in one query."""
 LEFT_OUT: Final = "left-out-{scope}.jsonl"
 """Name of the list of rows that are in no file, beside the files."""
+ROW_AND_SEAL: Final = ", ".join(f'"{name}"' for name in (*LedgerRow._fields, "cpr_sealed"))
+CITIZEN: Final = LedgerRow._fields.index("citizen")
 REPEATED: Final = tuple(LedgerRow._fields.index(name) for name in ("citizen", "cause", "week"))
 """Columns whose texts repeat in many rows: one object for each text is enough."""
 
@@ -170,7 +179,8 @@ class Export:
         counted = self._counted(choice.only)
         total = sum(counted.values())
         for portion in _portions(counted):
-            parts, seals = self._read(portion), self._seals(portion)
+            parts, known = self._read(portion)
+            seals = self._seals(portion, known)
             for code in portion:
                 lines = self._lines(code, parts.pop(code), seals, choice.overviews)
                 for kind, written in lines.items():
@@ -222,31 +232,34 @@ class Export:
                 self.done.left_out.append(LeftOut(code or "", "", UNKNOWN_PLACE, rows, *known))
         return counted
 
-    def _read(self, portion: Collection[str]) -> dict[str, Municipality]:
-        """Read the rows of some municipalities, without those that no file can have."""
+    def _read(self, portion: Collection[str]) -> tuple[dict[str, Municipality], Seals]:
+        """Read the rows of some municipalities, without those that no file can have.
+
+        Returns the seals of their citizens too, also of those whose rows are left out.
+        """
         parts = {code: Municipality(self._names) for code in portion}
         strange: dict[tuple[str, str, str], list[LedgerRow]] = defaultdict(list)
+        seals: set[tuple[str, str]] = set()
         texts: dict[str, str] = {}
-        for batch in self._ledger.batches(
-            self._select(", ".join(f'"{name}"' for name in LedgerRow._fields), portion)
-        ):
+        for batch in self._ledger.batches(self._select(ROW_AND_SEAL, portion)):
             columns = [batch.column(number).to_pylist() for number in range(batch.num_columns)]
             for number in REPEATED:
                 columns[number] = [texts.setdefault(text, text) for text in columns[number]]
+            *columns, sealed = columns
+            seals.update(zip(columns[CITIZEN], sealed, strict=True))
+            as_written = are_as_written(columns, self._names)
             for row in map(LedgerRow._make, zip(*columns, strict=True)):
-                if why := what_is_wrong(row, self._names):
+                if not as_written and (why := what_is_wrong(row, self._names)):
                     strange[municipality_of(row), str(row.citizen), why].append(row)
                 else:
                     parts[municipality_of(row)].rows.append(row)
         self.done.left_out += [LeftOut.of(*whose, rows) for whose, rows in sorted(strange.items())]
-        return parts
+        return parts, _by_citizen(seals)
 
-    def _seals(self, portion: Collection[str]) -> Seals:
-        """The seals of each citizen in the files of some municipalities."""
-        seals = _by_citizen(self._ledger.rows(self._select(f"DISTINCT {SEAL}", portion)))
-        return seals | self._seals_of(
-            {citizen for code in portion for citizen, _ in self._addressed[code]} - seals.keys()
-        )
+    def _seals(self, portion: Collection[str], known: Seals) -> Seals:
+        """Add the seals of citizens that only notices name to those of the rows."""
+        named = {citizen for code in portion for citizen, _ in self._addressed[code]}
+        return known | self._seals_of(named - known.keys())
 
     def _seals_of(self, citizens: Collection[str]) -> Seals:
         """The seals of citizens without rows: from the run's other entries, else from any run."""

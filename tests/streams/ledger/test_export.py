@@ -12,6 +12,7 @@ from projections.runs.overviews import CitizenOverview, WeekOverview
 from streams.ledger.cuts import ExportError, cuts_of
 from streams.ledger.draft import draft_in
 from streams.ledger.receipts import DeliveryError, exported_files
+from streams.ledger.table import LedgerTable
 from streams.privacy.access_log import NAME
 from streams.settings import Settings
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
@@ -59,6 +60,26 @@ def test_made_again_the_files_have_the_same_bytes(export, tmp_path):
     before = contents(tmp_path / "out")
     export(50)
     assert contents(tmp_path / "out") == before
+
+
+def test_rows_and_seals_of_a_portion_are_read_at_once(export, monkeypatch):
+    """Each reading goes over all of the run, so a second one costs as much as the first."""
+    asked = []
+    batches = LedgerTable.batches
+
+    def noted(self, query):
+        asked.append(query)
+        return batches(self, query)
+
+    monkeypatch.setattr(LedgerTable, "batches", noted)
+    done = export(50, notices={})
+    assert done.persons
+    counted, *portions, checked = [
+        query for query in asked if " OR " in query or "kind IN" in query
+    ]
+    assert "count(*)" in counted
+    assert "sum(" in checked
+    assert len(portions) == 1
 
 
 def test_a_notice_reaches_the_municipalities_that_it_names_whoever_has_rows(export, tmp_path):

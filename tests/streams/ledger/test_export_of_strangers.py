@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from projections.runs.left_out import own_notice
+from projections.runs.files import LedgerRow
+from projections.runs.left_out import are_as_written, own_notice, what_is_wrong
 from streams.ledger.cuts import cuts_of
 from streams.ledger.export import Export, FileChoice
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
@@ -127,3 +128,19 @@ def test_a_notice_of_somebody_else_begins_no_cell_with_a_formula(export, tmp_pat
 )
 def test_a_notice_that_nobody_of_ours_wrote_is_passed_over(value):
     assert own_notice(value) is None
+
+
+SOUND = LedgerRow(
+    *(7, 0, "0" * 32, "12345678/a", "x-1-0", None, "2024-01", "2024-01-01", "KTH", "730", "751"),
+    *(100, 0, "refusion", 80, 80, 0, None),
+)
+
+
+@pytest.mark.parametrize("column", LedgerRow._fields)
+@pytest.mark.parametrize("value", [None, "strange"])
+def test_looked_at_by_columns_the_same_rows_are_sound(column, value):
+    """Rows are looked at one by one only where their columns say that one is none of ours."""
+    rows = [SOUND, SOUND._replace(**{column: value}), SOUND]
+    by_row = not any(what_is_wrong(row, NAMES) for row in rows)
+    assert are_as_written([*zip(*rows, strict=True)], NAMES) is by_row
+    assert are_as_written([(each,) for each in SOUND], NAMES)
