@@ -1,8 +1,7 @@
 """Makes three files of a municipality from the ledger's rows of a run (contract section 4).
 
-`overviews.py` makes the two others, which say what is true as of the run.
-
-It is pure: rows in, lines out.
+It is pure: rows in, lines out. `overviews.py` makes the two others, which say what is true as of
+the run.
 
 * `beregning`, the specification, has a line for each week, person, benefit, financing municipality
   and rate: the rows of the run with these, summed. Ids, the ids that are corrected and causes are
@@ -22,6 +21,7 @@ Benefits and municipalities are distinguished by their names, as the reader sees
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -141,7 +141,6 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
 
 Any other code is written without words.
 """
-
 
 REPEATED: Final = Meaning(
     "Samme ydelse, periode og beløb er indberettet før af samme indberetter ad samme vej",
@@ -384,6 +383,7 @@ def harmless(text: str) -> str:
     return ("'" if is_formula else "") + text.translate(_CONTROLS)
 
 
+@lru_cache(1 << 13)  # half of a file's amounts are 0, and many are the rate of a benefit
 def comma_kroner(ore: int) -> str:
     """Write øre as kroner with two decimals and a comma.
 
