@@ -7,13 +7,14 @@ import pytest
 from tests.cluster.run import run
 from tests.support.small_disk import on_a_small_disk
 
-FAULTS, LONGEST_S = 20, 6.0
+FAULTS, LONGEST_S = 15, 6.0
+"""Each kind once: there are 13, and two that a machine may not have the means for."""
 
 
 @pytest.mark.long
 @on_a_small_disk
-def test_twenty_faults_of_a_real_cluster_lose_nothing_and_post_nothing_twice(tmp_path):
-    """`make test-night` does ten times as many, and longer ones."""
+def test_each_fault_of_a_real_cluster_loses_nothing_and_posts_nothing_twice(tmp_path):
+    """`make test-night` does 200, and longer ones."""
     logging.disable(logging.CRITICAL)
     try:
         told = run(FAULTS, 20, tmp_path, LONGEST_S)
