@@ -17,7 +17,7 @@ from streams.devtools.local_kafka.jars import java
 from streams.web import citizen_desk
 from streams.web.lis_pdf import FONTS
 from tests.support.citizen_site import citizen_site, evidence_of, some_lives, write_ledger
-from tests.support.lis_site import OWN, lis_folder, lis_site
+from tests.support.lis_site import OWN
 from tests.support.maven import maven_file
 from tests.support.site_client import client_of, visitor
 
@@ -29,11 +29,6 @@ NAMING = {name for name, view in VIEWS.items() if view.names_citizens}
 OF_ONE_CITIZEN = {"borger"}
 """It is asked for with a token that another page gives."""
 SHOWN = [name for name in (*VIEWS, LINES) if name != BOOKS]
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    return lis_site(lis_folder(tmp_path_factory.mktemp("pdf")))
 
 
 def verdicts(folder):

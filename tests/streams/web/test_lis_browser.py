@@ -8,18 +8,13 @@ import pytest
 from streams.web.sessions import COOKIE
 from tests.support.axe import violations
 from tests.support.browser import free_port, open_browser, serving
-from tests.support.lis_site import OWN, lis_folder, lis_site
+from tests.support.lis_site import OWN
 from tests.support.site_client import visitor
 
 AUDITOR = visitor("auditor")
 ECONOMY = visitor("economy", municipality=OWN)
 CASEWORKER = visitor("caseworker", municipality=OWN)
 FEW = ("/lis", f"/lis/beloeb?municipality={OWN}")
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    return lis_site(lis_folder(tmp_path_factory.mktemp("browser")))
 
 
 @pytest.fixture(scope="module")

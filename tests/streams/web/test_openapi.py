@@ -20,7 +20,7 @@ from streams.web.openapi import document, text
 from streams.web.rights import CITIZENS
 from streams.web.sessions import COOKIE
 from tests.support.browser import free_port, serving
-from tests.support.lis_site import OWN, lis_folder, lis_site
+from tests.support.lis_site import OWN, lis_site
 from tests.support.places import ROOT
 from tests.support.site_client import client_of, visitor
 
@@ -68,8 +68,8 @@ def walk(app, who, walked):
 
 @pytest.mark.long
 @pytest.mark.parametrize("role", ["economy", None])
-def test_what_the_openapi_makes_is_answered_and_leads_to_nobody_else(tmp_path, role):
-    app = lis_site(lis_folder(tmp_path))
+def test_what_the_openapi_makes_is_answered_and_leads_to_nobody_else(folder, role):
+    app = lis_site(folder)
     found = walk(app, role and visitor(role, municipality=OWN), WALK)
     assert found.total() > 100
     assert set(found) == {401} if role is None else {200, 422} <= set(found)
