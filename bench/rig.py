@@ -200,10 +200,11 @@ class Bench:
                 await asyncio.sleep(TICK_S)
         return start
 
-    async def publish(self, lines: Iterable[bytes]) -> None:
+    async def publish(self, lines: Sequence[bytes]) -> None:
         """Publish lines, and wait until Kafka has all of them."""
         async with self.producer() as producer:
-            await asyncio.gather(*await self.send(producer, lines))
+            for first in range(0, len(lines), CHUNK):
+                await asyncio.gather(*await self.send(producer, lines[first : first + CHUNK]))
 
 
 @asynccontextmanager
