@@ -9,8 +9,9 @@ from domain.explain.fates import ReportFate
 from domain.explain.reasons import ReportReason
 from domain.explain.reports import report_reason
 from projections.ledger.citizen import Step, difference_of, steps
+from streams.explain.citizen_ledger import CitizenLedger
 from streams.explain.find import named_citizen
-from streams.explain.live import CitizenLedger, record_look, reports_at
+from streams.explain.live import record_look, reports_at
 from streams.explain.placed import LiveError
 from streams.kit.catalogue import Catalogue, Language, dumped
 from streams.ledger.table import LedgerTable

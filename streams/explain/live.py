@@ -23,12 +23,12 @@ import orjson
 
 from domain.basics.sentences import Sentence, sentence
 from domain.citizen.reports import Freeing
-from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums
-from projections.ledger.entries import COUNTERS
+from projections.ledger.citizen import PostedRow, message_sums, posted_sums
 from streams.acts.acts import Act, checked_reason, record_act
 from streams.citizens.rule_sets import DEFAULT, LawBook
 from streams.citizens.settler import Partition
 from streams.citizens.store_port import MemoryStore
+from streams.explain.citizen_ledger import CitizenLedger, Entries
 from streams.explain.find import settled
 from streams.explain.index import JournalIndex
 from streams.explain.patience import ENDLESS, Patience
@@ -45,7 +45,6 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import PartitionReader, open_partition
 from streams.kafka.topics import REPORTS
 from streams.kit.errors import UserError
-from streams.ledger.sql import sql_text
 from streams.ledger.table import LedgerError, LedgerTable
 from streams.settings import Settings
 from streams.wire.belief import JournalBelief
@@ -65,24 +64,6 @@ NOTHING_NEWER: Final = 1 << 63
 
 Shown = Callable[[int, int], None]
 """Told how many records were read, of how many."""
-
-
-class LedgerCounters(NamedTuple):
-    """The counters of a message as its first entry has them; all None in the others."""
-
-    week: str | None
-    seniority: int | None
-    earned: str | None
-    after_transfer: str | None
-
-
-class LedgerRun(NamedTuple):
-    """A run that is closed in a partition of the ledger."""
-
-    run: int
-    after_run: int
-    data_month: str
-    closed_at: str
 
 
 class Live(NamedTuple):
@@ -111,92 +92,6 @@ def record_look(settings: Settings, act: str, citizen: str, purpose: str, **scop
     asyncio.run(record_act(settings, Act(act, {"citizen": citizen, **scope}, purpose)))
 
 
-# --- the ledger -----------------------------------------------------------------------------------
-
-
-class CitizenLedger:
-    """Answers questions about one citizen from the ledger."""
-
-    def __init__(self, table: LedgerTable) -> None:
-        self._table = table
-        self._runs: dict[int, list[LedgerRun]] = {}
-
-    def partition_of(self, citizen: str) -> int:
-        """Return the partition of the citizen's records, in the journal too."""
-        return partition_of(citizen.encode(), self._table.partitions)
-
-    def rows(self, citizen: str) -> list[PostedRow]:
-        """Return all rows that were posted for a citizen, in order."""
-        return [row for row, _ in self.entries(citizen)]
-
-    def entries(self, citizen: str) -> list[tuple[PostedRow, LedgerCounters]]:
-        """Return the same, each with the counters that stand in its entry."""
-        partition = self.partition_of(citizen)
-        runs = self.runs(partition)
-        known = self._table.columns
-        columns = ", ".join(
-            f'"{name}"' if name in known else f'NULL AS "{name}"' for name in (*FIELDS, *COUNTERS)
-        )
-        found = self._table.rows(
-            f"SELECT {columns} FROM ledger"  # noqa: S608 - columns of ours and a pseudonym
-            f" WHERE partition = {partition} AND citizen = {sql_text(citizen)}"
-        )
-        number = len(FIELDS)
-        entries = [
-            (
-                PostedRow(*values[:number])._replace(run=runs.get(values[0])),
-                LedgerCounters(*values[number:]),
-            )
-            for values in found
-        ]
-        return sorted(entries, key=lambda entry: (entry[0].offset, entry[0].position))
-
-    def runs(self, partition: int) -> dict[int, int]:
-        """Return the runs closed in a partition, by the run before each."""
-        return {each.after_run: each.run for each in self.closed_runs(partition)}
-
-    def closed_runs(self, partition: int) -> list[LedgerRun]:
-        """Return the runs closed in a partition, in order."""
-        if partition not in self._runs:
-            query = (
-                "SELECT run, after_run, data_month, closed_at FROM ledger"  # noqa: S608 - a number
-                f" WHERE kind = 'run' AND partition = {partition}"
-            )
-            found = sorted(LedgerRun(*values) for values in self._table.rows(query))
-            self._runs[partition] = found
-        return self._runs[partition]
-
-    def citizen_of(self, row_id: str, run: int | None) -> str:
-        """Return the citizen of a row's id; with a run, only that run's files are searched."""
-        where = f"id = {sql_text(row_id)}"
-        if run is not None:
-            markers = set(
-                self._table.rows(
-                    # A number of ours.
-                    f"SELECT DISTINCT after_run FROM ledger WHERE kind = 'run' AND run = {run}"  # noqa: S608
-                )
-            )
-            if not markers:
-                raise LiveError(
-                    f"run {run} is not closed in the ledger; `refusion run status` tells the last"
-                    " one"
-                )
-            where += f" AND after_run IN ({', '.join(str(after) for (after,) in markers)})"
-        for (citizen,) in self._table.rows(f"SELECT citizen FROM ledger WHERE {where} LIMIT 1"):  # noqa: S608
-            return str(citizen)
-        raise LiveError(
-            f"no row {row_id} in the ledger; ids are those of the column `Resultat-id`, each of"
-            " several by itself"
-            + (f", and --run {run} must be the run of their file" if run is not None else "")
-        )
-
-    def newest(self, partition: int) -> int:
-        """Return the last offset of the journal that the ledger has rows of; -1 without any."""
-        query = f"SELECT max(journal_offset) FROM ledger WHERE partition = {partition}"  # noqa: S608 - a number
-        ((newest,),) = self._table.rows(query)
-        return -1 if newest is None else int(newest)
-
-
 # --- the journal ----------------------------------------------------------------------------------
 
 
@@ -208,14 +103,15 @@ def read_live(
     whole: bool,
     shown: Shown,
     patience: Patience = ENDLESS,
+    entries: Callable[[str], Entries] = LedgerTable.open,
 ) -> Live:
-    """Read a citizen's reports and postings.
+    """Read a citizen's reports and postings; `entries` opens the ledger at an address.
 
     Raises LiveError where there are none, or where a broker or the ledger is missing.
     """
     if whole:
         return _read_whole(settings, citizen, shown, patience)
-    ledger = CitizenLedger(LedgerTable.open(settings.ledger))
+    ledger = CitizenLedger(entries(settings.ledger))
     posted, partition = ledger.rows(citizen), ledger.partition_of(citizen)
     offsets = sorted({row.journal_offset for row in posted})
     newest = ledger.newest(partition)

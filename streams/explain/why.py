@@ -18,8 +18,9 @@ from domain.law.staircase import Law
 from domain.ruledata.ruleset import RuleSet
 from projections.ledger.citizen import PostedRow, agree, standing
 from streams.citizens.rule_sets import DEFAULT, LawBook, chosen_rule_set, load_rule_set
+from streams.explain.citizen_ledger import Entries, citizen_of_row
 from streams.explain.find import RejectedLine, find_in, folded, named_citizen
-from streams.explain.live import CitizenLedger, Shown, read_live, record_look
+from streams.explain.live import Shown, read_live, record_look
 from streams.explain.patience import ENDLESS, Patience
 from streams.explain.placed import LiveError
 from streams.explain.render import console
@@ -168,8 +169,8 @@ def _of_file(request: ExplainRequest, settings: Settings, rules: RuleSet) -> Evi
 def _of_live_system(request: ExplainRequest, settings: Settings, laws: LawBook) -> Evidence:
     _ = settings.bootstrap
     if request.row:
-        ledger = CitizenLedger(LedgerTable.open(settings.ledger))
-        citizen = ledger.citizen_of(_checked_id(request.row), request.run)
+        ledger = LedgerTable.open(settings.ledger)
+        citizen = citizen_of_row(ledger, _checked_id(request.row), request.run)
     else:
         citizen = named_citizen(request.citizen, settings)
     record_look(settings, "explain", citizen, request.purpose)
@@ -184,9 +185,15 @@ def live_evidence(
     whole: bool = False,
     shown: Shown = lambda _done, _total: None,
     patience: Patience = ENDLESS,
+    entries: Callable[[str], Entries] = LedgerTable.open,
 ) -> Evidence:
-    """Read a citizen's reports and postings from the live system. Raises LiveError."""
-    live = read_live(settings, laws, citizen, whole=whole, shown=shown, patience=patience)
+    """Read a citizen's reports and postings from the live system. Raises LiveError.
+
+    `entries` opens the ledger at an address.
+    """
+    live = read_live(
+        settings, laws, citizen, whole=whole, shown=shown, patience=patience, entries=entries
+    )
     source = {
         "from": "journal" if live.whole else "ledger",
         "partition": live.partition,

@@ -35,6 +35,7 @@ from deltalake.schema import PrimitiveType
 from projections.ledger.entries import BEFORE_ANY_RUN, COLUMNS, Entry, LedgerProgress
 from streams.kit.errors import UserError
 from streams.ledger.native import native_errors, quiet_panics
+from streams.ledger.sql import sql_text
 from streams.privacy.cpr import without_cpr
 
 PARTITIONED_BY: Final = ["after_run", "partition"]
@@ -310,14 +311,31 @@ class LedgerTable:
         """
         return self.files_with(("after_run", "in", [*after_runs]))
 
-    def files_with(self, condition: tuple[str, str, Any] | None) -> list[str]:
-        """The paths of the Parquet files that may have entries of a condition, None for all.
+    def files_with(self, *conditions: tuple[str, str, Any]) -> list[str]:
+        """The paths of the Parquet files that may have entries of all conditions.
 
-        It compares a column with values: the table knows the least and the greatest of each file.
+        Each compares a column with values: the table knows the least and the greatest of each file.
         (In SQL it would load the library's own engine, 11 MB.) Raises LedgerError.
         """
         with _told("be read", self.uri):
-            return self._table.file_uris(file_pruning_predicate=[condition] if condition else None)
+            return self._table.file_uris(file_pruning_predicate=[*conditions] or None)
+
+    def rows_of(
+        self, partition: int, columns: Sequence[str], condition: tuple[str, str] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a partition with a text in a column; columns that it lacks are empty."""
+        known = self.columns
+        names = (f'"{name}"' if name in known else f'NULL AS "{name}"' for name in columns)
+        where = f' AND "{condition[0]}" = {sql_text(condition[1])}' if condition else ""
+        # Columns of ours, a number and a literal.
+        query = f"SELECT {', '.join(names)} FROM ledger WHERE partition = {partition}{where}"  # noqa: S608
+        return [*self.rows(query)]
+
+    def newest_of(self, partition: int) -> int:
+        """The last offset of the journal that a partition has rows of; -1 without any."""
+        query = f"SELECT max(journal_offset) FROM ledger WHERE partition = {partition}"  # noqa: S608
+        ((newest,),) = self.rows(query)
+        return -1 if newest is None else int(newest)
 
     def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query in SQL over the table `ledger`, all of the same version."""

@@ -122,8 +122,8 @@ def ledger_sums(
     """
     if "://" in ledger.uri:
         return [*ledger.rows(_query(partial(cuts_of, ledger, question.run or 0), question))]
-    of_month = None if question.month is None else ("month", "=", question.month)
-    files = frozenset(ledger.files_with(of_month))
+    of_month = [] if question.month is None else [("month", "=", question.month)]
+    files = frozenset(ledger.files_with(*of_month))
     key = ledger.state[0], question
     if kept is None or question.based_on == "settled":  # which asks for others after each closing
         kept = FileSums()

@@ -145,6 +145,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await task
     await asyncio.to_thread(parts.typesetter.close)
     parts.lis.close()
+    parts.citizens.close()
     await parts.access.close()
 
 

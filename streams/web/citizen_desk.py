@@ -16,13 +16,13 @@ from domain.law.staircase import Law
 from projections.ledger.citizen import PostedRow
 from projections.ledger.course import CourseWeek, as_of, posted_weeks
 from streams.citizens.rule_sets import DEFAULT, LawBook
+from streams.explain.citizen_ledger import CitizenLedger, LedgerCounters, LedgerRun
 from streams.explain.index import IndexInUseError
-from streams.explain.live import CitizenLedger, LedgerCounters, LedgerRun
 from streams.explain.patience import Patience
 from streams.explain.why import Evidence, Grounds, live_evidence
 from streams.kit.errors import UnworkableError
-from streams.ledger.table import LedgerTable
 from streams.lis.counters import counters_of
+from streams.lis.kept_entries import KeptEntries
 from streams.privacy.cpr import is_cpr
 from streams.settings import Settings
 
@@ -98,6 +98,16 @@ class CitizenDesk:
         self._settings = settings
 
     @cached_property
+    def entries(self) -> KeptEntries:
+        """The ledger. Raises SettingsError where none is set."""
+        return KeptEntries(self._settings.ledger)
+
+    def close(self) -> None:
+        """Close what reads the ledger."""
+        if "entries" in vars(self):
+            self.entries.close()
+
+    @cached_property
     def laws(self) -> LawBook:
         """The rule sets by their names."""
         return LawBook(self._settings.rules)
@@ -130,7 +140,7 @@ class CitizenDesk:
 
     def posted(self, citizen: str) -> PostedLife:
         """Read what was posted for a citizen; nothing is no error. Raises LedgerError."""
-        ledger = CitizenLedger(LedgerTable.open(self._settings.ledger))
+        ledger = CitizenLedger(self.entries)
         entries = ledger.entries(citizen)
         runs = ledger.closed_runs(ledger.partition_of(citizen))
         rules = entries[-1][0].rules if entries else DEFAULT
@@ -149,7 +159,13 @@ class CitizenDesk:
         patience = Patience(time.monotonic() + PATIENCE_S)
         while True:
             try:
-                return live_evidence(self._settings, self.laws, citizen, patience=patience)
+                return live_evidence(
+                    self._settings,
+                    self.laws,
+                    citizen,
+                    patience=patience,
+                    entries=lambda _uri: self.entries,
+                )
             except IndexInUseError:
                 if time.monotonic() + INDEX_PAUSE_S > (patience.until or 0):
                     raise

@@ -7,9 +7,10 @@ import pytest
 
 from projections.ledger.citizen import FIELDS, PostedRow, message_sums, posted_sums, standing, steps
 from streams.engine.ports import Batch
+from streams.explain.citizen_ledger import CitizenLedger, citizen_of_row
 from streams.explain.index import IndexInUseError, JournalIndex
-from streams.explain.live import CitizenLedger
 from streams.explain.placed import LiveError
+from streams.lis.kept_entries import KeptEntries
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
 from tests.support.told import in_english
 
@@ -51,8 +52,14 @@ MESSAGES = [
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    return CitizenLedger(ledger_of(tmp_path / "ledger", MESSAGES))
+def table(tmp_path):
+    return ledger_of(tmp_path / "ledger", MESSAGES)
+
+
+@pytest.fixture(params=["opened", "kept"])
+def ledger(request, table):
+    """Read it as a command does, and as a site does."""
+    return CitizenLedger(table if request.param == "opened" else KeptEntries(table.uri))
 
 
 def test_a_citizens_rows_come_in_order_with_the_run_they_are_in(ledger):
@@ -93,12 +100,12 @@ def test_rows_that_no_other_row_reverses_stand(ledger):
     assert posted_sums(rows[:4]) == message_sums(MESSAGES[index] for index in (0, 3))
 
 
-def test_a_row_leads_to_its_citizen(ledger):
-    assert ledger.citizen_of("anew", None) == ledger.citizen_of("anew", 50) == CITIZEN
+def test_a_row_leads_to_its_citizen(table):
+    assert citizen_of_row(table, "anew", None) == citizen_of_row(table, "anew", 50) == CITIZEN
     with pytest.raises(LiveError, match="--run 49 must be the run of their file"):
-        ledger.citizen_of("anew", 49)
+        citizen_of_row(table, "anew", 49)
     with pytest.raises(LiveError, match="run 7 is not closed"):
-        ledger.citizen_of("anew", 7)
+        citizen_of_row(table, "anew", 7)
 
 
 def test_the_columns_are_those_of_a_row():

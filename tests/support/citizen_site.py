@@ -11,7 +11,7 @@ import orjson
 
 from projections.ledger.entries import Posted, read_page
 from streams.citizens.rule_sets import DEFAULT
-from streams.explain.live import CitizenLedger
+from streams.explain.citizen_ledger import CitizenLedger
 from streams.explain.why import Evidence
 from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.settings import Settings

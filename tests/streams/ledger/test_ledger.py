@@ -270,7 +270,7 @@ def test_the_log_has_the_bounds_of_those_columns_only_by_which_files_are_passed_
     for each in stats:
         assert {*each["nullCount"]} == known
         assert {"offset", "kind"} <= {*each["minValues"]} <= known
-    assert {*ledger.files_with(("kind", "=", "run"))} < {*ledger.files_with(None)}
+    assert {*ledger.files_with(("kind", "=", "run"))} < {*ledger.files_with()}
 
 
 # --- the documented queries -----------------------------------------------------------------------

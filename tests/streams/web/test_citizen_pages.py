@@ -27,6 +27,7 @@ from projections.ledger.course import (
 )
 from streams.citizens.rule_sets import LawBook
 from streams.explain import live
+from streams.explain.citizen_ledger import CitizenLedger
 from streams.explain.index import IndexInUseError
 from streams.explain.patience import LateError, Patience
 from streams.explain.placed import MergedError
@@ -564,13 +565,13 @@ def test_a_rule_set_that_came_after_the_start_of_the_site_is_read(
     assert "R-9" not in desk.laws.names()
     new = 'name: R-9\nbased_on: R-1\nvalid_from: 2014-07-01\nvalid_to: null\nnote: "Ny."\n'
     (tmp_path / "R-9.yaml").write_text(new)
-    entries = live.CitizenLedger.entries
+    entries = CitizenLedger.entries
 
     def by_new_rules(ledger, citizen):
         found = entries(ledger, citizen)
         return [(row._replace(rules="R-9"), counters) for row, counters in found]
 
-    monkeypatch.setattr(live.CitizenLedger, "entries", by_new_rules)
+    monkeypatch.setattr(CitizenLedger, "entries", by_new_rules)
     assert desk.posted(citizen_of(lives[0])).law.rules.name == "R-9"
     with pytest.raises(UnworkableError):
         desk.law("R-10")

@@ -1,0 +1,132 @@
+"""A site reads the entries of a citizen as the ledger's own library does, from what stays open."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from arro3.core import Table
+from deltalake import DeltaTable, Field, Schema, write_deltalake
+from deltalake.schema import PrimitiveType
+
+from projections.ledger.citizen import FIELDS
+from projections.ledger.entries import COLUMNS, COUNTERS, LedgerProgress, read_page
+from streams.explain.citizen_ledger import OF_RUN
+from streams.ledger.table import (
+    PARTITIONED_BY,
+    PARTITIONS_KEY,
+    Append,
+    LedgerError,
+    LedgerTable,
+    NoLedgerError,
+    entries_batch,
+)
+from streams.lis.kept_entries import MARKERS, KeptEntries
+from tests.support.postings import (
+    IDENTITY,
+    TOPIC,
+    append,
+    ledger_of,
+    marker,
+    new_ledger,
+    posted,
+    posting,
+)
+from tests.support.run_histories import ledger_of_lives
+
+ANNA, BO = "6101801234", "6202801235"
+ALL = (*FIELDS, *COUNTERS)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    entries = KeptEntries(str(tmp_path / "ledger"))
+    yield entries
+    entries.close()
+
+
+def wanted(ledger, partition, columns, condition):
+    return sorted(ledger.rows_of(partition, columns, condition), key=str)
+
+
+def test_the_rows_of_random_lives_are_those_of_the_library(tmp_path, kept):
+    ledger_of_lives(random.Random(4), 4, tmp_path / "ledger")
+    ledger = LedgerTable.open(str(tmp_path / "ledger"))
+    assert kept.partitions == ledger.partitions
+    asked = 0
+    for partition in range(ledger.partitions):
+        citizens = {row[0] for row in ledger.rows_of(partition, ["citizen"])} - {None}
+        for condition in [MARKERS, *(("citizen", citizen) for citizen in sorted(citizens))]:
+            columns = OF_RUN if condition == MARKERS else ALL
+            found = sorted(kept.rows_of(partition, columns, condition), key=str)
+            assert found == wanted(ledger, partition, columns, condition)
+            asked += len(found) > 0
+        assert kept.newest_of(partition) == ledger.newest_of(partition)
+    assert asked > 2 * ledger.partitions
+    assert kept.rows_of(0, ALL, ("citizen", "x' OR 'a'='a")) == []
+
+
+def test_markers_are_read_once_of_each_file(tmp_path, kept, monkeypatch):
+    ledger, progress = ledger_of(tmp_path / "ledger", []), LedgerProgress(0)
+    read, really = [0], kept._read
+
+    def keep(files, columns, condition):
+        read.append(len(files))
+        return really(files, columns, condition)
+
+    monkeypatch.setattr(kept, "_read", keep)
+    for run in range(1, 5):
+        append(ledger, progress, [posting(ANNA, run, {}), marker(run)])
+        for _ in range(2):
+            assert [row[0] for row in sorted(kept.rows_of(0, OF_RUN, MARKERS))] == [
+                *range(1, run + 1)
+            ]
+        assert read[-2:] == [1, 0]
+    ledger.sort_closed([Append(0, 0, 0, entries_batch([]), closed=[0])])
+    assert sorted(kept.rows_of(0, OF_RUN, MARKERS)) == wanted(ledger, 0, OF_RUN, MARKERS)
+    assert read[-1] == 4, "a file was made into another one"
+
+
+def test_several_threads_ask_at_the_same_time(tmp_path, kept):
+    ledger = ledger_of(
+        tmp_path / "ledger", [posting(ANNA, 1, {}), posting(BO, 1, {}, {}), marker(1)]
+    )
+    people = [IDENTITY.of(cpr)[0] for cpr in (ANNA, BO)] * 20
+    with ThreadPoolExecutor(8) as threads:
+        found = [*threads.map(lambda one: kept.rows_of(0, ALL, ("citizen", one)), people)]
+    for citizen, rows in zip(people, found, strict=True):
+        assert sorted(rows, key=str) == wanted(ledger, 0, ALL, ("citizen", citizen))
+        assert rows
+
+
+def test_a_ledger_of_before_the_counters_has_none(tmp_path, kept):
+    former = {name: kind for name, kind in COLUMNS.items() if name not in COUNTERS}
+    place, citizen = str(tmp_path / "ledger"), IDENTITY.of(ANNA)[0]
+    table = DeltaTable.create(
+        place, Schema([Field(name, PrimitiveType(kind)) for name, kind in former.items()]),
+        name=TOPIC, description="cluster/topic", partition_by=PARTITIONED_BY,
+        configuration={PARTITIONS_KEY: "1"}, raise_if_key_not_exists=False,
+    )  # fmt: skip
+    page = read_page(LedgerProgress(0), posted([posting(ANNA, 1, {})]))
+    old = Table.from_batches([entries_batch(page.entries)]).select(list(former))
+    write_deltalake(table, old, mode="append")
+    assert seniorities(kept, LedgerTable.open(place), citizen) == {1: None}
+    newer = new_ledger(tmp_path / "ledger")
+    append(newer, LedgerProgress(0, revisions={citizen: 1}), [posting(ANNA, 2, {})])
+    assert seniorities(kept, newer, citizen) == {1: None, 2: 1}
+
+
+def seniorities(kept, ledger, citizen):
+    """Return what the counters say after each message; both ways of reading agree."""
+    found = sorted(kept.rows_of(0, ALL, ("citizen", citizen)), key=str)
+    assert found == wanted(ledger, 0, ALL, ("citizen", citizen))
+    return {row[ALL.index("revision")]: row[ALL.index("seniority")] for row in found}
+
+
+def test_what_cannot_be_read_is_told(tmp_path, kept):
+    with pytest.raises(NoLedgerError):
+        kept.rows_of(0, ALL, MARKERS)
+    ledger = ledger_of(tmp_path / "ledger", [posting(ANNA, 1, {}), marker(1)])
+    for file in ledger.files_with():
+        (tmp_path / "ledger" / file.removeprefix("file://")).write_bytes(b"spoiled")
+    with pytest.raises(LedgerError, match=r"cannot be read.*delete the ledger"):
+        kept.rows_of(0, OF_RUN, MARKERS)
