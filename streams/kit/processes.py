@@ -36,16 +36,29 @@ def watched(pool: ProcessPoolExecutor) -> ProcessPoolExecutor:
     The library waits for ever where a process is ended amid an answer: all of them, and we, hold
     the pipe's other end open, so the rest of the answer never comes and the pipe never ends.
     """
-    threading.Thread(target=_watch, args=(pool,), daemon=True, name="pool watch").start()
+    answers, closing = pool._result_queue, threading.Lock()  # noqa: SLF001 - no other way
+    close = answers.close
+
+    def close_alone() -> None:
+        """Close the pipe when nobody else does: a number that is closed twice is another file's."""
+        with closing:
+            close()
+
+    answers.close = close_alone  # type: ignore[method-assign]
+
+    def break_it() -> None:
+        _kill(pool)
+        with closing:
+            answers._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001
+
+    threading.Thread(target=_watch, args=(pool, break_it), daemon=True, name="pool watch").start()
     return pool
 
 
-def _watch(pool: ProcessPoolExecutor) -> None:
+def _watch(pool: ProcessPoolExecutor, break_it: Callable[[], None]) -> None:
     while (living := pool._processes) is not None:  # noqa: SLF001 - None after the shutdown
         if any(process.exitcode for process in list(living.values())):
-            _kill(pool)
-            if (answers := pool._result_queue) is not None:  # noqa: SLF001
-                answers._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001
+            break_it()
             return
         time.sleep(LOOK_S)
 

@@ -133,6 +133,22 @@ def test_a_process_that_is_killed_amid_its_answer_holds_nobody(others):
     assert errors == [BrokenProcessPool] * (1 + others)
 
 
+def test_the_pipe_of_a_pool_that_breaks_is_closed_once(monkeypatch):
+    """The library closes it too, while the look at the pool is not done with that yet."""
+
+    answers = []
+
+    def slowly(connection):
+        os.close(connection.fileno())
+        time.sleep(1.0 if connection in answers else 0)
+
+    monkeypatch.setattr(Connection, "_close", slowly)
+    with processes(1) as pool:
+        answers.append(pool._result_queue._writer)  # type: ignore[attr-defined]
+        error = pool.submit(die_amid_the_answer).exception(CHILD_S)
+    assert isinstance(error, BrokenProcessPool)
+
+
 RELEASED = threading.Event()
 
 
