@@ -7,7 +7,7 @@ from projections.ledger.citizen import FIELDS, PostedRow
 from projections.ledger.entries import COUNTERS
 from streams.explain.placed import LiveError
 from streams.ledger.sql import sql_text
-from streams.ledger.table import LedgerTable
+from streams.ledger.table import OF_MARKERS, LedgerTable
 from streams.wire.partitioner import partition_of
 
 OF_RUN: Final = ("run", "after_run", "data_month", "closed_at")
@@ -21,7 +21,7 @@ class Entries(Protocol):
         """The topic's number of partitions."""
 
     def rows_of(
-        self, partition: int, columns: Sequence[str], condition: tuple[str, str] | None = None
+        self, partition: int, columns: Sequence[str], condition: tuple[str, str]
     ) -> list[tuple[Any, ...]]:
         """The rows of a partition with a text in a column."""
 
@@ -83,7 +83,7 @@ class CitizenLedger:
     def closed_runs(self, partition: int) -> list[LedgerRun]:
         """Return the runs closed in a partition, in order."""
         if partition not in self._runs:
-            found = self._entries.rows_of(partition, OF_RUN, ("kind", "run"))
+            found = self._entries.rows_of(partition, OF_RUN, OF_MARKERS)
             self._runs[partition] = sorted(LedgerRun(*values) for values in found)
         return self._runs[partition]
 

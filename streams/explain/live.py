@@ -110,13 +110,13 @@ def read_live(
     Raises LiveError where there are none, or where a broker or the ledger is missing.
     """
     if whole:
-        return _read_whole(settings, citizen, shown, patience)
+        return _read_whole(settings, citizen, shown, patience, entries)
     ledger = CitizenLedger(entries(settings.ledger))
     posted, partition = ledger.rows(citizen), ledger.partition_of(citizen)
     offsets = sorted({row.journal_offset for row in posted})
     newest = ledger.newest(partition)
     if offsets and offsets[0] < 0:  # the ledger was not told where the reports are
-        return _read_whole(settings, citizen, shown, patience)
+        return _read_whole(settings, citizen, shown, patience, entries)
     older, newer = patience.run(_fetch(settings, citizen, partition, offsets, newest + 1))
     if not older and not newer:
         raise LiveError(
@@ -125,7 +125,7 @@ def read_live(
             " --whole-journal"
         )
     if not _add_up(laws, citizen, older, posted):
-        return _read_whole(settings, citizen, shown, patience, [*older, *newer])
+        return _read_whole(settings, citizen, shown, patience, entries, [*older, *newer])
     return Live(citizen, partition, standing_of(citizen, older + newer), posted, whole=False)
 
 
@@ -134,6 +134,7 @@ def _read_whole(
     citizen: str,
     shown: Shown,
     patience: Patience,
+    entries: Callable[[str], Entries],
     known: Sequence[PlacedRecord] = (),
 ) -> Live:
     """Read every report of a citizen; those that are known already are not fetched again."""
@@ -144,7 +145,7 @@ def _read_whole(
             f"no report of citizen {citizen} is in the journal ({settings.topic(REPORTS)})"
         )
     try:
-        posted = CitizenLedger(LedgerTable.open(settings.ledger)).rows(citizen)
+        posted = CitizenLedger(entries(settings.ledger)).rows(citizen)
     except LedgerError:  # the journal is enough
         posted = []
     return Live(citizen, partition, standing_of(citizen, records), posted, whole=True)

@@ -13,13 +13,11 @@ import duckdb
 from duckdb import DuckDBPyConnection as Connection
 
 from streams.ledger.kept_open import KeptOpen
-from streams.ledger.table import unusable
+from streams.ledger.table import OF_MARKERS, unusable
 from streams.lis.engine import Share, engine, entries_in
 
 SHARE: Final = Share(memory_mb=70, threads=1, at_once=2, gives_back=True)
 """The share of an engine that reads the entries of a citizen, of a few thousand rows a file."""
-MARKERS: Final = ("kind", "run")
-"""The condition of the markers of closed runs."""
 
 Rows = list[tuple[Any, ...]]
 
@@ -41,18 +39,14 @@ class KeptEntries:
         with self._opened.newest() as ledger:
             return ledger.partitions
 
-    def rows_of(
-        self, partition: int, columns: Sequence[str], condition: tuple[str, str] | None = None
-    ) -> Rows:
+    def rows_of(self, partition: int, columns: Sequence[str], condition: tuple[str, str]) -> Rows:
         """Return the rows of a partition with a text in a column. Raises LedgerError."""
         with self._opened.newest() as ledger:
             if "://" in self._uri:  # the ledger's own library reads from an object store
                 return ledger.rows_of(partition, columns, condition)
-            wanted: list[tuple[str, str, Any]] = [("partition", "=", partition)]
-            if condition:
-                wanted.append((condition[0], "=", condition[1]))
-            files = frozenset(ledger.files_with(*wanted))
-        if condition != MARKERS:
+            column, text = condition
+            files = frozenset(ledger.files_with(("partition", "=", partition), (column, "=", text)))
+        if condition != OF_MARKERS:
             return self._read(files, columns, condition)
         return self._known_markers(files, (partition, (*columns,)))
 
@@ -72,18 +66,18 @@ class KeptEntries:
         known, rows = self._markers.get(key, (frozenset(), []))
         if not known <= files:  # some were made into others
             known, rows = frozenset(), []
-        rows = [*rows, *self._read(files - known, key[1], MARKERS)]
+        rows = [*rows, *self._read(files - known, key[1], OF_MARKERS)]
         self._markers[key] = files, rows
         return rows
 
     def _read(
-        self, files: frozenset[str], columns: Sequence[str], condition: tuple[str, str] | None
+        self, files: frozenset[str], columns: Sequence[str], condition: tuple[str, str]
     ) -> Rows:
         names = ", ".join(f'"{name}"' for name in columns)
-        where, values = (f' WHERE "{condition[0]}" = ?', [condition[1]]) if condition else ("", [])
-        query = f"SELECT {names} FROM ({entries_in(sorted(files))}){where}"
+        entries, (column, text) = entries_in(sorted(files)), condition
+        query = f'SELECT {names} FROM ({entries}) WHERE "{column}" = ?'
         try:
-            return self._cursor().execute(query, values).fetchall()
+            return self._cursor().execute(query, [text]).fetchall()
         except duckdb.Error as error:
             raise unusable("be read", self._uri, error) from error
 

@@ -96,16 +96,11 @@ class CitizenDesk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-
-    @cached_property
-    def entries(self) -> KeptEntries:
-        """The ledger. Raises SettingsError where none is set."""
-        return KeptEntries(self._settings.ledger)
+        self._entries = KeptEntries(settings.ledger)
 
     def close(self) -> None:
         """Close what reads the ledger."""
-        if "entries" in vars(self):
-            self.entries.close()
+        self._entries.close()
 
     @cached_property
     def laws(self) -> LawBook:
@@ -140,7 +135,7 @@ class CitizenDesk:
 
     def posted(self, citizen: str) -> PostedLife:
         """Read what was posted for a citizen; nothing is no error. Raises LedgerError."""
-        ledger = CitizenLedger(self.entries)
+        ledger = CitizenLedger(self._entries)
         entries = ledger.entries(citizen)
         runs = ledger.closed_runs(ledger.partition_of(citizen))
         rules = entries[-1][0].rules if entries else DEFAULT
@@ -164,7 +159,7 @@ class CitizenDesk:
                     self.laws,
                     citizen,
                     patience=patience,
-                    entries=lambda _uri: self.entries,
+                    entries=lambda _uri: self._entries,
                 )
             except IndexInUseError:
                 if time.monotonic() + INDEX_PAUSE_S > (patience.until or 0):
