@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
+from streams.kit.tuning import share_heaps
 from streams.settings import Settings
 from streams.web.app import site
 from streams.web.citizen_tokens import tokens_of
@@ -22,6 +23,7 @@ def serve(port: int, municipality: str, citizens: Sequence[str]) -> None:
     Write the cookies of who asks to standard output, and then the tokens that the last of them, an
     auditor who has said why, has for some citizens.
     """
+    share_heaps()
     app = site(Settings.load(), url=f"http://localhost:{port}")
     sessions = app.state.parts.sessions
     for role, place in ((Role.ECONOMY, municipality), (Role.AUDITOR, None)):

@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from streams.kit.logs import set_up_logs
+from streams.kit.tuning import share_heaps
 from streams.settings import Settings
 from streams.web.app import site
 from streams.web.connections import BoundedProtocol, ConnectionGate
@@ -38,6 +39,7 @@ class WebPlace(NamedTuple):
 def serve(settings: Settings, place: WebPlace) -> None:
     """Serve the site until the process is stopped."""
     set_up_logs("site")
+    share_heaps()
     app = site(settings, url=place.url)
     _ = app.state.parts.lis.law  # a rule set file with a mistake is told before anybody comes
     config = bounded(
