@@ -6,9 +6,12 @@ nothing is left of it; what no run has closed yet closes nothing.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from projections.lis.highlights import Found, found_of
+from projections.lis.questions import LisQuestion
 from projections.lis.scopes import ViewScope
 
 EARLIER_RUNS: Final = 6
@@ -81,23 +84,45 @@ def awaiting_wages(scope: ViewScope) -> LastingPoint:
     rate = scope.on_staircase().get("FLT", [0])[-1]
     so_far = "OVER (PARTITION BY municipality, month, citizen ORDER BY run NULLS LAST)"
 
-    def statement(condition: str) -> str:
+    def statement(part: str, condition: str) -> str:
         return (
             "WITH changes AS (SELECT run, municipality, month, citizen,"
-            f" sum(CASE WHEN benefit = 'FLT' AND rate = {rate} THEN amount_ore ELSE 0 END) AS paid,"
+            " sum(CASE WHEN benefit = 'FLT' THEN amount_ore ELSE 0 END) AS paid,"
             " sum(CASE WHEN benefit = 'FB' THEN refusion_ore ELSE 0 END) AS contributed"
-            f" FROM person_months WHERE {condition} AND benefit IN ('FLT', 'FB')"
+            f" FROM person_months WHERE {condition} AND {part}"
+            f" AND (benefit = 'FB' OR benefit = 'FLT' AND rate = {rate})"
             " GROUP BY run, municipality, month, citizen),"
-            " states AS (SELECT run, municipality, month, citizen, CASE WHEN"
-            f" sum(paid) {so_far} > 0 AND sum(contributed) {so_far} = 0 THEN 1 ELSE 0 END AS awaits"
-            " FROM changes),"
+            f" states AS (SELECT *, sum(paid) {so_far} AS paid_by_now,"
+            f" sum(contributed) {so_far} AS contributed_by_now FROM changes),"
             " moves AS (SELECT run, municipality, month,"
-            f" awaits - coalesce(lag(awaits) {so_far}, 0) AS move FROM states)"
+            " CASE WHEN paid_by_now > 0 AND contributed_by_now = 0 THEN 1 ELSE 0 END"
+            " - CASE WHEN paid_by_now > paid AND contributed_by_now = contributed"
+            " THEN 1 ELSE 0 END AS move FROM states)"
             " SELECT run, month, municipality, 'FLT', sum(move)::BIGINT, 0 FROM moves"
             " WHERE move <> 0 GROUP BY run, month, municipality"
         )
 
-    return _followed(scope, lambda of_months: of_months.ask("person_months", statement))
+    return _followed(
+        scope,
+        lambda of_months: [
+            row
+            for part in _parts(scope.question)
+            for row in of_months.ask("person_months", partial(statement, part))
+        ],
+    )
+
+
+def _parts(question: LisQuestion) -> list[str]:
+    """Write conditions for parts of the municipalities, of which each is read by itself.
+
+    The months of citizens of all municipalities at once take 40 MB.
+    """
+    if question.municipality is not None:
+        return ["TRUE"]
+    digits = [*"0123456789", ":"]
+    return [
+        f"municipality >= '{first}' AND municipality < '{end}'" for first, end in pairwise(digits)
+    ]
 
 
 def _followed(

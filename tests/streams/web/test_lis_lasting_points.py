@@ -9,6 +9,8 @@ import pytest
 
 from projections.lis.lasting_points import awaiting_wages, without_account
 from projections.lis.questions import LisQuestion
+from streams.lis.kept_values import KeptValues
+from streams.web import lis_start
 from tests.support.lis_site import OWN
 from tests.support.run_histories import RUNS, marker
 from tests.support.site_client import client_of, visitor
@@ -89,3 +91,21 @@ def test_the_start_page_says_what_is_open_and_which_run_closed_the_rest(
     assert closed in of_wages
     only = earlier_on(app, language, "economy")
     assert [still_open in point for point in only] == [True]
+
+
+def test_points_that_last_are_counted_once_for_a_build_and_a_municipality(app, monkeypatch):
+    counted = []
+
+    def counting(scope):
+        counted.append(scope.question.municipality)
+        return without_account(scope)
+
+    monkeypatch.setattr(lis_start, "without_account", counting)
+    with app.state.parts.lis.shelf.marts() as marts:
+        monkeypatch.setattr(marts, "_kept", KeptValues())
+    of_places = [(place, visitor("economy", municipality=place)) for place in (OWN, OTHER)]
+    seen = dict([*of_places, (None, visitor("auditor"))])
+    first = {place: client_of(app, who).get("/lis").text for place, who in seen.items()}
+    again = {place: client_of(app, who).get("/lis").text for place, who in seen.items()}
+    assert counted == [OWN, OTHER, None]
+    assert again == first
