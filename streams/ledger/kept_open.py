@@ -19,7 +19,7 @@ class KeptOpen:
     """Lends a ledger at its newest version, to one thread at a time."""
 
     def __init__(self, uri: str) -> None:
-        self._uri = uri
+        self.uri = uri
         self._lock = threading.Lock()
         self._opened: LedgerTable | None = None
         self._made: tuple[int, int] | None = None
@@ -31,7 +31,7 @@ class KeptOpen:
             made, opened = self._made_at(), self._opened
             self._opened = None  # whatever cannot go on is opened anew by who asks next
             if opened is None or made is None or made != self._made:
-                opened = LedgerTable.open(self._uri)
+                opened = LedgerTable.open(self.uri)
             else:
                 opened.refresh()
             self._opened, self._made = opened, made
@@ -43,10 +43,10 @@ class KeptOpen:
         (0, 0) where that is gone, as it is after some days. None where it cannot be told, as in an
         object store: there the ledger is opened each time.
         """
-        if "://" in self._uri:
+        if "://" in self.uri:
             return None
         try:
-            found = (Path(self._uri) / FIRST_COMMIT).stat()
+            found = (Path(self.uri) / FIRST_COMMIT).stat()
         except OSError:
             return 0, 0
         return found.st_ino, found.st_mtime_ns

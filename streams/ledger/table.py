@@ -11,6 +11,7 @@ rewritten, a run is read without the others, and so is a partition's progress.
 """
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -39,6 +40,7 @@ from streams.ledger.sql import sql_text
 from streams.privacy.cpr import without_cpr
 
 PARTITIONED_BY: Final = ["after_run", "partition"]
+AFTER_RUN: Final = re.compile(r"after_run=(-?\d+)")
 PARTITIONS_KEY: Final = "refusion.partitions"
 MOST_PARTITIONS: Final = 100_000
 """Partitions of the largest topic; each is looked at, so that no other number is believed."""
@@ -365,6 +367,15 @@ def _told(what: str, uri: str) -> AbstractContextManager[None]:
     It names files and versions; entries hold no open CPR.
     """
     return native_errors(lambda error: unusable(what, uri, error))
+
+
+def run_before(file: str) -> int:
+    """Return the run that was closed before the entries of a file, by its path.
+
+    One that is of no run is among the last.
+    """
+    found = AFTER_RUN.search(file)
+    return int(found[1]) if found else sys.maxsize
 
 
 def unusable(what: str, uri: str, error: BaseException) -> LedgerError:

@@ -141,16 +141,23 @@ def view_of_entries(
     connection.execute(f"CREATE OR REPLACE VIEW {name} AS {_entries_of(f'({source})', span)}")
 
 
-def entries_in(files: Sequence[str]) -> str:
-    """Write the statement that reads all entries of some files of a ledger, markers too."""
+def entries_in(files: Sequence[str], *, are_alike: bool = False) -> str:
+    """Write the statement that reads all entries of some files of a ledger, markers too.
+
+    Files that are alike have all columns, and none is looked at before all are read. Where one is
+    not, the engine refuses, with a ProgrammingError, to read a column that it lacks.
+    """
     source = _no_rows(COLUMNS)
     if not files:
         return source
-    return (
-        f"SELECT * FROM read_parquet({_listed(files)}, hive_partitioning = true,"
-        " hive_types = {'after_run': INTEGER, 'partition': INTEGER}, union_by_name = true)"
-        f" UNION ALL BY NAME {source}"
+    of_files = (
+        f"{_listed(files)}, hive_partitioning = true,"
+        " hive_types = {'after_run': INTEGER, 'partition': INTEGER}"
     )
+    if are_alike:
+        return f"SELECT * FROM read_parquet({of_files})"
+    every = f"SELECT * FROM read_parquet({of_files}, union_by_name = true)"
+    return f"{every} UNION ALL BY NAME {source}"
 
 
 def view_of_weeks(connection: Connection) -> None:

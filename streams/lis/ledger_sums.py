@@ -1,7 +1,5 @@
 """Asks the ledger itself for the sums that a view has from the marts."""
 
-import re
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -20,7 +18,7 @@ from projections.lis.statements import MUNICIPALITY
 from streams.ledger.cuts import MARKERS, Cut, cuts_among, cuts_of, entries_of
 from streams.ledger.kept_open import KeptOpen
 from streams.ledger.sql import sql_text, sql_texts
-from streams.ledger.table import LedgerTable, unusable
+from streams.ledger.table import LedgerTable, run_before, unusable
 from streams.lis.engine import Share, engine, entries_in
 from streams.lis.kept_values import MOST_CELLS, KeptValues
 
@@ -36,8 +34,6 @@ FILES_AT_ONCE: Final = 4
 LOOK_S: Final = 2.0
 """The pause between two looks for a newer version of a ledger whose sums are kept."""
 MONEY: Final = ("amount_ore", "atp_ore", "refusion_ore", "medfinansiering_ore")
-AFTER_RUN: Final = re.compile(r"after_run=(-?\d+)")
-"""The run before the entries of a file, in its path."""
 Sums = dict[tuple[str, str], tuple[int, int]]
 """Amount and result in øre, by municipality and month."""
 
@@ -81,8 +77,8 @@ class KeptLedgerSums:
     For several threads.
     """
 
-    def __init__(self, uri: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._opened = KeptOpen(uri)
+    def __init__(self, opened: KeptOpen, clock: Callable[[], float] = time.monotonic) -> None:
+        self._opened = opened
         self._clock = clock
         self._lock = threading.Lock()
         self._looked = float("-inf")
@@ -129,8 +125,8 @@ def ledger_sums(
         kept = FileSums()
     known = kept.among(key, files)
     rest = sorted(files - known.files)
-    last = max((_after_run(file) for file in files), default=0)
-    stay = [file for file in rest if _after_run(file) < last - 1]
+    last = max((run_before(file) for file in files), default=0)
+    stay = [file for file in rest if run_before(file) < last - 1]
     with engine(SHARE) as connection:
         try:
             marked = ledger.files_with(("kind", "=", "run"))
@@ -156,12 +152,6 @@ def _query(cuts: Callable[[], list[Cut]], question: LisQuestion) -> str:
         f" {_sum('refusion_ore + medfinansiering_ore')} FROM ledger"
         f" WHERE {_condition(cuts, question)} GROUP BY place, month"
     )
-
-
-def _after_run(file: str) -> int:
-    """Return the run before the entries of a file; a file of no run is one of the last."""
-    found = AFTER_RUN.search(file)
-    return int(found[1]) if found else sys.maxsize
 
 
 def _added(sums: Sums, rows: Iterable[tuple[Any, ...]]) -> Sums:

@@ -21,6 +21,7 @@ from streams.explain.index import IndexInUseError
 from streams.explain.patience import Patience
 from streams.explain.why import Evidence, Grounds, live_evidence
 from streams.kit.errors import UnworkableError
+from streams.ledger.kept_open import KeptOpen
 from streams.lis.counters import counters_of
 from streams.lis.kept_entries import KeptEntries
 from streams.privacy.cpr import is_cpr
@@ -94,9 +95,9 @@ class PostedLife:
 class CitizenDesk:
     """The ledger, the journal and the law, asked about one citizen at a time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, opened: KeptOpen) -> None:
         self._settings = settings
-        self._entries = KeptEntries(settings.ledger)
+        self._entries = KeptEntries(opened)
 
     def close(self) -> None:
         """Close what reads the ledger."""

@@ -21,6 +21,7 @@ from projections.lis.questions import LisQuestion
 from projections.lis.scopes import ViewScope
 from projections.lis.views import VIEWS
 from streams.citizens.rule_sets import LawBook
+from streams.ledger.kept_open import KeptOpen
 from streams.ledger.table import LedgerError
 from streams.lis.engine import TooLargeError
 from streams.lis.inquiry import InquiryError, MartsReader, ask, budgets_in, inhabitants_in
@@ -82,10 +83,10 @@ class Answered(NamedTuple):
 class LisDesk:
     """The marts, the law and the tables that answers are made of."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, opened: KeptOpen) -> None:
         self._settings = settings
         self.shelf = MartsShelf(settings.lis)
-        self._sums = KeptLedgerSums(settings.ledger)
+        self._sums = KeptLedgerSums(opened)
         # Read at once, so that a site does not start with a table that has a mistake.
         self.inhabitants = inhabitants_in(settings.inhabitants)
         self.budgets = budgets_in(settings.budgets)

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from streams.ledger.kept_open import KeptOpen
 from streams.settings import Settings
 from streams.web.access import AccessBook
 from streams.web.attempts import Attempts
@@ -58,8 +59,9 @@ class Parts:
     def __post_init__(self) -> None:
         """Make the desks and the mails; they open nothing before they are asked."""
         self.works = DeskWorks(self.settings)
-        self.lis = LisDesk(self.settings)
-        self.citizens = CitizenDesk(self.settings)
+        opened = KeptOpen(self.settings.ledger)
+        self.lis = LisDesk(self.settings, opened)
+        self.citizens = CitizenDesk(self.settings, opened)
         self.news_mail = NewsMail(self.settings, self.folder, self.url)
         self.status_mail = StatusMail(self.settings, self.folder, self.board, self.url)
 

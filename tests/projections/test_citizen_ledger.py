@@ -10,6 +10,7 @@ from streams.engine.ports import Batch
 from streams.explain.citizen_ledger import CitizenLedger, citizen_of_row
 from streams.explain.index import IndexInUseError, JournalIndex
 from streams.explain.placed import LiveError
+from streams.ledger.kept_open import KeptOpen
 from streams.lis.kept_entries import KeptEntries
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
 from tests.support.told import in_english
@@ -59,7 +60,7 @@ def table(tmp_path):
 @pytest.fixture(params=["opened", "kept"])
 def ledger(request, table):
     """Read it as a command does, and as a site does."""
-    return CitizenLedger(table if request.param == "opened" else KeptEntries(table.uri))
+    return CitizenLedger(table if request.param == "opened" else KeptEntries(KeptOpen(table.uri)))
 
 
 def test_a_citizens_rows_come_in_order_with_the_run_they_are_in(ledger):

@@ -11,6 +11,7 @@ from deltalake.schema import PrimitiveType
 from projections.ledger.citizen import FIELDS
 from projections.ledger.entries import COLUMNS, COUNTERS, LedgerProgress, read_page
 from streams.explain.citizen_ledger import OF_RUN
+from streams.ledger.kept_open import KeptOpen
 from streams.ledger.table import (
     OF_MARKERS,
     PARTITIONED_BY,
@@ -40,7 +41,7 @@ ALL = (*FIELDS, *COUNTERS)
 
 @pytest.fixture
 def kept(tmp_path):
-    entries = KeptEntries(str(tmp_path / "ledger"))
+    entries = KeptEntries(KeptOpen(str(tmp_path / "ledger")))
     yield entries
     entries.close()
 
@@ -67,25 +68,43 @@ def test_the_rows_of_random_lives_are_those_of_the_library(tmp_path, kept):
     assert kept.rows_of(0, ALL, ("citizen", "x' OR 'a'='a")) == []
 
 
-def test_markers_are_read_once_of_each_file(tmp_path, kept, monkeypatch):
+def test_what_was_read_of_a_file_is_kept(tmp_path, kept, monkeypatch):
     ledger, progress = ledger_of(tmp_path / "ledger", []), LedgerProgress(0)
-    read, really = [0], kept._read
+    read, really, anna = [], kept._read, ("citizen", IDENTITY.of(ANNA)[0])
 
     def keep(files, columns, condition):
-        read.append(len(files))
+        read.append((condition[0], len(files)))
         return really(files, columns, condition)
 
     monkeypatch.setattr(kept, "_read", keep)
     for run in range(1, 5):
-        append(ledger, progress, [posting(ANNA, run, {}), marker(run)])
+        append(ledger, progress, [posting(ANNA, run, {}, {}), posting(BO, run, {}), marker(run)])
         for _ in range(2):
-            assert [row[0] for row in sorted(kept.rows_of(0, OF_RUN, OF_MARKERS))] == [
-                *range(1, run + 1)
-            ]
-        assert read[-2:] == [1, 0]
+            markers = sorted(kept.rows_of(0, OF_RUN, OF_MARKERS))
+            assert [row[0] for row in markers] == [*range(1, run + 1)]
+            rows = sorted(kept.rows_of(0, ALL, anna), key=str)
+            assert rows == wanted(ledger, 0, ALL, anna)
+            assert len(rows) == 2 * run
+        assert read == [("kind", 1), ("citizen", 1)], "of the second asking nothing is read"
+        read.clear()
     ledger.sort_closed([Append(0, 0, 0, entries_batch([]), closed=[0])])
-    assert sorted(kept.rows_of(0, OF_RUN, OF_MARKERS)) == wanted(ledger, 0, OF_RUN, OF_MARKERS)
-    assert read[-1] == 4, "a file was made into another one"
+    for columns, condition in ((OF_RUN, OF_MARKERS), (ALL, anna)):
+        assert sorted(kept.rows_of(0, columns, condition), key=str) == wanted(
+            ledger, 0, columns, condition
+        )
+    assert read == [("kind", 4), ("citizen", 4)], "a file was made into another one"
+
+
+def test_the_newest_row_is_looked_for_in_the_files_after_the_last_run(tmp_path, kept):
+    ledger, progress = ledger_of(tmp_path / "ledger", []), LedgerProgress(0)
+    assert kept.newest_of(0) == -1
+    found = []
+    for run in range(1, 12):
+        for messages in ([posting(ANNA, run, {}), marker(run)], [posting(BO, run, {})]):
+            append(ledger, progress, messages)
+            found.append(kept.newest_of(0))
+            assert found[-1] == ledger.newest_of(0)
+    assert found == sorted({*found})
 
 
 def test_several_threads_ask_at_the_same_time(tmp_path, kept):

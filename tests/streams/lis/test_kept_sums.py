@@ -9,6 +9,7 @@ from projections.ledger.entries import LedgerProgress
 from projections.lis.questions import LisQuestion
 from projections.lis.statements import MUNICIPALITY
 from streams.ledger.cuts import MARKERS
+from streams.ledger.kept_open import KeptOpen
 from streams.ledger.table import Append, LedgerTable, entries_batch
 from streams.lis import ledger_sums
 from streams.lis.engine import Share, TooLargeError, engine
@@ -45,7 +46,7 @@ def ledger(monkeypatch):
 
 
 def test_each_municipality_has_its_own_of_sums_that_are_asked_for_once(ledger):
-    sums = KeptLedgerSums("somewhere")
+    sums = KeptLedgerSums(KeptOpen("somewhere"))
     for _ in range(2):
         for place in ("730", "751", "101", None):
             of_place = [row for row in ROWS if place in (None, row[0])]
@@ -60,14 +61,14 @@ def test_sums_of_ten_years_of_all_municipalities_are_kept(ledger, monkeypatch):
         for month in range(120)
     ]
     monkeypatch.setattr(f"{__name__}.ROWS", ten_years)
-    sums = KeptLedgerSums("somewhere")
+    sums = KeptLedgerSums(KeptOpen("somewhere"))
     for place in ("001", "097"):
         assert len(sums.sums("somewhere", replace(ALL, municipality=place))) == 120
     assert len(ledger.asked) == 1
 
 
 def test_another_version_or_question_is_asked_anew(ledger):
-    sums = KeptLedgerSums("somewhere")
+    sums = KeptLedgerSums(KeptOpen("somewhere"))
     for state in (("table", 1), ("table", 2), ("another", 2)):
         ledger.state = state
         for month in (None, "2024-01"):
@@ -77,7 +78,7 @@ def test_another_version_or_question_is_asked_anew(ledger):
 
 
 def test_the_version_is_looked_for_when_the_last_look_is_old(ledger):
-    sums = KeptLedgerSums("somewhere", lambda: ledger.now)
+    sums = KeptLedgerSums(KeptOpen("somewhere"), lambda: ledger.now)
     assert sums.state() == ("table", 1)
     ledger.state, ledger.now = ("table", 2), LOOK_S / 2
     assert sums.state() == ("table", 1)
@@ -113,7 +114,7 @@ def test_a_ledger_is_summed_some_files_at_a_time(tmp_path, monkeypatch):
 def test_of_a_ledger_that_is_written_on_only_the_last_runs_are_read_again(tmp_path, monkeypatch):
     ledger, progress = ledger_of(tmp_path, []), LedgerProgress(0)
     read: list[str] = []
-    sums, asked = KeptLedgerSums(str(tmp_path)), ledger_sums._asked
+    sums, asked = KeptLedgerSums(KeptOpen(str(tmp_path))), ledger_sums._asked
 
     def keep(connection, files, query):
         read.extend(files if query != MARKERS else [])

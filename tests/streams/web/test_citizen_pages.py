@@ -36,6 +36,7 @@ from streams.explain.render_posted import posted_text
 from streams.explain.why import Grounds
 from streams.kit.catalogue import Catalogue
 from streams.kit.errors import UnworkableError
+from streams.ledger.kept_open import KeptOpen
 from streams.web import citizen_desk
 from streams.web.citizen_explanations import CitizenExplainer, own_causes
 from streams.web.citizen_pages import CitizenPageMaker, Moments
@@ -90,7 +91,7 @@ def journal(monkeypatch, lives):
 
 @pytest.fixture
 def desk(settings):
-    return citizen_desk.CitizenDesk(settings)
+    return citizen_desk.CitizenDesk(settings, KeptOpen(settings.ledger))
 
 
 def speaker(desk):
@@ -561,7 +562,8 @@ def test_a_reading_of_reports_is_given_up_in_time(settings, lives, monkeypatch, 
 def test_a_rule_set_that_came_after_the_start_of_the_site_is_read(
     folder, lives, monkeypatch, tmp_path
 ):
-    desk = citizen_desk.CitizenDesk(citizen_settings(folder, REFUSION_RULES=str(tmp_path)))
+    settings = citizen_settings(folder, REFUSION_RULES=str(tmp_path))
+    desk = citizen_desk.CitizenDesk(settings, KeptOpen(settings.ledger))
     assert "R-9" not in desk.laws.names()
     new = 'name: R-9\nbased_on: R-1\nvalid_from: 2014-07-01\nvalid_to: null\nnote: "Ny."\n'
     (tmp_path / "R-9.yaml").write_text(new)
