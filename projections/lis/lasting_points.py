@@ -119,9 +119,9 @@ def _parts(question: LisQuestion) -> list[str]:
     """
     if question.municipality is not None:
         return ["TRUE"]
-    digits = [*"0123456789", ":"]
+    edges = ["", *"123456789", "~"]
     return [
-        f"municipality >= '{first}' AND municipality < '{end}'" for first, end in pairwise(digits)
+        f"municipality >= '{first}' AND municipality < '{end}'" for first, end in pairwise(edges)
     ]
 
 
