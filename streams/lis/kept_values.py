@@ -53,22 +53,15 @@ class KeptValues(Generic[Value]):
         return made
 
     def keep(self, key: Hashable, value: Value, size: int) -> None:
-        """Keep a value, in the place of those that were long not asked for."""
+        """Keep a value, in the place of its former one and of those long not asked for."""
         size += self._of_key
-        if size >= self._large:
-            return
         with self._lock:
-            if key in self._values:
+            _, former = self._values.pop(key, (None, 0))
+            self._size -= former
+            if size >= self._large:
                 return
             self._values[key] = value, size
             self._size += size
             while self._size > self._most:
                 _, (_, freed) = self._values.popitem(last=False)
-                self._size -= freed
-
-    def drop(self, key: Hashable) -> None:
-        """Keep the value of a key no longer, where there is one."""
-        with self._lock:
-            if key in self._values:
-                _, freed = self._values.pop(key)
                 self._size -= freed

@@ -62,7 +62,6 @@ class FileSums:
 
     def keep(self, key: Hashable, summed: _Summed) -> None:
         """Keep the sums of more files than before, or of others."""
-        self._kept.drop(key)
         self._kept.keep(key, summed, 4 * len(summed.sums) + len(summed.files))
 
 

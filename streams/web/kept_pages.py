@@ -21,7 +21,6 @@ MOST_BYTES_OF_CITIZENS: Final = 4_000_000
 """Bytes of pages with citizens that are kept: some 700 pages of a hundred rows."""
 KEY_BYTES: Final = 300
 """Bytes that a page counts for beside its own."""
-FASTEST: Final = 1
 
 
 class ToldPage(NamedTuple):
@@ -71,7 +70,7 @@ class KeptPages:
         """Keep a page of the build that is asked, in the place of those long not asked for."""
         if build != self._build:
             return
-        main = zlib.compress(page.main.encode(), FASTEST)
-        citizens = zlib.compress(" ".join(page.citizens).encode(), FASTEST)
+        main = zlib.compress(page.main.encode(), zlib.Z_BEST_SPEED)
+        citizens = zlib.compress(" ".join(page.citizens).encode(), zlib.Z_BEST_SPEED)
         packed = (page.title, page.ledger_version, main, citizens)
         self._packed.keep(key, packed, len(main) + len(citizens))

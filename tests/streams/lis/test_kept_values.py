@@ -54,3 +54,14 @@ def test_answers_without_a_row_take_places_too():
     for number in (1, 2, 3, 4, 5, 6, 1):
         get(number)
     assert made == [1, 2, 3, 4, 5, 6, 1]
+
+
+def test_a_value_that_is_kept_again_is_in_the_place_of_its_former_one():
+    kept = KeptValues[str](most=100, large=60, of_key=0)
+    for number in range(10):
+        kept.keep("a", f"value {number}", 40)
+        assert kept.find("a") == f"value {number}"
+    kept.keep("b", "another", 40)
+    assert (kept.find("a"), kept.find("b"), len(kept)) == ("value 9", "another", 2)
+    kept.keep("a", "too large", 60)
+    assert (kept.find("a"), len(kept)) == (None, 1)
