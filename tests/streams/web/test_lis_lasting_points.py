@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 
+from projections.lis import lasting_points
 from projections.lis.lasting_points import awaiting_wages, without_account
 from projections.lis.questions import LisQuestion
 from streams.lis.kept_values import KeptValues
@@ -109,3 +110,15 @@ def test_points_that_last_are_counted_once_for_a_build_and_a_municipality(app, m
     again = {place: client_of(app, who).get("/lis").text for place, who in seen.items()}
     assert counted == [OWN, OTHER, None]
     assert again == first
+
+
+@pytest.mark.parametrize("code", ["", "0", "101", "199", "2", "860", "9", "999", "A1"])
+def test_each_municipality_is_in_one_part(app, code):
+    parts = lasting_points._parts(LisQuestion("afregning"))
+    with app.state.parts.lis.shelf.marts() as marts:
+        found = [
+            is_in
+            for part in parts
+            for (is_in,) in marts.rows(f"SELECT {part} FROM (SELECT ? AS municipality)", [code])  # noqa: S608
+        ]
+    assert (len(parts), sum(found)) == (10, 1)
