@@ -9,8 +9,8 @@ import pytest
 
 from domain.basics.weeks import month_number
 from streams.audit.verify import VerifyRequest, verify
-from streams.devtools.local_kafka import free_ports
 from streams.simulation import SimulationOptions, simulate
+from tests.support.ports import free_port
 from tests.support.small_disk import on_a_small_disk, small_disk
 
 WORKER = """
@@ -33,7 +33,7 @@ class Worker:
     """A worker with metrics, and what it has said."""
 
     def __init__(self, pipeline, log):
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         self.log = log
         command = [sys.executable, "-c", WORKER, "intake", "citizens"]
         with log.open("wb") as file:

@@ -7,12 +7,12 @@ from urllib.request import urlopen
 
 import orjson
 
-from streams.devtools.local_kafka import free_ports
 from streams.kafka import topics
 from streams.worker import broker_watch
 from streams.worker import metrics as metrics_of_a_worker
 from tests.support.lines import PAYMENT, changed
 from tests.support.pipeline import SETTLING
+from tests.support.ports import free_port
 
 ALL = (*SETTLING, "projections")
 
@@ -31,7 +31,7 @@ def sample(text, name):
 
 
 def test_a_worker_says_what_it_has_done(pipeline, lives, tmp_path):
-    (port,) = free_ports(1)
+    port = free_port()
     bad = changed(PAYMENT, period_end="2023-01-01")
     worker = pipeline.start(
         *ALL, REFUSION_METRICS_PORT=str(port), REFUSION_LEDGER=str(tmp_path / "ledger")

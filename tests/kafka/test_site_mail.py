@@ -16,9 +16,9 @@ import pytest
 from streams.kafka.topic_layout import ensure_topics_of
 from streams.web.told_events import NAME
 from tests.kafka.test_backup import environment
-from tests.support.browser import free_port
 from tests.support.mailbox import mail_settings, open_mailbox
 from tests.support.pipeline import DONE_S, POLL_S
+from tests.support.ports import free_port
 
 SITE = """
 import sys

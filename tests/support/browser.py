@@ -6,7 +6,6 @@ fail.
 
 import os
 import shutil
-import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -38,11 +37,6 @@ def open_browser():
             yield browser
         finally:
             browser.close()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @contextmanager

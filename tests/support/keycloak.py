@@ -21,8 +21,8 @@ import httpx2
 from streams.devtools.local_kafka.broker import WATCH
 from streams.devtools.local_kafka.jars import java
 from streams.kit.web_settings import OidcClient
-from tests.support.browser import free_port
 from tests.support.maven import maven_file
+from tests.support.ports import free_port
 
 KEYCLOAK = "org.keycloak:keycloak-quarkus-dist:26.7.3:zip"
 SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"

@@ -2,13 +2,13 @@
 
 import email
 import email.policy
-import socket
 from contextlib import contextmanager
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from streams.settings import Settings
+from tests.support.ports import free_port
 
 USER, PASSWORD = "site", "not 4 everybody"
 LOGON = LoginPassword(USER.encode(), PASSWORD.encode())
@@ -21,8 +21,7 @@ class Mailbox:
         self.messages = []
         self.refused = set()
         self.logons = []
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd calls it so
         if address in self.refused:

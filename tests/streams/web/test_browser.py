@@ -14,9 +14,10 @@ from streams.web.parts import Parts
 from streams.web.provider import OidcProvider
 from streams.web.sessions import COOKIE
 from streams.web.visitors import Role
-from tests.support.browser import free_port, open_browser, serving
+from tests.support.browser import open_browser, serving
 from tests.support.lis_site import OWN, lis_environment
 from tests.support.mailbox import mail_settings
+from tests.support.ports import free_port
 
 CLAIMS = {"municipality": ["730"], "roles": ["economy"], "name": "Anne Økonom"}
 REFUSED = "Det har du ikke adgang til"

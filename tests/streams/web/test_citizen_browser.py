@@ -8,7 +8,8 @@ import pytest
 from streams.web import citizen_desk
 from streams.web.sessions import COOKIE
 from tests.support.axe import violations
-from tests.support.browser import free_port, open_browser, serving
+from tests.support.browser import open_browser, serving
+from tests.support.ports import free_port
 from tests.support.site_client import visitor
 from tests.support.whole_site import citizens_at_work
 

@@ -13,7 +13,8 @@ from streams.web import connections, doorway, server
 from streams.web.app import ROUTERS
 from streams.web.networks import network_of
 from streams.web.rights import PUBLIC
-from tests.support.browser import free_port, serving
+from tests.support.browser import serving
+from tests.support.ports import free_port
 from tests.support.site_client import a_site
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -9,8 +9,9 @@ from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from streams.web.lis_looks import PURPOSE
 from streams.web.samples import SampleBook
 from streams.web.sessions import COOKIE
-from tests.support.browser import free_port, open_browser, serving
+from tests.support.browser import open_browser, serving
 from tests.support.desk_site import ANNA, ANSWERED, BIRTE, MISSING, REPLAYED, at_rest, desk_site
+from tests.support.ports import free_port
 from tests.support.site_client import visitor
 
 AUDITOR = visitor("auditor")

@@ -13,7 +13,8 @@ from streams.web.app import routes_of
 from streams.web.lis_looks import PURPOSE
 from streams.web.sessions import COOKIE
 from tests.support.axe import AXE, COLOURS, violations
-from tests.support.browser import free_port, open_browser, serving
+from tests.support.browser import open_browser, serving
+from tests.support.ports import free_port
 from tests.support.site_client import client_of
 from tests.support.site_visits import (
     AUDITOR,

@@ -17,8 +17,9 @@ from streams.web.app import right_of, routes_of
 from streams.web.lis_looks import PURPOSE
 from streams.web.sessions import COOKIE
 from tests.streams.web.test_openapi import ANSWERED, WALK
-from tests.support.browser import free_port, serving
+from tests.support.browser import serving
 from tests.support.desk_site import desk_site
+from tests.support.ports import free_port
 from tests.support.site_client import HERE, visitor
 
 EVERYTHING = visitor("auditor", "operator", "caseworker", "economy", municipality="751")

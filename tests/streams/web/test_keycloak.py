@@ -25,9 +25,10 @@ from streams.web.provider import OidcProvider
 from streams.web.sessions import COOKIE
 from streams.web.visitors import Role
 from tests.support.acts_in_memory import MemoryActTopic
-from tests.support.browser import free_port, open_browser, serving
+from tests.support.browser import open_browser, serving
 from tests.support.keycloak import REALM, open_keycloak
 from tests.support.lis_site import OWN, lis_environment, lis_folder, lis_site
+from tests.support.ports import free_port
 from tests.support.site_client import HERE, client_of
 
 GRANTS = GrantMap(roles={"okonom": Role.ECONOMY}, programs={"aarhus-flis": OWN, "aarhus-kort": OWN})

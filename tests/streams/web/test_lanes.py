@@ -13,8 +13,9 @@ from streams.settings import Settings
 from streams.web import contact
 from streams.web.lanes import Lane, Lanes, Turns
 from streams.web.limits import Limiter, SiteLimits
-from tests.support.browser import free_port, serving
+from tests.support.browser import serving
 from tests.support.lis_site import OWN, lis_folder, lis_site
+from tests.support.ports import free_port
 from tests.support.site_client import a_site, client_of, visitor
 
 ENQUIRY = {

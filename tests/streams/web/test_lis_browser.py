@@ -7,8 +7,9 @@ import pytest
 
 from streams.web.sessions import COOKIE
 from tests.support.axe import violations
-from tests.support.browser import free_port, open_browser, serving
+from tests.support.browser import open_browser, serving
 from tests.support.lis_site import OWN
+from tests.support.ports import free_port
 from tests.support.site_client import visitor
 
 AUDITOR = visitor("auditor")

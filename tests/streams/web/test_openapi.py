@@ -19,9 +19,10 @@ from streams.web.app import right_of, routes_of
 from streams.web.openapi import document, text
 from streams.web.rights import CITIZENS
 from streams.web.sessions import COOKIE
-from tests.support.browser import free_port, serving
+from tests.support.browser import serving
 from tests.support.lis_site import OWN, lis_site
 from tests.support.places import ROOT
+from tests.support.ports import free_port
 from tests.support.site_client import client_of, visitor
 
 EXAMPLES = 4

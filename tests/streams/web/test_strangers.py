@@ -9,7 +9,8 @@ import pytest
 
 from streams.web.app import routes_of
 from streams.web.server import MOST_AT_ONCE
-from tests.support.browser import free_port, serving
+from tests.support.browser import serving
+from tests.support.ports import free_port
 from tests.support.site_client import a_site, client_of, visitor
 
 CPR = "0101901234"

@@ -10,8 +10,9 @@ import threading
 import pytest
 
 from streams.web.sessions import COOKIE
-from tests.support.browser import free_port, serving
+from tests.support.browser import serving
 from tests.support.lis_site import lis_site
+from tests.support.ports import free_port
 from tests.support.site_client import visitor
 
 MANY = 10_000

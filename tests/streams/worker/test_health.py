@@ -9,13 +9,13 @@ from streams.settings import Settings
 from streams.worker.health import problem
 from streams.worker.metrics import Metrics
 from streams.worker.metrics_server import serve
+from tests.support.ports import free_ports
 
 
 @contextmanager
 def serving(*late_s):
     """Serve the metrics of processes, whose event loops have not turned for so long."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        first = free.getsockname()[1]
+    first = free_ports(len(late_s) + 1)
     settings = Settings.load({"REFUSION_METRICS_PORT": str(first)})
     ends = []
     for number, seconds in enumerate(late_s):

@@ -11,11 +11,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from streams.devtools.local_kafka import free_ports
 from streams.engine.ports import Processed
 from streams.settings import Settings, SettingsError
 from streams.worker.metrics import STANDSTILL_S, MeteredStage, Metrics
 from streams.worker.metrics_server import serve
+from tests.support.ports import free_port
 
 CITIZEN = "8e35727e3d8d2d44a802ca54e344d263"
 COUNTS = {
@@ -149,7 +149,7 @@ def answer(address):
 
 
 def test_health_is_served_and_says_what_is_wrong(metrics):
-    (port,) = free_ports(1)
+    port = free_port()
     end = serve(metrics, settings(REFUSION_METRICS_PORT=str(port - 2)), 2)
     try:
         at = f"http://127.0.0.1:{port}"
@@ -181,7 +181,7 @@ def test_it_is_off_and_bound_to_this_machine_unless_it_is_asked_for():
 
 def test_connections_that_ask_nothing_take_a_bounded_number_of_threads(monkeypatch):
     monkeypatch.setattr("streams.worker.metrics_server.CONNECTIONS", 3)
-    (port,) = free_ports(1)
+    port = free_port()
     settings = Settings.load({"REFUSION_METRICS_PORT": str(port)})
     end = serve(Metrics(), settings, 0)
     before = threading.active_count()
