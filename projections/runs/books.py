@@ -18,6 +18,12 @@ Pair = tuple[str, str]
 Item = tuple[str, str, int]
 """A reporter, a benefit and a month: the key of a control sum."""
 
+
+def _nothing() -> list[int]:
+    """Number of payments, øre of amounts."""
+    return [0, 0]
+
+
 BY_FACTS: Final = TRANSITIONAL - AT_OLD_RATE
 """Benefits whose money gives a row or not according to the facts of the case.
 
@@ -73,12 +79,12 @@ class Books:
 
     received: dict[Pair, dict[int, list[int]]] = field(default_factory=lambda: defaultdict(dict))
     control: dict[Item, ControlSum] = field(default_factory=lambda: defaultdict(ControlSum))
-    months: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    months: dict[int, list[int]] = field(default_factory=lambda: defaultdict(_nothing))
     kinds: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     doubled: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    repeated: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
-    awaiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    repeated: dict[str, list[int]] = field(default_factory=lambda: defaultdict(_nothing))
+    awaiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(_nothing))
     waiting: int = 0
 
     def enter(self, pair: Pair, shares: Sequence[MonthShare], sign: int) -> None:

@@ -6,7 +6,7 @@ shown it on the first day.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -58,7 +58,7 @@ class ExpectedPayments:
     merged: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.citizens)
+        return bool(self.covered)
 
     @property
     def first_month(self) -> int | None:
@@ -86,11 +86,19 @@ class ExpectedPayments:
             if month in months:
                 _add(self.citizens[reporter, benefit, month], citizen, 1, ore)
 
-    def take_back(self, is_theirs: Callable[[str], bool]) -> None:
-        """Forget what was received of some citizens: their records are read again."""
-        for citizens in self.citizens.values():
-            for citizen in filter(is_theirs, citizens):
-                citizens[citizen][1] = 0
+    def of_nobody(self) -> "ExpectedPayments":
+        """Return what is to be received of the same benefits and months, with nobody's amounts."""
+        return ExpectedPayments(self.covered)
+
+    def add(self, other: "ExpectedPayments") -> None:
+        """Add what was expected and received of others."""
+        for benefit, months in other.covered.items():
+            self.covered[benefit] |= months
+        for place, citizens in other.citizens.items():
+            for citizen, ores in citizens.items():
+                for at, ore in enumerate(ores):
+                    _add(self.citizens[place], citizen, at, ore)
+        self.merged |= other.merged
 
     def lines(self) -> list[ExpectedLine]:
         """Hold the sums against each other, in order."""

@@ -9,7 +9,9 @@ rebuild, and changes nothing.
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Final
 
+NOTHING: Final[Mapping[int, Mapping[int, str]]] = {}
 Place = tuple[int, int]
 """Partition and offset of a record in the journal."""
 
@@ -17,12 +19,16 @@ Place = tuple[int, int]
 class LateCopies:
     """Keeps the late reports of merges from before the books begin, whose copies were met.
 
-    `starts` are the offsets of the journal at which the books begin, by partition.
+    `starts` are the offsets of the journal at which the books begin, by partition, and `sources`
+    the late reports that are known already: a citizen by offset, by partition.
     """
 
-    def __init__(self, starts: Mapping[int, int]) -> None:
+    def __init__(
+        self, starts: Mapping[int, int], sources: Mapping[int, Mapping[int, str]] = NOTHING
+    ) -> None:
         self._starts = starts
         self._sources: defaultdict[int, dict[int, str]] = defaultdict(dict)
+        self.add(sources)
 
     def take(self, source: Place | None, citizen: str) -> bool:
         """Take the copy of a merge that was not seen; tell if its source is among what is read."""
@@ -31,6 +37,16 @@ class LateCopies:
         partition, offset = source
         self._sources[partition][offset] = citizen
         return True
+
+    def add(self, sources: Mapping[int, Mapping[int, str]]) -> None:
+        """Add what was met elsewhere."""
+        for partition, citizens in sources.items():
+            self._sources[partition] |= citizens
+
+    @property
+    def sources(self) -> Mapping[int, Mapping[int, str]]:
+        """Give all that was met and was known: a citizen by offset, by partition."""
+        return dict(self._sources)
 
     def of(self, partition: int) -> Mapping[int, str]:
         """Give the offsets of what went on to others from a partition, each with the citizen."""

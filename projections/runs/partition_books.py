@@ -1,7 +1,7 @@
 """Folds one partition of the journal into books, record by record."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -25,7 +25,7 @@ from domain.citizen.reports import (
 from domain.law.staircase import Law
 from projections.runs.books import Books
 from projections.runs.expected_payments import ExpectedPayments
-from projections.runs.late_copies import LateCopies, Place
+from projections.runs.late_copies import NOTHING, LateCopies, Place
 from projections.runs.open_rows import CitizenPeriod, UnansweredRows
 from projections.runs.paid_reports import PaidReport, likeness, still_awaiting
 from projections.runs.payment_months import MonthShare, PaymentMonths
@@ -42,6 +42,20 @@ class CitizenNames(NamedTuple):
 
 def _no_names() -> CitizenNames:
     return CitizenNames(set(), set())
+
+
+class ClosedBooks(NamedTuple):
+    """Holds what a partition leaves, and what it tells of others.
+
+    `passed_over` are offsets of what came for a citizen whose reports go on to another, `copies`
+    the late reports whose copies were met (see `late_copies.py`), and `received` what was received
+    of the expected payments.
+    """
+
+    books: Books
+    passed_over: frozenset[int]
+    copies: Mapping[int, Mapping[int, str]]
+    received: ExpectedPayments
 
 
 class PartitionBooks:
@@ -81,7 +95,7 @@ class PartitionBooks:
         self._late = late
         self._gone_on = {} if late is None else late.of(partition)
         """Offsets of what went on to others by merges that were not seen."""
-        self.passed_over: set[int] = set()
+        self._passed_over: set[int] = set()
         """Offsets of what came for a citizen whose reports go on to another."""
         self._merged: dict[str, Standing] = {}
         """Citizens of whom the journal has a record of a merge."""
@@ -132,7 +146,7 @@ class PartitionBooks:
             if report is not None:
                 self._take(offset, citizen, report)
             elif standing.to:
-                self.passed_over.add(offset)
+                self._passed_over.add(offset)
                 self._books.waiting += offset >= self._settled_to
 
     def _empty(self, offset: int, citizen: str) -> None:
@@ -316,6 +330,14 @@ class PartitionBooks:
                     control_sum.rejected += ore
                 else:
                     control_sum.outside += outside_ore
+
+    def closed(self) -> ClosedBooks:
+        """Close the books of this partition."""
+        books = Books()
+        self.close(books)
+        copies = self._late.sources if self._late else NOTHING
+        received = self._expected or ExpectedPayments()
+        return ClosedBooks(books, frozenset(self._passed_over), copies, received)
 
     def close(self, into: Books) -> None:
         """Add this partition to the whole."""

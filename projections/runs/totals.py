@@ -3,11 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from domain.basics.municipalities import municipality_of_row
 from domain.basics.weeks import month_number
 from projections.runs.books import Item
+
+Key = TypeVar("Key")
 
 NO_REPORT: Final = frozenset({"rule_change", "recalculation", "opening", "moved"})
 """The reasons of messages that no report caused."""
@@ -53,6 +55,17 @@ class RunTotals:
                 item = reporter, row["benefit"], month_number(row["month"])
                 self.settled[item] += row["amount_ore"]
 
+    def add(self, other: "RunTotals") -> None:
+        """Add the totals of other messages."""
+        self.messages += other.messages
+        self.rows += other.rows
+        self.reasons.update(other.reasons)
+        _add_each(self.money, other.money)
+        _add_each(self.months, other.months)
+        _add_each(self.municipalities, other.municipalities)
+        for item, ore in other.settled.items():
+            self.settled[item] += ore
+
     def _add(self, row: Mapping[str, Any]) -> None:
         self.rows += 1
         municipality = municipality_of_row(row["mechanism"], row["paying"], row["financing"])
@@ -65,3 +78,8 @@ class RunTotals:
             numbers[0] += 1
             numbers[1] += row["amount_ore"]
             numbers[2] += result_ore
+
+
+def _add_each(sums: dict[Key, list[int]], others: Mapping[Key, list[int]]) -> None:
+    for key, numbers in others.items():
+        sums[key] = [one + other for one, other in zip(sums[key], numbers, strict=True)]

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
-from streams.audit.processes import count_read
 from streams.audit.snapshot import Snapshot
 from streams.engine.ports import Record
 from streams.kafka import topics
 from streams.kafka.reading import TopicReader
+from streams.kit.tasks import count_read
 from streams.privacy.macs import Role
 from streams.settings import Settings
 from streams.wire.belief import is_marked
-from streams.wire.journal_checks import JournalChecks, beginning
+from streams.wire.journal_checks import CheckedFrom, JournalChecks, beginning
 
 UNMARKED: Final = "records of {topic} that nobody of ours wrote: passed over"
 """Note about records that lack our MAC where each must have one."""
@@ -46,7 +46,8 @@ class BelievedRecords:
         bounds = self._snapshot.bounds(name, partition)
         async with aclosing(self._reader.records(name, partition, *bounds)) as records:
             how, _ = await beginning(macs.at("reports", partition), records)
-        self._checks = JournalChecks(macs, {}, frozenset({partition} if how == "keys" else ()))
+        begun = frozenset({partition} if how == "keys" else ())
+        self._checks = JournalChecks(macs, CheckedFrom(begun=begun))
 
     def of(self, topic: topics.Topic) -> AsyncIterator[Record]:
         """The partition's records of a topic, counted for whoever waits."""

@@ -4,7 +4,7 @@
     2. `raw.py`: the dead letters, all of them: which records of the journal and of `reports.raw`
        were refused.
     3. `partition.py`: each partition of the journal, its postings, notices and state, in several
-       processes (`processes.py`).
+       processes (`streams.kit.tasks`).
     4. `access_chains.py`: who did what; nobody took a record out, or wrote one that is not ours.
     5. `control.py`: the control records of all partitions. `raw.py`: each record of `reports.raw`
        that is still kept and was taken in is in the journal or among the dead letters.
@@ -37,7 +37,6 @@ from streams.audit.partition import (
     audit_partition,
     pseudonym,
 )
-from streams.audit.processes import ToldProgress, run_tasks
 from streams.audit.raw import RawCounts, RefusedOffsets, account_for_raw, read_dead_letters
 from streams.audit.run_files import RunFiles, RunLines, compare_accounts, read_files
 from streams.audit.snapshot import Snapshot, lost_beginnings, take_snapshot
@@ -47,6 +46,7 @@ from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader
 from streams.kit.processes import jobs_for
 from streams.kit.scratch import scratch_folder
+from streams.kit.tasks import ToldProgress, run_tasks
 from streams.kit.threads import DaemonThreads
 from streams.privacy.cpr import is_ten_digits
 from streams.settings import Settings

@@ -18,7 +18,6 @@ from typing import Final, NamedTuple
 from projections.audit.violations import Violations
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.audit.audited_topics import OpenTopics, open_live_topics
-from streams.audit.processes import ToldProgress, run_tasks
 from streams.audit.raw import read_dead_letters
 from streams.audit.snapshot import Snapshot, take_snapshot
 from streams.dossier.live_run import LiveRun
@@ -37,6 +36,7 @@ from streams.dossier.zip_file import Content
 from streams.kafka import topics
 from streams.kafka.errors import explained
 from streams.kit.processes import jobs_for
+from streams.kit.tasks import ToldProgress, run_tasks
 from streams.settings import Settings
 
 

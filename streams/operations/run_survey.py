@@ -7,20 +7,18 @@ of one partition in the usual case, and the whole partition when no run was ever
 """
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
 from domain.basics.weeks import first_day
-from domain.citizen.reports import Copy, RunMarker
+from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
-from projections.postings.reading import PostedMessage
 from projections.runs.books import Books
 from projections.runs.completeness import THRESHOLDS
 from projections.runs.expected_payments import ExpectedPayments
-from projections.runs.partition_books import PartitionBooks
 from projections.runs.payment_months import PaymentMonths
 from projections.runs.run_books import RunBooks
 from projections.runs.totals import RunTotals
@@ -31,21 +29,23 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.rights import STAGES
 from streams.kafka.topics import Topic
-from streams.kit.errors import UserError
+from streams.kit.foreign import PASSED_OVER
+from streams.kit.processes import jobs_for
+from streams.kit.tasks import run_tasks
+from streams.operations.run_partition import PartitionSurvey, RunShare, Span, read_alone, read_share
 from streams.settings import Settings
-from streams.stages.passing_on import source_of
 from streams.upstream.expected_file import read_expected
-from streams.wire.cloudevents import source_offset
 from streams.wire.journal import JournalEntry
 from streams.wire.journal_checks import CLOCKS, JournalChecks, journal_checks
-from streams.wire.partitioner import partition_of
-from streams.wire.readers import RecordReader, Source, journal_reader, letter_reader, once_each
+from streams.wire.readers import RecordReader, Source, journal_reader, letter_reader
 from streams.wire.rejections import REASONS
 from streams.wire.reporters import NO_SOURCE
 
 CLIENT: Final = "run"
 FIRST_LOOK: Final = 5_000
 """Records from the end in which a marker is looked for first; then twice as many, and so on."""
+MOST_JOBS: Final = 4
+"""Processes that read at a time, at most: each has a partition's reports in memory."""
 EARLY: Final = timedelta(days=62)
 """The longest time by which a report may come before its month.
 
@@ -218,7 +218,7 @@ class RunTopics:
     ) -> Survey:
         """Read the open run, and the months before a `month` that is to be closed.
 
-        Memory: the reports of one partition at a time, some 350 bytes each.
+        Memory: the reports of up to MOST_JOBS partitions at a time, some 350 bytes each.
         """
         settled_to = await self.committed("citizens")
         ends = await self.ends(topics.REPORTS)
@@ -228,44 +228,72 @@ class RunTopics:
         starts = await self.since(topics.REPORTS, since)
         whole = starts == await self.starts(topics.REPORTS)
         first_month = 0 if whole or month is None else month - THRESHOLDS.median_months
+        checked_from = (await self._checked()).checked_from
         refused, rejected = await self._dead_letters(since, cut)
-        posted = await self._posted(last, settled_to, cut)
-        meter = _Meter(progress, sum(ends[at] - starts[at] for at in ends) + posted.total)
-        begins = None if whole else starts
-        run_books = RunBooks(law, settled_to, refused, first_month, expected, begins)
-
-        async def read(partition: int) -> None:
-            fold = run_books.begin(partition)
-            await self._read_into(fold, partition, starts[partition], ends[partition], meter)
-            if last is not None and fold.last_run != last.run:
-                raise UserError(
-                    f"run {last.run} is being closed at this moment: ask again; if this stays, the"
-                    f" clocks of those who write to Kafka differ by more than {CLOCKS.days} day"
-                )
-            run_books.close(partition, fold)
-
-        for partition in sorted(ends):
-            await read(partition)
-        for partition in run_books.wrong(partial(_partition_of, len(ends))):
-            await read(partition)
-        books = run_books.whole()
-        totals = await self._totals(law, posted, meter)
+        spans = await self._spans(topics.POSTINGS, cut)
+        shares = [
+            RunShare(
+                at,
+                (starts[at], ends[at]),
+                spans[at],
+                settled_to.get(at, 0),
+                frozenset(refused[at]),
+                first_month,
+                expected.of_nobody(),
+                None if whole else starts,
+                last.run if last else 0,
+                checked_from,
+            )
+            for at in sorted(ends)
+        ]
+        books, totals, records = await self._added_up(law, shares, expected, progress)
         books.settle(totals.settled, first_month)
         register = load_register(self._settings)
         names = {} if register is None else register.names()
-        return Survey(books, totals, rejected, meter.done, names, settled_to, expected)
+        return Survey(books, totals, rejected, records, names, settled_to, expected)
 
-    async def _read_into(
-        self, fold: PartitionBooks, partition: int, start: int, end: int, meter: "_Meter"
-    ) -> None:
-        """Fold the records of a partition of the journal."""
-        journal = self._settings.topic(topics.REPORTS)
-        reader = await self._journal_reader(partition)
-        records = self._records(topics.REPORTS, partition, start, end)
-        async for record, entry in reader.ours(meter.counted(records)):
-            is_copy = isinstance(entry.report, Copy)
-            source = source_of([*record.headers], journal) if is_copy else None
-            fold.take(record.offset, entry.citizen, entry.report, source)
+    async def _added_up(
+        self,
+        law: Law,
+        shares: Sequence[RunShare],
+        expected: ExpectedPayments,
+        progress: Progress,
+    ) -> tuple[Books, RunTotals, int]:
+        """Read all shares, some of them twice. Returns how many records these had, too."""
+        meter = _Meter(progress, sum(map(_records_in, shares)))
+        run_books, totals = RunBooks(), RunTotals()
+        for part in await self._read(law, shares, meter):
+            run_books.put(part.partition, part.books)
+            totals.add(part.totals)
+        again = [
+            share._replace(postings=(0, 0), gone_on=run_books.gone_on(share.partition))
+            for share in shares
+            if share.partition in run_books.wrong()
+        ]
+        for part in await self._read(law, again, meter):
+            run_books.put(part.partition, part.books)
+        return run_books.whole(expected), totals, meter.done
+
+    async def _read(
+        self, law: Law, shares: Sequence[RunShare], meter: "_Meter"
+    ) -> list[PartitionSurvey]:
+        """Read shares, many records of them in several processes."""
+        jobs = min(jobs_for(sum(map(_records_in, shares))), MOST_JOBS, len(shares))
+        if jobs <= 1:
+            given = self._settings, self._topics, law
+            return [await read_share(*given, share, meter.count) for share in shares]
+        read, before = partial(read_alone, self._settings, f"refusion-{CLIENT}"), meter.done
+        parts = await run_tasks(
+            read, shares, jobs, lambda done, _: meter.have(before + done), meter.total
+        )
+        for part in parts:
+            PASSED_OVER.add_all(part.foreign)
+        return parts
+
+    async def _spans(self, topic: Topic, moment: datetime | None) -> dict[int, Span]:
+        """Return from where to where each partition has what is of a moment or later."""
+        starts, ends = await self.since(topic, moment), await self.ends(topic)
+        return {at: (starts[at], end) for at, end in ends.items()}
 
     async def _dead_letters(
         self, since: datetime | None, cut: datetime | None
@@ -288,40 +316,6 @@ class RunTopics:
                     rejected[f"{letter.stage}: {letter.reason}" if is_known else OTHERS] += 1
         return refused, dict(rejected)
 
-    async def _posted(
-        self, last: RunMarker | None, settled_to: Mapping[int, int], cut: datetime | None
-    ) -> "_Posted":
-        starts, ends = await self.since(topics.POSTINGS, cut), await self.ends(topics.POSTINGS)
-        return _Posted(last.run if last else 0, starts, ends, settled_to)
-
-    async def _totals(self, law: Law, posted: "_Posted", meter: "_Meter") -> RunTotals:
-        """Sum up the postings after the last run's marker that follow from committed records."""
-        totals = RunTotals()
-        computed = frozenset(
-            code for code, benefit in law.rules.benefits.items() if benefit.rate == "computed"
-        )
-        for partition, end in posted.ends.items():
-            is_open = not posted.run
-            settled_to, start = posted.settled_to.get(partition, 0), posted.starts[partition]
-            reader = await self._posting_reader(partition)
-            cut = -1
-            async with aclosing(self._records(topics.POSTINGS, partition, start, end)) as records:
-                async for record, message in reader.ours(meter.counted(records)):
-                    source = source_offset(record.headers)
-                    if source >= settled_to:
-                        continue
-                    if message["type"] == "run":
-                        if not is_open and message["run"] == posted.run:
-                            is_open, cut = True, source
-                    elif is_open and source >= cut:  # else it was copied from an earlier run
-                        totals.post(message, computed)
-        return totals
-
-    async def _posting_reader(self, partition: int) -> RecordReader[PostedMessage]:
-        """A reader of postings in their order, without copies of one that was read."""
-        mac = (await self._checked()).mac("postings", partition)
-        return once_each(self._settings.topic(topics.POSTINGS), partition, mac)
-
     async def noticed(self, wanted: Collection[bytes], last: RunMarker | None) -> set[bytes]:
         """The notices of a run that is to be closed that are there already, since the last run."""
         notices = set()
@@ -335,41 +329,28 @@ class RunTopics:
         return notices
 
 
-class _Posted(NamedTuple):
-    """The offsets between which the postings of the open run are."""
-
-    run: int
-    """The last one that was closed; 0 for none."""
-    starts: Offsets
-    ends: Offsets
-    settled_to: Mapping[int, int]
-
-    @property
-    def total(self) -> int:
-        return sum(end - self.starts[at] for at, end in self.ends.items())
-
-
 class _Meter:
     """Says now and then how far the reading is."""
 
     def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._total, self.done = progress, total, 0
+        self._progress, self.total, self.done = progress, total, 0
 
-    async def counted(self, records: AsyncIterator[Record]) -> AsyncGenerator[Record]:
-        """Pass records on, counted."""
-        async for record in records:
-            self.done += 1
-            if self.done % FIRST_LOOK == 0:
-                self._progress(self.done, self._total)
-            yield record
+    def count(self, records: int) -> None:
+        """Count further records."""
+        self.have(self.done + records)
+
+    def have(self, records: int) -> None:
+        """Note how many records were read by now."""
+        self.done = records
+        self._progress(records, self.total)
+
+
+def _records_in(share: RunShare) -> int:
+    return sum(end - start for start, end in (share.journal, share.postings))
 
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _partition_of(partitions: int, citizen: str) -> int:
-    return partition_of(citizen.encode(), partitions)
 
 
 def _first_month(month: int | None, expected: ExpectedPayments) -> int | None:

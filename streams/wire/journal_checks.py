@@ -9,7 +9,7 @@ may be of versions that made no MACs, and are believed.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import orjson
 
@@ -26,28 +26,33 @@ CLOCKS: Final = timedelta(days=1)
 """The largest difference between the clocks of those who write to Kafka."""
 
 
+class CheckedFrom(NamedTuple):
+    """From which offset on each partition is checked; those `begun` begin with their keys."""
+
+    offsets: Mapping[int, int] = {}
+    begun: frozenset[int] = frozenset()
+
+
+UNKNOWN: Final = CheckedFrom()
+"""It is of a journal that nobody asked."""
+
+
 class JournalChecks:
     """The checks of a journal and of what follows from it, by keys and partitions."""
 
-    def __init__(
-        self,
-        macs: MacKeys | None,
-        checked_from: Mapping[int, int] | None = None,
-        begun: frozenset[int] = frozenset(),
-    ) -> None:
-        """Without `macs` nothing can be checked; `begun` partitions begin with their keys."""
+    def __init__(self, macs: MacKeys | None, checked_from: CheckedFrom = UNKNOWN) -> None:
+        """Without `macs` nothing can be checked."""
         self._macs = macs
-        self._checked_from = checked_from or {}
-        self._begun = begun
+        self.checked_from = checked_from
 
     def journal(self, partition: int) -> JournalBelief:
         """Judge a partition's records of the journal, from anywhere on, in their order."""
         mac = None if self._macs is None else self._macs.at("reports", partition)
-        return JournalBelief(mac, self._checked_from.get(partition))
+        return JournalBelief(mac, self.checked_from.offsets.get(partition))
 
     def mac(self, role: Role, partition: int) -> PlaceMac | None:
         """Return the MAC that must be on what follows from a partition; None where none must."""
-        if self._macs is None or partition not in self._begun:
+        if self._macs is None or partition not in self.checked_from.begun:
             return None
         return self._macs.at(role, partition)
 
@@ -84,7 +89,7 @@ async def journal_checks(
         else:
             begun[partition] = offset
     stated = await stated_from(topics_read, topic, macs) if others else begun
-    return JournalChecks(macs, stated | begun, frozenset(begun))
+    return JournalChecks(macs, CheckedFrom(stated | begun, frozenset(begun)))
 
 
 async def stated_from(topics_read: TopicReader, topic: str, macs: MacKeys) -> Offsets:

@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from streams.audit.processes import run_tasks
 from streams.kit.processes import processes
+from streams.kit.tasks import run_tasks
 from streams.kit.threads import DaemonThread, DaemonThreads
 from tests.support.places import ROOT
 from tests.support.silent_peers import peer, silent

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from streams.audit.processes import run_tasks
 from streams.audit.verify import VerifyRequest, _jobs
 from streams.kit.processes import FEW_RECORDS, jobs_for
+from streams.kit.tasks import run_tasks
 
 
 def test_an_error_of_work_that_nobody_waits_for_any_more_is_not_logged_with_a_trace():
