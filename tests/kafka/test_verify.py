@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -36,7 +37,7 @@ def clean(kafka, lives, tmp_path_factory):
     settings = Settings.load(
         {
             "REFUSION_BOOTSTRAP": kafka.bootstrap,
-            "REFUSION_PREFIX": "clean.",
+            "REFUSION_PREFIX": f"clean-{uuid4().hex}.",  # a process may come back to this module
             "REFUSION_PARTITIONS": "4",
             "REFUSION_STATE_DIR": str(tmp_path_factory.mktemp("state")),
             "REFUSION_DEMO": "1",
