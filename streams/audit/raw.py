@@ -95,21 +95,21 @@ async def account_for_raw(
     refused: RefusedOffsets,
     violations: Violations,
 ) -> RawCounts:
-    """Look for each raw record among those that were accepted or refused."""
+    """Look for each raw record among those that were accepted or refused.
+
+    Memory: those of one partition of `reports.raw` at a time, some 100 bytes each.
+    """
     # The end by now, since what is in the journal by now came from before it.
     ends = {name: await reader.written_ends(name) for name in snapshot.taken_in}
-    destinations = {at: Counter(offsets) for at, offsets in refused.raw.items()}
     for outcome in outcomes:
         for text in _impossible_sources(outcome, settings.topic(topics.RAW), ends, violations):
             place = settings.topic(topics.REPORTS), outcome.partition, -1
             violations.add(Violation("raw", *place, text))
-        for at, offsets in outcome.raw.items():
-            destinations.setdefault(at, Counter()).update(offsets)
     counts = RawCounts()
     for name, taken_in in snapshot.taken_in.items():
         _find_unread(name, snapshot, outcomes, refused, violations)
         for partition in snapshot.ends[name]:
-            known = destinations.get((name, partition), Counter())
+            known = _destinations((name, partition), outcomes, refused)
             async for record in reader.records(name, partition, *snapshot.bounds(name, partition)):
                 counts.read += 1
                 if record.offset < taken_in.get(partition, 0):
@@ -118,6 +118,16 @@ async def account_for_raw(
                     counts.twice += times > 1
                     _judge((name, partition), record, times, violations)
     return counts
+
+
+def _destinations(
+    at: tuple[str, int], outcomes: Sequence[PartitionOutcome], refused: RefusedOffsets
+) -> Counter[int]:
+    """Count how often each raw record of a partition was accepted or refused, by offset."""
+    known = Counter(refused.raw.get(at, ()))
+    for outcome in outcomes:
+        known.update(outcome.raw.get(at, ()))
+    return known
 
 
 def _judge(at: tuple[str, int], record: Record, times: int, violations: Violations) -> None:
