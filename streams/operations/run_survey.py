@@ -214,11 +214,17 @@ class RunTopics:
     # --- the open run -----------------------------------------------------------------------------
 
     async def survey(
-        self, law: Law, last: RunMarker | None, month: int | None, progress: Progress
+        self,
+        law: Law,
+        last: RunMarker | None,
+        month: int | None,
+        progress: Progress,
+        most_jobs: int = MOST_JOBS,
     ) -> Survey:
         """Read the open run, and the months before a `month` that is to be closed.
 
-        Memory: the reports of up to MOST_JOBS partitions at a time, some 350 bytes each.
+        It is read by as many processes as there are cores, but `most_jobs` at most; 1 is this one.
+        Memory: the reports of so many partitions at a time, some 350 bytes each.
         """
         settled_to = await self.committed("citizens")
         ends = await self.ends(topics.REPORTS)
@@ -246,7 +252,7 @@ class RunTopics:
             )
             for at in sorted(ends)
         ]
-        books, totals, records = await self._added_up(law, shares, expected, progress)
+        books, totals, records = await self._added_up(law, shares, expected, progress, most_jobs)
         books.settle(totals.settled, first_month)
         register = load_register(self._settings)
         names = {} if register is None else register.names()
@@ -258,11 +264,12 @@ class RunTopics:
         shares: Sequence[RunShare],
         expected: ExpectedPayments,
         progress: Progress,
+        most_jobs: int,
     ) -> tuple[Books, RunTotals, int]:
         """Read all shares, some of them twice. Returns how many records these had, too."""
         meter = _Meter(progress, sum(map(_records_in, shares)))
         run_books, totals = RunBooks(), RunTotals()
-        for part in await self._read(law, shares, meter):
+        for part in await self._read(law, shares, meter, most_jobs):
             run_books.put(part.partition, part.books)
             totals.add(part.totals)
         again = [
@@ -270,15 +277,15 @@ class RunTopics:
             for share in shares
             if share.partition in run_books.wrong()
         ]
-        for part in await self._read(law, again, meter):
+        for part in await self._read(law, again, meter, most_jobs):
             run_books.put(part.partition, part.books)
         return run_books.whole(expected), totals, meter.done
 
     async def _read(
-        self, law: Law, shares: Sequence[RunShare], meter: "_Meter"
+        self, law: Law, shares: Sequence[RunShare], meter: "_Meter", most_jobs: int
     ) -> list[PartitionSurvey]:
         """Read shares, many records of them in several processes."""
-        jobs = min(jobs_for(sum(map(_records_in, shares))), MOST_JOBS, len(shares))
+        jobs = min(jobs_for(sum(map(_records_in, shares))), most_jobs, len(shares))
         if jobs <= 1:
             given = self._settings, self._topics, law
             return [await read_share(*given, share, meter.count) for share in shares]

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, NamedTuple
 
 import orjson
@@ -53,7 +54,7 @@ from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
 from streams.kit.last_outcomes import RUN_CLOSE, keep_outcome
 from streams.operations.key_gate import check_keys
-from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
+from streams.operations.run_survey import CLIENT, MOST_JOBS, RunTopics, Survey, run_topics
 from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings
 from streams.wire.cloudevents import event_headers
@@ -77,7 +78,7 @@ class RunError(UserError):
 class Closing(NamedTuple):
     """A request to close the run of a month; `at` is another time than now, of a demonstration.
 
-    `by_two`: another person agrees also where nothing is in doubt, as on the site.
+    `by_two`: another person agrees also where nothing is in doubt. `jobs`: processes, at most.
     """
 
     month: str
@@ -86,6 +87,7 @@ class Closing(NamedTuple):
     accept: Sequence[str] = ()
     by_two: bool = False
     at: str = ""
+    jobs: int = MOST_JOBS
 
 
 @dataclass
@@ -169,10 +171,10 @@ def check_reasons(reasons: Sequence[str]) -> None:
 
 async def status(settings: Settings, progress: Progress) -> Status:
     """Look at the runs; nothing is written but topics that are missing. Raises UserError."""
-    law = Law(load_rule_set())
+    law, told = Law(load_rule_set()), partial(progress, "records")
     async with _opened(settings) as topics_read:
-        last = await topics_read.last_run(_of("records", progress))
-        survey = await topics_read.survey(law, last, None, _of("records", progress))
+        last = await topics_read.last_run(told)
+        survey = await topics_read.survey(law, last, None, told)
         left = await topics_read.left_in_raw(await topics_read.raw_ends())
         return Status(last, survey, {"intake": left, "citizens": survey.books.waiting})
 
@@ -182,10 +184,6 @@ async def last_run(settings: Settings) -> int:
     async with _opened(settings) as topics_read:
         last = await topics_read.last_run(lambda _done, _total: None)
         return last.run if last else 0
-
-
-def _of(what: str, progress: Progress) -> Callable[[int, int], None]:
-    return lambda done, total: progress(what, done, total)
 
 
 @asynccontextmanager
@@ -207,15 +205,15 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
     """Close a month's run, or say what holds it: the steps above. Raises UserError."""
     month = month_asked_for(asked.month)
     check_reasons(asked.accept)
-    law = Law(load_rule_set())
+    law, told = Law(load_rule_set()), partial(progress, "records")
     began = time.monotonic()
     async with _opened(settings) as topics_read:
         await check_keys(settings)
-        last = await topics_read.last_run(_of("records", progress))
+        last = await topics_read.last_run(told)
         check_month(month, last)
         left = await _wait_for_intake(topics_read, asked, progress)
         waited = time.monotonic()
-        survey = await topics_read.survey(law, last, month, _of("records", progress))
+        survey = await topics_read.survey(law, last, month, told, asked.jobs)
         held_by = [*_too_early(month), *findings(survey.books, month)]
         outcome = Closed(run_of(month), asked.month, survey, held_by, left, at=asked.at)
         outcome.seconds = {"waited": waited - began, "read": time.monotonic() - waited}

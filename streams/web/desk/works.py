@@ -153,7 +153,8 @@ class DeskWorks:
 
     def close(self, closing: Closing, show: Show) -> Closed:
         """Close a run, ask for it, or look what would be in it."""
-        closed = runs.close(self.settings, closing, lambda _what, done, total: show(done, total))
+        asked = closing._replace(jobs=1)  # more would not fit into the memory of a site
+        closed = runs.close(self.settings, asked, lambda _what, done, total: show(done, total))
         return asyncio.run(closed)
 
     # --- dead letters -----------------------------------------------------------------------------
