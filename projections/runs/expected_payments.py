@@ -91,9 +91,7 @@ class ExpectedPayments:
         return ExpectedPayments(self.covered)
 
     def add(self, other: "ExpectedPayments") -> None:
-        """Add what was expected and received of others."""
-        for benefit, months in other.covered.items():
-            self.covered[benefit] |= months
+        """Add what was received by others, of the same benefits and months."""
         for place, citizens in other.citizens.items():
             for citizen, ores in citizens.items():
                 for at, ore in enumerate(ores):

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
-NOTHING: Final[Mapping[int, Mapping[int, str]]] = {}
 Place = tuple[int, int]
 """Partition and offset of a record in the journal."""
+NOTHING: Final[Mapping[int, Mapping[int, str]]] = {}
+"""No late reports are known."""
 
 
 class LateCopies:
@@ -27,8 +28,8 @@ class LateCopies:
         self, starts: Mapping[int, int], sources: Mapping[int, Mapping[int, str]] = NOTHING
     ) -> None:
         self._starts = starts
-        self._sources: defaultdict[int, dict[int, str]] = defaultdict(dict)
-        self.add(sources)
+        known = {partition: dict(citizens) for partition, citizens in sources.items()}
+        self._sources: defaultdict[int, dict[int, str]] = defaultdict(dict, known)
 
     def take(self, source: Place | None, citizen: str) -> bool:
         """Take the copy of a merge that was not seen; tell if its source is among what is read."""
@@ -37,11 +38,6 @@ class LateCopies:
         partition, offset = source
         self._sources[partition][offset] = citizen
         return True
-
-    def add(self, sources: Mapping[int, Mapping[int, str]]) -> None:
-        """Add what was met elsewhere."""
-        for partition, citizens in sources.items():
-            self._sources[partition] |= citizens
 
     @property
     def sources(self) -> Mapping[int, Mapping[int, str]]:
