@@ -272,10 +272,11 @@ class RunTopics:
         for part in await self._read(law, shares, meter, most_jobs):
             run_books.put(part.partition, part.books)
             totals.add(part.totals)
+        wrong = run_books.wrong()
         again = [
             share._replace(postings=(0, 0), gone_on=run_books.gone_on(share.partition))
             for share in shares
-            if share.partition in run_books.wrong()
+            if share.partition in wrong
         ]
         for part in await self._read(law, again, meter, most_jobs):
             run_books.put(part.partition, part.books)
