@@ -43,6 +43,11 @@ SHOWN: Final = 20
 @click.option(
     "--no-wait", is_flag=True, help="Do not wait until the ledger has a run that was just closed."
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Processes for a large run.  [default: one per core, 4 at most]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def export(
     run: int,
@@ -52,6 +57,7 @@ def export(
     without_notices: bool,
     without_overviews: bool,
     no_wait: bool,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Write the municipalities' files of a run, from the ledger.
@@ -95,7 +101,7 @@ def export(
     with nullcontext() if without_overviews else _overviews(*place) as overviews:
         choice = FileChoice(municipality, notices, parquet, overviews)
         with meter("rows") as progress:
-            exported = exporting.write(out, choice, progress.show)
+            exported = exporting.write(out, choice, progress.show, jobs)
     if as_json:
         echo_json(exported.as_json())
     else:

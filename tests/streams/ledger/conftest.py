@@ -112,10 +112,12 @@ def export(tmp_path, settings):
     """Exports a run of the ledger of Randers."""
     ledger = ledger_of(tmp_path / "ledger", *RANDERS)
 
-    def run(number, only=None, notices=NOTICES, folder="out", parquet=False, overviews=None):
+    def run(
+        number, only=None, notices=NOTICES, folder="out", parquet=False, overviews=None, jobs=1
+    ):
         exporting = Export(settings, ledger, cuts_of(ledger, number), number, NAMES)
         choice = FileChoice(only, notices, parquet, overviews)
-        return exporting.write(tmp_path / folder, choice, lambda *_: None)
+        return exporting.write(tmp_path / folder, choice, lambda *_: None, jobs)
 
     return run
 

@@ -9,6 +9,7 @@ from arro3.io import read_parquet
 
 from projections.runs.files import COLUMNS, comma_kroner
 from projections.runs.overviews import CitizenOverview, WeekOverview
+from streams.kit.errors import UserError
 from streams.ledger.cuts import ExportError, cuts_of
 from streams.ledger.draft import draft_in
 from streams.ledger.receipts import DeliveryError, exported_files
@@ -16,7 +17,18 @@ from streams.ledger.table import LedgerTable
 from streams.privacy.access_log import NAME
 from streams.settings import Settings
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
-from tests.support.run_of_randers import ANNA, BO, CARL, DORTE, GOLDEN, HIGH, A, contents, values
+from tests.support.run_of_randers import (
+    ANNA,
+    BO,
+    CARL,
+    DORTE,
+    GOLDEN,
+    HIGH,
+    NOTICES,
+    A,
+    contents,
+    values,
+)
 
 
 def test_the_files_of_a_small_municipality_are_those_made_by_hand(export, tmp_path):
@@ -101,6 +113,27 @@ def test_a_notice_reaches_the_municipalities_that_it_names_whoever_has_rows(expo
     assert (done.notices, done.persons) == (6, 2 + 1 + 2 * 2)
 
 
+def test_by_several_processes_the_files_and_the_summary_are_the_same(export, tmp_path, monkeypatch):
+    """A notice that names no municipality goes where its citizen has rows, whoever writes them."""
+    unnamed = {"code": "after_death", "cause": "12345678/q", "detail": {}}
+    notices = {citizen: [*own, unnamed] for citizen, own in NOTICES.items()}
+    alone = export(50, notices=notices, parquet=True, overviews=TwoOverviews())
+    files = contents(tmp_path / "out")
+    monkeypatch.setattr("streams.ledger.export.PORTION_ROWS", 1)
+    shared = export(50, None, notices, "shared", parquet=True, overviews=TwoOverviews(), jobs=2)
+    assert contents(tmp_path / "shared") == files
+    assert shared == alone
+    assert alone.notices > 2
+
+
+def test_a_process_that_is_killed_is_told_of_and_nothing_is_left(export, tmp_path, monkeypatch):
+    monkeypatch.setattr("streams.ledger.export.PORTION_ROWS", 1)
+    monkeypatch.setenv("REFUSION_TEST_KILL", "export:before_commit:5")
+    with pytest.raises(UserError, match=r"ended from outside.* is not done: ask again, with fewer"):
+        export(50, jobs=2)
+    assert [*(tmp_path / "out").iterdir()] == []
+
+
 def test_a_file_is_there_whole_or_not_at_all(export, tmp_path, monkeypatch):
     export(50, "730")
     before = contents(tmp_path / "out")
@@ -109,7 +142,7 @@ def test_a_file_is_there_whole_or_not_at_all(export, tmp_path, monkeypatch):
         file.write("half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("streams.ledger.export.write_csv", half)
+    monkeypatch.setattr("streams.ledger.portion.write_csv", half)
     with pytest.raises(OSError, match="No space"):
         export(50, "730")
     assert contents(tmp_path / "out") == before
@@ -153,7 +186,7 @@ def test_each_unsealing_is_logged_before_and_without_a_person(
     def refused(*_args, **_more):
         raise OSError(13, "Permission denied")
 
-    monkeypatch.setattr("streams.ledger.export.log_access", refused)
+    monkeypatch.setattr("streams.ledger.portion.log_access", refused)
     with pytest.raises(OSError, match="Permission"):
         export(50, folder="other")
     assert not any(ANNA.encode() in text for text in contents(tmp_path / "other").values())
