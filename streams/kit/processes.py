@@ -4,11 +4,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, Final
 
+from streams.kit.errors import UserError
 from streams.kit.logs import quiet_clients
 
 FEW_RECORDS: Final = 20_000
@@ -63,6 +64,17 @@ def _watch(pool: ProcessPoolExecutor, break_it: Callable[[], None]) -> None:
         time.sleep(LOOK_S)
 
 
+@contextmanager
+def told_of_the_end(advice: str) -> Iterator[None]:
+    """Raise UserError, with what to do, where a process is ended that the block waits for."""
+    try:
+        yield
+    except BrokenExecutor:
+        raise UserError(
+            f"one of the processes was ended from outside, perhaps for want of memory; {advice}"
+        ) from None
+
+
 def _kill(pool: ProcessPoolExecutor) -> None:
     for process in list((pool._processes or {}).values()):  # noqa: SLF001 - until Python 3.14
         process.kill()
@@ -75,11 +87,13 @@ def processes(
     """Keep processes for the length of a block; each runs `begin` first.
 
     Where the block ends by an error, or because the command was stopped, their work is of no use
-    any more: they are killed. Else the library would wait until all of it is done.
+    any more: they are killed. Else the library would wait until all of it is done. Raises UserError
+    where somebody else ended one of them.
     """
     pool = watched(ProcessPoolExecutor(number, get_context("spawn"), _begin, (begin, given)))
     try:
-        yield pool
+        with told_of_the_end("what was asked for is not done: ask again, with fewer --jobs"):
+            yield pool
     except BaseException:
         _kill(pool)
         pool.shutdown(cancel_futures=True)

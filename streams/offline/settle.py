@@ -10,7 +10,7 @@ import signal
 import tempfile
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
 from itertools import groupby, islice
@@ -30,8 +30,7 @@ from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import CONTROLS, OF_CITIZENS, Partition, Settleable
 from streams.citizens.store_port import DiskError, store_on_disk
-from streams.kit.errors import UserError
-from streams.kit.processes import watched
+from streams.kit.processes import told_of_the_end, watched
 from streams.kit.tuning import tune_garbage_collection
 from streams.offline.totals import Totals
 from streams.privacy.cpr import cpr_of_line
@@ -325,13 +324,8 @@ def settled_blocks(
 
 
 def _collected(size: int, futures: list[Future[list[LineOutput]]]) -> tuple[int, list[LineOutput]]:
-    try:
+    with told_of_the_end("what was written is not all: settle again, with fewer --jobs"):
         return size, sorted(output for future in futures for output in future.result())
-    except BrokenExecutor:
-        raise UserError(
-            "one of the processes was ended from outside, perhaps for want of memory; what was"
-            " written is not all: settle again, with fewer --jobs"
-        ) from None
 
 
 def settle(

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
-from streams.kit.processes import watched
+from streams.kit.processes import told_of_the_end, watched
 from streams.simulation.chance import generator, happens, pick
 from streams.simulation.drafts import ArrivingReport, Draft
 from streams.simulation.extraordinary import STORIES, Teller
@@ -114,7 +114,8 @@ def _workers(
         return
     pool = watched(ProcessPoolExecutor(options.processes, initializer=_prepare_worker))
     try:
-        yield lambda chunks: pool.map(_spill, chunks)
+        with told_of_the_end("the population is not whole: simulate it again, with fewer --jobs"):
+            yield lambda chunks: pool.map(_spill, chunks)
     finally:
         pool.shutdown(cancel_futures=True)
 

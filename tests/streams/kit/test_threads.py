@@ -8,13 +8,17 @@ import sys
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
+from io import BytesIO
 from multiprocessing.connection import Connection
 
 import pytest
 
+from streams.kit.errors import UserError
 from streams.kit.processes import processes
 from streams.kit.tasks import run_tasks
 from streams.kit.threads import DaemonThread, DaemonThreads
+from streams.simulation import arrival
+from streams.simulation.options import SimulationOptions
 from tests.support.places import ROOT
 from tests.support.silent_peers import peer, silent
 
@@ -131,6 +135,24 @@ def test_a_process_that_is_killed_amid_its_answer_holds_nobody(others):
         given.append(pool.submit(die_amid_the_answer))
         errors = [type(each.exception(CHILD_S)) for each in given]
     assert errors == [BrokenProcessPool] * (1 + others)
+
+
+def be_killed(_task):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_command_whose_process_is_killed_says_so_in_a_sentence():
+    with pytest.raises(
+        UserError, match=r"ended from outside, perhaps for want of memory; .*--jobs"
+    ):
+        asyncio.run(run_tasks(be_killed, [1, 2], 2, lambda *_: None, 0))
+
+
+def test_so_does_a_population_that_is_made_by_several(monkeypatch):
+    monkeypatch.setattr(arrival, "_spill", be_killed)
+    options = SimulationOptions(8, 24276, 24277, seed=1, jobs=2)
+    with pytest.raises(UserError, match=r"ended from outside, .*not whole: simulate it again"):
+        arrival.simulate(options, BytesIO())
 
 
 def test_the_pipe_of_a_pool_that_breaks_is_closed_once(monkeypatch):
