@@ -22,7 +22,15 @@ from projections.lis.tables import MARTS
 from streams.lis.engine import ALONE, Share, engine, engine_errors, rows_in, view_of_mart
 from streams.lis.forecast import foresee_under
 from streams.lis.kept_values import KeptValues
-from streams.lis.store import Build, LisError, NoMartsError, files_of, local_folder, read_build
+from streams.lis.store import (
+    Build,
+    LisError,
+    NoMartsError,
+    files_of,
+    local_folder,
+    newest_build,
+    read_build,
+)
 
 Made = TypeVar("Made")
 WORD: Final = re.compile(r"\w+")
@@ -155,11 +163,17 @@ class Marts:
 def open_marts(place: str, share: Share = ALONE) -> Iterator[Marts]:
     """Open the marts at REFUSION_LIS. Raises NoMartsError where there are none, and LisError."""
     folder = local_folder(place)
+    if newest_build(folder) is None:  # an engine takes 25 ms to begin
+        raise _no_marts(folder)
     with engine(share) as connection:
         build = read_build(folder, partial(rows_in, connection.cursor()))
         if build is None:
-            raise NoMartsError(
-                f"there are no marts at {folder} (REFUSION_LIS); `refusion lis build` makes them"
-                " from the ledger"
-            )
+            raise _no_marts(folder)
         yield Marts(connection, folder, build, share.at_once)
+
+
+def _no_marts(folder: Path) -> NoMartsError:
+    return NoMartsError(
+        f"there are no marts at {folder} (REFUSION_LIS); `refusion lis build` makes them from the"
+        " ledger"
+    )
