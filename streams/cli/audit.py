@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from streams.cli.console import echo_json, load_settings, run_async
+from streams.cli.console import JOBS, echo_json, load_settings, run_async
 from streams.kit.logs import quiet_clients
 
 if TYPE_CHECKING:
@@ -19,12 +19,6 @@ SHOWN: Final = 50
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
-jobs_option = click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=None,
-    help="How many processes.  [default: one for each core; few records: 1]",
-)
 
 
 @click.group()
@@ -58,7 +52,7 @@ def audit() -> None:
 )
 @click.option("--tests", type=FILE, help="Results of tests, as `pytest --junit-xml` writes them.")
 @click.option("--files", type=FOLDER, help="The folder of the run's export, to add up its files.")
-@jobs_option
+@JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def package(
     run: int,
@@ -122,7 +116,7 @@ def package(
 @click.option(
     "--live", is_flag=True, help="Read the run in the topics too, and settle it anew from there."
 )
-@jobs_option
+@JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(file: Path, live: bool, jobs: int | None, as_json: bool) -> None:
     """Check a package, on any machine.

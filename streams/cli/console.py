@@ -39,6 +39,18 @@ LANGUAGE: Final = click.option(
     help="The language of what is said in words.",
 )
 """The option of commands that explain."""
+JOBS: Final = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    help="How many processes.  [default: one for each core; few records: 1]",
+)
+"""The option of commands that share out their work."""
+FEW_JOBS: Final = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    help="How many processes.  [default: one for each core, 4 at most; few records: 1]",
+)
+"""The same where each process takes much memory."""
 DIFFERS: Final = 1
 """The exit status where something that was compared is not the same."""
 WIDTH: Final = 140

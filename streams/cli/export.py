@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from streams.cli.console import echo_json, load_settings, run_async
+from streams.cli.console import FEW_JOBS, echo_json, load_settings, run_async
 from streams.kit.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,11 +43,7 @@ SHOWN: Final = 20
 @click.option(
     "--no-wait", is_flag=True, help="Do not wait until the ledger has a run that was just closed."
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    help="Processes for a large run.  [default: one per core, 4 at most]",
-)
+@FEW_JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def export(
     run: int,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from streams.cli.console import (
+    JOBS,
     answering,
     echo_json,
     load_settings,
@@ -56,12 +57,7 @@ TOP: Final = 12
     help="Show the difference only, or have it posted too.",
 )
 @click.option("--yes", is_flag=True, help="Apply without asking.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=None,
-    help="How many processes.  [default: one for each core; few records: 1]",
-)
+@JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
 def replay(
     rules: str,

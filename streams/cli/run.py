@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from streams.cli.console import answering, echo_json, run_with_progress, terminal
+from streams.cli.console import FEW_JOBS, answering, echo_json, run_with_progress, terminal
 
 HELD: Final = 1
 """The exit status of a run that was not closed because its completeness is in doubt."""
@@ -37,8 +37,16 @@ def run() -> None:
     metavar="REASON",
     help="Close the run in spite of doubts; the reason is kept in the run's marker.",
 )
+@FEW_JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
-def close(month: str, no_wait: bool, dry_run: bool, accept: tuple[str, ...], as_json: bool) -> None:
+def close(
+    month: str,
+    no_wait: bool,
+    dry_run: bool,
+    accept: tuple[str, ...],
+    jobs: int | None,
+    as_json: bool,
+) -> None:
     """Close the run of a month.
 
     A run is held (exit status 1) when a reporter is missing or its amount jumps, when payments came
@@ -49,7 +57,7 @@ def close(month: str, no_wait: bool, dry_run: bool, accept: tuple[str, ...], as_
     from streams.kit.tuning import tune_garbage_collection
     from streams.operations import runs
 
-    closing = runs.Closing(month, wait=not no_wait, dry_run=dry_run, accept=accept)
+    closing = runs.Closing(month, wait=not no_wait, dry_run=dry_run, accept=accept, jobs=jobs)
     tune_garbage_collection()
     with answering(as_json):
         closed = run_with_progress(
@@ -75,8 +83,9 @@ def close(month: str, no_wait: bool, dry_run: bool, accept: tuple[str, ...], as_
 
 
 @run.command()
+@FEW_JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money in øre.")
-def status(as_json: bool) -> None:
+def status(jobs: int | None, as_json: bool) -> None:
     """Show the last run, the open one, and how far the stages are."""
     from streams.cli.run_report import show_status, status_object
     from streams.kit.tuning import tune_garbage_collection
@@ -85,7 +94,9 @@ def status(as_json: bool) -> None:
     tune_garbage_collection()
     state = run_with_progress(
         "records",
-        lambda settings, show: runs.status(settings, lambda _what, done, total: show(done, total)),
+        lambda settings, show: runs.status(
+            settings, lambda _what, done, total: show(done, total), jobs
+        ),
     )
     if as_json:
         echo_json(status_object(state))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from streams.cli.console import echo_json, load_settings
+from streams.cli.console import JOBS, echo_json, load_settings
 from streams.kit.logs import quiet_clients
 
 if TYPE_CHECKING:
@@ -45,12 +45,7 @@ FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
     "--files", type=FOLDER, help="Compare the run files in this folder with the postings."
 )
 @click.option("--marts", is_flag=True, help="Hold the tables of LIS against the ledger too.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=None,
-    help="How many processes.  [default: one for each core; few records: 1]",
-)
+@JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def verify(
     deep: bool,

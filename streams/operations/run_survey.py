@@ -219,11 +219,12 @@ class RunTopics:
         last: RunMarker | None,
         month: int | None,
         progress: Progress,
-        most_jobs: int = MOST_JOBS,
+        most_jobs: int | None = None,
     ) -> Survey:
         """Read the open run, and the months before a `month` that is to be closed.
 
-        It is read by as many processes as there are cores, but `most_jobs` at most; 1 is this one.
+        It is read by as many processes as there are cores, but `most_jobs` at most (MOST_JOBS where
+        that is not told); 1 is this one.
         Memory: the reports of so many partitions at a time, some 350 bytes each.
         """
         settled_to = await self.committed("citizens")
@@ -252,7 +253,8 @@ class RunTopics:
             )
             for at in sorted(ends)
         ]
-        books, totals, records = await self._added_up(law, shares, expected, progress, most_jobs)
+        jobs = most_jobs or MOST_JOBS
+        books, totals, records = await self._added_up(law, shares, expected, progress, jobs)
         books.settle(totals.settled, first_month)
         register = load_register(self._settings)
         names = {} if register is None else register.names()

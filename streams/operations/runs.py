@@ -54,7 +54,7 @@ from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
 from streams.kit.last_outcomes import RUN_CLOSE, keep_outcome
 from streams.operations.key_gate import check_keys
-from streams.operations.run_survey import CLIENT, MOST_JOBS, RunTopics, Survey, run_topics
+from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
 from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings
 from streams.wire.cloudevents import event_headers
@@ -78,7 +78,8 @@ class RunError(UserError):
 class Closing(NamedTuple):
     """A request to close the run of a month; `at` is another time than now, of a demonstration.
 
-    `by_two`: another person agrees also where nothing is in doubt. `jobs`: processes, at most.
+    `by_two`: another person agrees also where nothing is in doubt. `jobs`: processes, at most;
+    None is as many as there is work for.
     """
 
     month: str
@@ -87,7 +88,7 @@ class Closing(NamedTuple):
     accept: Sequence[str] = ()
     by_two: bool = False
     at: str = ""
-    jobs: int = MOST_JOBS
+    jobs: int | None = None
 
 
 @dataclass
@@ -169,12 +170,12 @@ def check_reasons(reasons: Sequence[str]) -> None:
 # --- status ---------------------------------------------------------------------------------------
 
 
-async def status(settings: Settings, progress: Progress) -> Status:
+async def status(settings: Settings, progress: Progress, jobs: int | None = None) -> Status:
     """Look at the runs; nothing is written but topics that are missing. Raises UserError."""
     law, told = Law(load_rule_set()), partial(progress, "records")
     async with _opened(settings) as topics_read:
         last = await topics_read.last_run(told)
-        survey = await topics_read.survey(law, last, None, told)
+        survey = await topics_read.survey(law, last, None, told, jobs)
         left = await topics_read.left_in_raw(await topics_read.raw_ends())
         return Status(last, survey, {"intake": left, "citizens": survey.books.waiting})
 
