@@ -47,7 +47,7 @@ from streams.settings import Settings
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-PORTION_ROWS: Final = 150_000
+PORTION_ROWS: Final = 400_000
 """Rows in memory at a time, a kilobyte each; København alone may have more."""
 SUMS: Final = (
     "sum(amount_ore + atp_ore), sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
