@@ -34,8 +34,8 @@ from streams.ledger.draft import draft_in, whole_file
 from streams.ledger.portion import (
     Overview,
     Portion,
+    PortionFiles,
     PortionSummary,
-    PortionWriter,
     RunToExport,
     begin_writing,
     write_here,
@@ -197,7 +197,8 @@ class Export:
             for codes in portions
         )
         if (number := min(jobs, len(portions))) == 1:
-            yield from map(PortionWriter(run, self._ledger).write, given)
+            for portion in given:
+                yield PortionFiles(run, self._ledger, portion).write()
             return
         waiting: deque[Future[PortionSummary]] = deque()
         with processes(number, begin_writing, (run,)) as pool:

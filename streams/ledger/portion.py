@@ -128,30 +128,30 @@ def added(sums: Sums, more: Sums) -> Sums:
     return Sums(*map(sum, zip(sums, more, strict=True)))
 
 
-class PortionWriter:
-    """Writes portions of a run into a folder. The same portion gives the same bytes."""
+class PortionFiles:
+    """The files of a portion, written into a folder. The same portion gives the same bytes."""
 
-    def __init__(self, run: RunToExport, ledger: LedgerTable | None = None) -> None:
-        """Take the ledger, or open it."""
+    def __init__(self, run: RunToExport, ledger: LedgerTable, portion: Portion) -> None:
         self._run = run
-        self._ledger = ledger or LedgerTable.open(run.ledger)
+        self._ledger = ledger
+        self._portion = portion
         self._identity = run.settings.identity()
-
-    def write(self, portion: Portion) -> PortionSummary:
-        """Write the files of a portion. Raises OSError, and LedgerError."""
-        self._done = PortionSummary()
         self._refused: dict[str, str] = {}
         """Reasons why the seals of citizens do not open."""
-        parts, known = self._read(portion.codes)
-        seals = self._seals(portion, known)
-        for code in portion.codes:
-            lines = self._lines(code, parts.pop(code), seals, portion)
+        self._done = PortionSummary()
+
+    def write(self) -> PortionSummary:
+        """Write the files. Raises OSError, and LedgerError."""
+        parts, known = self._read(self._portion.codes)
+        seals = self._seals(known)
+        for code in self._portion.codes:
+            lines = self._lines(code, parts.pop(code), seals)
             for kind, written in lines.items():
                 self._write(kind, code, written)
         self._done.refused = min(self._refused.values(), default=None)
         return self._done
 
-    def _told(self, code: str, part: Municipality, portion: Portion) -> list[About] | None:
+    def _told(self, code: str, part: Municipality) -> list[About] | None:
         """The notices that name a municipality, and those that name none about its citizens."""
         unnamed = self._run.unnamed
         if unnamed is None:
@@ -159,7 +159,7 @@ class PortionWriter:
         about_its_own = [
             (citizen, notice) for citizen in part.citizens for notice in unnamed.get(citizen, ())
         ]
-        return [*portion.addressed.get(code, ()), *about_its_own]
+        return [*self._portion.addressed.get(code, ()), *about_its_own]
 
     def _read(self, codes: Collection[str]) -> tuple[dict[str, Municipality], Seals]:
         """Read the rows of some municipalities, without those that no file can have.
@@ -186,9 +186,9 @@ class PortionWriter:
         self._done.left_out += [LeftOut.of(*whose, rows) for whose, rows in sorted(strange.items())]
         return parts, _by_citizen(seals)
 
-    def _seals(self, portion: Portion, known: Seals) -> Seals:
+    def _seals(self, known: Seals) -> Seals:
         """Add the seals of citizens that only notices name to those of the rows."""
-        named = {citizen for told in portion.addressed.values() for citizen, _ in told}
+        named = {citizen for told in self._portion.addressed.values() for citizen, _ in told}
         return known | self._seals_of(named - known.keys())
 
     def _seals_of(self, citizens: Collection[str]) -> Seals:
@@ -205,11 +205,9 @@ class PortionWriter:
                 )
         return seals
 
-    def _lines(
-        self, code: str, part: Municipality, seals: Seals, portion: Portion
-    ) -> dict[str, list[FileValues]]:
+    def _lines(self, code: str, part: Municipality, seals: Seals) -> dict[str, list[FileValues]]:
         """Make the lines of a municipality's files, with CPR numbers."""
-        told, overview = self._told(code, part, portion), portion.overviews.get(code)
+        told, overview = self._told(code, part), self._portion.overviews.get(code)
         counted = overview.citizens if overview else ()
         own = seals | {
             each.citizen: [each.cpr_sealed] for each in counted if each.citizen not in seals
@@ -300,21 +298,21 @@ def _by_citizen(rows: Iterable[tuple[str, str]]) -> Seals:
 # --- in processes of its own ----------------------------------------------------------------------
 
 
-class _WriterHere:
-    """The writer of this process, which opens the ledger once."""
+class _RunHere:
+    """The run that this process writes portions of; it opens the ledger once."""
 
     def __init__(self) -> None:
-        self._writer: PortionWriter | None = None
+        self._known: tuple[RunToExport, LedgerTable] | None = None
 
     def begin(self, run: RunToExport) -> None:
-        self._writer = PortionWriter(run)
+        self._known = run, LedgerTable.open(run.ledger)
 
     def write(self, portion: Portion) -> PortionSummary:
-        assert self._writer is not None, "a process begins with it"
-        return self._writer.write(portion)
+        assert self._known is not None, "a process begins with it"
+        return PortionFiles(*self._known, portion).write()
 
 
-_here = _WriterHere()
+_here = _RunHere()
 
 
 def begin_writing(run: RunToExport) -> None:
