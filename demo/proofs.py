@@ -1,7 +1,6 @@
 """The proofs of `make run`: nothing lost or doubled, order without effect, right sums."""
 
 import io
-import os
 import random
 import time
 from collections import Counter
@@ -18,12 +17,13 @@ from demo.tables import Fates
 from domain.oracle import reference
 from streams.citizens.refold import postings_again
 from streams.citizens.rule_sets import LawBook, load_rule_set
+from streams.kit.cores import cores
 from streams.kit.progress import meter
 from streams.offline.settle import settle
 from streams.settings import Settings
 from streams.wire import journal
 
-JOBS = os.cpu_count() or 1
+JOBS = cores()
 
 
 # --- nothing lost ---------------------------------------------------------------------------------

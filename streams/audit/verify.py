@@ -15,7 +15,6 @@ against the postings of their run (`run_files.py`). Nothing is written, and no g
 """
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -44,6 +43,7 @@ from streams.audit.topics import compare_settings
 from streams.kafka import topics
 from streams.kafka.errors import explained
 from streams.kafka.reading import TopicReader
+from streams.kit.cores import cores
 from streams.kit.processes import jobs_for
 from streams.kit.scratch import scratch_folder
 from streams.kit.tasks import ToldProgress, run_tasks
@@ -237,7 +237,7 @@ def _jobs(request: VerifyRequest, records: int) -> int:
     """Give the number of processes; to compute from scratch takes long even for few records."""
     if request.jobs:
         return request.jobs
-    return (os.cpu_count() or 1) if request.sample_percent else jobs_for(records)
+    return cores() if request.sample_percent else jobs_for(records)
 
 
 def _records_to_read(settings: Settings, request: VerifyRequest, snapshot: Snapshot) -> int:

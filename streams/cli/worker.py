@@ -1,11 +1,11 @@
 """`refusion worker`: the stages, in processes of this machine."""
 
-import os
 import sys
 
 import click
 
 from streams.cli.console import load_settings
+from streams.kit.cores import cores
 from streams.kit.errors import UserError
 from streams.kit.stopping import Stopped
 
@@ -29,6 +29,6 @@ def worker(stages: tuple[str, ...], processes: int | None) -> None:
 
         if unknown := [stage for stage in stages if stage not in STAGES]:
             raise UserError(f"there is no stage {unknown[0]}; the stages are {', '.join(STAGES)}")
-        sys.exit(run_worker(stages, load_settings(), processes or os.cpu_count() or 1))
+        sys.exit(run_worker(stages, load_settings(), processes or cores()))
     except Stopped:  # it was still starting, and there is nothing yet to put in order
         sys.exit(0)

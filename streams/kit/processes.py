@@ -1,6 +1,5 @@
 """Processes that share a command's work, and end with it however it ends."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, Final
 
+from streams.kit.cores import cores
 from streams.kit.errors import UserError
 from streams.kit.logs import quiet_clients
 
@@ -21,7 +21,7 @@ LOOK_S: Final = 0.2
 
 def jobs_for(records: int) -> int:
     """Give the number of processes to read records: one for each core, or 1 for few records."""
-    return 1 if records < FEW_RECORDS else os.cpu_count() or 1
+    return 1 if records < FEW_RECORDS else cores()
 
 
 def _begin(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:

@@ -14,7 +14,6 @@
    to the øre.
 """
 
-import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -28,6 +27,7 @@ from projections.lis.statements import MUNICIPALITY
 from projections.runs.files import About, Names, Sums, concerned
 from projections.runs.left_out import UNKNOWN_PLACE, LeftOut
 from projections.runs.overviews import CitizenOverview, WeekOverview
+from streams.kit.cores import cores
 from streams.kit.processes import processes
 from streams.ledger.cuts import Cut, ExportError, entries_of
 from streams.ledger.draft import draft_in, whole_file
@@ -148,7 +148,7 @@ class Export:
         scope = scope_of(self.done.run, choice.only)
         with draft_in(folder, scope) as draft:
             (folder / LEFT_OUT.format(scope=scope)).unlink(missing_ok=True)
-            self._write_all(draft, choice, shown, jobs or min(os.cpu_count() or 1, MOST_PROCESSES))
+            self._write_all(draft, choice, shown, jobs or min(cores(), MOST_PROCESSES))
             if self.done.left_out:
                 self._list_left_out(draft / LEFT_OUT.format(scope=scope))
         return self.done

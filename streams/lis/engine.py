@@ -4,7 +4,6 @@ Tables are Parquet files; their list comes from the Delta log. Each request take
 own and reads its answer to the end: a connection with an unread answer refuses other work.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -17,6 +16,7 @@ from projections.ledger.entries import COLUMNS
 from projections.lis.columns import Mart
 from projections.lis.scopes import rates_by_step
 from projections.lis.statements import month_weeks
+from streams.kit.cores import cores
 from streams.kit.scratch import scratch_folder
 from streams.kit.stopping import stop_again
 from streams.ledger.sql import sql_text
@@ -30,7 +30,7 @@ class TooLargeError(LisError):
     """A question needs more memory than its engine may have."""
 
 
-PROCESSORS: Final = os.cpu_count() or 1
+PROCESSORS: Final = cores()
 SQL_TYPES: Final = {"string": "VARCHAR", "integer": "INTEGER", "long": "BIGINT"}
 TEXT: Final = 300
 

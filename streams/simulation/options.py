@@ -1,9 +1,9 @@
 """The options of a simulation."""
 
-import os
 from dataclasses import dataclass
 
 from domain.basics.weeks import month_number, month_text
+from streams.kit.cores import cores
 from streams.simulation.lives import MOST_CITIZENS
 
 FAULTS = frozenset(
@@ -39,10 +39,6 @@ HISTORIC = frozenset(
 
 EARLIEST_MONTH = month_number("2014-07")
 LATEST_MONTH = month_number("2095-12")
-
-
-def _all_cores() -> int:
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +82,4 @@ class SimulationOptions:
     @property
     def processes(self) -> int:
         """The number of processes: as asked for, or one for each core."""
-        return max(1, self.jobs or _all_cores())
+        return max(1, self.jobs or cores())

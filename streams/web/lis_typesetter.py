@@ -5,7 +5,6 @@ as JSON; back comes a length, then the PDF. It ends when its standard input does
 """
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import IO, Any, Final
 
+from streams.kit.cores import cores
 from streams.lis.kept_values import KeptValues
 
 LENGTH_BYTES: Final = 8
@@ -30,7 +30,7 @@ LARGE_KEPT_BYTES: Final = 600_000
 """Bytes from which a document is set anew each time."""
 KEY_BYTES: Final = 200
 ANSWER_S: Final = 60.0
-AT_ONCE: Final = os.cpu_count() or 1
+AT_ONCE: Final = cores()
 PROGRAM: Final = (sys.executable, "-m", "streams.web.lis_typesetter")
 
 

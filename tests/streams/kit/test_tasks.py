@@ -2,12 +2,12 @@
 
 import asyncio
 import gc
-import os
 import threading
 
 import pytest
 
 from streams.audit.verify import VerifyRequest, _jobs
+from streams.kit.cores import cores
 from streams.kit.processes import FEW_RECORDS, jobs_for
 from streams.kit.tasks import run_tasks
 
@@ -40,7 +40,7 @@ def test_an_error_of_work_that_nobody_waits_for_any_more_is_not_logged_with_a_tr
 
 def test_few_records_wait_for_no_other_process():
     assert jobs_for(FEW_RECORDS - 1) == 1
-    assert jobs_for(FEW_RECORDS) == os.cpu_count()
+    assert jobs_for(FEW_RECORDS) == cores()
     deep = VerifyRequest(sample_percent=10, jobs=0)
-    assert _jobs(deep, FEW_RECORDS - 1) == os.cpu_count()
+    assert _jobs(deep, FEW_RECORDS - 1) == cores()
     assert [_jobs(VerifyRequest(jobs=jobs), 1) for jobs in (0, 3)] == [1, 3]
