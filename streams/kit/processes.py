@@ -84,7 +84,7 @@ def _kill(pool: ProcessPoolExecutor) -> None:
 def processes(
     number: int, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()
 ) -> Iterator[ProcessPoolExecutor]:
-    """Keep processes for the length of a block; each runs `begin` first.
+    """Keep processes for the length of a block; each runs `begin` first, which must not fail.
 
     Where the block ends by an error, or because the command was stopped, their work is of no use
     any more: they are killed. Else the library would wait until all of it is done. Raises UserError

@@ -35,6 +35,7 @@ from projections.runs.left_out import (
     what_is_wrong,
 )
 from projections.runs.overviews import CitizenOverview, WeekOverview, citizen_lines, week_lines
+from streams.kit.tuning import tune_garbage_collection
 from streams.ledger.draft import whole_file
 from streams.ledger.parquet import write_parquet
 from streams.ledger.run_notices import Notices
@@ -299,27 +300,33 @@ def _by_citizen(rows: Iterable[tuple[str, str]]) -> Seals:
 
 
 class _RunHere:
-    """The run that this process writes portions of; it opens the ledger once."""
+    """The run that this process writes portions of.
+
+    It opens the ledger once, with the first of them: whoever waits for that is told an error.
+    """
 
     def __init__(self) -> None:
-        self._known: tuple[RunToExport, LedgerTable] | None = None
+        self._run: RunToExport | None = None
+        self._ledger: LedgerTable | None = None
 
     def begin(self, run: RunToExport) -> None:
-        self._known = run, LedgerTable.open(run.ledger)
+        self._run = run
 
     def write(self, portion: Portion) -> PortionSummary:
-        assert self._known is not None, "a process begins with it"
-        return PortionFiles(*self._known, portion).write()
+        assert self._run is not None, "a process begins with it"
+        self._ledger = self._ledger or LedgerTable.open(self._run.ledger)
+        return PortionFiles(self._run, self._ledger, portion).write()
 
 
 _here = _RunHere()
 
 
 def begin_writing(run: RunToExport) -> None:
-    """Open the ledger in a new process. Raises LedgerError."""
+    """Tell a new process which run it writes portions of."""
+    tune_garbage_collection()
     _here.begin(run)
 
 
 def write_here(portion: Portion) -> PortionSummary:
-    """Write a portion in such a process."""
+    """Write a portion in such a process. Raises LedgerError, and OSError."""
     return _here.write(portion)

@@ -12,8 +12,9 @@ from projections.runs.overviews import CitizenOverview, WeekOverview
 from streams.kit.errors import UserError
 from streams.ledger.cuts import ExportError, cuts_of
 from streams.ledger.draft import draft_in
+from streams.ledger.export import Export, FileChoice
 from streams.ledger.receipts import DeliveryError, exported_files
-from streams.ledger.table import LedgerTable
+from streams.ledger.table import LedgerTable, NoLedgerError
 from streams.privacy.access_log import NAME
 from streams.settings import Settings
 from tests.support.postings import IDENTITY, ledger_of, marker, posting
@@ -24,7 +25,9 @@ from tests.support.run_of_randers import (
     DORTE,
     GOLDEN,
     HIGH,
+    NAMES,
     NOTICES,
+    RANDERS,
     A,
     contents,
     values,
@@ -131,6 +134,16 @@ def test_a_process_that_is_killed_is_told_of_and_nothing_is_left(export, tmp_pat
     monkeypatch.setenv("REFUSION_TEST_KILL", "export:before_commit:5")
     with pytest.raises(UserError, match=r"ended from outside.* is not done: ask again, with fewer"):
         export(50, jobs=2)
+    assert [*(tmp_path / "out").iterdir()] == []
+
+
+def test_a_process_that_cannot_open_the_ledger_says_so(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("streams.ledger.export.PORTION_ROWS", 1)
+    ledger = ledger_of(tmp_path / "ledger", *RANDERS)
+    exporting = Export(settings, ledger, cuts_of(ledger, 50), 50, NAMES)
+    ledger.uri = str(tmp_path / "gone")
+    with pytest.raises(NoLedgerError, match=r"there is no ledger at .*gone"):
+        exporting.write(tmp_path / "out", FileChoice(), lambda *_: None, 2)
     assert [*(tmp_path / "out").iterdir()] == []
 
 
