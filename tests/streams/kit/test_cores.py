@@ -60,6 +60,7 @@ def test_the_first_version_has_two_files_and_may_name_a_place_outside_the_contai
     assert machine(own, **files | {"cpu__cpu_dot_cfs_quota_us": "-1"}) == MANY
 
 
-def test_a_process_that_is_kept_to_some_cores_counts_those(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {3, 5})
-    assert cores() <= 2
+@pytest.mark.parametrize("kept_to", [{5}, {3, 5, 7}])
+def test_a_process_that_is_kept_to_some_cores_counts_those(monkeypatch, tmp_path, kept_to):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: kept_to)
+    assert cores(tmp_path, tmp_path / "nothing") == len(kept_to)
