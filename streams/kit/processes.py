@@ -15,6 +15,12 @@ from streams.kit.logs import quiet_clients
 FEW_RECORDS: Final = 20_000
 """Records that one process has read before another one has started and imported what it needs."""
 
+MOST_JOBS: Final = 4
+"""Processes at a time, at most, where each has much in memory.
+
+A partition's reports in a closing, a portion's rows in an export: a gigabyte of København's.
+"""
+
 LOOK_S: Final = 0.2
 """Seconds between two looks at whether all processes live."""
 

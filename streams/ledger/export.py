@@ -28,7 +28,7 @@ from projections.runs.files import About, Names, Sums, concerned
 from projections.runs.left_out import UNKNOWN_PLACE, LeftOut
 from projections.runs.overviews import CitizenOverview, WeekOverview
 from streams.kit.cores import cores
-from streams.kit.processes import processes
+from streams.kit.processes import MOST_JOBS, processes
 from streams.ledger.cuts import Cut, ExportError, entries_of
 from streams.ledger.draft import draft_in, whole_file
 from streams.ledger.portion import (
@@ -59,8 +59,6 @@ AHEAD: Final = 8
 
 København, which comes first, is as large as some of the next together.
 """
-MOST_PROCESSES: Final = 4
-"""Each has the rows of a portion, København's up to a gigabyte."""
 
 
 class Overviews(Protocol):
@@ -148,7 +146,7 @@ class Export:
         scope = scope_of(self.done.run, choice.only)
         with draft_in(folder, scope) as draft:
             (folder / LEFT_OUT.format(scope=scope)).unlink(missing_ok=True)
-            self._write_all(draft, choice, shown, jobs or min(cores(), MOST_PROCESSES))
+            self._write_all(draft, choice, shown, jobs or min(cores(), MOST_JOBS))
             if self.done.left_out:
                 self._list_left_out(draft / LEFT_OUT.format(scope=scope))
         return self.done

@@ -30,7 +30,7 @@ from streams.kafka.reading import KafkaTopicReader, Offsets, open_topics
 from streams.kafka.rights import STAGES
 from streams.kafka.topics import Topic
 from streams.kit.foreign import PASSED_OVER
-from streams.kit.processes import jobs_for
+from streams.kit.processes import MOST_JOBS, jobs_for
 from streams.kit.tasks import run_tasks
 from streams.operations.run_partition import PartitionSurvey, RunShare, Span, read_alone, read_share
 from streams.settings import Settings
@@ -44,8 +44,6 @@ from streams.wire.reporters import NO_SOURCE
 CLIENT: Final = "run"
 FIRST_LOOK: Final = 5_000
 """Records from the end in which a marker is looked for first; then twice as many, and so on."""
-MOST_JOBS: Final = 4
-"""Processes that read at a time, at most: each has a partition's reports in memory."""
 EARLY: Final = timedelta(days=62)
 """The longest time by which a report may come before its month.
 
