@@ -187,13 +187,13 @@ def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
     from streams.acts.four_eyes import GuardedAct
     from streams.citizens.rule_sets import LawBook
 
-    options = {
-        "--rules": request.rules,
-        "--municipality": request.scope.municipality,
-        "--citizen": request.scope.citizen,
+    scope = {
+        "rules": request.rules,
+        "municipality": request.scope.municipality,
+        "citizen": request.scope.citizen,
     }
-    chosen = [part for option, value in options.items() if value for part in (option, value)]
-    scope = {name.removeprefix("--"): value for name, value in options.items()}
+    options = scope | {"jobs": str(request.jobs or "")}
+    chosen = [part for name, value in options.items() if value for part in (f"--{name}", value)]
     digest = LawBook(load_settings().rules).digest(preview.rules)
     money = preview.difference.money
     by_place, by_cause = Counter[str](), Counter[str]()

@@ -31,7 +31,7 @@ from domain.citizen.reports import RunMarker
 from domain.law.staircase import Law
 from projections.postings.messages import run_message
 from projections.runs.completeness import Finding, amounts_at_stake, findings, lines
-from streams.acts.acts import Act, ReasonError, checked_reason, record_act
+from streams.acts.acts import Act, record_act
 from streams.acts.four_eyes import GuardedAct, is_approved, permission
 from streams.citizens.register_file import sources_of
 from streams.citizens.rule_sets import load_rule_set
@@ -54,11 +54,17 @@ from streams.kafka.topic_layout import ensure_topics_of
 from streams.kit.errors import UserError
 from streams.kit.last_outcomes import RUN_CLOSE, keep_outcome
 from streams.operations.key_gate import check_keys
+from streams.operations.run_checks import (
+    RunError,
+    check_month,
+    check_reasons,
+    month_asked_for,
+)
 from streams.operations.run_survey import CLIENT, RunTopics, Survey, run_topics
 from streams.operations.stated_keys import begin_journal
 from streams.settings import Settings
 from streams.wire.cloudevents import event_headers
-from streams.wire.control_records import FIRST_RUN_MONTH, run_of
+from streams.wire.control_records import run_of
 
 LOOK_S: Final = 0.2
 """Seconds between two looks at how far intake is."""
@@ -69,10 +75,6 @@ VISIBLE_S: Final = 30.0
 
 Progress = Callable[[str, int, int], None]
 """Told the unit that is counted, how far it is, and how much there is in all."""
-
-
-class RunError(UserError):
-    """The run cannot be closed; the message says why and what to do."""
 
 
 class Closing(NamedTuple):
@@ -124,49 +126,6 @@ class Status(NamedTuple):
     lag: dict[str, int]
 
 
-# --- what may be closed ---------------------------------------------------------------------------
-
-
-def month_asked_for(text: str) -> int:
-    """A month that may have a run. Raises RunError."""
-    try:
-        month = month_number(text)
-    except ValueError:
-        raise RunError("--month must be a month YYYY-MM, such as 2024-01") from None
-    if month < FIRST_RUN_MONTH:
-        raise RunError(
-            f"{text} has no run of its own, the first is {month_text(FIRST_RUN_MONTH)}; what"
-            " comes for earlier months is in the run that is open when it comes"
-        )
-    return month
-
-
-def check_month(month: int, last: RunMarker | None) -> None:
-    """Raise RunError where this month is not the next; the first run may be of any month."""
-    if last is None or month == last.data_month + 1:
-        return
-    text, closed, following = map(month_text, (month, last.data_month, last.data_month + 1))
-    if month <= last.data_month:
-        raise RunError(
-            f"run {run_of(month)} ({text}) is closed: the last one closed is {closed}, at"
-            f" {last.closed_at}; reports that come for it now give corrections in run"
-            f" {last.run + 1} (--month {following})"
-        )
-    raise RunError(
-        f"{text} would skip a month: the last run closed is {closed}; close --month {following}"
-        " first"
-    )
-
-
-def check_reasons(reasons: Sequence[str]) -> None:
-    """Raise RunError for a reason that must not be in the journal for ever."""
-    try:
-        for reason in reasons:
-            checked_reason("--accept", reason)
-    except ReasonError as error:
-        raise RunError(str(error)) from None
-
-
 # --- status ---------------------------------------------------------------------------------------
 
 
@@ -202,8 +161,13 @@ async def _opened(settings: Settings) -> AsyncIterator[RunTopics]:
 # --- close ----------------------------------------------------------------------------------------
 
 
-async def close(settings: Settings, asked: Closing, progress: Progress) -> Closed:
-    """Close a month's run, or say what holds it: the steps above. Raises UserError."""
+async def close(
+    settings: Settings, asked: Closing, progress: Progress, jobs: int | None = None
+) -> Closed:
+    """Close a month's run, or say what holds it: the steps above. Raises UserError.
+
+    `jobs` are the processes that fit here, whatever was asked for.
+    """
     month = month_asked_for(asked.month)
     check_reasons(asked.accept)
     law, told = Law(load_rule_set()), partial(progress, "records")
@@ -214,7 +178,7 @@ async def close(settings: Settings, asked: Closing, progress: Progress) -> Close
         check_month(month, last)
         left = await _wait_for_intake(topics_read, asked, progress)
         waited = time.monotonic()
-        survey = await topics_read.survey(law, last, month, told, asked.jobs)
+        survey = await topics_read.survey(law, last, month, told, jobs or asked.jobs)
         held_by = [*_too_early(month), *findings(survey.books, month)]
         outcome = Closed(run_of(month), asked.month, survey, held_by, left, at=asked.at)
         outcome.seconds = {"waited": waited - began, "read": time.monotonic() - waited}
@@ -238,11 +202,12 @@ def _guarded(asked: Closing, outcome: Closed) -> GuardedAct:
     amounts = amounts_at_stake(outcome.findings)
     scope = {"run": outcome.run, "month": asked.month, "doubts": sorted(amounts)}
     reasons = [part for reason in asked.accept for part in ("--accept", reason)]
-    without = [] if asked.wait else ["--no-wait"]
+    how = [] if asked.wait else ["--no-wait"]
+    how += ["--jobs", str(asked.jobs)] if asked.jobs else []
     name = "run close --accept" if outcome.accepted else "run close"
     return GuardedAct(
         Act(name, scope, "; ".join(asked.accept)),
-        ["run", "close", "--month", asked.month, *without, *reasons],
+        ["run", "close", "--month", asked.month, *how, *reasons],
         at_most=amounts,
     )
 

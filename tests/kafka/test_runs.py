@@ -13,7 +13,8 @@ from streams.kafka.topics import TOPICS
 from streams.kit.last_outcomes import RUN_CLOSE, last_outcome
 from streams.kit.operating_user import operating_user
 from streams.operations import runs
-from streams.operations.runs import Closing, RunError
+from streams.operations.run_checks import RunError
+from streams.operations.runs import Closing
 from tests.support.lines import changed
 from tests.support.lines import payment as payment_line
 from tests.support.pipeline import DONE_S, PROGRAM

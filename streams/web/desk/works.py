@@ -153,8 +153,10 @@ class DeskWorks:
 
     def close(self, closing: Closing, show: Show) -> Closed:
         """Close a run, ask for it, or look what would be in it."""
-        asked = closing._replace(jobs=1)  # more would not fit into the memory of a site
-        closed = runs.close(self.settings, asked, lambda _what, done, total: show(done, total))
+        jobs = 1  # more would not fit into the memory of a site
+        closed = runs.close(
+            self.settings, closing, lambda _what, done, total: show(done, total), jobs
+        )
         return asyncio.run(closed)
 
     # --- dead letters -----------------------------------------------------------------------------
@@ -282,8 +284,12 @@ def closing_of(command: Sequence[str]) -> Closing | None:
     parser.add_argument("--month", required=True)
     parser.add_argument("--no-wait", action="store_true")
     parser.add_argument("--accept", action="append", default=[])
+    parser.add_argument("--jobs", type=int)
     found = _parsed(parser, command[2:])
-    return found and Closing(found.month, wait=not found.no_wait, accept=tuple(found.accept))
+    if found is None:
+        return None
+    accepted = tuple(found.accept)
+    return Closing(found.month, wait=not found.no_wait, accept=accepted, jobs=found.jobs)
 
 
 def retry_of(command: Sequence[str]) -> Retry | None:

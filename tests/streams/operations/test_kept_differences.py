@@ -13,7 +13,7 @@ from streams.acts.four_eyes import ApprovalError, ApprovalRequest
 from streams.citizens.rule_sets import DEFAULT, LawBook, answer_between
 from streams.cli import replay
 from streams.kit.errors import UserError
-from streams.operations import kept_differences
+from streams.operations import kept_differences, runs
 from streams.operations.kept_differences import (
     Moved,
     difference_of_replay,
@@ -127,6 +127,26 @@ def test_an_approved_replay_posts_no_larger_amounts_than_the_second_person_saw(
     four_eyes._check_same(request, replay._guarded(ReplayRequest("R-2"), little), {})
     with pytest.raises(ApprovalError, match="less refusion in 751 is larger now"):
         four_eyes._check_same(request, replay._guarded(ReplayRequest("R-2"), now), {})
+
+
+def test_an_approved_replay_has_no_more_processes_than_were_asked_for(settings, monkeypatch):
+    monkeypatch.setattr(replay, "load_settings", lambda: settings)
+    asked = replay._guarded(ReplayRequest("R-2", Scope(municipality="730"), jobs=1), found())
+    scope = ["--rules", "R-2", "--municipality", "730"]
+    assert asked.command == ["replay", *scope, "--jobs", "1", "--apply"]
+    without = replay._guarded(ReplayRequest("R-2", Scope(municipality="730"), jobs=0), found())
+    assert without.command == ["replay", *scope, "--apply"]
+    assert without.act == asked.act  # how many there are is no part of what is agreed to
+
+
+def test_an_approved_closing_has_no_more_processes_than_were_asked_for():
+    survey: Any = None  # what a closing asks for does not look into it
+    outcome = runs.Closed(52, "2024-03", survey, [])
+    asked = runs._guarded(runs.Closing("2024-03", jobs=1, wait=False), outcome)
+    assert asked.command == ["run", "close", "--month", "2024-03", "--no-wait", "--jobs", "1"]
+    without = runs._guarded(runs.Closing("2024-03"), outcome)
+    assert without.command == ["run", "close", "--month", "2024-03"]
+    assert without.act == asked.act
 
 
 def test_amounts_of_all_citizens_may_grow_a_little_while_they_wait():

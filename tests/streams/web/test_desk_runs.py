@@ -223,6 +223,9 @@ def test_notices_that_are_slow_do_not_hold_up_approvals(folder, tmp_path):
 def test_commands_of_requests_are_read_as_the_command_line_reads_them():
     command = ["run", "close", "--month", "2024-01", "--no-wait", "--accept", "a", "--accept", "b"]
     assert closing_of(command) == Closing("2024-01", wait=False, accept=("a", "b"))
+    closing = closing_of([*command, "--jobs", "2"])
+    assert closing == Closing("2024-01", wait=False, accept=("a", "b"), jobs=2)
+    assert closing_of(["run", "close", "--month", "2024-01", "--jobs", "x"]) is None
     retry = ["dead-letters", "retry", "--unchanged", "--again", "3/1", "0/2"]
     assert retry_of(retry) == Retry(("3/1", "0/2"), again=True, unchanged=True)
     for other in (["run", "close"], ["run", "close", "--month", "2024-01", "--more"], ["opening"]):
