@@ -9,14 +9,14 @@ import cramjam
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.record.memory_records import MemoryRecords
 
 from streams.engine.ports import UnreadBatch
 from streams.kafka import patches, unpacker
 from streams.kafka.patches import as_read
 from streams.kafka.unpacker import TooLargeBatchError
-from tests.support.bombs import CODECS, batch_of, bomb, record_bytes
+from tests.support.bombs import CODECS, batch_of, bomb, record_bytes, sealed
 from tests.support.places import ROOT
 
 patches.apply()
@@ -36,14 +36,41 @@ PACK: dict[str, Any] = {
 SIZES = (0, 1, 100, unpacker.SCRATCH_BYTES, unpacker.SCRATCH_BYTES + 1, 5_000_000)
 
 
+def fetched(content, start=0):
+    """The client's records of a fetch."""
+    return PartitionRecords(
+        TopicPartition("t", 0), MemoryRecords(content), [], start, as_read, None, True,
+        READ_COMMITTED,
+    )  # fmt: skip
+
+
 def read(content, start=0):
     """Records that a consumer hands out of a fetch."""
-    return list(
-        PartitionRecords(
-            TopicPartition("t", 0), MemoryRecords(content), [], start, as_read, None, True,
-            READ_COMMITTED,
-        )
-    )  # fmt: skip
+    return list(fetched(content, start))
+
+
+class Position:
+    """A consumer's place in the partition, as the client keeps it; it is not paused."""
+
+    active, paused, position = True, False, 0
+
+    def state_value(self, _at):
+        return self
+
+    def consumed_to(self, position):
+        self.position = position
+
+
+def taken(content, max_records=None):
+    """The lengths of the records that are handed out together, until there are no more."""
+    position = Position()
+    fetch = FetchResult(
+        TopicPartition("t", 0), assignment=position, partition_records=fetched(content), backoff=0
+    )
+    while fetch.has_more():
+        records = fetch.getall(max_records)
+        assert position.position == (records[-1].offset + 1 if records else position.position)
+        yield [len(record.value) for record in records]
 
 
 @pytest.mark.parametrize("codec", PACK)
@@ -89,6 +116,28 @@ def test_a_bomb_of_every_codec_is_not_unpacked_beyond_the_bound():
         [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.stdout.split("\n") == ["0 0 True"] * len(CODECS) + [""], done.stderr[-400:]
+
+
+@pytest.mark.parametrize("codec", PACK)
+def test_records_of_many_small_batches_that_unpack_to_much_are_handed_out_one_by_one(codec):
+    size = unpacker.TAKEN_BYTES + 1000
+    packed = PACK[codec](record_bytes(0, None, bytes(size)))
+    content = b"".join(sealed(CODECS[codec][0], packed, 1, base=at) for at in range(12))
+    assert len(content) < 1 << 20 or codec == "snappy"
+    assert [each for each in taken(content, 200) if each] == [[size]] * 12
+
+
+def test_usual_batches_are_handed_out_together():
+    records = [record_bytes(at, None, b"x" * 600) for at in range(1000)]
+    content = b"".join(batch_of(records, "zstd", base=1000 * at) for at in range(20))
+    assert [len(each) for each in taken(content, 16_000)] == [16_000, 4_000]
+    assert [len(each) for each in taken(content)] == [20_000]
+
+
+def test_the_rest_of_a_large_batch_is_handed_out_together():
+    records = [record_bytes(at, None, b"x" * 60_000) for at in range(400)]
+    content = batch_of(records, "zstd")
+    assert [len(each) for each in taken(content, 200)] == [1, 200, 199]
 
 
 def test_batches_beside_one_that_cannot_be_read_are_read():
