@@ -185,7 +185,6 @@ def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
     from streams.acts import four_eyes
     from streams.acts.acts import Act
     from streams.acts.four_eyes import GuardedAct
-    from streams.citizens.rule_sets import LawBook
 
     scope = {
         "rules": request.rules,
@@ -194,14 +193,15 @@ def _guarded(request: "ReplayRequest", preview: "DryRun") -> "GuardedAct":
     }
     options = scope | {"jobs": str(request.jobs or "")}
     chosen = [part for name, value in options.items() if value for part in (f"--{name}", value)]
-    digest = LawBook(load_settings().rules).digest(preview.rules)
     money = preview.difference.money
     by_place, by_cause = Counter[str](), Counter[str]()
     for place, (refusion, medfinansiering, _) in money.items():
         by_place[place.municipality] += refusion - medfinansiering
         by_cause[place.reason] += refusion - medfinansiering
     return GuardedAct(
-        Act("replay --apply", scope | {"rule_set": preview.rules, "rule_set_digest": digest}),
+        Act(
+            "replay --apply", scope | {"rule_set": preview.rules, "rule_set_digest": preview.digest}
+        ),
         ["replay", *chosen, "--apply"],
         about={
             "messages": preview.difference.messages,

@@ -69,9 +69,10 @@ class ReplayRequest(NamedTuple):
 class DryRun:
     """Differences that a replay would post.
 
-    `rules` are those to settle by, `holding` those that are valid now; `last_run` is the last run
-    that was closed in what was read. `pending` is the same replay
-    where it was written before and is not carried out yet, with its offset in each partition.
+    `rules` are those to settle by, and `digest` says with what content; `holding` are those that
+    are valid now; `last_run` is the last run that was closed in what was read. `looked_to` is a
+    partition of the journal, and where it ended. `pending` is the same replay where it was written
+    before and is not carried out yet, with its offset in each partition.
     """
 
     rules: str
@@ -84,6 +85,8 @@ class DryRun:
     workers: int = 0
     last_run: RunMarker | None = None
     pending: tuple[Recalculation, Offsets] | None = None
+    digest: str = ""
+    looked_to: tuple[int, int] = (0, 0)
 
     @property
     def changes_rules(self) -> bool:
@@ -124,11 +127,15 @@ async def dry_run(settings: Settings, request: ReplayRequest, progress: Progress
     holding = {(part.rules, part.digest) for part in differences.values()}
     if len(holding) > 1:
         raise ReplayError("a rule set is becoming valid at this moment: ask again")
+    digests = {part.settled_by for part in differences.values()}
+    if len(digests) > 1:
+        raise ReplayError("the file of the rule set was changed while it was read: ask again")
     name = holding.pop()[0]
     rules = request.rules or name
     if request.answer:
         rules = laws.answering(rules, request.answer).rules.name
-    done = DryRun(rules, name, workers=workers)
+    looked_to = shares[0].partition, shares[0].journal_end
+    done = DryRun(rules, name, workers=workers, digest=digests.pop(), looked_to=looked_to)
     for part in differences.values():
         PASSED_OVER.add_all(part.foreign)
         done.difference.add(part.difference)

@@ -5,14 +5,14 @@ Steps 3 and 4 of `streams.operations.replay`, whose docstring has all of them.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from domain.citizen.reports import Recalculation, RulesRecord
 from projections.postings.reading import PostedMessage
-from streams.citizens.rule_sets import LawBook
 from streams.engine.fault_points import reached
 from streams.engine.ports import Headers
 from streams.kafka import topics
@@ -32,11 +32,14 @@ from streams.operations.replay_partition import CLIENT, ReplayError
 from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.cloudevents import event_headers
-from streams.wire.journal_checks import journal_checks
-from streams.wire.readers import RecordReader, once_each
+from streams.wire.journal_checks import JournalChecks, journal_checks
+from streams.wire.readers import RecordReader, journal_reader, once_each
 
 LOOK_S: Final = 0.2
 """Seconds between two looks at how far the stage is."""
+OVERTAKEN: Final = (
+    "another `refusion replay --apply` came in between; nothing was written: ask again"
+)
 STILL_S: Final = 90.0
 """Seconds after which workers that carry nothing out are taken to be gone: more than a takeover
 with a long restore takes."""
@@ -83,8 +86,11 @@ async def apply(
         checks = await journal_checks(topics_read, journal, settings.macs())
         if plan.pending is None:
             recalculation = Recalculation(act_id, request.scope)
-            records = _records(settings, plan, recalculation)
-            offsets = await _write(clients, settings, records)
+            look = partial(_look_again, topics_read, journal, checks)
+            looked_to = await look(plan.looked_to)  # most of it, before others are kept waiting
+            offsets = await _write(
+                clients, settings, _records(plan, recalculation), partial(look, looked_to)
+            )
         else:
             recalculation, offsets = plan.pending
         reached(CLIENT, "after_commit")
@@ -97,21 +103,45 @@ async def apply(
     return done
 
 
-def _records(
-    settings: Settings, plan: DryRun, recalculation: Recalculation
-) -> list[RulesRecord | Recalculation]:
+def _records(plan: DryRun, recalculation: Recalculation) -> list[RulesRecord | Recalculation]:
     if not plan.changes_rules:
         return [recalculation]
-    digest = LawBook(settings.rules).digest(plan.rules)
-    rules = RulesRecord(recalculation.id, plan.rules, digest)
+    rules = RulesRecord(recalculation.id, plan.rules, plan.digest)
     # Nobody is settled anew for a rule set that moves nothing, such as one that adds a benefit.
     return [rules, recalculation] if plan.difference.messages else [rules]
 
 
+async def _look_again(
+    topics_read: KafkaTopicReader, topic: str, checks: JournalChecks, looked_to: tuple[int, int]
+) -> tuple[int, int]:
+    """Look at what has come since the dry run; return how far. Raises ReplayError for a replay.
+
+    What it has found, and what was approved, would not be what is posted.
+    """
+    partition, start = looked_to
+    end = (await topics_read.ends(topic))[partition]
+    reader = journal_reader(topic, partition, checks.journal(partition))
+    controls = (
+        record
+        async for record in topics_read.records(topic, partition, start, end)
+        if not record.key
+    )
+    found = [entry.report async for _, entry in reader.ours(controls)]
+    if any(isinstance(report, RulesRecord | Recalculation) for report in found):
+        raise ReplayError(OVERTAKEN)
+    return partition, end
+
+
 async def _write(
-    clients: KafkaClients, settings: Settings, records: Sequence[RulesRecord | Recalculation]
+    clients: KafkaClients,
+    settings: Settings,
+    records: Sequence[RulesRecord | Recalculation],
+    look: Callable[[], Awaitable[object]],
 ) -> Offsets:
-    """Step 3. Returns the offset of the last record in each partition."""
+    """Step 3, after a last look that nobody can come behind.
+
+    Returns the offset of the last record in each partition.
+    """
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     controls = [
         ControlRecord(journal.encode_control(record, at), _headers(record, at))
@@ -120,11 +150,10 @@ async def _write(
     try:
         macs, name = settings.macs(), f"{settings.prefix}{CLIENT}"
         async with control_writer(clients, macs, name, CLIENT) as writer:
+            await look()
             return await writer.write(settings.topic(topics.REPORTS), settings.partitions, controls)
     except OvertakenError:
-        raise ReplayError(
-            "another `refusion replay --apply` came in between; nothing was written: ask again"
-        ) from None
+        raise ReplayError(OVERTAKEN) from None
     except UnconfirmedError:
         raise ReplayError(
             f"Kafka has not confirmed the control records in {COMMIT_S:.0f} s; ask again: the same"

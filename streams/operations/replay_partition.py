@@ -36,7 +36,7 @@ from domain.citizen.reports import (
 from domain.law.staircase import Law
 from projections.whatif.replay import Difference, PostingsError, replay_citizen
 from streams.citizens.admission import JournalAdmission
-from streams.citizens.rule_sets import DEFAULT, LawBook
+from streams.citizens.rule_sets import DEFAULT, LawBook, digest_of
 from streams.engine.ports import Record, last_offset
 from streams.kafka import topics
 from streams.kafka.clients import KafkaClients
@@ -85,13 +85,15 @@ class PartitionShare(NamedTuple):
 class PartitionDifference:
     """The difference that a dry run found in one partition.
 
-    `rules` and `digest` are valid at the journal's end; `waiting` are recalculations to come, with
-    their offsets. Times are in seconds.
+    `rules` and `digest` are valid at the journal's end; `settled_by` is the digest of the rule set
+    that it was settled by. `waiting` are recalculations to come, with their offsets. Times are in
+    seconds.
     """
 
     difference: Difference = field(default_factory=Difference)
     rules: str = DEFAULT
     digest: str = ""
+    settled_by: str = ""
     waiting: list[tuple[int, Recalculation]] = field(default_factory=list)
     last_run: RunMarker | None = None
     reports: int = 0
@@ -118,6 +120,7 @@ def read_share(settings: Settings, share: PartitionShare) -> PartitionDifference
         law = laws.law(share.rules) if share.rules else known
         if share.answer:
             law = laws.answering(law.rules.name, share.answer)
+        part.settled_by = digest_of(law.rules)
         try:
             for at in range(number):
                 _settle(
@@ -181,6 +184,7 @@ async def _read(
     macs = settings.macs_if_set()
     belief = JournalChecks(macs).journal(share.partition)
     reader = journal_reader(topic, share.partition, belief)
+    settled_to = SettledTo(share.committed)
     whole = read_records(clients, topic, share.partition, 0, share.journal_end)
     async with aclosing(whole) as records:
         async for record in records:
@@ -193,6 +197,7 @@ async def _read(
                 gaps.begin_foreign(record.offset)
                 continue
             if not record.key:
+                settled_to.take_control(record.offset)
                 _take_control(part, share, gaps, record, entry.report)
                 _scatter_freeing(share, record, reports)
                 admission.take_up(part.rules)
@@ -214,10 +219,30 @@ async def _read(
         if (
             record.key
             and (not wanted or record.key == wanted)
-            and source_offset(record.headers) <= share.committed
+            and settled_to.has(source_offset(record.headers))
         ):
             _scatter(postings, record)
     return part
+
+
+class SettledTo:
+    """Tells the postings of what is settled from those of what was settled while we were reading.
+
+    The stage has committed the offset of the record that comes next. Where that one is a control
+    record, which all citizens of the partition are settled for, its postings stand already.
+    """
+
+    def __init__(self, committed: int) -> None:
+        self._committed = committed
+        self._is_under_way = False
+
+    def take_control(self, offset: int) -> None:
+        """Note the offset of a control record."""
+        self._is_under_way |= offset == self._committed
+
+    def has(self, source: int) -> bool:
+        """Tell whether what follows from the record at an offset is counted."""
+        return source < self._committed or (self._is_under_way and source == self._committed)
 
 
 def _scatter_freeing(share: PartitionShare, record: Record, reports: Scattered) -> None:

@@ -12,6 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from streams.kafka import topics
 from streams.operations.kept_differences import kept_differences
+from streams.operations.replay import ReplayRequest, dry_run
+from streams.operations.replay_apply import apply
+from streams.operations.replay_partition import ReplayError
 from tests.kafka.test_control_records import many, settings  # noqa: F401 - fixtures
 from tests.support.pipeline import DONE_S, PROGRAM
 
@@ -124,9 +127,15 @@ def test_a_rule_set_that_moves_nothing_is_one_record_and_settles_nobody_anew(
     worker = pipeline.start()
     pipeline.wait_until_settled()
     before = journal_of(pipeline)
+    other = ReplayRequest(OTHER)
+    plan = asyncio.run(dry_run(pipeline.settings, other, lambda *_: None))
     status, found, _ = refusion("--rules", "R-2", "--apply", "--yes")
     assert (status, found["messages"], found["applied"]["messages"]) == (0, 0, 0)
-    assert journal_of(pipeline) == {number: size + 1 for number, size in before.items()}
+    after = {number: size + 1 for number, size in before.items()}
+    assert journal_of(pipeline) == after
+    with pytest.raises(ReplayError, match="came in between; nothing was written"):
+        asyncio.run(apply(pipeline.settings, other, plan, "stale", lambda *_: None))
+    assert journal_of(pipeline) == after
     status, found, _ = refusion("--dry-run")
     assert (status, found["rules_holding"], found["messages"]) == (0, "R-2", 0)
     pipeline.stop(worker)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from domain.citizen.reports import RunMarker, Scope
+from domain.citizen.reports import Recalculation, RulesRecord, RunMarker, Scope
 from projections.whatif.replay import CitizenChange, Difference, MoneyPlace
 from streams.acts import four_eyes
 from streams.acts.four_eyes import ApprovalError, ApprovalRequest
 from streams.citizens.rule_sets import DEFAULT, LawBook, answer_between
 from streams.cli import replay
 from streams.kit.errors import UserError
-from streams.operations import kept_differences, runs
+from streams.operations import kept_differences, replay_apply, runs
 from streams.operations.kept_differences import (
     Moved,
     difference_of_replay,
@@ -24,6 +24,7 @@ from streams.operations.kept_differences import (
     kept_differences as all_kept,
 )
 from streams.operations.replay import DryRun, ReplayRequest
+from streams.operations.replay_partition import SettledTo
 from streams.settings import Settings
 from tests.support.answers import answering
 
@@ -137,6 +138,32 @@ def test_an_approved_replay_has_no_more_processes_than_were_asked_for(settings, 
     without = replay._guarded(ReplayRequest("R-2", Scope(municipality="730"), jobs=0), found())
     assert without.command == ["replay", *scope, "--apply"]
     assert without.act == asked.act  # how many there are is no part of what is agreed to
+
+
+def test_a_replay_writes_the_rules_that_were_looked_at_whatever_the_file_holds_now(
+    settings, monkeypatch
+):
+    monkeypatch.setattr(replay, "load_settings", lambda: settings)  # none of which has the file
+    looked_at = replace(found("mine"), digest="as it was")
+    asked = replay._guarded(ReplayRequest("mine"), looked_at)
+    assert asked.act.scope["rule_set_digest"] == "as it was"
+    rules, _ = replay_apply._records(looked_at, Recalculation("an act", Scope()))
+    assert rules == RulesRecord("an act", "mine", "as it was")
+
+
+@pytest.mark.parametrize(
+    ("source", "at_a_report", "at_a_control_record"),
+    [(6, True, True), (7, False, True), (8, False, False)],
+)
+def test_what_was_settled_while_we_were_reading_is_not_counted(
+    source, at_a_report, at_a_control_record
+):
+    settled = SettledTo(committed=7)
+    settled.take_control(3)
+    assert settled.has(source) == at_a_report
+    settled.take_control(7)  # carried out in part: its postings stand, and it is not committed
+    settled.take_control(9)
+    assert settled.has(source) == at_a_control_record
 
 
 def test_an_approved_closing_has_no_more_processes_than_were_asked_for():
