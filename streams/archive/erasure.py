@@ -59,10 +59,13 @@ def kept_until(last_day: date, rule: RetentionRule) -> date:
     return date(last_day.year + rule.years, 12, 31)
 
 
-def read_list(path: Path) -> dict[str, str]:
-    """Return reason and basis by citizen. Raises ErasureError, which names the line."""
+def read_list(content: bytes, path: Path) -> dict[str, str]:
+    """Return reason and basis by citizen. Raises ErasureError, which names the file and the line.
+
+    `content` is that of the file.
+    """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ErasureError(f"{path} is no text in UTF-8; save it as CSV UTF-8") from None
     if not lines or cells_of(lines[0]) != HEAD:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from hashlib import file_digest
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -77,9 +77,15 @@ class RekeyRequest(NamedTuple):
         given = [f"{name}={value}" for name, value in options.items() if value is not None]
         return [NAME, f"--to-prefix={self.prefix}", *given]
 
-    def erased(self) -> dict[str, str]:
-        """Return the citizens to be erased, with the reasons."""
-        return {} if self.erase is None else read_list(self.erase)
+    def erased(self) -> tuple[dict[str, str], str | None]:
+        """Return the citizens to be erased with the reasons, and the digest of their list.
+
+        Both are of one reading: whoever agrees to the digest agrees to these citizens.
+        """
+        if self.erase is None:
+            return {}, None
+        content = self.erase.read_bytes()
+        return read_list(content, self.erase), _digest(content)
 
 
 class ProvedSameness(NamedTuple):
@@ -150,14 +156,14 @@ async def rekey(
 
     What does not come along is said before anybody is asked for permission.
     """
-    new, erased = new_settings(settings, asked), asked.erased()
+    new, (erased, digest) = new_settings(settings, asked), asked.erased()
     with explained(settings.bootstrap, RekeyError, advice=AGAIN):
         await check_keys(settings)
         clients = KafkaClients(settings.bootstrap, f"refusion-{NAME}")
         async with open_topics(clients) as reader:
             if erased:
                 await check_erasure(settings, reader, erased)
-            act = act_of(new, asked)
+            act = act_of(new, digest)
             await check_prefix(settings, new, act, reader)
             if told := told_of(await open_letters(settings, reader)):
                 warn(told)
@@ -171,14 +177,14 @@ async def rekey(
                 return await rekeying.run(stopping, progress)
 
 
-def act_of(new: Settings, asked: RekeyRequest) -> Act:
-    """Return the act: its scope has the ids of the keys, and the digest of the list."""
+def act_of(new: Settings, erase: str | None = None) -> Act:
+    """Return the act: its scope has the ids of the keys, and the digest of who is erased."""
     identity = new.identity()
     scope = {
         "prefix": new.prefix,
         "partitions": new.partitions,
         "keys": [identity.pseudonym_key_id, *identity.seal_key_ids, *identity.macs.key_ids],
-        "erase": None if asked.erase is None else _digest(asked.erase),
+        "erase": erase,
     }
     return Act(NAME, scope)
 
@@ -237,10 +243,9 @@ async def permitted(
         await permission(settings, GuardedAct(act, asked.command(), files), open_topic)
 
 
-def _digest(path: Path) -> str:
+def _digest(content: bytes) -> str:
     """Return the SHA-256 of a file, in letters alone, so that none looks like a CPR number."""
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
+    digest = sha256(content).hexdigest()
     return digest.translate(str.maketrans("0123456789", "ghijkmnpqr"))
 
 
@@ -307,7 +312,7 @@ async def last_booked(
 
 async def prove(settings: Settings, asked: RekeyRequest) -> ProvedSameness:
     """Hold the postings of the new system against those of the old one. Raises UserErrors."""
-    new, erased = new_settings(settings, asked), asked.erased()
+    new, (erased, _) = new_settings(settings, asked), asked.erased()
     clients = KafkaClients(settings.bootstrap, f"refusion-{NAME}")
     with explained(settings.bootstrap, RekeyError):
         async with open_topics(clients) as reader:

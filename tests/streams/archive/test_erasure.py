@@ -22,16 +22,13 @@ RULE = RetentionRule(5, date(2014, 7, 1), None, "loven", "assumed")
 HEAD = "citizen;reason;basis\n"
 
 
-def written(tmp_path, text):
-    path = tmp_path / "erase.csv"
-    path.write_text(text)
-    return path
+def read(tmp_path, text):
+    return read_list(text.encode(), tmp_path / "erase.csv")
 
 
 def test_a_list_names_citizens_with_reason_and_basis(tmp_path):
     lines = f"{ANNA};død 2010;GDPR art. 17\n\n{BO};asked for it;GDPR art. 17\n"
-    path = written(tmp_path, HEAD + lines)
-    assert read_list(path) == {
+    assert read(tmp_path, HEAD + lines) == {
         ANNA: "død 2010; GDPR art. 17",
         BO: "asked for it; GDPR art. 17",
     }
@@ -49,14 +46,14 @@ def test_a_list_names_citizens_with_reason_and_basis(tmp_path):
 )
 def test_a_list_that_cannot_be_read_is_told_by_line(tmp_path, text, said):
     with pytest.raises(ErasureError, match=said) as raised:
-        read_list(written(tmp_path, text))
+        read(tmp_path, text)
     assert "0101011234" not in str(raised.value)
 
 
 @pytest.mark.parametrize("why", [";GDPR", "0101801234;GDPR", "x;"])
 def test_a_reason_that_is_none_or_names_a_person_is_refused(tmp_path, why):
     with pytest.raises(ReasonError):
-        read_list(written(tmp_path, f"{HEAD}{ANNA};{why}\n"))
+        read(tmp_path, f"{HEAD}{ANNA};{why}\n")
 
 
 def test_a_rule_is_valid_today():
@@ -99,4 +96,4 @@ def test_a_list_that_is_not_in_utf_8_is_told_in_a_sentence(tmp_path):
     path = tmp_path / "erase.csv"
     path.write_bytes(f"{HEAD}{ANNA};død 2010;GDPR\n".encode("cp1252"))
     with pytest.raises(ErasureError, match=r"erase\.csv is no text in UTF-8; save it as CSV UTF-8"):
-        read_list(path)
+        read_list(path.read_bytes(), path)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -48,12 +49,10 @@ def settings(clean, tmp_path):
     return Settings(values | {"REFUSION_STATE_DIR": (str(tmp_path / "acts"), "environment")})
 
 
-def test_a_prefix_is_gone_on_with_by_the_same_keys_and_list_alone(clean, new, settings, tmp_path):
-    erased = tmp_path / "erase.csv"
-    erased.write_text("citizen;reason;basis\n")
-    first = act_of(new.settings, ASKED)
-    with_list = act_of(new.settings, RekeyRequest("anew.", erase=erased))
-    with_old_keys = act_of(clean.settings, ASKED)
+def test_a_prefix_is_gone_on_with_by_the_same_keys_and_list_alone(clean, new, settings):
+    first = act_of(new.settings)
+    with_list = act_of(new.settings, "digest of a list")
+    with_old_keys = act_of(clean.settings)
     with_old_keys = with_old_keys._replace(scope={**with_old_keys.scope, "prefix": "anew."})
     topic = MemoryActTopic()
 
@@ -70,8 +69,20 @@ def test_a_prefix_is_gone_on_with_by_the_same_keys_and_list_alone(clean, new, se
             check(other)
 
 
+def test_who_is_erased_and_what_is_agreed_to_are_of_one_reading(tmp_path, monkeypatch):
+    """Whoever may write the list may swap it at any moment, and back again."""
+    head, (anna, bo) = "citizen;reason;basis\n", ("a" * 32, "b" * 32)
+    agreed_to, swapped = (f"{head}{who};død;GDPR art. 17\n".encode() for who in (anna, bo))
+    contents = [agreed_to, swapped, agreed_to]
+    monkeypatch.setattr(Path, "read_bytes", lambda _path: contents.pop(0))
+    asked = RekeyRequest("anew.", erase=tmp_path / "erase.csv")
+    read = [asked.erased() for _ in range(3)]
+    assert [[*erased] for erased, _ in read] == [[anna], [bo], [anna]]
+    assert read[0][1] == read[2][1] != read[1][1]
+
+
 def test_a_rekey_into_another_prefix_hinders_nobody(new, settings):
-    act, topic = act_of(new.settings, ASKED), MemoryActTopic()
+    act, topic = act_of(new.settings), MemoryActTopic()
     elsewhere = act._replace(scope={**act.scope, "prefix": "elsewhere.", "partitions": 99})
     asyncio.run(record_act(settings, elsewhere, topic.open))
     new.rekey()
@@ -80,7 +91,7 @@ def test_a_rekey_into_another_prefix_hinders_nobody(new, settings):
 
 
 def test_a_rekey_that_goes_on_is_recorded_too(new, settings):
-    act, topic = act_of(new.settings, ASKED), MemoryActTopic()
+    act, topic = act_of(new.settings), MemoryActTopic()
     for number in (1, 2, 3):
         asyncio.run(permitted(settings, ASKED, act, topic.open))
         assert len(topic.kept) == number
@@ -97,7 +108,7 @@ def test_with_four_eyes_a_rekey_is_approved_once_and_then_followed_by_either(
     office = Settings(
         {**settings.values, **{name: (text, "environment") for name, text in given.items()}}
     )
-    topic, act = MemoryActTopic(), act_of(new.settings, ASKED)
+    topic, act = MemoryActTopic(), act_of(new.settings)
 
     def do(who, acted=act):
         with acting_as(who):
