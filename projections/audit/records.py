@@ -19,7 +19,7 @@ _RAW: Final = re.compile(rb"([A-Za-z0-9._-]+)/([0-9]+)/([0-9]+)")
 _CITIZEN: Final = re.compile(rb"[0-9a-f]{32}")
 _SEALED: Final = re.compile(r"k[0-9a-f]{8}\.[A-Za-z0-9_-]{35}")
 _SEALED_RECORD: Final = re.compile(rb"k[0-9a-f]{8}\.[A-Za-z0-9_-]+")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|\+00:00)")
 _REPORTER: Final = re.compile(r"[0-9]{8}")
 _ID_LENGTH: Final = 100
 

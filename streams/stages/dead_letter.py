@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from streams.engine.ports import Headers, Message, Record, last_offset
+from streams.privacy.cpr import is_cpr
 from streams.privacy.identity import Identity
 from streams.privacy.macs import LetterMac
 from streams.wire.rejections import Rejection
@@ -22,7 +23,7 @@ FIRST: Final = "first"
 """Header of a record that was sent again: the place of its first dead letter."""
 MARKS: Final = (RETRY_OF, FIRST)
 
-_PLACE: Final = re.compile(rb"([A-Za-z0-9._-]+)/[0-9]{1,5}/[0-9]{1,18}")
+_PLACE: Final = re.compile(rb"([A-Za-z0-9._-]+)/[0-9]{1,5}/([0-9]{1,18})")
 
 
 class RefusedRecord(NamedTuple):
@@ -81,9 +82,14 @@ def marks(headers: Sequence[tuple[str, bytes]], topic: str) -> Headers:
     """Return the headers that say that a record was sent again; `topic` has the dead letters.
 
     They go on with what is made of the record. Anybody may publish with any headers, so a mark that
-    names no dead letter is left out.
+    names no dead letter is left out, also one whose offset could be a CPR number, and so is each
+    further mark of a name.
     """
-    return [(name, value) for name, value in headers if name in MARKS and _is_in(value, topic)]
+    found: dict[str, bytes] = {}
+    for name, value in headers:
+        if name in MARKS and name not in found and _is_in(value, topic):
+            found[name] = value
+    return [*found.items()]
 
 
 def raw_of(record: Record) -> Headers:
@@ -93,4 +99,6 @@ def raw_of(record: Record) -> Headers:
 
 def _is_in(place: bytes | None, topic: str) -> bool:
     match = _PLACE.fullmatch(place or b"")
-    return match is not None and match[1].decode() == topic
+    if match is None or is_cpr(match[2].decode(), demo=True):
+        return False
+    return match[1].decode() == topic

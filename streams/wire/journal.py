@@ -52,7 +52,7 @@ from streams.wire.shapes import (
     MAX_PERIOD_DAYS,
     NEWEST_SCHEMA,
     REPORT_TYPES,
-    TIME_OF_DAY,
+    TIME_OF_DAY_OF_OLD,
     day_fields,
     fields_in_1,
     journal_structs,
@@ -188,7 +188,7 @@ _OWN: Final = {
 """Report, places of its days and of its time of reporting, by the struct of a record of ours."""
 _read_own: Final = msgspec.json.Decoder(reduce(or_, _OWN)).decode
 _DAYS: Final = Memo(day, 1 << 14)
-_is_time: Final = TIME_OF_DAY.fullmatch
+_is_time: Final = TIME_OF_DAY_OF_OLD.fullmatch
 _BOUNDS_AT: Final = {
     kind: tuple(places) for kind, places in _DAYS_AT.items() if len(places) == len(("start", "end"))
 }

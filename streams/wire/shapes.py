@@ -38,9 +38,11 @@ Fact = Literal[
 # --- the exact forms ----------------------------------------------------------------------------
 
 DATE_LENGTH: Final = len("2024-03-01")
-TIME_OF_DAY: Final = re.compile(
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|\+00:00)"
-)
+_SECOND: Final = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+TIME_OF_DAY: Final = re.compile(rf"{_SECOND}(?:\.[0-9]{{1,9}})?(?:Z|\+00:00)")
+"""Nine digits are nanoseconds; ten could be a CPR number, which would be kept for ever."""
+TIME_OF_DAY_OF_OLD: Final = re.compile(rf"{_SECOND}(?:\.[0-9]+)?(?:Z|\+00:00)")
+"""A form that some version has accepted, and that a journal may have."""
 
 
 def utc_time(text: str) -> str:

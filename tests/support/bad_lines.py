@@ -229,6 +229,8 @@ BAD_LINES: list[tuple[str, bytes, str, str | None]] = [
      payment(reported_at="2024-02-30T10:00:00Z"), "wrong_type", "reported_at"),
     ("reported_at with an empty fraction",
      payment(reported_at="2024-03-01T10:00:00.Z"), "wrong_type", "reported_at"),
+    ("reported_at with a fraction that could be a CPR number",
+     payment(reported_at=f"2024-03-01T10:00:00.{CANARY}Z"), "wrong_type", "reported_at"),
     ("reported_at a date only", payment(reported_at="2024-03-01"), "wrong_type", "reported_at"),
     ("cpr as a number", payment(cpr=int(CANARY)), "wrong_type", "cpr"),
     ("cpr null", payment(cpr=None), "wrong_type", "cpr"),

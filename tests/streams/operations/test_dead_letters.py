@@ -78,6 +78,18 @@ def test_a_mark_of_a_record_that_was_sent_again_lasts_beyond_a_thousand_million_
     assert marks(marked, "t.dead-letters") == marked[:1]
 
 
+def test_marks_of_anybody_are_one_of_each_name_and_no_cpr_number():
+    """They are in the journal for ever, and any reporter may publish with any headers."""
+    place, other = b"t.dead-letters/3/7", b"t.dead-letters/3/8"
+    many = [("retry-of", place), ("first", place), *[("retry-of", other)] * 1000, ("first", other)]
+    assert marks(many, "t.dead-letters") == many[:2]
+    persons = [
+        ("retry-of", b"t.dead-letters/0/0101801234"),
+        ("first", b"t.dead-letters/0/6101801234"),
+    ]
+    assert marks([*persons, *many], "t.dead-letters") == many[:2]
+
+
 # --- letters that somebody else wrote -------------------------------------------------------------
 
 SETTINGS = Settings.load({"REFUSION_DEMO": "1", "REFUSION_BOOTSTRAP": "127.0.0.1:1"})
