@@ -83,6 +83,11 @@ class LisLook:
     is_export: bool = False
 
     @property
+    def seer(self) -> Visitor:
+        """The visitor with the roles alone that may see the answer."""
+        return _seer(self.visitor, self.view, self.options)
+
+    @property
     def hidden(self) -> frozenset[str]:
         """The columns of the view that the visitor may not see."""
         return hidden_columns(self.visitor, self.view)
@@ -90,8 +95,7 @@ class LisLook:
     @property
     def names_citizens(self) -> bool:
         """True if the answer has single citizens in it."""
-        view = VIEWS.get(self.view)
-        return view is not None and (view.names_citizens or self.options.persons)
+        return _names_citizens(self.view, self.options)
 
     def question(self, books: tuple[BookLine, ...] = ()) -> LisQuestion:
         """Make the question; a token becomes the citizen. Raises LisRefusedError."""
@@ -111,19 +115,27 @@ def look_of(
     # What was uploaded is not kept, so there is no second page of it.
     of_page = EVERY if view == BOOKS_VIEW else options.rows_of_page
     shown = {"page": of_page, "pdf": range(MOST_ON_PAPER)}.get(form, EVERY)
-    place, is_export = scope(visitor, options.municipality), form != "page"
+    place, is_export = scope(_seer(visitor, view, options), options.municipality), form != "page"
     session = parts_of(request).sessions.get(request.cookies.get(COOKIE, ""))
     purpose = _purpose_said(request, session, options)
     look = LisLook(request, visitor, view, options, place, shown, session, purpose, is_export)
     if isinstance(options, LineOptions) and options.reason and "reason" in look.hidden:
         raise refused()
-    if not look.names_citizens:
-        return look
-    # Citizens of others are not seen by whoever sees the sums of others beside a role of their own.
-    of_citizens = replace(visitor, roles=visitor.roles & CITIZENS.roles)
-    if not of_citizens.roles:
-        raise refused()
-    return replace(look, place=scope(of_citizens, options.municipality))
+    return look
+
+
+def _names_citizens(name: str, options: LisOptions) -> bool:
+    view = VIEWS.get(name)
+    return view is not None and (view.names_citizens or options.persons)
+
+
+def _seer(visitor: Visitor, view: str, options: LisOptions) -> Visitor:
+    """Return a visitor with the roles alone that may see the citizens, or else the view.
+
+    Who sees the sums of others beside a role of their own does not see the citizens of others.
+    """
+    right = CITIZENS if _names_citizens(view, options) else view_right(view)
+    return visitor.only(right.roles)
 
 
 def _purpose_said(request: Request, session: WebSession | None, options: LisOptions) -> str:

@@ -47,7 +47,7 @@ from streams.web.parts import page as site_page
 from streams.web.parts import parts_of
 from streams.web.rights import VIEWS as VIEWS_RIGHT
 from streams.web.rights import RouteRight, refused, scope, view_right
-from streams.web.visitors import Visitor
+from streams.web.visitors import OF_ALL, Visitor
 from streams.web.words import words_in
 
 MOST_BOOKS_BYTES: Final = LARGEST_BODY
@@ -302,8 +302,10 @@ async def _start(
     desk, speaker = parts_of(request).lis, speaker_of(request)
     place = scope(visitor, None)
     may = partial(may_see, visitor)
+    counts = partial(may_see, visitor.only(OF_ALL) if place is None else visitor)
+    make = partial(start_page, desk, speaker, place, may, counts)
     try:
-        page = await parts_of(request).lanes.answers.run(start_page, desk, speaker, place, may)
+        page = await parts_of(request).lanes.answers.run(make)
     except LisRefusedError as refusal:
         return site_page(
             request, "lis/refused.html", refusal.status, title=speaker.word("lis.lis"),

@@ -104,11 +104,17 @@ class StartPage:
     groups: list[tuple[str, list[ViewEntry]]]
 
 
-def start_page(desk: LisDesk, speaker: Speaker, place: str | None, may: May) -> StartPage:
-    """Make the start page of a municipality, or of all. Raises LisRefusedError."""
+def start_page(
+    desk: LisDesk, speaker: Speaker, place: str | None, may: May, counts: May
+) -> StartPage:
+    """Make the start page of a municipality, or of all. Raises LisRefusedError.
+
+    `may` tells which views the visitor may open, `counts` of which ones the place's points are
+    shown: who sees citizens of one municipality alone sees no count of all of them.
+    """
     with desk.scope(LisQuestion("afregning", place)) as (marts, scope, runs):
         last = runs[-1] if runs else None
-        maker = _Maker(speaker, place, may, scope, marts)
+        maker = _Maker(speaker, place, may, counts, scope, marts)
         points = maker.points(last) if last else []
         return StartPage(
             speaker.word("lis.start_of", place=speaker.municipality(place))
@@ -129,12 +135,19 @@ class _Maker:
     """Makes the parts of one start page."""
 
     def __init__(
-        self, speaker: Speaker, place: str | None, may: May, scope: ViewScope, marts: Marts
+        self,
+        speaker: Speaker,
+        place: str | None,
+        may: May,
+        counts: May,
+        scope: ViewScope,
+        marts: Marts,
     ) -> None:
         self._speaker = speaker
         self._marts = marts
         self._place = place
         self._may = may
+        self._counts = counts
         self._scope = scope
         self._others: set[Role] = set()
 
@@ -195,12 +208,12 @@ class _Maker:
     def earlier_points(self) -> list[Point]:
         """List what earlier runs left open, and what of it a run has closed since."""
         points = []
-        if self._may("udgifter"):
+        if self._counts("udgifter"):
             points += [
                 self._earlier("udgifter", "point_account", point)
                 for point in self._accounts.earlier
             ]
-        if self._may("fleksbidrag"):
+        if self._counts("fleksbidrag"):
             points += [
                 self._earlier("fleksbidrag", "point_fleks", point, of_money=False)
                 for point in self._wages.earlier
@@ -348,7 +361,7 @@ class _Maker:
         """Make a point, if there is something and the visitor may look at it."""
         if not found.size:
             return None
-        if not self._may(view):
+        if not self._counts(view):
             self._others |= view_right(view).roles
             return None
         word = self._speaker.word

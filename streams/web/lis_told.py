@@ -168,7 +168,7 @@ async def _view_page(look: LisLook, question: LisQuestion, found: Answered) -> V
         look.options,
         speaker_of(look.request),
         _paths(look, look.view),
-        sees_all=look.visitor.sees_all,
+        sees_all=look.seer.sees_all,
         shown=look.shown,
     )
     other = BESIDE.get(look.view)
@@ -191,5 +191,5 @@ def _paths(look: LisLook, view: str) -> Paths:
         look.options,
         partial(may_see, look.visitor),
         sees_citizens=bool(look.visitor.roles & CITIZENS.roles),
-        only=None if look.visitor.sees_all else look.place,
+        only=None if look.seer.sees_all else look.place,
     )

@@ -99,13 +99,15 @@ async def visitor_of_token(parts: Parts, token: str) -> Visitor:
 def scope(visitor: Visitor, municipality: str | None) -> str | None:
     """Return the municipality whose rows may be shown; None: those of all.
 
-    Raises HTTPException where the visitor asks for another one than the own.
+    The visitor has the roles alone that may see these rows (`Visitor.only`). Raises HTTPException
+    for one without any, and for one who asks for another municipality than the own.
     """
     if visitor.sees_all:
         return municipality
-    if visitor.municipality is None or municipality not in (None, visitor.municipality):
+    own = visitor.municipality if visitor.roles else None
+    if own is None or municipality not in (None, own):
         raise refused()
-    return visitor.municipality
+    return own
 
 
 # --- the rights -----------------------------------------------------------------------------------

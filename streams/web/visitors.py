@@ -41,6 +41,15 @@ class Visitor:
         """True if rows of every municipality may be shown."""
         return bool(self.roles & OF_ALL)
 
+    def only(self, roles: frozenset[Role]) -> "Visitor":
+        """Return the visitor with some roles alone.
+
+        A role of one municipality and one of all may meet in one visitor. What the first may see is
+        not seen of the municipalities of the second, so whose rows are shown is asked of the roles
+        that may see them.
+        """
+        return replace(self, roles=self.roles & roles)
+
     @property
     def rights(self) -> "Visitor":
         """The roles and the municipality decide what a visitor may see, whoever it is."""

@@ -67,7 +67,8 @@ async def notices_page(
     side: Annotated[int, Query(ge=1, le=9999)] = 1,
 ) -> Response:
     """Show the notices of a municipality; whoever has not said why is asked."""
-    place, parts = _place(visitor, municipality or None), parts_of(request)
+    of_citizens, parts = visitor.only(CITIZENS.roles), parts_of(request)
+    place = scope(of_citizens, municipality or None)
     session = session_of(request)
     purpose = "" if came_from_elsewhere(request) else str(session.kept.get(PURPOSE, ""))
     if not purpose:
@@ -93,7 +94,7 @@ async def notices_page(
         query=urlencode({name: value for name, value in asked.items() if value}),
         pages=-(-len(lines) // OF_PAGE),
         municipalities=sorted(parts.lis.law.municipalities),
-        sees_all=visitor.sees_all,
+        sees_all=of_citizens.sees_all,
         purpose=purpose,
         trouble=trouble,
     )
@@ -110,18 +111,10 @@ async def keep_purpose(
     """Keep why the visitor looks at citizens, for this session."""
     session, why = session_of(request), purpose_in(purpose)
     if why is None:
-        place = _place(visitor, None)
+        place = scope(visitor.only(CITIZENS.roles), None)
         return _asks(request, place, HTTPStatus.UNPROCESSABLE_ENTITY, is_bad=True)
     session.kept[PURPOSE] = why
     return moved(request, NOTICES)
-
-
-def _place(visitor: Visitor, municipality: str | None) -> str | None:
-    """Return whose notices are meant: a visitor's own, also beside a role that sees all sums."""
-    of_citizens = Visitor(
-        visitor.subject, visitor.roles & CITIZENS.roles, visitor.municipality, visitor.name
-    )
-    return scope(of_citizens, municipality)
 
 
 def _asks(

@@ -111,7 +111,7 @@ def _question(
     visitor: Visitor, municipality: str | None, half: str | None
 ) -> ReviewQuestion | None:
     """Return what is asked; None where who sees all has named no municipality."""
-    place = scope(visitor, municipality)
+    place = scope(visitor.only(REVIEW.roles), municipality)
     chosen = Half.named(half) if half else Half.of(datetime.now(UTC))
     return ReviewQuestion(place, chosen) if place else None
 
@@ -152,6 +152,7 @@ async def _page(
     review, trouble, speaker = None, "", speaker_of(request)
     if question is not None:
         review, trouble = await _looked_at(request, visitor, question, "page")
+    sees_all = visitor.only(REVIEW.roles).sees_all
     now = Half.of(datetime.now(UTC))
     halves = [now]
     while len(halves) < SHOWN_HALVES:
@@ -169,9 +170,9 @@ async def _page(
         halves=halves,
         is_running=question is not None and question.half == now,
         places={code: speaker.municipality(code) for code in sorted(speaker.law.municipalities)}
-        if visitor.sees_all
+        if sees_all
         else {},
-        may_note=Role.ECONOMY in visitor.roles and not visitor.sees_all,
+        may_note=Role.ECONOMY in visitor.roles and not sees_all,
         is_bad=is_bad,
         speaker=speaker,
     )

@@ -143,6 +143,20 @@ def test_files_of_a_review_say_the_same_and_are_recorded(desk):
     assert client.get("/adgang/gennemgang.csv", params=asked).status_code == 503
 
 
+def test_who_sees_all_sums_beside_a_controllers_role_reviews_the_own_municipality_alone(desk):
+    app, works = desk
+    used(works, "ole-of-730", "site citizen", place="730")
+    client = client_of(app, visitor("economy", "state", municipality="751", subject="kirsten"))
+    for form in ("", ".csv", ".pdf"):
+        answer = client.get(f"/adgang/gennemgang{form}", params={"municipality": "730"})
+        assert answer.status_code == 403, form
+    page = client.get("/adgang/gennemgang").text
+    assert "751 " in page
+    assert "ole-of-730" not in page
+    assert 'name="digest"' in page  # the note is hers to make
+    assert client.get("/adgang/gennemgang.csv").status_code == 200
+
+
 def test_an_auditor_chooses_a_municipality_and_notes_nothing(desk):
     app, _ = desk
     client = client_of(app, visitor("auditor"))

@@ -94,6 +94,11 @@ def test_the_start_page_says_what_is_open_and_which_run_closed_the_rest(
     assert [still_open in point for point in only] == [True]
 
 
+def test_who_sees_all_sums_beside_citizens_of_one_place_sees_no_count_of_all_citizens(app):
+    assert len(earlier_on(app, "", "auditor")) > len(earlier_on(app, "", "state"))
+    assert earlier_on(app, "", "caseworker", "state") == earlier_on(app, "", "state")
+
+
 def test_points_that_last_are_counted_once_for_a_build_and_a_municipality(app, monkeypatch):
     counted = []
 

@@ -8,8 +8,10 @@ import pytest
 from fastapi import UploadFile
 from pydantic import BaseModel
 
+from projections.lis.views import VIEWS
 from streams.web.app import right_of, routes_of
 from streams.web.grants import OF_ONE
+from streams.web.rights import CITIZENS
 from streams.web.visitors import Role
 from tests.support.site_client import a_site, client_of, visitor
 
@@ -33,6 +35,8 @@ def places(route):
 
 CLOSED = [route for route in routes_of() if right_of(route).roles]
 ASKED = [route for route in CLOSED if places(route)]
+LISTS = {f"/lis/{name}" for name, view in VIEWS.items() if view.names_citizens or view.behind}
+"""Views that name citizens, or list those behind a count."""
 
 
 def address(route, municipality):
@@ -83,6 +87,33 @@ def test_another_municipality_is_refused_on_every_route_as_one_that_does_not_exi
             for method, path, query, form in asked
         }
         assert answers == {403}, route.path
+
+
+@pytest.mark.parametrize("national", sorted(set(Role) - OF_ONE))
+@pytest.mark.parametrize("role", sorted(OF_ONE))
+def test_a_role_of_all_opens_no_other_municipality_to_a_role_of_one(app, role, national):
+    """Routes that the role of all has no right to are those of the other role alone."""
+    client = client_of(app, visitor(role, national, municipality=OWN))
+    for route in ASKED:
+        if national in right_of(route).roles:
+            continue
+        for method in sorted(route.methods or set()):
+            path, query = address(route, OTHER)
+            form = form_of(route) if method == "POST" else {}
+            answer = client.request(method, path, params=query, **form)
+            assert answer.status_code == 403, (method, path)
+
+
+@pytest.mark.parametrize("national", sorted(set(Role) - OF_ONE - CITIZENS.roles))
+@pytest.mark.parametrize("role", sorted(OF_ONE))
+def test_a_role_of_all_sums_opens_no_citizens_of_another_municipality(app, role, national):
+    client = client_of(app, visitor(role, national, municipality=OWN))
+    lists = [each for each in ASKED if each.path.partition(".")[0] in LISTS]
+    assert {"/lis/personer", "/lis/personer.csv"} <= {route.path for route in lists}
+    for route in lists:
+        path, query = address(route, OTHER)
+        answer = client.get(path, params=query | {"persons": "1"})
+        assert answer.status_code == 403, path
 
 
 def test_forms_are_among_the_routes_that_name_a_municipality():
