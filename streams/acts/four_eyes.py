@@ -10,7 +10,7 @@ A request is carried out once, whatever comes of it; it can be refused, and is s
 Without four eyes (`REFUSION_FOUR_EYES=0`) the act is recorded, with that, and goes on.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ from typing import Any, Final, NamedTuple
 from streams.acts.acts import Act, fields_of
 from streams.acts.chain import Entry
 from streams.acts.chain_file import new_id
-from streams.acts.noted_place import NotedPlace
 from streams.acts.persons import Persons, read_persons
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.acts.writer import ActWriter
@@ -212,40 +211,6 @@ def _done_before(request: str) -> ApprovalError:
     )
 
 
-async def is_confirmed(
-    settings: Settings, act: Act, open_topic: OpenActTopic = open_act_topic
-) -> bool:
-    """Tell whether an act of this scope was done before, by two persons where four eyes are on.
-
-    In demo mode without brokers nothing is recorded, so nothing has to be.
-    """
-    if settings.demo and not settings.has_brokers:
-        return True
-    enough = {"approved"} if settings.four_eyes else {"approved", "off"}
-    async with open_topic(settings) as topic:
-        writer = ActWriter(settings, topic)
-        noted = NotedPlace(settings.state_dir, topic.name, topic.identity, act)
-        offset = noted.offset()
-        if offset is not None and any(
-            _confirms(entry, act, enough) for entry in await writer.entries_at(offset)
-        ):
-            return True
-        for entry in await writer.entries():
-            if _confirms(entry, act, enough):
-                noted.note(entry.record.offset)
-                return True
-    return False
-
-
-def _confirms(entry: Entry, act: Act, enough: Collection[str]) -> bool:
-    """Tell whether a record says that an act was done, with as many persons as are enough."""
-    return (
-        (entry.fields["type"], entry.fields.get("act")) == ("act", act.name)
-        and entry.fields.get("scope") == dict(act.scope)
-        and entry.fields.get("four_eyes") in enough
-    )
-
-
 # --- approving ------------------------------------------------------------------------------------
 
 
@@ -260,12 +225,22 @@ def carried_out(request: ApprovalRequest) -> Iterator[None]:
 
 
 async def approve(
-    settings: Settings, request_id: str, open_topic: OpenActTopic = open_act_topic
+    settings: Settings,
+    request_id: str,
+    open_topic: OpenActTopic = open_act_topic,
+    *,
+    check: Callable[[ApprovalRequest], None] | None = None,
 ) -> ApprovalRequest:
-    """Record the approval of a request by this process's user. Raises ApprovalError."""
+    """Record the approval of a request by this process's user. Raises ApprovalError.
+
+    `check` is asked of the request before the approval is written, and raises where nobody may
+    approve it here.
+    """
     async with open_topic(settings) as topic:
         writer = ActWriter(settings, topic)
         request = await _undecided(writer, request_id)
+        if check is not None:
+            check(request)
         person = _second_person(read_persons(settings.persons), request)
         approval = {"request": request.id, "act": request.fields["act"], "person": person}
         await writer.write("approval", approval)

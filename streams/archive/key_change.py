@@ -18,7 +18,8 @@ import orjson
 
 from domain.basics.weeks import first_day, month_number
 from streams.acts.acts import Act, record_act
-from streams.acts.four_eyes import GuardedAct, is_approved, is_confirmed, permission
+from streams.acts.confirmed import is_confirmed
+from streams.acts.four_eyes import GuardedAct, is_approved, permission
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.acts.writer import ActWriter
 from streams.archive.erasure import (

@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from domain.ruledata.ruleset import RuleError
 from streams.acts.acts import Act
-from streams.acts.four_eyes import GuardedAct, is_confirmed
+from streams.acts.confirmed import is_confirmed
+from streams.acts.four_eyes import GuardedAct
 from streams.acts.topic import OpenActTopic, open_act_topic
 from streams.citizens.rule_sets import read_document
 from streams.kit.errors import UserError

@@ -119,8 +119,11 @@ class DeskWorks:
             return _Requests(topic.identity, now, recent)
 
     def approve(self, request_id: str) -> ApprovalRequest:
-        """Record that the visitor approves a request."""
-        return self._ask(four_eyes.approve(self.settings, request_id, self._open_topic))
+        """Record that the visitor approves a request; WorkError where it is not done here."""
+        approved = four_eyes.approve(
+            self.settings, request_id, self._open_topic, check=self._check_done_here
+        )
+        return self._ask(approved)
 
     def refuse(self, request_id: str, reason: str) -> ApprovalRequest:
         """Record that the visitor refuses a request, or withdraws it."""
@@ -132,13 +135,17 @@ class DeskWorks:
         """Do what was approved. Raises WorkError for what the command line alone does."""
         work = self._work_of(request.fields["command"])
         if work is None:
-            raise WorkError(f"do it with `refusion approve {request.id}`")
+            raise _of_command_line(request)
         with four_eyes.carried_out(request):
             return work(show)
 
     def can_carry_out(self, request: ApprovalRequest) -> bool:
         """Tell whether the site does what a request asks for."""
         return self._work_of(request.fields["command"]) is not None
+
+    def _check_done_here(self, request: ApprovalRequest) -> None:
+        if not self.can_carry_out(request):
+            raise _of_command_line(request)
 
     def _work_of(self, command: Sequence[str]) -> Callable[[Show], Any] | None:
         closing = closing_of(command)
@@ -249,6 +256,10 @@ class DeskWorks:
                 f"the brokers have not answered within {ANSWER_S:.0f} seconds; look at them, and"
                 " try again"
             ) from None
+
+
+def _of_command_line(request: ApprovalRequest) -> WorkError:
+    return WorkError(f"it is done on the command line: `refusion approve {request.id}`")
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from streams.acts import four_eyes
 from streams.acts.acts import Act
 from streams.acts.chain import AccessRecord
-from streams.acts.four_eyes import ApprovalError, GuardedAct, is_confirmed
+from streams.acts.confirmed import is_confirmed
+from streams.acts.four_eyes import ApprovalError, GuardedAct
 from streams.kit.errors import AwaitingApproval
 from streams.kit.operating_user import acting_as
 from streams.ledger.destinations import read_destinations

@@ -1,5 +1,6 @@
 """Runs on the site: looked at, asked to be closed by one person, and closed by another."""
 
+import html
 import json
 import re
 from datetime import timedelta
@@ -15,6 +16,7 @@ from streams.web.desk import run_pages
 from streams.web.desk import works as desk_works
 from streams.web.desk.run_routes import CARRY, CLOSE, LOOK
 from streams.web.desk.works import DeskWorks, closing_of, retry_of
+from streams.web.words import catalogue
 from tests.support.desk_site import ANNA, BIRTE, DORTE, MISSING, at_rest, desk_site
 from tests.support.site_client import client_of, visitor
 
@@ -129,6 +131,20 @@ def test_what_the_site_cannot_do_is_left_to_the_command_line(folder, tmp_path):
     assert f"refusion approve {request.id}" in page
     assert '/godkend"' not in page
     assert birte.post(f"/godkendelser/{request.id}/godkend").status_code == 409
+    assert [each["type"] for each in works.kept()] == ["request"]
+
+
+def test_no_approval_is_written_of_a_request_that_the_site_cannot_carry_out(folder, tmp_path):
+    """It may be younger than the requests that the site has seen."""
+    app, works = desk_site(folder, tmp_path)
+    guarded = GuardedAct(Act("opening load", {}), ["opening", "load", "/x/rows.jsonl"])
+    with acting_as(OperatingUser("anna", 1001, "ops1")), pytest.raises(Exception, match="waits"):
+        works._ask(permission(works.settings, guarded, works.topic.open))
+    (request,) = works.requests()
+    works.requests = list
+    answer = client_of(app, BIRTE).post(f"/godkendelser/{request.id}/godkend")
+    assert answer.status_code == 409
+    assert catalogue()["desk.refused_command_line"]["da"] in html.unescape(answer.text)
     assert [each["type"] for each in works.kept()] == ["request"]
 
 
