@@ -2,7 +2,8 @@
 
 A count of 1 to 4 persons is not shown. Where a sum over several counts is shown, one hidden count
 could be worked out from it; so further counts are hidden until the hidden ones of the sum could be
-divided among themselves in many ways, or else the sum itself is not shown.
+divided among themselves in many ways, or else the sum itself is not shown. Whoever subtracts may
+know this page too, and which of the hidden counts are the small ones.
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -11,9 +12,9 @@ from typing import Final, NamedTuple, TypeVar
 SMALLEST_SHOWN: Final = 5
 """A count from this on is shown, and so is 0."""
 SLACK: Final = 4
-"""The persons by which the hidden counts of a shown sum exceed one for each.
+"""The persons that a sum of hidden counts is above the least that it could be, and below the most.
 
-So each of them could be 1, 2, 3, 4 or 5, whoever adds and subtracts.
+So each of the small ones could be 1, 2, 3 or 4, whoever adds and subtracts.
 """
 
 Place = TypeVar("Place", bound=Hashable)
@@ -48,49 +49,63 @@ def hidden_counts(
 ) -> tuple[set[Place], list[bool]]:
     """Choose the counts to hide, and say of each sum whether it may be shown.
 
-    Counts of `own` are shown whatever they are. `sums` are areas, and last the whole of them: every
-    place is in one area. Where the sum of an area may not be shown, the whole is not shown either,
-    since the area's could be worked out from it. Without `hides_more` no count is hidden for the
-    sake of a sum: one that would need it is not shown.
+    Counts of `own` are shown whatever they are. `sums` are areas, and last the whole of them where
+    there are several: every place is in one area. Where the sum of an area may not be shown, the
+    whole is not shown either, since the area's could be worked out from it. Without `hides_more` no
+    count is hidden for the sake of a sum: one that would need it is not shown.
     """
     hidden = {place for place, count in counts.items() if is_small(count) and place not in own}
-    shown = [True] * len(sums)
-    before = None
-    while before != (len(hidden), shown):  # hiding a count for one sum may touch another
-        before = len(hidden), [*shown]
-        for at, places in enumerate(sums):
-            is_asked = all(shown) if at == len(sums) - 1 else shown[at]
-            shown[at] = is_asked and _made_safe(counts, own, places, hidden, hides_more)
-    return hidden, shown
+    areas = sums[:-1] if len(sums) > 1 else sums
+    shown = []
+    for places in areas:
+        partners = _partners(counts, own, places, hidden, hides_more)
+        hidden.update(partners or ())
+        shown.append(partners is not None)
+    return hidden, shown if areas is sums else [*shown, all(shown)]
 
 
-def _made_safe(
+def _partners(
     counts: Mapping[Place, int],
     own: Collection[Place],
     places: Collection[Place],
-    hidden: set[Place],
+    hidden: Collection[Place],
     hides_more: bool,
-) -> bool:
-    """Hide more counts of a sum until nothing can be worked out; False where that cannot be."""
-    mine = [place for place in places if place in hidden]
-    if not mine or _is_safe(counts, mine):
-        return True
-    if not hides_more:
-        return False
+) -> list[Place] | None:
+    """Choose the counts to hide beside the small ones of a sum; None where it may not be shown.
+
+    They are the smallest of the others, as many as it takes.
+    """
+    small = [counts[place] for place in places if place in hidden]
+    if not small:
+        return []
     others = sorted(
         (place for place in places if counts[place] and place not in hidden and place not in own),
         key=lambda place: (counts[place], str(place)),
     )
-    for place in others:
-        mine.append(place)
-        if _is_safe(counts, mine):
-            hidden.update(mine)
-            return True
-    return False
+    for number in range(len(others) + 1 if hides_more else 1):
+        larger = [counts[place] for place in others[:number]]
+        if _is_safe(small, larger, counts[others[number]] if number < len(others) else None):
+            return others[:number]
+    return None
 
 
-def _is_safe(counts: Mapping[Place, int], hidden: Sequence[Place]) -> bool:
-    return len(hidden) > 1 and sum(counts[place] for place in hidden) >= len(hidden) + SLACK
+def _is_safe(small: Sequence[int], larger: Sequence[int], next_count: int | None) -> bool:
+    """Tell whether the sum of hidden counts may be shown.
+
+    The small ones are 1 to 4; those that are hidden beside them are 5 or more, and less than the
+    next count, which is shown, if there is one.
+
+    >>> _is_safe([4, 4], [], 50), _is_safe([4, 4], [5], 6), _is_safe([4, 4], [5], 50)
+    (False, False, True)
+    """
+    whole = sum(small) + sum(larger)
+    least = len(small) + SMALLEST_SHOWN * len(larger)
+    if whole < least + SLACK:
+        return False
+    if larger and next_count is None:
+        return True
+    most = (SMALLEST_SHOWN - 1) * len(small) + ((next_count or 0) - 1) * len(larger)
+    return whole <= most - SLACK
 
 
 # --- one sum, divided in several ways ---------------------------------------------------------
@@ -109,17 +124,18 @@ class CountPart(NamedTuple):
 def hidden_parts(groups: Mapping[Place, CountPart]) -> tuple[set[Place], bool]:
     """Choose the groups whose counts are hidden, so that their sum may be shown; or say it may not.
 
-    A visitor asks for each group, then for all of them, and subtracts.
+    A visitor asks for each group, then for all of them, and subtracts. Where there are too few
+    persons to hide behind, all groups are hidden: their sum tells nothing but where each has one.
 
     >>> groups = {"a": CountPart(2, None), "b": CountPart(50, None), "c": CountPart(9, None)}
     >>> sorted(hidden_parts(groups)[0])
     ['a', 'c']
     """
-    counts = {name: group.whole for name, group in groups.items()}
+    counts = {name: group.whole for name, group in groups.items() if group.whole}
     hidden, (is_safe,) = hidden_counts(counts, (), [counts])
-    whole, number = sum(counts[name] for name in hidden), len(hidden)
-    # With nobody to hide behind, the sum still tells nothing but where all are one, or all four.
-    return hidden, is_safe or (number > 1 and number < whole < number * (SMALLEST_SHOWN - 1))
+    if is_safe or len(counts) < 2 or sum(counts.values()) == len(counts):
+        return hidden, is_safe
+    return {*counts}, True
 
 
 def hidden_shares(groups: Mapping[Place, CountPart]) -> tuple[set[Place], bool]:

@@ -137,8 +137,10 @@ def test_without_a_table_the_country_is_shown_where_it_gives_nothing_away(monkey
     one_small = rows_of(monkeypatch, [*large, ("147", MONTH, 4, 4)], areas=True)
     assert (None, MONTH) not in one_small
     assert one_small["730", MONTH][0] == 110  # nothing is hidden for the country's sake
-    few_small = [*large, ("147", MONTH, 4, 4), ("825", MONTH, 4, 4), ("153", MONTH, 4, 4)]
-    assert rows_of(monkeypatch, few_small, areas=True)[None, MONTH][0] == 139
+    fours = [("147", MONTH, 4, 4), ("825", MONTH, 4, 4), ("153", MONTH, 4, 4)]
+    assert (None, MONTH) not in rows_of(monkeypatch, [*large, *fours], areas=True)
+    few = [*fours[:1], ("825", MONTH, 1, 1), ("153", MONTH, 3, 3)]
+    assert rows_of(monkeypatch, [*large, *few], areas=True)[None, MONTH][0] == 127 + 8
 
 
 def test_a_region_of_one_small_municipality_has_no_sum_nor_has_the_country(monkeypatch):
