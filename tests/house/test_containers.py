@@ -11,6 +11,7 @@ import yaml
 from streams.devtools.local_kafka import container
 from streams.kafka.rights import ROLES, STAGES, rights_of
 from streams.settings import TABLE, Settings
+from tests.support.ledger_places import places_outside
 from tests.support.places import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -61,8 +62,6 @@ def test_by_default_there_are_a_broker_a_worker_and_the_site():
 def test_our_containers_write_where_the_image_has_folders_of_their_user(name):
     service = SERVICES[name]
     places = [volume.split(":")[1] for volume in service["volumes"]]
-    environment = service.get("environment", {})
-    assert {environment.get(setting, places[0]) for setting in PLACES} <= set(places)
     assert "REFUSION_STATE_DIR=/state" in DOCKERFILE
     assert "USER refusion" in DOCKERFILE
     assert "useradd --system --uid 10001 " in DOCKERFILE
@@ -71,6 +70,25 @@ def test_our_containers_write_where_the_image_has_folders_of_their_user(name):
 
 
 PLACES = ["REFUSION_LEDGER", "REFUSION_LIS"]
+KEY = {"REFUSION_JOURNAL_KEY": "0f" * 32}
+
+
+@pytest.mark.parametrize("name", [*WORKERS, "web"])
+def test_the_ledger_and_what_is_made_beside_it_are_in_volumes(name):
+    """Beside a ledger that is the volume itself is the system, which is read-only."""
+    given = {place: SERVICES[name]["environment"][place] for place in PLACES}
+    volumes = [volume.split(":") for volume in SERVICES[name]["volumes"]]
+    writable = [place for _, place, *options in volumes if "ro" not in options]
+    assert places_outside(Settings.load(given | KEY), writable) == []
+
+
+def test_the_unit_may_write_to_its_ledger_and_beside_it():
+    text = (ROOT / "examples" / "refusion-worker.service").read_text()
+    (ledger,) = re.findall(r"REFUSION_LEDGER=(/\S+)", text)
+    (folder,) = re.findall(r"^# ReadWritePaths=(\S+)$", text, re.MULTILINE)
+    settings = Settings.load({"REFUSION_LEDGER": ledger} | KEY)
+    assert places_outside(settings, [folder]) == []
+    assert places_outside(settings, [ledger]) != []
 
 
 @pytest.mark.parametrize("name", WORKERS)
