@@ -13,6 +13,7 @@ from streams.kafka.rights import ROLES
 from streams.ledger.destinations import read_destinations
 from streams.settings import TABLE, Settings
 from streams.wire.control_records import run_of
+from tests.support.ledger_places import places_outside
 from tests.support.object_server import object_server
 from tests.support.places import ROOT
 
@@ -213,9 +214,35 @@ def test_what_a_pod_mounts_is_there(name):
 
 
 @pytest.mark.parametrize("name", ["worker", "site", "close"])
-def test_who_writes_to_the_ledgers_folder_may(name):
-    (mount,) = [each for each in CONTAINERS[name]["volumeMounts"] if each["name"] == "ledger"]
-    assert not mount.get("readOnly")
+def test_who_writes_to_the_ledger_or_beside_it_may(name, tmp_path):
+    mounts = [each for each in CONTAINERS[name]["volumeMounts"] if not each.get("readOnly")]
+    settings = Settings.load(started(name, tmp_path))
+    assert places_outside(settings, [each["mountPath"] for each in mounts]) == []
+
+
+def temporary_bytes(name):
+    """Return how much temporary disk a program may take; its pod is evicted beyond that."""
+    (volume,) = [each for each in PODS[name]["spec"]["volumes"] if each["name"] == "tmp"]
+    ((number, unit),) = re.findall(r"^(\d+)(Mi|Gi)$", volume["emptyDir"]["sizeLimit"])
+    return int(number) << {"Mi": 20, "Gi": 30}[unit]
+
+
+def test_there_is_temporary_disk_for_ten_years_of_the_country():
+    """Figures of docs/scale.md: a year of 700,000 citizens, of whom Denmark has twice as many."""
+    scale = (ROOT / "docs" / "scale.md").read_text()
+    year = [
+        float(megabytes.replace(",", ""))
+        for megabytes in re.findall(
+            r"^\| (?:journal|postings) \|[^|]*\|[^|]*\| ([\d,]+) MB", scale, re.MULTILINE
+        )
+    ]
+    assert len(year) == 2
+    partition = 2 * sum(year) * 10**6 / int(environment_of("verify")["REFUSION_PARTITIONS"])
+    at_once = int(CONTAINERS["verify"]["resources"]["limits"]["cpu"])
+    assert temporary_bytes("verify") >= at_once * 10 * partition
+    (tables,) = re.findall(r"([\d.]+) GB written to a scratch folder", scale)
+    for name in ("worker", "verify"):
+        assert temporary_bytes(name) >= float(tables) * 10**9
 
 
 def volume_at(name, path):
@@ -324,3 +351,4 @@ def test_what_an_overlay_must_set_is_told():
         of_place |= BY_NAME["ConfigMap", name]["data"].keys() - {CREDENTIALS_FILE}
     assert all(re.search(rf"\b{name}\b", text) for name in of_place)
     assert "REFUSION_WEB_ROLES" in text
+    assert "`sizeLimit`" in text
