@@ -72,7 +72,7 @@ class Lanes:
     holds all of theirs until its page is made: it has a turn, from its question to its page.
     """
 
-    answers: Lane = field(default_factory=lambda: Lane(4, 204))
+    answers: Lane = field(default_factory=lambda: Lane(4, 200))
     citizens: Turns = field(default_factory=lambda: Turns(2, 100))
     ledger: Lane = field(default_factory=lambda: Lane(1, 5))
     paper: Lane = field(default_factory=lambda: Lane(AT_ONCE, 20))

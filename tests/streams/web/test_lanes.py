@@ -1,6 +1,7 @@
 """Slow work of one kind leaves the others alone, and has a bound on who waits for it."""
 
 import asyncio
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -13,8 +14,10 @@ from streams.settings import Settings
 from streams.web import contact
 from streams.web.lanes import Lane, Lanes, Turns
 from streams.web.limits import Limiter, SiteLimits
+from streams.web.lis_typesetter import AT_ONCE
 from tests.support.browser import serving
 from tests.support.lis_site import OWN, lis_folder, lis_site
+from tests.support.places import DOCS
 from tests.support.ports import free_port
 from tests.support.site_client import a_site, client_of, visitor
 
@@ -97,6 +100,38 @@ def test_a_lane_takes_new_work_when_some_is_done_or_has_failed():
         return await lane.run(int, "7")
 
     assert asyncio.run(work()) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "at_once", "told"),
+    [
+        ("answers", 4, r"Where (\d+) answers"),
+        ("ledger", 1, r"(\d+) of the ledger, \d+ PDF files"),
+        ("paper", AT_ONCE, r"(\d+) PDF files or"),
+        ("mail", 4, r"(\d+) mails wait"),
+        ("citizens", 2, r"Two lists are made at a time, and (\d+) may wait"),
+    ],
+)
+def test_as_many_may_wait_as_the_page_about_the_site_says(name, at_once, told):
+    (waiting,) = re.findall(told, " ".join((DOCS / "web.md").read_text().split()))
+    lane = getattr(Lanes(), name)
+
+    async def one():
+        async with lane.taken():
+            await asyncio.sleep(60)
+
+    async def fill():
+        """Return how many are at work or wait when one more is refused."""
+        inside: list[asyncio.Task[None]] = []
+        while True:
+            task = asyncio.create_task(one())
+            await asyncio.sleep(0)
+            if task.done():
+                assert isinstance(task.exception(), HTTPException)
+                return len(inside)
+            inside.append(task)
+
+    assert asyncio.run(fill()) == at_once + int(waiting)
 
 
 def test_a_list_of_citizens_has_its_turn_until_its_page_is_made(tmp_path):
