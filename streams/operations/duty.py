@@ -262,7 +262,8 @@ def attention(report: DutyReport, late_s: float) -> Iterator[str]:
     if held := report.held:
         yield (
             f"run {held['run']} ({held['month']}) was held at {held['at']}: see why with `refusion"
-            " run close --dry-run`, and close it again, in spite of doubts with --accept"
+            f" run close --month {held['month']} --dry-run`, and close it again, in spite of doubts"
+            " with --accept"
         )
     yield from _of_outcome("verify", report.verified, now)
     yield from _of_outcome("backup", report.backed_up, now)

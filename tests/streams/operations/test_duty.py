@@ -70,6 +70,10 @@ def test_a_system_that_is_well_needs_no_attention():
             {"held": {"run": 82, "month": "2026-10", "at": text(NOW)}},
             "run 82 (2026-10) was held at 2026-11-27T12:00:00Z: see why with",
         ),
+        (
+            {"held": {"run": 82, "month": "2026-10", "at": text(NOW)}},
+            "see why with `refusion run close --month 2026-10 --dry-run`, and close it again",
+        ),
         ({"verified": {"at": text(NOW), "fine": False}}, "the last verify found something wrong"),
         ({"verified": {"at": text(NOW)}}, "the last verify found something wrong"),
         (
