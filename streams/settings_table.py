@@ -151,8 +151,9 @@ REPLACEMENT_NUMBERS = Setting(
 FOUR_EYES = Setting(
     "REFUSION_FOUR_EYES",
     "1",
-    "1: rule sets, `replay --apply`, `run close --accept`, openings and `dead-letters retry"
-    " --unchanged` wait for another person's approval; 0 in demo mode unless set",
+    "1: rule sets, `replay --apply`, `run close --accept`, `opening load`, `dead-letters retry"
+    " --unchanged`, `free-id`, `merge`, `rekey`, `keys state --apply` and `destinations --confirm`"
+    " wait for another person's approval; 0 in demo mode unless set",
 )
 PERSONS = Setting(
     "REFUSION_PERSONS",

@@ -9,6 +9,7 @@ from streams.citizens.rule_sets import load_rule_set
 from streams.cli.main import main
 from streams.kafka.topic_settings import FOR_EVER
 from streams.kafka.topics import DAY_MS, all_topics
+from streams.settings_table import FOUR_EYES
 from streams.web import documents
 from tests.house.test_house import files_of_ours, relative
 from tests.support.places import DOCS, ROOT
@@ -90,6 +91,20 @@ def test_every_exit_status_is_told(text):
     assert all(word in text for word in ("0", "1", "2"))
     assert "could not be done" in text
     assert "wrong or held" in text
+
+
+def test_the_acts_that_need_two_persons_are_the_same_in_each_list():
+    handbook = (DOCS / "operations.md").read_text()
+    (told,) = re.findall(
+        r"These acts wait for a second person: (.*?)\. Who asks", handbook, re.DOTALL
+    )
+    (agreed,) = re.findall(r"is for rule sets, (.*?): without approval", CONTRACT, re.DOTALL)
+    lists = [
+        {" ".join(name.split()) for name in re.findall(r"`([^`]+)`", text)}
+        for text in (told, agreed, FOUR_EYES.meaning)
+    ]
+    assert len(lists[0]) == 9
+    assert lists[0] == lists[1] == lists[2]
 
 
 def prose(text):
