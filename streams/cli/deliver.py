@@ -44,12 +44,12 @@ def deliver(
     """Deliver the exported files of a run by SFTP.
 
     The delivery is recorded in the topic `access` first. Each file is uploaded under a temporary
-    name, renamed when it is complete, and recorded in receipts.jsonl in the state folder. A second
-    delivery skips the files that have a receipt. Addresses and
-    fingerprints of host keys come from the file REFUSION_DESTINATIONS, which two persons have
-    confirmed (`refusion destinations`). Without that file, --to gives one address, whose host key
-    must be known; without --municipality it must have {municipality} in it, so that no server gets
-    the files of all.
+    name, renamed when it is complete, and recorded in receipts.jsonl in REFUSION_OPERATIONS_DIR, or
+    where that is not set in the state folder. A second delivery skips the files that have a
+    receipt. Addresses and fingerprints of host keys come from the file REFUSION_DESTINATIONS, which
+    two persons have confirmed (`refusion destinations`). Without that file, --to gives one address,
+    whose host key must be known; without --municipality it must have {municipality} in it, so that
+    no server gets the files of all.
     """
     from streams.acts.acts import Act, record_act
     from streams.kit.progress import meter

@@ -1,7 +1,8 @@
 """Finds the files of a run to deliver, and keeps the receipts of those that were delivered.
 
-Receipts are lines in a file of the state folder. It is locked while lines are read or added, and
-never while a server is waited for. A server has one delivery at a time, whose lock is its own.
+Receipts are lines in a file of REFUSION_OPERATIONS_DIR, which is the state folder where it is not
+set. The file is locked while lines are read or added, and never while a server is waited for. A
+server has one delivery at a time, whose lock is its own.
 """
 
 import fcntl
