@@ -89,10 +89,12 @@ lint: install
 law: install
 	@$(BIN)/python -m streams.devtools.law_page tests/law docs/law.md streams/web/desk/law_cases.yaml
 
-# After an addition to what is published: the contract as AsyncAPI, and the new facts frozen.
+# After a change of the tables of eIndkomst or of the catalogue: the page of sources.
 sources: install
 	@$(BIN)/python -m streams.upstream.sources_page docs/sources.md
 
+# After an addition to what is published: the contract as AsyncAPI, the site's answers as OpenAPI,
+# and the new facts frozen.
 contract: install
 	@$(BIN)/python -m streams.devtools.asyncapi docs/asyncapi.yaml
 	@$(BIN)/python -m streams.web.openapi docs/openapi.yaml
