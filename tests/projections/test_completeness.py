@@ -9,11 +9,11 @@ from domain.basics.weeks import day
 from domain.citizen.reports import Reversal, RunMarker
 from projections.runs.completeness import Finding, Received, Thresholds, lines
 from projections.runs.totals import RunTotals
-from streams.cli.run_report import closed_object, show_closed
+from streams.cli.run_report import closed_object, show_closed, status_object
 from streams.lis.completeness import KEPT, Kept, kept_lines
 from streams.lis.control_sums import kept_beside
 from streams.operations.run_survey import Survey
-from streams.operations.runs import Closed
+from streams.operations.runs import Closed, Status
 from tests.support.run_books import JOBCENTRE, KRONE, MILLION, MONTH, UDK, Journal
 
 # --- missing --------------------------------------------------------------------------------------
@@ -323,3 +323,10 @@ def test_a_line_that_is_kept_twice_is_there_once(tmp_path):
         KEPT.keep(ledger, 55, [row])
     KEPT.keep(ledger, 56, [row._replace(run=56)])
     assert sorted(kept_beside(ledger)) == [row, row._replace(run=56)]
+
+
+def test_the_state_of_the_runs_has_the_number_of_the_open_one():
+    survey = Survey(Journal().books, RunTotals(), {}, 0)
+    assert status_object(Status(None, survey, {}))["run"] is None  # the first may be of any month
+    told = status_object(Status(RunMarker(55, "2024-08-01T08:00:00Z", MONTH), survey, {}))
+    assert (told["run"], told["last"]["run"], told["next"]["run"]) == (56, 55, 56)
