@@ -55,7 +55,8 @@ def deliver(
     from streams.kit.progress import meter
     from streams.ledger.delivery import ServerAddress
     from streams.ledger.destinations import deliver_all
-    from streams.ledger.receipts import exported_files, incomplete
+    from streams.ledger.left_out_lists import incomplete
+    from streams.ledger.receipts import exported_files
 
     settings = load_settings()
     if url is not None and municipality is None:
@@ -81,7 +82,7 @@ def deliver(
     if held:
         click.echo(
             f"not delivered: {', '.join(sorted(held))}; rows of theirs are in no file (see"
-            f" left-out-run-{run:04d}.jsonl): export again when they can be, or name one with"
+            f" left-out-run-{run:04d}*.jsonl): export again when they can be, or name one with"
             " --municipality",
             err=True,
         )

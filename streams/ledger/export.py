@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-import orjson
-
 from projections.lis.statements import MUNICIPALITY
 from projections.runs.files import About, Names, Sums, concerned
 from projections.runs.left_out import UNKNOWN_PLACE, LeftOut
@@ -30,7 +28,8 @@ from projections.runs.overviews import CitizenOverview, WeekOverview
 from streams.kit.cores import cores
 from streams.kit.processes import MOST_JOBS, processes
 from streams.ledger.cuts import Cut, ExportError, entries_of
-from streams.ledger.draft import draft_in, whole_file
+from streams.ledger.draft import draft_in
+from streams.ledger.left_out_lists import ExportScope, outdate_lists, write_list
 from streams.ledger.portion import (
     Overview,
     Portion,
@@ -52,8 +51,6 @@ PORTION_ROWS: Final = 400_000
 SUMS: Final = (
     "sum(amount_ore + atp_ore), sum(amount_ore), sum(refusion_ore), sum(medfinansiering_ore)"
 )
-LEFT_OUT: Final = "left-out-{scope}.jsonl"
-"""Name of the list of rows that are in no file, beside the files."""
 AHEAD: Final = 8
 """Portions that processes are given before the first of them is waited for.
 
@@ -113,11 +110,6 @@ class Exported(PortionSummary):
         return values | dict(zip(names, self.sums, strict=True))
 
 
-def scope_of(run: int, only: str | None) -> str:
-    """Name what an export writes: a run, or one municipality of it."""
-    return f"run-{run:04d}-{only}" if only else f"run-{run:04d}"
-
-
 class Export:
     """Writes the files of one run into a folder."""
 
@@ -143,12 +135,14 @@ class Export:
 
         Raises ExportError where no CPR number at all can be unsealed: the key is another one then.
         """
-        scope = scope_of(self.done.run, choice.only)
-        with draft_in(folder, scope) as draft:
-            (folder / LEFT_OUT.format(scope=scope)).unlink(missing_ok=True)
+        scope = ExportScope(self.done.run, choice.only)
+
+        def outdate(draft: Path) -> None:
+            outdate_lists(folder, draft, scope, is_listed=bool(self.done.left_out))
+
+        with draft_in(folder, scope.name, outdate) as draft:
             self._write_all(draft, choice, shown, jobs or min(cores(), MOST_JOBS))
-            if self.done.left_out:
-                self._list_left_out(draft / LEFT_OUT.format(scope=scope))
+            write_list(draft, scope, self.done.left_out)
         return self.done
 
     def _write_all(
@@ -206,11 +200,6 @@ class Export:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
-
-    def _list_left_out(self, path: Path) -> None:
-        with whole_file(path, "b") as file:
-            for each in self.done.left_out:
-                file.write(orjson.dumps(each._asdict(), option=orjson.OPT_APPEND_NEWLINE))
 
     def _counted(self, run: RunToExport, only: str | None) -> dict[str, int]:
         """The number of rows of each municipality in the run; those without rows get files too."""

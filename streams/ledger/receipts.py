@@ -61,13 +61,6 @@ def exported_files(folder: Path, run: int, municipality: str | None) -> list[Exp
     return files
 
 
-def incomplete(folder: Path, run: int) -> set[str]:
-    """The municipalities of which an export of a run left rows out: see `export.py`."""
-    lists = folder.glob(f"left-out-run-{run:04d}*.jsonl")
-    lines = [line for path in lists for line in path.read_bytes().splitlines()]
-    return {str(orjson.loads(line)["municipality"]) for line in lines}
-
-
 def _exported_file(path: Path, municipality: str) -> ExportedFile:
     with path.open("rb") as file:
         return ExportedFile(

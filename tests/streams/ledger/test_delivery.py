@@ -12,7 +12,7 @@ import pytest
 
 from streams.ledger import delivery, sftp
 from streams.ledger.delivery import ServerAddress
-from streams.ledger.receipts import RECEIPTS, DeliveryError, exported_files, incomplete, receipts_in
+from streams.ledger.receipts import RECEIPTS, DeliveryError, exported_files, receipts_in
 from tests.streams.ledger.conftest import PROGRAM
 from tests.support.sftp_server import LARGE, RUN, of_run, receipts
 
@@ -220,12 +220,3 @@ def test_the_files_of_all_municipalities_never_go_to_one_folder(tmp_path):
     done = subprocess.run(one, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 files would be delivered")
-
-
-def test_files_in_which_rows_are_missing_are_kept_back(tmp_path):
-    for code in ("730", "751"):
-        name = f"yr-ydelsesrefusion-beregning-{code}-0050-2024-03-09.csv"
-        (tmp_path / name).write_bytes(b"x;y\n")
-    (tmp_path / "left-out-run-0050.jsonl").write_text('{"municipality":"730","rows":1}\n')
-    assert incomplete(tmp_path, RUN) == {"730"}
-    assert incomplete(tmp_path, RUN - 1) == set()

@@ -60,13 +60,6 @@ def test_a_seal_that_does_not_open_stops_nobody_elses_files(export_of, tmp_path,
     assert json.loads(told.stdout)["left_out"] == [listed]
 
 
-def test_the_list_of_what_is_left_out_goes_when_all_seals_open(export, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "left-out-run-0050.jsonl").write_text("{}")
-    assert export(50).left_out == []
-    assert not (tmp_path / "out" / "left-out-run-0050.jsonl").exists()
-
-
 def test_a_seal_that_opens_is_taken_before_one_that_does_not(export_of):
     done = export_of(
         forged(posting(ANNA, 1, HIGH), cpr_sealed="zzz"),
