@@ -6,15 +6,13 @@ order of its lines, and the outputs of one line (a recalculation) in the order o
 bytes are those of one process.
 """
 
-import signal
 import tempfile
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
 from functools import cache, partial
 from itertools import groupby, islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
@@ -30,7 +28,7 @@ from streams.citizens.register_file import make_validator
 from streams.citizens.rule_sets import LawBook, load_rule_set
 from streams.citizens.settler import CONTROLS, OF_CITIZENS, Partition, Settleable
 from streams.citizens.store_port import DiskError, store_on_disk
-from streams.kit.processes import told_of_the_end, watched
+from streams.kit.processes import pool_of, told_of_the_end
 from streams.kit.tuning import tune_garbage_collection
 from streams.offline.totals import Totals
 from streams.privacy.cpr import cpr_of_line
@@ -212,19 +210,6 @@ def _bytes(lines: Iterable[Line]) -> int:
     return sum([len(line) for _, line in lines])
 
 
-@contextmanager
-def _children_spared(signals: Collection[signal.Signals]) -> Iterator[None]:
-    """Shield the processes that are started in the block from signals.
-
-    A terminal sends them to all of us at once; the parent answers.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class SettlePool:
     """The processes that settle, each with its own citizens and folder; the parent ends them."""
 
@@ -235,19 +220,11 @@ class SettlePool:
         catalogue = LawBook(settings.rules).catalogue(rules)
         self._validator = make_validator(settings, catalogue, markers=True)
         self._processes = [
-            watched(
-                ProcessPoolExecutor(
-                    1,
-                    get_context("spawn"),
-                    initializer=_start_process,
-                    initargs=(settings, folder / str(at), rules, at == 0, source),
-                )
-            )
+            pool_of(1, _start_process, (settings, folder / str(at), rules, at == 0, source))
             for at in range(jobs)
         ]
-        with _children_spared((signal.SIGINT, signal.SIGHUP)):
-            for process in self._processes:
-                process.submit(_settle_in_process, [])
+        for process in self._processes:
+            process.submit(_settle_in_process, [])
 
     def submit(self, block: list[Line]) -> list[Future[list[LineOutput]]]:
         """Give each line of a block to the processes whose citizens it concerns."""

@@ -10,17 +10,15 @@ Spill files are in a temporary folder that is removed when the run ends, however
 """
 
 import gc
-import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import current_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
-from streams.kit.processes import told_of_the_end, watched
+from streams.kit.processes import pool_of, told_of_the_end
 from streams.simulation.chance import generator, happens, pick
 from streams.simulation.drafts import ArrivingReport, Draft
 from streams.simulation.extraordinary import STORIES, Teller
@@ -112,22 +110,14 @@ def _workers(
     if options.processes == 1:
         yield lambda chunks: map(_spill, chunks)
         return
-    pool = watched(ProcessPoolExecutor(options.processes, initializer=_prepare_worker))
+    # Copies of this process have imported all they need. Nothing here makes reference cycles, and a
+    # search for them would be a tenth of the work.
+    pool = pool_of(options.processes, gc.disable, method=None)
     try:
         with told_of_the_end("the population is not whole: simulate it again, with fewer --jobs"):
             yield lambda chunks: pool.map(_spill, chunks)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _prepare_worker() -> None:
-    """Leave Ctrl-C and the garbage collector to others.
-
-    Ctrl-C reaches every process of the terminal; the parent alone answers it, and cancels the
-    chunks. Nothing here makes reference cycles, and a search for them would be a tenth of the work.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.disable()
 
 
 def _chunks(options: SimulationOptions, folder: Path) -> Iterator[CitizenChunk]:

@@ -31,7 +31,7 @@ from streams.settings import Settings
 from streams.wire import journal
 from streams.wire.outcomes import Accepted
 from streams.wire.validator import Validator
-from tests.streams.cli.test_cli import is_alive, until
+from tests.streams.cli.test_signals import is_alive, until
 from tests.support.places import ROOT
 
 SETTINGS = Settings.load({"REFUSION_DEMO": "1"})

@@ -18,7 +18,7 @@ from streams.web.grants import GrantMap, visitor_of_claims
 from streams.web.sessions import COOKIE
 from streams.web.visitors import Role
 from tests.demo.test_demo import descendants
-from tests.streams.cli.test_cli import is_alive, until
+from tests.streams.cli.test_signals import is_alive, until
 from tests.support.lis_site import lis_environment, lis_folder
 from tests.support.places import ROOT
 from tests.support.sizes import sized
