@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
-from streams.kit.errors import UserError
+from streams.kit.errors import UserError, kind_and_place
 from streams.lis.first_partition import FirstPartitionWork
 from streams.lis.store import local_folder, read_build
 
@@ -74,26 +74,49 @@ class MartKeeper(FirstPartitionWork):
             await self.look()
 
     async def look(self) -> None:
-        """Build if it is time; a build that fails is told, and tried again."""
+        """Build if it is time; a build that fails, or cannot begin, is told, and tried again."""
         now = self._clock()
         try:
             built = await asyncio.to_thread(read_build, self._folder)
-        except UserError as error:
-            if str(error) != self._told:
-                self._told = str(error)
-                log.warning("lis: %s", error)
+        except Exception as error:  # noqa: BLE001 - a defect is tried again too
+            if self._is_news(told := _told(error)):
+                log.warning("lis: %s", told)
             return
         last_run = (built.last_run or 0) if built else 0
         is_run = self._closed > last_run and now >= self._next_run
         if not is_run and not (self._posted and now >= self._next_refresh):
             return
         self._posted = False
-        ended = await self._run(COMMAND)
-        if ended.status:
-            log.warning("lis: the marts were not built: %s", ended.said[-LONGEST:])
+        if not await self._build():
+            self._posted = True
         after = self._clock()
         self._next_run = after + AGAIN_S
         self._next_refresh = after + max(REFRESH_S, REST * (after - now))
+
+    async def _build(self) -> bool:
+        """Build, and return whether it is done; where it is not, the log says why.
+
+        The machine may have no room for a further process.
+        """
+        try:
+            ended = await self._run(COMMAND)
+        except Exception as error:  # noqa: BLE001 - a defect is tried again too
+            if self._is_news(told := _told(error)):
+                log.warning("lis: the marts were not built: %s", told)
+            return False
+        self._told = ""
+        if ended.status:
+            log.warning("lis: the marts were not built: %s", ended.said[-LONGEST:])
+        return not ended.status
+
+    def _is_news(self, told: str) -> bool:
+        """Return whether an error is another one than the last that was told."""
+        former, self._told = self._told, told
+        return told != former
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError) else kind_and_place(error)
 
 
 async def run_command(command: Sequence[str]) -> Ended:

@@ -1,6 +1,7 @@
 """When the stage builds the marts: at a closed run, and now and then for the open one."""
 
 import asyncio
+import errno
 import sys
 
 import pytest
@@ -72,6 +73,43 @@ def test_a_build_that_fails_is_told_and_tried_again_later(tmp_path, caplog, cloc
     looked(keeper, clock, 0.0, AGAIN_S - 1, AGAIN_S)
     assert builder.times == 2
     assert caplog.messages == ["lis: the marts were not built: refusion: there is no room"] * 2
+
+
+def test_a_build_that_cannot_begin_is_told_once_and_tried_again_later(tmp_path, caplog, clock):
+    """The machine has no room for a process more, and then it has."""
+    builder = Builder(tmp_path)
+    is_full = True
+
+    async def begin(command):
+        if is_full:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return await builder(command)
+
+    keeper = MartKeeper(str(tmp_path / "lis"), begin, clock)
+    keeper.passed(49)
+    looked(keeper, clock, 0.0, 10.0, AGAIN_S, 2 * AGAIN_S)
+    (line,) = caplog.messages
+    assert line.startswith("lis: the marts were not built: BlockingIOError at test_keeper.py:")
+    is_full = False
+    looked(keeper, clock, 3 * AGAIN_S)
+    assert builder.times == 1
+    is_full = True
+    keeper.passed(50)
+    looked(keeper, clock, 4 * AGAIN_S)
+    assert len(caplog.messages) == 2
+
+
+def test_the_open_run_that_could_not_be_built_is_tried_again_without_further_postings(
+    tmp_path, clock
+):
+    builder = Builder(tmp_path, works=False)
+    keeper = MartKeeper(str(tmp_path / "lis"), builder, clock)
+    keeper.passed(0)
+    looked(keeper, clock, REFRESH_S, 2 * REFRESH_S - 1, 2 * REFRESH_S)
+    assert builder.times == 2
+    builder.works = True
+    looked(keeper, clock, 3 * REFRESH_S, 4 * REFRESH_S)
+    assert builder.times == 3
 
 
 def test_marts_that_cannot_be_read_are_told_once(tmp_path, caplog, clock):
