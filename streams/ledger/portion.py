@@ -8,12 +8,15 @@ and what is true as of the run.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from projections.ledger.entries import ROW_KINDS
 from projections.lis.statements import MUNICIPALITY
 from projections.runs.files import (
+    COLUMNS,
+    MONEY,
     NOTHING,
     About,
     FileValues,
@@ -24,7 +27,6 @@ from projections.runs.files import (
     advice,
     file_name,
     municipality_of,
-    sums_of,
     write_csv,
 )
 from projections.runs.left_out import (
@@ -127,6 +129,12 @@ class PortionSummary:
 def added(sums: Sums, more: Sums) -> Sums:
     """Add sums up, column by column."""
     return Sums(*map(sum, zip(sums, more, strict=True)))
+
+
+def _sums_of(kind: str, lines: Sequence[FileValues]) -> Sums:
+    """Add up lines of `beregning` or `sumposteringer`: both have the four columns of money."""
+    money = (number for number, column in enumerate(COLUMNS[kind]) if column in MONEY)
+    return Sums(*(sum(map(itemgetter(number), lines)) for number in money))
 
 
 class PortionFiles:
@@ -234,14 +242,16 @@ class PortionFiles:
         return lines
 
     def _add_up(self, part: Municipality, lines: dict[str, list[FileValues]], persons: int) -> None:
-        """Add a municipality's part to the summary."""
-        done = self._done
+        """Add a municipality's part to the summary, with the sums of its lines."""
+        done, sums = self._done, _sums_of("beregning", lines["beregning"])
+        accounts = _sums_of("sumposteringer", lines["sumposteringer"])
+        assert accounts == sums, "two files of a municipality do not sum to the same"
         done.municipalities += 1
         done.rows += len(part.rows)
         done.lines += len(lines["beregning"])
         done.persons += persons
         done.notices += len(lines.get("advisering", ()))
-        done.sums = added(done.sums, sums_of(part.rows))
+        done.sums = added(done.sums, sums)
 
     def _unsealed(self, code: str, citizens: Collection[str], seals: Seals) -> dict[str, str]:
         """Unseal a municipality's citizens, after a line in the access log.

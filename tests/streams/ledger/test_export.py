@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from arro3.io import read_parquet
 
-from projections.runs.files import COLUMNS, comma_kroner
+from projections.runs.files import COLUMNS, Municipality, comma_kroner
 from projections.runs.overviews import CitizenOverview, WeekOverview
 from streams.kit.errors import UserError
 from streams.ledger.cuts import ExportError, cuts_of
@@ -68,6 +68,33 @@ def test_every_municipality_gets_its_files_and_all_of_them_sum_to_the_run(export
                 sums[name.split("-")[2]] += Decimal(line["Refusionsbeløb"].replace(",", "."))
     assert set(sums.values()) == {Decimal(done.sums.refusion) / 100}
     assert done.sums.refusion == -216774 + 108387 + 1 - 81 + 216774
+
+
+@pytest.mark.parametrize("wrong", [lambda rows: rows[1:], lambda rows: [*rows, rows[0]]])
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (("specification", "accounts"), "the files do not sum to the ledger"),
+        (("specification",), "two files of a municipality do not sum to the same"),
+        (("accounts",), "two files of a municipality do not sum to the same"),
+    ],
+)
+def test_a_row_that_is_lost_or_doubled_in_lines_is_found(
+    export, tmp_path, monkeypatch, places, told, wrong
+):
+    """The rows themselves are whole."""
+    for place in places:
+        made = getattr(Municipality, place)
+
+        def from_other_rows(part, *given, made=made):
+            other = Municipality(NAMES)
+            other.rows = wrong(part.rows) if part.rows else []
+            return made(other, *given)
+
+        monkeypatch.setattr(Municipality, place, from_other_rows)
+    with pytest.raises(AssertionError, match=told):
+        export(50, "730")
+    assert [*(tmp_path / "out").iterdir()] == []
 
 
 def test_made_again_the_files_have_the_same_bytes(export, tmp_path):
