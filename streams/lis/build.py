@@ -12,13 +12,14 @@ For a run, in this order (`projections/lis/statements.py` has the statements):
 
 Each table is written as soon as it is made, and nobody sees any of it before the last commit
 (`store.py`). A builder that dies leaves the former build; the next one passes over the runs that
-are whole already. The same ledger gives the same rows.
+are whole already. A run of which something is kept that its tables do not have is built again. The
+same ledger gives the same rows.
 """
 
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -48,6 +49,8 @@ RUN_OF_FILE: Final = re.compile(r"/run=(\d+)/")
 MOST_RUNS: Final = sys.maxsize
 """More runs than there will ever be."""
 
+OF_CLOSING: Final[Mapping[type[KeptLine], str]] = {Kept: "completeness", KeptSum: "controls"}
+"""The tables of what `run close` keeps, by the kind of its lines."""
 COUNTED: Final = {"persons": statements.persons, "step_persons": step_persons}
 """The tables that count persons before and after a run, and their statements."""
 
@@ -92,12 +95,16 @@ def build(
         )
     if wanted.run is not None and wanted.run not in [span.run for span in closed]:
         raise LisError(_not_closed(wanted.run, closed))
+    lines = list(kept)
+    lacking_runs = _without_kept(store, lines)
     pending = [
         span
         for span in closed
-        if wanted.everything or span.run == wanted.run or not store.made(span.run or 0)
+        if wanted.everything
+        or span.run == wanted.run
+        or span.run in lacking_runs
+        or not store.made(span.run or 0)
     ]
-    lines = list(kept)
     total = (len(pending) + 1) * len(MARTS)
     for at, span in enumerate([*pending, still_open]):
         with engine() as connection:
@@ -109,6 +116,21 @@ def build(
     reached("lis", "before_commit")
     store.commit(ledger.identity, ledger.version, last_run)
     return Built([span.run or 0 for span in pending], last_run, ledger.version, lacking)
+
+
+def _without_kept(store: MartStore, lines: Iterable[KeptLine]) -> set[int]:
+    """Find the runs whose tables have nothing of what is kept of them.
+
+    `run close` keeps it a moment after the marker: a build that came in between was too early.
+    """
+    kept: dict[str, set[int]] = {name: set() for name in OF_CLOSING.values()}
+    for line in lines:
+        kept[OF_CLOSING[type(line)]].add(line.run)
+    lacking: set[int] = set()
+    for name, runs in kept.items():
+        found = map(RUN_OF_FILE.search, store.files(name))
+        lacking |= runs - {int(run[1]) for run in found if run}
+    return lacking
 
 
 def _not_closed(run: int, closed: list[Span]) -> str:

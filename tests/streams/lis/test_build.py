@@ -19,6 +19,7 @@ from streams.kit.errors import UserError
 from streams.ledger.table import LedgerTable
 from streams.lis.build import BuildRequest, build
 from streams.lis.completeness import Kept
+from streams.lis.control_sums import KeptSum
 from streams.lis.engine import engine
 from streams.lis.mart_audit import unlike_the_ledger
 from streams.lis.marts import open_marts
@@ -30,6 +31,8 @@ from tests.support.run_histories import RUNS, ledger_of_lives
 MISSING = BuildRequest()
 ANNA, BO = "6101801234", "6202801235"
 AMOUNT = {"amount_ore": 1000, "refusion_ore": 800}
+KEPT = [Kept(49, "12345678", "KTH", "2024-01", 1, 1000, None, None, None, None)]
+KEPT_SUMS = [KeptSum(49, "12345678", "KTH", "2024-01", 1, 1000, 0, 0, 0, 0, 1000, '{"0":999}')]
 
 
 def built(folder, wanted=MISSING, kept=()):
@@ -69,6 +72,20 @@ def test_a_build_says_what_it_built_and_the_next_one_builds_the_open_run_alone(t
     for name in MARTS:  # each commit carries the version of the ledger
         for part in ("49", "50", "open"):
             assert store.table(name).transaction_version(f"ledger/{part}") == 2
+
+
+@pytest.mark.parametrize("first", [[], KEPT, KEPT_SUMS], ids=["nothing", "lines", "sums"])
+def test_a_run_that_was_built_before_all_of_it_was_kept_is_built_again(two_runs, first):
+    """`run close` keeps it after the marker; the stage may build in between."""
+    every = [*KEPT, *KEPT_SUMS]
+    built(two_runs, kept=first)
+    assert built(two_runs, kept=every).runs == [49]
+    late = content(two_runs)
+    assert [len(late[name]) for name in ("completeness", "controls")] == [1, 1]
+    assert built(two_runs, kept=every).runs == []
+    rmtree(two_runs / "lis")
+    built(two_runs, kept=every)
+    assert content(two_runs) == late
 
 
 @pytest.mark.long
@@ -226,9 +243,6 @@ def unlike(folder):
             ledger, str(folder / "lis"), lambda _: product.law(), KEPT, lambda *_: None
         )
     )
-
-
-KEPT = [Kept(49, "12345678", "KTH", "2024-01", 1, 1000, None, None, None, None)]
 
 
 @pytest.mark.long
