@@ -264,8 +264,8 @@ async def _cut(
         ) from None
     if marker is not None:
         outcome.closed_at = marker.closed_at
-        await _visible(topics_read, ends)
         outcome.unkept = await asyncio.to_thread(_keep_completeness, settings, outcome)
+        await _visible(topics_read, ends)
 
 
 def _keep_completeness(settings: Settings, outcome: Closed) -> str:
