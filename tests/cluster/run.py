@@ -24,6 +24,8 @@ from tests.support.small_disk import small_disk
 
 REST_EVERY = 25
 """Faults after which the system must come to rest once."""
+ENOUGH = 100
+"""Reports without which a run shows little; the last of them may come after all faults."""
 SMALL = "64m"
 _SHARED = Path("/dev/shm")  # noqa: S108 - libfaketime writes there
 
@@ -74,6 +76,9 @@ def run(count, seed, folder, longest_s=40.0, tell=lambda _: None, disks=True, wi
             if number % REST_EVERY == 0:
                 rest(kafka, pipeline)
                 tell(f"rest after {number} faults, {time.monotonic() - began:.0f} s")
+        rest(kafka, pipeline)
+        enough = "the publisher, which faults may have kept from nearly all"
+        wait_for(lambda: len(publisher.acknowledged) > ENOUGH, enough, REST_S)
         publisher.stop()
         rest(kafka, pipeline)
         _check_alive(workers)
