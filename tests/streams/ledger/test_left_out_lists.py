@@ -1,4 +1,4 @@
-"""What is left out of files is listed beside them for as long as those files are there."""
+"""A list beside the files says what is left out of them, for as long as they are there."""
 
 import errno
 import json
