@@ -52,7 +52,7 @@ def status_object(status: Status) -> dict[str, Any]:
         {"run": last.run + 1, "data_month": month_text(last.data_month + 1)} if last else None
     )
     return {
-        "run": last.run + 1 if last else None,  # the open one
+        "run": following and following["run"],  # the open one
         "last": closed and closed | {"accepted": [*last.accepted] if last else []},
         "next": following,
         "lag": status.lag,
